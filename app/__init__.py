@@ -1,0 +1,1 @@
+"""Freezegate: may this service be deployed to this environment now?"""

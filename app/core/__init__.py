@@ -1,0 +1,1 @@
+"""The pure heart: windows, policies, timelines, decisions. No I/O, no clock, no framework."""

@@ -1,0 +1,31 @@
+"""The errors of the core, all of one family.
+
+```
+FreezegateError
+├── MalformedValueError   a text that does not have the form asked for
+│   └── OutOfRangeError   an instant outside the years 2000 to 2100
+└── UnknownNameError      a name that the policies do not list
+```
+"""
+
+
+class FreezegateError(Exception):
+    """The root of every error that freezegate raises on purpose; its text is a sentence for people."""
+
+
+class MalformedValueError(FreezegateError, ValueError):
+    """A text does not have the form it should have. (A ValueError, so that pydantic reports it.)"""
+
+
+class OutOfRangeError(MalformedValueError):
+    """An instant lies outside the years 2000 to 2100."""
+
+
+class UnknownNameError(FreezegateError):
+    """A question names an environment, kind of change or service that the policies do not list."""
+
+    def __init__(self, field: str, name: str, known: tuple[str, ...]) -> None:
+        self.field = field
+        self.name = name
+        self.known = known
+        super().__init__(f"unknown {field}" + (f"; known: {', '.join(known)}" if known else ""))

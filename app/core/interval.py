@@ -1,0 +1,54 @@
+"""Half-open intervals of instants, and sets of them.
+
+An interval is ``(start, end)`` with the start in it and the end not. A *normal* list of intervals
+is sorted, and none of them is empty, overlaps or touches the next: equal sets of instants have
+equal normal lists.
+"""
+
+from collections.abc import Iterable, Sequence
+
+Interval = tuple[int, int]
+
+
+def normalise(intervals: Iterable[Interval]) -> list[Interval]:
+    """Sort, drop the empty ones, and join those that overlap or touch."""
+    result: list[Interval] = []
+    last_start = last_end = -1
+    for start, end in sorted(intervals):
+        if end <= start:
+            continue
+        if start <= last_end:
+            if end > last_end:
+                last_end = end
+                result[-1] = (last_start, last_end)
+        else:
+            last_start, last_end = start, end
+            result.append((start, end))
+    return result
+
+
+def clip(intervals: Sequence[Interval], span: Interval) -> list[Interval]:
+    """What of a normal list lies within `span`."""
+    first, last = span
+    return [(max(start, first), min(end, last)) for start, end in intervals if start < last and end > first]
+
+
+def complement(intervals: Sequence[Interval], span: Interval) -> list[Interval]:
+    """What of `span` a normal list leaves out."""
+    gaps: list[Interval] = []
+    cursor, last = span
+    for start, end in clip(intervals, span):
+        if start > cursor:
+            gaps.append((cursor, start))
+        cursor = end
+    if cursor < last:
+        gaps.append((cursor, last))
+    return gaps
+
+
+def subtract(intervals: Sequence[Interval], taken: Sequence[Interval]) -> list[Interval]:
+    """What of one normal list is not in the other."""
+    result: list[Interval] = []
+    for interval in intervals:
+        result.extend(complement(taken, interval) if taken else [interval])
+    return result

@@ -1,0 +1,179 @@
+"""Wall clocks: the local times of a zone, and the instants that show them.
+
+A *local* time is written as an integer, too: the seconds from 1970-01-01 00:00 to it on a wall
+clock that knows no offsets. A day is the number of such days since then. So a week later is
+``+ 7 * DAY``, whatever the zone does in between, and only the step from local time to instant
+knows about gaps (local times that are skipped) and folds (local times that occur twice).
+
+Zones come from the `tzdata` package and from nowhere else, so that the same version of it gives
+the same answers on every machine, whatever time zone files the system has.
+"""
+
+import struct
+from bisect import bisect_right
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import cache
+from importlib import resources
+from io import BytesIO
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from app.core.errors import MalformedValueError
+from app.core.instant import DAY, EARLIEST, LATEST, LOOK_AHEAD
+
+EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+
+_PROBE: Final = 28 * DAY
+"""No regime that a zone's standing rule makes is shorter; a test holds this over all zones."""
+
+
+def local_day(day: date) -> int:
+    """The number of a calendar date: days since 1970-01-01."""
+    return day.toordinal() - EPOCH_DAY
+
+
+def calendar_date(day: int) -> date:
+    """The calendar date of a day's number."""
+    return date.fromordinal(day + EPOCH_DAY)
+
+
+def weekday(day: int) -> int:
+    """The weekday of a day's number, Monday being 0 (as in ISO 8601, less one)."""
+    return (day + 3) % 7
+
+
+class Zone:
+    """A time zone from 2000 to 2100, as a table of regimes: stretches of one constant offset."""
+
+    def __init__(self, name: str) -> None:
+        """Build the table of a zone; use `zone()`, which builds each but once."""
+        self.name = name
+        self.info = ZoneInfo.from_file(BytesIO(_resource(name)), key=name)
+        starts, offsets = _regimes(name, self.info)
+        self._starts = starts
+        self._offsets = offsets
+        self._local_starts = [start + offset for start, offset in zip(starts, offsets, strict=True)]
+        self._local_ends = [end + offset for end, offset in zip([*starts[1:], 1 << 62], offsets, strict=True)]
+
+    def offset(self, instant: int) -> int:
+        """Seconds that the wall clock is ahead of UTC at an instant."""
+        return self._offsets[bisect_right(self._starts, instant) - 1]
+
+    def local(self, instant: int) -> int:
+        """The local time shown at an instant."""
+        return instant + self._offsets[bisect_right(self._starts, instant) - 1]
+
+    def earliest(self, local: int) -> int:
+        """The first instant that shows a local time; in a gap, the first instant after the gap."""
+        regime = bisect_right(self._local_ends, local)
+        instant = local - self._offsets[regime]
+        start = self._starts[regime]
+        return instant if instant > start else start
+
+    def latest(self, local: int) -> int:
+        """The last instant that shows a local time; in a gap, the first instant after the gap."""
+        regime = bisect_right(self._local_starts, local) - 1
+        if local < self._local_ends[regime]:
+            return local - self._offsets[regime]
+        return self._starts[regime + 1]
+
+    def all(self, local: int) -> tuple[int, ...]:
+        """Every instant that shows a local time, in order; in a gap, the first instant after it."""
+        first, last = self.earliest(local), self.latest(local)
+        return (first,) if first == last else (first, last)
+
+
+class Wall(NamedTuple):
+    """A zone together with the choice of instant where a bound occurs twice.
+
+    Ambiguity never shortens a freeze: what freezes is read *wide*, what opens is read *narrow*.
+    """
+
+    zone: Zone
+    start: Callable[[int], int]
+    end: Callable[[int], int]
+    wide: bool
+
+    @classmethod
+    def of(cls, zone: Zone, *, wide: bool) -> "Wall":
+        """The wall clock of a zone, its windows read wide or narrow."""
+        if wide:
+            return cls(zone, zone.earliest, zone.latest, wide=True)
+        return cls(zone, zone.latest, zone.earliest, wide=False)
+
+    def day(self, instant: int) -> int:
+        """The local day of an instant."""
+        return self.zone.local(instant) // DAY
+
+    def elsewhere(self, zone: Zone) -> "Wall":
+        """Another zone's wall clock, read the same way."""
+        return Wall.of(zone, wide=self.wide)
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """The IANA names that may be used: what the tzdata package lists, less its placeholders."""
+    listed = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
+    return frozenset(listed) - {"Factory", "localtime", "posixrules"}
+
+
+@cache
+def zone(name: str) -> Zone:
+    """The zone of an IANA name.
+
+    Raises:
+        MalformedValueError: there is no zone of exactly that name.
+    """
+    if name not in zone_names():
+        raise MalformedValueError("not an IANA time zone")
+    return Zone(name)
+
+
+def _resource(name: str) -> bytes:
+    return resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
+
+
+def _regimes(name: str, info: ZoneInfo) -> tuple[list[int], list[int]]:
+    """Starts and offsets of a zone's regimes: its listed transitions, then those of its standing rule."""
+    # Looked at a little outside the years that are answered: a window may begin before them.
+    first, last = EARLIEST - 2 * LOOK_AHEAD, LATEST + LOOK_AHEAD
+    listed = _listed_transitions(_resource(name))
+    starts, offsets = [first], [_offset(info, first)]
+    for instant in [t for t in listed if first < t < last]:
+        offset = _offset(info, instant)
+        if offset != offsets[-1]:
+            starts.append(instant)
+            offsets.append(offset)
+    for probe in range(max([first, *listed[-1:]]), last, _PROBE):
+        if _offset(info, probe + _PROBE) != offsets[-1]:
+            instant = _flip(info, probe, probe + _PROBE)
+            starts.append(instant)
+            offsets.append(_offset(info, instant))
+    return starts, offsets
+
+
+def _listed_transitions(data: bytes) -> tuple[int, ...]:
+    """The transition times of a TZif file's 64-bit block (RFC 9636, section 3)."""
+    header = struct.Struct(">4s1s15x6l")
+    _, _, isutc, isstd, leaps, times, types, chars = header.unpack_from(data)
+    second = header.size + times * 5 + types * 6 + chars + leaps * 8 + isstd + isutc
+    count = header.unpack_from(data, second)[5]
+    return struct.unpack_from(f">{count}q", data, second + header.size)
+
+
+def _flip(info: ZoneInfo, before: int, after: int) -> int:
+    """The first instant in ``(before, after]`` that no longer has the offset of `before`."""
+    known = _offset(info, before)
+    while after - before > 1:
+        middle = (before + after) // 2
+        if _offset(info, middle) == known:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def _offset(info: ZoneInfo, instant: int) -> int:
+    delta = datetime.fromtimestamp(instant, info).utcoffset()
+    return delta.days * DAY + delta.seconds if delta is not None else 0

@@ -1,0 +1,33 @@
+"""``always: true``: at every instant."""
+
+from pydantic import GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core.core_schema import CoreSchema
+
+from app.core.errors import MalformedValueError
+from app.core.interval import Interval
+from app.core.wallclock import Wall
+from app.core.windows.window import Window
+
+
+class Always(Window):
+    """At every instant; with `except_when` it freezes all but those windows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_true(cls, value: object) -> object:
+        if value is not True:
+            raise MalformedValueError("always can only be true; leave the window out instead")
+        return {}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, __: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"const": True, "description": "at every instant"}
+
+    def intervals(self, span: Interval, wall: Wall) -> list[Interval]:  # noqa: ARG002 - of every zone
+        """The whole span."""
+        return [span]
+
+    def words(self) -> str:
+        """``at all times``."""
+        return "at all times"

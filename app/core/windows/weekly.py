@@ -1,0 +1,37 @@
+"""``weekly: {from: fri 14:00, to: mon 08:00}``: every week, on the wall clock."""
+
+from typing import Final
+
+from pydantic import Field
+
+from app.core.instant import DAY
+from app.core.interval import Interval
+from app.core.notation import WeekTime, WeekTimeText, format_time_of_day
+from app.core.wallclock import Wall, weekday
+from app.core.windows.window import Window
+
+_WEEK: Final = 7 * DAY
+_NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Weekly(Window):
+    """From a weekday and time to the first such time after it; equal bounds span the whole week."""
+
+    from_: WeekTimeText = Field(alias="from", description="weekday and local time of the start")
+    to: WeekTimeText = Field(description="weekday and local time of the end, exclusive")
+
+    def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
+        """One interval a week, from the week before the span."""
+        length = (self.to.offset - self.from_.offset) % _WEEK or _WEEK
+        first, last = wall.day(span[0]), wall.day(span[1])
+        monday = (first - weekday(first) - 14) * DAY
+        starts = range(monday + self.from_.offset, (last + 1) * DAY, _WEEK)
+        return [(wall.start(local), wall.end(local + length)) for local in starts]
+
+    def words(self) -> str:
+        """``every week from Friday 14:00 to Monday 08:00``."""
+        return f"every week from {_say(self.from_)} to {_say(self.to)}"
+
+
+def _say(moment: WeekTime) -> str:
+    return f"{_NAMES[moment.weekday]} {format_time_of_day(moment.time)}"

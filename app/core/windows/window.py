@@ -1,0 +1,29 @@
+"""What every kind of window is: a piece of policies.yaml that turns a span into intervals."""
+
+from pydantic import BaseModel, ConfigDict
+
+from app.core.interval import Interval
+from app.core.wallclock import Wall
+
+
+class Window(BaseModel):
+    """One kind of window, its fields being its keys in policies.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
+        """Every interval of this window that meets `span`, in instants.
+
+        They may come in any order, overlap, be empty, and reach or even lie beyond the span:
+        whoever asks puts them in order. `wall` is the zone's wall clock; its `start` and `end`
+        turn local bounds into instants.
+        """
+        raise NotImplementedError
+
+    def words(self) -> str:
+        """Say in words when the window is open, to follow "every deploy is refused …"."""
+        raise NotImplementedError
+
+    def remarks(self) -> list[str]:
+        """What `freezegate lint` should tell the author about this window; usually nothing."""
+        return []

@@ -1,0 +1,1 @@
+"""policies.yaml: read, check, lint, and turn into a `PolicySet`."""

@@ -1,0 +1,1 @@
+"""What the HTTP edges share: problems, logging, request ids, limits."""
