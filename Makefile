@@ -16,6 +16,7 @@ test: .venv/dev lint types layers unit
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	$(BIN)/python -m compileall -q app
+	@echo "$$PWD" > "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/freezegate.pth"
 	@printf '#!/bin/sh\nexec "%s/$(BIN)/python" -m app.cli "$$@"\n' "$$PWD" > $(BIN)/freezegate
 	@chmod +x $(BIN)/freezegate
 	@touch $@
@@ -36,7 +37,7 @@ types: .venv/dev
 	$(BIN)/mypy
 
 layers: .venv/dev
-	PYTHONPATH=. $(BIN)/lint-imports
+	$(BIN)/lint-imports
 
 unit: .venv/dev
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered

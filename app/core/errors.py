@@ -14,7 +14,7 @@ class FreezegateError(Exception):
 
 
 class MalformedValueError(FreezegateError, ValueError):
-    """A text does not have the form it should have. (A ValueError, so that pydantic reports it.)"""
+    """A text does not have the form it should have; a ValueError, so that pydantic reports it."""
 
 
 class OutOfRangeError(MalformedValueError):

@@ -67,9 +67,7 @@ class Zone:
     def earliest(self, local: int) -> int:
         """The first instant that shows a local time; in a gap, the first instant after the gap."""
         regime = bisect_right(self._local_ends, local)
-        instant = local - self._offsets[regime]
-        start = self._starts[regime]
-        return instant if instant > start else start
+        return max(self._starts[regime], local - self._offsets[regime])
 
     def latest(self, local: int) -> int:
         """The last instant that shows a local time; in a gap, the first instant after the gap."""
