@@ -3,14 +3,17 @@
 A new kind is one new file here, one line in `WindowEntry`, one test file, one row in the docs.
 """
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from app.core.errors import MalformedValueError
 from app.core.windows.always import Always
 from app.core.windows.weekly import Weekly
 from app.core.windows.window import Window
+
+# Not `| None`: a key with nothing behind it is an error, and null is no window.
+_ABSENT: Any = None
 
 
 class WindowEntry(BaseModel):
@@ -20,9 +23,8 @@ class WindowEntry(BaseModel):
         frozen=True, extra="forbid", json_schema_extra={"minProperties": 1, "maxProperties": 1}
     )
 
-    # Absent, not null: a key without a window behind it is an error.
-    weekly: Weekly = Field(None)
-    always: Always = Field(None)
+    weekly: Weekly = _ABSENT
+    always: Always = _ABSENT
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
