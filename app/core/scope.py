@@ -1,0 +1,214 @@
+"""What the policies that match one kind of request say together.
+
+Each block is cut into segments, between one boundary of any policy and the next. A segment knows
+which policies hold in it (a bit each) and when the combined answer next flips, so that an answer
+is one bisection.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from app.core.decision import Decision, Question, Stretch
+from app.core.instant import LATEST, LOOK_AHEAD
+from app.core.interval import Interval
+from app.core.policy import Effect
+from app.core.timeline import BLOCK_BITS, BlockBudget, PolicyTimeline, block_span, blocks_after
+
+_UNKNOWN: Final = -1
+_NEVER: Final = 0
+
+
+class Verdict(NamedTuple):
+    """What holds at every instant from `start` to `end`; `holders` has a bit for each policy that does."""
+
+    start: int
+    end: int
+    holders: int
+    blocking: tuple[Stretch, ...]
+    warnings: tuple[Stretch, ...]
+    flips_at: int | None
+
+
+class _Block:
+    """The segments of a block: where each starts, who holds in it, when the answer flips after it."""
+
+    __slots__ = ("flips", "holders", "starts", "tail")
+
+    def __init__(self, starts: "array[int]", holders: list[int], flips: "array[int]") -> None:
+        self.starts = starts
+        self.holders = holders
+        self.flips = flips
+        self.tail = _UNKNOWN
+        """When the answer at the end of the block flips; found when it is first asked for."""
+
+
+class ScopeTimeline:
+    """The timeline of all requests that the same policies match."""
+
+    def __init__(self, timelines: Sequence[PolicyTimeline], budget: BlockBudget) -> None:
+        """Combine `timelines`, whose order is that of the file."""
+        self._timelines = tuple(timelines)
+        self._budget = budget
+        self._blocks: dict[int, _Block] = {}
+        self._present = Verdict(0, 0, 0, (), (), None)
+        self._vetoing = sum(
+            1 << bit for bit, line in enumerate(timelines) if line.policy.effect is not Effect.WARN
+        )
+
+    def verdict(self, at: int) -> Verdict:
+        """What holds at an instant; the last one given is remembered, for the present is asked most."""
+        present = self._present
+        if present.start <= at < present.end:
+            return present
+        number = at >> BLOCK_BITS
+        block = self._block(number)
+        index = bisect_right(block.starts, at) - 1
+        ends = block.starts[index + 1] if index + 1 < len(block.starts) else block_span(number)[1]
+        blocking, warnings = self._holders(block.holders[index], at)
+        self._present = present = Verdict(
+            block.starts[index],
+            ends,
+            block.holders[index],
+            blocking,
+            warnings,
+            block.flips[index] or self._tail(number) or None,
+        )
+        return present
+
+    def decide(self, question: Question, at: int) -> Decision:
+        """Answer a question that these policies match."""
+        if question.duration > 1:
+            return self._decide_through(question, at)
+        verdict = self.verdict(at)
+        flips_at = verdict.flips_at
+        if flips_at is not None and flips_at > at + LOOK_AHEAD:
+            flips_at = None
+        return Decision(question, at, verdict.blocking, verdict.warnings, flips_at)
+
+    def segments(self, start: int, end: int) -> Iterator[Verdict]:
+        """Consecutive verdicts that cover `start` to `end`, cut to it; each differs from the next."""
+        cursor = start
+        pending: Verdict | None = None
+        while cursor < end:
+            verdict = self.verdict(cursor)
+            cursor = min(verdict.end, end)
+            if pending and pending.holders == verdict.holders:
+                pending = pending._replace(end=cursor)
+                continue
+            if pending:
+                yield pending
+            pending = verdict._replace(start=max(verdict.start, start), end=cursor)
+        if pending:
+            yield pending
+
+    def freezes(self, at: int, until: int) -> Iterator[Interval]:
+        """The stretches in which anything vetoes, from `at` on, joined; the last may end after `until`."""
+        cursor = at
+        while cursor < until:
+            verdict = self.verdict(cursor)
+            flips_at = verdict.flips_at or LATEST
+            if verdict.blocking:
+                yield cursor, flips_at
+            cursor = flips_at
+
+    def forget(self, block: int) -> None:
+        """Let go of a compiled block."""
+        self._blocks.pop(block, None)
+
+    def _decide_through(self, question: Question, at: int) -> Decision:
+        """Answer for every instant of ``[at, at + duration)``; it must fit as a whole."""
+        end = min(at + question.duration, LATEST)
+        spans = list(self.segments(at, end))
+        blocking = self._in_file_order(stretch for span in spans for stretch in span.blocking)
+        warnings = self._in_file_order(stretch for span in spans for stretch in span.warnings)
+        if blocking:
+            flips_at = self._first_fit(at, question.duration)
+        else:
+            closes = self.verdict(end - 1).flips_at
+            flips_at = closes - question.duration + 1 if closes is not None else None
+        if flips_at is not None and flips_at > at + LOOK_AHEAD:
+            flips_at = None
+        return Decision(question, at, blocking, warnings, flips_at)
+
+    def _first_fit(self, at: int, duration: int) -> int | None:
+        """The first start after `at` from which nothing vetoes for `duration` seconds."""
+        cursor = at
+        while (verdict := self.verdict(cursor)).flips_at is not None and cursor <= at + LOOK_AHEAD:
+            if not verdict.blocking and cursor > at and cursor + duration <= verdict.flips_at:
+                return cursor
+            cursor = verdict.flips_at
+        return cursor if not verdict.blocking else None
+
+    def _in_file_order(self, stretches: Iterator[Stretch]) -> tuple[Stretch, ...]:
+        first: dict[int, Stretch] = {}
+        for stretch in stretches:
+            first.setdefault(id(stretch.policy), stretch)
+        return tuple(first[id(line.policy)] for line in self._timelines if id(line.policy) in first)
+
+    def _holders(self, holders: int, at: int) -> tuple[tuple[Stretch, ...], tuple[Stretch, ...]]:
+        return self._stretches(holders & self._vetoing, at), self._stretches(holders & ~self._vetoing, at)
+
+    def _stretches(self, bits: int, at: int) -> tuple[Stretch, ...]:
+        stretches: list[Stretch] = []
+        while bits:
+            lowest = bits & -bits
+            stretch = self._timelines[lowest.bit_length() - 1].stretch(at)
+            if stretch is not None:
+                stretches.append(stretch)
+            bits ^= lowest
+        return tuple(stretches)
+
+    def _block(self, number: int) -> _Block:
+        block = self._blocks.get(number)
+        if block is None:
+            block = self._blocks[number] = self._compile(number)
+            self._budget.charge(self, number, 4 * len(block.starts))
+        return block
+
+    def _compile(self, number: int) -> _Block:
+        """Sweep over the boundaries of all policies, flipping each one's bit as its boundary passes."""
+        first, last = block_span(number)
+        shift = len(self._timelines).bit_length()
+        low_bits = (1 << shift) - 1
+        boundaries = sorted(
+            edge << shift | bit for bit, line in enumerate(self._timelines) for edge in line.edges(number)
+        )
+        starts, holders = array("q", [first]), [0]
+        known: dict[int, int] = {}
+        held = 0
+        for instant, group in groupby(boundaries, lambda boundary: boundary >> shift):
+            for boundary in group:
+                held ^= 1 << (boundary & low_bits)
+            if instant == first:
+                holders[0] = held
+            elif instant < last:
+                starts.append(instant)
+                holders.append(known.setdefault(held, held))
+        return _Block(starts, holders, self._flips(starts, holders))
+
+    def _flips(self, starts: "array[int]", holders: list[int]) -> "array[int]":
+        """For each segment, the first later one whose combined answer differs."""
+        flips = array("q", [_NEVER]) * len(starts)
+        for index in range(len(starts) - 2, -1, -1):
+            same = bool(holders[index] & self._vetoing) == bool(holders[index + 1] & self._vetoing)
+            flips[index] = flips[index + 1] if same else starts[index + 1]
+        return flips
+
+    def _tail(self, number: int) -> int:
+        """When the answer that stands at the end of a block flips, or `_NEVER` within the look-ahead."""
+        block = self._block(number)
+        if block.tail == _UNKNOWN:
+            vetoed = bool(block.holders[-1] & self._vetoing)
+            block.tail = _NEVER
+            for later in blocks_after(number):
+                following = self._block(later)
+                if bool(following.holders[0] & self._vetoing) != vetoed:
+                    block.tail = block_span(later)[0]
+                elif following.flips[0] != _NEVER:
+                    block.tail = following.flips[0]
+                if block.tail != _NEVER:
+                    break
+        return block.tail

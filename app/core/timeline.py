@@ -1,0 +1,165 @@
+"""Where one policy vetoes, as sorted UTC boundaries, compiled block by block.
+
+Time is cut into blocks of 2²³ seconds, about 97 days. A block is compiled when it is first asked
+for and found by bisection from then on, so that an instant in 2093 costs what one of today does,
+and a set of ten thousand policies is ready as soon as its present block is.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from threading import Lock
+from typing import Final, Protocol
+
+from app.core.decision import Stretch
+from app.core.instant import EARLIEST, LATEST, LOOK_AHEAD
+from app.core.interval import Interval, clip, complement, normalise, subtract
+from app.core.policy import Effect, Policy
+from app.core.wallclock import Wall, Zone
+from app.core.windows import WindowEntry
+
+BLOCK_BITS: Final = 23
+_LAST_BLOCK: Final = (LATEST - 1) >> BLOCK_BITS
+_FIRST_BLOCK: Final = EARLIEST >> BLOCK_BITS
+_BLOCKS_AHEAD: Final = (LOOK_AHEAD >> BLOCK_BITS) + 2
+"""Blocks that hold every instant within the look-ahead of any instant of a block, and its own."""
+
+
+def block_span(block: int) -> Interval:
+    """The instants of a block, cut to the years that are answered."""
+    return max(block << BLOCK_BITS, EARLIEST), min((block + 1) << BLOCK_BITS, LATEST)
+
+
+def blocks_after(block: int) -> range:
+    """The blocks after this one, as far as the look-ahead reaches."""
+    return range(block + 1, min(block + _BLOCKS_AHEAD, _LAST_BLOCK) + 1)
+
+
+def blocks_before(block: int) -> range:
+    """The blocks before this one, going back as far as the look-ahead reaches."""
+    return range(block - 1, max(block - _BLOCKS_AHEAD, _FIRST_BLOCK) - 1, -1)
+
+
+class _Blocks(Protocol):
+    def forget(self, block: int) -> None: ...
+
+
+class BlockBudget:
+    """How much all timelines of an engine may remember together; the oldest block goes first.
+
+    First in, first out: reading a remembered block costs no bookkeeping.
+    """
+
+    def __init__(self, limit: int = 4_000_000) -> None:
+        """Allow for `limit` boundaries; each is some 8 to 24 bytes."""
+        self._limit = limit
+        self._held = 0
+        self._queue: deque[tuple[_Blocks, int, int]] = deque()
+        self._lock = Lock()
+
+    def charge(self, owner: _Blocks, block: int, weight: int) -> None:
+        """Count a block that was just compiled, and let the oldest go while there are too many."""
+        weight += 16  # what an empty block costs
+        with self._lock:
+            self._queue.append((owner, block, weight))
+            self._held += weight
+            while self._held > self._limit and len(self._queue) > 1:
+                old_owner, old_block, old_weight = self._queue.popleft()
+                self._held -= old_weight
+                old_owner.forget(old_block)
+
+
+class PolicyTimeline:
+    """Where one policy, read in one zone, vetoes or warns."""
+
+    __slots__ = ("_blocks", "_budget", "_stretches", "policy", "zone")
+
+    def __init__(self, policy: Policy, zone: Zone, budget: BlockBudget) -> None:
+        """Take the windows of `policy` on the wall clock of `zone`."""
+        self.policy = policy
+        self.zone = zone
+        self._budget = budget
+        self._blocks: dict[int, array[int]] = {}
+        self._stretches: dict[tuple[int, int], Stretch] = {}
+
+    def edges(self, block: int) -> "array[int]":
+        """Start and end, start and end, … of what this policy holds within a block."""
+        edges = self._blocks.get(block)
+        if edges is None:
+            edges = array("q", chain.from_iterable(self._compile(block_span(block))))
+            self._blocks[block] = edges
+            self._budget.charge(self, block, len(edges))
+        return edges
+
+    def forget(self, block: int) -> None:
+        """Let go of a compiled block."""
+        edges = self._blocks.pop(block, ())
+        for index in range(0, len(edges), 2):
+            self._stretches.pop((block, index), None)
+
+    def stretch(self, at: int) -> Stretch | None:
+        """The stretch around an instant, or None if the policy holds nothing then."""
+        block = at >> BLOCK_BITS
+        edges = self.edges(block)
+        index = bisect_right(edges, at) - 1
+        if index < 0 or index & 1:
+            return None
+        stretch = self._stretches.get((block, index))
+        if stretch is None:
+            start, end = self._extend(block, edges[index], edges[index + 1])
+            stretch = self._stretches[block, index] = Stretch(self.policy, self.zone, start, end)
+        return stretch
+
+    def stretches(self, start: int) -> Iterator[Stretch]:
+        """The stretches that end after `start`, in order, as far as the look-ahead reaches."""
+        block, cursor = start >> BLOCK_BITS, start
+        for each in (block, *blocks_after(block)):
+            edges = self.edges(each)
+            for index in range(0, len(edges), 2):
+                if edges[index + 1] > cursor and (stretch := self.stretch(max(edges[index], cursor))):
+                    yield stretch
+                    if stretch.end is None:
+                        return
+                    cursor = stretch.end
+
+    def _compile(self, span: Interval) -> list[Interval]:
+        opens = self.policy.effect is Effect.ALLOW_ONLY
+        held = _union(self.policy.when, span, Wall.of(self.zone, wide=not opens))
+        if self.policy.except_when:
+            held = subtract(held, _union(self.policy.except_when, span, Wall.of(self.zone, wide=opens)))
+        return complement(held, span) if opens else held
+
+    def _extend(self, block: int, start: int, end: int) -> tuple[int | None, int | None]:
+        """Follow a stretch that touches the edge of its block into the blocks beside it."""
+        return (
+            self._follow_back(block, start) if start == block_span(block)[0] else start,
+            self._follow_on(block, end) if end == block_span(block)[1] else end,
+        )
+
+    def _follow_back(self, block: int, start: int) -> int | None:
+        for earlier in blocks_before(block):
+            edges = self.edges(earlier)
+            if not edges or edges[-1] != start:
+                return start
+            start = edges[-2]
+            if start != block_span(earlier)[0]:
+                return start
+        return None
+
+    def _follow_on(self, block: int, end: int) -> int | None:
+        for later in blocks_after(block):
+            edges = self.edges(later)
+            if not edges or edges[0] != end:
+                return end
+            end = edges[1]
+            if end != block_span(later)[1]:
+                return end
+        return None
+
+
+def _union(entries: Iterable[WindowEntry], span: Interval, wall: Wall) -> list[Interval]:
+    """What the windows hold together within `span`."""
+    intervals = chain.from_iterable(entry.window.intervals(span, wall) for entry in entries)
+    return clip(normalise(intervals), span)
