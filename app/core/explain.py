@@ -1,0 +1,93 @@
+"""A decision in sentences. The same ones serve the API, the command line and every page.
+
+They are plain text for people: short, with the local time of the zone that the policy is read in.
+"""
+
+from datetime import datetime
+
+from app.core.decision import Decision, Outcome, Stretch
+from app.core.instant import DAY, HOUR, MINUTE
+from app.core.notation import format_duration
+from app.core.policy import SERVICE_ZONE, Effect, Policy
+from app.core.wallclock import Zone
+
+
+def message(decision: Decision, home: Zone) -> str:
+    """Say whether, why not, and when that changes.
+
+    Local times are those of the first blocking policy's zone; of `home`, the file's zone, where
+    nothing blocks.
+    """
+    question = decision.question
+    subject, place = question.service, question.environment
+    if decision.blocking:
+        where = decision.blocking[0].zone
+        return f"{subject} may not be deployed to {place}: {_why(decision)} {_opens(decision, where)}"
+    closes = f" Closes {_moment(decision, decision.closes_at, home)}." if decision.closes_at else ""
+    if decision.outcome is Outcome.WARN:
+        return f"{subject} may be deployed to {place}, with a warning: {titles(decision.warnings)}.{closes}"
+    return f"{subject} may be deployed to {place}.{closes}"
+
+
+def titles(stretches: tuple[Stretch, ...]) -> str:
+    """The titles of policies, joined."""
+    return "; ".join(stretch.policy.title.rstrip(".") for stretch in stretches)
+
+
+def local_time(instant: int, where: Zone, seen_from: int) -> str:
+    """``Mon 30 Nov 08:00 CET``, with the year where it is not the year of `seen_from`."""
+    moment = datetime.fromtimestamp(instant, where.info)
+    year = f" {moment.year}" if moment.year != datetime.fromtimestamp(seen_from, where.info).year else ""
+    time = moment.strftime("%H:%M:%S" if moment.second else "%H:%M")
+    return f"{moment:%a} {moment.day} {moment:%b}{year} {time} {zone_label(instant, where)}"
+
+
+def zone_label(instant: int, where: Zone) -> str:
+    """The zone's abbreviation at an instant; its offset where it has none (``UTC+05:45``)."""
+    moment = datetime.fromtimestamp(instant, where.info)
+    label = moment.tzname() or ""
+    return label if label.isalpha() else f"UTC{moment.isoformat()[19:]}"
+
+
+def waiting_time(seconds: int) -> str:
+    """``2 d 17 h 55 min``; seconds only below an hour, and never less than what is left."""
+    if seconds >= HOUR:
+        seconds += -seconds % MINUTE
+    days, rest = divmod(seconds, DAY)
+    hours, rest = divmod(rest, HOUR)
+    minutes, rest = divmod(rest, MINUTE)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
+def policy_in_words(policy: Policy, home: Zone) -> str:
+    """A policy as one sentence: "Deploys are refused every week from Friday 14:00 to Monday 08:00, …"."""
+    lead = {
+        Effect.DENY: "Deploys are refused ",
+        Effect.ALLOW_ONLY: "Deploys are allowed only ",
+        Effect.WARN: "Deploys are allowed with a warning ",
+    }[policy.effect]
+    windows = ", and ".join(entry.window.words() for entry in policy.when)
+    exceptions = ", nor ".join(entry.window.words() for entry in policy.except_when)
+    zone = "the service's own" if policy.timezone == SERVICE_ZONE else policy.timezone or home.name
+    return f"{lead}{windows}{f', but not {exceptions}' if exceptions else ''}, {zone} time."
+
+
+def _why(decision: Decision) -> str:
+    reasons = titles(decision.blocking)
+    held_now = any(stretch.start is None or stretch.start <= decision.at for stretch in decision.blocking)
+    if held_now:
+        return f"{reasons}."
+    length = format_duration(decision.question.duration)
+    return f"a deploy of {length} would run into: {reasons}."
+
+
+def _opens(decision: Decision, where: Zone) -> str:
+    if decision.opens_at is None:
+        return "It does not open within two years."
+    return f"Opens {_moment(decision, decision.opens_at, where)}."
+
+
+def _moment(decision: Decision, instant: int, where: Zone) -> str:
+    waiting = waiting_time(instant - decision.at)
+    return f"{local_time(instant, where, decision.at)}, in {waiting}"
