@@ -1,1 +1,1 @@
-"""What the HTTP edges share: problems, logging, request ids, limits."""
+"""What the HTTP edges share: how requests are read and refused, the log, metrics, middleware."""

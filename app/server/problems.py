@@ -1,0 +1,99 @@
+"""Every error that leaves over HTTP, as RFC 9457 ``application/problem+json``.
+
+This is the one place that turns an error into a status code. Input is never echoed: a problem names
+the field that is wrong and what it should be, and nothing that the caller sent.
+"""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core.errors import FreezegateError, MalformedValueError, UnknownNameError
+from app.gate.errors import IdempotencyConflictError, NotLoadedError, StoreUnavailableError, UnknownRecordError
+
+PROBLEM_JSON: Final = "application/problem+json"
+
+_STATUS: Final[tuple[tuple[type[Exception], HTTPStatus], ...]] = (
+    (UnknownRecordError, HTTPStatus.NOT_FOUND),
+    (IdempotencyConflictError, HTTPStatus.CONFLICT),
+    (UnknownNameError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (MalformedValueError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (NotLoadedError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (StoreUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+class RefusedError(FreezegateError):
+    """A request that is refused before it reaches the gate, with the status it is refused by."""
+
+    def __init__(self, status: HTTPStatus, detail: str, *, errors: list[dict[str, str]] | None = None) -> None:
+        self.status = status
+        self.errors = errors
+        super().__init__(detail)
+
+
+class InvalidFieldsError(RefusedError):
+    """Fields of a request are wrong; each is named with what is wrong about it."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
+        super().__init__(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+
+
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    *,
+    errors: list[dict[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document; `errors` lists the fields that are wrong."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+    }
+    if errors:
+        body["errors"] = errors
+    return Response(
+        json.dumps(body),
+        status_code=status.value,
+        media_type=PROBLEM_JSON,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def problem_for(error: Exception) -> Response:
+    """The problem document of an error; one that nobody foresaw says nothing but 500."""
+    if isinstance(error, RefusedError):
+        return problem(error.status, str(error), errors=error.errors)
+    if isinstance(error, UnknownNameError):
+        return problem_for(InvalidFieldsError([{"field": error.field, "message": str(error)}]))
+    for family, status in _STATUS:
+        if isinstance(error, family):
+            retry = {"Retry-After": "2"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+            return problem(status, str(error), headers=retry)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong here; the log says what")
+
+
+async def handle_error(_: Request, error: Exception) -> Response:
+    """The framework's hook for our errors."""
+    return problem_for(error)
+
+
+async def handle_http_exception(_: Request, error: Exception) -> Response:
+    """The framework's hook for its own 404 and 405."""
+    if not isinstance(error, HTTPException):
+        return problem_for(error)
+    status = HTTPStatus(error.status_code)
+    details = {
+        HTTPStatus.NOT_FOUND: "there is nothing here; the routes are listed at /docs",
+        HTTPStatus.METHOD_NOT_ALLOWED: "this route does not take that method",
+    }
+    return problem(status, details.get(status, status.description), headers=error.headers)

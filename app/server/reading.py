@@ -1,0 +1,162 @@
+"""How requests are read: strictly. Unknown, repeated and malformed fields are refused, never guessed.
+
+A query model or body model lists the fields and goes into the OpenAPI document; the reading of it
+is done here, for the framework takes the last of repeated parameters and would echo what it refuses.
+"""
+
+import json
+from http import HTTPStatus
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
+from starlette.requests import ClientDisconnect, Request
+
+from app.core.errors import MalformedValueError
+from app.core.instant import DAY, parse_instant
+from app.core.notation import parse_duration
+from app.core.policy import NAME_PATTERN
+from app.server.problems import InvalidFieldsError, RefusedError
+
+MAX_BODY: Final = 64 * 1024
+MAX_DEPLOY: Final = 31 * DAY
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_NAME_SENTENCE: Final = "a name is 1 to 128 of a-z, 0-9 and . _ / -, and begins with a letter or digit"
+
+
+class Strict(BaseModel):
+    """What every query and body model is: its fields and no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+
+def _deploy_duration(value: object) -> object:
+    seconds = parse_duration(value) if isinstance(value, str) else _refuse_duration()
+    if seconds > MAX_DEPLOY:
+        raise MalformedValueError("longer than 31 days")
+    return seconds
+
+
+def _refuse_duration() -> NoReturn:
+    raise MalformedValueError('write it as text, such as "20m" or "PT20M"')
+
+
+def _instant(value: object) -> object:
+    if not isinstance(value, str):
+        raise MalformedValueError("write it as an RFC 3339 date-time with an offset")
+    return parse_instant(value)
+
+
+NameField = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$")]
+DurationField = Annotated[
+    int,
+    BeforeValidator(_deploy_duration),
+    WithJsonSchema({"type": "string", "maxLength": 40, "examples": ["20m", "PT20M"]}),
+]
+InstantField = Annotated[
+    int,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-27T14:00:00+01:00"]}),
+]
+
+
+def read_query(request: Request, model: type[Model]) -> Model:
+    """The query string as a model.
+
+    Raises:
+        InvalidFieldsError: a parameter is unknown, repeated, missing or malformed.
+    """
+    try:
+        pairs = parse_qsl(
+            request.scope["query_string"].decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=64,
+        )
+    except ValueError:
+        raise InvalidFieldsError([{"field": "query", "message": "not a readable query string"}]) from None
+    return validated(_without_repeats(pairs), model)
+
+
+async def read_body(request: Request, model: type[Model]) -> Model:
+    """The JSON body as a model; at most 64 KiB of it.
+
+    Raises:
+        InvalidFieldsError: a field is unknown, repeated, missing or malformed, or there are parameters.
+        RefusedError: the body is too large, or is not JSON.
+    """
+    if request.scope["query_string"]:
+        raise InvalidFieldsError([{"field": "query", "message": "this request takes its fields in the body"}])
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send JSON, as Content-Type: application/json")
+    raw = await _limited_body(request)
+    try:
+        value = json.loads(raw, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise InvalidFieldsError([{"field": "body", "message": "not valid JSON"}]) from None
+    if not isinstance(value, dict):
+        raise InvalidFieldsError([{"field": "body", "message": "not a JSON object"}])
+    return validated(value, model)
+
+
+def validated(values: dict[str, Any], model: type[Model]) -> Model:
+    """Check values against a model, and say of each wrong field what is wrong with it."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InvalidFieldsError(
+            [
+                {"field": _field_name(item["loc"], model), "message": _sentence(item, model)}
+                for item in error.errors(include_url=False, include_input=False)
+            ]
+        ) from None
+
+
+def _field_name(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    """The name of a field of ours; what the caller made up is not repeated."""
+    name = str(location[0]) if location else "body"
+    known = {field.alias or key for key, field in model.model_fields.items()}
+    return name if name in known else "unknown"
+
+
+def _sentence(item: Any, model: type[BaseModel]) -> str:
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        known = ", ".join(field.alias or key for key, field in model.model_fields.items())
+        return f"there is no such field here; known: {known}"
+    sentences = {"missing": "is required", "string_pattern_mismatch": _NAME_SENTENCE}
+    message: str = sentences.get(kind) or item["msg"].removeprefix("Value error, ")
+    return message
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise InvalidFieldsError([{"field": "fields", "message": "a field is given more than once"}])
+    return values
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and infinities are no JSON")
+
+
+async def _limited_body(request: Request) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared) > MAX_BODY:
+        raise _too_large()
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise _too_large()
+    except ClientDisconnect:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "the body broke off") from None
+    return bytes(body)
+
+
+def _too_large() -> RefusedError:
+    return RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "a body may have at most 64 KiB")
