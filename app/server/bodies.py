@@ -1,0 +1,58 @@
+"""The shapes of the answers, for the OpenAPI document; what goes out is written by `app.core.answer`."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] = Field(default_factory=list, description="the fields that are wrong")
+
+
+class BlockingEntry(BaseModel):
+    """A policy that vetoes or warns, and from when until when it does."""
+
+    id: str
+    kind: Literal["policy"]
+    title: str
+    reason: str
+    from_: str | None = Field(alias="from", description="null where more than two years ago")
+    until: str | None = Field(description="null where more than two years ahead")
+    override: Literal["token", "never"]
+    contact: str | None
+    link: str | None
+
+
+class OverrideUse(BaseModel):
+    """What became of the override token that was presented."""
+
+    id: str | None
+    result: Literal["invalid"]
+    uncovered: list[str]
+    uses_left: int | None
+
+
+class DecisionBody(BaseModel):
+    """The answer to "may this service be deployed to this environment now?"."""
+
+    allowed: bool
+    outcome: Literal["allow", "warn", "override", "deny"]
+    service: str
+    environment: str
+    change: str
+    duration_s: int
+    at: str
+    message: str
+    blocking: list[BlockingEntry]
+    warnings: list[BlockingEntry]
+    opens_at: str | None
+    closes_at: str | None
+    override: OverrideUse | None
+    policy_revision: str
+    decision_id: str | None
