@@ -30,12 +30,15 @@ class Engine:
         self.policy_set = policy_set
         self._catalogue = policy_set.services or {}
         self._tags = {name: frozenset(service.tags) for name, service in self._catalogue.items()}
-        self._environments = frozenset(policy_set.environments)
-        self._changes = frozenset(policy_set.changes)
+        self._known = {
+            "environment": tuple(policy_set.environments),
+            "change": tuple(policy_set.changes),
+        }
         self._budget = BlockBudget()
         self._timelines: dict[tuple[int, str], PolicyTimeline] = {}
         self._shared: WeakValueDictionary[tuple[PolicyTimeline, ...], ScopeTimeline] = WeakValueDictionary()
         self._index: dict[_Key | None, list[int]] = {}
+        self._numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
         for number, policy in enumerate(policy_set.policies):
             for key in _keys(policy):
                 self._index.setdefault(key, []).append(number)
@@ -52,6 +55,15 @@ class Engine:
         scope = self.scope(question.service, question.environment, question.change)
         return scope.decide(question, in_range(at))
 
+    def environment(self, environment: str) -> ScopeTimeline:
+        """The timeline of an environment itself: what holds for a service that nothing singles out.
+
+        Raises:
+            UnknownNameError: the policies list no such environment.
+        """
+        self._check_name("environment", environment)
+        return self._match("", frozenset(), environment, self.policy_set.changes[0], None)
+
     def prepare(self, at: int) -> None:
         """Compile the block around an instant for every policy, ahead of the first question."""
         zones = {service.timezone for service in self._catalogue.values()} | {None}
@@ -65,22 +77,25 @@ class Engine:
         Raises:
             UnknownNameError: there is no such policy.
         """
-        for number, policy in enumerate(self.policy_set.policies):
-            if policy.id == policy_id:
-                return self._timeline(number, None)
-        raise UnknownNameError("policy", policy_id, ())
+        number = self._numbers.get(policy_id)
+        if number is None:
+            raise UnknownNameError("policy", policy_id, ())
+        return self._timeline(number, None)
 
     def _scope(self, service: str, environment: str, change: str) -> ScopeTimeline:
-        if environment not in self._environments:
-            raise UnknownNameError("environment", environment, tuple(self.policy_set.environments))
-        if change not in self._changes:
-            raise UnknownNameError("change", change, tuple(self.policy_set.changes))
+        self._check_name("environment", environment)
+        self._check_name("change", change)
         known = self._catalogue.get(service)
         if known is None and self.policy_set.services is not None and self._refuses_unknown:
             raise UnknownNameError("service", service, ())
         tags = self._tags.get(service, frozenset())
+        return self._match(service, tags, environment, change, known.timezone if known else None)
+
+    def _match(
+        self, service: str, tags: frozenset[str], environment: str, change: str, service_zone: str | None
+    ) -> ScopeTimeline:
         matching = tuple(
-            self._timeline(number, known.timezone if known else None)
+            self._timeline(number, service_zone)
             for number in self._candidates(service, tags)
             if self.policy_set.policies[number].matches(service, tags, environment, change)
         )
@@ -88,6 +103,11 @@ class Engine:
         if scope is None:
             scope = self._shared[matching] = ScopeTimeline(matching, self._budget)
         return scope
+
+    def _check_name(self, field: str, name: str) -> None:
+        known = self._known[field]
+        if name not in known:
+            raise UnknownNameError(field, name, known)
 
     @property
     def _refuses_unknown(self) -> bool:

@@ -29,6 +29,16 @@ def message(decision: Decision, home: Zone) -> str:
     return f"{subject} may be deployed to {place}.{closes}"
 
 
+def state(decision: Decision, home: Zone) -> str:
+    """Say of an environment whether it is open or frozen, why, and when that changes."""
+    place = decision.question.environment
+    if decision.blocking:
+        return f"{place} is frozen: {_why(decision)} {_opens(decision, decision.blocking[0].zone)}"
+    closes = f" Closes {_moment(decision, decision.closes_at, home)}." if decision.closes_at else ""
+    warning = f", with a warning: {titles(decision.warnings)}" if decision.warnings else ""
+    return f"{place} is open{warning}.{closes}"
+
+
 def titles(stretches: tuple[Stretch, ...]) -> str:
     """The titles of policies, joined."""
     return "; ".join(stretch.policy.title.rstrip(".") for stretch in stretches)

@@ -112,12 +112,14 @@ class PolicyTimeline:
             stretch = self._stretches[block, index] = Stretch(self.policy, self.zone, start, end)
         return stretch
 
-    def stretches(self, start: int) -> Iterator[Stretch]:
-        """The stretches that end after `start`, in order, as far as the look-ahead reaches."""
-        block, cursor = start >> BLOCK_BITS, start
-        for each in (block, *blocks_after(block)):
-            edges = self.edges(each)
+    def stretches(self, start: int, until: int) -> Iterator[Stretch]:
+        """The stretches that end after `start` and begin before `until`, in order."""
+        cursor = start
+        for block in range(start >> BLOCK_BITS, ((until - 1) >> BLOCK_BITS) + 1):
+            edges = self.edges(block)
             for index in range(0, len(edges), 2):
+                if edges[index] >= until:
+                    return
                 if edges[index + 1] > cursor and (stretch := self.stretch(max(edges[index], cursor))):
                     yield stretch
                     if stretch.end is None:

@@ -4,7 +4,6 @@ A changed set is read, checked, self-tested and compiled beside the one in force
 in one assignment. A bad one changes nothing but `last_error`.
 """
 
-import asyncio
 from typing import NamedTuple
 
 from app.core.engine import Engine

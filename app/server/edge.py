@@ -5,7 +5,6 @@ Plain ASGI: a middleware class of the framework's costs twenty times as much a r
 
 import asyncio
 import json
-import logging
 import re
 from http import HTTPStatus
 from typing import Final

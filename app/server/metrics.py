@@ -30,7 +30,10 @@ class Metrics:
             registry=self._registry,
         )
         self._requests = Counter(
-            "freezegate_requests_total", "Requests, by route and status", ["route", "status"], registry=self._registry
+            "freezegate_requests_total",
+            "Requests, by route and status",
+            ["route", "status"],
+            registry=self._registry,
         )
         self._durations = Histogram(
             "freezegate_request_duration_seconds",

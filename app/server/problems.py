@@ -14,7 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import FreezegateError, MalformedValueError, UnknownNameError
-from app.gate.errors import IdempotencyConflictError, NotLoadedError, StoreUnavailableError, UnknownRecordError
+from app.gate.errors import (
+    IdempotencyConflictError,
+    NotLoadedError,
+    StoreUnavailableError,
+    UnknownRecordError,
+)
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -31,7 +36,9 @@ _STATUS: Final[tuple[tuple[type[Exception], HTTPStatus], ...]] = (
 class RefusedError(FreezegateError):
     """A request that is refused before it reaches the gate, with the status it is refused by."""
 
-    def __init__(self, status: HTTPStatus, detail: str, *, errors: list[dict[str, str]] | None = None) -> None:
+    def __init__(
+        self, status: HTTPStatus, detail: str, *, errors: list[dict[str, str]] | None = None
+    ) -> None:
         self.status = status
         self.errors = errors
         super().__init__(detail)

@@ -9,7 +9,14 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
 from starlette.requests import ClientDisconnect, Request
 
 from app.core.errors import MalformedValueError

@@ -1,0 +1,212 @@
+"""Questions that only read: may this be deployed, what is the state, what is coming, what are the rules.
+
+Each takes the policies in force and an instant, and gives the JSON object that goes out.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from app.core.answer import entry, instant_or_none
+from app.core.decision import Decision, Outcome, Question, Stretch
+from app.core.explain import message, policy_in_words, state
+from app.core.instant import DAY, LATEST, LOOK_AHEAD, format_instant, in_range
+from app.core.policy import Effect, Policy, Selector
+from app.core.timeline import PolicyTimeline
+from app.gate.errors import UnknownRecordError
+from app.gate.in_force import InForce, LoadFailure
+from app.gate.versions import holidays_version, tzdata_version
+
+UPCOMING: Final = 28 * DAY
+MAX_SCHEDULE: Final = 366 * DAY
+_OCCURRENCES: Final = 3
+
+
+class Span(NamedTuple):
+    """From when until when a schedule is asked for."""
+
+    start: int
+    end: int
+
+
+def check(in_force: InForce, question: Question, at: int) -> Decision:
+    """Answer a question; nothing is recorded.
+
+    Raises:
+        UnknownNameError: the policies list no such environment, kind of change or service.
+        OutOfRangeError: `at` lies outside the years 2000 to 2100.
+    """
+    return in_force.engine.decide(question, at)
+
+
+def status(in_force: InForce, last_error: LoadFailure | None, at: int, now: int) -> dict[str, Any]:
+    """The state of every environment at an instant, and of every catalogued service that differs."""
+    in_range(at)
+    return {
+        "at": format_instant(at),
+        "environments": [_environment(in_force, name, at) for name in in_force.policy_set.environments],
+        "freezes": _freezes(in_force, at),
+        "policies": {
+            "revision": in_force.revision,
+            "loaded_at": format_instant(in_force.loaded_at),
+            "age_s": max(0, now - in_force.loaded_at),
+            "stale": last_error is not None,
+            "last_error": last_error and _failure(last_error),
+            "warnings": [str(problem) for problem in in_force.warnings],
+            "tzdata": tzdata_version(),
+            "holidays": holidays_version(),
+        },
+    }
+
+
+def schedule(in_force: InForce, question: Question, span: Span) -> dict[str, Any]:
+    """The timeline of a service: consecutive segments, each with what blocks in it.
+
+    Raises:
+        UnknownNameError: the policies list no such environment, kind of change or service.
+        OutOfRangeError: the span reaches outside the years 2000 to 2100.
+    """
+    in_range(span.start)
+    in_range(span.end - 1)
+    scope = in_force.engine.scope(question.service, question.environment, question.change)
+    return {
+        "service": question.service,
+        "environment": question.environment,
+        "change": question.change,
+        "timezone": in_force.home.name,
+        "from": format_instant(span.start),
+        "to": format_instant(span.end),
+        "segments": [
+            {
+                "from": format_instant(segment.start),
+                "to": format_instant(segment.end),
+                "allowed": not segment.blocking,
+                "outcome": _outcome(segment.blocking, segment.warnings),
+                "blocking": [entry(stretch, segment.start) for stretch in segment.blocking],
+                "warnings": [entry(stretch, segment.start) for stretch in segment.warnings],
+            }
+            for segment in scope.segments(span.start, span.end)
+        ],
+        "policy_revision": in_force.revision,
+    }
+
+
+def policies(in_force: InForce, at: int) -> dict[str, Any]:
+    """Every policy in force, in words, with its next occurrences."""
+    return {
+        "policy_revision": in_force.revision,
+        "timezone": in_force.home.name,
+        "policies": [_policy(in_force, each, at) for each in in_force.policy_set.policies],
+    }
+
+
+def policy(in_force: InForce, policy_id: str, at: int) -> dict[str, Any]:
+    """One policy in force.
+
+    Raises:
+        UnknownRecordError: there is none of that id.
+    """
+    for each in in_force.policy_set.policies:
+        if each.id == policy_id:
+            return _policy(in_force, each, at)
+    raise UnknownRecordError("there is no policy of that id")
+
+
+def _environment(in_force: InForce, name: str, at: int) -> dict[str, Any]:
+    question = Question("", name, in_force.policy_set.changes[0])
+    decision = in_force.engine.environment(name).decide(question, at)
+    general = _state(decision)
+    services = []
+    for service in in_force.policy_set.services or ():
+        own = check(in_force, question._replace(service=service), at)
+        if _state(own) != general:
+            services.append({"service": service, "message": message(own, in_force.home), **_state(own)})
+    return {
+        "environment": name,
+        "message": state(decision, in_force.home),
+        **general,
+        "services": services,
+    }
+
+
+def _state(decision: Decision) -> dict[str, Any]:
+    return {
+        "allowed": decision.allowed,
+        "outcome": decision.outcome.value,
+        "blocking": [entry(stretch, decision.at) for stretch in decision.blocking],
+        "warnings": [entry(stretch, decision.at) for stretch in decision.warnings],
+        "opens_at": instant_or_none(decision.opens_at),
+        "closes_at": instant_or_none(decision.closes_at),
+    }
+
+
+def _freezes(in_force: InForce, at: int) -> dict[str, Any]:
+    """Each policy's present stretch, or its next one within four weeks."""
+    active: list[dict[str, Any]] = []
+    upcoming: list[dict[str, Any]] = []
+    for each in in_force.policy_set.policies:
+        if each.effect is Effect.WARN:
+            continue
+        stretches = in_force.engine.timeline(each.id).stretches(at, min(at + UPCOMING, LATEST))
+        for stretch in islice(stretches, 1):
+            described = {**entry(stretch, at), "applies_to": _selectors(each.applies_to)}
+            (active if stretch.start is None or stretch.start <= at else upcoming).append(described)
+    return {"active": active, "upcoming": sorted(upcoming, key=lambda each: str(each["from"]))}
+
+
+def _failure(failure: LoadFailure) -> dict[str, Any]:
+    return {
+        "at": format_instant(failure.at),
+        "revision": failure.revision,
+        "problems": [str(problem) for problem in failure.problems],
+    }
+
+
+def _policy(in_force: InForce, each: Policy, at: int) -> dict[str, Any]:
+    timeline = in_force.engine.timeline(each.id)
+    return {
+        "id": each.id,
+        "title": each.title,
+        "reason": each.reason,
+        "contact": each.contact,
+        "link": each.link,
+        "effect": each.effect.value,
+        "timezone": each.timezone or in_force.home.name,
+        "in_words": policy_in_words(each, in_force.home),
+        "applies_to": _selectors(each.applies_to),
+        "exempt": _selectors(each.exempt),
+        "override": each.overridable,
+        "next": [
+            {"from": instant_or_none(start), "until": instant_or_none(end)}
+            for start, end in islice(_occurrences(timeline, at), _OCCURRENCES)
+        ],
+    }
+
+
+def _occurrences(timeline: PolicyTimeline, at: int) -> Iterator[tuple[int | None, int | None]]:
+    """When the windows of a policy are open, the present one first; of `allow-only`, when it allows."""
+    stretches = timeline.stretches(at, min(at + LOOK_AHEAD, LATEST))
+    if timeline.policy.effect is not Effect.ALLOW_ONLY:
+        for stretch in stretches:
+            yield stretch.bounds(at)
+        return
+    opens: int | None = None
+    for number, stretch in enumerate(stretches):
+        closes, ends = stretch.bounds(at)
+        if closes is not None and closes > at and (number or opens is None):
+            yield opens, closes
+        if ends is None:
+            return
+        opens = ends
+
+
+def _selectors(selectors: list[Selector] | None) -> list[dict[str, Any]] | None:
+    if selectors is None:
+        return None
+    return [selector.model_dump(exclude_none=True) for selector in selectors]
+
+
+def _outcome(blocking: tuple[Stretch, ...], warnings: tuple[Stretch, ...]) -> str:
+    if blocking:
+        return Outcome.DENY.value
+    return (Outcome.WARN if warnings else Outcome.ALLOW).value
