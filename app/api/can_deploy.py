@@ -1,0 +1,171 @@
+"""``/can-deploy``: the question (GET) and the claim (POST)."""
+
+import json
+import re
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field, StringConstraints
+
+from app.core.answer import answer
+from app.core.decision import Question
+from app.core.errors import MalformedValueError
+from app.gate.check import check
+from app.gate.claim import Claim
+from app.server.bodies import DecisionBody
+from app.server.context import Context, context
+from app.server.documented import header, json_body, parameters, problems
+from app.server.edge import LOG_FIELDS
+from app.server.problems import RefusedError
+from app.server.reading import DurationField, InstantField, NameField, Strict, read_body, read_query
+from app.server.recent import Recent
+
+router = APIRouter(tags=["decisions"])
+
+TOKEN_HEADER: Final = "x-override-token"  # noqa: S105 - the name of the header
+_PRINTABLE_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_JSON: Final = (b"content-type", b"application/json")
+_NO_STORE: Final = (b"cache-control", b"no-store")
+
+Note = Annotated[
+    str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]*$")
+]
+
+
+class QuestionFields(Strict):
+    """What is asked, as parameters or as the members of a body."""
+
+    service: NameField = Field(description="the service to be deployed")
+    environment: NameField = Field("production", description="where to")
+    change: NameField = Field("normal", description="the kind of change")
+    duration: DurationField = Field(0, description="how long the deploy takes; it must fit as a whole")
+
+    @property
+    def question(self) -> Question:
+        """The question of these fields."""
+        return Question(self.service, self.environment, self.change, self.duration)
+
+
+class AskQuery(QuestionFields):
+    """The parameters of the question."""
+
+    at: InstantField | None = Field(None, description="answer for this instant instead of now")
+    deny_status: Literal["200", "423"] = Field("423", description="the status of a deny")
+
+
+class ClaimBody(QuestionFields):
+    """The body of the claim."""
+
+    ref: Note | None = Field(None, description="what is deployed: a commit, a tag")
+    actor: Note | None = Field(None, description="who deploys it")
+    run_url: Note | None = Field(None, description="the pipeline run")
+    deny_status: Literal[200, 423] = Field(423, description="the status of a deny")
+
+
+_DECISION_RESPONSES: Final = {
+    200: {"model": DecisionBody, "description": "it may be deployed"},
+    423: {"model": DecisionBody, "description": "it may not be deployed; `Retry-After` until it opens"},
+}
+
+
+@router.get(
+    "/can-deploy",
+    summary="May this service be deployed to this environment now?",
+    responses={**_DECISION_RESPONSES, **problems(400, 422, 503)},
+    openapi_extra=parameters(AskQuery),
+)
+async def ask(request: Request) -> Response:
+    """Answer without recording. Pipelines that are about to deploy claim, by POST."""
+    if TOKEN_HEADER in request.headers:
+        detail = "override tokens are spent by POST /can-deploy; a question takes none"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, detail)
+    query = read_query(request, AskQuery)
+    here = context(request)
+    now = here.clock.now()
+    in_force = here.policies.in_force
+    decision = check(in_force, query.question, now if query.at is None else query.at)
+    status = HTTPStatus.OK if decision.allowed else HTTPStatus(int(query.deny_status))
+    answered = Recent(
+        status=status.value,
+        headers=_headers(status, decision.opens_at, decision.at),
+        body=json.dumps(answer(decision, in_force.home, in_force.revision)).encode(),
+        outcome=decision.outcome.value,
+        log_fields=_log_fields(query.question, decision.outcome.value),
+    )
+    here.recent.keep(request.scope["query_string"], (now, in_force.revision), answered)
+    return _respond(request, here, answered, "question")
+
+
+@router.post(
+    "/can-deploy",
+    summary="Claim a deploy: ask, and have the decision recorded before it is answered",
+    responses={**_DECISION_RESPONSES, **problems(409, 413, 415, 422, 503)},
+    openapi_extra={
+        **json_body(ClaimBody),
+        "parameters": [
+            header("Idempotency-Key", "a retry with the same key and body gets the same decision"),
+            header("X-Override-Token", "an override token"),
+        ],
+    },
+)
+async def claim(request: Request) -> Response:
+    """Decide, record durably, answer; what a pipeline does right before it deploys."""
+    body = await read_body(request, ClaimBody)
+    here = context(request)
+    now = here.clock.now()
+    claimed = await here.claims.claim(
+        Claim(
+            question=body.question,
+            ref=body.ref,
+            actor=body.actor,
+            run_url=body.run_url,
+            idempotency_key=_idempotency_key(request),
+            token_presented=TOKEN_HEADER in request.headers,
+            request_id=request.scope["state"]["request_id"],
+        ),
+        here.policies.in_force,
+        now,
+    )
+    status = HTTPStatus.OK if claimed.allowed else HTTPStatus(body.deny_status)
+    answered = Recent(
+        status=status.value,
+        headers=_headers(status, claimed.opens_at, now),
+        body=claimed.body,
+        outcome=claimed.outcome,
+        log_fields=_log_fields(body.question, claimed.outcome),
+    )
+    return _respond(request, here, answered, "claim")
+
+
+def _respond(request: Request, here: Context, answered: Recent, asked_by: str) -> Response:
+    here.metrics.decided(answered.outcome, asked_by)
+    request.scope["state"][LOG_FIELDS] = answered.log_fields
+    response = Response(answered.body, status_code=answered.status)
+    response.raw_headers = answered.headers
+    return response
+
+
+def _headers(status: HTTPStatus, opens_at: int | None, at: int) -> list[tuple[bytes, bytes]]:
+    headers = [_JSON, _NO_STORE]
+    if status is HTTPStatus.LOCKED and opens_at is not None:
+        headers.append((b"retry-after", str(max(1, opens_at - at)).encode()))
+    return headers
+
+
+def _log_fields(question: Question, outcome: str) -> str:
+    names: dict[str, Any] = {
+        "service": question.service,
+        "environment": question.environment,
+        "outcome": outcome,
+    }
+    return ", " + json.dumps(names)[1:-1]
+
+
+def _idempotency_key(request: Request) -> str | None:
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or _PRINTABLE_KEY.fullmatch(keys[0]) is None:
+        raise MalformedValueError("Idempotency-Key: one, of 1 to 128 printable characters")
+    return keys[0]

@@ -1,0 +1,51 @@
+"""``/schedule``: the timeline of a service, segment by segment."""
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import Field
+
+from app.core.decision import Question
+from app.core.instant import LATEST
+from app.gate.check import MAX_SCHEDULE, UPCOMING, Span, schedule
+from app.server.context import context
+from app.server.documented import parameters, problems
+from app.server.problems import InvalidFieldsError
+from app.server.reading import InstantField, NameField, Strict, read_query
+
+router = APIRouter(tags=["state"])
+
+
+class ScheduleQuery(Strict):
+    """The parameters of the schedule."""
+
+    service: NameField = Field(description="the service")
+    environment: NameField = Field("production", description="the environment")
+    change: NameField = Field("normal", description="the kind of change")
+    from_: InstantField | None = Field(None, alias="from", description="the start; now if not given")
+    to: InstantField | None = Field(None, description="the end, exclusive; four weeks on if not given")
+
+    def span(self, now: int) -> Span:
+        """From when until when."""
+        start = now if self.from_ is None else self.from_
+        end = min(start + UPCOMING, LATEST) if self.to is None else self.to
+        if not 0 < end - start <= MAX_SCHEDULE:
+            raise InvalidFieldsError([{"field": "to", "message": "must be after from, by 366 days at most"}])
+        return Span(start, end)
+
+
+@router.get(
+    "/schedule",
+    summary="What blocks a service, and when",
+    responses=problems(422, 503),
+    openapi_extra=parameters(ScheduleQuery),
+)
+async def show_schedule(request: Request) -> Response:
+    """Consecutive segments from `from` to `to`; each names what blocks in it."""
+    query = read_query(request, ScheduleQuery)
+    here = context(request)
+    question = Question(query.service, query.environment, query.change)
+    span = query.span(here.clock.now())
+    timeline = await asyncio.to_thread(schedule, here.policies.in_force, question, span)
+    return JSONResponse(timeline, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,37 @@
+"""``/status``: the state of every environment, what freezes now and next, and of the policies."""
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import Field
+
+from app.gate.check import status
+from app.server.context import context
+from app.server.documented import parameters, problems
+from app.server.reading import InstantField, Strict, read_query
+
+router = APIRouter(tags=["state"])
+
+
+class StatusQuery(Strict):
+    """The parameters of the status."""
+
+    at: InstantField | None = Field(None, description="the state at this instant instead of now")
+
+
+@router.get(
+    "/status",
+    summary="The freeze state of every environment",
+    responses=problems(422, 503),
+    openapi_extra=parameters(StatusQuery),
+)
+async def show_status(request: Request) -> Response:
+    """Whether deploys are open, why not, and when that changes; 200 either way."""
+    query = read_query(request, StatusQuery)
+    here = context(request)
+    now = here.clock.now()
+    at = now if query.at is None else query.at
+    # Thousands of catalogued services take a while; claims must not wait for them.
+    state = await asyncio.to_thread(status, here.policies.in_force, here.policies.last_error, at, now)
+    return JSONResponse(state, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,65 @@
+"""How routes describe themselves in the OpenAPI document.
+
+Routes read their requests themselves (see `reading`), so what they read is declared here from the
+same models, and no status leaves that the document does not name.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.server.problems import PROBLEM_JSON
+
+_PROBLEM_TITLES = {
+    400: "the request is refused as it stands",
+    404: "there is no such thing",
+    409: "the idempotency key was used for another request",
+    413: "the body is larger than 64 KiB",
+    415: "the body is not JSON",
+    422: "a field is unknown, repeated, missing or malformed, or names what the policies do not list",
+    503: "nothing can be decided safely now",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem documents that a route may answer with."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": _PROBLEM_TITLES[status], "content": {PROBLEM_JSON: {"schema": schema}}}
+        for status in statuses
+    }
+
+
+def parameters(model: type[BaseModel]) -> dict[str, Any]:
+    """The query parameters that a model reads."""
+    schema = model.model_json_schema()
+    required = schema.get("required", ())
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "required": name in required,
+                "description": definition.pop("description", ""),
+                "schema": definition,
+            }
+            for name, definition in schema["properties"].items()
+        ]
+    }
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON body that a model reads."""
+    schema = model.model_json_schema()
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def header(name: str, description: str) -> dict[str, Any]:
+    """A request header that a route reads."""
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string"},
+    }
