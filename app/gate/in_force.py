@@ -48,14 +48,18 @@ class LoadFailure(NamedTuple):
 
 
 class Policies:
-    """Holds the set in force and looks for a new one."""
+    """Holds the set in force and looks for a new one. Safe to reload from a thread."""
 
-    def __init__(self, source: Source) -> None:
-        """Take policies from `source`; nothing is read before `reload`."""
-        self._source = source
+    def __init__(self) -> None:
+        """Hold nothing yet; `load` puts a first set in force."""
+        self._source: Source | None = None
         self._in_force: InForce | None = None
-        self._seen = ""
         self.last_error: LoadFailure | None = None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether any set is in force."""
+        return self._in_force is not None
 
     @property
     def in_force(self) -> InForce:
@@ -68,44 +72,38 @@ class Policies:
             raise NotLoadedError("no policies are loaded")
         return self._in_force
 
-    def load(self, now: int) -> InForce:
-        """Read the files and put them in force.
+    def load(self, source: Source, now: int) -> InForce:
+        """Read the files of `source`, put them in force, and look there from now on.
 
         Raises:
             PolicyFileError: they can't be read, or something in them is wrong.
         """
-        return self._take(self._source.read(), now)
-
-    def reload(self, now: int) -> InForce | LoadFailure | None:
-        """Take a changed policy set if it is good; say what happened, None if nothing changed.
-
-        Safe to call from a thread: what is in force changes in one assignment.
-        """
-        try:
-            snapshot = self._source.read()
-        except PolicyFileError as error:
-            return self._fail(f"unreadable: {error}", error, now)
-        if snapshot.revision == self._seen:
-            return None
-        if self._in_force is not None and snapshot.revision == self._in_force.revision:
-            # Put back as it was: nothing to load, and nothing wrong any more.
-            self._seen, self.last_error = snapshot.revision, None
-            return self._in_force
-        try:
-            return self._take(snapshot, now)
-        except PolicyFileError as error:
-            return self._fail(snapshot.revision, error, now)
-
-    def _take(self, snapshot: Snapshot, now: int) -> InForce:
-        loaded = load(snapshot)
-        loaded.engine.prepare(now)
-        self._in_force = InForce(loaded.engine, snapshot, now, tuple(loaded.warnings))
-        self._seen, self.last_error = snapshot.revision, None
+        self._in_force = _loaded(source.read(), now)
+        self._source = source
         return self._in_force
 
-    def _fail(self, revision: str, error: PolicyFileError, now: int) -> LoadFailure | None:
-        if self._seen == revision and self.last_error is not None:
+    def reload(self, now: int) -> InForce | LoadFailure | None:
+        """Take a changed policy set if it is good; say what happened, None if nothing changed."""
+        in_force = self.in_force
+        if self._source is None:
             return None
-        self._seen = revision
-        self.last_error = LoadFailure(now, revision, tuple(error.problems))
-        return self.last_error
+        snapshot = self._source.read()
+        if self.last_error is not None and snapshot.revision == self.last_error.revision:
+            return None
+        if snapshot.revision == in_force.revision:
+            # The same files, or put back as they were: then nothing is wrong any more.
+            self.last_error = None
+            return None
+        try:
+            self._in_force = _loaded(snapshot, now)
+        except PolicyFileError as error:
+            self.last_error = LoadFailure(now, snapshot.revision, error.problems)
+            return self.last_error
+        self.last_error = None
+        return self._in_force
+
+
+def _loaded(snapshot: Snapshot, now: int) -> InForce:
+    loaded = load(snapshot)
+    loaded.engine.prepare(now)
+    return InForce(loaded.engine, snapshot, now, loaded.warnings)

@@ -22,6 +22,12 @@ REQUEST_DEADLINE: Final = 30.0
 LOG_FIELDS: Final = "log_fields"
 """Where in ``scope["state"]`` a route leaves JSON members of its own for the line in the log."""
 
+ROUTE: Final = "route"
+"""Where in ``scope["state"]`` the template of the path stands that a request was counted under."""
+
+_QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked every few seconds by machines; they would drown the rest of the log."""
+
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SAFE_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -77,17 +83,15 @@ class Edge:
     def _account(self, exchange: "_Exchange") -> None:
         finished = self._clock.microseconds()
         elapsed = max(0, finished - exchange.started)
-        scope = exchange.scope
-        endpoint = scope.get("endpoint")
-        route = getattr(endpoint, "__name__", "unmatched") if endpoint else "unmatched"
+        state = exchange.scope["state"]
+        route = state.get(ROUTE) or getattr(exchange.scope.get("route"), "path", "unmatched")
         self._metrics.served(route, exchange.status, elapsed / 1_000_000)
-        if self._log.enabled and route not in ("healthz", "readyz", "metrics"):
-            own = scope["state"].get(LOG_FIELDS, "")
+        if self._log.enabled and route not in _QUIET:
             self._log.write(
                 finished // 1_000_000,
                 f'"message": "request", "request_id": "{exchange.request_id.decode()}", "method": '
-                f'{json.dumps(scope["method"])}, "route": "{route}", "status": {exchange.status}, '
-                f'"duration_ms": {elapsed / 1000:.3f}{own}',
+                f'{json.dumps(exchange.scope["method"])}, "route": "{route}", "status": {exchange.status}, '
+                f'"duration_ms": {elapsed / 1000:.3f}{state.get(LOG_FIELDS, "")}',
             )
 
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.clock import Clock
 from app.gate.in_force import Policies
-from app.server.edge import LOG_FIELDS
+from app.server.edge import LOG_FIELDS, ROUTE
 from app.server.metrics import Metrics
 
 _KEPT: Final = 1024
@@ -31,17 +31,14 @@ class Recent(NamedTuple):
 class RecentAnswers:
     """Stands before the application and answers ``GET`` requests for one path from memory."""
 
-    def __init__(self, app: ASGIApp, path: str, clock: Clock, policies: Policies, metrics: Metrics) -> None:
-        """Answer for `path` where possible; hand everything else to `app`."""
-        self._app = app
+    def __init__(self, path: str, clock: Clock, policies: Policies, metrics: Metrics) -> None:
+        """Answer for `path` where possible."""
         self._path = path
         self._clock = clock
         self._policies = policies
         self._metrics = metrics
         self._answers: dict[bytes, Recent] = {}
         self._true_for: tuple[int, str] = (0, "")
-        self.endpoint: object = None
-        """The route that stands behind, so that its requests are counted under one name."""
 
     def keep(self, query: bytes, asked_at: tuple[int, str], answer: Recent) -> None:
         """Keep an answer for the second and policy revision that it was worked out for."""
@@ -51,17 +48,21 @@ class RecentAnswers:
         if len(self._answers) < _KEPT:
             self._answers[query] = answer
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from memory, or pass the request on."""
-        answer = self._find(scope) if scope["type"] == "http" else None
-        if answer is None:
-            await self._app(scope, receive, send)
-            return
-        scope["endpoint"] = self.endpoint
-        scope["state"][LOG_FIELDS] = answer.log_fields
-        self._metrics.decided(answer.outcome, "question")
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": answer.body})
+    def before(self, app: ASGIApp) -> ASGIApp:
+        """An application that answers from memory what it can, and passes everything else to `app`."""
+
+        async def answer_or_pass(scope: Scope, receive: Receive, send: Send) -> None:
+            answer = self._find(scope) if scope["type"] == "http" else None
+            if answer is None:
+                await app(scope, receive, send)
+                return
+            scope["state"][ROUTE] = self._path
+            scope["state"][LOG_FIELDS] = answer.log_fields
+            self._metrics.decided(answer.outcome, "question")
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+            await send({"type": "http.response.body", "body": answer.body})
+
+        return answer_or_pass
 
     def _find(self, scope: Scope) -> Recent | None:
         if scope["path"] != self._path or scope["method"] != "GET" or not self._answers:
