@@ -18,8 +18,14 @@ from app.core.windows import WindowEntry
 NAME_PATTERN = r"[a-z0-9][a-z0-9._/-]{0,127}"
 """The names of services and environments, in the file and in requests; never normalised."""
 
+GLOB_PATTERN = r"[a-z0-9*][a-z0-9._/*-]{0,127}"
+"""Names with ``*`` for any run of characters but ``/``."""
+
+ID_PATTERN = r"[a-z0-9][a-z0-9-]{0,63}"
+LINK_PATTERN = r"https?://\S{1,490}"
+
 Name = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$")]
-NameGlob = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*][a-z0-9._/*-]{0,127}$")]
+NameGlob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
 
 SERVICE_ZONE = "service"
@@ -38,16 +44,21 @@ def _as_list(value: Any) -> Any:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
+    # Strict: "5" is no number and 1 is not true; YAML has said already what each value is.
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False, strict=True)
 
 
 class Selector(_Part):
     """Which requests are meant: every field given must match, each by any of its values."""
 
-    environments: list[Name] | None = Field(None, min_length=1)
-    services: list[NameGlob] | None = Field(None, min_length=1)
-    tags: list[NameGlob] | None = Field(None, min_length=1)
-    changes: list[Name] | None = Field(None, min_length=1)
+    environments: list[Name] | None = Field(None, min_length=1, description="any of these environments")
+    services: list[NameGlob] | None = Field(
+        None, min_length=1, description="any of these services; * stands for any run of characters but /"
+    )
+    tags: list[NameGlob] | None = Field(
+        None, min_length=1, description="services with any of these tags in the catalogue; * as in services"
+    )
+    changes: list[Name] | None = Field(None, min_length=1, description="any of these kinds of change")
 
     def matches(self, service: str, tags: frozenset[str], environment: str, change: str) -> bool:
         """Whether a request for this service, with these tags in the catalogue, is meant."""
@@ -91,18 +102,39 @@ class Ceilings(_Part):
 class Policy(_Part):
     """One rule, with the reason why it exists."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-    title: Text
-    reason: Text
-    contact: Text | None = None
-    link: Annotated[str, StringConstraints(pattern=r"^https?://\S{1,490}$")] | None = None
-    effect: Effect = Effect.DENY
-    timezone: Literal["service"] | ZoneName | None = None
-    applies_to: Selectors | None = None
-    exempt: Selectors | None = None
-    override: Literal["token", "never"] | Ceilings = "token"
-    when: list[WindowEntry] = Field(min_length=1)
-    except_when: list[WindowEntry] = Field(default_factory=list)
+    id: Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")] = Field(
+        description="its name in answers, tests and override tokens; unique in the set"
+    )
+    title: Text = Field(description="the rule in one line; shown to whoever is blocked")
+    reason: Text = Field(description="why the rule exists; shown to whoever is blocked")
+    contact: Text | None = Field(None, description="whom to ask; shown to whoever is blocked")
+    link: Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$")] | None = Field(
+        None, description="where to read more; shown to whoever is blocked"
+    )
+    effect: Effect = Field(
+        Effect.DENY,
+        strict=False,  # the word, not the member of the enumeration
+        description="deny: no deploys while a window is open; allow-only: none while no window is; "
+        "warn: deploys go through with a warning while a window is open",
+    )
+    timezone: Literal["service"] | ZoneName | None = Field(
+        None,
+        description="the zone of this policy's times: an IANA name, or `service` for the zone "
+        "that the catalogue gives the service; default: the file's",
+    )
+    applies_to: Selectors | None = Field(
+        None, description="which requests are meant; one selector or a list of them; default: all"
+    )
+    exempt: Selectors | None = Field(
+        None, description="which of those are let off again; one selector or a list of them"
+    )
+    override: Literal["token", "never"] | Ceilings = Field(
+        "token",
+        description="token: an override token lifts this policy; never: none does; or ceilings for "
+        "such tokens, tighter than the file's",
+    )
+    when: list[WindowEntry] = Field(min_length=1, description="the windows of this policy, taken together")
+    except_when: list[WindowEntry] = Field(default_factory=list, description="windows taken out of `when`")
 
     @property
     def overridable(self) -> Literal["token", "never"]:
@@ -122,33 +154,57 @@ class Policy(_Part):
 class Service(_Part):
     """A service of the catalogue."""
 
-    tags: list[Name] = Field(default_factory=list)
-    timezone: ZoneName | None = None
+    tags: list[Name] = Field(default_factory=list, description="what selectors may name it by")
+    timezone: ZoneName | None = Field(None, description="its zone, for policies with `timezone: service`")
 
 
 class SelfTest(_Part):
     """One of the file's own unit tests: a question and the answer it must get."""
 
-    at: str
-    service: Name
-    name: Text | None = None
-    environment: Name = "production"
-    change: Name = "normal"
-    duration: str = "0s"
-    expect: Literal["allow", "warn", "deny"]
-    by: list[str] | None = None
-    next_change: str | None = None
+    at: str = Field(
+        description="when it is asked: an instant with an offset, or a local time in the file's zone",
+        examples=["2026-11-27 14:00", "2026-11-27T14:00:00+01:00"],
+    )
+    service: Name = Field(description="the service that is to be deployed")
+    name: Text | None = Field(None, description="what this test shows")
+    environment: Name = Field("production", description="where it is to be deployed to")
+    change: Name = Field("normal", description="the kind of change")
+    duration: str = Field("0s", description="how long the deploy takes", examples=["20m", "1h30m", "PT20M"])
+    expect: Literal["allow", "warn", "deny"] = Field(description="the answer that must come out")
+    by: list[str] | None = Field(
+        None, description="the ids of the policies that block (or, with `expect: warn`, warn): exactly these"
+    )
+    next_change: str | None = Field(
+        None, description="when the answer next flips, written like `at`; null for not within two years"
+    )
 
 
 class PolicySet(_Part):
     """Everything that a policy file says."""
 
-    version: Literal[1]
-    timezone: ZoneName = "UTC"
-    environments: list[Name] = Field(default=["production"], min_length=1)
-    services: dict[Name, Service] | None = None
-    unknown_services: Literal["allow", "refuse"] = "allow"
-    changes: list[Name] = Field(default=["normal", "hotfix", "rollback"], min_length=1)
-    overrides: Ceilings = Ceilings.model_validate({"max_ttl": "24h", "max_uses": 5, "approvals": 0})
-    policies: list[Policy]
-    tests: list[SelfTest] = Field(default_factory=list)
+    version: Literal[1] = Field(description="of this format: 1")
+    timezone: ZoneName = Field(
+        "UTC", description="IANA name; the default for every policy, and for test times without an offset"
+    )
+    environments: list[Name] = Field(
+        default=["production"], min_length=1, description="the only environments that a request may name"
+    )
+    services: dict[Name, Service] | None = Field(
+        None, description="the catalogue: services by name, with their tags and time zones"
+    )
+    unknown_services: Literal["allow", "refuse"] = Field(
+        "allow", description="what becomes of requests for services that are not in the catalogue"
+    )
+    changes: list[Name] = Field(
+        default=["normal", "hotfix", "rollback"],
+        min_length=1,
+        description="the kinds of change that a request may name",
+    )
+    overrides: Ceilings = Field(
+        default=Ceilings.model_validate({"max_ttl": "24h", "max_uses": 5, "approvals": 0}),
+        description="the most that any override token may have",
+    )
+    policies: list[Policy] = Field(description="the rules; every one that matches has a veto")
+    tests: list[SelfTest] = Field(
+        default_factory=list, description="questions and the answers they must get; run at every load"
+    )

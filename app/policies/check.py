@@ -1,0 +1,218 @@
+"""What one part of the files says of another: names that must exist, ids that must differ.
+
+Works on the plain values, not on the models, so that a mistake in one place does not hide those in
+others. What has not the shape it should have is passed over here; `translate` tells of it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from app.core.errors import MalformedValueError
+from app.core.instant import DAY
+from app.core.notation import format_duration, parse_duration
+from app.core.policy import SERVICE_ZONE, SelfTest
+from app.policies.document import Document
+from app.policies.moment import parse_moment
+from app.policies.problem import Path, Problem, Severity, did_you_mean, quoted
+from app.policies.vocabulary import Vocabulary, ceilings_of
+
+LONGEST_DEPLOY: Final = 31 * DAY
+
+_SHARED: Final = frozenset({"version", "policies", "tests", "services"})
+_FIELDS: Final = ("environments", "services", "tags", "changes")
+
+
+def check_set(documents: list[Document]) -> Iterator[Problem]:
+    """Everything that the files of one set say wrongly of each other, and of themselves."""
+    vocabulary = Vocabulary(_top(document) for document in documents)
+    yield from _check_shared_keys(documents)
+    yield from _check_services_once(documents)
+    ids: dict[str, tuple[Document, Path]] = {}
+    for document in documents:
+        top = _top(document)
+        yield from _check_top(document, top, vocabulary)
+        for index, policy in enumerate(entries(document, "policies")):
+            if isinstance(policy, dict):
+                yield from _check_id(document, ("policies", index, "id"), policy.get("id"), ids)
+                yield from _check_policy(document, ("policies", index), policy, vocabulary)
+    for document in documents:
+        for index, test in enumerate(entries(document, "tests")):
+            if isinstance(test, dict):
+                yield from _check_test(document, ("tests", index), test, vocabulary, ids)
+
+
+def entries(document: Document, key: str) -> list[Any]:
+    """The entries of a top-level list; none where there is no list."""
+    return _list(_top(document), key)
+
+
+def _top(document: Document) -> dict[str, Any]:
+    return document.data if isinstance(document.data, dict) else {}
+
+
+def _list(value: dict[str, Any], key: str) -> list[Any]:
+    found = value.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _check_shared_keys(documents: list[Document]) -> Iterator[Problem]:
+    """But for policies, tests and services, a key stands in one file of the set only."""
+    first: dict[str, Document] = {}
+    for document in documents:
+        for key in _top(document).keys() - _SHARED:
+            before = first.setdefault(key, document)
+            if before is not document:
+                line = before.place((key,)).best.line
+                sentence = (
+                    f"{quoted(key)} may stand in one file of a set only; it is in {before.name}, line {line}"
+                )
+                yield document.problem_of_key((key,), sentence)
+
+
+def _check_services_once(documents: list[Document]) -> Iterator[Problem]:
+    first: dict[str, Document] = {}
+    for document in documents:
+        services = _top(document).get("services")
+        for name in services if isinstance(services, dict) else ():
+            before = first.setdefault(name, document)
+            if before is not document:
+                line = before.place(("services", name)).best.line
+                sentence = f"the service {quoted(name)} is already in {before.name}, line {line}"
+                yield document.problem_of_key(("services", name), sentence)
+
+
+def _check_top(document: Document, top: dict[str, Any], vocabulary: Vocabulary) -> Iterator[Problem]:
+    version = top.get("version")
+    if version == 1 and type(version) is not int:
+        yield document.problem(("version",), "must be 1, the number")
+    if top.get("unknown_services") == "refuse" and not vocabulary.has_catalogue:
+        yield document.problem(
+            ("unknown_services",), "refuse needs a catalogue: list the services under services"
+        )
+
+
+def _check_id(
+    document: Document, path: Path, policy_id: Any, ids: dict[str, tuple[Document, Path]]
+) -> Iterator[Problem]:
+    if not isinstance(policy_id, str):
+        return
+    before, place = ids.setdefault(policy_id, (document, path))
+    if place != path or before is not document:
+        where = f"line {before.place(place).best.line}" + (
+            f" of {before.name}" if before is not document else ""
+        )
+        yield document.problem(path, f"the id {quoted(policy_id)} is taken already, by the policy in {where}")
+
+
+def _check_policy(
+    document: Document, path: Path, policy: dict[str, Any], vocabulary: Vocabulary
+) -> Iterator[Problem]:
+    for key in ("applies_to", "exempt"):
+        if key in policy:
+            for where, selector in _selectors((*path, key), policy[key]):
+                yield from _check_selector(document, where, selector, vocabulary)
+    override = policy.get("override")
+    if isinstance(override, dict):
+        yield from _check_ceilings(document, (*path, "override"), override, vocabulary)
+    if policy.get("timezone") == SERVICE_ZONE and not vocabulary.has_catalogue:
+        sentence = "without a catalogue no service has a zone; the file's is taken for all"
+        yield document.problem((*path, "timezone"), sentence, Severity.WARNING)
+
+
+def _selectors(path: Path, value: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+    if isinstance(value, dict):
+        yield path, value
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            if isinstance(each, dict):
+                yield (*path, index), each
+
+
+def _check_selector(
+    document: Document, path: Path, selector: dict[str, Any], vocabulary: Vocabulary
+) -> Iterator[Problem]:
+    for field in _FIELDS:
+        for index, name in enumerate(_list(selector, field)):
+            if isinstance(name, str) and (fault := vocabulary.fault_of(field, name)):
+                yield document.problem((*path, field, index), fault)
+
+
+def _check_ceilings(
+    document: Document, path: Path, override: dict[str, Any], vocabulary: Vocabulary
+) -> Iterator[Problem]:
+    """A policy may tighten the ceilings of the file, not loosen them."""
+    own, most = ceilings_of(override), vocabulary.ceilings
+    if own is None or most is None:
+        return
+    if own.max_ttl and most.max_ttl and own.max_ttl > most.max_ttl:
+        sentence = (
+            f"longer than the {format_duration(most.max_ttl)} of overrides; a policy may only tighten it"
+        )
+        yield document.problem((*path, "max_ttl"), sentence)
+    if own.max_uses and most.max_uses and own.max_uses > most.max_uses:
+        sentence = f"more than the {most.max_uses} of overrides; a policy may only tighten it"
+        yield document.problem((*path, "max_uses"), sentence)
+    if own.approvals is not None and most.approvals and own.approvals < most.approvals:
+        sentence = f"fewer than the {most.approvals} of overrides; a policy may only tighten it"
+        yield document.problem((*path, "approvals"), sentence)
+
+
+def _check_test(
+    document: Document, path: Path, test: dict[str, Any], vocabulary: Vocabulary, ids: Iterable[str]
+) -> Iterator[Problem]:
+    yield from _check_scope(document, path, test, vocabulary)
+    yield from _check_times(document, path, test, vocabulary)
+    if test.get("expect") == "allow" and test.get("by"):
+        yield document.problem((*path, "by"), "nothing blocks or warns where allow is expected; leave it out")
+    for index, policy_id in enumerate(_list(test, "by")):
+        if isinstance(policy_id, str) and policy_id not in ids:
+            sentence = f"there is no policy {quoted(policy_id)}{did_you_mean(policy_id, ids)}"
+            yield document.problem((*path, "by", index), sentence)
+
+
+def _check_scope(
+    document: Document, path: Path, test: dict[str, Any], vocabulary: Vocabulary
+) -> Iterator[Problem]:
+    for key, field in (("environment", "environments"), ("change", "changes")):
+        name = test.get(key, SelfTest.model_fields[key].default)
+        if isinstance(name, str) and (fault := vocabulary.fault_of(field, name)):
+            default = "" if key in test else f" ({quoted(name)} is taken where a test names none)"
+            yield document.problem((*path, key) if key in test else path, fault + default)
+    service = test.get("service")
+    if (
+        isinstance(service, str)
+        and vocabulary.refuses_unknown
+        and (fault := vocabulary.fault_of("services", service))
+    ):
+        yield document.problem((*path, "service"), fault)
+
+
+def _check_times(
+    document: Document, path: Path, test: dict[str, Any], vocabulary: Vocabulary
+) -> Iterator[Problem]:
+    home = vocabulary.home
+    if home is not None:
+        for key in ("at", "next_change"):
+            if isinstance(test.get(key), str):
+                yield from _check_form(
+                    document, (*path, key), test[key], lambda text: parse_moment(text, home)
+                )
+    if isinstance(test.get("duration"), str):
+        yield from _check_form(document, (*path, "duration"), test["duration"], _parse_deploy)
+
+
+def _parse_deploy(text: str) -> int:
+    seconds = parse_duration(text)
+    if seconds > LONGEST_DEPLOY:
+        raise MalformedValueError("longer than 31 days")
+    return seconds
+
+
+def _check_form(document: Document, path: Path, text: str, parse: Callable[[str], int]) -> Iterator[Problem]:
+    try:
+        parse(text)
+    except MalformedValueError as error:
+        sentence = str(error)
+        yield document.problem(
+            path, f"{quoted(text)} is {sentence}" if sentence.startswith("not ") else sentence
+        )

@@ -1,0 +1,298 @@
+"""From the text of a YAML file to a `Document`.
+
+Built on the events of libyaml's parser (of PyYAML's own where libyaml is missing) and on nothing
+else of PyYAML: what a word means is ours to say, see `scalar`. A container is never entered by
+recursion, and what aliases expand to is bounded, so no text can exhaust stack or memory.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Protocol
+
+import yaml
+
+from app.core.errors import MalformedValueError
+from app.policies.document import Document, Nodes
+from app.policies.problem import Path, quoted
+from app.policies.scalar import plain_scalar
+from app.policies.syntax import Position, SyntaxFault, check_characters, fault
+
+DEEPEST: Final = 64
+"""How deep lists and mappings may be nested."""
+
+MOST_EXPANDED: Final = 10_000
+"""How many values the aliases of a text may stand for; as many as are written, if that is more."""
+
+_NO_KEY: Final = "?"
+"""What the path of an error shows for a key that is none."""
+
+
+class Events(Protocol):
+    """A YAML parser: one event at a time, None after the last."""
+
+    def get_event(self) -> Any:
+        """The next event."""
+
+
+def libyaml_events(text: str) -> Events:
+    """The parser in C, if this PyYAML has it, else the one in Python."""
+    try:
+        from yaml._yaml import CParser
+    except ImportError:
+        return python_events(text)
+    return CParser(text)
+
+
+def python_events(text: str) -> Events:
+    """PyYAML's own parser: the same events, a good deal slower."""
+    return yaml.BaseLoader(text)
+
+
+def read_document(name: str, text: str, events: Callable[[str], Events] = libyaml_events) -> Document:
+    """Read a policy file's text; what is wrong with it as YAML is in the document's `problems`.
+
+    Args:
+        name: of the file, for the problems.
+        text: what it says.
+        events: the parser to use.
+    """
+    composer = _Composer()
+    ended_by: SyntaxFault | None = None
+    try:
+        text = text.removeprefix("\ufeff")
+        check_characters(text)
+        composer.read(events(text))
+    except SyntaxFault as found:
+        ended_by = found
+    except yaml.YAMLError as error:
+        ended_by = fault(error, text)
+    return composer.document(name, ended_by)
+
+
+class _Open(NamedTuple):
+    """A container that is still being read."""
+
+    container: Any
+    node: int
+    anchor: str | None
+    size_before: int
+    outer: Any
+    name: str | int
+    """The key or position at which it stands in the outer one."""
+    is_key: bool
+
+
+class _Anchored(NamedTuple):
+    """What an anchor names; its size is None while it is still being read."""
+
+    value: Any
+    node: int
+    size: int | None
+
+
+class _Complaint(NamedTuple):
+    position: Position
+    path: Path
+    sentence: str
+    twice: bool = False
+    """The key is there twice: the sentence wants the line of the first."""
+
+
+class _Composer:
+    """Turns events into values; made for one text."""
+
+    def __init__(self) -> None:
+        self._root: list[Any] = []
+        self._nodes = Nodes()
+        self._complaints: list[_Complaint] = []
+        self._container: Any = self._root
+        self._key: str | None = None
+        self._dropping = False
+        self._open: list[_Open] = []
+        self._anchors: dict[str, _Anchored] = {}
+        self._documents = 0
+        self._size = 0
+        self._expanded = 0
+        self._overrun: Position | None = None
+        self._holds_null = False
+
+    def read(self, events: Events) -> None:
+        """Take every event of a text.
+
+        Raises:
+            SyntaxFault: going on is senseless.
+            yaml.YAMLError: the parser's own complaint.
+        """
+        handlers: dict[type, Callable[[Any], None]] = {
+            yaml.StreamStartEvent: _pass_over,
+            yaml.StreamEndEvent: _pass_over,
+            yaml.DocumentStartEvent: self._begin_document,
+            yaml.DocumentEndEvent: _pass_over,
+            yaml.ScalarEvent: self._scalar,
+            yaml.AliasEvent: self._alias,
+            yaml.MappingStartEvent: self._begin_mapping,
+            yaml.SequenceStartEvent: self._begin_sequence,
+            yaml.MappingEndEvent: self._end,
+            yaml.SequenceEndEvent: self._end,
+        }
+        for event in iter(events.get_event, None):
+            handlers[event.__class__](event)
+        if self._root in ([], [None]):
+            raise SyntaxFault(Position(1, 1), "the file is empty")
+        if self._overrun and self._expanded > len(self._nodes):
+            raise SyntaxFault(
+                self._overrun, f"the aliases of this file stand for more than {MOST_EXPANDED:,} values"
+            )
+
+    def document(self, name: str, ended_by: SyntaxFault | None) -> Document:
+        """What was read, in whatever way it ended."""
+        for unfinished in self._open:
+            self._nodes.close(unfinished.node)
+        document = Document(name, self._root[0] if self._root else None, self._nodes)
+        document.holds_null = self._holds_null
+        for position, path, sentence, twice in self._complaints:
+            if twice and (first := document.place(path).key):
+                sentence += f", first in line {first.line}"  # noqa: PLW2901 - the sentence goes on
+            document.problems.append(document.problem_at(position, path, sentence))
+        if ended_by:
+            document.whole = False
+            document.problems.append(document.problem_at(ended_by.position, (), ended_by.sentence))
+        return document
+
+    def _begin_document(self, event: Any) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            raise SyntaxFault(_position(event), "a second document begins here; a file holds one")
+        if event.version is not None and tuple(event.version) < (1, 2):
+            raise SyntaxFault(_position(event), "files are read as YAML 1.2; leave the %YAML line out")
+
+    def _scalar(self, event: Any) -> None:
+        mark = event.start_mark
+        node = self._nodes.add(mark.line, mark.column)
+        self._size += 1
+        if event.tag is not None:
+            self._refuse_tag(event)
+        value = event.value
+        if self._key is None and self._container.__class__ is dict:
+            self._begin_entry(event, node)
+        else:
+            if event.implicit[0]:
+                value = self._plain(event)
+            self._put(value)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = _Anchored(value, node, 1)
+
+    def _plain(self, event: Any) -> Any:
+        value = None
+        try:
+            value = plain_scalar(event.value)
+        except MalformedValueError as error:
+            self._complain(event, str(error))
+        if value is None:
+            self._holds_null = True
+        return value
+
+    def _begin_entry(self, event: Any, node: int) -> None:
+        """Take a scalar as a key; a key is always a text, just as it is written."""
+        self._key = key = event.value
+        if event.implicit[0] and key == "<<":
+            self._drop_entry(event, node, "merge keys (<<) are not read; write the keys out")
+        elif event.implicit[0] and not key:
+            self._drop_entry(event, node, 'a key is missing before ":"')
+        elif key in self._container:
+            self._drop_entry(event, node, f"the key {quoted(key)} is here twice", twice=True)
+
+    def _alias(self, event: Any) -> None:
+        mark = event.start_mark
+        node = self._nodes.add(mark.line, mark.column)
+        if self._key is None and self._container.__class__ is dict:
+            self._key = _NO_KEY
+            self._drop_entry(event, node, "an alias can't be a key; write the key out")
+            return
+        anchored = self._anchors.get(event.anchor)
+        if anchored is None:
+            self._complain(event, f"no anchor &{event.anchor[:60]} comes before this alias")
+        elif anchored.size is None:
+            self._complain(event, "this alias stands inside what it names, so it would never end")
+        if anchored is None or anchored.size is None:
+            self._size += 1
+            self._put(None)
+            return
+        self._nodes.alias(node, anchored.node)
+        self._size += anchored.size
+        self._expanded += anchored.size
+        if self._overrun is None and self._expanded > MOST_EXPANDED:
+            self._overrun = _position(event)
+        self._put(anchored.value)
+
+    def _begin_mapping(self, event: Any) -> None:
+        self._begin(event, {})
+
+    def _begin_sequence(self, event: Any) -> None:
+        self._begin(event, [])
+
+    def _begin(self, event: Any, container: Any) -> None:
+        mark = event.start_mark
+        node = self._nodes.add(mark.line, mark.column)
+        if len(self._open) >= DEEPEST:
+            raise SyntaxFault(_position(event), f"nested deeper than {DEEPEST} levels")
+        if event.tag is not None:
+            self._refuse_tag(event)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = _Anchored(container, node, None)
+        outer = self._container
+        is_key = self._key is None and outer.__class__ is dict
+        name = _NO_KEY if is_key else len(outer) if self._key is None else self._key
+        if is_key:
+            self._key = _NO_KEY
+            kind = "mapping" if container.__class__ is dict else "list"
+            self._drop_entry(
+                event, node, f"a key must be a word, not a {kind}; is it a template not filled in?"
+            )
+        else:
+            self._put(container)
+        self._open.append(_Open(container, node, event.anchor, self._size, outer, name, is_key))
+        self._size += 1
+        self._container, self._key, self._dropping = container, None, False
+
+    def _end(self, _: Any) -> None:
+        done = self._open.pop()
+        self._nodes.close(done.node)
+        self._container = done.outer
+        # What was read as a key is no key: the value that follows it is dropped as well.
+        self._key, self._dropping = (_NO_KEY, True) if done.is_key else (None, False)
+        if done.anchor is not None:
+            self._anchors[done.anchor] = _Anchored(done.container, done.node, self._size - done.size_before)
+
+    def _put(self, value: Any) -> None:
+        container = self._container
+        if container.__class__ is list:
+            container.append(value)
+            return
+        if self._dropping:
+            self._dropping = False
+        else:
+            container[self._key] = value
+        self._key = None
+
+    def _refuse_tag(self, event: Any) -> None:
+        self._complain(event, "tags such as !name have no meaning here; leave it out")
+
+    def _drop_entry(self, event: Any, node: int, sentence: str, *, twice: bool = False) -> None:
+        """Leave out the entry that begins with this key, and go on."""
+        self._nodes.drop(node)
+        self._dropping = True
+        self._complain(event, sentence, twice=twice)
+
+    def _complain(self, event: Any, sentence: str, *, twice: bool = False) -> None:
+        path: list[str | int] = [each.name for each in self._open[1:]]
+        if self._open:
+            path.append(len(self._container) if self._key is None else self._key)
+        self._complaints.append(_Complaint(_position(event), tuple(path), sentence, twice))
+
+
+def _position(event: Any) -> Position:
+    return Position(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _pass_over(_: Any) -> None:
+    """These events carry nothing that we want."""

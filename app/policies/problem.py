@@ -1,0 +1,99 @@
+"""What is wrong with a policy file, and where: one value, one error, one way to write it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from app.core.errors import FreezegateError
+
+_SHOWN: Final = 60
+"""Characters of the author's own text that a sentence repeats."""
+
+_SHORTENED: Final = 3
+"""Letters from which on the beginning of a name stands for it: ``prod``."""
+
+Path = tuple[str | int, ...]
+"""The keys and list positions that lead to a place in a file."""
+
+
+class Severity(StrEnum):
+    """Whether a file can be used all the same."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Problem(NamedTuple):
+    """Something wrong in a file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    """``policies[2].when[0].weekly.from``; empty where it is about the file as a whole."""
+    message: str
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        """``policies.yaml:14:9: policies[2].when[0].weekly.from: …``, as compilers write it."""
+        kind = "warning: " if self.severity is Severity.WARNING else ""
+        path = f"{self.path}: " if self.path else ""
+        return f"{self.file}:{self.line}:{self.column}: {kind}{path}{self.message}"
+
+    def to_json(self) -> dict[str, object]:
+        """The fields by their names."""
+        return {**self._asdict(), "severity": self.severity.value}
+
+
+class PolicyFileError(FreezegateError):
+    """Policy files can't be used; `problems` holds everything that is wrong with them."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def format_path(path: Path) -> str:
+    """Write a path as people do: ``policies[2].when[0]``, and ``services["a.b"]`` for odd keys."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part.replace("-", "").replace("_", "").isalnum() and len(part) <= _SHOWN:
+            text += f".{part}" if text else part
+        else:
+            text += f"[{quoted(part)}]"
+    return text
+
+
+def quoted(text: str) -> str:
+    """A text of the author's in a sentence: in quotes, on one line, and not too much of it."""
+    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    escaped = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in shown
+    )
+    return f'"{escaped}"'
+
+
+def did_you_mean(text: str, known: Iterable[str], *, cutoff: float = 0.7) -> str:
+    """``; did you mean "weekly"?`` where a known name is near, else nothing."""
+    near = nearest(text, known, cutoff=cutoff)
+    return f"; did you mean {quoted(near)}?" if near else ""
+
+
+def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | None:
+    """The known name that a text is most like, but for upper and lower case; None if none is near."""
+    if len(text) > 2 * _SHOWN:
+        return None
+    form = _plain_form(text)
+    by_form = {_plain_form(name): name for name in known}
+    found = get_close_matches(form, by_form, n=1, cutoff=cutoff)
+    if not found and len(form) >= _SHORTENED:
+        longer = [each for each in by_form if each.startswith(form)]
+        found = longer if len(longer) == 1 else []
+    return by_form[found[0]] if found else None
+
+
+def _plain_form(name: str) -> str:
+    return name.lower().replace("_", "-").replace(" ", "-")

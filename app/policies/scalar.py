@@ -1,0 +1,59 @@
+"""What an unquoted word or number means: the core schema of YAML 1.2 (section 10.3 of its text).
+
+So ``14:00`` is a text, ``NO`` is Norway and ``on`` is a word; only ``true``, ``false``, ``null``,
+their capitalised forms, and numbers are anything else. Not-a-number and infinity mean nothing in a
+policy file and are refused.
+"""
+
+import math
+import re
+from typing import Final
+
+from app.core.errors import MalformedValueError
+
+Scalar = str | int | float | bool | None
+
+_WORDS: Final[dict[str, Scalar]] = {
+    "": None,
+    "~": None,
+    **dict.fromkeys(("null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_DECIMAL: Final = re.compile(r"[-+]?\d+", re.ASCII)
+_OCTAL: Final = re.compile(r"0o[0-7]+", re.ASCII)
+_HEXADECIMAL: Final = re.compile(r"0x[0-9a-fA-F]+", re.ASCII)
+_FLOAT: Final = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?", re.ASCII)
+_NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+_NUMBERS_BEGIN: Final = frozenset("0123456789+-.")
+_LONGEST: Final = 30
+
+
+def plain_scalar(text: str) -> Scalar:
+    """What an unquoted scalar stands for.
+
+    Raises:
+        MalformedValueError: a number that is infinite, not a number, or absurdly long.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMBERS_BEGIN:
+        return text
+    return _number(text)
+
+
+def _number(text: str) -> Scalar:
+    if _NOT_FINITE.fullmatch(text):
+        raise MalformedValueError("infinity and not-a-number are no values here")
+    if not _FLOAT.fullmatch(text):
+        base = 8 if _OCTAL.fullmatch(text) else 16 if _HEXADECIMAL.fullmatch(text) else None
+        return text if base is None else int(text[2:], base)
+    if len(text) > _LONGEST:
+        raise MalformedValueError("this number is too long; is it a text that wants quotes?")
+    if _DECIMAL.fullmatch(text):
+        return int(text)
+    value = float(text)
+    if math.isinf(value):
+        raise MalformedValueError("this number is too large")
+    return value

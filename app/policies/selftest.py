@@ -1,0 +1,95 @@
+"""A policy file's own unit tests: its questions asked of the engine, its answers compared."""
+
+from typing import NamedTuple
+
+from app.core.decision import Decision, Outcome, Question
+from app.core.errors import FreezegateError
+from app.core.instant import format_instant
+from app.core.notation import parse_duration
+from app.core.policy import SelfTest
+from app.core.wallclock import Zone, zone
+from app.policies.loaded import LoadedPolicies, PlacedTest
+from app.policies.moment import parse_moment
+from app.policies.problem import Problem
+
+
+class SelfTestResult(NamedTuple):
+    """How one self-test went; `expected` and `got` begin with the outcome: ``deny by [year-end]``."""
+
+    file: str
+    name: str
+    passed: bool
+    expected: str
+    got: str
+    line: int
+    column: int
+    path: str
+
+
+def run(loaded: LoadedPolicies) -> list[SelfTestResult]:
+    """Run every test of a set, in the order of its files."""
+    home = zone(loaded.policy_set.timezone)
+    return [_run(placed, loaded, home) for placed in loaded.tests]
+
+
+def failures(loaded: LoadedPolicies) -> list[Problem]:
+    """The tests that fail, each as an error where it stands."""
+    return [
+        Problem(
+            result.file,
+            result.line,
+            result.column,
+            result.path,
+            f"this test fails: expected {result.expected}, got {result.got}",
+        )
+        for result in run(loaded)
+        if not result.passed
+    ]
+
+
+def _run(placed: PlacedTest, loaded: LoadedPolicies, home: Zone) -> SelfTestResult:
+    test = placed.test
+    expected, got = _expected(test, home), ""
+    try:
+        decision = _ask(test, loaded, home)
+    except FreezegateError as error:
+        got = f"no answer: {error}"
+    else:
+        got = _got(test, decision)
+    return SelfTestResult(
+        placed.file, _name(test), expected == got, expected, got, placed.line, placed.column, placed.path
+    )
+
+
+def _ask(test: SelfTest, loaded: LoadedPolicies, home: Zone) -> Decision:
+    question = Question(test.service, test.environment, test.change, parse_duration(test.duration))
+    return loaded.engine.decide(question, parse_moment(test.at, home))
+
+
+def _name(test: SelfTest) -> str:
+    if test.name is not None:
+        return test.name
+    kind = "" if test.change == "normal" else f" ({test.change})"
+    return f"{test.service} to {test.environment}{kind} at {test.at}"
+
+
+def _expected(test: SelfTest, home: Zone) -> str:
+    """What the test asks for, in the words of `_got`."""
+    instant = None if test.next_change is None else parse_moment(test.next_change, home)
+    return _say(test, test.expect, test.by or [], instant)
+
+
+def _got(test: SelfTest, decision: Decision) -> str:
+    """What came out, as far as the test asks for it."""
+    told = decision.warnings if decision.outcome is Outcome.WARN else decision.blocking
+    return _say(test, decision.outcome.value, [each.policy.id for each in told], decision.flips_at)
+
+
+def _say(test: SelfTest, outcome: str, by: list[str], next_change: int | None) -> str:
+    parts = [outcome]
+    if test.by is not None:
+        parts.append(f"by [{', '.join(sorted(set(by)))}]")
+    if "next_change" in test.model_fields_set:
+        when = "none in sight" if next_change is None else format_instant(next_change)
+        parts.append(f"next change {when}")
+    return parts[0] + (" " + ", ".join(parts[1:]) if parts[1:] else "")

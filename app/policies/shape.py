@@ -1,0 +1,63 @@
+"""What may stand at a path of a policy file, read off the models: its type, and the keys it knows."""
+
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from app.core.policy import PolicySet
+from app.policies.problem import Path
+
+
+def type_at(path: Path) -> Any:
+    """The type, with what pydantic knows of it, of the value at `path`; None if there is none."""
+    here: Any = PolicySet
+    for part in path:
+        here = next(_inside(here, part), None)
+        if here is None:
+            return None
+    return here
+
+
+def model_at(path: Path) -> type[BaseModel] | None:
+    """The model of the mapping at `path`; None if it is no mapping with keys of its own."""
+    for option in _options(type_at(path)):
+        # One selector may stand without its list.
+        for each in _options(get_args(option)[0]) if get_origin(option) is list else (option,):
+            if isinstance(each, type) and issubclass(each, BaseModel):
+                return each
+    return None
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The keys of a mapping, as they are written."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _inside(annotation: Any, part: str | int) -> Iterator[Any]:
+    """The type of an entry of what `annotation` describes; one selector may stand without its list."""
+    for option in _options(annotation):
+        origin, arguments = get_origin(option), get_args(option)
+        if origin in (list, tuple):
+            yield from (arguments[0],) if isinstance(part, int) else _inside(arguments[0], part)
+        elif origin is dict:
+            yield arguments[1]
+        elif isinstance(option, type) and issubclass(option, BaseModel):
+            for name, field in option.model_fields.items():
+                if part == (field.alias or name):
+                    yield (
+                        Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+                    )
+
+
+def _options(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation allows, without what is said about them."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _options(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for argument in get_args(annotation):
+            yield from _options(argument)
+    else:
+        yield annotation

@@ -1,0 +1,216 @@
+"""What pydantic finds wrong, in sentences about the file: no word of theirs, and where it stands."""
+
+import re
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+from pydantic_core import ErrorDetails
+
+from app.core.policy import GLOB_PATTERN, ID_PATTERN, LINK_PATTERN, NAME_PATTERN, Name
+from app.core.windows import WindowEntry
+from app.policies.document import Document
+from app.policies.problem import Path, Problem, did_you_mean, nearest, quoted
+from app.policies.shape import keys_of, model_at, type_at
+from app.policies.suggest import better
+
+NOTHING: Final = "nothing stands behind this key"
+
+_FEW: Final = 12
+
+_FORMS: Final = {
+    f"^{NAME_PATTERN}$": "a name is 1 to 128 of a-z, 0-9 and . _ / -, and begins with a letter or digit",
+    f"^{GLOB_PATTERN}$": "a name is 1 to 128 of a-z, 0-9 and . _ / -, with * for any run of them",
+    f"^{ID_PATTERN}$": "an id is 1 to 64 of a-z, 0-9 and -, and begins with a letter or digit",
+    f"^{LINK_PATTERN}$": "a link begins with https:// or http:// and holds no spaces",
+}
+
+_KINDS: Final[dict[type, str]] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a decimal number",
+    str: "a text",
+    list: "a list",
+    dict: "a mapping",
+    type(None): "nothing",
+}
+
+_RANK: Final = {"value_error": 0, "literal_error": 1, "enum": 1}
+_OTHER_RANK: Final = 2
+
+
+class _Error(NamedTuple):
+    """One complaint of pydantic's, at its place in the file."""
+
+    path: Path
+    kind: str
+    value: Any
+    context: dict[str, Any]
+    of_key: bool
+    of_union: bool
+
+
+def translate(document: Document, details: Iterable[ErrorDetails]) -> list[Problem]:
+    """The problems that `details` tell of, at most one for each path."""
+    errors = [_locate(document.data, detail) for detail in details]
+    unknown = {error.path for error in errors if error.kind == "extra_forbidden"}
+    problems = []
+    for path, group in groupby(sorted(errors, key=_order), key=lambda error: error.path):
+        error = min(group, key=lambda each: _RANK.get(each.kind, _OTHER_RANK))
+        if _explained_elsewhere(error, errors, unknown):
+            continue
+        at_key = error.of_key or error.kind == "extra_forbidden"
+        problem = document.problem_of_key if at_key else document.problem
+        problems.append(problem(path, _sentence(error)))
+    return problems
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in a word: ``a list``."""
+    return _KINDS.get(type(value), "something else")
+
+
+def _order(error: _Error) -> tuple[tuple[bool, str | int], ...]:
+    return tuple((isinstance(part, str), part) for part in error.path)
+
+
+def _locate(data: Any, detail: ErrorDetails) -> _Error:
+    """Follow pydantic's location through the data; the names it gives to the arms of a union lead nowhere."""
+    path: list[str | int] = []
+    value, of_union = data, False
+    location = detail["loc"]
+    for depth, part in enumerate(location, start=1):
+        if (isinstance(value, dict) and isinstance(part, str) and part in value) or (
+            isinstance(value, list) and isinstance(part, int)
+        ):
+            value = value[part]  # type: ignore[index]
+            path.append(part)
+        elif detail["type"] == "missing" and depth == len(location):
+            path.append(part)
+        else:
+            of_union = of_union or part != "[key]"
+    of_key = location[-1:] == ("[key]",)
+    return _Error(tuple(path), detail["type"], value, detail.get("ctx", {}), of_key, of_union)
+
+
+def _explained_elsewhere(error: _Error, errors: list[_Error], unknown: set[Path]) -> bool:
+    """Whether this one is but the shadow of another: a key misspelt, or the other arm of a union."""
+    if error.kind == "missing":
+        key, parent = str(error.path[-1]), error.path[:-1]
+        strangers = [str(path[-1]) for path in unknown if path[:-1] == parent]
+        return any(nearest(stranger, [key]) for stranger in strangers)
+    if error.of_union and isinstance(error.value, dict):
+        return any(
+            len(each.path) > len(error.path) and each.path[: len(error.path)] == error.path for each in errors
+        )
+    return False
+
+
+def _sentence(error: _Error) -> str:
+    if error.kind == "extra_forbidden":
+        return _unknown_key(error.path)
+    if error.kind == "missing":
+        return f"{quoted(str(error.path[-1]))} is required"
+    if error.value is None and not error.of_key:
+        return NOTHING
+    write = _SENTENCES.get(error.kind)
+    return write(error) if write else f"{_shown(error.value)} is not what is expected here"
+
+
+def _unknown_key(path: Path) -> str:
+    model, key = model_at(path[:-1]), str(path[-1])
+    known = keys_of(model) if model else []
+    word = "kind of window" if model is WindowEntry else "key"
+    guess = did_you_mean(key, known)
+    if not guess and ":" in key:
+        guess = '; is a space missing after the ":"?'
+    if not guess and len(known) <= _FEW:
+        guess = f"; known here: {', '.join(known)}"
+    return f"unknown {word} {quoted(key)}{guess}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return quoted(value)
+    return str(value) if type(value) in (int, float) else kind_of(value)
+
+
+def _told_by_us(error: _Error) -> str:
+    """A sentence of the core's own, beginning "not a …" where it is about the form of a value."""
+    sentence = str(error.context.get("error", "not what is expected here"))
+    if not isinstance(error.value, str):
+        if sentence.startswith("expected a text"):
+            return _expected("a text")(error)
+        return sentence
+    if sentence.startswith("not "):
+        sentence = f"{quoted(error.value)} is {sentence}"
+    return sentence if "did you mean" in sentence else sentence + _guess(error.value, type_at(error.path))
+
+
+def _guess(text: str, kind: Any) -> str:
+    candidate = better(text, kind)
+    return f"; did you mean {quoted(candidate)}?" if candidate else ""
+
+
+def _one_of(error: _Error) -> str:
+    expected = str(error.context.get("expected", ""))
+    known = re.findall(r"'([^']*)'", expected) or [expected]
+    if len(known) == 1:
+        return f"must be {known[0]}, not {_shown(error.value)}"
+    if not isinstance(error.value, str):
+        also = ", or a mapping" if error.of_union else ""
+        return f"expected one of {', '.join(known)}{also}, not {_shown(error.value)}"
+    guess = did_you_mean(error.value, known, cutoff=0.5)
+    return f"{quoted(error.value)} is not one of {', '.join(known)}{guess}"
+
+
+def _wrong_form(error: _Error) -> str:
+    text = str(error.path[-1]) if error.of_key else str(error.value)
+    form = _FORMS.get(str(error.context.get("pattern")), "this is not of the form that is expected here")
+    return (
+        f"{quoted(text)} can't be used: {form}{_guess(text, Name if error.of_key else type_at(error.path))}"
+    )
+
+
+def _expected(what: str) -> Callable[[_Error], str]:
+    def write(error: _Error) -> str:
+        advice = ""
+        if what == "a text" and isinstance(error.value, bool | int | float):
+            advice = "; write it in quotes"
+        elif (
+            what == "a list" and isinstance(error.value, str) and len(error.value) <= len("a-short-name") * 3
+        ):
+            advice = f"; write [{error.value}]" if error.value.isprintable() else ""
+        elif what == "a list" and isinstance(error.value, dict):
+            advice = '; begin each entry with "- "'
+        return f"expected {what}, not {kind_of(error.value)}{advice}"
+
+    return write
+
+
+def _limit(words: str, key: str) -> Callable[[_Error], str]:
+    return lambda error: words.format(error.context.get(key, ""))
+
+
+_SENTENCES: Final[dict[str, Callable[[_Error], str]]] = {
+    "value_error": _told_by_us,
+    "literal_error": _one_of,
+    "enum": _one_of,
+    "is_instance_of": _one_of,
+    "string_pattern_mismatch": _wrong_form,
+    **dict.fromkeys(
+        ("model_type", "model_attributes_type", "dict_type"), _expected("a mapping (key: value)")
+    ),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type"), _expected("a list")),
+    "string_type": _expected("a text"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), _expected("a whole number")),
+    **dict.fromkeys(("bool_type", "bool_parsing"), _expected("true or false")),
+    "greater_than_equal": _limit("must be {} at least", "ge"),
+    "greater_than": _limit("must be more than {}", "gt"),
+    "less_than_equal": _limit("must be {} at most", "le"),
+    "less_than": _limit("must be less than {}", "lt"),
+    "string_too_short": lambda _: "must not be empty",
+    "string_too_long": _limit("longer than {} characters", "max_length"),
+    "too_short": lambda _: "an empty list; at least one entry is needed",
+    "too_long": _limit("more than {} entries", "max_length"),
+}

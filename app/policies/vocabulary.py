@@ -1,0 +1,101 @@
+"""The names that the files of a set define, and what is said of a name that is not among them."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from app.core.errors import MalformedValueError
+from app.core.policy import Ceilings, PolicySet, glob_pattern
+from app.core.wallclock import Zone, zone
+from app.policies.problem import did_you_mean, quoted
+
+_FEW: Final = 8
+
+
+class Vocabulary:
+    """What a set defines, as far as it can be read: a part that can't be read is not checked against."""
+
+    def __init__(self, tops: Iterable[dict[str, Any]]) -> None:
+        """Gather from the top-level mappings of all files."""
+        top: dict[str, Any] = {}
+        services: dict[str, Any] = {}
+        for each in tops:
+            top.update(each)
+            if isinstance(each.get("services"), dict):
+                services.update(each["services"])
+        self.environments = _names(top, "environments")
+        self.changes = _names(top, "changes")
+        self.has_catalogue = "services" in top
+        self.services = services
+        self.refuses_unknown = top.get("unknown_services") == "refuse" and self.has_catalogue
+        self.home = _zone(top)
+        self.ceilings = _ceilings(top)
+        tags = [tag for service in services.values() for tag in _texts(service, "tags")]
+        self._known = {
+            "environments": self.environments,
+            "changes": self.changes,
+            "services": dict.fromkeys(services) if self.has_catalogue else None,
+            "tags": dict.fromkeys(tags) if self.has_catalogue else None,
+        }
+        self._said: dict[tuple[str, str], str | None] = {}
+
+    def fault_of(self, field: str, name: str) -> str | None:
+        """What is wrong with a name in a selector's field; None if it is known or can't be judged."""
+        key = (field, name)
+        if key not in self._said:
+            known = self._known[field]
+            self._said[key] = None if known is None or name in known else _fault(field, name, known)
+        return self._said[key]
+
+
+def _fault(field: str, name: str, known: dict[str, None]) -> str | None:
+    if "*" in name and field in ("services", "tags"):
+        if any(map(glob_pattern([name]).fullmatch, known)):
+            return None
+        word = "name" if field == "services" else "tag"
+        return f"no service of the catalogue has a {word} like {quoted(name)}"
+    guess = did_you_mean(name, known)
+    if field == "services":
+        return f"the catalogue has no service {quoted(name)}{guess}"
+    if field == "tags":
+        return f"no service of the catalogue has the tag {quoted(name)}{guess}"
+    listed = f"; known: {', '.join(known)}" if not guess and len(known) <= _FEW else ""
+    word = "environment" if field == "environments" else "kind of change"
+    return f"unknown {word} {quoted(name)}{guess}{listed}"
+
+
+def _names(top: dict[str, Any], key: str) -> dict[str, None] | None:
+    """A list of names as an ordered set; None if it can't be read."""
+    value = top.get(key, PolicySet.model_fields[key].default)
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return dict.fromkeys(value)
+    return None
+
+
+def _texts(value: Any, key: str) -> list[str]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+
+def _zone(top: dict[str, Any]) -> Zone | None:
+    name = top.get("timezone", PolicySet.model_fields["timezone"].default)
+    try:
+        return zone(name) if isinstance(name, str) else None
+    except MalformedValueError:
+        return None
+
+
+def _ceilings(top: dict[str, Any]) -> Ceilings | None:
+    if "overrides" not in top:
+        default: Ceilings = PolicySet.model_fields["overrides"].default
+        return default
+    return ceilings_of(top["overrides"])
+
+
+def ceilings_of(value: Any) -> Ceilings | None:
+    """Ceilings as written; None if they can't be read."""
+    try:
+        return Ceilings.model_validate(value)
+    except ValidationError:
+        return None
