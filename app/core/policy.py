@@ -123,7 +123,9 @@ class Policy(_Part):
         "that the catalogue gives the service; default: the file's",
     )
     applies_to: Selectors | None = Field(
-        None, description="which requests are meant; one selector or a list of them; default: all"
+        None,
+        min_length=1,
+        description="which requests are meant; one selector or a list of them; default: all",
     )
     exempt: Selectors | None = Field(
         None, description="which of those are let off again; one selector or a list of them"

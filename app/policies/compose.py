@@ -114,6 +114,7 @@ class _Composer:
         self._expanded = 0
         self._overrun: Position | None = None
         self._holds_null = False
+        self._spoilt: set[Path] = set()
 
     def read(self, events: Events) -> None:
         """Take every event of a text.
@@ -149,6 +150,7 @@ class _Composer:
             self._nodes.close(unfinished.node)
         document = Document(name, self._root[0] if self._root else None, self._nodes)
         document.holds_null = self._holds_null
+        document.spoilt = self._spoilt
         for position, path, sentence, twice in self._complaints:
             if twice and (first := document.place(path).key):
                 sentence += f", first in line {first.line}"  # noqa: PLW2901 - the sentence goes on
@@ -186,7 +188,7 @@ class _Composer:
         try:
             value = plain_scalar(event.value)
         except MalformedValueError as error:
-            self._complain(event, str(error))
+            self._spoil(event, str(error))
         if value is None:
             self._holds_null = True
         return value
@@ -210,9 +212,9 @@ class _Composer:
             return
         anchored = self._anchors.get(event.anchor)
         if anchored is None:
-            self._complain(event, f"no anchor &{event.anchor[:60]} comes before this alias")
+            self._spoil(event, f"no anchor &{event.anchor[:60]} comes before this alias")
         elif anchored.size is None:
-            self._complain(event, "this alias stands inside what it names, so it would never end")
+            self._spoil(event, "this alias stands inside what it names, so it would never end")
         if anchored is None or anchored.size is None:
             self._size += 1
             self._put(None)
@@ -282,6 +284,11 @@ class _Composer:
         self._nodes.drop(node)
         self._dropping = True
         self._complain(event, sentence, twice=twice)
+
+    def _spoil(self, event: Any, sentence: str) -> None:
+        """Complain of a value that can't be had; null takes its place."""
+        self._complain(event, sentence)
+        self._spoilt.add(self._complaints[-1].path)
 
     def _complain(self, event: Any, sentence: str, *, twice: bool = False) -> None:
         path: list[str | int] = [each.name for each in self._open[1:]]

@@ -95,6 +95,8 @@ class Document:
         """Whether the text was read to its end."""
         self.holds_null = False
         """Whether any value may be null."""
+        self.spoilt: set[Path] = set()
+        """The paths of values that could not be had, null having taken their place."""
         self.problems: list[Problem] = []
         self._nodes = nodes
         self._entries: dict[int, dict[str | int, tuple[int | None, int]]] = {}

@@ -7,10 +7,10 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from app.core.policy import PolicySet
-from app.policies.check import check_set
+from app.policies.check import check_set, entries
 from app.policies.compose import read_document
 from app.policies.document import Document
-from app.policies.problem import Path, Problem, Severity
+from app.policies.problem import Path, Problem, Severity, format_path
 from app.policies.source import Snapshot
 from app.policies.translate import NOTHING, translate
 
@@ -31,46 +31,78 @@ class Draft:
     @property
     def errors(self) -> list[Problem]:
         """The problems for which the files can't be used."""
-        return [problem for problem in self.problems if problem.severity is Severity.ERROR]
+        return list(filter(_is_error, self.problems))
+
+    def having(self, key: str) -> Iterator[Document]:
+        """The documents with this key at their top."""
+        return (each for each in self.documents if isinstance(each.data, dict) and key in each.data)
+
+    def places(self, key: str) -> Iterator[tuple[Document, Path]]:
+        """Where the entries of a top-level list stand, those of all files in their order."""
+        for document in self.documents:
+            for index in range(len(entries(document, key))):
+                yield document, (key, index)
 
 
 def read_draft(snapshot: Snapshot) -> Draft:
     """Read all files of a set; what is wrong with them is in the draft, nothing is raised."""
     documents = [read_document(name, text) for name, text in snapshot.policies.items()]
-    found = [*snapshot.problems, *(problem for document in documents for problem in document.problems)]
+    found = _Found(snapshot, documents)
     sound = [document for document in documents if document.whole]
-    elsewhere = sum("policies" in document.data for document in sound if isinstance(document.data, dict))
-    parts = [_validate(document, snapshot, found, only_one=not elsewhere) for document in sound]
-    # With a file missing, names that it defines would all seem unknown.
-    if len(sound) == len(documents) and not snapshot.unreadable.keys() & _names_of(snapshot.problems):
-        found += check_set(documents)
-    problems = _in_order(_once_each(found), [document.name for document in documents])
+    somewhere = any("policies" in document.data for document in sound if isinstance(document.data, dict))
+    parts = [_validate(document, snapshot, found, policies_needed=not somewhere) for document in sound]
+    # With a file missing, the names that it defines would all seem unknown.
+    if len(sound) == len(documents) and not any(map(_is_error, snapshot.problems)):
+        found.add(check_set(documents))
+    problems = in_order(found.problems, documents)
     good = [part for part in parts if part is not None]
-    if not good or any(problem.severity is Severity.ERROR for problem in problems):
+    if not good or any(map(_is_error, problems)):
         return Draft(documents, problems, None)
-    merged = _merge(good)
-    if not merged.policies:
-        problems += [_nothing_frozen(documents)]
-    return Draft(documents, problems, merged)
+    draft = Draft(documents, problems, _merge(good))
+    if not any(part.policies for part in good):
+        problems.append(_nothing_frozen(draft))
+    return draft
 
 
-def _names_of(problems: Iterable[Problem]) -> set[str]:
-    return {problem.file for problem in problems if problem.severity is Severity.ERROR}
+def in_order(problems: Iterable[Problem], documents: Sequence[Document]) -> list[Problem]:
+    """Sort problems as the files are, and by line within each."""
+    rank = {document.name: index for index, document in enumerate(documents)}
+    return sorted(problems, key=lambda each: (rank.get(each.file, -1), each.file, each.line, each.column))
+
+
+class _Found:
+    """Problems as they are found: of one place, only what is found first, which is nearest to the cause."""
+
+    def __init__(self, snapshot: Snapshot, documents: Iterable[Document]) -> None:
+        self.problems = [*snapshot.problems, *(each for document in documents for each in document.problems)]
+        self._told = {
+            (document.name, format_path(path)) for document in documents for path in document.spoilt
+        }
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Take what one way of looking at the files has found."""
+        fresh = [each for each in problems if (each.file, each.path) not in self._told]
+        self.problems += fresh
+        self._told |= {(each.file, each.path) for each in fresh if each.path}
+
+
+def _is_error(problem: Problem) -> bool:
+    return problem.severity is Severity.ERROR
 
 
 def _validate(
-    document: Document, snapshot: Snapshot, found: list[Problem], *, only_one: bool
+    document: Document, snapshot: Snapshot, found: _Found, *, policies_needed: bool
 ) -> PolicySet | None:
     """One file by itself, as the models see it; what is wrong goes to `found`."""
     data = document.data
-    if not only_one and isinstance(data, dict) and "policies" not in data:
+    if not policies_needed and isinstance(data, dict) and "policies" not in data:
         data = {**data, "policies": []}
     if document.holds_null:
-        found += [document.problem(path, _nothing_behind(path)) for path in _nulls(data)]
+        found.add([document.problem(path, _nothing_behind(path)) for path in _nulls(data)])
     try:
         return PolicySet.model_validate(data, context={"read": snapshot.calendar})
     except ValidationError as error:
-        found += translate(document, error.errors(include_url=False, include_input=False))
+        found.add(translate(document, error.errors(include_url=False, include_input=False)))
     return None
 
 
@@ -91,23 +123,9 @@ def _nulls(data: Any) -> Iterator[Path]:
             yield path
 
 
-def _once_each(problems: Iterable[Problem]) -> list[Problem]:
-    """Without what is said twice of the same place; what was found first is nearest to the cause."""
-    kept: dict[tuple[str, str] | Problem, Problem] = {}
-    for problem in problems:
-        kept.setdefault((problem.file, problem.path) if problem.path else problem, problem)
-    return list(kept.values())
-
-
-def _in_order(problems: Iterable[Problem], names: Sequence[str]) -> list[Problem]:
-    rank = {name: index for index, name in enumerate(names)}
-    return sorted(problems, key=lambda each: (rank.get(each.file, -1), each.file, each.line, each.column))
-
-
-def _nothing_frozen(documents: Iterable[Document]) -> Problem:
-    document = next(each for each in documents if "policies" in each.data)
-    path = ("policies",)
-    return document.problem(path, "nothing is ever frozen: there is no policy", Severity.WARNING)
+def _nothing_frozen(draft: Draft) -> Problem:
+    document = next(draft.having("policies"))
+    return document.problem(("policies",), "nothing is ever frozen: there is no policy", Severity.WARNING)
 
 
 def _merge(parts: Sequence[PolicySet]) -> PolicySet:

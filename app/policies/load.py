@@ -7,7 +7,6 @@ together; any other key may stand in one of them only.
 from collections.abc import Iterator
 
 from app.core.engine import Engine
-from app.policies.check import entries
 from app.policies.draft import Draft, read_draft
 from app.policies.loaded import LoadedPolicies, PlacedTest
 from app.policies.problem import PolicyFileError, Severity, format_path
@@ -57,9 +56,7 @@ def accept(draft: Draft, revision: str) -> LoadedPolicies:
 
 def _placed_tests(draft: Draft) -> Iterator[PlacedTest]:
     """The tests of the set, which are those of its files in order, with their places."""
-    tests = iter(draft.policy_set.tests if draft.policy_set else ())
-    for document in draft.documents:
-        for index in range(len(entries(document, "tests"))):
-            path = ("tests", index)
-            line, column = document.place(path).best
-            yield PlacedTest(next(tests), document.name, line, column, format_path(path))
+    tests = draft.policy_set.tests if draft.policy_set else []
+    for test, (document, path) in zip(tests, draft.places("tests"), strict=True):
+        line, column = document.place(path).best
+        yield PlacedTest(test, document.name, line, column, format_path(path))

@@ -47,11 +47,21 @@ _NO_LIST_HERE: Final = 'a "- " is out of place here; a list begins on a line of 
 _BAD_ESCAPE: Final = r'a "\" escape that does not exist; write "\\", or use single quotes'
 _NO_TAGS: Final = "tags such as !name have no meaning here; leave it out"
 
+_NEED_QUOTES: Final = ("@", "`", "%")
+
+_TOLD_WHERE_IT_BEGAN: Final = (
+    "unexpected end of stream",
+    "unexpected document separator",
+    "unexpected document indicator",
+    "could not find expected ':'",
+)
+"""Complaints that help at the place where the quotes or the key began, not where the parser gave up."""
+
 _SENTENCES: Final = (
     ("mapping values are not allowed", 'a ":" is out of place here; put a text that holds ": " in quotes'),
     ("could not find expected ':'", 'a ":" is missing after this key, or the indentation is off'),
-    ("expected ',' or ']'", 'a list in [ ] is not closed here: "," or "]" is missing'),
-    ("expected ',' or '}'", 'a mapping in { } is not closed here: "," or "}" is missing'),
+    ("expected ',' or ']'", '"," or "]" is missing here, in the list that begins in line {line}'),
+    ("expected ',' or '}'", '"," or "}" is missing here, in the mapping that begins in line {line}'),
     ("did not find expected key", _MISFIT),
     ("expected <block end>", _MISFIT),
     ("did not find expected '-' indicator", 'this line does not fit the list before it: "- " is missing'),
@@ -73,7 +83,7 @@ _SENTENCES: Final = (
     ("while scanning an anchor", "an anchor (&) needs a name of letters and digits"),
     ("directive", 'a line can\'t begin with "%"; put the text in quotes'),
     ("YAML document", "files are read as YAML 1.2; leave the %YAML line out"),
-    ("expected <document start>", "the document ends here, but the file goes on; check the indentation"),
+    ("<document start>", "the document ends here, but the file goes on; check the indentation"),
     ("expected the node content", "a value is missing here"),
     ("expected node content", "a value is missing here"),
     ("block scalar", "a text that begins with | or > is not indented as its first line says"),
@@ -108,30 +118,32 @@ def fault(error: yaml.YAMLError, text: str) -> SyntaxFault:
     """Turn what a YAML parser raises into our own error."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return SyntaxFault(Position(1, 1), "the file can't be read as YAML")
-    complaint = f"{error.context or ''}: {error.problem or ''}"
+    complaint = f"{error.context or ''}: {error.problem or ''}".strip(": ")
     mark = error.problem_mark or error.context_mark
-    if "unexpected end of stream" in complaint and error.context_mark is not None:
-        mark = error.context_mark
-    if mark is None:
-        return SyntaxFault(Position(1, 1), f"this is not YAML: {complaint.strip(': ')}")
-    return SyntaxFault(
-        Position(mark.line + 1, mark.column + 1), _sentence(complaint, text, mark.line, mark.column)
-    )
+    began = error.context_mark or mark
+    if mark is None or began is None:
+        return SyntaxFault(Position(1, 1), f"this is not YAML: {complaint}")
+    if any(fragment in complaint for fragment in _TOLD_WHERE_IT_BEGAN):
+        mark = began
+    position = Position(mark.line + 1, mark.column + 1)
+    return SyntaxFault(position, _sentence(complaint, _character(text, position), began.line + 1))
 
 
-def _sentence(complaint: str, text: str, line: int, column: int) -> str:
-    if "cannot start any token" in complaint or "expected the node content" in complaint:
-        letter = _character(text, line, column)
-        if letter == "\t":
-            return "a tab can't indent a line in YAML; use spaces"
-        if letter is not None and letter in "@`%":
-            return f'a text that begins with "{letter}" needs quotes'
+def _sentence(complaint: str, letter: str, began: int) -> str:
+    if letter == "\t":
+        return "a tab can't indent a line in YAML; use spaces"
+    if letter in _NEED_QUOTES and "cannot start any token" in complaint:
+        return f'a text that begins with "{letter}" needs quotes'
+    if not letter and "node content" in complaint:
+        return "the file ends here, in the middle of a list or mapping"
     for fragment, sentence in _SENTENCES:
         if fragment in complaint:
-            return sentence
-    return f"this is not YAML: {complaint.strip(': ')}"
+            return sentence.replace("{line}", str(began))
+    return f"this is not YAML: {complaint}"
 
 
-def _character(text: str, line: int, column: int) -> str | None:
-    lines = _LINE_BREAK.split(text, maxsplit=line + 1)
-    return lines[line][column] if line < len(lines) and column < len(lines[line]) else None
+def _character(text: str, position: Position) -> str:
+    """The character at a position; nothing at the end of a line."""
+    lines = _LINE_BREAK.split(text, maxsplit=position.line)
+    line = lines[position.line - 1] if position.line <= len(lines) else ""
+    return line[position.column - 1 : position.column]

@@ -1,0 +1,127 @@
+"""Which requests a policy reaches: whether there are any, and whether another policy reaches them all.
+
+The services of a catalogue can be gone through one by one. Services outside of it can have any name,
+so there the globs themselves are compared. Every claim made here is proven; where a proof would take
+more than a look at single globs, none is made.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from app.core.policy import Policy, PolicySet, Selector, glob_pattern
+
+_ANY: Final = None
+"""In place of a glob: every name, slashes and all."""
+
+_Glob = str | None
+
+_EVERY_REQUEST: Final = (Selector.model_validate({}),)
+
+
+class Request(NamedTuple):
+    """What policies are matched against."""
+
+    service: str
+    tags: frozenset[str]
+    environment: str
+    change: str
+
+
+class _Names(NamedTuple):
+    """The services outside the catalogue that a policy reaches in one environment and kind of change."""
+
+    meant: list[_Glob]
+    exempt: list[_Glob]
+
+    def all_within(self, other: "_Names") -> bool:
+        """Whether each of these names is surely among those of `other`."""
+        reached = all(any(_covers(wide, glob) for wide in other.meant) for glob in self.meant)
+        return reached and all(self._lacks(glob) for glob in other.exempt)
+
+    def _lacks(self, glob: _Glob) -> bool:
+        exempt = any(_covers(wide, glob) for wide in self.exempt)
+        return exempt or not any(_may_meet(glob, meant) for meant in self.meant)
+
+
+class Reach:
+    """The requests that may be asked of a policy set."""
+
+    def __init__(self, policy_set: PolicySet) -> None:
+        """Take the names that the set defines."""
+        catalogue = policy_set.services or {}
+        self.catalogue = {name: frozenset(service.tags) for name, service in catalogue.items()}
+        self.takes_unknown = policy_set.services is None or policy_set.unknown_services == "allow"
+        self.scopes = [(place, change) for place in policy_set.environments for change in policy_set.changes]
+
+    def matches_nothing(self, policy: Policy) -> bool:
+        """Whether no request at all can match a policy."""
+        return next(self.catalogued(policy), None) is None and not any(
+            self._names(policy, *scope).meant for scope in self.scopes
+        )
+
+    def within(self, inner: Policy, outer: Policy) -> bool:
+        """Whether every request that one policy matches is surely matched by the other."""
+        return all(outer.matches(*request) for request in self.catalogued(inner)) and all(
+            self._names(inner, *scope).all_within(self._names(outer, *scope)) for scope in self.scopes
+        )
+
+    def catalogued(self, policy: Policy) -> Iterator[Request]:
+        """The requests for services of the catalogue that a policy matches."""
+        literal = _literal_services(policy)
+        names = self.catalogue if literal is None else [name for name in literal if name in self.catalogue]
+        for name in names:
+            for environment, change in self.scopes:
+                request = Request(name, self.catalogue[name], environment, change)
+                if policy.matches(*request):
+                    yield request
+
+    def matches_every_unknown(self, policy: Policy, environment: str, change: str) -> bool:
+        """Whether a policy surely matches every service outside the catalogue."""
+        names = self._names(policy, environment, change)
+        return _ANY in names.meant and not names.exempt
+
+    def _names(self, policy: Policy, environment: str, change: str) -> _Names:
+        if not self.takes_unknown:
+            return _Names([], [])
+        exempt = list(_globs(policy.exempt or (), environment, change))
+        meant = [
+            glob
+            for glob in _globs(policy.applies_to or _EVERY_REQUEST, environment, change)
+            if glob not in self.catalogue and not any(_covers(wide, glob) for wide in exempt)
+        ]
+        return _Names(meant, exempt)
+
+
+def _globs(selectors: Sequence[Selector], environment: str, change: str) -> Iterator[_Glob]:
+    """The names that selectors mean of services without tags."""
+    for selector in selectors:
+        in_scope = (selector.environments is None or environment in selector.environments) and (
+            selector.changes is None or change in selector.changes
+        )
+        if in_scope and selector.tags is None:
+            yield from (_ANY,) if selector.services is None else selector.services
+
+
+def _literal_services(policy: Policy) -> list[str] | None:
+    """The only services that a policy can match, if it names them; None if it may match others."""
+    names: dict[str, None] = {}
+    for selector in policy.applies_to or _EVERY_REQUEST:
+        if selector.services is None or any("*" in name for name in selector.services):
+            return None
+        names.update(dict.fromkeys(selector.services))
+    return list(names)
+
+
+def _covers(wide: _Glob, glob: _Glob) -> bool:
+    """Whether every name that `glob` stands for is one that `wide` stands for."""
+    if wide is _ANY:
+        return True
+    # What a * of `glob` stands for can be anything, so only a * of `wide` may take it up.
+    return glob is not _ANY and glob_pattern([wide]).fullmatch(glob.replace("*", "\0")) is not None
+
+
+def _may_meet(one: _Glob, other: _Glob) -> bool:
+    """Whether some name might be one that both globs stand for."""
+    if one is _ANY or other is _ANY or ("*" in one and "*" in other):
+        return True
+    return _covers(one, other) or _covers(other, one)
