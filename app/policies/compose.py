@@ -277,7 +277,7 @@ class _Composer:
         self._key = None
 
     def _refuse_tag(self, event: Any) -> None:
-        self._complain(event, "tags such as !name have no meaning here; leave it out")
+        self._spoil(event, "tags such as !name have no meaning here; leave it out")
 
     def _drop_entry(self, event: Any, node: int, sentence: str, *, twice: bool = False) -> None:
         """Leave out the entry that begins with this key, and go on."""
@@ -286,14 +286,16 @@ class _Composer:
         self._complain(event, sentence, twice=twice)
 
     def _spoil(self, event: Any, sentence: str) -> None:
-        """Complain of a value that can't be had; null takes its place."""
+        """Complain of a value, so that nothing else need be said of it."""
         self._complain(event, sentence)
         self._spoilt.add(self._complaints[-1].path)
 
     def _complain(self, event: Any, sentence: str, *, twice: bool = False) -> None:
         path: list[str | int] = [each.name for each in self._open[1:]]
-        if self._open:
-            path.append(len(self._container) if self._key is None else self._key)
+        if self._key is not None:
+            path.append(self._key)
+        elif self._open and self._container.__class__ is list:
+            path.append(len(self._container))
         self._complaints.append(_Complaint(_position(event), tuple(path), sentence, twice))
 
 

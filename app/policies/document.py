@@ -96,7 +96,7 @@ class Document:
         self.holds_null = False
         """Whether any value may be null."""
         self.spoilt: set[Path] = set()
-        """The paths of values that could not be had, null having taken their place."""
+        """The paths of values of which `problems` say enough."""
         self.problems: list[Problem] = []
         self._nodes = nodes
         self._entries: dict[int, dict[str | int, tuple[int | None, int]]] = {}

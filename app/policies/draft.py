@@ -97,17 +97,14 @@ def _validate(
     data = document.data
     if not policies_needed and isinstance(data, dict) and "policies" not in data:
         data = {**data, "policies": []}
-    if document.holds_null:
-        found.add([document.problem(path, _nothing_behind(path)) for path in _nulls(data)])
+    part = None
     try:
-        return PolicySet.model_validate(data, context={"read": snapshot.calendar})
+        part = PolicySet.model_validate(data, context={"read": snapshot.calendar})
     except ValidationError as error:
         found.add(translate(document, error.errors(include_url=False, include_input=False)))
-    return None
-
-
-def _nothing_behind(path: Path) -> str:
-    return f"{NOTHING}; write policies: [] if nothing is to be frozen" if path == ("policies",) else NOTHING
+    if document.holds_null:
+        found.add([document.problem(path, NOTHING) for path in _nulls(data)])
+    return part
 
 
 def _nulls(data: Any) -> Iterator[Path]:

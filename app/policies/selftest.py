@@ -86,10 +86,9 @@ def _got(test: SelfTest, decision: Decision) -> str:
 
 
 def _say(test: SelfTest, outcome: str, by: list[str], next_change: int | None) -> str:
-    parts = [outcome]
+    text = outcome
     if test.by is not None:
-        parts.append(f"by [{', '.join(sorted(set(by)))}]")
+        text += f" by [{', '.join(sorted(set(by)))}]"
     if "next_change" in test.model_fields_set:
-        when = "none in sight" if next_change is None else format_instant(next_change)
-        parts.append(f"next change {when}")
-    return parts[0] + (" " + ", ".join(parts[1:]) if parts[1:] else "")
+        text += f", next change {'none in sight' if next_change is None else format_instant(next_change)}"
+    return text

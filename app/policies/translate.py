@@ -5,18 +5,20 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from app.core.policy import GLOB_PATTERN, ID_PATTERN, LINK_PATTERN, NAME_PATTERN, Name
 from app.core.windows import WindowEntry
 from app.policies.document import Document
 from app.policies.problem import Path, Problem, did_you_mean, nearest, quoted
-from app.policies.shape import keys_of, model_at, type_at
+from app.policies.shape import keys_of, model_at, takes_texts, type_at
 from app.policies.suggest import better
 
 NOTHING: Final = "nothing stands behind this key"
 
 _FEW: Final = 12
+_SHORT: Final = 40
 
 _FORMS: Final = {
     f"^{NAME_PATTERN}$": "a name is 1 to 128 of a-z, 0-9 and . _ / -, and begins with a letter or digit",
@@ -98,7 +100,7 @@ def _explained_elsewhere(error: _Error, errors: list[_Error], unknown: set[Path]
     if error.kind == "missing":
         key, parent = str(error.path[-1]), error.path[:-1]
         strangers = [str(path[-1]) for path in unknown if path[:-1] == parent]
-        return any(nearest(stranger, [key]) for stranger in strangers)
+        return any(nearest(stranger.partition(":")[0], [key]) for stranger in strangers)
     if error.of_union and isinstance(error.value, dict):
         return any(
             len(each.path) > len(error.path) and each.path[: len(error.path)] == error.path for each in errors
@@ -112,7 +114,11 @@ def _sentence(error: _Error) -> str:
     if error.kind == "missing":
         return f"{quoted(str(error.path[-1]))} is required"
     if error.value is None and not error.of_key:
-        return NOTHING
+        return (
+            f"{NOTHING}; write policies: [] if nothing is to be frozen"
+            if error.path == ("policies",)
+            else NOTHING
+        )
     write = _SENTENCES.get(error.kind)
     return write(error) if write else f"{_shown(error.value)} is not what is expected here"
 
@@ -120,6 +126,8 @@ def _sentence(error: _Error) -> str:
 def _unknown_key(path: Path) -> str:
     model, key = model_at(path[:-1]), str(path[-1])
     known = keys_of(model) if model else []
+    if model is WindowEntry and any(key in keys_of(kind) for kind in _kinds()):
+        return f"{quoted(key)} stands outside of a window; name its kind first: {', '.join(known)}"
     word = "kind of window" if model is WindowEntry else "key"
     guess = did_you_mean(key, known)
     if not guess and ":" in key:
@@ -177,15 +185,23 @@ def _expected(what: str) -> Callable[[_Error], str]:
         advice = ""
         if what == "a text" and isinstance(error.value, bool | int | float):
             advice = "; write it in quotes"
-        elif (
-            what == "a list" and isinstance(error.value, str) and len(error.value) <= len("a-short-name") * 3
-        ):
-            advice = f"; write [{error.value}]" if error.value.isprintable() else ""
+        elif what == "a list" and isinstance(error.value, str) and takes_texts(type_at(error.path)):
+            advice = f"; write [{error.value}]" if _is_short_name(error.value) else ""
         elif what == "a list" and isinstance(error.value, dict):
             advice = '; begin each entry with "- "'
         return f"expected {what}, not {kind_of(error.value)}{advice}"
 
     return write
+
+
+def _is_short_name(text: str) -> bool:
+    return len(text) <= _SHORT and re.fullmatch(r"[\w./-]+", text) is not None
+
+
+def _kinds() -> Iterable[type[BaseModel]]:
+    """The models of the kinds of window."""
+    entry = ("policies", 0, "when", 0)
+    return filter(None, (model_at((*entry, kind)) for kind in keys_of(WindowEntry)))
 
 
 def _limit(words: str, key: str) -> Callable[[_Error], str]:
