@@ -4,7 +4,7 @@ Works on the plain values, not on the models, so that a mistake in one place doe
 others. What has not the shape it should have is passed over here; `translate` tells of it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from app.core.errors import MalformedValueError
@@ -13,7 +13,7 @@ from app.core.notation import format_duration, parse_duration
 from app.core.policy import SERVICE_ZONE, SelfTest
 from app.policies.document import Document
 from app.policies.moment import parse_moment
-from app.policies.problem import Path, Problem, Severity, did_you_mean, quoted
+from app.policies.problem import Path, Problem, Severity, quoted
 from app.policies.vocabulary import Vocabulary, ceilings_of
 
 LONGEST_DEPLOY: Final = 31 * DAY
@@ -38,7 +38,7 @@ def check_set(documents: list[Document]) -> Iterator[Problem]:
     for document in documents:
         for index, test in enumerate(entries(document, "tests")):
             if isinstance(test, dict):
-                yield from _check_test(document, ("tests", index), test, vocabulary, ids)
+                yield from _check_test(document, ("tests", index), test, vocabulary)
 
 
 def entries(document: Document, key: str) -> list[Any]:
@@ -158,16 +158,15 @@ def _check_ceilings(
 
 
 def _check_test(
-    document: Document, path: Path, test: dict[str, Any], vocabulary: Vocabulary, ids: Iterable[str]
+    document: Document, path: Path, test: dict[str, Any], vocabulary: Vocabulary
 ) -> Iterator[Problem]:
     yield from _check_scope(document, path, test, vocabulary)
     yield from _check_times(document, path, test, vocabulary)
     if test.get("expect") == "allow" and test.get("by"):
         yield document.problem((*path, "by"), "nothing blocks or warns where allow is expected; leave it out")
     for index, policy_id in enumerate(_list(test, "by")):
-        if isinstance(policy_id, str) and policy_id not in ids:
-            sentence = f"there is no policy {quoted(policy_id)}{did_you_mean(policy_id, ids)}"
-            yield document.problem((*path, "by", index), sentence)
+        if isinstance(policy_id, str) and (fault := vocabulary.fault_of("by", policy_id)):
+            yield document.problem((*path, "by", index), fault)
 
 
 def _check_scope(

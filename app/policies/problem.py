@@ -10,6 +10,11 @@ from app.core.errors import FreezegateError
 _SHOWN: Final = 60
 """Characters of the author's own text that a sentence repeats."""
 
+MOST_GUESSES: Final = 200
+"""How many times in a file a near name is looked for: a comparison with many names takes milliseconds."""
+
+_MOST_COMPARED: Final = 3000
+
 _SHORTENED: Final = 3
 """Letters from which on the beginning of a name stands for it: ``prod``."""
 
@@ -84,10 +89,10 @@ def did_you_mean(text: str, known: Iterable[str], *, cutoff: float = 0.7) -> str
 
 def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | None:
     """The known name that a text is most like, but for upper and lower case; None if none is near."""
-    if len(text) > 2 * _SHOWN:
-        return None
     form = _plain_form(text)
     by_form = {_plain_form(name): name for name in known}
+    if len(text) > 2 * _SHOWN or len(by_form) > _MOST_COMPARED:
+        return None
     found = get_close_matches(form, by_form, n=1, cutoff=cutoff)
     if not found and len(form) >= _SHORTENED:
         longer = [each for each in by_form if each.startswith(form)]

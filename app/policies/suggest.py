@@ -37,7 +37,7 @@ def better(text: str, kind: Any) -> str | None:
         adapter = TypeAdapter(kind)
     except PydanticSchemaGenerationError:
         return None
-    for candidate in dict.fromkeys(_repairs(text)):
+    for candidate in _repairs(text):
         if candidate != text and _is_valid(adapter, candidate):
             return candidate
     return None
@@ -60,6 +60,8 @@ def _repairs(text: str) -> Iterator[str]:
     yield from (stripped, lowered, times, times.replace(" - ", "-"), slashed, _pad(slashed))
     yield from (lowered.replace(" ", "-"), lowered.replace("_", "-").replace(" ", "-"))
     yield from (lowered.replace(" ", ""), _swap_day_and_year(slashed), f"https://{stripped}")
+    if not any(letter.isalpha() for letter in lowered):
+        return
     zone = nearest(stripped, [*zone_names(), SERVICE_ZONE], cutoff=0.75)
     if zone:
         yield zone

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from app.core.policy import GLOB_PATTERN, ID_PATTERN, LINK_PATTERN, NAME_PATTERN, Name
 from app.core.windows import WindowEntry
 from app.policies.document import Document
-from app.policies.problem import Path, Problem, did_you_mean, nearest, quoted
+from app.policies.problem import MOST_GUESSES, Path, Problem, did_you_mean, nearest, quoted
 from app.policies.shape import keys_of, model_at, takes_texts, type_at
 from app.policies.suggest import better
 
@@ -50,17 +50,19 @@ class _Error(NamedTuple):
     context: dict[str, Any]
     of_key: bool
     of_union: bool
+    guess: bool = True
 
 
 def translate(document: Document, details: Iterable[ErrorDetails]) -> list[Problem]:
     """The problems that `details` tell of, at most one for each path."""
     errors = [_locate(document.data, detail) for detail in details]
-    unknown = {error.path for error in errors if error.kind == "extra_forbidden"}
-    problems = []
+    around = _Around(errors)
+    problems: list[Problem] = []
     for path, group in groupby(sorted(errors, key=_order), key=lambda error: error.path):
         error = min(group, key=lambda each: _RANK.get(each.kind, _OTHER_RANK))
-        if _explained_elsewhere(error, errors, unknown):
+        if around.explains(error):
             continue
+        error = error._replace(guess=len(problems) < MOST_GUESSES)
         at_key = error.of_key or error.kind == "extra_forbidden"
         problem = document.problem_of_key if at_key else document.problem
         problems.append(problem(path, _sentence(error)))
@@ -95,22 +97,28 @@ def _locate(data: Any, detail: ErrorDetails) -> _Error:
     return _Error(tuple(path), detail["type"], value, detail.get("ctx", {}), of_key, of_union)
 
 
-def _explained_elsewhere(error: _Error, errors: list[_Error], unknown: set[Path]) -> bool:
-    """Whether this one is but the shadow of another: a key misspelt, or the other arm of a union."""
-    if error.kind == "missing":
-        key, parent = str(error.path[-1]), error.path[:-1]
-        strangers = [str(path[-1]) for path in unknown if path[:-1] == parent]
-        return any(nearest(stranger.partition(":")[0], [key]) for stranger in strangers)
-    if error.of_union and isinstance(error.value, dict):
-        return any(
-            len(each.path) > len(error.path) and each.path[: len(error.path)] == error.path for each in errors
-        )
-    return False
+class _Around:
+    """All complaints about a file, to tell which of them are but shadows of others."""
+
+    def __init__(self, errors: Iterable[_Error]) -> None:
+        self._strangers: dict[Path, list[str]] = {}
+        self._above: set[Path] = set()
+        for error in errors:
+            if error.kind == "extra_forbidden":
+                self._strangers.setdefault(error.path[:-1], []).append(str(error.path[-1]))
+            self._above.update(error.path[:depth] for depth in range(len(error.path)))
+
+    def explains(self, error: _Error) -> bool:
+        """Whether another one says it better: of a key misspelt, or of the other arm of a union."""
+        if error.kind == "missing":
+            strangers = self._strangers.get(error.path[:-1], [])
+            return any(nearest(stranger.partition(":")[0], [str(error.path[-1])]) for stranger in strangers)
+        return error.of_union and isinstance(error.value, dict) and error.path in self._above
 
 
 def _sentence(error: _Error) -> str:
     if error.kind == "extra_forbidden":
-        return _unknown_key(error.path)
+        return _unknown_key(error)
     if error.kind == "missing":
         return f"{quoted(str(error.path[-1]))} is required"
     if error.value is None and not error.of_key:
@@ -123,13 +131,13 @@ def _sentence(error: _Error) -> str:
     return write(error) if write else f"{_shown(error.value)} is not what is expected here"
 
 
-def _unknown_key(path: Path) -> str:
-    model, key = model_at(path[:-1]), str(path[-1])
+def _unknown_key(error: _Error) -> str:
+    model, key = model_at(error.path[:-1]), str(error.path[-1])
     known = keys_of(model) if model else []
     if model is WindowEntry and any(key in keys_of(kind) for kind in _kinds()):
         return f"{quoted(key)} stands outside of a window; name its kind first: {', '.join(known)}"
     word = "kind of window" if model is WindowEntry else "key"
-    guess = did_you_mean(key, known)
+    guess = did_you_mean(key, known) if error.guess else ""
     if not guess and ":" in key:
         guess = '; is a space missing after the ":"?'
     if not guess and len(known) <= _FEW:
@@ -152,11 +160,11 @@ def _told_by_us(error: _Error) -> str:
         return sentence
     if sentence.startswith("not "):
         sentence = f"{quoted(error.value)} is {sentence}"
-    return sentence if "did you mean" in sentence else sentence + _guess(error.value, type_at(error.path))
+    return sentence if "did you mean" in sentence else sentence + _guess(error, error.value)
 
 
-def _guess(text: str, kind: Any) -> str:
-    candidate = better(text, kind)
+def _guess(error: _Error, text: str) -> str:
+    candidate = better(text, Name if error.of_key else type_at(error.path)) if error.guess else None
     return f"; did you mean {quoted(candidate)}?" if candidate else ""
 
 
@@ -175,9 +183,7 @@ def _one_of(error: _Error) -> str:
 def _wrong_form(error: _Error) -> str:
     text = str(error.path[-1]) if error.of_key else str(error.value)
     form = _FORMS.get(str(error.context.get("pattern")), "this is not of the form that is expected here")
-    return (
-        f"{quoted(text)} can't be used: {form}{_guess(text, Name if error.of_key else type_at(error.path))}"
-    )
+    return f"{quoted(text)} can't be used: {form}{_guess(error, text)}"
 
 
 def _expected(what: str) -> Callable[[_Error], str]:

@@ -8,9 +8,17 @@ from pydantic import ValidationError
 from app.core.errors import MalformedValueError
 from app.core.policy import Ceilings, PolicySet, glob_pattern
 from app.core.wallclock import Zone, zone
-from app.policies.problem import did_you_mean, quoted
+from app.policies.problem import MOST_GUESSES, did_you_mean, quoted
 
 _FEW: Final = 8
+
+_SENTENCES: Final = {
+    "environments": "unknown environment",
+    "changes": "unknown kind of change",
+    "services": "the catalogue has no service",
+    "tags": "no service of the catalogue has the tag",
+    "by": "there is no policy",
+}
 
 
 class Vocabulary:
@@ -20,10 +28,12 @@ class Vocabulary:
         """Gather from the top-level mappings of all files."""
         top: dict[str, Any] = {}
         services: dict[str, Any] = {}
+        ids: list[str] = []
         for each in tops:
             top.update(each)
             if isinstance(each.get("services"), dict):
                 services.update(each["services"])
+            ids += _ids(each.get("policies"))
         self.environments = _names(top, "environments")
         self.changes = _names(top, "changes")
         self.has_catalogue = "services" in top
@@ -37,32 +47,33 @@ class Vocabulary:
             "changes": self.changes,
             "services": dict.fromkeys(services) if self.has_catalogue else None,
             "tags": dict.fromkeys(tags) if self.has_catalogue else None,
+            "by": dict.fromkeys(ids),
         }
         self._said: dict[tuple[str, str], str | None] = {}
+        self._guesses = 0
 
     def fault_of(self, field: str, name: str) -> str | None:
-        """What is wrong with a name in a selector's field; None if it is known or can't be judged."""
+        """What is wrong with a name in a field; None if it is known, or can't be judged."""
         key = (field, name)
         if key not in self._said:
             known = self._known[field]
-            self._said[key] = None if known is None or name in known else _fault(field, name, known)
+            if known is None or name in known:
+                self._said[key] = None
+            else:
+                self._guesses += 1
+                self._said[key] = _fault(field, name, known, guess=self._guesses <= MOST_GUESSES)
         return self._said[key]
 
 
-def _fault(field: str, name: str, known: dict[str, None]) -> str | None:
+def _fault(field: str, name: str, known: dict[str, None], *, guess: bool) -> str | None:
     if "*" in name and field in ("services", "tags"):
         if any(map(glob_pattern([name]).fullmatch, known)):
             return None
         word = "name" if field == "services" else "tag"
         return f"no service of the catalogue has a {word} like {quoted(name)}"
-    guess = did_you_mean(name, known)
-    if field == "services":
-        return f"the catalogue has no service {quoted(name)}{guess}"
-    if field == "tags":
-        return f"no service of the catalogue has the tag {quoted(name)}{guess}"
-    listed = f"; known: {', '.join(known)}" if not guess and len(known) <= _FEW else ""
-    word = "environment" if field == "environments" else "kind of change"
-    return f"unknown {word} {quoted(name)}{guess}{listed}"
+    near = did_you_mean(name, known) if guess else ""
+    listed = f"; known: {', '.join(known)}" if not near and len(known) <= _FEW else ""
+    return f"{_SENTENCES[field]} {quoted(name)}{near or listed}"
 
 
 def _names(top: dict[str, Any], key: str) -> dict[str, None] | None:
@@ -71,6 +82,15 @@ def _names(top: dict[str, Any], key: str) -> dict[str, None] | None:
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return dict.fromkeys(value)
     return None
+
+
+def _ids(policies: Any) -> list[str]:
+    found = (
+        [policy.get("id") for policy in policies if isinstance(policy, dict)]
+        if isinstance(policies, list)
+        else []
+    )
+    return [policy_id for policy_id in found if isinstance(policy_id, str)]
 
 
 def _texts(value: Any, key: str) -> list[str]:

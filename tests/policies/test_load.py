@@ -9,7 +9,7 @@ from app.core.decision import Question
 from app.core.instant import parse_instant
 from app.policies.draft import read_draft
 from app.policies.load import load, load_untested
-from app.policies.problem import PolicyFileError, Problem, Severity
+from app.policies.problem import MOST_GUESSES, PolicyFileError, Problem, Severity
 from app.policies.source import Snapshot
 
 FRIDAY = """version: 1
@@ -239,3 +239,12 @@ def test_every_file_of_the_broken_folder_is_refused_from_memory_as_from_the_disk
             continue
         with pytest.raises(PolicyFileError):
             load(Snapshot.of(text))
+
+
+def test_of_very_many_errors_all_are_told_but_near_names_are_looked_for_in_the_first_only() -> None:
+    policy = "  - {id: p-%d, title: T, reason: R, when: [{weekly: {from: fry %02d:%02d, to: mon 08:00}}]}\n"
+    policies = "".join(policy % (number, number // 60, number % 60) for number in range(MOST_GUESSES + 50))
+    found = problems_of(f"version: 1\npolicies:\n{policies}")
+    assert len(found) == MOST_GUESSES + 50
+    assert 'did you mean "fri 00:00"?' in found[0]
+    assert sum("did you mean" in problem for problem in found) == MOST_GUESSES
