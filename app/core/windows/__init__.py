@@ -9,8 +9,14 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from app.core.errors import MalformedValueError
 from app.core.windows.always import Always
+from app.core.windows.cron import Cron
+from app.core.windows.daily import Daily
+from app.core.windows.dates import Dates
+from app.core.windows.holidays import Holidays
+from app.core.windows.icalendar import ICalendar
 from app.core.windows.weekly import Weekly
 from app.core.windows.window import Window
+from app.core.windows.yearly import Yearly
 
 # Not `| None`: a key with nothing behind it is an error, and null is no window.
 _ABSENT: Any = None
@@ -24,6 +30,12 @@ class WindowEntry(BaseModel):
     )
 
     weekly: Weekly = _ABSENT
+    daily: Daily = _ABSENT
+    dates: Dates = _ABSENT
+    yearly: Yearly = _ABSENT
+    holidays: Holidays = _ABSENT
+    cron: Cron = _ABSENT
+    icalendar: ICalendar = _ABSENT
     always: Always = _ABSENT
 
     @model_validator(mode="after")

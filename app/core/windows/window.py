@@ -27,3 +27,7 @@ class Window(BaseModel):
     def remarks(self) -> list[str]:
         """What `freezegate lint` should tell the author about this window; usually nothing."""
         return []
+
+    def over_by(self, wall: Wall) -> int | None:  # noqa: ARG002 - most windows recur
+        """The instant after which it never opens again; None if it recurs."""
+        return None

@@ -1,0 +1,50 @@
+"""``dates: {from: 2026-12-11, to: 2026-12-13 18:00}``: once."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from app.core.errors import MalformedValueError
+from app.core.instant import DAY
+from app.core.interval import Interval
+from app.core.notation import DateBound, DateBoundText, format_time_of_day
+from app.core.wallclock import Wall, calendar_date
+from app.core.windows.window import Window
+
+
+class Dates(Window):
+    """Between two local moments; a bare date as `to` means to the end of that day."""
+
+    from_: DateBoundText = Field(alias="from", description="date or local time of the start")
+    to: DateBoundText = Field(description="date (to its end) or local time of the end, exclusive")
+
+    @model_validator(mode="after")
+    def _has_length(self) -> Self:
+        if self._end() <= self._start():
+            raise MalformedValueError("to is not after from")
+        return self
+
+    def intervals(self, span: Interval, wall: Wall) -> list[Interval]:  # noqa: ARG002 - there is but one
+        """The one interval."""
+        return [(wall.start(self._start()), wall.end(self._end()))]
+
+    def words(self) -> str:
+        """``from Fri 11 Dec 2026 to the end of Sun 13 Dec 2026``."""
+        last = _say(self.to) if self.to.time is not None else f"the end of {_say(self.to)}"
+        return f"from {_say(self.from_)} to {last}"
+
+    def over_by(self, wall: Wall) -> int | None:
+        """Its end."""
+        return wall.end(self._end())
+
+    def _start(self) -> int:
+        return self.from_.day * DAY + (self.from_.time or 0)
+
+    def _end(self) -> int:
+        return self.to.day * DAY + (DAY if self.to.time is None else self.to.time)
+
+
+def _say(bound: DateBound) -> str:
+    day = calendar_date(bound.day)
+    time = "" if bound.time is None else f" {format_time_of_day(bound.time)}"
+    return f"{day:%a} {day.day} {day:%b} {day.year}{time}"
