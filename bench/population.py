@@ -1,0 +1,85 @@
+"""A policy set of a large organisation, made from a seed: mixed kinds, zones, effects and scopes.
+
+As in real ones, few policies are meant for everybody and most for a team or a few services. The
+catalogue grows with the number of policies; each service belongs to one team and one tier.
+"""
+
+import random
+from typing import Any
+
+ZONES = (
+    "Europe/Amsterdam",
+    "America/New_York",
+    "Asia/Tokyo",
+    "Europe/London",
+    "America/Sao_Paulo",
+    "Australia/Sydney",
+    "Asia/Kolkata",
+    "America/Los_Angeles",
+    "Africa/Casablanca",
+    "UTC",
+)
+COUNTRIES = ("NL", "US", "DE", "JP", "GB", "BR", "IN", "AU")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def policy_set(size: int, seed: int = 1) -> dict[str, Any]:
+    """A policy set of `size` policies, as plain data."""
+    rng = random.Random(seed)
+    teams = max(2, size // 10)
+    services = {
+        f"service-{number}": {"tags": [f"team-{number % teams}", f"tier-{number % 3}"]}
+        for number in range(max(10, size // 4))
+    }
+    return {
+        "version": 1,
+        "timezone": "Europe/Amsterdam",
+        "environments": ["production", "staging"],
+        "services": services,
+        "policies": [_policy(rng, number, teams, len(services)) for number in range(size)],
+    }
+
+
+def _policy(rng: random.Random, number: int, teams: int, services: int) -> dict[str, Any]:
+    policy = {
+        "id": f"policy-{number}",
+        "title": f"Policy {number}",
+        "reason": "Nothing good happens after 14:00 on a Friday.",
+        "timezone": rng.choice(ZONES),
+        "effect": rng.choices(("deny", "warn", "allow-only"), (80, 15, 5))[0],
+        "applies_to": _scope(rng, number, teams, services),
+        "when": [_window(rng) for _ in range(rng.choice((1, 1, 2)))],
+    }
+    if policy["effect"] == "allow-only":
+        policy["when"] = [{"daily": {"days": ["mon-fri"], "from": "07:00", "to": "20:00"}}]
+    if rng.random() < 0.2:
+        policy["exempt"] = [{"changes": ["rollback"]}]
+    return policy
+
+
+def _scope(rng: random.Random, number: int, teams: int, services: int) -> dict[str, Any]:
+    if number % 200 == 0:
+        return {"environments": ["production"]}
+    if rng.random() < 0.6:
+        return {"tags": [f"team-{rng.randrange(teams)}"]}
+    chosen = sorted({f"service-{rng.randrange(services)}" for _ in range(3)})
+    return {"environments": ["production"], "services": chosen}
+
+
+def _window(rng: random.Random) -> dict[str, Any]:
+    kind = rng.choices(
+        ("weekly", "daily", "yearly", "dates", "holidays", "cron"), (30, 15, 15, 15, 15, 10)
+    )[0]
+    month, day = rng.randrange(1, 13), rng.randrange(1, 28)
+    return {
+        "weekly": lambda: {"weekly": {"from": f"{rng.choice(DAYS)} {_hour(rng)}", "to": f"{rng.choice(DAYS)} {_hour(rng)}"}},
+        "daily": lambda: {"daily": {"days": [rng.choice(DAYS)], "from": "12:00", "to": f"{rng.randrange(13, 24)}:30"}},
+        "yearly": lambda: {"yearly": {"from": f"{month:02}-{day:02} 18:00", "to": f"{month:02}-{day + 1:02}"}},
+        "dates": lambda: {"dates": {"from": f"2026-{month:02}-{day:02}", "to": f"2026-{month:02}-{day + 1:02}"}},
+        "holidays": lambda: {"holidays": {"country": rng.choice(COUNTRIES), "eve_from": "14:00", "until": "08:00"}},
+        "cron": lambda: {"cron": {"start": f"0 {rng.randrange(24)} * * {rng.choice(DAYS).upper()}", "duration": "3h"}},
+    }[kind]()
+
+
+def _hour(rng: random.Random) -> str:
+    return f"{rng.randrange(24):02}:00"
