@@ -65,9 +65,9 @@ def create_app(
         chosen = settings or read_settings(os.environ)
         if not in_force.loaded:
             in_force.load(Source(chosen.policies), clock.now())
-        store = await asyncio.to_thread(Store.open, chosen.database, clock)
-        context = Context(clock, in_force, store, Claims(store), metrics, recent)
-        _remember(context)
+        store = await asyncio.to_thread(Store.open, chosen.database)
+        context = Context(clock, in_force, store, Claims(store, clock), metrics, recent, set())
+        await asyncio.to_thread(_remember, context)
         watcher = asyncio.create_task(_watch(context))
         app.state.context = context
         try:
@@ -101,16 +101,27 @@ async def _watch(context: Context) -> None:
     while True:
         await asyncio.sleep(RELOAD_INTERVAL)
         try:
-            changed = await asyncio.to_thread(context.policies.reload, context.clock.now())
-            if isinstance(changed, LoadFailure):
-                problems = [str(problem) for problem in changed.problems]
-                event(logging.ERROR, "policies refused; the set before stays in force", problems=problems)
-            elif changed is not None:
-                event(logging.INFO, "policies loaded", revision=changed.revision)
-                _remember(context)
+            await asyncio.to_thread(_look, context)
         except Exception:
             logging.getLogger("freezegate").exception("looking for changed policies failed")
 
 
+def _look(context: Context) -> None:
+    changed = context.policies.reload(context.clock.now())
+    if isinstance(changed, LoadFailure):
+        problems = [str(problem) for problem in changed.problems]
+        event(logging.ERROR, "policies refused; the set before stays in force", problems=problems)
+    elif changed is not None:
+        event(logging.INFO, "policies loaded", revision=changed.revision)
+    if context.policies.in_force.revision not in context.remembered:
+        _remember(context)
+
+
 def _remember(context: Context) -> None:
     """Keep the text of the policies in force, so that what they decide can be evaluated again."""
+    in_force = context.policies.in_force
+    context.store.remember_revision(in_force.revision, in_force.snapshot.to_json(), in_force.loaded_at)
+    context.remembered.add(in_force.revision)
+
+
+app: Final = create_app()

@@ -28,9 +28,7 @@ _PRINTABLE_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _JSON: Final = (b"content-type", b"application/json")
 _NO_STORE: Final = (b"cache-control", b"no-store")
 
-Note = Annotated[
-    str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]*$")
-]
+Note = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class QuestionFields(Strict):
@@ -63,7 +61,7 @@ class ClaimBody(QuestionFields):
     deny_status: Literal[200, 423] = Field(423, description="the status of a deny")
 
 
-_DECISION_RESPONSES: Final = {
+_DECISION_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": DecisionBody, "description": "it may be deployed"},
     423: {"model": DecisionBody, "description": "it may not be deployed; `Retry-After` until it opens"},
 }
@@ -86,10 +84,11 @@ async def ask(request: Request) -> Response:
     in_force = here.policies.in_force
     decision = check(in_force, query.question, now if query.at is None else query.at)
     status = HTTPStatus.OK if decision.allowed else HTTPStatus(int(query.deny_status))
+    body = json.dumps(answer(decision, in_force.home, in_force.revision)).encode()
     answered = Recent(
         status=status.value,
-        headers=_headers(status, decision.opens_at, decision.at),
-        body=json.dumps(answer(decision, in_force.home, in_force.revision)).encode(),
+        headers=_headers(status, body, decision.opens_at, decision.at),
+        body=body,
         outcome=decision.outcome.value,
         log_fields=_log_fields(query.question, decision.outcome.value),
     )
@@ -125,12 +124,11 @@ async def claim(request: Request) -> Response:
             request_id=request.scope["state"]["request_id"],
         ),
         here.policies.in_force,
-        now,
     )
     status = HTTPStatus.OK if claimed.allowed else HTTPStatus(body.deny_status)
     answered = Recent(
         status=status.value,
-        headers=_headers(status, claimed.opens_at, now),
+        headers=_headers(status, claimed.body, claimed.opens_at, now),
         body=claimed.body,
         outcome=claimed.outcome,
         log_fields=_log_fields(body.question, claimed.outcome),
@@ -146,8 +144,8 @@ def _respond(request: Request, here: Context, answered: Recent, asked_by: str) -
     return response
 
 
-def _headers(status: HTTPStatus, opens_at: int | None, at: int) -> list[tuple[bytes, bytes]]:
-    headers = [_JSON, _NO_STORE]
+def _headers(status: HTTPStatus, body: bytes, opens_at: int | None, at: int) -> list[tuple[bytes, bytes]]:
+    headers = [_JSON, _NO_STORE, (b"content-length", str(len(body)).encode())]
     if status is HTTPStatus.LOCKED and opens_at is not None:
         headers.append((b"retry-after", str(max(1, opens_at - at)).encode()))
     return headers

@@ -69,7 +69,7 @@ def complete(app: FastAPI) -> None:
                 schemas.pop(name, None)
         return app.openapi_schema or schema
 
-    app.openapi = document  # type: ignore[method-assign] - the framework's documented way
+    app.openapi = document  # type: ignore[method-assign]  # the framework's documented way
 
 
 def header(name: str, description: str) -> dict[str, Any]:

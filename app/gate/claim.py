@@ -1,0 +1,115 @@
+"""The claim: decide, record, and only then answer."""
+
+import hashlib
+import json
+import os
+from typing import Any, Final, NamedTuple
+
+from app.clock import Clock
+from app.core.answer import answer
+from app.core.decision import Decision, Question
+from app.gate.in_force import InForce
+from app.gate.versions import holidays_version, tzdata_version
+from app.store import DecisionRecord, Store
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_INVALID_TOKEN: Final[dict[str, Any]] = {"id": None, "result": "invalid", "uncovered": [], "uses_left": None}
+
+
+class Claim(NamedTuple):
+    """What a pipeline says before it deploys."""
+
+    question: Question
+    ref: str | None = None
+    actor: str | None = None
+    run_url: str | None = None
+    caller: str = ""
+    idempotency_key: str | None = None
+    token_presented: bool = False
+    request_id: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what makes it the same request when it is tried again."""
+        told = (*self.question, self.ref, self.actor, self.run_url, self.token_presented)
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+class Claimed(NamedTuple):
+    """The answer to a claim: what stands in the record."""
+
+    body: bytes
+    outcome: str
+    opens_at: int | None
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the deploy may start."""
+        return self.outcome != "deny"
+
+
+class Claims:
+    """Decides claims and has them recorded."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """Record in `store`, with the time of `clock`."""
+        self._store = store
+        self._clock = clock
+
+    async def claim(self, claim: Claim, in_force: InForce) -> Claimed:
+        """Decide a claim by the policies in force, now.
+
+        Raises:
+            UnknownNameError: the policies list no such environment, kind of change or service.
+            IdempotencyConflictError: the idempotency key stands for another request.
+            StoreUnavailableError: the decision could not be recorded, so there is none.
+        """
+        microseconds = self._clock.microseconds()
+        decision = in_force.engine.decide(claim.question, microseconds // 1_000_000)
+        record = _record(claim, decision, in_force, microseconds)
+        recorded = await self._store.record(record)
+        return Claimed(recorded.body.encode(), recorded.outcome, recorded.opens_at)
+
+
+def decision_id(microseconds: int) -> str:
+    """A new id, in the order of time: 48 bits of milliseconds and 80 random ones, in base 32."""
+    number = (microseconds // 1_000) << 80 | int.from_bytes(os.urandom(10))
+    return "dec_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -5, -5))
+
+
+def claim_body(
+    decision: Decision, in_force: InForce, own_id: str, *, token_presented: bool
+) -> dict[str, Any]:
+    """The answer to a claim. No token is known yet, so each that is presented is invalid."""
+    body = answer(decision, in_force.home, in_force.revision, own_id)
+    if token_presented:
+        body["override"] = _INVALID_TOKEN
+    return body
+
+
+def _record(claim: Claim, decision: Decision, in_force: InForce, microseconds: int) -> DecisionRecord:
+    own_id = decision_id(microseconds)
+    question = claim.question
+    body = claim_body(decision, in_force, own_id, token_presented=claim.token_presented)
+    return DecisionRecord(
+        id=own_id,
+        at=decision.at,
+        recorded_at=microseconds,
+        service=question.service,
+        environment=question.environment,
+        change=question.change,
+        duration=question.duration,
+        outcome=decision.outcome.value,
+        opens_at=decision.opens_at,
+        body=json.dumps(body),
+        ref=claim.ref,
+        actor=claim.actor,
+        run_url=claim.run_url,
+        caller=claim.caller,
+        idempotency_key=claim.idempotency_key,
+        fingerprint=claim.fingerprint,
+        policy_revision=in_force.revision,
+        tzdata_version=tzdata_version(),
+        holidays_version=holidays_version(),
+        request_id=claim.request_id,
+    )
