@@ -61,7 +61,9 @@ class Holidays(Window):
     until: TimeOfDay | None = Field(
         None, description="local time on the first working day after at which it ends"
     )
-    bridge_days: bool = Field(False, description="count a single working day between days off as well")
+    bridge_days: bool = Field(
+        False, strict=True, description="count a single working day between days off as well"
+    )
 
     @field_validator("categories", "names", "except_names", mode="before")
     @classmethod
