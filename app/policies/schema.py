@@ -41,10 +41,16 @@ def _plain(value: Any, key: str = "") -> Any:
     arms = value.get("anyOf", [])
     if _NULL in arms and key != _NULL_MEANS:
         rest = [arm for arm in arms if arm != _NULL]
-        others = {name: each for name, each in value.items() if name not in ("anyOf", "default")}
+        others = {name: each for name, each in value.items() if name != "anyOf"}
         value = (rest[0] if len(rest) == 1 else {"anyOf": rest}) | others
+    if "patternProperties" in value:
+        value = value | {"additionalProperties": False}
     named = key in ("properties", "$defs")
-    return {name: _plain(each, name) for name, each in value.items() if named or name != "title"}
+    return {
+        name: _plain(each, name)
+        for name, each in value.items()
+        if named or not (name == "title" or (name == "default" and each is None))
+    }
 
 
 if __name__ == "__main__":

@@ -35,12 +35,6 @@ def keys_of(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def takes_texts(annotation: Any) -> bool:
-    """Whether a type is a list of texts."""
-    items = [get_args(option)[0] for option in _options(annotation) if get_origin(option) is list]
-    return any(option is str for item in items for option in _options(item))
-
-
 def _inside(annotation: Any, part: str | int) -> Iterator[Any]:
     """The type of an entry of what `annotation` describes; one selector may stand without its list."""
     for option in _options(annotation):

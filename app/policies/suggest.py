@@ -31,11 +31,8 @@ _NOON: Final = 12
 
 def better(text: str, kind: Any) -> str | None:
     """A text near to `text` that a value of type `kind` may be, or None."""
-    if len(text) > _LONGEST or kind is None:
-        return None
-    try:
-        adapter = TypeAdapter(kind)
-    except PydanticSchemaGenerationError:
+    adapter = _adapter(kind)
+    if adapter is None or len(text) > _LONGEST:
         return None
     for candidate in _repairs(text):
         if candidate != text and _is_valid(adapter, candidate):
@@ -43,7 +40,20 @@ def better(text: str, kind: Any) -> str | None:
     return None
 
 
-def _is_valid(adapter: TypeAdapter[Any], candidate: str) -> bool:
+def does_as_list(text: str, kind: Any) -> bool:
+    """Whether a list of just this text would do where it stands alone."""
+    adapter = _adapter(kind)
+    return adapter is not None and len(text) <= _LONGEST and _is_valid(adapter, [text])
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any] | None:
+    try:
+        return None if kind is None else TypeAdapter(kind)
+    except PydanticSchemaGenerationError:
+        return None
+
+
+def _is_valid(adapter: TypeAdapter[Any], candidate: object) -> bool:
     try:
         adapter.validate_python(candidate)
     except ValidationError:

@@ -12,13 +12,13 @@ from app.core.policy import GLOB_PATTERN, ID_PATTERN, LINK_PATTERN, NAME_PATTERN
 from app.core.windows import WindowEntry
 from app.policies.document import Document
 from app.policies.problem import MOST_GUESSES, Path, Problem, did_you_mean, nearest, quoted
-from app.policies.shape import keys_of, model_at, takes_texts, type_at
-from app.policies.suggest import better
+from app.policies.shape import keys_of, model_at, type_at
+from app.policies.suggest import better, does_as_list
 
 NOTHING: Final = "nothing stands behind this key"
 
 _FEW: Final = 12
-_SHORT: Final = 40
+_LONGEST_SENTENCE: Final = 300
 
 _FORMS: Final = {
     f"^{NAME_PATTERN}$": "a name is 1 to 128 of a-z, 0-9 and . _ / -, and begins with a letter or digit",
@@ -113,6 +113,8 @@ class _Around:
         if error.kind == "missing":
             strangers = self._strangers.get(error.path[:-1], [])
             return any(nearest(stranger.partition(":")[0], [str(error.path[-1])]) for stranger in strangers)
+        if error.kind == "too_short" and error.value:
+            return True  # it is not empty: its entries can't be read, which is told of each
         return error.of_union and isinstance(error.value, dict) and error.path in self._above
 
 
@@ -153,7 +155,7 @@ def _shown(value: Any) -> str:
 
 def _told_by_us(error: _Error) -> str:
     """A sentence of the core's own, beginning "not a …" where it is about the form of a value."""
-    sentence = str(error.context.get("error", "not what is expected here"))
+    sentence = _on_one_line(str(error.context.get("error", "not what is expected here")))
     if not isinstance(error.value, str):
         if sentence.startswith("expected a text"):
             return _expected("a text")(error)
@@ -161,6 +163,12 @@ def _told_by_us(error: _Error) -> str:
     if sentence.startswith("not "):
         sentence = f"{quoted(error.value)} is {sentence}"
     return sentence if "did you mean" in sentence else sentence + _guess(error, error.value)
+
+
+def _on_one_line(sentence: str) -> str:
+    """A sentence that may hold what a library repeats of a file: printable, and not too much of it."""
+    shown = sentence if len(sentence) <= _LONGEST_SENTENCE else f"{sentence[:_LONGEST_SENTENCE]}…"
+    return "".join(letter if letter.isprintable() else " " for letter in shown)
 
 
 def _guess(error: _Error, text: str) -> str:
@@ -191,17 +199,14 @@ def _expected(what: str) -> Callable[[_Error], str]:
         advice = ""
         if what == "a text" and isinstance(error.value, bool | int | float):
             advice = "; write it in quotes"
-        elif what == "a list" and isinstance(error.value, str) and takes_texts(type_at(error.path)):
-            advice = f"; write [{error.value}]" if _is_short_name(error.value) else ""
+        elif what == "a list" and isinstance(error.value, str):
+            as_list = error.guess and does_as_list(error.value, type_at(error.path))
+            advice = f"; write [{error.value}]" if as_list else ""
         elif what == "a list" and isinstance(error.value, dict):
             advice = '; begin each entry with "- "'
         return f"expected {what}, not {kind_of(error.value)}{advice}"
 
     return write
-
-
-def _is_short_name(text: str) -> bool:
-    return len(text) <= _SHORT and re.fullmatch(r"[\w./-]+", text) is not None
 
 
 def _kinds() -> Iterable[type[BaseModel]]:

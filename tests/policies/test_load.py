@@ -164,6 +164,16 @@ def test_a_long_value_is_never_echoed_in_full() -> None:
                     assert str(problem).isprintable()
 
 
+def test_what_a_calendar_holds_is_not_echoed_in_full_either() -> None:
+    text = FRIDAY.replace("weekly: {from: fri 14:00, to: mon 08:00}", "icalendar: {file: a.ics}", 1)
+    for line in ("x" * 5000, "\u202e\x1b[31m"):
+        calendar = f"BEGIN:VCALENDAR\r\n{line}\r\nEND:VCALENDAR\r\n"
+        with pytest.raises(PolicyFileError) as caught:
+            load(Snapshot.of(text, calendars={"a.ics": calendar}))
+        assert len(str(caught.value)) < 600
+        assert str(caught.value).isprintable()
+
+
 _LINES = FRIDAY.splitlines()
 
 

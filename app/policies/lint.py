@@ -1,0 +1,137 @@
+"""What is suspicious in policy files that can be used: `freezegate lint` tells of it, and goes on.
+
+Every remark holds for certain. Where certainty would take more than is looked at here, none is made.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from app.core.decision import Question
+from app.core.engine import Engine
+from app.core.instant import DAY, LATEST, format_instant
+from app.core.policy import Policy, PolicySet
+from app.core.scope import ScopeTimeline
+from app.core.timeline import BlockBudget, PolicyTimeline
+from app.core.wallclock import Wall
+from app.core.windows import WindowEntry
+from app.policies.document import Document
+from app.policies.draft import Draft, in_order, read_draft
+from app.policies.load import accept
+from app.policies.problem import Path, Problem, Severity, quoted
+from app.policies.reach import Reach
+from app.policies.selftest import failures
+from app.policies.shadow import Shadows, zone_of, zones_of
+from app.policies.source import Snapshot
+
+_DROUGHT_DAYS: Final = 14
+
+
+def lint(snapshot: Snapshot, now: int) -> list[Problem]:
+    """Everything wrong with a set, and what is suspicious if it can be read; in the order of the files.
+
+    Args:
+        snapshot: the files.
+        now: the instant from which "past" and "the next two weeks" are seen.
+    """
+    draft = read_draft(snapshot)
+    if draft.policy_set is None:
+        return list(draft.problems)
+    loaded = accept(draft, snapshot.revision)
+    found = [
+        *draft.problems,
+        *failures(loaded),
+        *_Lint(draft, draft.policy_set, loaded.engine, now).remarks(),
+    ]
+    return in_order(found, draft.documents)
+
+
+class _Lint:
+    """The remarks on one set."""
+
+    def __init__(self, draft: Draft, policy_set: PolicySet, engine: Engine, now: int) -> None:
+        self._draft = draft
+        self._set = policy_set
+        self._engine = engine
+        self._now = now
+        self._reach = Reach(policy_set)
+        self._places = list(draft.places("policies"))
+
+    def remarks(self) -> Iterator[Problem]:
+        """All of them, as warnings."""
+        if not self._set.tests:
+            yield self._warn(
+                self._draft.documents[0], (), "there are no tests: say under tests what must come out"
+            )
+        for (document, path), policy in zip(self._places, self._set.policies, strict=True):
+            yield from self._on_windows(document, path, policy)
+            if self._reach.matches_nothing(policy):
+                sentence = "this policy can never match: nothing that applies_to means is left by exempt"
+                yield self._warn(document, (*path, "id"), sentence)
+        yield from self._on_shadows()
+        yield from self._on_droughts()
+
+    def _warn(self, document: Document, path: Path, sentence: str) -> Problem:
+        return document.problem(path, sentence, Severity.WARNING)
+
+    def _on_windows(self, document: Document, path: Path, policy: Policy) -> Iterator[Problem]:
+        walls = [Wall.of(each, wide=True) for each in zones_of(policy, self._set)]
+        for key, entries in (("when", policy.when), ("except_when", policy.except_when)):
+            for index, entry in enumerate(entries):
+                where = (*path, key, index, entry.kind)
+                for remark in entry.window.remarks():
+                    yield self._warn(document, where, remark)
+                over_by = _over_by(entry, walls)
+                if over_by is not None and over_by <= self._now:
+                    since = format_instant(over_by)
+                    yield self._warn(document, where, f"wholly in the past: it is over since {since}")
+
+    def _on_shadows(self) -> Iterator[Problem]:
+        shadows = Shadows(self._set, self._reach, self._now)
+        for number, by in shadows.found():
+            document, path = self._places[number]
+            other_document, other_path = self._places[by]
+            line = other_document.place((*other_path, "id")).best.line
+            where = f"line {line}" + (f" of {other_document.name}" if other_document is not document else "")
+            sentence = (
+                f"shadowed: for the next two years, {quoted(self._set.policies[by].id)} ({where}) "
+                "holds wherever and whenever this one does"
+            )
+            yield self._warn(document, (*path, "id"), sentence)
+
+    def _on_droughts(self) -> Iterator[Problem]:
+        changes = self._set.changes
+        change = "normal" if "normal" in changes else changes[0]
+        for index, environment in enumerate(self._set.environments):
+            if self._never_opens(environment, change):
+                document = next(self._draft.having("environments"), self._draft.documents[0])
+                sentence = f"nothing opens in {quoted(environment)} for the next {_DROUGHT_DAYS} days"
+                yield self._warn(document, ("environments", index), sentence)
+
+    def _never_opens(self, environment: str, change: str) -> bool:
+        """Whether every service there may be stays closed for the next two weeks."""
+        until = self._now + _DROUGHT_DAYS * DAY
+        if until >= LATEST or not (self._reach.catalogue or self._reach.takes_unknown):
+            return False
+        if self._reach.takes_unknown and not self._unknown_closed(environment, change, until):
+            return False
+        for service in self._reach.catalogue:
+            decision = self._engine.decide(Question(service, environment, change), self._now)
+            if decision.allowed or (decision.flips_at is not None and decision.flips_at < until):
+                return False
+        return True
+
+    def _unknown_closed(self, environment: str, change: str, until: int) -> bool:
+        budget = BlockBudget()
+        timelines = [
+            PolicyTimeline(policy, zone_of(policy, None, self._set), budget)
+            for policy in self._set.policies
+            if self._reach.matches_every_unknown(policy, environment, change)
+        ]
+        verdict = ScopeTimeline(timelines, budget).verdict(self._now)
+        return bool(verdict.blocking) and (verdict.flips_at is None or verdict.flips_at >= until)
+
+
+def _over_by(entry: WindowEntry, walls: Iterable[Wall]) -> int | None:
+    """The instant from which on a window is never open again in any of its zones, if there is one."""
+    ends = [entry.window.over_by(wall) for wall in walls]
+    return max((end for end in ends if end is not None), default=None) if None not in ends else None

@@ -1,0 +1,151 @@
+"""The JSON Schema that editors use says what the loader does, as far as a schema can."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from app.policies.compose import read_document
+from app.policies.load import load
+from app.policies.schema import FILE, schema, text
+from app.policies.source import Snapshot
+
+ROOT = Path(__file__).parents[2]
+BROKEN = Path(__file__).parent / "broken"
+SHIPPED = (ROOT / "policies.yaml").read_text(encoding="utf-8")
+
+# Broken in ways that no schema can see: names that are not defined, local times that do not exist,
+# rules between two values, tests that fail. Everything else an editor underlines.
+BEYOND_A_SCHEMA = {
+    *("change-unknown", "environment-unknown", "environment-unknown-near-none", "policy-id-twice"),
+    *("service-glob-matches-nothing", "service-not-in-the-catalogue", "tag-glob-matches-nothing"),
+    *(
+        "tag-not-in-the-catalogue",
+        "refuse-without-a-catalogue",
+        "version-not-whole",
+        "policy-timezone-misspelt",
+    ),
+    *("override-looser-than-the-default", "override-looser-than-the-file", "timezone-misspelt"),
+    *("timezone-in-lower-case", "timezone-of-the-system", "timezone-right", "timezone-without-region"),
+    *(
+        "cron-duration-of-nothing",
+        "cron-malformed",
+        "cron-never-fires",
+        "cron-of-six-fields",
+        "cron-shorthand",
+    ),
+    *(
+        "cron-with-both-ends",
+        "cron-without-an-end",
+        "daily-from-equals-to",
+        "dates-no-such-day",
+        "dates-reversed",
+    ),
+    *("holidays-category-unknown", "holidays-country-and-market", "holidays-country-in-lower-case"),
+    *("holidays-country-unknown", "holidays-market-unknown", "holidays-name-unknown", "holidays-of-nowhere"),
+    *("holidays-subdivision-unknown", "icalendar-file-absolute", "icalendar-file-missing"),
+    *("icalendar-file-outside", "yearly-from-equals-to", "yearly-no-such-day"),
+    *(
+        "test-at-a-date",
+        "test-at-malformed",
+        "test-at-no-such-day",
+        "test-at-out-of-range",
+        "test-at-skipped",
+    ),
+    *("test-at-twice", "test-by-unknown", "test-by-where-allowed", "test-change-unknown"),
+    *("test-duration-malformed", "test-duration-too-long", "test-environment-left-out"),
+    *("test-environment-unknown", "test-fails", "test-fails-by-another", "test-fails-on-next-change"),
+    *("test-next-change-malformed", "test-service-refused"),
+}
+
+VALIDATOR = Draft202012Validator(schema())
+
+
+def data_of(yaml_text: str) -> Any:
+    document = read_document("policies.yaml", yaml_text)
+    assert document.problems == []
+    return document.data
+
+
+def errors(yaml_text: str) -> list[str]:
+    return [error.message for error in VALIDATOR.iter_errors(data_of(yaml_text))]
+
+
+def test_the_shipped_schema_is_the_one_that_the_models_make() -> None:
+    shipped = (ROOT / FILE).read_text(encoding="utf-8")
+    assert shipped == text(), "run: python -m app.policies.schema"
+
+
+def test_it_is_a_schema() -> None:
+    Draft202012Validator.check_schema(schema())
+
+
+def test_it_names_no_host_but_that_of_its_dialect() -> None:
+    made = text()
+    assert re.findall(r"[a-z]+://[^\"\s\\]+", made.replace("https?://", "")) == [
+        "https://json-schema.org/draft/2020-12/schema"
+    ]
+
+
+def test_the_shipped_policies_name_it_in_their_first_line() -> None:
+    assert SHIPPED.splitlines()[0] == f"# yaml-language-server: $schema=./{FILE}"
+
+
+def test_the_shipped_policies_are_good_by_the_schema() -> None:
+    assert errors(SHIPPED) == []
+
+
+def test_a_file_of_broken_form_is_bad_by_the_schema_and_only_what_no_schema_sees_passes() -> None:
+    passes = set()
+    for path in BROKEN.glob("*.yaml"):
+        if path.stem in ("not-utf8", "utf16"):
+            continue  # no text at all
+        document = read_document(path.name, path.read_text(encoding="utf-8"))
+        if not document.problems and VALIDATOR.is_valid(document.data):
+            passes.add(path.stem)
+    assert passes == BEYOND_A_SCHEMA
+
+
+def test_every_key_is_explained() -> None:
+    def unexplained(part: Any, where: str) -> Iterator[str]:
+        if isinstance(part, dict):
+            for key, value in part.get("properties", {}).items():
+                target = schema()["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
+                if "description" not in value and "description" not in target:
+                    yield f"{where}.{key}"
+            for key, value in part.items():
+                yield from unexplained(value, f"{where}.{key}")
+
+    assert list(unexplained(schema(), "")) == []
+
+
+def test_nothing_may_be_null_but_the_next_change_of_a_test() -> None:
+    def nullable(part: Any, key: str) -> Iterator[str]:
+        if isinstance(part, dict):
+            if {"type": "null"} in part.get("anyOf", []) or ("default" in part and part["default"] is None):
+                yield key
+            for name, value in part.items():
+                yield from nullable(value, name)
+
+    assert list(nullable(schema(), "")) == ["next_change"]
+
+
+def test_the_examples_in_the_comments_of_the_shipped_policies_are_good_as_well() -> None:
+    lines = []
+    for line in SHIPPED.splitlines():
+        catalogue = re.fullmatch(r"# (services:|unknown_services:.*|  [a-z-]+: +\{tags.*)", line)
+        policy = re.fullmatch(r"( +)# ((?:- |  |except_when:).*)", line)
+        lines.append(catalogue[1] if catalogue else policy[1] + policy[2] if policy else line)
+    full = "\n".join(lines)
+    assert full.count("- id:") == SHIPPED.count("- id:") == 9
+    # With everything closed, the tests of the shipped policies can't come out.
+    full = full.partition("\ntests:")[0] + "\n"
+    assert errors(full) == []
+    kinds = json.dumps(data_of(full))
+    for kind in ("weekly", "daily", "dates", "yearly", "holidays", "cron", "icalendar", "always"):
+        assert f'"{kind}"' in kinds
+    calendar = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example//EN\r\nEND:VCALENDAR\r\n"
+    assert len(load(Snapshot.of(full, calendars={"payroll.ics": calendar})).policy_set.policies) == 9

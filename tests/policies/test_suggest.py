@@ -1,0 +1,61 @@
+from typing import Any
+
+import pytest
+
+from app.core.notation import (
+    DateBoundText,
+    Duration,
+    TimeOfDay,
+    Weekdays,
+    WeekTimeText,
+    YearBoundText,
+    ZoneName,
+)
+from app.core.policy import Name
+from app.policies.suggest import better
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "meant"),
+    [
+        ("fir 14:00", WeekTimeText, "fri 14:00"),
+        ("Friday 14:00", WeekTimeText, "fri 14:00"),
+        ("FRI  14:00", WeekTimeText, "fri 14:00"),
+        ("fri 9:30", WeekTimeText, "fri 09:30"),
+        ("fri 14.30", WeekTimeText, "fri 14:30"),
+        ("fri 14h30", WeekTimeText, "fri 14:30"),
+        ("fri 14", WeekTimeText, "fri 14:00"),
+        ("fri 14h", WeekTimeText, "fri 14:00"),
+        ("friday 2pm", WeekTimeText, "fri 14:00"),
+        ("fri 12:30 AM", WeekTimeText, "fri 00:30"),
+        ("fri 12pm", WeekTimeText, "fri 12:00"),
+        ("fri 25:00", WeekTimeText, None),
+        ("someday", WeekTimeText, None),
+        ("9:00", TimeOfDay, "09:00"),
+        ("2pm", TimeOfDay, "14:00"),
+        ("Monday-Thursday", Weekdays, "mon-thu"),
+        ("mon - thu", Weekdays, "mon-thu"),
+        ("Sat", Weekdays, "sat"),
+        ("2026/12/11", DateBoundText, "2026-12-11"),
+        ("2026-12-1", DateBoundText, "2026-12-01"),
+        ("11-12-2026", DateBoundText, "2026-12-11"),
+        ("2026-12-11 9:00", DateBoundText, "2026-12-11 09:00"),
+        ("2026-02-30", DateBoundText, None),
+        ("12/20", YearBoundText, "12-20"),
+        ("1-3", YearBoundText, "01-03"),
+        ("66 h", Duration, "66h"),
+        ("66H", Duration, "66h"),
+        ("europe/amsterdam", ZoneName, "Europe/Amsterdam"),
+        ("Europe/Amsterdm", ZoneName, "Europe/Amsterdam"),
+        ("America/New York", ZoneName, "America/New_York"),
+        ("New York", ZoneName, "America/New_York"),
+        ("nowhere at all", ZoneName, None),
+        ("Check Out", Name, "check-out"),
+        ("x" * 100, Name, None),
+        ("fine", Name, None),
+        ("anything", None, None),
+        ("anything", object(), None),
+    ],
+)
+def test_a_slip_is_undone_where_the_result_would_do(text: str, kind: Any, meant: str | None) -> None:
+    assert better(text, kind) == meant
