@@ -24,7 +24,7 @@ from app.core.policy import PolicySet
 NOW = 1_795_784_700  # 2026-11-27T13:05:00Z, a Friday
 SIZES = (10, 100, 1_000, 10_000)
 SAMPLES = 2_000
-ROUNDS = 5
+ROUNDS = 3
 
 
 def main() -> None:
@@ -33,9 +33,7 @@ def main() -> None:
         return
     sets = {size: PolicySet.model_validate(policy_set(size)) for size in SIZES}
     compile_ms: dict[int, list[float]] = {size: [] for size in SIZES}
-    rows: dict[int, dict[str, list[float]]] = {
-        size: {"first": [], "now": [], "random": []} for size in SIZES
-    }
+    rows: dict[int, dict[str, list[float]]] = {size: {"first": [], "now": [], "random": []} for size in SIZES}
     for round_number in range(ROUNDS):
         for size in SIZES:
             started = time.perf_counter()

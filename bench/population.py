@@ -20,7 +20,7 @@ ZONES = (
     "UTC",
 )
 COUNTRIES = ("NL", "US", "DE", "JP", "GB", "BR", "IN", "AU")
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAYS = ("mon", "tue", "wed", "thu", "fri")
 
 
 def policy_set(size: int, seed: int = 1) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _policy(rng: random.Random, number: int, teams: int, services: int) -> dict[
 
 
 def _scope(rng: random.Random, number: int, teams: int, services: int) -> dict[str, Any]:
-    if number % 200 == 0:
+    if number % 1000 == 0:
         return {"environments": ["production"]}
     if rng.random() < 0.6:
         return {"tags": [f"team-{rng.randrange(teams)}"]}
@@ -67,19 +67,31 @@ def _scope(rng: random.Random, number: int, teams: int, services: int) -> dict[s
 
 
 def _window(rng: random.Random) -> dict[str, Any]:
-    kind = rng.choices(
-        ("weekly", "daily", "yearly", "dates", "holidays", "cron"), (30, 15, 15, 15, 15, 10)
-    )[0]
+    kind = rng.choices(("weekly", "daily", "yearly", "dates", "holidays", "cron"), (30, 15, 15, 15, 15, 10))[
+        0
+    ]
     month, day = rng.randrange(1, 13), rng.randrange(1, 28)
     return {
-        "weekly": lambda: {"weekly": {"from": f"{rng.choice(DAYS)} {_hour(rng)}", "to": f"{rng.choice(DAYS)} {_hour(rng)}"}},
-        "daily": lambda: {"daily": {"days": [rng.choice(DAYS)], "from": "12:00", "to": f"{rng.randrange(13, 24)}:30"}},
-        "yearly": lambda: {"yearly": {"from": f"{month:02}-{day:02} 18:00", "to": f"{month:02}-{day + 1:02}"}},
-        "dates": lambda: {"dates": {"from": f"2026-{month:02}-{day:02}", "to": f"2026-{month:02}-{day + 1:02}"}},
-        "holidays": lambda: {"holidays": {"country": rng.choice(COUNTRIES), "eve_from": "14:00", "until": "08:00"}},
-        "cron": lambda: {"cron": {"start": f"0 {rng.randrange(24)} * * {rng.choice(DAYS).upper()}", "duration": "3h"}},
+        "weekly": lambda: {
+            "weekly": {"from": f"fri {rng.randrange(12, 24)}:00", "to": f"mon {_morning(rng)}"}
+        },
+        "daily": lambda: {
+            "daily": {"days": [rng.choice(DAYS)], "from": "12:00", "to": f"{rng.randrange(13, 24)}:30"}
+        },
+        "yearly": lambda: {
+            "yearly": {"from": f"{month:02}-{day:02} 18:00", "to": f"{month:02}-{day + 1:02}"}
+        },
+        "dates": lambda: {
+            "dates": {"from": f"2026-{month:02}-{day:02}", "to": f"2026-{month:02}-{day + 1:02}"}
+        },
+        "holidays": lambda: {
+            "holidays": {"country": rng.choice(COUNTRIES), "eve_from": "14:00", "until": "08:00"}
+        },
+        "cron": lambda: {
+            "cron": {"start": f"0 {rng.randrange(24)} * * {rng.choice(DAYS).upper()}", "duration": "3h"}
+        },
     }[kind]()
 
 
-def _hour(rng: random.Random) -> str:
-    return f"{rng.randrange(24):02}:00"
+def _morning(rng: random.Random) -> str:
+    return f"{rng.randrange(5, 10):02}:00"

@@ -54,6 +54,7 @@ class ScopeTimeline:
         self._budget = budget
         self._blocks: dict[int, _Block] = {}
         self._present = Verdict(0, 0, 0, (), (), None)
+        self._vetoers = [line for line in timelines if line.policy.effect is not Effect.WARN]
         self._vetoing = sum(
             1 << bit for bit, line in enumerate(timelines) if line.policy.effect is not Effect.WARN
         )
@@ -202,13 +203,25 @@ class ScopeTimeline:
         block = self._block(number)
         if block.tail == _UNKNOWN:
             vetoed = bool(block.holders[-1] & self._vetoing)
-            block.tail = _NEVER
-            for later in blocks_after(number):
-                following = self._block(later)
-                if bool(following.holders[0] & self._vetoing) != vetoed:
-                    block.tail = block_span(later)[0]
-                elif following.flips[0] != _NEVER:
-                    block.tail = following.flips[0]
-                if block.tail != _NEVER:
-                    break
+            cursor = block_span(number)[1]
+            horizon = block_span(blocks_after(number)[-1])[1] if blocks_after(number) else cursor
+            flips = self._first_gap(cursor, horizon) if vetoed else self._first_veto(cursor, horizon)
+            block.tail = flips if flips < horizon else _NEVER
         return block.tail
+
+    def _first_gap(self, cursor: int, horizon: int) -> int:
+        """The first instant from `cursor` on at which nothing vetoes: from stretch to stretch."""
+        while cursor < horizon:
+            ends = [stretch.end for line in self._vetoers if (stretch := line.stretch(cursor))]
+            if not ends:
+                return cursor
+            cursor = max(horizon if end is None else end for end in ends)
+        return horizon
+
+    def _first_veto(self, cursor: int, horizon: int) -> int:
+        """The first instant from `cursor` on at which anything vetoes."""
+        for line in self._vetoers:
+            for stretch in line.stretches(cursor, horizon):
+                horizon = min(horizon, max(cursor, stretch.start or cursor))
+                break
+        return horizon

@@ -52,7 +52,7 @@ class BlockBudget:
     First in, first out: reading a remembered block costs no bookkeeping.
     """
 
-    def __init__(self, limit: int = 4_000_000) -> None:
+    def __init__(self, limit: int = 6_000_000) -> None:
         """Allow for `limit` boundaries; each is some 8 to 24 bytes."""
         self._limit = limit
         self._held = 0

@@ -73,6 +73,7 @@ class _Schedule(NamedTuple):
         return number in self.last_weekdays and on.day + 7 > calendar.monthrange(on.year, on.month)[1]
 
 
+@lru_cache(maxsize=4096)
 def _checked(text: str) -> str:
     """Check an expression when the file is read, so that nothing is left to go wrong later."""
     if text.startswith("@"):

@@ -227,6 +227,7 @@ def _known_years(which: _Calendar) -> tuple[int, int]:
     return calendar.start_year, calendar.end_year
 
 
+@lru_cache(maxsize=1024)
 def _check_calendar(which: _Calendar) -> None:
     """Refuse a calendar that the package does not have.
 
