@@ -28,7 +28,7 @@ from app.server.metrics import Metrics
 from app.server.problems import handle_error, handle_http_exception
 from app.server.recent import RecentAnswers
 from app.settings import Settings, read_settings
-from app.store import Store
+from app.store.store import Store
 
 RELOAD_INTERVAL: Final = 1.0
 """Seconds between looks at the policy files; a change is in force within two."""

@@ -10,7 +10,8 @@ from app.core.answer import answer
 from app.core.decision import Decision, Question
 from app.gate.in_force import InForce
 from app.gate.versions import holidays_version, tzdata_version
-from app.store import DecisionRecord, Store
+from app.store.records import DecisionRecord
+from app.store.store import Store
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _INVALID_TOKEN: Final[dict[str, Any]] = {"id": None, "result": "invalid", "uncovered": [], "uses_left": None}

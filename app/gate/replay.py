@@ -10,7 +10,7 @@ from app.gate.in_force import InForce
 from app.gate.versions import holidays_version, tzdata_version
 from app.policies.load import load_untested
 from app.policies.source import Snapshot
-from app.store import Store
+from app.store.store import Store
 
 
 class Replay(NamedTuple):

@@ -9,7 +9,7 @@ from app.gate.claim import Claims
 from app.gate.in_force import Policies
 from app.server.metrics import Metrics
 from app.server.recent import RecentAnswers
-from app.store import Store
+from app.store.store import Store
 
 
 class Context(NamedTuple):

@@ -1,0 +1,71 @@
+"""The command line: one file a command, each imported only when it runs."""
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from app import __version__
+from app.core.errors import FreezegateError
+
+COMMANDS: Final = {
+    "serve": "Run the gate.",
+    "check": "Ask whether a service may be deployed.",
+    "wait": "Hold until a service may be deployed.",
+    "lint": "Check policy files.",
+    "test": "Run the tests that policy files carry.",
+    "calendar": "Draw the coming weeks.",
+}
+
+ALLOWED: Final = 0
+FROZEN: Final = 1
+USAGE: Final = 2
+UNDECIDED: Final = 3
+
+
+class _Lazy(click.Group):
+    """Knows its commands by name; imports the file of the one that runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the shape click asks for
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"app.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="freezegate")
+def cli() -> None:
+    """May this service be deployed to this environment now?
+
+    Exit status: 0 allowed or ok, 1 frozen or failed, 2 usage, 3 undecided.
+    """
+
+
+def main() -> None:
+    """Run the command line; nothing but a well-formed allow exits 0."""
+    try:
+        status = cli.main(prog_name="freezegate", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE)
+    except click.Abort:
+        sys.exit(UNDECIDED)
+    except FreezegateError as error:
+        fail(str(error))
+        sys.exit(UNDECIDED)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def fail(sentence: str) -> None:
+    """Say on standard error what went wrong, each line marked as ours."""
+    for line in sentence.splitlines() or [""]:
+        click.echo(f"freezegate: {line}", err=True)

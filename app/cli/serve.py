@@ -1,0 +1,96 @@
+"""``freezegate serve``: run the gate."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from app.cli import UNDECIDED, fail
+from app.clock import SystemClock
+from app.policies.problem import PolicyFileError
+from app.policies.source import Source
+from app.settings import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from app.gate.in_force import Policies
+
+_SWITCH_INTERVAL: Final = 0.0002
+"""Seconds between hand-overs of the interpreter; the default of 5 ms makes answers wait for commits."""
+
+
+@click.command("serve")
+@click.option("--host", help="The address to listen on; default: FREEZEGATE_HOST, or 127.0.0.1.")
+@click.option("--port", type=int, help="The port to listen on; default: FREEZEGATE_PORT, or 1400.")
+@click.option("--policies", type=click.Path(path_type=Path), help="The policy file, or a folder of them.")
+@click.option("--database-url", help="Where decisions are recorded.")
+def command(*, host: str | None, port: int | None, policies: Path | None, database_url: str | None) -> int:
+    """Run the gate until it is told to stop. Exits 3 if the policies or settings are wrong."""
+    try:
+        settings = read_settings(
+            os.environ, host=host, port=port, policies=policies, database_url=database_url
+        )
+        loaded = _load(settings)
+    except SettingsError as error:
+        fail(str(error))
+        return UNDECIDED
+    except PolicyFileError as error:
+        source = Source(settings.policies)
+        for problem in error.problems:
+            fail(str(source.shown(problem)))
+        return UNDECIDED
+    return _serve(settings, loaded)
+
+
+def _load(settings: Settings) -> "Policies":
+    from app.gate.in_force import Policies
+
+    loaded = Policies()
+    loaded.load(Source(settings.policies), SystemClock().now())
+    return loaded
+
+
+def _serve(settings: Settings, loaded: "Policies") -> int:
+    import uvicorn
+
+    from app.main import create_app
+    from app.server.log import configure
+
+    try:
+        listener = _listen(settings)
+    except OSError as error:
+        fail(f"can't listen on {settings.host}:{settings.port}: {error.strerror}")
+        return UNDECIDED
+    configure(settings.log_level)
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    config = uvicorn.Config(
+        create_app(settings, loaded=loaded),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=10,
+        proxy_headers=False,
+        ws="none",
+    )
+    address = f"http://{settings.host}:{listener.getsockname()[1]}"
+    click.echo(f"freezegate listens on {address}; try:", err=True)
+    click.echo(f"  curl -i '{address}/can-deploy?service=api'", err=True)
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    return 0 if server.started else UNDECIDED
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Bind before anything is said, so that what is printed is true and port 0 is known."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
