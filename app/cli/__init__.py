@@ -52,17 +52,25 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; nothing but a well-formed allow exits 0."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and hand back its exit status; no error of any kind becomes an allow."""
     try:
-        status = cli.main(prog_name="freezegate", standalone_mode=False)
+        status = cli.main(arguments, prog_name="freezegate", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(USAGE)
+        return USAGE
     except click.Abort:
-        sys.exit(UNDECIDED)
+        return UNDECIDED
     except FreezegateError as error:
         fail(str(error))
-        sys.exit(UNDECIDED)
-    sys.exit(status if isinstance(status, int) else 0)
+        return UNDECIDED
+    except Exception as error:  # noqa: BLE001 - Python would exit 1, which says that deploys are frozen
+        fail(f"something went wrong that should not have: {type(error).__name__}: {error}")
+        return UNDECIDED
+    return status if isinstance(status, int) else UNDECIDED
 
 
 def fail(sentence: str) -> None:

@@ -1,28 +1,36 @@
 """``freezegate calendar``: the coming weeks as a picture, a row a day and a column an hour."""
 
-import os
+import json
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
 
-from app.cli.options import asked_of
-from app.cli.oracle import DEADLINE, UndecidedError
-from app.cli.report import colours
+from app.cli import ALLOWED
+from app.cli.errors import UndecidedError
+from app.cli.options import as_json, asked_of, change, checked, environment, name
+from app.cli.report import colours, plain
+from app.cli.server import address, authorisation, send
 from app.clock import SystemClock
 from app.core.decision import Question
-from app.core.errors import MalformedValueError
-from app.core.instant import DAY, HOUR, format_instant, parse_instant
+from app.core.errors import FreezegateError, MalformedValueError
+from app.core.instant import DAY, HOUR, format_instant, in_range, parse_instant
 from app.core.notation import parse_date_bound, parse_zone_name
 from app.core.wallclock import Zone, calendar_date, weekday, zone
 
 _HOURS: Final = 24
 _WEEKEND: Final = 5
 _OPEN: Final = "."
-_OVERLAP: Final = "#"
-_COLOURS: Final = ("red", "magenta", "blue", "cyan")
+_SEVERAL: Final = "#"
+_SEVERAL_WARN: Final = "+"
+_SKIPPED: Final = " "
+_COLOURS: Final = ("red", "magenta", "blue", "cyan", "green")
+_MARGIN: Final = " " * 17
+
+Timetable = Callable[[Question, int, int], dict[str, Any]]
+"""Gives the `/schedule` of a question from one instant to another."""
 
 
 class Block(NamedTuple):
@@ -36,7 +44,7 @@ class Block(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """What is drawn."""
+    """What is drawn: days by their numbers, in a zone."""
 
     blocks: list[Block]
     first_day: int
@@ -45,142 +53,222 @@ class Picture(NamedTuple):
     today: int
 
 
+class Cell(NamedTuple):
+    """One hour of the wall clock, as it is drawn, and in which colour."""
+
+    letter: str
+    colour: str | None = None
+
+    def __str__(self) -> str:
+        return click.style(self.letter, fg=self.colour) if self.colour else self.letter
+
+
 def draw(picture: Picture) -> Iterator[str]:
-    """The rows of the picture, the ruler first and the legend last; plain text."""
+    """The rows of the picture, the ruler first and the legend last, in colour."""
     letters = _letters(picture.blocks)
-    yield " " * 13 + "".join(f"{hour:<6}" for hour in range(0, _HOURS, 6)).rstrip()
+    hours = _Hours(picture)
+    yield _MARGIN + "".join(f"{hour:<6}" for hour in range(0, _HOURS, 6)).rstrip()
     for day in range(picture.first_day, picture.first_day + picture.days):
-        yield _row(picture, day, letters)
+        on = calendar_date(day)
+        marks = (">" if day == picture.today else " ") + ("|" if weekday(day) >= _WEEKEND else " ")
+        row = "".join(str(hours.cell(day * _HOURS + hour, letters)) for hour in range(_HOURS))
+        yield f"{marks}{on:%a %Y-%m-%d} {row}"
     yield ""
-    for block_id, letter in letters.items():
-        title = next(block.title for block in picture.blocks if block.id == block_id)
-        yield f"  {letter}  {block_id}: {title}"
-    overlap = f"   {_OVERLAP} several" if len(letters) > 1 else ""
-    yield f"  {_OPEN}  open{overlap}   times in {picture.where.name}"
+    for block_id, cell in letters.items():
+        block = next(block for block in picture.blocks if block.id == block_id)
+        yield f"  {cell}  {plain(block_id)}: {plain(block.title)}{' (only warns)' if block.warns else ''}"
+    yield f"  {_OPEN}  open   {_SEVERAL} several   {_SEVERAL_WARN} several, all only warn"
+    yield f"  >  today   | weekend   times in {picture.where.name}"
 
 
-def _row(picture: Picture, day: int, letters: dict[str, str]) -> str:
-    on = calendar_date(day)
-    mark = ">" if day == picture.today else "|" if weekday(day) >= _WEEKEND else " "
-    cells = "".join(_cell(picture, day * DAY + hour * HOUR, letters) for hour in range(_HOURS))
-    return f"{mark} {on:%a} {on.day:2} {on:%b} {cells}"
+class _Hours:
+    """What holds in each hour of the wall clock, if only for a part of it.
+
+    Hours are counted on the wall clock. Where clocks go back one of them lasts two, where they go
+    forward one does not exist.
+    """
+
+    def __init__(self, picture: Picture) -> None:
+        start, end = _span(picture.first_day, picture.days, picture.where)
+        self._existing: set[int] = set()
+        self._held: dict[int, set[Block]] = {}
+        for first, last, offset in _regimes(picture.where, start, end):
+            self._existing.update(_touched(first + offset, last + offset))
+            for block in picture.blocks:
+                begin, until = max(first, block.start), min(last, block.end)
+                if begin < until:
+                    for hour in _touched(begin + offset, until + offset):
+                        self._held.setdefault(hour, set()).add(block)
+
+    def cell(self, hour: int, letters: dict[str, Cell]) -> Cell:
+        """How an hour is drawn: by who blocks in it, else by who warns."""
+        if hour not in self._existing:
+            return Cell(_SKIPPED)
+        held = self._held.get(hour, set())
+        blocking = {block.id for block in held if not block.warns}
+        chosen = blocking or {block.id for block in held}
+        if not chosen:
+            return Cell(_OPEN)
+        if len(chosen) == 1:
+            return letters[chosen.pop()]
+        return Cell(_SEVERAL, _COLOURS[0]) if blocking else Cell(_SEVERAL_WARN, "yellow")
 
 
-def _cell(picture: Picture, local: int, letters: dict[str, str]) -> str:
-    """What holds in an hour of the wall clock, if only for a part of it; a skipped hour is blank."""
-    start, end = picture.where.earliest(local), picture.where.latest(local + HOUR)
-    if picture.where.earliest(local + HOUR) <= start and end <= start:
-        return " "
-    here = {block for block in picture.blocks if block.start < end and block.end > start}
-    blocking = {letters[block.id] for block in here if not block.warns}
-    chosen = blocking or {letters[block.id] for block in here}
-    if not chosen:
-        return _OPEN
-    return chosen.pop() if len(chosen) == 1 else _OVERLAP
+def _touched(start: int, end: int) -> range:
+    return range(start // HOUR, (end - 1) // HOUR + 1)
 
 
-def _letters(blocks: list[Block]) -> dict[str, str]:
-    """A letter for each policy in the picture: capitals block, small ones warn."""
-    letters: dict[str, str] = {}
-    capitals, small = iter(string.ascii_uppercase), iter(string.ascii_lowercase)
-    for block in sorted(blocks):
+def _span(first_day: int, days: int, where: Zone) -> tuple[int, int]:
+    return where.earliest(first_day * DAY), where.latest((first_day + days) * DAY)
+
+
+def _regimes(where: Zone, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The stretches of one constant offset between two instants, found by halving each day that has two."""
+    begin = start
+    for probe in range(start, end, DAY):
+        after = min(probe + DAY, end)
+        if where.offset(after) == where.offset(begin):
+            continue
+        low, high = probe, after
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if where.offset(middle) == where.offset(begin) else (low, middle)
+        if begin < high < end:
+            yield begin, high, where.offset(begin)
+            begin = high
+    yield begin, end, where.offset(begin)
+
+
+def _letters(blocks: list[Block]) -> dict[str, Cell]:
+    """A letter for each policy in the picture, as they come: capitals block, small ones warn."""
+    letters: dict[str, Cell] = {}
+    for block in blocks:
+        number = len(letters)
         if block.id not in letters:
-            letters[block.id] = next(small if block.warns else capitals, "?")
+            letter = string.ascii_uppercase[number] if number < len(string.ascii_uppercase) else "?"
+            colour = "yellow" if block.warns else _COLOURS[number % len(_COLOURS)]
+            letters[block.id] = Cell(letter.lower() if block.warns else letter, colour)
     return letters
+
+
+def _read_day(text: str) -> int:
+    bound = parse_date_bound(text)
+    if bound.time is not None:
+        raise MalformedValueError("a day such as 2026-12-01, without a time")
+    in_range(bound.day * DAY)
+    return bound.day
 
 
 @click.command("calendar")
 @asked_of
-@click.option("--service", default="any", show_default=True, help="For this service.")
-@click.option("--environment", default="production", show_default=True, help="In this environment.")
+@click.option("--service", default="any", show_default=True, callback=checked(name), help="For this service.")
+@environment
+@change
 @click.option("--weeks", default=4, show_default=True, type=click.IntRange(1, 52), help="How many weeks.")
-@click.option("--from", "first", metavar="DATE", help="The first day; today if not given.")
-@click.option("--timezone", help="Draw in this zone; that of the policies if not given.")
-def command(
+@click.option(
+    "--from", "first", metavar="DATE", callback=checked(_read_day), help="The first day; today if not given."
+)
+@click.option(
+    "--timezone",
+    callback=checked(parse_zone_name),
+    help="Draw in this zone; that of the policies if not given.",
+)
+@as_json
+def command(  # noqa: PLR0913 - each is an option
     *,
     server: str | None,
     policies: Path | None,
     service: str,
     environment: str,
+    change: str,
     weeks: int,
     first: str | None,
     timezone: str | None,
+    as_json: bool,
 ) -> int:
-    """Draw the coming weeks of a service and environment: a row a day, a column an hour."""
+    """Draw the coming weeks of a service and environment: a row a day, a column an hour.
+
+    An hour in which anything blocks, if only for a part of it, is drawn as blocked.
+    """
     now = SystemClock().now()
-    question = Question(service, environment)
-    ask = _of_server(server) if policies is None else _of_file(policies)
-    home = timezone or ask(question, now, now + HOUR)["timezone"]
-    where = zone(parse_zone_name(home))
+    question = Question(service, environment, change)
+    ask = _timetable(server, policies)
+    where = zone(timezone) if timezone else _zone_of(ask(question, now, now + HOUR))
     today = where.local(now) // DAY
-    first_day = parse_date_bound(first).day if first else today
-    span = where.earliest(first_day * DAY), where.latest((first_day + 7 * weeks) * DAY)
-    blocks = list(_blocks(ask(question, *span)))
-    for line in draw(Picture(blocks, first_day, 7 * weeks, where, today)):
-        click.echo(_coloured(line), color=colours())
-    return 0
+    first_day = _read_day(first) if first else today
+    schedule = ask(question, *_span(first_day, 7 * weeks, where))
+    if as_json:
+        click.echo(json.dumps(schedule))
+        return ALLOWED
+    for line in draw(Picture(_blocks(schedule), first_day, 7 * weeks, where, today)):
+        click.echo(line, color=colours())
+    return ALLOWED
 
 
-def _coloured(line: str) -> str:
-    """Letters in colour; click takes the colour out where there is no terminal."""
-    head, body = line[:13], line[13:]
-    if line[:1] not in (">", "|", " ") or len(body) > _HOURS or not head.strip():
-        return line
-    painted = "".join(
-        click.style(cell, fg=_COLOURS[ord(cell) % len(_COLOURS)])
-        if cell.isalpha() or cell == _OVERLAP
-        else cell
-        for cell in body
-    )
-    return head + painted
+def _zone_of(schedule: dict[str, Any]) -> Zone:
+    try:
+        return zone(parse_zone_name(str(schedule.get("timezone"))))
+    except FreezegateError as error:
+        raise UndecidedError(f"the server's time zone: {error}; choose one with --timezone") from None
 
 
-def _blocks(schedule: dict[str, Any]) -> Iterator[Block]:
-    for segment in schedule["segments"]:
-        start, end = parse_instant(segment["from"]), parse_instant(segment["to"])
-        for entry in segment["blocking"]:
-            yield Block(start, end, entry["id"], entry["title"], warns=False)
-        for entry in segment["warnings"]:
-            yield Block(start, end, entry["id"], entry["title"], warns=True)
+def _blocks(schedule: dict[str, Any]) -> list[Block]:
+    try:
+        return [
+            Block(
+                parse_instant(segment["from"]),
+                parse_instant(segment["to"]),
+                str(entry["id"]),
+                str(entry["title"]),
+                warns=key == "warnings",
+            )
+            for segment in schedule["segments"]
+            for key in ("blocking", "warnings")
+            for entry in segment[key]
+        ]
+    except (KeyError, TypeError, FreezegateError):
+        raise UndecidedError("the server's reply is no schedule") from None
 
 
-def _of_file(path: Path) -> Any:
+def _timetable(server: str | None, policies: Path | None) -> Timetable:
+    if policies is None:
+        return _of_server(address(server))
+    if server is not None:
+        raise click.UsageError("ask either a --server or a file with --policies")
+    return _of_file(policies)
+
+
+def _of_file(path: Path) -> Timetable:
+    from app.cli.files import loaded_from
     from app.gate.check import Span, schedule
     from app.gate.in_force import InForce
-    from app.policies.load import load
     from app.policies.source import Source
 
-    snapshot = Source(path).read()
-    in_force = InForce(load(snapshot).engine, snapshot, 0, ())
+    source = Source(path)
+    snapshot = source.read()
+    in_force = InForce(loaded_from(source, snapshot).engine, snapshot, 0, ())
     return lambda question, start, end: schedule(in_force, question, Span(start, end))
 
 
-def _of_server(server: str | None) -> Any:
-    url = server or os.environ.get("FREEZEGATE_URL")
-    if not url:
-        raise MalformedValueError("name a server with --server or FREEZEGATE_URL, or a file with --policies")
-
-    base = url.rstrip("/")
-
-    def ask(question: Question, start: int, end: int) -> Any:
-        import httpx
-
+def _of_server(url: str) -> Timetable:
+    def ask(question: Question, start: int, end: int) -> dict[str, Any]:
         asked = {
             "service": question.service,
             "environment": question.environment,
+            "change": question.change,
             "from": format_instant(start),
             "to": format_instant(end),
         }
-        key = os.environ.get("FREEZEGATE_API_KEY")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Accept": "application/json", **authorisation()}
+        reply = send({"method": "GET", "url": f"{url}/schedule", "params": asked, "headers": headers})
         try:
-            response = httpx.get(
-                f"{url.rstrip('/')}/schedule", params=asked, headers=headers, timeout=DEADLINE
-            )
-            schedule: dict[str, Any] = response.raise_for_status().json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise UndecidedError(f"the server gives no schedule: {error}") from None
-        if not isinstance(schedule, dict) or not isinstance(schedule.get("segments"), list):
+            schedule = json.loads(reply.content)
+        except (ValueError, RecursionError):
+            schedule = None
+        if reply.status != 200:  # noqa: PLR2004 - OK
+            detail = schedule.get("detail") if isinstance(schedule, dict) else None
+            raise UndecidedError(plain(f"the server answered {reply.status}: {detail or 'no schedule'}"))
+        if not isinstance(schedule, dict):
             raise UndecidedError("the server's reply is no schedule")
         return schedule
 

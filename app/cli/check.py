@@ -2,25 +2,45 @@
 
 import json
 from pathlib import Path
+from typing import Final
 
 import click
 
 from app.cli import ALLOWED, UNDECIDED, fail
-from app.cli.options import as_json, asked_of, question
-from app.cli.oracle import Asked, UndecidedError, find_oracle
-from app.cli.report import answer_lines
+from app.cli.errors import UndecidedError
+from app.cli.options import as_json, asked_of, checked, instant, question
+from app.cli.oracle import Asked, find_oracle
+from app.cli.report import plain, print_answer
 from app.clock import SystemClock
+from app.core.errors import MalformedValueError
+
+_LONGEST_KEY: Final = 128
+
+
+def _idempotency_key(text: str) -> str:
+    if not (0 < len(text) <= _LONGEST_KEY and all("!" <= letter <= "~" for letter in text)):
+        raise MalformedValueError("1 to 128 printable ASCII characters without spaces")
+    return text
 
 
 @click.command("check")
 @question
 @asked_of
-@click.option("--at", metavar="INSTANT", help="Preview another instant, such as 2026-11-27T14:00:00+01:00.")
+@click.option(
+    "--at",
+    metavar="INSTANT",
+    callback=checked(instant),
+    help="Preview another instant, such as 2026-11-27T14:00:00+01:00.",
+)
 @click.option("--claim", is_flag=True, help="Claim: have the server record the decision (POST).")
 @click.option("--ref", help="With --claim: what is deployed.")
 @click.option("--actor", help="With --claim: who deploys.")
 @click.option("--run-url", help="With --claim: the pipeline run.")
-@click.option("--idempotency-key", help="With --claim: a retry with the same key gets the same decision.")
+@click.option(
+    "--idempotency-key",
+    callback=checked(_idempotency_key),
+    help="With --claim: a retry with the same key gets the same decision.",
+)
 @click.option(
     "--on-error",
     type=click.Choice(["deny", "allow"]),
@@ -51,19 +71,18 @@ def command(  # noqa: PLR0913 - each is an option
     given = {name: value for name, value in told.items() if value is not None}
     _refuse_misfits(claim=claim, at=at, policies=policies, given=given)
     oracle = find_oracle(server, policies, given if claim else None)
-    asked = Asked(service, environment, change, duration, at)
     try:
-        answer = oracle().ask(asked, SystemClock().now())
+        answer = oracle.ask(Asked(service, environment, change, duration, at), SystemClock().now())
     except UndecidedError as error:
-        fail(str(error))
-        if on_error == "allow" and not error.refused:
-            fail("WARNING: nobody could tell, and --on-error allow lets the deploy through")
+        fail(plain(error))
+        if on_error == "allow" and policies is None and not error.refused:
+            fail("WARNING: nobody could tell, and --on-error allow LETS THE DEPLOY THROUGH UNCHECKED")
             return ALLOWED
         return UNDECIDED
     if as_json:
         click.echo(json.dumps(answer.body))
     else:
-        answer_lines(answer)
+        print_answer(answer.body)
     return answer.exit_status
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from app.cli import FROZEN
+from app.cli import ALLOWED, FROZEN
 from app.cli.options import as_json, github, paths
-from app.cli.report import annotation, echo
+from app.cli.problems import print_problems
+from app.cli.report import echo
 from app.clock import SystemClock
 from app.policies.lint import lint
 from app.policies.problem import Problem, Severity
@@ -25,15 +26,16 @@ def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, strict: boo
     found: list[Problem] = []
     for path in paths:
         source = Source(path)
-        found.extend(source.shown(problem) for problem in lint(source.read(), now))
-    errors = [problem for problem in found if problem.severity is Severity.ERROR]
+        found.extend(map(source.shown, lint(source.read(), now)))
+    errors = sum(problem.severity is Severity.ERROR for problem in found)
     if as_json:
         click.echo(json.dumps([problem.to_json() for problem in found]))
     else:
-        for problem in found:
-            echo(str(problem), colour="red" if problem.severity is Severity.ERROR else "yellow")
-            if github:
-                click.echo(annotation(problem))
-        if not found:
-            echo("nothing to complain about", colour="green")
-    return FROZEN if errors or (strict and found) else 0
+        print_problems(found, github=github)
+        verdict = f"{_counted(errors, 'error')}, {_counted(len(found) - errors, 'warning')}"
+        echo(verdict if found else "nothing to complain about", colour=None if found else "green")
+    return FROZEN if errors or (strict and found) else ALLOWED
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

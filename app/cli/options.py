@@ -1,22 +1,82 @@
-"""Options that several commands share, so that they read the same everywhere."""
+"""Options that several commands share, so that they read the same everywhere.
 
+What is malformed is refused here, before anybody is asked, as wrong usage.
+"""
+
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
+from app.core.errors import FreezegateError, MalformedValueError
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._/-]{0,127}", re.ASCII)
+_LONGEST: Final = 31 * 86_400
+
+
+def checked(parse: Callable[[str], object]) -> Callable[..., str | None]:
+    """A callback for an option whose text must be one that `parse` reads; the text itself is kept."""
+
+    def check(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+        if text is not None:
+            try:
+                parse(text)
+            except FreezegateError as error:
+                raise click.BadParameter(str(error)) from None
+        return text
+
+    return check
+
+
+def name(text: str) -> str:
+    """Read the name of a service, an environment or a kind of change; it is never normalised."""
+    if _NAME.fullmatch(text) is None:
+        raise MalformedValueError(
+            "names begin with a small letter or digit and go on with those and . _ / -, up to 128 characters"
+        )
+    return text
+
+
+def deploy_duration(text: str) -> int:
+    """Read how long a deploy takes, in seconds: at most 31 days."""
+    from app.core.notation import parse_duration
+
+    seconds = parse_duration(text)
+    if seconds > _LONGEST:
+        raise MalformedValueError("longer than 31 days")
+    return seconds
+
+
+def instant(text: str) -> int:
+    """Read an RFC 3339 instant."""
+    from app.core.instant import parse_instant
+
+    return parse_instant(text)
+
+
+environment = click.option(
+    "--environment", default="production", show_default=True, callback=checked(name), help="Where to."
+)
+
+change = click.option(
+    "--change", default="normal", show_default=True, callback=checked(name), help="The kind of change."
+)
 
 
 def question(command: Command) -> Command:
     """What is asked: the service, and what `/can-deploy` takes beside it."""
-    for option in (
-        click.option("--duration", metavar="20m", help="How long the deploy takes; it must fit as a whole."),
-        click.option("--change", default="normal", show_default=True, help="The kind of change."),
-        click.option("--environment", default="production", show_default=True, help="Where to."),
-        click.argument("service"),
-    ):
+    duration = click.option(
+        "--duration",
+        metavar="20m",
+        callback=checked(deploy_duration),
+        help="How long the deploy takes; it must fit as a whole.",
+    )
+    for option in (duration, change, environment, click.argument("service", callback=checked(name))):
         command = option(command)
     return command
 
@@ -44,6 +104,6 @@ paths = click.argument(
 github = click.option(
     "--github",
     is_flag=True,
-    envvar="GITHUB_ACTIONS",
+    default=lambda: os.environ.get("GITHUB_ACTIONS") == "true",
     help="Write GitHub annotations; on by itself in GitHub Actions.",
 )

@@ -1,28 +1,21 @@
 """Whom `check` and `wait` ask: a server, or a policy file on this machine."""
 
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
-from urllib.parse import urlsplit
+
+import click
 
 from app.cli import ALLOWED, FROZEN
-from app.core.decision import Question
-from app.core.errors import FreezegateError, MalformedValueError
+from app.cli.errors import UndecidedError
+from app.cli.server import DEADLINE, Reply, address, authorisation, secret_header, send
+from app.core.errors import FreezegateError
+from app.core.instant import parse_instant
 
-DEADLINE: Final = 10.0
 _OK: Final = 200
 _LOCKED: Final = 423
 _OUTCOMES: Final = ("allow", "warn", "override")
-
-
-class UndecidedError(FreezegateError):
-    """No usable answer came. `refused` is set where the server refused the request itself (4xx)."""
-
-    def __init__(self, sentence: str, *, refused: bool = False) -> None:
-        self.refused = refused
-        super().__init__(sentence)
 
 
 class Answer(NamedTuple):
@@ -39,6 +32,12 @@ class Answer(NamedTuple):
     def exit_status(self) -> int:
         """0 allowed, 1 frozen."""
         return ALLOWED if self.allowed else FROZEN
+
+    @property
+    def seconds_left(self) -> int | None:
+        """How long until it opens, by the clock of whoever answered; None if not in sight."""
+        opens_at = self.body["opens_at"]
+        return parse_instant(opens_at) - parse_instant(self.body["at"]) if opens_at else None
 
 
 class Asked(NamedTuple):
@@ -64,7 +63,7 @@ class Oracle(Protocol):
 
 
 class FileOracle:
-    """Answers from a policy file."""
+    """Answers from policy files, and from what they have become when it is asked again."""
 
     def __init__(self, path: Path) -> None:
         """Load the policies.
@@ -72,112 +71,126 @@ class FileOracle:
         Raises:
             PolicyFileError: something in them is wrong.
         """
-        from app.core.wallclock import zone
-        from app.policies.load import load
+        from app.cli.files import loaded_from
         from app.policies.source import Source
 
-        self._loaded = load(Source(path).read())
-        self._home = zone(self._loaded.policy_set.timezone)
+        self._source = Source(path)
+        self._loaded = loaded_from(self._source, self._source.read())
 
     def ask(self, asked: Asked, now: int) -> Answer:
         """Answer as a server with these policies would."""
+        from app.cli.files import loaded_from
         from app.core.answer import answer
-        from app.core.instant import parse_instant
+        from app.core.decision import Question
         from app.core.notation import parse_duration
+        from app.core.wallclock import zone
 
         at = now if asked.at is None else parse_instant(asked.at)
         duration = 0 if asked.duration is None else parse_duration(asked.duration)
         question = Question(asked.service, asked.environment, asked.change, duration)
-        decision = self._loaded.engine.decide(question, at)
-        return Answer(answer(decision, self._home, self._loaded.revision))
+        try:
+            snapshot = self._source.read()
+            if snapshot.revision != self._loaded.revision:
+                self._loaded = loaded_from(self._source, snapshot)
+            decision = self._loaded.engine.decide(question, at)
+        except FreezegateError as error:
+            raise UndecidedError(str(error)) from error
+        return Answer(answer(decision, zone(self._loaded.policy_set.timezone), self._loaded.revision))
 
 
 class ServerOracle:
     """Answers by asking a server; by claiming, where the deploy is about to start."""
 
     def __init__(
-        self, url: str, environment: Mapping[str, str], claim: Mapping[str, str] | None = None
+        self, url: str, claim: Mapping[str, str] | None = None, *, deadline: float = DEADLINE
     ) -> None:
-        """Ask the server at `url`.
+        """Ask the server at `url`, with the key and, for a claim, the override token of the environment.
 
         Args:
             url: its address, ``http`` or ``https``.
-            environment: where the API key and the override token are taken from.
             claim: the fields of a claim besides the question; None asks without claiming.
+            deadline: seconds that an answer may take.
         """
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise MalformedValueError("a server is an address such as http://127.0.0.1:1400")
-        self._url = url.rstrip("/") + "/can-deploy"
+        self._url = f"{url}/can-deploy"
         self._claim = claim
-        self._headers = {"Accept": "application/json"}
-        if key := environment.get("FREEZEGATE_API_KEY"):
-            self._headers["Authorization"] = f"Bearer {key}"
-        token = environment.get("FREEZEGATE_OVERRIDE_TOKEN")
-        if token and claim is not None:
-            self._headers["X-Override-Token"] = token
+        self._deadline = deadline
+        self._headers = {"Accept": "application/json", **authorisation()}
+        if claim is not None:
+            if token := secret_header("FREEZEGATE_OVERRIDE_TOKEN"):
+                self._headers["X-Override-Token"] = token
+            if key := claim.get("idempotency_key"):
+                self._headers["Idempotency-Key"] = key
 
     def ask(self, asked: Asked, now: int) -> Answer:  # noqa: ARG002 - the server has its own clock
         """Ask, and take nothing but a well-formed answer for one."""
-        import httpx
-
-        try:
-            with httpx.Client(timeout=DEADLINE, follow_redirects=False) as client:
-                response = client.request(**self._request(asked))
-        except httpx.HTTPError as error:
-            raise UndecidedError(f"the server can't be reached: {error}") from None
-        return read_answer(response.status_code, response.content, asked)
+        return read_answer(send(self._request(asked), self._deadline), asked)
 
     def _request(self, asked: Asked) -> dict[str, Any]:
+        request: dict[str, Any] = {"url": self._url, "headers": self._headers}
         if self._claim is None:
-            return {"method": "GET", "url": self._url, "params": asked.fields(), "headers": self._headers}
-        extra = {name: value for name, value in self._claim.items() if name != "idempotency_key"}
-        headers = dict(self._headers)
-        if key := self._claim.get("idempotency_key"):
-            headers["Idempotency-Key"] = key
-        return {"method": "POST", "url": self._url, "json": {**asked.fields(), **extra}, "headers": headers}
+            return {**request, "method": "GET", "params": asked.fields()}
+        told = {name: value for name, value in self._claim.items() if name != "idempotency_key"}
+        return {**request, "method": "POST", "json": {**asked.fields(), **told}}
 
 
-def read_answer(status: int, content: bytes, asked: Asked) -> Answer:
+def read_answer(reply: Reply, asked: Asked) -> Answer:
     """Take a reply for an answer only if everything about it fits.
 
     Raises:
         UndecidedError: it is no answer to what was asked.
     """
     try:
-        body = json.loads(content)
+        body = json.loads(reply.content)
     except (ValueError, RecursionError):
         body = None
-    if status not in (_OK, _LOCKED):
+    if reply.status not in (_OK, _LOCKED):
         detail = body.get("detail") if isinstance(body, dict) else None
-        refused = 400 <= status < 500  # noqa: PLR2004 - the 4xx
-        raise UndecidedError(
-            f"the server answered {status}" + (f": {detail}" if detail else ""), refused=refused
-        )
-    if not isinstance(body, dict) or not _fits(body, status, asked):
+        sentence = f"the server answered {reply.status}"
+        raise UndecidedError(sentence + (f": {detail}" if detail else ""), reply.status)
+    if not isinstance(body, dict) or not _fits(body, reply.status, asked):
         raise UndecidedError("the server's reply is no answer to this question")
-    return Answer(body)
+    return Answer({"warnings": [], "opens_at": None, **body})
 
 
 def _fits(body: dict[str, Any], status: int, asked: Asked) -> bool:
     same = all(body.get(name) == getattr(asked, name) for name in ("service", "environment", "change"))
-    if not (same and isinstance(body.get("message"), str) and isinstance(body.get("blocking"), list)):
+    if not (same and isinstance(body.get("message"), str) and _entries(body, "blocking")):
+        return False
+    if not (_entries(body, "warnings") and _is_instant(body.get("at")) and _opens(body.get("opens_at"))):
         return False
     if status == _OK:
         return body.get("allowed") is True and body.get("outcome") in _OUTCOMES
     return body.get("allowed") is False and body.get("outcome") == "deny"
 
 
-def find_oracle(
-    server: str | None, policies: Path | None, claim: Mapping[str, str] | None = None
-) -> Callable[[], Oracle]:
+def _entries(body: dict[str, Any], name: str) -> bool:
+    entries = body.get(name, [] if name == "warnings" else None)
+    return isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+
+
+def _opens(value: object) -> bool:
+    return value is None or _is_instant(value)
+
+
+def _is_instant(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        parse_instant(value)
+    except FreezegateError:
+        return False
+    return True
+
+
+def find_oracle(server: str | None, policies: Path | None, claim: Mapping[str, str] | None = None) -> Oracle:
     """Whom to ask: a policy file if one is named, else the server named, else that of FREEZEGATE_URL.
 
     Raises:
-        MalformedValueError: nobody is named.
+        UsageError: nobody is named, or both are.
+        PolicyFileError: something in the policies is wrong.
     """
-    if policies is not None:
-        return lambda: FileOracle(policies)
-    url = server or os.environ.get("FREEZEGATE_URL")
-    if not url:
-        raise MalformedValueError("name a server with --server or FREEZEGATE_URL, or a file with --policies")
-    return lambda: ServerOracle(url, os.environ, claim)
+    if policies is None:
+        return ServerOracle(address(server), claim)
+    if server is not None:
+        raise click.UsageError("ask either a --server or a file with --policies")
+    return FileOracle(policies)

@@ -1,5 +1,7 @@
 """``freezegate serve``: run the gate."""
 
+import contextlib
+import importlib
 import os
 import socket
 import sys
@@ -8,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from app.cli import UNDECIDED, fail
+from app.cli import ALLOWED, UNDECIDED, fail
 from app.clock import SystemClock
-from app.policies.problem import PolicyFileError
+from app.policies.problem import PolicyFileError, Problem
 from app.policies.source import Source
 from app.settings import Settings, SettingsError, read_settings
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 _SWITCH_INTERVAL: Final = 0.0002
 """Seconds between hand-overs of the interpreter; the default of 5 ms makes answers wait for commits."""
+
+_BACKLOG: Final = 2048
+"""Connections that the system holds until they are taken."""
 
 
 @click.command("serve")
@@ -37,11 +42,16 @@ def command(*, host: str | None, port: int | None, policies: Path | None, databa
         fail(str(error))
         return UNDECIDED
     except PolicyFileError as error:
-        source = Source(settings.policies)
         for problem in error.problems:
-            fail(str(source.shown(problem)))
+            fail(_shown(settings, problem))
         return UNDECIDED
+    for problem in loaded.in_force.warnings:
+        fail(_shown(settings, problem))
     return _serve(settings, loaded)
+
+
+def _shown(settings: Settings, problem: Problem) -> str:
+    return str(Source(settings.policies).shown(problem))
 
 
 def _load(settings: Settings) -> "Policies":
@@ -55,8 +65,10 @@ def _load(settings: Settings) -> "Policies":
 def _serve(settings: Settings, loaded: "Policies") -> int:
     import uvicorn
 
-    from app.main import create_app
     from app.server.log import configure
+
+    # By name: `main` puts everything together and stands above the command line.
+    create_app = importlib.import_module("app.main").create_app
 
     try:
         listener = _listen(settings)
@@ -70,17 +82,30 @@ def _serve(settings: Settings, loaded: "Policies") -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        date_header=True,
         timeout_graceful_shutdown=10,
         proxy_headers=False,
+        http="httptools",
+        loop="auto",  # uvloop, where the platform has it
         ws="none",
+        lifespan="on",  # "auto" would go on after a start that failed
     )
-    address = f"http://{settings.host}:{listener.getsockname()[1]}"
-    click.echo(f"freezegate listens on {address}; try:", err=True)
-    click.echo(f"  curl -i '{address}/can-deploy?service=api'", err=True)
+    port = listener.getsockname()[1]
+    click.echo(f"freezegate listens on {address(settings.host, port)}; try:", err=True)
+    click.echo(f"  curl -i '{address(_reachable(settings.host), port)}/can-deploy?service=api'", err=True)
     server = uvicorn.Server(config)
-    server.run(sockets=[listener])
-    return 0 if server.started else UNDECIDED
+    with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn when it has shut down
+        server.run(sockets=[listener])
+    return ALLOWED if server.started else UNDECIDED
+
+
+def address(host: str, port: int) -> str:
+    """The URL of a host and port; an IPv6 address is put in brackets (RFC 3986)."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _reachable(host: str) -> str:
+    """Where a server that listens on every address can be reached from this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is read here, not bound
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -90,6 +115,7 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(_BACKLOG)  # so that the curl printed next waits for the start, and is not refused
     except OSError:
         listener.close()
         raise

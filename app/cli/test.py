@@ -2,18 +2,28 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 import click
 
-from app.cli import FROZEN, fail
+from app.cli import ALLOWED, FROZEN
+from app.cli.files import loaded_from
 from app.cli.options import as_json, github, paths
-from app.cli.report import echo, github_annotation
-from app.policies.load import load_untested
-from app.policies.problem import PolicyFileError
+from app.cli.problems import print_problems
+from app.cli.report import echo, github_annotation, plain
+from app.policies.problem import PolicyFileError, Problem
 from app.policies.selftest import SelfTestResult, run
 from app.policies.source import Source
+
+
+class Outcome(NamedTuple):
+    """How the tests of one path went; `problems` if they could not be run."""
+
+    results: list[SelfTestResult]
+    problems: tuple[Problem, ...] = ()
 
 
 @click.command("test")
@@ -22,60 +32,89 @@ from app.policies.source import Source
 @github
 @click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit report to this file.")
 def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, junit: Path | None) -> int:
-    """Run the `tests:` of policy files; each PATH is a set of its own. Exits 1 if one fails."""
-    results: list[SelfTestResult] = []
-    unreadable = False
-    for path in paths:
-        try:
-            results.extend(_run(path))
-        except PolicyFileError as error:
-            unreadable = True
-            source = Source(path)
-            for problem in error.problems:
-                fail(str(source.shown(problem)))
+    """Run the `tests:` of policy files; each PATH is a set of its own. Exits 1 if one fails.
+
+    A path whose policies can't be used fails, too: as one test of the name "policies can be used".
+    """
+    outcomes = [run_path(path) for path in paths]
+    results = [result for outcome in outcomes for result in outcome.results]
     if as_json:
         click.echo(json.dumps([_as_json(result) for result in results]))
     else:
-        _print(results, github=github)
+        _print(outcomes, github=github)
     if junit is not None:
-        junit.write_text(junit_report(results), encoding="utf-8")
-    return FROZEN if unreadable or not all(result.passed for result in results) else 0
+        try:
+            junit.write_text(junit_report(results), encoding="utf-8")
+        except OSError as error:
+            raise click.FileError(str(junit), error.strerror) from None
+    return ALLOWED if all(result.passed for result in results) else FROZEN
+
+
+def run_path(path: Path) -> Outcome:
+    """Run the tests of the policies at a path, results named as the path was given."""
+    source = Source(path)
+    folder = path if path.is_dir() else path.parent
+    try:
+        results = run(loaded_from(source, source.read(), tested=False))
+    except PolicyFileError as error:
+        first = error.problems[0]
+        unusable = SelfTestResult(
+            str(path), "policies can be used", False, "no errors", str(error), first.line, first.column, ""
+        )
+        return Outcome([unusable], error.problems)
+    return Outcome([result._replace(file=str(folder / result.file)) for result in results])
 
 
 def junit_report(results: Sequence[SelfTestResult]) -> str:
-    """The results in the XML that CI systems read."""
-    failed = sum(not result.passed for result in results)
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<testsuite name="freezegate" tests="{len(results)}" failures="{failed}">',
-    ]
-    for result in results:
-        lines.append(f"<testcase classname={quoteattr(result.file)} name={quoteattr(result.name)}>")
-        if not result.passed:
-            lines.append(f"<failure>{escape(_difference(result))}</failure>")
-        lines.append("</testcase>")
-    return "\n".join([*lines, "</testsuite>", ""])
+    """The results in the XML that CI systems read: a suite a file."""
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>"]
+    for file, group in groupby(results, lambda result: result.file):
+        suite = list(group)
+        failed = sum(not result.passed for result in suite)
+        lines.append(
+            f"<testsuite name={_attribute(file)} tests='{len(suite)}' failures='{failed}' errors='0'>"
+        )
+        for result in suite:
+            lines.append(f"<testcase classname={_attribute(file)} name={_attribute(result.name)}>")
+            if not result.passed:
+                place = f"{result.file}:{result.line}:{result.column}: "
+                text = escape(_for_xml(place + _difference(result)))
+                lines.append(f"<failure message={_attribute(_difference(result))}>{text}</failure>")
+            lines.append("</testcase>")
+        lines.append("</testsuite>")
+    return "\n".join([*lines, "</testsuites>", ""])
 
 
-def _run(path: Path) -> list[SelfTestResult]:
-    folder = path if path.is_dir() else path.parent
-    return [
-        result._replace(file=str(folder / result.file)) for result in run(load_untested(Source(path).read()))
-    ]
+def _attribute(text: str) -> str:
+    return quoteattr(_for_xml(text))
 
 
-def _print(results: Sequence[SelfTestResult], *, github: bool) -> None:
-    for result in results:
-        if result.passed:
-            echo(f"ok    {result.name}", colour="green")
+def _for_xml(text: str) -> str:
+    """Without the characters that XML 1.0 has no way to write."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
+
+
+def _print(outcomes: Sequence[Outcome], *, github: bool) -> None:
+    results = [result for outcome in outcomes for result in outcome.results]
+    for outcome in outcomes:
+        if outcome.problems:
+            print_problems(outcome.problems, github=github)
             continue
-        echo(f"FAIL  {result.file}:{result.line}: {result.name}", colour="red")
-        echo(f"      {_difference(result)}")
-        if github:
-            message = f"{result.name}: {_difference(result)}"
-            click.echo(github_annotation("error", result.file, result.line, message))
+        for result in outcome.results:
+            _print_result(result, github=github)
     passed = sum(result.passed for result in results)
     echo(f"{passed} passed, {len(results) - passed} failed")
+
+
+def _print_result(result: SelfTestResult, *, github: bool) -> None:
+    if result.passed:
+        echo(plain(f"ok    {result.name}"), colour="green")
+        return
+    echo(plain(f"FAIL  {result.file}:{result.line}:{result.column}: {result.name}"), colour="red")
+    echo(plain(f"      {_difference(result)}"))
+    if github:
+        message = f"{result.name}: {_difference(result)}"
+        click.echo(github_annotation("error", result.file, (result.line, result.column), message))
 
 
 def _difference(result: SelfTestResult) -> str:

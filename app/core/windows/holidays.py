@@ -6,6 +6,7 @@ holiday", silently, for a year that it does not know.
 
 import difflib
 import re
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
@@ -113,6 +114,7 @@ class Holidays(Window):
         first, last = _known_years(self._calendar)
         if first > _FIRST_YEAR or last < _LAST_YEAR:
             remarks.append(f"the calendar knows the years {first} to {last} only; others have no holidays")
+        remarks.extend(_warnings(self._calendar))
         if any("estimated" in name for names in _all_names(self._calendar) for name in names):
             remarks.append("some of its dates are estimated, for they follow the moon; check them each year")
         return remarks
@@ -210,6 +212,13 @@ def _no_such_holiday(which: _Calendar, pattern: str) -> str:
 def _load(which: _Calendar, year: int, language: str | None = None) -> Any:
     import holidays
 
+    with warnings.catch_warnings():
+        # Of years whose dates are not known: told by `remarks`, where the author can read it.
+        warnings.simplefilter("ignore")
+        return _load_quietly(holidays, which, year, language)
+
+
+def _load_quietly(holidays: Any, which: _Calendar, year: int, language: str | None) -> Any:
     if which.market is not None:
         return holidays.financial_holidays(which.market, years=[year], expand=False, language=language)
     return holidays.country_holidays(
@@ -220,6 +229,18 @@ def _load(which: _Calendar, year: int, language: str | None = None) -> Any:
         expand=False,
         language=language,
     )
+
+
+@lru_cache(maxsize=64)
+def _warnings(which: _Calendar) -> tuple[str, ...]:
+    """What the package warns of at both ends of the years that are answered."""
+    import holidays
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for year in (_FIRST_YEAR, _LAST_YEAR):
+            _load_quietly(holidays, which, year, None)
+    return tuple(dict.fromkeys(f"the calendar warns: {warning.message}" for warning in caught))
 
 
 def _known_years(which: _Calendar) -> tuple[int, int]:

@@ -1,0 +1,201 @@
+"""Policy sets and questions made from a seed, half of the instants within hours of a transition."""
+
+import random
+from datetime import date, timedelta
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+from tests.spec.twin import EARLIEST, LATEST, WEEK, shown, zone
+
+COUNTRIES = ("NL", "US", "DE", "JP", "GB", "CN", "IL", "AE", "BR", "IN", "NO")
+HOUR = 3_600
+
+
+class Question(NamedTuple):
+    service: str
+    environment: str
+    change: str
+    duration: int
+    at: int
+
+
+@cache
+def zone_names() -> list[str]:
+    listed = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
+    return sorted(set(listed) - {"Factory"})
+
+
+class Case(NamedTuple):
+    policy_set: dict[str, Any]
+    questions: list[Question]
+    near: tuple[int, int]
+    """The instants around which everything happens."""
+
+
+def case(seed: int, questions: int) -> Case:
+    rng = random.Random(seed)
+    zones = [rng.choice(zone_names()) for _ in range(2)]
+    centre = _centre(rng, zones)
+    services = None
+    if rng.random() < 0.5:
+        services = {
+            name: {"tags": rng.sample(["tier-1", "tier-2", "pci"], 2), "timezone": rng.choice(zones)}
+            for name in ("api", "web/shop", "docs")
+        }
+    policy_set: dict[str, Any] = {
+        "version": 1,
+        "timezone": zones[0],
+        "environments": ["production", "staging"],
+        "policies": [_policy(rng, number, zones, services, centre) for number in range(rng.randrange(1, 6))],
+    }
+    if services:
+        policy_set["services"] = services
+    asked = [_question(rng, centre) for _ in range(questions)]
+    return Case(policy_set, asked, (centre - 5 * 86_400, centre + 5 * 86_400))
+
+
+def _centre(rng: random.Random, zones: list[str]) -> int:
+    """An instant: a transition of one of the zones where there is one, in half of the cases."""
+    anywhere = rng.randrange(EARLIEST + 400 * 86_400, LATEST - 800 * 86_400)
+    if rng.random() < 0.2:
+        return anywhere
+    where = zone(rng.choice(zones))
+
+    def offset(instant: int) -> timedelta:
+        return shown(instant, where) - shown(instant, zone("UTC"))
+
+    for start in range(anywhere, anywhere + 400 * 86_400, 7 * 86_400):
+        before, after = start, start + 7 * 86_400
+        if offset(before) != offset(after):
+            while after - before > 1:
+                middle = (before + after) // 2
+                before, after = (middle, after) if offset(middle) == offset(before) else (before, middle)
+            return after
+    return anywhere
+
+
+def _question(rng: random.Random, centre: int) -> Question:
+    at = (
+        centre + rng.randrange(-3 * HOUR, 3 * HOUR)
+        if rng.random() < 0.5
+        else centre + rng.randrange(-86_400 * 4, 86_400 * 4)
+    )
+    if rng.random() < 0.3:
+        at -= at % 900  # bounds are often on the quarter of an hour
+        at += rng.choice((-1, 0, 0, 1))
+    duration = rng.choice((0, 0, 0, 0, 1, 2, 600, HOUR, 7 * HOUR))
+    return Question(
+        rng.choice(("api", "web/shop", "docs")),
+        rng.choice(("production", "production", "staging")),
+        rng.choice(("normal", "normal", "hotfix", "rollback")),
+        duration,
+        at,
+    )
+
+
+def _policy(
+    rng: random.Random, number: int, zones: list[str], services: dict[str, Any] | None, centre: int
+) -> dict[str, Any]:
+    effect = rng.choices(("deny", "allow-only", "warn"), (6, 2, 2))[0]
+    policy: dict[str, Any] = {"id": f"p{number}", "title": f"P{number}", "reason": "r", "effect": effect}
+    policy["when"] = [_window(rng, centre) for _ in range(rng.choice((1, 1, 2)))]
+    if rng.random() < 0.3:
+        policy["except_when"] = [_window(rng, centre)]
+    if rng.random() < 0.4:
+        policy["timezone"] = rng.choice([*zones, "service"]) if services else rng.choice(zones)
+    if rng.random() < 0.4:
+        policy["applies_to"] = _selector(rng, services)
+    if rng.random() < 0.2:
+        policy["exempt"] = [{"changes": ["rollback"]}, _selector(rng, services)]
+    return policy
+
+
+def _selector(rng: random.Random, services: dict[str, Any] | None) -> dict[str, Any]:
+    choices: list[dict[str, Any]] = [
+        {"environments": ["production"]},
+        {"services": ["api", "docs"]},
+        {"services": ["web/*"]},
+        {"services": ["*"]},
+        {"changes": ["normal", "hotfix"]},
+        {"environments": ["staging"], "changes": ["normal"]},
+    ]
+    if services:
+        choices += [{"tags": ["tier-*"]}, {"tags": ["pci"]}]
+    return rng.choice(choices)
+
+
+def _time(rng: random.Random) -> str:
+    minute = rng.choice((0, 0, 0, 15, 30, 30, 45, 59))
+    return f"{rng.choice((0, 1, 2, 3, rng.randrange(24))):02}:{minute:02}"
+
+
+def _window(rng: random.Random, centre: int) -> dict[str, Any]:
+    kind = rng.choice(
+        ("weekly", "weekly", "daily", "daily", "dates", "yearly", "holidays", "cron", "cron", "always")
+    )
+    return {kind: globals()[f"_{kind}"](rng, centre)}
+
+
+def _weekly(rng: random.Random, _: int) -> dict[str, Any]:
+    return {"from": f"{rng.choice(WEEK)} {_time(rng)}", "to": f"{rng.choice(WEEK)} {_time(rng)}"}
+
+
+def _daily(rng: random.Random, _: int) -> dict[str, Any]:
+    start = end = _time(rng)
+    while end == start:
+        end = rng.choice((_time(rng), "24:00"))
+    window: dict[str, Any] = {"from": start, "to": end}
+    if rng.random() < 0.5:
+        window["days"] = [rng.choice(("mon-thu", "fri-mon", "sat", "sun", "wed"))]
+    return window
+
+
+def _near_date(rng: random.Random, centre: int) -> date:
+    return shown(centre, zone("UTC")).date() + timedelta(days=rng.randrange(-2, 3))
+
+
+def _dates(rng: random.Random, centre: int) -> dict[str, Any]:
+    first = _near_date(rng, centre)
+    last = first + timedelta(days=rng.randrange(1, 4))
+    start = rng.choice((f"{first}", f"{first} {_time(rng)}"))
+    return {"from": start, "to": rng.choice((f"{last}", f"{last} {_time(rng)}"))}
+
+
+def _yearly(rng: random.Random, centre: int) -> dict[str, Any]:
+    first = rng.choice((_near_date(rng, centre), date(2024, 2, 29), date(2023, 12, 20)))
+    last = rng.choice((first + timedelta(days=rng.randrange(1, 20)), date(2024, 2, 29)))
+    start, end = f"{first:%m-%d}", f"{last:%m-%d}"
+    if start == end:
+        return {"from": start, "to": end}
+    return {
+        "from": rng.choice((start, f"{start} {_time(rng)}")),
+        "to": rng.choice((end, f"{end} {_time(rng)}")),
+    }
+
+
+def _holidays(rng: random.Random, _: int) -> dict[str, Any]:
+    window: dict[str, Any] = {"country": rng.choice(COUNTRIES)}
+    if rng.random() < 0.5:
+        window["eve_from"] = _time(rng)
+    if rng.random() < 0.5:
+        window["until"] = _time(rng)
+    if rng.random() < 0.3:
+        window["bridge_days"] = True
+    return window
+
+
+def _cron(rng: random.Random, _: int) -> dict[str, Any]:
+    def expression() -> str:
+        minute = rng.choice(("0", "30", "15,45", "59"))
+        hour = rng.choice(("0", "1", "2", "3", "*", "*/6", "1-3", "14"))
+        day = rng.choice(("*", "*", "*", "1,15", "*/10"))
+        return f"{minute} {hour} {day} * {rng.choice(('*', '5', '1-5', '0'))}"
+
+    if rng.random() < 0.6:
+        return {"start": expression(), "duration": rng.choice(("30m", "1h", "90m", "1d", "62h"))}
+    return {"start": expression(), "end": expression()}
+
+
+def _always(_: random.Random, __: int) -> bool:
+    return True

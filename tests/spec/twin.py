@@ -1,0 +1,385 @@
+"""The slow twin: the policy language a second time, written to be read beside the contract.
+
+It shares no code with the engine. It works on the plain data of policies.yaml, on naive datetimes
+for wall clocks, and asks of one instant at a time: "does this policy veto now?" It finds the next
+flip by asking again at every bound in between. Nothing here is meant to be quick.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from importlib import resources
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import holidays as calendars
+
+DAY = timedelta(days=1)
+WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+EARLIEST = 946_684_800
+LATEST = 4_133_980_800
+LOOK_AHEAD = 731 * 86_400
+
+Occurrence = tuple[int, int]
+
+
+# --- local time -------------------------------------------------------------------------------
+
+
+@cache
+def zone(name: str) -> ZoneInfo:
+    path = resources.files("tzdata").joinpath("zoneinfo", *name.split("/"))
+    with path.open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
+
+
+def shown(instant: int, where: ZoneInfo) -> datetime:
+    """What a wall clock shows at an instant."""
+    return datetime.fromtimestamp(instant, where).replace(tzinfo=None)
+
+
+@cache
+def instants_of(local: datetime, where: ZoneInfo) -> list[int]:
+    """Every instant at which a wall clock shows `local`; in a gap the first instant after it."""
+    found = set()
+    naive = int(local.replace(tzinfo=UTC).timestamp())
+    for fold in (0, 1):
+        offset = local.replace(tzinfo=where, fold=fold).utcoffset()
+        assert offset is not None
+        instant = naive - int(offset.total_seconds())
+        if shown(instant, where) == local:
+            found.add(instant)
+    if found:
+        return sorted(found)
+    # A gap: somewhere in these three days the clock jumps over `local`; halve until the jump is found.
+    before, after = naive - 2 * 86_400, naive + 2 * 86_400
+    while after - before > 1:
+        middle = (before + after) // 2
+        if shown(middle, where) < local:
+            before = middle
+        else:
+            after = middle
+    return [after]
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def time_of(text: str) -> timedelta:
+    hours, minutes, *seconds = (int(part) for part in text.split(":"))
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds[0] if seconds else 0)
+
+
+def duration_of(text: str) -> int:
+    units = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+    total, number = 0, ""
+    for sign in text:
+        if sign in units:
+            total += int(number) * units[sign]
+            number = ""
+        else:
+            number += sign
+    return total
+
+
+def weekdays_of(items: list[str]) -> set[int]:
+    days: set[int] = set()
+    for item in items:
+        first, _, last = item.partition("-")
+        day = WEEK.index(first)
+        days.add(day)
+        while WEEK[day] != (last or first):
+            day = (day + 1) % 7
+            days.add(day)
+    return days
+
+
+# --- windows: every occurrence that may touch the days from `first` to `last` ---------------------
+
+
+def weekly(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    day_from, time_from = spec["from"].split()
+    day_to, time_to = spec["to"].split()
+    for day in days(first - 9 * DAY, last):
+        if day.weekday() == WEEK.index(day_from):
+            start = midnight(day) + time_of(time_from)
+            end = midnight(day) + time_of(time_to)
+            while end <= start or end.weekday() != WEEK.index(day_to):
+                end += DAY
+            yield start, end
+
+
+def daily(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    on = weekdays_of(spec.get("days", ["mon-sun"]))
+    for day in days(first - 2 * DAY, last):
+        if day.weekday() in on:
+            start = midnight(day) + time_of(spec["from"])
+            end = midnight(day) + time_of(spec["to"])
+            yield start, end if end > start else end + DAY
+
+
+def dates(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    start_day, _, start_time = spec["from"].partition(" ")
+    end_day, _, end_time = spec["to"].partition(" ")
+    start = midnight(date.fromisoformat(start_day)) + time_of(start_time or "00:00")
+    yield start, midnight(date.fromisoformat(end_day)) + time_of(end_time or "24:00")
+
+
+def yearly(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    def in_year(year: int, text: str, bare: str) -> datetime:
+        day, _, time = text.partition(" ")
+        if day == "02-29" and not is_leap(year):
+            return datetime(year, 3, 1)  # noqa: DTZ001
+        return midnight(date.fromisoformat(f"{year}-{day}")) + time_of(time or bare)
+
+    def in_leap_year(text: str, bare: str) -> datetime:
+        return in_year(2000, text, bare)
+
+    crosses = in_leap_year(spec["to"], "24:00") < in_leap_year(spec["from"], "00:00")
+    for year in range(first.year - 1, last.year + 1):
+        yield in_year(year, spec["from"], "00:00"), in_year(year + crosses, spec["to"], "24:00")
+
+
+def holidays(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    named = {
+        day: names
+        for year in range(first.year - 1, last.year + 2)
+        for day, names in holiday_names(spec["country"], year).items()
+    }
+    weekend = weekend_of(spec["country"])
+
+    def is_off(day: date) -> bool:
+        if day in named:
+            return True
+        return day.weekday() in weekend and day not in made_working(spec["country"], day.year)
+
+    def is_frozen(day: date) -> bool:
+        return day in named and named[day] not in spec.get("except_names", [])
+
+    def is_bridge(day: date) -> bool:
+        beside = (day - DAY, day + DAY)
+        return bool(
+            spec.get("bridge_days")
+            and not is_off(day)
+            and all(is_off(each) for each in beside)
+            and any(is_frozen(each) for each in beside)
+        )
+
+    def next_working_day(day: date, step: timedelta) -> date:
+        day += step
+        while is_off(day) or is_bridge(day):
+            day += step
+        return day
+
+    for day in days(first - 30 * DAY, last + 30 * DAY):
+        if not (is_frozen(day) or is_bridge(day)):
+            continue
+        start, end = midnight(day), midnight(day + DAY)
+        if "eve_from" in spec:
+            start = midnight(next_working_day(day, -DAY)) + time_of(spec["eve_from"])
+        if "until" in spec:
+            end = midnight(next_working_day(day, DAY)) + time_of(spec["until"])
+        yield start, end
+
+
+@cache
+def holiday_names(country: str, year: int) -> dict[date, str]:
+    return dict(calendars.country_holidays(country, years=[year], expand=False).items())
+
+
+@cache
+def weekend_of(country: str) -> set[int]:
+    return set(calendars.country_holidays(country, years=[2020], expand=False).weekend)
+
+
+@cache
+def made_working(country: str, year: int) -> set[date]:
+    return set(calendars.country_holidays(country, years=[year], expand=False).weekend_workdays)
+
+
+def firings(expression: str, first: date, last: date, where: ZoneInfo) -> list[int]:
+    """Every instant at which a cron expression of numbers, lists, steps and stars fires."""
+    minute, hour, day_of_month, month, day_of_week = expression.split()
+    found: set[int] = set()
+    for day in days(first, last):
+        if not cron_field(month, day.month, 1, 12):
+            continue
+        by_month = cron_field(day_of_month, day.day, 1, 31)
+        by_week = cron_field(day_of_week, (day.weekday() + 1) % 7, 0, 6)
+        starred = day_of_month.startswith("*") or day_of_week.startswith("*")
+        if not (by_month and by_week if starred else by_month or by_week):
+            continue
+        for minute_of_day in range(1440):
+            if cron_field(hour, minute_of_day // 60, 0, 23) and cron_field(minute, minute_of_day % 60, 0, 59):
+                both = instants_of(midnight(day) + timedelta(minutes=minute_of_day), where)
+                found.update(both if hour.startswith("*") else both[:1])
+    return sorted(found)
+
+
+def cron_field(field: str, value: int, low: int, high: int) -> bool:
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, last = (low, high) if span == "*" else (int(span.split("-")[0]), int(span.split("-")[-1]))
+        if first <= value <= last and (value - first) % int(step or 1) == 0:
+            return True
+    return False
+
+
+# --- policies ---------------------------------------------------------------------------------
+
+
+def occurrences(
+    entry: dict[str, Any], near: Occurrence, where: ZoneInfo, *, wide: bool
+) -> Iterator[Occurrence]:
+    """Every occurrence of a window that may touch the instants of `near`, as instants."""
+    ((kind, spec),) = entry.items()
+    if kind == "always":
+        yield EARLIEST, LATEST
+        return
+    first, last = shown(near[0], where).date() - DAY, shown(near[1], where).date() + DAY
+    if kind == "cron":
+        yield from cron(spec, first, last, where)
+        return
+    local = {"weekly": weekly, "daily": daily, "dates": dates, "yearly": yearly, "holidays": holidays}
+    for start, end in local[kind](spec, first, last):
+        starts, ends = instants_of(start, where), instants_of(end, where)
+        # Ambiguity never shortens a freeze.
+        yield (starts[0], ends[-1]) if wide else (starts[-1], ends[0])
+
+
+def cron(spec: dict[str, Any], first: date, last: date, where: ZoneInfo) -> Iterator[Occurrence]:
+    if "duration" in spec:
+        length = duration_of(spec["duration"])
+        for at in firings(spec["start"], first - timedelta(seconds=length) - DAY, last, where):
+            yield at, at + length
+        return
+    closings = firings(spec["end"], first - 70 * DAY, last + 70 * DAY, where)
+    for at in firings(spec["start"], first - 70 * DAY, last, where):
+        yield at, min(end for end in closings if end > at)
+
+
+class Rule:
+    """One policy, read in one zone, near some instants."""
+
+    def __init__(self, policy: dict[str, Any], zone_name: str, near: Occurrence) -> None:
+        self.id = policy["id"]
+        self.effect = policy.get("effect", "deny")
+        where = zone(zone_name)
+        wide = self.effect != "allow-only"
+        self.open = [each for entry in policy["when"] for each in occurrences(entry, near, where, wide=wide)]
+        self.taken = [
+            each
+            for entry in policy.get("except_when", [])
+            for each in occurrences(entry, near, where, wide=not wide)
+        ]
+
+    def holds(self, instant: int) -> bool:
+        """Whether it vetoes, or warns, at an instant."""
+        within = any(start <= instant < end for start, end in self.open)
+        taken = any(start <= instant < end for start, end in self.taken)
+        is_open = within and not taken
+        return not is_open if self.effect == "allow-only" else is_open
+
+    def bounds(self) -> set[int]:
+        return {bound for pair in (*self.open, *self.taken) for bound in pair}
+
+
+def matches(selectors: Any, facts: dict[str, Any]) -> bool:
+    listed = [selectors] if isinstance(selectors, dict) else selectors
+    return any(
+        all(
+            any(glob(pattern, fact) for pattern in values for fact in facts[field])
+            for field, values in one.items()
+        )
+        for one in listed
+    )
+
+
+def glob(pattern: str, text: str) -> bool:
+    """Whether a text fits a pattern in which a star stands for anything but a slash."""
+    if not pattern:
+        return not text
+    if pattern[0] == "*":
+        return glob(pattern[1:], text) or (bool(text) and text[0] != "/" and glob(pattern, text[1:]))
+    return bool(text) and text[0] == pattern[0] and glob(pattern[1:], text[1:])
+
+
+class Twin:
+    """The policies that match one request, near some instants; `known` are rules read before."""
+
+    def __init__(
+        self,
+        policy_set: dict[str, Any],
+        question: dict[str, Any],
+        near: Occurrence,
+        known: dict[tuple[str, str, Occurrence], Rule],
+    ) -> None:
+        service = question["service"]
+        entry = (policy_set.get("services") or {}).get(service, {})
+        facts = {
+            "services": [service],
+            "environments": [question.get("environment", "production")],
+            "changes": [question.get("change", "normal")],
+            "tags": entry.get("tags", []),
+        }
+        home = policy_set["timezone"]
+        self.rules = []
+        for policy in policy_set["policies"]:
+            if "applies_to" in policy and not matches(policy["applies_to"], facts):
+                continue
+            if "exempt" in policy and matches(policy["exempt"], facts):
+                continue
+            name = policy.get("timezone", home)
+            name = entry.get("timezone", home) if name == "service" else name
+            key = (policy["id"], name, near)
+            if key not in known:
+                known[key] = Rule(policy, name, near)
+            self.rules.append(known[key])
+        self.vetoers = [rule for rule in self.rules if rule.effect != "warn"]
+        self.bounds = sorted({bound for rule in self.vetoers for bound in rule.bounds()})
+
+    def vetoed(self, instant: int) -> bool:
+        return any(rule.holds(instant) for rule in self.vetoers)
+
+    def holding(self, start: int, end: int) -> tuple[list[str], list[str]]:
+        """Who vetoes and who warns anywhere in ``[start, end)``, in the order of the file."""
+        moments = {
+            start,
+            *(bound for rule in self.rules for bound in rule.bounds() if start < bound < end),
+        }
+        held = [rule for rule in self.rules if any(rule.holds(moment) for moment in moments)]
+        return (
+            [rule.id for rule in held if rule.effect != "warn"],
+            [rule.id for rule in held if rule.effect == "warn"],
+        )
+
+    def fits(self, start: int, length: int) -> bool:
+        """Whether a deploy of `length` seconds may start."""
+        end = start + max(length, 1)
+        return not any(
+            self.vetoed(moment) for moment in (start, *(b for b in self.bounds if start < b < end))
+        )
+
+    def next_flip(self, at: int, length: int, until: int) -> int | None:
+        """The first start after `at` with another answer, looked for at each that could be one."""
+        answer = self.fits(at, length)
+        starts = {bound for bound in self.bounds if at < bound <= until}
+        starts |= {bound - max(length, 1) + 1 for bound in self.bounds}
+        for start in sorted(starts):
+            if at < start <= until and start < LATEST and self.fits(start, length) != answer:
+                return start
+        return None
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day)  # noqa: DTZ001
+
+
+def days(first: date, last: date) -> Iterator[date]:
+    while first <= last:
+        yield first
+        first += DAY
+
+
+def is_leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
