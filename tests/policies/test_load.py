@@ -174,7 +174,30 @@ def test_what_a_calendar_holds_is_not_echoed_in_full_either() -> None:
         assert str(caught.value).isprintable()
 
 
-_LINES = FRIDAY.splitlines()
+EVERYTHING = FRIDAY.replace(
+    "tests:",
+    """  - id: everything
+    title: All other kinds of window
+    reason: To be spoilt.
+    effect: allow-only
+    timezone: service
+    override: never
+    when:
+      - daily: {days: [mon-thu, sat], from: "09:00", to: "16:00"}
+      - dates: {from: 2026-12-11, to: 2026-12-13 18:00}
+      - yearly: {from: 12-20 18:00, to: 01-03}
+      - holidays: {country: NL, eve_from: "14:00", until: "08:00", bridge_days: true}
+      - cron: {start: "0 18 * * FRI", duration: 62h}
+      - icalendar: {file: team.ics, summary: "Team*"}
+      - always: true
+tests:""",
+)
+CALENDARS = {"team.ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example//EN\r\nEND:VCALENDAR\r\n"}
+_LINES = EVERYTHING.splitlines()
+
+
+def test_the_text_that_is_spoilt_below_is_good_before() -> None:
+    assert load(Snapshot.of(EVERYTHING, calendars=CALENDARS)).policy_set.policies[1].id == "everything"
 
 
 @st.composite
@@ -221,15 +244,16 @@ def mutations(draw: st.DrawFn) -> str:
 @given(mutations() | st.text(max_size=300))
 @settings(max_examples=300, deadline=None)
 def test_no_text_raises_anything_but_the_error_of_policy_files(text: str) -> None:
-    draft = read_draft(Snapshot.of(text))
+    snapshot = Snapshot.of(text, calendars=CALENDARS)
+    draft = read_draft(snapshot)
     lines = text.count("\n") + text.count("\r") + 1
     assert all(1 <= problem.line <= lines + 1 for problem in draft.problems)
     if draft.policy_set is None:
         assert draft.errors
         with pytest.raises(PolicyFileError):
-            load(Snapshot.of(text))
+            load(snapshot)
     else:
-        assert load_untested(Snapshot.of(text)).policy_set == draft.policy_set
+        assert load_untested(snapshot).policy_set == draft.policy_set
 
 
 def test_the_text_and_its_positions_are_let_go_after_loading() -> None:
