@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from app.core.decision import Decision, Outcome, Question
-from app.core.errors import FreezegateError
 from app.core.instant import format_instant
 from app.core.notation import parse_duration
 from app.core.policy import SelfTest
@@ -49,13 +48,7 @@ def failures(loaded: LoadedPolicies) -> list[Problem]:
 
 def _run(placed: PlacedTest, loaded: LoadedPolicies, home: Zone) -> SelfTestResult:
     test = placed.test
-    expected, got = _expected(test, home), ""
-    try:
-        decision = _ask(test, loaded, home)
-    except FreezegateError as error:
-        got = f"no answer: {error}"
-    else:
-        got = _got(test, decision)
+    expected, got = _expected(test, home), _got(test, _ask(test, loaded, home))
     return SelfTestResult(
         placed.file, _name(test), expected == got, expected, got, placed.line, placed.column, placed.path
     )

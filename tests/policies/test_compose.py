@@ -211,6 +211,34 @@ def test_aliases_may_stand_for_as_much_as_is_allowed_and_not_for_more(events: Pa
     ]
 
 
+class Failing:
+    """A parser that fails with a complaint of its own."""
+
+    def __init__(self, error: yaml.YAMLError) -> None:
+        self._error = error
+
+    def get_event(self) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "complaint"),
+    [
+        (yaml.YAMLError("?"), "1:1: the file can't be read as YAML"),
+        (
+            yaml.MarkedYAMLError("while dreaming", None, "woke up"),
+            "1:1: this is not YAML: while dreaming: woke up",
+        ),
+        (
+            yaml.MarkedYAMLError("dreaming", None, "woke up", yaml.Mark("", 0, 2, 4, None, 0)),
+            "3:5: this is not YAML: dreaming: woke up",
+        ),
+    ],
+)
+def test_a_complaint_that_nobody_foresaw_is_passed_on(error: yaml.YAMLError, complaint: str) -> None:
+    assert complaints("a: 1", lambda _: Failing(error)) == [complaint]
+
+
 def test_a_long_file_may_use_its_aliases_as_often_as_it_has_values() -> None:
     text = "- &a [1, 2, 3]\n" + "- {b: c, d: [*a]}\n" * 4000
     assert read(text).whole

@@ -249,6 +249,12 @@ def test_with_a_closed_catalogue_every_service_is_looked_at() -> None:
     assert len(remarks(web, top=top)) == 0
 
 
+def test_where_no_service_may_be_deployed_at_all_nothing_is_told_of_opening() -> None:
+    top = TOP + "services: {}\nunknown_services: refuse\n"
+    found = remarks(policy("closed", when=ALWAYS), top=top, tests="")
+    assert [remark for remark in found if "nothing opens" in remark] == []
+
+
 def test_without_normal_changes_the_first_kind_is_looked_at() -> None:
     top = TOP + "changes: [standard, rollback]\n"
     tests = TESTS.replace("expect", "change: standard, expect")

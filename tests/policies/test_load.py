@@ -282,3 +282,35 @@ def test_of_very_many_errors_all_are_told_but_near_names_are_looked_for_in_the_f
     assert len(found) == MOST_GUESSES + 50
     assert 'did you mean "fri 00:00"?' in found[0]
     assert sum("did you mean" in problem for problem in found) == MOST_GUESSES
+
+
+def test_ceilings_that_can_not_be_read_are_told_once_and_not_compared() -> None:
+    text = FRIDAY.replace("override: {max_ttl: 2h}", "override: {max_ttl: 2 hours, max_uses: 900}")
+    (problem,) = problems_of(text)
+    assert "override.max_ttl" in problem
+    text = FRIDAY.replace("policies:", "overrides: {max_ttl: 1 hour}\npolicies:", 1)
+    (problem,) = problems_of(text)
+    assert "overrides.max_ttl" in problem
+
+
+@pytest.mark.parametrize(
+    ("top", "own", "good"),
+    [
+        ("{}", "{max_ttl: 60d, max_uses: 1000, approvals: 0}", True),
+        ("{max_ttl: 2h}", "{max_ttl: 2h}", True),
+        ("{max_ttl: 2h}", "{max_ttl: 2h1s}", False),
+        ("{max_uses: 2}", "{max_ttl: 60d, max_uses: 2}", True),
+        ("{max_uses: 2}", "{max_uses: 3}", False),
+        ("{approvals: 2}", "{approvals: 3}", True),
+        ("{approvals: 2}", "{approvals: 1}", False),
+        ("{approvals: 2}", "{max_uses: 1}", True),
+    ],
+)
+def test_a_policy_may_only_tighten_the_ceilings_of_the_file(top: str, own: str, *, good: bool) -> None:
+    text = FRIDAY.replace("override: {max_ttl: 2h}", f"override: {own}")
+    text = text.replace("policies:", f"overrides: {top}\npolicies:", 1)
+    if good:
+        assert load(Snapshot.of(text)).policy_set.overrides is not None
+    else:
+        (problem,) = problems_of(text)
+        assert "a policy may only tighten it" in problem

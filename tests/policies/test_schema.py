@@ -1,7 +1,10 @@
 """The JSON Schema that editors use says what the loader does, as far as a schema can."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +80,12 @@ def errors(yaml_text: str) -> list[str]:
 def test_the_shipped_schema_is_the_one_that_the_models_make() -> None:
     shipped = (ROOT / FILE).read_text(encoding="utf-8")
     assert shipped == text(), "run: python -m app.policies.schema"
+
+
+def test_the_module_writes_it_where_it_is_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "app.policies.schema"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    assert (tmp_path / FILE).read_text(encoding="utf-8") == text()
 
 
 def test_it_is_a_schema() -> None:
