@@ -40,7 +40,7 @@ def main() -> None:
             engine = Engine(sets[size])
             engine.prepare(NOW)
             compile_ms[size].append((time.perf_counter() - started) * 1e3)
-            for name, value in _ask(engine, size, round_number).items():
+            for name, value in _ask(engine, round_number).items():
                 rows[size][name].append(value)
             del engine
             gc.collect()
@@ -56,7 +56,7 @@ def main() -> None:
     print(f"memory: {high - low:.1f} MiB more at 10,000 policies and 500 scopes asked than at 10")
 
 
-def _ask(engine: Engine, size: int, seed: int) -> dict[str, float]:
+def _ask(engine: Engine, seed: int) -> dict[str, float]:
     rng = random.Random(seed)
     names = list(engine.policy_set.services or ())
     asked = [Question(name) for name in rng.sample(names, min(500, len(names)))]

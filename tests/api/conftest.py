@@ -1,0 +1,70 @@
+"""A gate in this process: real routes, real store, a clock that stands where a test puts it."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from app.core.instant import parse_instant
+from app.main import create_app
+from app.server.log import RequestLog
+from app.settings import Settings
+from tests.api.fakes import FakeClock
+
+POLICIES = """\
+version: 1
+timezone: Europe/Amsterdam
+environments: [production, staging]
+services:
+  checkout: {tags: [tier-1]}
+  docs-site: {tags: [static]}
+policies:
+  - id: friday-afternoon
+    title: No deploys after Friday 14:00
+    reason: Nothing good happens after 14:00 on a Friday.
+    contact: "#release-managers"
+    applies_to: {environments: [production]}
+    exempt:
+      - {changes: [rollback]}
+      - {services: [docs-site]}
+    when:
+      - weekly: {from: fri 14:00, to: mon 08:00}
+  - id: lunch
+    title: It is lunch time
+    reason: Somebody has to watch it.
+    effect: warn
+    applies_to: {environments: [production]}
+    when:
+      - daily: {from: "12:00", to: "13:00"}
+tests:
+  - {at: 2026-11-27 14:00, service: api, expect: deny, by: [friday-afternoon]}
+"""
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(parse_instant("2026-11-27T13:05:00Z"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "policies.yaml").write_text(POLICIES)
+    return tmp_path
+
+
+@pytest.fixture
+def log() -> io.BytesIO:
+    return io.BytesIO()
+
+
+@pytest.fixture
+def gate(folder: Path, clock: FakeClock, log: io.BytesIO) -> Iterator[TestClient]:
+    settings = Settings(
+        policies=folder / "policies.yaml", database_url=SecretStr(f"sqlite:///{folder / 'gate.db'}")
+    )
+    app = create_app(settings, clock=clock, request_log=RequestLog(log))
+    with TestClient(app) as client:
+        yield client

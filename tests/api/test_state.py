@@ -1,0 +1,133 @@
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.main import _look
+from tests.api.conftest import POLICIES
+from tests.api.fakes import FakeClock
+
+
+def test_status_tells_every_environment_and_the_services_that_differ(gate: TestClient) -> None:
+    body = gate.get("/status").json()
+    production, staging = body["environments"]
+    assert production["message"].startswith("production is frozen: No deploys after Friday 14:00.")
+    assert (production["allowed"], production["opens_at"]) == (False, "2026-11-30T07:00:00Z")
+    assert [service["service"] for service in production["services"]] == ["docs-site"]
+    assert (staging["allowed"], staging["services"]) == (True, [])
+    assert [freeze["id"] for freeze in body["freezes"]["active"]] == ["friday-afternoon"]
+    assert body["policies"]["stale"] is False
+
+
+def test_status_is_200_at_another_instant_too(gate: TestClient) -> None:
+    reply = gate.get("/status", params={"at": "2026-11-25T10:00:00Z"})
+    assert reply.status_code == 200
+    assert reply.json()["environments"][0]["allowed"] is True
+    assert reply.json()["freezes"]["upcoming"][0]["from"] == "2026-11-27T13:00:00Z"
+
+
+def test_a_schedule_is_made_of_consecutive_segments(gate: TestClient) -> None:
+    asked = {"service": "api", "from": "2026-11-26T00:00:00Z", "to": "2026-12-01T00:00:00Z"}
+    body = gate.get("/schedule", params=asked).json()
+    segments = body["segments"]
+    assert segments[0]["from"] == "2026-11-26T00:00:00Z"
+    assert segments[-1]["to"] == "2026-12-01T00:00:00Z"
+    assert all(one["to"] == other["from"] for one, other in zip(segments, segments[1:], strict=False))
+    blocked = [each for each in segments if not each["allowed"]]
+    assert (blocked[0]["from"], blocked[-1]["to"]) == ("2026-11-27T13:00:00Z", "2026-11-30T07:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        {"from": "2026-01-01T00:00:00Z", "to": "2027-01-02T00:00:01Z"},
+        {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
+        {"from": "2100-12-31T00:00:00Z", "to": "2101-01-02T00:00:00Z"},
+        {"from": "yesterday"},
+    ],
+)
+def test_a_schedule_has_limits(gate: TestClient, span: dict[str, str]) -> None:
+    assert gate.get("/schedule", params={"service": "api", **span}).status_code == 422
+
+
+def test_policies_are_told_in_words_with_their_next_occurrences(gate: TestClient) -> None:
+    policies = gate.get("/policies").json()["policies"]
+    assert policies[0]["in_words"] == (
+        "Deploys are refused every week from Friday 14:00 to Monday 08:00, Europe/Amsterdam time."
+    )
+    assert policies[0]["next"] == [
+        {"from": "2026-11-27T13:00:00Z", "until": "2026-11-30T07:00:00Z"},
+        {"from": "2026-12-04T13:00:00Z", "until": "2026-12-07T07:00:00Z"},
+        {"from": "2026-12-11T13:00:00Z", "until": "2026-12-14T07:00:00Z"},
+    ]
+    assert gate.get("/policies/lunch").json()["effect"] == "warn"
+    assert gate.get("/policies/nobody").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/status?x=1", "/schedule?service=api&x=1", "/policies?x=1"])
+def test_unknown_parameters_are_refused_everywhere(gate: TestClient, path: str) -> None:
+    assert gate.get(path).status_code == 422
+
+
+def test_what_the_framework_refuses_is_a_problem_too(gate: TestClient) -> None:
+    for reply, status in ((gate.get("/nothing"), 404), (gate.delete("/can-deploy"), 405)):
+        assert reply.status_code == status
+        assert reply.headers["content-type"] == "application/problem+json"
+        assert reply.json()["status"] == status
+
+
+def test_a_good_change_of_the_policies_is_taken(gate: TestClient, folder: Path) -> None:
+    before = gate.get("/status").json()["policies"]["revision"]
+    (folder / "policies.yaml").write_text(POLICIES.replace("fri 14:00", "fri 15:00").split("tests:")[0])
+    _look(gate.app.state.context)  # type: ignore[attr-defined]
+    body = gate.get("/can-deploy", params={"service": "api"}).json()
+    assert body["allowed"] is True
+    assert body["closes_at"] == "2026-11-27T14:00:00Z"
+    assert body["policy_revision"] != before
+
+
+def test_a_bad_change_leaves_the_old_set_in_force_and_is_seen(
+    gate: TestClient, folder: Path, clock: FakeClock
+) -> None:
+    (folder / "policies.yaml").write_text(POLICIES.replace("fri 14:00", "fri 25:00"))
+    _look(gate.app.state.context)  # type: ignore[attr-defined]
+    assert gate.get("/can-deploy", params={"service": "api"}).status_code == 423
+    told = gate.get("/status").json()["policies"]
+    assert told["stale"] is True
+    assert "policies.yaml:17:24: policies[0].when[0].weekly.from" in told["last_error"]["problems"][0]
+    ready = gate.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["checks"]["policies"]["stale_since"] == "2026-11-27T13:05:00Z"
+    assert "freezegate_policies_stale 1.0" in gate.get("/metrics").text
+    (folder / "policies.yaml").write_text(POLICIES)
+    _look(gate.app.state.context)  # type: ignore[attr-defined]
+    assert gate.get("/status").json()["policies"]["stale"] is False
+
+
+def test_a_file_that_fails_its_own_tests_is_not_taken(gate: TestClient, folder: Path) -> None:
+    (folder / "policies.yaml").write_text(POLICIES.replace("from: fri 14:00", "from: fri 15:00"))
+    _look(gate.app.state.context)  # type: ignore[attr-defined]
+    assert gate.get("/status").json()["policies"]["stale"] is True
+
+
+def test_health_readiness_and_metrics(gate: TestClient) -> None:
+    assert gate.get("/healthz").json() == {"status": "up"}
+    assert gate.get("/readyz").json()["ready"] is True
+    gate.get("/can-deploy", params={"service": "made-up-name"})
+    page = gate.get("/metrics").text
+    assert 'freezegate_decisions_total{asked_by="question",outcome="deny"} 1.0' in page
+    assert "made-up-name" not in page
+
+
+def test_the_api_is_documented(gate: TestClient) -> None:
+    document = gate.get("/openapi.json").json()
+    parameters = document["paths"]["/can-deploy"]["get"]["parameters"]
+    assert [each["name"] for each in parameters] == [
+        "service",
+        "environment",
+        "change",
+        "duration",
+        "at",
+        "deny_status",
+    ]
+    assert gate.get("/docs").status_code == 200

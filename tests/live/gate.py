@@ -1,0 +1,51 @@
+"""A real gate in a process of its own, as `freezegate serve` starts it."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Gate(NamedTuple):
+    process: subprocess.Popen[str]
+    url: str
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FREEZEGATE_")}
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
+def start(policies: Path, database: Path) -> Gate:
+    """Start a gate and wait until it says where it listens."""
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--policies", str(policies)]
+    process = subprocess.Popen(
+        [*command, "--database-url", f"sqlite:///{database}"],
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    found = re.search(r"http://\S+:\d+", line)
+    assert found, line + process.stderr.read()
+    return Gate(process, found[0])
+
+
+@contextlib.contextmanager
+def running(policies: Path, database: Path) -> Iterator[Gate]:
+    gate = start(policies, database)
+    try:
+        yield gate
+    finally:
+        gate.process.terminate()
+        gate.process.wait(20)
+        assert gate.process.stderr is not None
+        gate.process.stderr.close()

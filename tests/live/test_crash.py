@@ -1,0 +1,47 @@
+"""What was acknowledged survives ``kill -9``."""
+
+import concurrent.futures
+import sqlite3
+from pathlib import Path
+
+import httpx
+
+from tests.live.gate import ROOT, start
+
+BURSTS = 30
+AT_ONCE = 8
+
+
+def claims(url: str) -> list[str]:
+    """Claim until the gate is gone; the ids of what it acknowledged."""
+    acknowledged = []
+    with httpx.Client(base_url=url, timeout=5) as client:
+        while True:
+            try:
+                reply = client.post("/can-deploy", json={"service": "api"})
+            except httpx.HTTPError:
+                return acknowledged
+            acknowledged.append(reply.json()["decision_id"])
+
+
+def test_no_acknowledged_claim_is_missing_after_kill_9(tmp_path: Path) -> None:
+    database = tmp_path / "gate.db"
+    acknowledged: set[str] = set()
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for burst in range(BURSTS):
+            gate = start(ROOT / "policies.yaml", database)
+            waiting = [pool.submit(claims, gate.url) for _ in range(AT_ONCE)]
+            concurrent.futures.wait(waiting, timeout=0.15 + burst * 0.01)
+            gate.process.kill()
+            gate.process.wait(10)
+            assert gate.process.stderr is not None
+            gate.process.stderr.close()
+            for each in waiting:
+                acknowledged.update(each.result(20))
+            connection = sqlite3.connect(database)
+            recorded = {row[0] for row in connection.execute("SELECT id FROM decisions")}
+            whole = connection.execute("PRAGMA integrity_check").fetchone()
+            connection.close()
+            assert whole == ("ok",)
+            assert acknowledged <= recorded, f"burst {burst}: {acknowledged - recorded}"
+    assert len(acknowledged) > BURSTS
