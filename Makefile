@@ -1,44 +1,70 @@
-# Two commands do everything on a machine with Python 3.11+ and make: `make run` and `make test`.
+# On a machine with Python 3.11+ and make, two commands do everything: `make run` and `make test`.
 
 PYTHON ?= python3
 BIN := .venv/bin
-ADDRESS := http://127.0.0.1:1400
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: run test lint format types layers unit test-long bench lock clean
+.PHONY: run test lint types layers unit test-long bench schema format lock clean
 
 run: .venv/run
-	@$(BIN)/freezegate serve --policies policies.yaml
+	@$(BIN)/freezegate serve
 
 test: .venv/dev lint types layers unit
 
-# pip installs from hash-pinned lock files alone; the project itself is built without the network.
-.venv/run: requirements/run.txt pyproject.toml
+# From hash-pinned lock files alone. The project itself is not built: a .pth file puts this folder on the
+# path and a two-line script starts it, so that nothing but the locked packages comes from the network.
+.venv/run: requirements/run.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
-	$(BIN)/python -m compileall -q app
-	@echo "$$PWD" > "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/freezegate.pth"
-	@printf '#!/bin/sh\nexec "%s/$(BIN)/python" -m app.cli "$$@"\n' "$$PWD" > $(BIN)/freezegate
+	$(PIP) -r requirements/run.txt
+	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/freezegate.pth"
+	@printf '#!/bin/sh\nexec "%s/$(BIN)/python" -m app.cli "$$@"\n' "$(CURDIR)" > $(BIN)/freezegate
 	@chmod +x $(BIN)/freezegate
 	@touch $@
 
 .venv/dev: requirements/dev.txt .venv/run
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(PIP) -r requirements/dev.txt
 	@touch $@
 
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-format: .venv/dev
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-
 types: .venv/dev
 	$(BIN)/mypy
 
 layers: .venv/dev
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 unit: .venv/dev
-	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n 2 --dist worksteal --cov
 
+# The engine against its slow twin a million times, and the API against its own document for longer.
+test-long: .venv/dev
+	FREEZEGATE_CASES=1000000 $(BIN)/pytest -n 2 tests/spec
+	$(BIN)/pytest -m long
+
+bench: .venv/dev
+	$(BIN)/python -m bench.engine
+	$(BIN)/python -m bench.load
+	$(BIN)/python -m bench.serve
+
+schema: .venv/dev
+	$(BIN)/python -m app.policies.schema
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Resolves anew; the result names no registry.
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	for set in run "dev --extra dev"; do \
+		.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" \
+			--output-file requirements/$${set%% *}.txt $${set#$${set%% *}} pyproject.toml; \
+	done
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .venv .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

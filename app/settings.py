@@ -30,14 +30,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    policies: Path = Field(Path("policies.yaml"), description="the policy file, or a directory of them")
-    database_url: SecretStr | None = Field(
-        None, description="where decisions are recorded; a SQLite file beside the policies if not set"
+    policies: Path = Field(
+        default=Path("policies.yaml"), description="the policy file, or a directory of them"
     )
-    host: str = Field("127.0.0.1", description="the address to listen on")
-    port: int = Field(1400, ge=0, le=65_535, description="the port to listen on; 0 takes a free one")
+    database_url: SecretStr | None = Field(
+        default=None, description="where decisions are recorded; a SQLite file beside the policies if not set"
+    )
+    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    port: int = Field(default=1400, ge=0, le=65_535, description="the port to listen on; 0 takes a free one")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="what is written to the log: this and everything more serious"
+        default="info", description="what is written to the log: this and everything more serious"
     )
 
     @property

@@ -1,6 +1,6 @@
 """The engine in process: how long a decision takes, and how that grows with the number of policies.
 
-``python bench/engine.py`` prints a table; every figure is the median of its samples. Sizes take
+``python -m bench.engine`` prints a table; every figure is the median of its samples. Sizes take
 turns within one run, so that a machine that slows down slows all of them.
 """
 
@@ -13,13 +13,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-
-from population import policy_set
+from functools import partial
+from typing import Any
 
 from app.core.decision import Question
 from app.core.engine import Engine
 from app.core.instant import DAY
 from app.core.policy import PolicySet
+from bench.population import policy_set
 
 NOW = 1_795_784_700  # 2026-11-27T13:05:00Z, a Friday
 SIZES = (10, 100, 1_000, 10_000)
@@ -60,7 +61,7 @@ def _ask(engine: Engine, seed: int) -> dict[str, float]:
     rng = random.Random(seed)
     names = list(engine.policy_set.services or ())
     asked = [Question(name) for name in rng.sample(names, min(500, len(names)))]
-    first = [_timed(lambda question=question: engine.decide(question, NOW)) for question in asked]
+    first = [_timed(partial(engine.decide, question, NOW)) for question in asked]
     questions = rng.choices(asked, k=SAMPLES)
     now = _median(lambda question: engine.decide(question, NOW + 1), questions)
     pairs = [(question, NOW + rng.randrange(-30 * DAY, 30 * DAY)) for question in questions]
@@ -79,7 +80,7 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _median(call: Callable[..., object], arguments: list) -> float:
+def _median(call: Callable[..., object], arguments: list[Any]) -> float:
     """The median in microseconds, less what reading the clock twice takes."""
     clock = time.perf_counter_ns
     samples, empty = [], []
@@ -102,7 +103,7 @@ def _memory(size: int) -> float:
 
 
 def _in_child(*arguments: object) -> float:
-    command = [sys.executable, __file__, *map(str, arguments)]
+    command = [sys.executable, "-m", "bench.engine", *map(str, arguments)]
     return float(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
 
 

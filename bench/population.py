@@ -5,6 +5,7 @@ catalogue grows with the number of policies; each service belongs to one team an
 """
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 ZONES = (
@@ -71,7 +72,7 @@ def _window(rng: random.Random) -> dict[str, Any]:
         0
     ]
     month, day = rng.randrange(1, 13), rng.randrange(1, 28)
-    return {
+    windows: dict[str, Callable[[], dict[str, Any]]] = {
         "weekly": lambda: {
             "weekly": {"from": f"fri {rng.randrange(12, 24)}:00", "to": f"mon {_morning(rng)}"}
         },
@@ -90,7 +91,8 @@ def _window(rng: random.Random) -> dict[str, Any]:
         "cron": lambda: {
             "cron": {"start": f"0 {rng.randrange(24)} * * {rng.choice(DAYS).upper()}", "duration": "3h"}
         },
-    }[kind]()
+    }
+    return windows[kind]()
 
 
 def _morning(rng: random.Random) -> str:

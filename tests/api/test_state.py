@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_a_schedule_is_made_of_consecutive_segments(gate: TestClient) -> None:
     segments = body["segments"]
     assert segments[0]["from"] == "2026-11-26T00:00:00Z"
     assert segments[-1]["to"] == "2026-12-01T00:00:00Z"
-    assert all(one["to"] == other["from"] for one, other in zip(segments, segments[1:], strict=False))
+    assert all(one["to"] == other["from"] for one, other in itertools.pairwise(segments))
     blocked = [each for each in segments if not each["allowed"]]
     assert (blocked[0]["from"], blocked[-1]["to"]) == ("2026-11-27T13:00:00Z", "2026-11-30T07:00:00Z")
 

@@ -14,7 +14,7 @@ AT_ONCE = 8
 
 def claims(url: str) -> list[str]:
     """Claim until the gate is gone; the ids of what it acknowledged."""
-    acknowledged = []
+    acknowledged: list[str] = []
     with httpx.Client(base_url=url, timeout=5) as client:
         while True:
             try:

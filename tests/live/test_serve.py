@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -46,11 +48,11 @@ def test_a_changed_file_is_in_force_within_seconds_and_a_bad_one_is_not(tmp_path
         assert asked.status_code == 200
 
 
-def _until(url: str, wanted: object) -> dict[str, object]:
+def _until(url: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
-        policies: dict[str, object] = httpx.get(f"{url}/status").json()["policies"]
-        if wanted(policies):  # type: ignore[operator]
+        policies: dict[str, Any] = httpx.get(f"{url}/status").json()["policies"]
+        if wanted(policies):
             return policies
         time.sleep(0.1)
     pytest.fail("the change was not noticed")
