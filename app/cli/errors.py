@@ -4,8 +4,9 @@ from typing import Final
 
 from app.core.errors import FreezegateError
 
-_PASSING: Final = frozenset({408, 425, 429})
-"""Refusals that another attempt may overcome: too slow, too early, too often (RFC 9110, RFC 6585)."""
+_PASSING: Final = frozenset({408, 423, 425, 429})
+"""Refusals that another attempt may overcome: too slow, locked by a reply that can't be read, too early,
+too often (RFC 9110, RFC 4918, RFC 8470, RFC 6585)."""
 
 
 class UndecidedError(FreezegateError):

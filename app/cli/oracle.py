@@ -148,8 +148,10 @@ def read_answer(reply: Reply, asked: Asked) -> Answer:
         sentence = f"the server answered {reply.status}"
         raise UndecidedError(sentence + (f": {detail}" if detail else ""), reply.status)
     if not isinstance(body, dict) or not _fits(body, reply.status, asked):
-        raise UndecidedError("the server's reply is no answer to this question")
-    return Answer({"warnings": [], "opens_at": None, **body})
+        raise UndecidedError("the server's reply is no answer to this question", reply.status)
+    body.setdefault("warnings", [])
+    body.setdefault("opens_at", None)
+    return Answer(body)
 
 
 def _fits(body: dict[str, Any], status: int, asked: Asked) -> bool:
