@@ -65,9 +65,14 @@ class Reach:
             self._names(inner, *scope).all_within(self._names(outer, *scope)) for scope in self.scopes
         )
 
+    def some_service(self, policy: Policy) -> str | None:
+        """A service that a policy matches, if it matches any by name or in the catalogue."""
+        request = next(self.catalogued(policy), None)
+        return request.service if request else next(iter(literal_services(policy) or ()), None)
+
     def catalogued(self, policy: Policy) -> Iterator[Request]:
         """The requests for services of the catalogue that a policy matches."""
-        literal = _literal_services(policy)
+        literal = literal_services(policy)
         names = self.catalogue if literal is None else [name for name in literal if name in self.catalogue]
         for name in names:
             for environment, change in self.scopes:
@@ -102,7 +107,7 @@ def _globs(selectors: Sequence[Selector], environment: str, change: str) -> Iter
             yield from (_ANY,) if selector.services is None else selector.services
 
 
-def _literal_services(policy: Policy) -> list[str] | None:
+def literal_services(policy: Policy) -> list[str] | None:
     """The only services that a policy can match, if it names them; None if it may match others."""
     names: dict[str, None] = {}
     for selector in policy.applies_to or _EVERY_REQUEST:

@@ -6,7 +6,7 @@ from app.core.instant import LATEST, LOOK_AHEAD
 from app.core.policy import SERVICE_ZONE, Effect, Policy, PolicySet
 from app.core.timeline import BlockBudget, PolicyTimeline
 from app.core.wallclock import Zone, zone
-from app.policies.reach import Reach
+from app.policies.reach import Reach, literal_services
 
 
 class Shadows:
@@ -20,6 +20,12 @@ class Shadows:
         self._until = min(now + LOOK_AHEAD, LATEST)
         self._budget = BlockBudget()
         self._timelines: dict[tuple[int, str], PolicyTimeline] = {}
+        self._naming: dict[str | None, list[int]] = {}
+        """The policies that name a service, by its name, and those that may match any, under None."""
+        for number, policy in enumerate(policy_set.policies):
+            names = literal_services(policy)
+            for name in [None] if names is None else names:
+                self._naming.setdefault(name, []).append(number)
 
     def found(self) -> Iterator[tuple[int, int]]:
         """The numbers of each idle policy and of the first that makes it so.
@@ -35,17 +41,25 @@ class Shadows:
     def _shadowing(self, number: int, policy: Policy) -> Iterator[int]:
         # Cheapest first: most pairs differ in effect, or at the first instant at which the one holds.
         first = next(self._timeline(number, policy, None).stretches(self._now, self._until), None)
-        at = None if first is None else max(first.start or self._now, self._now)
-        for other_number, other in enumerate(self._set.policies):
+        if first is None:
+            return
+        at = max(first.start or self._now, self._now)
+        for other_number in self._candidates(policy):
+            other = self._set.policies[other_number]
             if (
-                at is not None
-                and other_number != number
+                other_number != number
                 and _at_least_as_strict(other, policy)
                 and self._timeline(other_number, other, None).stretch(at) is not None
                 and self._covers(other_number, number)
                 and (other_number < number or not self._covers(number, other_number))
             ):
                 yield other_number
+
+    def _candidates(self, policy: Policy) -> list[int]:
+        """The policies that match a service which this one matches, and any that may match all it does."""
+        service = self._reach.some_service(policy)
+        named = [] if service is None else self._naming.get(service, [])
+        return sorted({*self._naming.get(None, []), *named})
 
     def _covers(self, outer: int, inner: int) -> bool:
         """Whether one policy holds wherever and whenever the other does, and is as strict."""

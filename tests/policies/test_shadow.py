@@ -1,0 +1,115 @@
+"""What is said to be idle can be taken out, and no answer changes."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.core.decision import Question
+from app.core.engine import Engine
+from app.core.instant import DAY, LOOK_AHEAD, parse_instant
+from app.core.policy import PolicySet
+from app.policies.reach import Reach
+from app.policies.shadow import Shadows
+
+NOW = parse_instant("2026-11-23T12:00:00Z")
+
+_TIMES = st.sampled_from(["00:00", "06:00", "12:00", "18:00"])
+_DAYS = st.sampled_from(["mon", "wed", "fri", "sun"])
+_WINDOWS: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.tuples(_DAYS, _TIMES, _DAYS, _TIMES).map(
+        lambda bounds: {"weekly": {"from": f"{bounds[0]} {bounds[1]}", "to": f"{bounds[2]} {bounds[3]}"}}
+    ),
+    st.tuples(_TIMES, _TIMES)
+    .filter(lambda bounds: bounds[0] != bounds[1])
+    .map(lambda bounds: {"daily": {"from": bounds[0], "to": bounds[1]}}),
+    st.sampled_from(["2026-12-01", "2027-06-01", "2030-01-01"]).map(
+        lambda day: {"dates": {"from": "2026-01-01", "to": day}}
+    ),
+    st.just({"always": True}),
+)
+_SELECTORS = st.fixed_dictionaries(
+    {},
+    optional={
+        "environments": st.just(["production"]),
+        "services": st.lists(st.sampled_from(["api", "web", "*", "a*", "team/x"]), min_size=1, max_size=2),
+        "tags": st.just(["tier-1"]),
+        "changes": st.just(["normal"]),
+    },
+)
+
+
+@st.composite
+def _policies(draw: st.DrawFn) -> list[dict[str, Any]]:
+    policies = []
+    for number in range(draw(st.integers(2, 4))):
+        policy = {
+            "id": f"p-{number}",
+            "title": "T",
+            "reason": "R",
+            "effect": draw(st.sampled_from(["deny", "deny", "warn", "allow-only"])),
+            "override": draw(st.sampled_from(["token", "never"])),
+            "when": draw(st.lists(_WINDOWS, min_size=1, max_size=2)),
+        }
+        optional = {
+            "timezone": st.sampled_from(["service", "Asia/Tokyo", "UTC"]),
+            "applies_to": st.lists(_SELECTORS, min_size=1, max_size=2),
+            "exempt": st.lists(_SELECTORS.filter(bool), min_size=1, max_size=1),
+            "except_when": st.lists(_WINDOWS, min_size=1, max_size=1),
+        }
+        for key, values in optional.items():
+            if draw(st.integers(0, 3)) == 0:
+                policy[key] = draw(values)
+        policies.append(policy)
+    return policies
+
+
+def _set(policies: list[dict[str, Any]]) -> PolicySet:
+    return PolicySet.model_validate(
+        {
+            "version": 1,
+            "timezone": "Europe/Amsterdam",
+            "environments": ["production", "staging"],
+            "services": {"api": {"tags": ["tier-1"], "timezone": "America/New_York"}, "web": {}},
+            "policies": policies,
+        }
+    )
+
+
+@given(_policies(), st.lists(st.integers(0, LOOK_AHEAD - DAY), min_size=20, max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_without_an_idle_policy_every_answer_is_the_same(
+    policies: list[dict[str, Any]], ahead: list[int]
+) -> None:
+    whole = _set(policies)
+    idle = {number for number, _ in Shadows(whole, Reach(whole), NOW).found()}
+    if not idle:
+        return
+    before = Engine(whole)
+    after = Engine(_set([policy for number, policy in enumerate(policies) if number not in idle]))
+    for service in ("api", "web", "team/x", "abc", "x/y"):
+        for environment in ("production", "staging"):
+            for change in ("normal", "hotfix"):
+                question = Question(service, environment, change)
+                for seconds in ahead:
+                    one, other = before.decide(question, NOW + seconds), after.decide(question, NOW + seconds)
+                    assert one.outcome is other.outcome
+                    assert _liftable(one.blocking) == _liftable(other.blocking)
+
+
+def _liftable(blocking: tuple[Any, ...]) -> bool:
+    return all(stretch.policy.overridable == "token" for stretch in blocking)
+
+
+def test_the_generated_policies_are_idle_often_enough_to_prove_something() -> None:
+    found = 0
+
+    @given(_policies())
+    @settings(max_examples=100, deadline=None, database=None, derandomize=True)
+    def count(policies: list[dict[str, Any]]) -> None:
+        nonlocal found
+        whole = _set(policies)
+        found += bool(list(Shadows(whole, Reach(whole), NOW).found()))
+
+    count()
+    assert found >= 10
