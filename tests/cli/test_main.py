@@ -1,0 +1,96 @@
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from app.cli import COMMANDS, run
+from tests.cli.conftest import POLICIES, CannedServer
+
+HEAVY = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic")
+
+_LISTING = """
+import json, sys
+from app.cli import run
+status = run(sys.argv[1:])
+print(json.dumps([status, sorted({name.split(".")[0] for name in sys.modules})]))
+"""
+
+
+@pytest.mark.parametrize("command", ["check", "wait", "lint", "test", "calendar"])
+@pytest.mark.parametrize("against", ["file", "server"])
+def test_client_commands_load_neither_the_web_framework_nor_the_database_library(
+    command: str, against: str, tmp_path: Path, server: CannedServer
+) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_text(POLICIES)
+    server.reply(503, b"")
+    target = ["--policies", str(path)] if against == "file" else ["--server", server.url]
+    arguments = {
+        "check": ["check", "api", *target],
+        "wait": ["wait", "api", "--timeout", "0s", *target],
+        "calendar": ["calendar", *target],
+    }.get(command, [command, str(path)])
+    done = subprocess.run(
+        [sys.executable, "-c", _LISTING, *arguments], capture_output=True, text=True, timeout=60, check=True
+    )
+    status, loaded = json.loads(done.stdout.splitlines()[-1])
+    assert status in ((3,) if "--server" in arguments else (0, 1))
+    assert not set(HEAVY) & set(loaded)
+    assert "httpx" not in loaded or against == "server"
+
+
+def test_asking_a_server_loads_none_of_what_reads_policies(server: CannedServer) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LISTING, "check", "api", "--server", server.url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    status, loaded = json.loads(done.stdout.splitlines()[-1])
+    assert status == 0
+    assert not {"yaml", "pydantic", "holidays", "icalendar"} & set(loaded)
+
+
+def test_help_lists_every_command_and_loads_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"  {name} " in said for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    assert f"Usage: freezegate {command} " in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
+    assert capsys.readouterr().out == f"freezegate, version {version}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["deploy"], ["check", "--bogus"], ["--bogus"]])
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    assert run(arguments) == 2
+
+
+def test_the_process_exits_with_the_status(tmp_path: Path) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_text(POLICIES)
+    ask = [sys.executable, "-m", "app.cli", "check", "api", "--policies", str(path), "--at"]
+    for at, status in (("2026-11-27T12:00:00Z", 0), ("2026-11-27T13:00:00Z", 1), ("1999-01-01T00:00:00Z", 2)):
+        assert subprocess.run([*ask, at], capture_output=True, check=False).returncode == status
+
+
+def test_no_color_is_honoured_even_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.cli.report import colours
+
+    assert colours() is None
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert colours() is False
+    monkeypatch.setenv("NO_COLOR", "")
+    assert colours() is None

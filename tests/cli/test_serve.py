@@ -1,0 +1,126 @@
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.cli import run
+from app.cli.serve import address
+from tests.cli.conftest import POLICIES
+
+
+@pytest.fixture
+def policies(tmp_path: Path) -> Path:
+    path = tmp_path / "policies.yaml"
+    path.write_text(POLICIES)
+    return path
+
+
+@pytest.fixture
+def served(policies: Path) -> Iterator[tuple["subprocess.Popen[str]", str, list[str]]]:
+    """A server on a free port, its address, and what it said on standard error."""
+    command = [sys.executable, "-m", "app.cli", "serve", "--policies", str(policies), "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=_environment()
+    ) as process:
+        assert process.stderr is not None
+        said = [process.stderr.readline() for _ in range(2)]
+        url = re.search(r"http://127\.0\.0\.1:\d+", said[0])
+        assert url is not None, said
+        yield process, url[0], said
+        process.kill()
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("FREEZEGATE_")}
+
+
+def test_it_says_where_it_listens_answers_there_and_stops_when_told(
+    served: tuple["subprocess.Popen[str]", str, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    process, url, said = served
+    assert said == [
+        f"freezegate listens on {url}; try:\n",
+        f"  curl -i '{url}/can-deploy?service=api'\n",
+    ]
+    friday = ["check", "api", "--server", url, "--at"]
+    assert run([*friday, "2026-11-27T13:59:59+01:00"]) == 0
+    assert run([*friday, "2026-11-27T14:00:00+01:00"]) == 1
+    assert run(["check", "api", "--server", url, "--environment", "moon", "--on-error", "allow"]) == 3
+    assert run(["check", "api", "--server", url, "--claim", "--at", "2026-11-27T14:00:00Z"]) == 2
+    assert run(["check", "api", "--server", url, "--claim", "--ref", "v1"]) in (0, 1)
+    assert run(["calendar", "--server", url, "--weeks", "1"]) == 0
+    assert "friday-afternoon" in capsys.readouterr().out
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+
+
+def test_a_calendar_is_the_same_from_a_server_and_from_its_file(
+    served: tuple["subprocess.Popen[str]", str, list[str]],
+    policies: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["calendar", "--from", "2027-03-20", "--weeks", "4"]
+    assert run([*arguments, "--server", served[1]]) == 0
+    from_server = capsys.readouterr().out
+    assert run([*arguments, "--policies", str(policies)]) == 0
+    assert capsys.readouterr().out == from_server
+
+
+def test_bad_policies_refuse_to_start_with_all_that_is_wrong(
+    policies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policies.write_text(POLICIES.replace("fri 14:00", "fry 14:00").replace("effect: warn", "effect: shout"))
+    assert run(["serve", "--policies", str(policies), "--port", "0"]) == 3
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[2] for line in said] == ["8", "12"]
+    assert all(line.startswith(f"freezegate: {policies}:") for line in said)
+
+
+def test_a_failing_self_test_refuses_to_start(policies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policies.write_text(POLICIES.replace("expect: allow", "expect: deny"))
+    assert run(["serve", "--policies", str(policies), "--port", "0"]) == 3
+    assert "this test fails: expected deny, got allow" in capsys.readouterr().err
+
+
+def test_policies_that_are_not_there_refuse_to_start(tmp_path: Path) -> None:
+    assert run(["serve", "--policies", str(tmp_path / "none.yaml"), "--port", "0"]) == 3
+
+
+def test_a_misspelt_setting_refuses_to_start(
+    policies: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FREEZEGATE_POLICY", str(policies))
+    assert run(["serve", "--port", "0"]) == 3
+    assert "FREEZEGATE_POLICY is no setting; did you mean FREEZEGATE_POLICIES?" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence(
+    policies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run(["serve", "--policies", str(policies), "--port", str(port)]) == 3
+    assert f"can't listen on 127.0.0.1:{port}: " in capsys.readouterr().err
+
+
+def test_a_database_that_can_not_be_opened_is_no_start(policies: Path) -> None:
+    command = [sys.executable, "-m", "app.cli", "serve", "--policies", str(policies), "--port", "0"]
+    done = subprocess.run(
+        [*command, "--database-url", "oracle://nowhere"],
+        env=_environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+
+
+def test_an_ipv6_address_is_put_in_brackets() -> None:
+    assert address("::1", 1400) == "http://[::1]:1400"
+    assert address("localhost", 1400) == "http://localhost:1400"
