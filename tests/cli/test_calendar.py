@@ -30,6 +30,12 @@ def block(start: str, end: str, block_id: str = "freeze", *, warns: bool = False
     return Block(parse_instant(start), parse_instant(end), block_id, block_id.title(), warns)
 
 
+@pytest.fixture(autouse=True)
+def _today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Friday 27 November 2026, 14:00 in Amsterdam."""
+    monkeypatch.setattr("app.cli.calendar.SystemClock.now", lambda _: parse_instant("2026-11-27T13:00:00Z"))
+
+
 def test_a_row_a_day_a_column_an_hour_a_letter_a_policy(
     policies: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -57,7 +63,7 @@ def test_four_weeks_from_today_are_drawn_and_today_is_marked(
 ) -> None:
     assert run(["calendar", "--policies", policies]) == 0
     drawn = capsys.readouterr().out.splitlines()
-    assert drawn[1].startswith(">")
+    assert drawn[1] == "> Fri 2026-11-27 ..............AAAAAAAAAA"
     assert drawn.index("") == 1 + 28
     assert [line for line in drawn[1:29] if line[0] == ">"] == [drawn[1]]
 
