@@ -109,6 +109,7 @@ class _Composer:
         self._dropping = False
         self._open: list[_Open] = []
         self._anchors: dict[str, _Anchored] = {}
+        self._texts: dict[str, str] = {}
         self._documents = 0
         self._size = 0
         self._expanded = 0
@@ -173,29 +174,30 @@ class _Composer:
         self._size += 1
         if event.tag is not None:
             self._refuse_tag(event)
-        value = event.value
+        # Of equal texts one is kept: keys and names are there thousands of times.
+        value = self._texts.setdefault(event.value, event.value)
         if self._key is None and self._container.__class__ is dict:
-            self._begin_entry(event, node)
+            self._begin_entry(event, value, node)
         else:
             if event.implicit[0]:
-                value = self._plain(event)
+                value = self._plain(event, value)
             self._put(value)
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchored(value, node, 1)
 
-    def _plain(self, event: Any) -> Any:
+    def _plain(self, event: Any, text: str) -> Any:
         value = None
         try:
-            value = plain_scalar(event.value)
+            value = plain_scalar(text)
         except MalformedValueError as error:
             self._spoil(event, str(error))
         if value is None:
             self._holds_null = True
         return value
 
-    def _begin_entry(self, event: Any, node: int) -> None:
+    def _begin_entry(self, event: Any, key: str, node: int) -> None:
         """Take a scalar as a key; a key is always a text, just as it is written."""
-        self._key = key = event.value
+        self._key = key
         if event.implicit[0] and key == "<<":
             self._drop_entry(event, node, "merge keys (<<) are not read; write the keys out")
         elif event.implicit[0] and not key:
