@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from app.core.decision import Question
@@ -99,7 +100,8 @@ def _memory(size: int) -> float:
     for name in list(engine.policy_set.services or ())[:500]:
         engine.decide(Question(name), NOW)
     gc.collect()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 def _in_child(*arguments: object) -> float:

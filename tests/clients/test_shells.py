@@ -16,7 +16,8 @@ from tests.live.gate import ROOT, running
 
 ALLOW = (
     '{"allowed": true, "outcome": "allow", "service": "api", '
-    '"message": "api may be deployed to production.", "opens_at": null, "policy_revision": "sha256:x", "decision_id": "dec_1"}'
+    '"message": "api may be deployed to production.", "opens_at": null, '
+    '"policy_revision": "sha256:x", "decision_id": "dec_1"}'
 )
 DENY = (
     '{"allowed": false, "outcome": "deny", "service": "api", "message": "%s", "blocking": [], '

@@ -1,0 +1,61 @@
+"""The API against its own document: no input gives a 5xx, and no answer is undocumented."""
+
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.live.gate import ROOT, running
+
+OPERATIONS = (
+    "GET /can-deploy",
+    "POST /can-deploy",
+    "GET /status",
+    "GET /schedule",
+    "GET /policies",
+    "GET /policies/{policy_id}",
+    "GET /healthz",
+    "GET /readyz",
+)
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(ROOT / "policies.yaml", tmp_path_factory.mktemp("gate") / "gate.db") as gate:
+        yield gate.url
+
+
+def hammer(url: str, operation: str, examples: int) -> None:
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    method, path = operation.split()
+
+    @given(case=schema[path][method].as_strategy())
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    def run(case: schemathesis.Case) -> None:
+        case.validate_response(case.call(base_url=url), checks=CHECKS)
+
+    run()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_no_input_gives_a_5xx_or_an_undocumented_answer(url: str, operation: str) -> None:
+    hammer(url, operation, 60)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_same_for_longer(url: str, operation: str) -> None:
+    hammer(url, operation, 3000)

@@ -1,0 +1,90 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.live.gate import ROOT
+
+HEAVY = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic")
+SHADY_NAMES = ("util", "common", "helper", "manager")
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that are loaded after running some code in a fresh interpreter."""
+    program = f"import sys\n{code}\nprint('\\n'.join(sys.modules))"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    return {name.partition(".")[0] for name in ran.stdout.split()}
+
+
+@pytest.mark.parametrize("command", ["check", "wait", "lint", "test", "calendar"])
+def test_a_client_command_loads_neither_web_framework_nor_database(command: str) -> None:
+    loaded = loaded_by(f"import app.cli.{command}")
+    assert not loaded & set(HEAVY)
+
+
+def test_help_loads_little_more_than_click() -> None:
+    loaded = loaded_by(
+        "from app.cli import cli\ntry: cli.main(['--help'], standalone_mode=False)\nexcept SystemExit: pass"
+    )
+    assert not loaded & {*HEAVY, "pydantic", "yaml", "httpx", "holidays"}
+
+
+def test_importing_the_application_reads_and_opens_nothing(tmp_path: Path) -> None:
+    code = "import os; os.chdir(%r)\nimport app.main" % str(tmp_path)  # noqa: UP031 - a path in code
+    loaded_by(code)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_twin_shares_no_code_with_the_engine() -> None:
+    for file in (ROOT / "tests/spec/twin.py", ROOT / "tests/spec/generate.py"):
+        imported = {
+            name
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in [getattr(node, "module", None) or node.names[0].name]
+        }
+        assert not [name for name in imported if name.split(".")[0] == "app"]
+
+
+def test_only_the_clock_reads_the_time() -> None:
+    for file in (ROOT / "app").rglob("*.py"):
+        names = {
+            f"{node.value.id}.{node.attr}"
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        }
+        read = names & {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "date.today"}
+        assert not read or file.name == "clock.py", file
+
+
+def test_no_room_is_named_after_nothing() -> None:
+    for path in (ROOT / "app").rglob("*"):
+        assert not any(name in path.stem.lower() for name in SHADY_NAMES), path
+        if path.suffix == ".py" and path.parent.name != "versions":
+            assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_nothing_names_a_registry() -> None:
+    for file in (ROOT / "requirements").glob("*.txt"):
+        assert "://" not in file.read_text().replace("# ", "")
+
+
+def test_the_container_runs_without_a_shell_and_without_root() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    lines = text.replace("\\\n", " ").splitlines()
+    for line in lines:
+        words = line.split(maxsplit=1)
+        if words and words[0] in ("CMD", "ENTRYPOINT", "RUN"):
+            assert words[1].startswith("["), line
+        if words and words[0] == "COPY" and "--from" not in line:
+            source = [word for word in words[1].split() if not word.startswith("--")][0]
+            assert (ROOT / source).exists(), line
+    assert "HEALTHCHECK" in text
+    assert 'CMD ["/opt' in text
+    assert [line for line in lines if line.startswith("USER ")] == ["USER 10001:10001"]

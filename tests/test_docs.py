@@ -1,0 +1,73 @@
+"""What the documents say is held against what is there."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.policies.load import load
+from app.policies.source import Snapshot
+from app.settings import PREFIX, Settings
+from tests.live.gate import ROOT, running
+
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/*.md")]
+)
+
+
+def _prose(page: Path) -> str:
+    return re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_internal_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", _prose(page)):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_settings_table_is_true() -> None:
+    found = re.findall(r"^\| `(FREEZEGATE_\w+)` \|(.*?)\|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    rows = {name: default.strip() for name, default in found}
+    expected = {
+        f"{PREFIX}{name.upper()}": f"`{field.default}`" if field.default is not None else ""
+        for name, field in Settings.model_fields.items()
+    }
+    assert rows == expected
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/policies.md"])
+def test_the_policies_of_a_page_load(page: str) -> None:
+    snippets = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert snippets
+    for snippet in snippets:
+        head = "" if "version:" in snippet else "version: 1\nenvironments: [production, staging]\n"
+        assert load(Snapshot.of(head + snippet)).policy_set.policies
+
+
+def test_every_window_of_the_reference_loads() -> None:
+    text = (ROOT / "docs/policies.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| `(.*?)` \| .*\|$", text.partition("## Windows")[2], re.MULTILINE)
+    calendar = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nEND:VCALENDAR\r\n"
+    head = "version: 1\npolicies:\n  - id: a\n    title: t\n    reason: r\n    when:\n"
+    for kind, example in rows:
+        snapshot = Snapshot.of(f"{head}      - {kind}: {example}\n", calendars={"releases.ics": calendar})
+        assert load(snapshot).policy_set.policies[0].when[0].kind == kind
+    assert len(rows) == 8
+
+
+def test_the_readmes_curls_do_what_it_says(tmp_path: Path) -> None:
+    asked = re.findall(
+        r'curl -f "http://127.0.0.1:1400(\S+at=\S+)" +# (\d+)', (ROOT / "README.md").read_text()
+    )
+    assert [status for _, status in asked] == ["200", "423"]
+    with running(ROOT / "policies.yaml", tmp_path / "gate.db") as gate:
+        for path, status in asked:
+            assert httpx.get(gate.url + path).status_code == int(status)
+
+
+def test_every_room_that_the_readme_names_exists() -> None:
+    table = (ROOT / "README.md").read_text().partition("## Find your way")[2].partition("How it works")[0]
+    paths = re.findall(r"`(app/[\w/.]+)`", table)
+    assert len(paths) >= 10
+    assert all((ROOT / path).exists() for path in paths)
