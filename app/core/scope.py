@@ -65,17 +65,17 @@ class ScopeTimeline:
         if present.start <= at < present.end:
             return present
         number = at >> BLOCK_BITS
-        block = self._block(number)
-        index = bisect_right(block.starts, at) - 1
-        ends = block.starts[index + 1] if index + 1 < len(block.starts) else block_span(number)[1]
-        blocking, warnings = self._holders(block.holders[index], at)
+        block = self._blocks.get(number) or self._block(number)
+        starts = block.starts
+        after = bisect_right(starts, at)
+        holders = block.holders[after - 1]
         self._present = present = Verdict(
-            block.starts[index],
-            ends,
-            block.holders[index],
-            blocking,
-            warnings,
-            block.flips[index] or self._tail(number) or None,
+            starts[after - 1],
+            starts[after] if after < len(starts) else block_span(number)[1],
+            holders,
+            self._stretches(holders & self._vetoing, at),
+            self._stretches(holders & ~self._vetoing, at),
+            block.flips[after - 1] or self._tail(number) or None,
         )
         return present
 
@@ -149,15 +149,14 @@ class ScopeTimeline:
             first.setdefault(id(stretch.policy), stretch)
         return tuple(first[id(line.policy)] for line in self._timelines if id(line.policy) in first)
 
-    def _holders(self, holders: int, at: int) -> tuple[tuple[Stretch, ...], tuple[Stretch, ...]]:
-        return self._stretches(holders & self._vetoing, at), self._stretches(holders & ~self._vetoing, at)
-
     def _stretches(self, bits: int, at: int) -> tuple[Stretch, ...]:
+        if not bits:
+            return ()
+        timelines = self._timelines
         stretches: list[Stretch] = []
         while bits:
             lowest = bits & -bits
-            stretch = self._timelines[lowest.bit_length() - 1].stretch(at)
-            if stretch is not None:
+            if stretch := timelines[lowest.bit_length() - 1].stretch(at):
                 stretches.append(stretch)
             bits ^= lowest
         return tuple(stretches)

@@ -82,7 +82,8 @@ class PolicyTimeline:
         self.zone = zone
         self._budget = budget
         self._blocks: dict[int, array[int]] = {}
-        self._stretches: dict[tuple[int, int], Stretch] = {}
+        self._stretches: dict[int, Stretch] = {}
+        """By the boundary, within its block, at which each begins."""
 
     def edges(self, block: int) -> "array[int]":
         """Start and end, start and end, … of what this policy holds within a block."""
@@ -96,20 +97,21 @@ class PolicyTimeline:
     def forget(self, block: int) -> None:
         """Let go of a compiled block."""
         edges = self._blocks.pop(block, ())
-        for index in range(0, len(edges), 2):
-            self._stretches.pop((block, index), None)
+        for edge in edges[::2]:
+            self._stretches.pop(edge, None)
 
     def stretch(self, at: int) -> Stretch | None:
         """The stretch around an instant, or None if the policy holds nothing then."""
         block = at >> BLOCK_BITS
-        edges = self.edges(block)
+        edges = self._blocks.get(block) or self.edges(block)
         index = bisect_right(edges, at) - 1
         if index < 0 or index & 1:
             return None
-        stretch = self._stretches.get((block, index))
+        edge = edges[index]
+        stretch = self._stretches.get(edge)
         if stretch is None:
-            start, end = self._extend(block, edges[index], edges[index + 1])
-            stretch = self._stretches[block, index] = Stretch(self.policy, self.zone, start, end)
+            start, end = self._extend(block, edge, edges[index + 1])
+            stretch = self._stretches[edge] = Stretch(self.policy, self.zone, start, end)
         return stretch
 
     def stretches(self, start: int, until: int) -> Iterator[Stretch]:
