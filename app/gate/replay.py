@@ -1,7 +1,7 @@
 """Evaluating a recorded decision again, by the policies that it was made by."""
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from app.core.decision import Question
 from app.gate.claim import claim_body
@@ -10,7 +10,19 @@ from app.gate.in_force import InForce
 from app.gate.versions import holidays_version, tzdata_version
 from app.policies.load import load_untested
 from app.policies.source import Snapshot
-from app.store.store import Store
+from app.store.records import DecisionRecord
+
+
+class KeptRecords(Protocol):
+    """Where decisions and their policies are found again; `app.store.store.Store` is one."""
+
+    def decision(self, decision_id: str) -> DecisionRecord | None:
+        """A recorded decision."""
+        ...
+
+    def sources(self, revision: str) -> str | None:
+        """The text of a policy set."""
+        ...
 
 
 class Replay(NamedTuple):
@@ -27,17 +39,18 @@ class Replay(NamedTuple):
         return self.recorded == self.evaluated
 
 
-def replay(store: Store, decision_id: str) -> Replay:
+def replay(records: KeptRecords, decision_id: str) -> Replay:
     """Evaluate a recorded decision again.
 
     Raises:
         UnknownRecordError: there is no such decision, or its policies were not kept.
+        PolicyFileError: its policies are no longer accepted, by the holidays known now, say.
         StoreUnavailableError: the record can't be read.
     """
-    record = store.decision(decision_id)
+    record = records.decision(decision_id)
     if record is None:
         raise UnknownRecordError("there is no decision of that id")
-    sources = store.sources(record.policy_revision)
+    sources = records.sources(record.policy_revision)
     if sources is None:
         raise UnknownRecordError("the policies of that decision were not kept")
     snapshot = Snapshot.from_json(sources)

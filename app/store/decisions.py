@@ -1,25 +1,17 @@
 """The decisions that were claimed."""
 
-import json
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
+from app.store.engine import insert_rows
 from app.store.errors import IdempotencyConflictError
 from app.store.records import DecisionRecord, Recorded
-from app.store.tables import decisions
+from app.store.tables import HAS_KEY, decisions
 
-_COLUMNS: Final = DecisionRecord._fields
-
-# One statement however many claims share the commit: the rows travel as one JSON text.
-_VALUES: Final = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(_COLUMNS)))
-_INSERT: Final = (
-    f"INSERT INTO decisions ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of our own fields
-    f"SELECT {_VALUES} FROM json_each(?) "
-    "WHERE true ON CONFLICT (caller, idempotency_key) DO NOTHING"
-)
+_ANOTHER_OF_ITS_KEY: Final = f"(caller, idempotency_key) WHERE {HAS_KEY}"
 
 
 def record(connection: Connection, claims: Sequence[DecisionRecord]) -> list[Recorded | Exception]:
@@ -27,29 +19,33 @@ def record(connection: Connection, claims: Sequence[DecisionRecord]) -> list[Rec
 
     An earlier decision of the same caller, key and request stands in place of a new one.
     """
-    connection.exec_driver_sql(_INSERT, (json.dumps(claims),))
-    return [
-        Recorded(claim.body, claim.outcome, claim.opens_at)
-        if claim.idempotency_key is None
-        else _standing(connection, claim)
-        for claim in claims
-    ]
+    if insert_rows(connection, decisions, claims, _ANOTHER_OF_ITS_KEY) == len(claims):
+        return [Recorded(claim.body, claim.outcome, claim.opens_at) for claim in claims]
+    return [_standing(connection, claim) for claim in claims]
 
 
 def find(connection: Connection, decision_id: str) -> DecisionRecord | None:
     """The decision of an id."""
-    query = select(*(decisions.c[name] for name in _COLUMNS)).where(decisions.c.id == decision_id)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(select(decisions).where(decisions.c.id == decision_id)).one_or_none()
     return None if row is None else DecisionRecord._make(row)
 
 
-def latest(connection: Connection, limit: int) -> list[DecisionRecord]:
-    """The newest decisions, newest first."""
-    query = select(*(decisions.c[name] for name in _COLUMNS)).order_by(decisions.c.id.desc()).limit(limit)
+def latest(connection: Connection, limit: int, before: str | None) -> list[DecisionRecord]:
+    """The newest decisions, newest first; of those older than `before`, the id of one."""
+    query = select(decisions).order_by(decisions.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(decisions.c.id < before)
     return [DecisionRecord._make(row) for row in connection.execute(query)]
 
 
+def count(connection: Connection) -> int:
+    """How many there are."""
+    return connection.execute(select(func.count()).select_from(decisions)).scalar_one()
+
+
 def _standing(connection: Connection, claim: DecisionRecord) -> Recorded | Exception:
+    if claim.idempotency_key is None:
+        return Recorded(claim.body, claim.outcome, claim.opens_at)
     query = select(
         decisions.c.body, decisions.c.outcome, decisions.c.opens_at, decisions.c.fingerprint
     ).where(decisions.c.caller == claim.caller, decisions.c.idempotency_key == claim.idempotency_key)

@@ -1,6 +1,18 @@
-"""The errors of the store; `app.gate` hands them on."""
+"""The errors of the store; `app.gate` hands them on.
+
+```
+FreezegateError                  (app.core.errors)
+├── DatabaseUrlError             the setting names no database that can be used
+├── StoreUnavailableError        a record was not taken or given in time; it may work again later
+└── IdempotencyConflictError     a key came back with another request
+```
+"""
 
 from app.core.errors import FreezegateError
+
+
+class DatabaseUrlError(FreezegateError):
+    """The database URL does not name a database that can be used."""
 
 
 class StoreUnavailableError(FreezegateError):

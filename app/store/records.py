@@ -7,6 +7,7 @@ class DecisionRecord(NamedTuple):
     """A decision that was claimed, with all that is needed to evaluate it again."""
 
     id: str
+    """Sorts by time."""
     at: int
     """The instant it was decided for, in seconds."""
     recorded_at: int
@@ -15,6 +16,7 @@ class DecisionRecord(NamedTuple):
     environment: str
     change: str
     duration: int
+    """Of the deploy, in seconds."""
     outcome: str
     opens_at: int | None
     body: str
@@ -25,12 +27,20 @@ class DecisionRecord(NamedTuple):
     caller: str
     """Who claimed; empty for an anonymous caller."""
     idempotency_key: str | None
-    fingerprint: str
-    """Of the request, so that a key that comes back with another request is noticed."""
+    fingerprint: str | None
+    """Of the request, so that a key that comes back with another one is noticed; None without a key."""
     policy_revision: str
     tzdata_version: str
     holidays_version: str
     request_id: str
+
+
+class PolicyRevision(NamedTuple):
+    """The text of a policy set that was in force."""
+
+    revision: str
+    first_loaded_at: int
+    sources: str
 
 
 class Recorded(NamedTuple):

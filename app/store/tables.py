@@ -2,9 +2,17 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
 
 metadata: Final = MetaData()
+
+policy_revisions: Final = Table(
+    "policy_revisions",
+    metadata,
+    Column("revision", String(80), primary_key=True),
+    Column("first_loaded_at", BigInteger, nullable=False),
+    Column("sources", Text, nullable=False),
+)
 
 decisions: Final = Table(
     "decisions",
@@ -24,20 +32,24 @@ decisions: Final = Table(
     Column("run_url", Text),
     Column("caller", String(128), nullable=False),
     Column("idempotency_key", String(128)),
-    Column("fingerprint", String(64), nullable=False),
-    Column("policy_revision", String(80), nullable=False),
+    Column("fingerprint", String(64)),
+    # A decision whose policies were not kept could not be evaluated again: the database refuses it.
+    Column("policy_revision", String(80), ForeignKey(policy_revisions.c.revision), nullable=False),
     Column("tzdata_version", String(32), nullable=False),
     Column("holidays_version", String(32), nullable=False),
     Column("request_id", String(64), nullable=False),
-    Index("decisions_idempotency", "caller", "idempotency_key", unique=True),
 )
 
-policy_revisions: Final = Table(
-    "policy_revisions",
-    metadata,
-    Column("revision", String(80), primary_key=True),
-    Column("first_loaded_at", BigInteger, nullable=False),
-    Column("sources", Text, nullable=False),
+HAS_KEY: Final = "idempotency_key IS NOT NULL"
+
+# Most claims carry no key and stay out of the index.
+Index(
+    "decisions_idempotency",
+    decisions.c.caller,
+    decisions.c.idempotency_key,
+    unique=True,
+    sqlite_where=text(HAS_KEY),
+    postgresql_where=text(HAS_KEY),
 )
 
 schema_version: Final = Table(

@@ -7,21 +7,27 @@ answered second.
 """
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from app.core.errors import FreezegateError
 from app.store.errors import StoreUnavailableError
 
 DEADLINE: Final = 2.0
 """Seconds that a claim waits for its commit."""
 
 MOST_WAITING: Final = 10_000
-MOST_TOGETHER: Final = 512
+_MOST_TOGETHER: Final = 512
+
+_logger: Final = logging.getLogger("freezegate.store")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_Results = Sequence[Result | Exception] | Exception
 
 
 class _Waiting(NamedTuple, Generic[Item, Result]):
@@ -32,11 +38,19 @@ class _Waiting(NamedTuple, Generic[Item, Result]):
 class Writer(Generic[Item, Result]):
     """Writes items in batches on a thread of its own; use it from one event loop."""
 
-    def __init__(self, commit: Callable[[Sequence[Item]], Sequence[Result | Exception]]) -> None:
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        *,
+        deadline: float = DEADLINE,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
         """Write by `commit`, which commits a batch as a whole and gives a result for each item."""
         self._commit = commit
-        self._gathering: list[_Waiting[Item, Result]] = []
-        self._committing = False
+        self._deadline = deadline
+        self._most_waiting = most_waiting
+        self._gathering: dict[asyncio.Future[Result], Item] = {}
+        self._committing: list[_Waiting[Item, Result]] = []
         self._closed = False
         self._batches: queue.SimpleQueue[list[_Waiting[Item, Result]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="freezegate-writer", daemon=True)
@@ -45,31 +59,39 @@ class Writer(Generic[Item, Result]):
     async def write(self, item: Item) -> Result:
         """Write one item; returns when it is committed.
 
+        An item whose commit takes longer than the deadline may yet be written, without an answer.
+
         Raises:
             StoreUnavailableError: it was not committed in time, or can't be.
         """
-        if self._closed or len(self._gathering) >= MOST_WAITING:
+        if self._closed:
+            raise StoreUnavailableError("the gate is stopping")
+        if len(self._gathering) >= self._most_waiting:
             raise StoreUnavailableError("too many claims are waiting to be recorded")
         loop = self._start()
         future: asyncio.Future[Result] = loop.create_future()
         if not self._gathering and not self._committing:
             loop.call_soon(self._hand_over)
-        self._gathering.append(_Waiting(item, future))
+        self._gathering[future] = item
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(self._deadline):
                 return await future
         except TimeoutError:
             raise StoreUnavailableError("the decision could not be recorded in time") from None
+        finally:
+            # Whoever gave up waiting was told so, and must not be recorded as allowed after all.
+            self._gathering.pop(future, None)
 
-    async def close(self) -> None:
-        """Finish what is waiting, within the deadline, and stop the thread."""
+    async def close(self) -> bool:
+        """Finish what is waiting and stop the thread; False if either took longer than the deadline."""
         self._closed = True
-        waiting = [each.future for each in self._gathering if not each.future.done()]
+        waiting = [*self._gathering, *(each.future for each in self._committing)]
         if waiting:
-            await asyncio.wait(waiting, timeout=DEADLINE)
+            await asyncio.wait(waiting, timeout=self._deadline)
         if self._thread.is_alive():
             self._batches.put(None)
-            await asyncio.to_thread(self._thread.join, DEADLINE)
+            await asyncio.to_thread(self._thread.join, self._deadline)
+        return not self._thread.is_alive()
 
     def _start(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -79,24 +101,32 @@ class Writer(Generic[Item, Result]):
 
     def _hand_over(self) -> None:
         """Give what has gathered to the thread; runs on the loop."""
-        # Whoever gave up waiting was told so, and must not be recorded as allowed after all.
-        waiting = [each for each in self._gathering if not each.future.done()]
-        batch, self._gathering = waiting[:MOST_TOGETHER], waiting[MOST_TOGETHER:]
-        self._committing = bool(batch)
-        if batch:
-            self._batches.put(batch)
+        if self._committing or not self._gathering:
+            return
+        futures = list(islice(self._gathering, _MOST_TOGETHER))
+        self._committing = [_Waiting(self._gathering.pop(future), future) for future in futures]
+        self._batches.put(self._committing)
 
     def _work(self) -> None:
+        """Commit batches until told to stop; runs on the thread."""
         while (batch := self._batches.get()) is not None:
-            results: Sequence[Result | Exception]
+            results: _Results[Result]
             try:
                 results = self._commit([each.item for each in batch])
-            except Exception as error:  # noqa: BLE001 - whatever it is, no claim of the batch was recorded
-                results = [error] * len(batch)
+            except FreezegateError as error:
+                results = error
+            except Exception as error:
+                _logger.exception("a batch of claims could not be recorded")
+                results = error
             if self._loop is not None and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._resolve, batch, results)
 
-    def _resolve(self, batch: list[_Waiting[Item, Result]], results: Sequence[Result | Exception]) -> None:
+    def _resolve(self, batch: list[_Waiting[Item, Result]], results: _Results[Result]) -> None:
+        """Wake those whose batch is through; runs on the loop."""
+        self._committing = []
+        if isinstance(results, Exception):
+            # One each: an error that is raised in many places at once gathers all their tracebacks.
+            results = [StoreUnavailableError(_sentence(results)) for _ in batch]
         for waiting, result in zip(batch, results, strict=True):
             if waiting.future.done():
                 continue
@@ -104,6 +134,8 @@ class Writer(Generic[Item, Result]):
                 waiting.future.set_exception(result)
             else:
                 waiting.future.set_result(result)
-        self._committing = False
-        if self._gathering:
-            self._hand_over()
+        self._hand_over()
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, FreezegateError) else "the decision could not be recorded"

@@ -4,6 +4,11 @@ from alembic import context
 
 from app.store.tables import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    # SQLite can't change a column in place: alembic copies the table.
+    render_as_batch=True,
+)
 with context.begin_transaction():
     context.run_migrations()
