@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY
@@ -65,11 +65,6 @@ class Holidays(Window):
     bridge_days: bool = Field(
         False, strict=True, description="count a single working day between days off as well"
     )
-
-    @field_validator("categories", "names", "except_names", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _names_a_calendar(self) -> Self:

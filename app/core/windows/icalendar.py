@@ -129,13 +129,23 @@ def _check_event(event: Any) -> None:
         raise MalformedValueError(f"{name} has no DTSTART")
     for key in ("DTSTART", "DTEND", "RECURRENCE-ID"):
         value = event.get(key)
+        if isinstance(value, list):
+            raise MalformedValueError(f"{name} has more than one {key}")
         if value is not None and "TZID" in value.params and getattr(value.dt, "tzinfo", True) is None:
             raise MalformedValueError(f"{name} is in a time zone that nobody knows: {value.params['TZID']}")
     rules = event.get("RRULE", [])
     for rule in rules if isinstance(rules, list) else [rules]:
-        minutes, seconds = len(rule.get("BYMINUTE", "0")), len(rule.get("BYSECOND", "0"))
-        if rule["FREQ"][0] in ("SECONDLY", "MINUTELY") or minutes * seconds > 1:
-            raise MalformedValueError(f"{name} recurs more often than once an hour")
+        _check_rule(name, rule)
+
+
+def _check_rule(name: str, rule: Any) -> None:
+    if "FREQ" not in rule:
+        raise MalformedValueError(f"{name} has a recurrence without FREQ")
+    if any(interval < 1 for interval in rule.get("INTERVAL", ())):
+        raise MalformedValueError(f"{name} has a recurrence whose INTERVAL is not positive")
+    minutes, seconds = len(rule.get("BYMINUTE", "0")), len(rule.get("BYSECOND", "0"))
+    if rule["FREQ"][0] in ("SECONDLY", "MINUTELY") or minutes * seconds > 1:
+        raise MalformedValueError(f"{name} recurs more often than once an hour")
 
 
 @lru_cache(maxsize=64)
@@ -144,7 +154,7 @@ def _parse(text: str) -> Any:
 
     try:
         calendars = Calendar.from_ical(text, multiple=True)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except Exception as error:  # noqa: BLE001 - the library lets through whatever its parts raise
         raise MalformedValueError(f"not an iCalendar file: {error}") from None
     if len(calendars) != 1 or calendars[0].name != "VCALENDAR":
         raise MalformedValueError("not an iCalendar file: it holds exactly one VCALENDAR")
