@@ -83,7 +83,7 @@ def test_the_container_runs_without_a_shell_and_without_root() -> None:
         if words and words[0] in ("CMD", "ENTRYPOINT", "RUN"):
             assert words[1].startswith("["), line
         if words and words[0] == "COPY" and "--from" not in line:
-            source = [word for word in words[1].split() if not word.startswith("--")][0]
+            source = next(word for word in words[1].split() if not word.startswith("--"))
             assert (ROOT / source).exists(), line
     assert "HEALTHCHECK" in text
     assert 'CMD ["/opt' in text
