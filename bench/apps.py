@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 import app.main
 from app.server.log import configure
+from app.server.protocol import DeadlineProtocol
 from app.settings import Settings
 from app.store.records import DecisionRecord, Recorded
 from app.store.store import Store
@@ -76,7 +77,13 @@ def main() -> None:
     sys.setswitchinterval(0.0002)
     application = bare() if name == "bare" else gate(folder)
     uvicorn.run(
-        application, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False
+        application,
+        port=port,
+        http="httptools" if name == "bare" else DeadlineProtocol,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
     )
 
 

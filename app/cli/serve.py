@@ -66,6 +66,7 @@ def _serve(settings: Settings, loaded: "Policies") -> int:
     import uvicorn
 
     from app.server.log import configure
+    from app.server.protocol import DeadlineProtocol
 
     # By name: `main` puts everything together and stands above the command line.
     create_app = importlib.import_module("app.main").create_app
@@ -84,7 +85,7 @@ def _serve(settings: Settings, loaded: "Policies") -> int:
         server_header=False,
         timeout_graceful_shutdown=10,
         proxy_headers=False,
-        http="httptools",
+        http=DeadlineProtocol,
         loop="auto",  # uvloop, where the platform has it
         ws="none",
         lifespan="on",  # "auto" would go on after a start that failed
