@@ -66,7 +66,7 @@ def create_app(
         if not in_force.loaded:
             in_force.load(Source(chosen.policies), clock.now())
         store = await asyncio.to_thread(Store.open, chosen.database)
-        context = Context(clock, in_force, store, Claims(store, clock), metrics, recent, set())
+        context = Context(clock, in_force, store, Claims(store, clock), metrics, recent)
         await asyncio.to_thread(_remember, context)
         watcher = asyncio.create_task(_watch(context))
         app.state.context = context
@@ -113,7 +113,7 @@ def _look(context: Context) -> None:
         event(logging.ERROR, "policies refused; the set before stays in force", problems=problems)
     elif changed is not None:
         event(logging.INFO, "policies loaded", revision=changed.revision)
-    if context.policies.in_force.revision not in context.remembered:
+    if not context.store.keeps(context.policies.in_force.revision):
         _remember(context)
 
 
@@ -121,7 +121,6 @@ def _remember(context: Context) -> None:
     """Keep the text of the policies in force, so that what they decide can be evaluated again."""
     in_force = context.policies.in_force
     context.store.remember_revision(in_force.revision, in_force.snapshot.to_json(), in_force.loaded_at)
-    context.remembered.add(in_force.revision)
 
 
 app: Final = create_app()

@@ -21,8 +21,6 @@ class Context(NamedTuple):
     claims: Claims
     metrics: Metrics
     recent: RecentAnswers
-    remembered: set[str]
-    """The policy revisions whose text is kept in the store."""
 
 
 def context(request: Request) -> Context:
