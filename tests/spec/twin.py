@@ -238,7 +238,7 @@ def occurrences(
         return
     first, last = shown(near[0], where).date() - DAY, shown(near[1], where).date() + DAY
     if kind == "cron":
-        yield from cron(spec, first, last, where)
+        yield from cron(spec, first, last, where, near)
         return
     local = {"weekly": weekly, "daily": daily, "dates": dates, "yearly": yearly, "holidays": holidays}
     for start, end in local[kind](spec, first, last):
@@ -247,15 +247,21 @@ def occurrences(
         yield (starts[0], ends[-1]) if wide else (starts[-1], ends[0])
 
 
-def cron(spec: dict[str, Any], first: date, last: date, where: ZoneInfo) -> Iterator[Occurrence]:
+def cron(
+    spec: dict[str, Any], first: date, last: date, where: ZoneInfo, near: Occurrence
+) -> Iterator[Occurrence]:
     if "duration" in spec:
         length = duration_of(spec["duration"])
         for at in firings(spec["start"], first - timedelta(seconds=length) - DAY, last, where):
             yield at, at + length
         return
-    closings = firings(spec["end"], first - 70 * DAY, last + 70 * DAY, where)
-    for at in firings(spec["start"], first - 70 * DAY, last, where):
-        yield at, min(end for end in closings if end > at)
+    # Far enough to see a closing on either side: some expressions fire twice a year.
+    for reach in (70 * DAY, 400 * DAY, 4000 * DAY):
+        closings = firings(spec["end"], first - reach, last + reach, where)
+        if closings and closings[0] < near[0] and closings[-1] > near[1]:
+            break
+    for at in firings(spec["start"], first - reach, last, where):
+        yield at, min((end for end in closings if end > at), default=LATEST)
 
 
 class Rule:
