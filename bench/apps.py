@@ -12,7 +12,7 @@ import app.main
 from app.server.log import configure
 from app.server.protocol import DeadlineProtocol
 from app.settings import Settings
-from app.store.records import DecisionRecord, Recorded
+from app.store.records import DecisionRecord, PolicyRevision, Recorded
 from app.store.store import Store
 
 POLICIES = Path(__file__).parents[1] / "policies.yaml"
@@ -36,7 +36,8 @@ class Ten(BaseModel):
 class Unrecorded(Store):
     """Takes decisions and keeps none."""
 
-    async def record(self, claim: DecisionRecord) -> Recorded:  # type: ignore[override]
+    async def record(self, claim: DecisionRecord, policies: PolicyRevision | None = None) -> Recorded:
+        del policies
         return Recorded(claim.body, claim.outcome, claim.opens_at)
 
 

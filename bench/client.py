@@ -42,6 +42,8 @@ class _Connection(asyncio.Protocol):
         if not found or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]):
             return
         self._buffer = b""
+        if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 423")):
+            raise RuntimeError(f"not an answer: {head[:60]!r}")
         now = time.perf_counter()
         self._latencies.append(now - self._sent)
         if now < self._until:
