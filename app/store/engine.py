@@ -22,6 +22,8 @@ _PRAGMAS: Final = (
     # macOS: flush through the drive's cache, too. Nothing elsewhere.
     "fullfsync = ON",
     "foreign_keys = ON",
+    # The log grows while somebody reads for long; afterwards it shrinks to 64 MiB.
+    "journal_size_limit = 67108864",
 )
 
 _ROWS_TOGETHER: Final = 64
@@ -91,7 +93,8 @@ def is_present(connection: Connection) -> bool:
     Raises:
         OSError: there is no such file any more.
     """
-    return bool(connection.info[_FILE] == _identity(_file(connection.engine.url)))
+    file, identity = connection.info[_FILE]
+    return bool(_identity(file) == identity)
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], unless: str) -> int:
@@ -183,9 +186,9 @@ def _identity(file: Path) -> tuple[int, int]:
 
 
 def _note_file(file: Path, _: Any, entry: Any) -> None:
-    entry.info[_FILE] = _identity(file)
+    entry.info[_FILE] = (file, _identity(file))
 
 
 def _check_file(file: Path, _: Any, entry: Any, __: Any) -> None:
-    if entry.info[_FILE] != _identity(file):
+    if entry.info[_FILE] != (file, _identity(file)):
         raise DisconnectionError("the database file was replaced")

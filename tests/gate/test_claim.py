@@ -134,6 +134,18 @@ async def test_a_decision_that_could_not_be_recorded_is_none(claims: Claims, sto
         await claims.claim(Claim(Question("api")), POLICIES)
 
 
+async def test_policies_that_could_not_be_kept_are_kept_with_the_next_decision(
+    claims: Claims, store: MemoryStore
+) -> None:
+    store.available = False
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError):
+            await claims.claim(Claim(Question("api")), POLICIES)
+    store.available = True
+    await claims.claim(Claim(Question("api")), POLICIES)
+    assert set(store.policies) == {POLICIES.revision}
+
+
 async def test_an_unknown_name_is_refused_and_leaves_no_record(claims: Claims, store: MemoryStore) -> None:
     with pytest.raises(UnknownNameError):
         await claims.claim(Claim(Question("api", "moon")), POLICIES)

@@ -6,8 +6,10 @@ import os
 import resource
 import shutil
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -86,8 +88,9 @@ async def test_a_full_database_refuses_and_recovers(store: Store, file: Path) ->
     store._connection.drop()
     store._engine.dispose()
     large = decision(2)._replace(ref="x" * 100_000)
-    with pytest.raises(StoreUnavailableError):
-        await store.record(large)
+    odd = decision(3)._replace(ref="half a pair: \ud83d")
+    results = await asyncio.gather(*map(store.record, (odd, large)), return_exceptions=True)
+    assert [type(each) for each in results] == [StoreUnavailableError] * 2
     event.remove(store._engine, "connect", fill)
     store._engine.dispose()
     await store.record(large)
@@ -143,8 +146,10 @@ async def test_a_file_that_was_replaced_is_the_one_that_is_written_to(store: Sto
     ):
         source.backup(target)
     await store.record(decision(1))
+    assert store.count_decisions() == 1
     remove(file)
     shutil.move(backup, file)
+    assert store.count_decisions() == 0
     await store.record(decision(2), POLICIES)
     assert [each.id for each in store.latest_decisions(10)] == ["dec_000002"]
 
@@ -192,3 +197,20 @@ async def test_a_damaged_file_refuses_and_says_so_once(
     caplog.set_level("INFO")
     await store.record(decision(2))
     assert caplog.records[-1].message == "decisions are recorded again"
+
+
+async def test_a_disk_that_answers_no_more_is_not_waited_for_at_the_end(hasty: Store) -> None:
+    stuck = threading.Event()
+    commit = hasty._writer._commit
+
+    def hang(claims: Sequence[Any]) -> Any:
+        stuck.wait(30)
+        return commit(claims)
+
+    hasty._writer._commit = hang
+    with pytest.raises(StoreUnavailableError, match="in time"):
+        await hasty.record(decision(1))
+    await hasty.close()
+    stuck.set()
+    await asyncio.to_thread(hasty._writer._thread.join, 30)
+    assert hasty.count_decisions() == 1
