@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import sqlite3
+import threading
 from pathlib import Path
 
 import httpx
@@ -12,16 +13,17 @@ BURSTS = 30
 AT_ONCE = 8
 
 
-def claims(url: str) -> list[str]:
+def claims(url: str, under_way: threading.Event) -> list[str]:
     """Claim until the gate is gone; the ids of what it acknowledged."""
     acknowledged: list[str] = []
-    with httpx.Client(base_url=url, timeout=5) as client:
+    with httpx.Client(base_url=url, timeout=30) as client:
         while True:
             try:
                 reply = client.post("/can-deploy", json={"service": "api"})
             except httpx.HTTPError:
                 return acknowledged
             acknowledged.append(reply.json()["decision_id"])
+            under_way.set()
 
 
 def test_no_acknowledged_claim_is_missing_after_kill_9(tmp_path: Path) -> None:
@@ -30,14 +32,16 @@ def test_no_acknowledged_claim_is_missing_after_kill_9(tmp_path: Path) -> None:
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for burst in range(BURSTS):
             gate = start(ROOT / "policies.yaml", database)
-            waiting = [pool.submit(claims, gate.url) for _ in range(AT_ONCE)]
-            concurrent.futures.wait(waiting, timeout=0.15 + burst * 0.01)
+            under_way = threading.Event()
+            waiting = [pool.submit(claims, gate.url, under_way) for _ in range(AT_ONCE)]
+            assert under_way.wait(60)
+            concurrent.futures.wait(waiting, timeout=burst * 0.01)
             gate.process.kill()
             gate.process.wait(10)
             assert gate.process.stderr is not None
             gate.process.stderr.close()
             for each in waiting:
-                acknowledged.update(each.result(20))
+                acknowledged.update(each.result(60))
             connection = sqlite3.connect(database)
             recorded = {row[0] for row in connection.execute("SELECT id FROM decisions")}
             whole = connection.execute("PRAGMA integrity_check").fetchone()
