@@ -9,6 +9,7 @@ from pydantic import BaseModel, SecretStr
 from starlette.types import ASGIApp
 
 import app.main
+from app.server.interpreter import tune
 from app.server.log import configure
 from app.server.protocol import DeadlineProtocol
 from app.settings import Settings
@@ -75,8 +76,8 @@ def main() -> None:
         app.main.Store = Unrecorded  # type: ignore[attr-defined]
     if name != "bare":
         configure("info")
-    sys.setswitchinterval(0.0002)
     application = bare() if name == "bare" else gate(folder)
+    tune()
     uvicorn.run(
         application,
         port=port,

@@ -23,6 +23,7 @@ from app.core.decision import Question
 from app.gate.claim import Claim, Claims, Records
 from app.gate.in_force import InForce, Policies
 from app.policies.source import Source
+from app.server.interpreter import tune
 from app.store.records import DecisionRecord, PolicyRevision, Recorded
 from app.store.store import Store
 
@@ -126,7 +127,7 @@ def flush(folder: Path) -> float:
 
 def main() -> None:
     os.sched_setaffinity(0, {0})
-    sys.setswitchinterval(0.0002)
+    tune()
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
         print(f"one commit of one row: {flush(Path(folder)):.2f} ms")
         uvloop.run(compare(Path(folder)))

@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,9 +17,6 @@ from app.settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
     from app.gate.in_force import Policies
-
-_SWITCH_INTERVAL: Final = 0.0002
-"""Seconds between hand-overs of the interpreter; the default of 5 ms makes answers wait for commits."""
 
 _BACKLOG: Final = 2048
 """Connections that the system holds until they are taken."""
@@ -65,6 +61,7 @@ def _load(settings: Settings) -> "Policies":
 def _serve(settings: Settings, loaded: "Policies") -> int:
     import uvicorn
 
+    from app.server.interpreter import tune
     from app.server.log import configure
     from app.server.protocol import DeadlineProtocol
 
@@ -77,9 +74,10 @@ def _serve(settings: Settings, loaded: "Policies") -> int:
         fail(f"can't listen on {settings.host}:{settings.port}: {error.strerror}")
         return UNDECIDED
     configure(settings.log_level)
-    sys.setswitchinterval(_SWITCH_INTERVAL)
+    application = create_app(settings, loaded=loaded)
+    tune()
     config = uvicorn.Config(
-        create_app(settings, loaded=loaded),
+        application,
         log_config=None,
         access_log=False,
         server_header=False,
