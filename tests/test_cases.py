@@ -65,7 +65,7 @@ def test_the_engine_answers_as_worked_out_by_hand(case: dict[str, Any]) -> None:
         assert decision.outcome.value == question["expect"], question
         if "by" in question:
             named = decision.blocking or decision.warnings
-            assert [stretch.policy.id for stretch in named] == question["by"], question
+            assert [stretch.rule.id for stretch in named] == question["by"], question
         if "flips_at" in question:
             expected = None if question["flips_at"] == "null" else parse_instant(question["flips_at"])
             assert decision.flips_at == expected, question

@@ -39,18 +39,18 @@ def answer(decision: Decision, home: Zone, revision: str, decision_id: str | Non
 
 def entry(stretch: Stretch, at: int) -> dict[str, Any]:
     """One entry of `blocking` or `warnings`."""
-    policy = stretch.policy
+    rule = stretch.rule
     start, end = stretch.bounds(at)
     return {
-        "id": policy.id,
-        "kind": "policy",
-        "title": policy.title,
-        "reason": policy.reason,
+        "id": rule.id,
+        "kind": rule.kind,
+        "title": rule.title,
+        "reason": rule.reason,
         "from": instant_or_none(start),
         "until": instant_or_none(end),
-        "override": policy.overridable,
-        "contact": policy.contact,
-        "link": policy.link,
+        "override": rule.overridable,
+        "contact": rule.contact,
+        "link": rule.link,
     }
 
 

@@ -6,9 +6,13 @@ These are plain values. `engine` finds them, `explain` puts them into sentences.
 from enum import StrEnum
 from typing import NamedTuple
 
+from app.core.freeze import Freeze
 from app.core.instant import LOOK_AHEAD
 from app.core.policy import Policy
 from app.core.wallclock import Zone
+
+Rule = Policy | Freeze
+"""What has a veto: a policy of the file, or an ad-hoc freeze."""
 
 
 class Outcome(StrEnum):
@@ -30,12 +34,12 @@ class Question(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """A policy and the stretch of time through which it vetoes (or, if it only warns, warns).
+    """A rule and the stretch of time through which it vetoes (or, if it only warns, warns).
 
     A bound is None where it is more than the look-ahead away from every instant it was made for.
     """
 
-    policy: Policy
+    rule: Rule
     zone: Zone
     start: int | None
     end: int | None

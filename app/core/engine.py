@@ -1,20 +1,22 @@
-"""The engine: a policy set, ready to answer.
+"""The engine: a policy set and the ad-hoc freezes beside it, ready to answer.
 
-Policies that match a request are found once for each distinct service, environment and kind of
-change, and remembered in a bounded cache. Requests that the same policies match share a timeline.
+What matches a request is found once for each distinct service, environment and kind of change, and
+remembered in a bounded cache. Requests that the same rules match share a timeline. Freezes come and
+go: an engine with others shares all that was compiled of the policies.
 """
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from threading import Lock
 from typing import Final
 from weakref import WeakValueDictionary
 
 from app.core.decision import Decision, Question
 from app.core.errors import UnknownNameError
+from app.core.freeze import Freeze
 from app.core.instant import in_range
 from app.core.policy import SERVICE_ZONE, Policy, PolicySet, Selector
 from app.core.scope import ScopeTimeline
-from app.core.timeline import BLOCK_BITS, BlockBudget, PolicyTimeline
+from app.core.timeline import BLOCK_BITS, BlockBudget, FreezeTimeline, PolicyTimeline, RuleTimeline
 from app.core.wallclock import Zone, zone
 
 SCOPES_REMEMBERED: Final = 4096
@@ -27,23 +29,23 @@ class Engine:
 
     def __init__(self, policy_set: PolicySet) -> None:
         """Index the policies; nothing is compiled before it is asked for, see `prepare`."""
-        self.policy_set = policy_set
-        self._catalogue = policy_set.services or {}
-        self._tags = {name: frozenset(service.tags) for name, service in self._catalogue.items()}
-        self._known = {
-            "environment": tuple(policy_set.environments),
-            "change": tuple(policy_set.changes),
-        }
-        self._budget = BlockBudget()
-        self._timelines: dict[tuple[int, str], PolicyTimeline] = {}
-        self._shared: WeakValueDictionary[tuple[PolicyTimeline, ...], ScopeTimeline] = WeakValueDictionary()
-        self._index: dict[_Key | None, list[int]] = {}
-        self._numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
-        for number, policy in enumerate(policy_set.policies):
-            for key in _keys(policy):
-                self._index.setdefault(key, []).append(number)
-        self.scope = lru_cache(maxsize=SCOPES_REMEMBERED)(self._scope)
-        """The timeline of a service, environment and kind of change, as `_scope` finds it."""
+        self._use(_Compiled(policy_set), ())
+
+    def with_freezes(self, freezes: Sequence[Freeze]) -> "Engine":
+        """An engine of the same policies, with these ad-hoc freezes and no others."""
+        other = object.__new__(Engine)
+        other._use(self._compiled, freezes)
+        return other
+
+    def _use(self, compiled: "_Compiled", freezes: Sequence[Freeze]) -> None:
+        self.policy_set = compiled.policy_set
+        self.freezes = tuple(freezes)
+        self._compiled = compiled
+        home = zone(self.policy_set.timezone)
+        self._lasting = [FreezeTimeline(freeze, home) for freeze in freezes]
+        self._shared: WeakValueDictionary[tuple[RuleTimeline, ...], ScopeTimeline] = WeakValueDictionary()
+        self._scopes: dict[tuple[str, str, str], ScopeTimeline] = {}
+        self._remembering = Lock()
 
     def decide(self, question: Question, at: int) -> Decision:
         """Answer a question at an instant.
@@ -55,21 +57,39 @@ class Engine:
         scope = self.scope(question.service, question.environment, question.change)
         return scope.decide(question, in_range(at))
 
+    def is_prepared(self, question: Question, at: int) -> bool:
+        """Whether a question can be answered from what is compiled; else it may take milliseconds."""
+        scope = self._scopes.get((question.service, question.environment, question.change))
+        return scope is not None and scope.is_compiled(at)
+
+    def scope(self, service: str, environment: str, change: str) -> ScopeTimeline:
+        """The timeline of a service, environment and kind of change.
+
+        Raises:
+            UnknownNameError: the policies list no such environment, kind of change or service.
+        """
+        key = (service, environment, change)
+        scope = self._scopes.get(key)
+        if scope is None:
+            scope = self._scope(service, environment, change)
+            with self._remembering:
+                if len(self._scopes) >= SCOPES_REMEMBERED:
+                    del self._scopes[next(iter(self._scopes))]
+                self._scopes[key] = scope
+        return scope
+
     def environment(self, environment: str) -> ScopeTimeline:
         """The timeline of an environment itself: what holds for a service that nothing singles out.
 
         Raises:
             UnknownNameError: the policies list no such environment.
         """
-        self._check_name("environment", environment)
+        self._check_name("environment", environment, self.policy_set.environments)
         return self._match("", frozenset(), environment, self.policy_set.changes[0], None)
 
     def prepare(self, at: int) -> None:
         """Compile the block around an instant for every policy, ahead of the first question."""
-        zones = {service.timezone for service in self._catalogue.values()} | {None}
-        for number, policy in enumerate(self.policy_set.policies):
-            for name in zones if policy.timezone == SERVICE_ZONE else (None,):
-                self._timeline(number, name).edges(at >> BLOCK_BITS)
+        self._compiled.prepare(at)
 
     def timeline(self, policy_id: str) -> PolicyTimeline:
         """The timeline of one policy, in the file's zone where it is read in the service's.
@@ -77,41 +97,67 @@ class Engine:
         Raises:
             UnknownNameError: there is no such policy.
         """
-        number = self._numbers.get(policy_id)
-        if number is None:
-            raise UnknownNameError("policy", policy_id, ())
-        return self._timeline(number, None)
+        return self._compiled.timeline_of(policy_id)
 
     def _scope(self, service: str, environment: str, change: str) -> ScopeTimeline:
-        self._check_name("environment", environment)
-        self._check_name("change", change)
-        known = self._catalogue.get(service)
-        if known is None and self.policy_set.services is not None and self._refuses_unknown:
+        self._check_name("environment", environment, self.policy_set.environments)
+        self._check_name("change", change, self.policy_set.changes)
+        catalogue = self.policy_set.services
+        known = (catalogue or {}).get(service)
+        if known is None and catalogue is not None and self.policy_set.unknown_services == "refuse":
             raise UnknownNameError("service", service, ())
-        tags = self._tags.get(service, frozenset())
+        tags = frozenset(known.tags) if known else frozenset()
         return self._match(service, tags, environment, change, known.timezone if known else None)
 
     def _match(
         self, service: str, tags: frozenset[str], environment: str, change: str, service_zone: str | None
     ) -> ScopeTimeline:
-        matching = tuple(
-            self._timeline(number, service_zone)
-            for number in self._candidates(service, tags)
-            if self.policy_set.policies[number].matches(service, tags, environment, change)
-        )
+        request = (service, tags, environment, change)
+        # Freezes first: whoever is stopped by an incident should read that before the calendar.
+        freezes = (line for line in self._lasting if line.rule.matches(*request))
+        matching: tuple[RuleTimeline, ...] = (*freezes, *self._compiled.matching(*request, service_zone))
         scope = self._shared.get(matching)
         if scope is None:
-            scope = self._shared[matching] = ScopeTimeline(matching, self._budget)
+            scope = self._shared[matching] = ScopeTimeline(matching, self._compiled.budget)
         return scope
 
-    def _check_name(self, field: str, name: str) -> None:
-        known = self._known[field]
+    def _check_name(self, field: str, name: str, known: list[str]) -> None:
         if name not in known:
-            raise UnknownNameError(field, name, known)
+            raise UnknownNameError(field, name, tuple(known))
 
-    @property
-    def _refuses_unknown(self) -> bool:
-        return self.policy_set.unknown_services == "refuse"
+
+class _Compiled:
+    """The policies of a set, found by what they apply to, with their timelines."""
+
+    def __init__(self, policy_set: PolicySet) -> None:
+        self.policy_set = policy_set
+        self.budget = BlockBudget()
+        self._timelines: dict[tuple[int, str], PolicyTimeline] = {}
+        self._index: dict[_Key | None, list[int]] = {}
+        self._numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
+        for number, policy in enumerate(policy_set.policies):
+            for key in _keys(policy):
+                self._index.setdefault(key, []).append(number)
+
+    def prepare(self, at: int) -> None:
+        zones = {service.timezone for service in (self.policy_set.services or {}).values()} | {None}
+        for number, policy in enumerate(self.policy_set.policies):
+            for name in zones if policy.timezone == SERVICE_ZONE else (None,):
+                self._timeline(number, name).edges(at >> BLOCK_BITS)
+
+    def timeline_of(self, policy_id: str) -> PolicyTimeline:
+        number = self._numbers.get(policy_id)
+        if number is None:
+            raise UnknownNameError("policy", policy_id, ())
+        return self._timeline(number, None)
+
+    def matching(
+        self, service: str, tags: frozenset[str], environment: str, change: str, service_zone: str | None
+    ) -> Iterable[PolicyTimeline]:
+        """The timelines of the policies that apply to a request, in the order of the file."""
+        for number in self._candidates(service, tags):
+            if self.policy_set.policies[number].matches(service, tags, environment, change):
+                yield self._timeline(number, service_zone)
 
     def _candidates(self, service: str, tags: Iterable[str]) -> list[int]:
         """The policies that may match, in the order of the file."""
@@ -123,7 +169,7 @@ class Engine:
         read_in = self._zone(policy, service_zone)
         timeline = self._timelines.get((number, read_in.name))
         if timeline is None:
-            timeline = PolicyTimeline(policy, read_in, self._budget)
+            timeline = PolicyTimeline(policy, read_in, self.budget)
             timeline = self._timelines.setdefault((number, read_in.name), timeline)
         return timeline
 

@@ -40,8 +40,8 @@ def state(decision: Decision, home: Zone) -> str:
 
 
 def titles(stretches: tuple[Stretch, ...]) -> str:
-    """The titles of policies, joined."""
-    return "; ".join(stretch.policy.title.rstrip(".") for stretch in stretches)
+    """The titles of what vetoes or warns, joined."""
+    return "; ".join(stretch.rule.title.rstrip(".") for stretch in stretches)
 
 
 def local_time(instant: int, where: Zone, seen_from: int) -> str:

@@ -99,6 +99,9 @@ class Ceilings(_Part):
     approvals: int | None = Field(None, ge=0, le=10, description="how many other people must approve it")
 
 
+NO_CEILINGS = Ceilings.model_validate({})
+
+
 class Policy(_Part):
     """One rule, with the reason why it exists."""
 
@@ -137,6 +140,16 @@ class Policy(_Part):
     )
     when: list[WindowEntry] = Field(min_length=1, description="the windows of this policy, taken together")
     except_when: list[WindowEntry] = Field(default_factory=list, description="windows taken out of `when`")
+
+    @property
+    def kind(self) -> Literal["policy"]:
+        """What it is, beside ad-hoc freezes."""
+        return "policy"
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """What it asks of override tokens beyond what the file asks."""
+        return self.override if isinstance(self.override, Ceilings) else NO_CEILINGS
 
     @property
     def overridable(self) -> Literal["token", "never"]:

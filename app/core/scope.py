@@ -1,7 +1,7 @@
-"""What the policies that match one kind of request say together.
+"""What the rules that match one kind of request say together.
 
-Each block is cut into segments, between one boundary of any policy and the next. A segment knows
-which policies hold in it (a bit each) and when the combined answer next flips, so that an answer
+Each block is cut into segments, between one boundary of any rule and the next. A segment knows
+which rules hold in it (a bit each) and when the combined answer next flips, so that an answer
 is one bisection.
 """
 
@@ -15,14 +15,14 @@ from app.core.decision import Decision, Question, Stretch
 from app.core.instant import LATEST, LOOK_AHEAD
 from app.core.interval import Interval
 from app.core.policy import Effect
-from app.core.timeline import BLOCK_BITS, BlockBudget, PolicyTimeline, block_span, blocks_after
+from app.core.timeline import BLOCK_BITS, BlockBudget, RuleTimeline, block_span, blocks_after
 
 _UNKNOWN: Final = -1
 _NEVER: Final = 0
 
 
 class Verdict(NamedTuple):
-    """What holds at every instant from `start` to `end`; `holders` has a bit for each policy that does."""
+    """What holds at every instant from `start` to `end`; `holders` has a bit for each rule that does."""
 
     start: int
     end: int
@@ -46,17 +46,17 @@ class _Block:
 
 
 class ScopeTimeline:
-    """The timeline of all requests that the same policies match."""
+    """The timeline of all requests that the same rules match."""
 
-    def __init__(self, timelines: Sequence[PolicyTimeline], budget: BlockBudget) -> None:
-        """Combine `timelines`, whose order is that of the file."""
+    def __init__(self, timelines: Sequence[RuleTimeline], budget: BlockBudget) -> None:
+        """Combine `timelines`, in the order in which answers name them."""
         self._timelines = tuple(timelines)
         self._budget = budget
         self._blocks: dict[int, _Block] = {}
         self._present = Verdict(0, 0, 0, (), (), None)
-        self._vetoers = [line for line in timelines if line.policy.effect is not Effect.WARN]
+        self._vetoers = [line for line in timelines if line.rule.effect is not Effect.WARN]
         self._vetoing = sum(
-            1 << bit for bit, line in enumerate(timelines) if line.policy.effect is not Effect.WARN
+            1 << bit for bit, line in enumerate(timelines) if line.rule.effect is not Effect.WARN
         )
 
     def verdict(self, at: int) -> Verdict:
@@ -79,8 +79,15 @@ class ScopeTimeline:
         )
         return present
 
+    def is_compiled(self, at: int) -> bool:
+        """Whether the block of an instant is compiled, with what comes after it."""
+        block = self._blocks.get(at >> BLOCK_BITS)
+        if block is None:
+            return False
+        return block.tail != _UNKNOWN or block.flips[bisect_right(block.starts, at) - 1] != _NEVER
+
     def decide(self, question: Question, at: int) -> Decision:
-        """Answer a question that these policies match."""
+        """Answer a question that these rules match."""
         if question.duration > 1:
             return self._decide_through(question, at)
         verdict = self.verdict(at)
@@ -123,8 +130,8 @@ class ScopeTimeline:
         """Answer for every instant of ``[at, at + duration)``; it must fit as a whole."""
         end = min(at + question.duration, LATEST)
         spans = list(self.segments(at, end))
-        blocking = self._in_file_order(stretch for span in spans for stretch in span.blocking)
-        warnings = self._in_file_order(stretch for span in spans for stretch in span.warnings)
+        blocking = self._in_order(stretch for span in spans for stretch in span.blocking)
+        warnings = self._in_order(stretch for span in spans for stretch in span.warnings)
         if blocking:
             flips_at = self._first_fit(at, question.duration)
         else:
@@ -143,11 +150,11 @@ class ScopeTimeline:
             cursor = verdict.flips_at
         return cursor if not verdict.blocking else None
 
-    def _in_file_order(self, stretches: Iterator[Stretch]) -> tuple[Stretch, ...]:
+    def _in_order(self, stretches: Iterator[Stretch]) -> tuple[Stretch, ...]:
         first: dict[int, Stretch] = {}
         for stretch in stretches:
-            first.setdefault(id(stretch.policy), stretch)
-        return tuple(first[id(line.policy)] for line in self._timelines if id(line.policy) in first)
+            first.setdefault(id(stretch.rule), stretch)
+        return tuple(first[id(line.rule)] for line in self._timelines if id(line.rule) in first)
 
     def _stretches(self, bits: int, at: int) -> tuple[Stretch, ...]:
         if not bits:
@@ -169,7 +176,7 @@ class ScopeTimeline:
         return block
 
     def _compile(self, number: int) -> _Block:
-        """Sweep over the boundaries of all policies, flipping each one's bit as its boundary passes."""
+        """Sweep over the boundaries of all rules, flipping each one's bit as its boundary passes."""
         first, last = block_span(number)
         shift = len(self._timelines).bit_length()
         low_bits = (1 << shift) - 1

@@ -1,4 +1,4 @@
-"""Where one policy vetoes, as sorted UTC boundaries, compiled block by block.
+"""Where one rule vetoes, as sorted UTC boundaries; those of policies are compiled block by block.
 
 Time is cut into blocks of 2²³ seconds, about 97 days. A block is compiled when it is first asked
 for and found by bisection from then on, so that an instant in 2093 costs what one of today does,
@@ -8,12 +8,13 @@ and a set of ten thousand policies is ready as soon as its present block is.
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from threading import Lock
 from typing import Final, Protocol
 
 from app.core.decision import Stretch
+from app.core.freeze import Freeze
 from app.core.instant import EARLIEST, LATEST, LOOK_AHEAD
 from app.core.interval import Interval, clip, complement, normalise, subtract
 from app.core.policy import Effect, Policy
@@ -74,11 +75,11 @@ class BlockBudget:
 class PolicyTimeline:
     """Where one policy, read in one zone, vetoes or warns."""
 
-    __slots__ = ("_blocks", "_budget", "_stretches", "policy", "zone")
+    __slots__ = ("_blocks", "_budget", "_stretches", "rule", "zone")
 
     def __init__(self, policy: Policy, zone: Zone, budget: BlockBudget) -> None:
         """Take the windows of `policy` on the wall clock of `zone`."""
-        self.policy = policy
+        self.rule = policy
         self.zone = zone
         self._budget = budget
         self._blocks: dict[int, array[int]] = {}
@@ -111,7 +112,7 @@ class PolicyTimeline:
         stretch = self._stretches.get(edge)
         if stretch is None:
             start, end = self._extend(block, edge, edges[index + 1])
-            stretch = self._stretches[edge] = Stretch(self.policy, self.zone, start, end)
+            stretch = self._stretches[edge] = Stretch(self.rule, self.zone, start, end)
         return stretch
 
     def stretches(self, start: int, until: int) -> Iterator[Stretch]:
@@ -129,10 +130,10 @@ class PolicyTimeline:
                     cursor = stretch.end
 
     def _compile(self, span: Interval) -> list[Interval]:
-        opens = self.policy.effect is Effect.ALLOW_ONLY
-        held = _union(self.policy.when, span, Wall.of(self.zone, wide=not opens))
-        if self.policy.except_when:
-            held = subtract(held, _union(self.policy.except_when, span, Wall.of(self.zone, wide=opens)))
+        opens = self.rule.effect is Effect.ALLOW_ONLY
+        held = _union(self.rule.when, span, Wall.of(self.zone, wide=not opens))
+        if self.rule.except_when:
+            held = subtract(held, _union(self.rule.except_when, span, Wall.of(self.zone, wide=opens)))
         return complement(held, span) if opens else held
 
     def _extend(self, block: int, start: int, end: int) -> tuple[int | None, int | None]:
@@ -161,6 +162,35 @@ class PolicyTimeline:
             if end != block_span(later)[1]:
                 return end
         return None
+
+
+class FreezeTimeline:
+    """Where an ad-hoc freeze vetoes: one stretch, which needs no compiling."""
+
+    __slots__ = ("_span", "_stretch", "rule", "zone")
+
+    def __init__(self, freeze: Freeze, home: Zone) -> None:
+        """Tell the times of `freeze` in the zone `home`."""
+        self.rule = freeze
+        self.zone = home
+        self._span = freeze.starts_at, LATEST if freeze.until is None else freeze.until
+        self._stretch = Stretch(freeze, home, freeze.starts_at, freeze.until)
+
+    def edges(self, block: int) -> Sequence[int]:
+        """Start and end of what it holds within a block."""
+        return list(chain.from_iterable(clip([self._span], block_span(block))))
+
+    def stretch(self, at: int) -> Stretch | None:
+        """Its stretch, if it lasts at an instant."""
+        return self._stretch if self._span[0] <= at < self._span[1] else None
+
+    def stretches(self, start: int, until: int) -> Iterator[Stretch]:
+        """Its stretch, if it ends after `start` and begins before `until`."""
+        if self._span[1] > start and self._span[0] < until and self._span[0] < self._span[1]:
+            yield self._stretch
+
+
+RuleTimeline = PolicyTimeline | FreezeTimeline
 
 
 def _union(entries: Iterable[WindowEntry], span: Interval, wall: Wall) -> list[Interval]:

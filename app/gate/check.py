@@ -186,7 +186,7 @@ def _policy(in_force: InForce, each: Policy, at: int) -> dict[str, Any]:
 def _occurrences(timeline: PolicyTimeline, at: int) -> Iterator[tuple[int | None, int | None]]:
     """When the windows of a policy are open, the present one first; of `allow-only`, when it allows."""
     stretches = timeline.stretches(at, min(at + LOOK_AHEAD, LATEST))
-    if timeline.policy.effect is not Effect.ALLOW_ONLY:
+    if timeline.rule.effect is not Effect.ALLOW_ONLY:
         for stretch in stretches:
             yield stretch.bounds(at)
         return

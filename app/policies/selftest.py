@@ -75,7 +75,7 @@ def _expected(test: SelfTest, home: Zone) -> str:
 def _got(test: SelfTest, decision: Decision) -> str:
     """What came out, as far as the test asks for it."""
     told = decision.warnings if decision.outcome is Outcome.WARN else decision.blocking
-    return _say(test, decision.outcome.value, [each.policy.id for each in told], decision.flips_at)
+    return _say(test, decision.outcome.value, [each.rule.id for each in told], decision.flips_at)
 
 
 def _say(test: SelfTest, outcome: str, by: list[str], next_change: int | None) -> str:

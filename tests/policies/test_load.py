@@ -46,7 +46,7 @@ def test_a_good_file_becomes_an_engine_that_answers() -> None:
     assert loaded.warnings == ()
     assert loaded.engine.policy_set is loaded.policy_set
     decision = loaded.engine.decide(Question("api"), parse_instant("2026-11-27T13:00:00Z"))
-    assert [stretch.policy.id for stretch in decision.blocking] == ["friday"]
+    assert [stretch.rule.id for stretch in decision.blocking] == ["friday"]
     assert decision.opens_at == parse_instant("2026-11-28T09:00:00Z")
 
 

@@ -98,7 +98,7 @@ def test_without_an_idle_policy_every_answer_is_the_same(
 
 
 def _liftable(blocking: tuple[Any, ...]) -> bool:
-    return all(stretch.policy.overridable == "token" for stretch in blocking)
+    return all(stretch.rule.overridable == "token" for stretch in blocking)
 
 
 def test_the_generated_policies_are_idle_often_enough_to_prove_something() -> None:

@@ -42,11 +42,11 @@ def test_the_message_is_that_of_the_contract() -> None:
 def test_rollbacks_are_let_through_but_not_while_the_books_are_being_closed() -> None:
     assert decide("2026-11-28T12:00:00Z", change="rollback").allowed
     year_end = decide("2026-12-22T12:00:00Z", change="rollback")
-    assert [stretch.policy.id for stretch in year_end.blocking] == ["year-end"]
-    assert year_end.blocking[0].policy.overridable == "never"
+    assert [stretch.rule.id for stretch in year_end.blocking] == ["year-end"]
+    assert year_end.blocking[0].rule.overridable == "never"
 
 
 def test_late_in_the_evening_it_warns_and_allows() -> None:
     late = decide("2026-11-24T22:00:00Z")
     assert late.outcome is Outcome.WARN
-    assert [stretch.policy.id for stretch in late.warnings] == ["late-evening"]
+    assert [stretch.rule.id for stretch in late.warnings] == ["late-evening"]

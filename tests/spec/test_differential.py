@@ -43,7 +43,7 @@ def _compare(engine: Engine, one: Case, policy_set: dict[str, Any], question: Qu
     twin = _twin(policy_set, question, one.near)
     length = max(question.duration, 1)
     slow = twin.holding(question.at, question.at + length)
-    quick = ([s.policy.id for s in decision.blocking], [s.policy.id for s in decision.warnings])
+    quick = ([s.rule.id for s in decision.blocking], [s.rule.id for s in decision.warnings])
     if quick != slow:
         return f"engine {quick}, twin {slow}"
     limit = one.near[1]
