@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from app.core.decision import Decision, Stretch
+from app.core.decision import Decision, Outcome, Stretch
 from app.core.explain import message
 from app.core.instant import format_instant
+from app.core.override import Use
 from app.core.wallclock import Zone
 
 
-def answer(decision: Decision, home: Zone, revision: str, decision_id: str | None = None) -> dict[str, Any]:
+def answer(
+    decision: Decision, home: Zone, revision: str, decision_id: str | None = None, use: Use | None = None
+) -> dict[str, Any]:
     """The JSON object of a decision.
 
     Args:
@@ -16,22 +19,24 @@ def answer(decision: Decision, home: Zone, revision: str, decision_id: str | Non
         home: the file's zone, for the sentence.
         revision: of the policies it was decided by.
         decision_id: of its record; None for a question that is not recorded.
+        use: what became of the override token, as it is told, if one was presented.
     """
     question = decision.question
+    lifted = use is not None and use.spends
     return {
-        "allowed": decision.allowed,
-        "outcome": decision.outcome.value,
+        "allowed": lifted or decision.allowed,
+        "outcome": (Outcome.OVERRIDE if lifted else decision.outcome).value,
         "service": question.service,
         "environment": question.environment,
         "change": question.change,
         "duration_s": question.duration,
         "at": format_instant(decision.at),
-        "message": message(decision, home),
+        "message": message(decision, home, use),
         "blocking": [entry(stretch, decision.at) for stretch in decision.blocking],
         "warnings": [entry(stretch, decision.at) for stretch in decision.warnings],
         "opens_at": instant_or_none(decision.opens_at),
         "closes_at": instant_or_none(decision.closes_at),
-        "override": None,
+        "override": use and _use(use),
         "policy_revision": revision,
         "decision_id": decision_id,
     }
@@ -51,6 +56,17 @@ def entry(stretch: Stretch, at: int) -> dict[str, Any]:
         "override": rule.overridable,
         "contact": rule.contact,
         "link": rule.link,
+    }
+
+
+def _use(use: Use) -> dict[str, Any]:
+    override = use.override
+    spent = 1 if use.spends else 0
+    return {
+        "id": override and override.id,
+        "result": use.result.value,
+        "uncovered": [stretch.rule.id for stretch in use.uncovered],
+        "uses_left": override and override.uses_left - spent,
     }
 
 

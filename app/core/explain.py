@@ -8,16 +8,25 @@ from datetime import datetime
 from app.core.decision import Decision, Outcome, Stretch
 from app.core.instant import DAY, HOUR, MINUTE
 from app.core.notation import format_duration
+from app.core.override import Override, Use, UseResult
 from app.core.policy import SERVICE_ZONE, Effect, Policy
 from app.core.wallclock import Zone
 
 
-def message(decision: Decision, home: Zone) -> str:
-    """Say whether, why not, and when that changes.
+def message(decision: Decision, home: Zone, use: Use | None = None) -> str:
+    """Say whether, why not, and when that changes; and what became of the override token.
 
-    Local times are those of the first blocking policy's zone; of `home`, the file's zone, where
+    Local times are those of the first blocking rule's zone; of `home`, the file's zone, where
     nothing blocks.
     """
+    if use is None:
+        return _answer(decision, home)
+    if use.spends and use.override is not None:
+        return _lifted(decision, use.override)
+    return f"{_answer(decision, home)} {_unspent(use)}"
+
+
+def _answer(decision: Decision, home: Zone) -> str:
     question = decision.question
     subject, place = question.service, question.environment
     if decision.blocking:
@@ -81,6 +90,28 @@ def policy_in_words(policy: Policy, home: Zone) -> str:
     exceptions = ", nor ".join(entry.window.words() for entry in policy.except_when)
     zone = "the service's own" if policy.timezone == SERVICE_ZONE else policy.timezone or home.name
     return f"{lead}{windows}{f', but not {exceptions}' if exceptions else ''}, {zone} time."
+
+
+def _lifted(decision: Decision, override: Override) -> str:
+    question = decision.question
+    left = override.uses_left - 1
+    return (
+        f"{question.service} may be deployed to {question.environment} by an override of "
+        f"{override.granted_by} ({override.reason.rstrip('.')}), in spite of: {titles(decision.blocking)}. "
+        f"{left or 'No'} {'use' if left == 1 else 'uses'} left."
+    )
+
+
+def _unspent(use: Use) -> str:
+    if use.result is UseResult.DOES_NOT_COVER:
+        return f"The override token does not cover: {titles(use.uncovered)}. No use is spent."
+    return {
+        UseResult.NOT_NEEDED: "The override token was not needed. No use is spent.",
+        UseResult.PENDING: "The override token still waits for approval.",
+        UseResult.EXPIRED: "The override token has expired.",
+        UseResult.USED_UP: "The override token is used up.",
+        UseResult.REVOKED: "The override token was revoked.",
+    }.get(use.result, "The override token is not valid.")
 
 
 def _why(decision: Decision) -> str:
