@@ -1,25 +1,106 @@
-"""A connection that is kept open, for the one thread that writes all the time."""
+"""A connection that runs statements which SQLAlchemy wrote once.
 
-from collections.abc import Callable
-from typing import TypeVar
+The statements are SQLAlchemy's, so that one text serves both databases; they are run by the driver
+itself, for going through SQLAlchemy costs more than an insert.
+"""
 
-from sqlalchemy import Engine
-from sqlalchemy.engine import Connection
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from app.store.engine import is_present
+from sqlalchemy import ClauseElement, Table
+from sqlalchemy.engine import Dialect
+
+if TYPE_CHECKING:
+    from app.store.database import Database
+
+_ROWS_TOGETHER: Final = 64
+"""Rows in one statement. Each number of rows is a statement of its own, prepared once and kept."""
+
+KEPT_STATEMENTS: Final = 256
 
 Found = TypeVar("Found")
+Row = tuple[Any, ...]
+
+
+class Connection:
+    """Runs statements within the transaction that its database has begun on it."""
+
+    __slots__ = ("_dialect", "_execute", "raw")
+
+    def __init__(self, raw: Any, dialect: Dialect) -> None:
+        """Use a connection of the driver, whose dialect is SQLAlchemy's `dialect`."""
+        self.raw = raw
+        self._dialect = dialect
+        self._execute = raw.execute
+
+    def rows(self, statement: ClauseElement, **values: object) -> list[Row]:
+        """What a query finds; `values` are those of its bound parameters."""
+        found: list[Row] = self._run(statement, values).fetchall()
+        return found
+
+    def row(self, statement: ClauseElement, **values: object) -> Row | None:
+        """The first row that a query finds."""
+        found: Row | None = self._run(statement, values).fetchone()
+        return found
+
+    def change(self, statement: ClauseElement, **values: object) -> int:
+        """Insert, update or delete; says how many rows that were."""
+        changed: int = self._run(statement, values).rowcount
+        return changed
+
+    def say(self, command: str) -> None:
+        """Run a command without values, such as ``COMMIT``."""
+        self._execute(command)
+
+    def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert whole rows, whose values have the order of the columns, many with one statement.
+
+        Of many rows, for the driver lets go of the interpreter at every statement, and under load
+        each of them waits to get it back.
+        """
+        for first in range(0, len(rows), _ROWS_TOGETHER):
+            together = rows[first : first + _ROWS_TOGETHER]
+            statement = _insertion(table, len(together), self._dialect.paramstyle)
+            self._execute(statement, tuple(chain.from_iterable(together)))
+
+    def _run(self, statement: ClauseElement, values: dict[str, object]) -> Any:
+        compiled = _compiled(statement, self._dialect)
+        given = {**compiled.values, **values} if compiled.values else values
+        return self._execute(compiled.text, [given[name] for name in compiled.order])
+
+
+class _Compiled(NamedTuple):
+    text: str
+    order: Sequence[str]
+    values: dict[str, object]
+    """Those that stand in the statement itself."""
+
+
+@lru_cache(maxsize=KEPT_STATEMENTS)
+def _compiled(statement: ClauseElement, dialect: Dialect) -> _Compiled:
+    compiled: Any = statement.compile(dialect=dialect)
+    values = {name: value for name, value in compiled.params.items() if value is not None}
+    return _Compiled(str(compiled), compiled.positiontup or (), values)
+
+
+@lru_cache(maxsize=KEPT_STATEMENTS)
+def _insertion(table: Table, rows: int, paramstyle: str) -> str:
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    row = f"({', '.join(['?' if paramstyle == 'qmark' else '%s'] * len(table.columns))})"
+    return f"INSERT INTO {table.name} ({columns}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names
 
 
 class KeptConnection:
     """Runs transactions on a connection that it keeps, and opens a new one after any error.
 
-    A connection from the pool costs more than an insert. Not safe for several threads at once.
+    For the one thread that writes all the time; not safe for several at once.
     """
 
-    def __init__(self, engine: Engine, dropped: Callable[[], None]) -> None:
-        """Connect by `engine` when it is first needed; call `dropped` when a connection was given up."""
-        self._engine = engine
+    def __init__(self, database: "Database", dropped: Callable[[], None]) -> None:
+        """Connect to `database` when it is first needed; call `dropped` when a connection was given up."""
+        self._database = database
         self._dropped = dropped
         self._connection: Connection | None = None
 
@@ -27,8 +108,11 @@ class KeptConnection:
         """Do work in one transaction, committed when this returns."""
         try:
             connection = self._present()
-            with connection.begin():
-                return work(connection)
+            with self._database.deadline(connection):
+                connection.say(self._database.BEGIN_WRITING)
+                result = work(connection)
+                connection.say("COMMIT")
+                return result
         except BaseException:
             self.drop()
             raise
@@ -36,14 +120,13 @@ class KeptConnection:
     def drop(self) -> None:
         """Let go of the connection."""
         if self._connection is not None:
-            self._connection.invalidate()
-            self._connection.close()
+            self._connection.raw.close()
             self._connection = None
             self._dropped()
 
     def _present(self) -> Connection:
-        if self._connection is not None and not is_present(self._connection):
+        if self._connection is not None and not self._database.is_present(self._connection):
             self.drop()
         if self._connection is None:
-            self._connection = self._engine.connect()
+            self._connection = self._database.connect()
         return self._connection

@@ -1,55 +1,67 @@
-"""The decisions that were claimed."""
+"""Decisions, found again by what they were about."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import func, select
-from sqlalchemy.engine import Connection
+from sqlalchemy import Select, bindparam, func, or_, select
 
-from app.store.engine import insert_rows
-from app.store.errors import IdempotencyConflictError
-from app.store.records import DecisionRecord, Recorded
-from app.store.tables import HAS_KEY, decisions
+from app.store.connection import Connection
+from app.store.records import DecisionFilter, StoredDecision
+from app.store.tables import decisions, events
 
-_ANOTHER_OF_ITS_KEY: Final = f"(caller, idempotency_key) WHERE {HAS_KEY}"
+_Query = Select[tuple[int, int, str, str]]
+
+_STORED: Final = select(events.c.seq, events.c.at, events.c.actor, events.c.data).join(
+    decisions, decisions.c.seq == events.c.seq
+)
+_BY_ID: Final = _STORED.where(decisions.c.id == bindparam("decision_id"))
+_BY_KEY: Final = (
+    select(decisions.c.fingerprint, events.c.data)
+    .join(events, decisions.c.seq == events.c.seq)
+    .where(decisions.c.caller == bindparam("caller"), decisions.c.idempotency_key == bindparam("key"))
+)
+_COUNT: Final = select(func.count()).select_from(decisions)
 
 
-def record(connection: Connection, claims: Sequence[DecisionRecord]) -> list[Recorded | Exception]:
-    """Write claims within the connection's transaction, and say what stands in the record for each.
-
-    An earlier decision of the same caller, key and request stands in place of a new one.
-    """
-    if insert_rows(connection, decisions, claims, _ANOTHER_OF_ITS_KEY) == len(claims):
-        return [Recorded(claim.body, claim.outcome, claim.opens_at) for claim in claims]
-    return [_standing(connection, claim) for claim in claims]
-
-
-def find(connection: Connection, decision_id: str) -> DecisionRecord | None:
+def find(connection: Connection, decision_id: str) -> StoredDecision | None:
     """The decision of an id."""
-    row = connection.execute(select(decisions).where(decisions.c.id == decision_id)).one_or_none()
-    return None if row is None else DecisionRecord._make(row)
+    row = connection.row(_BY_ID, decision_id=decision_id)
+    return None if row is None else StoredDecision._make(row)
 
 
-def latest(connection: Connection, limit: int, before: str | None) -> list[DecisionRecord]:
-    """The newest decisions, newest first; of those older than `before`, the id of one."""
-    query = select(decisions).order_by(decisions.c.id.desc()).limit(limit)
+def of_key(connection: Connection, caller: str, key: str) -> tuple[str, str] | None:
+    """The fingerprint and the data of the decision that a caller's idempotency key stands for."""
+    row = connection.row(_BY_KEY, caller=caller, key=key)
+    return None if row is None else (row[0], row[1])
+
+
+def newest(
+    connection: Connection, wanted: DecisionFilter, before: int | None, most: int
+) -> list[StoredDecision]:
+    """Decisions, newest first; those recorded before a place in the record, if one is given."""
+    query = _filtered(_STORED, wanted).order_by(decisions.c.seq.desc()).limit(most)
     if before is not None:
-        query = query.where(decisions.c.id < before)
-    return [DecisionRecord._make(row) for row in connection.execute(query)]
+        query = query.where(decisions.c.seq < before)
+    return [StoredDecision._make(row) for row in connection.rows(query)]
 
 
 def count(connection: Connection) -> int:
-    """How many there are."""
-    return connection.execute(select(func.count()).select_from(decisions)).scalar_one()
+    """How many there are; looks at all of them."""
+    row = connection.row(_COUNT)
+    return int(row[0]) if row else 0
 
 
-def _standing(connection: Connection, claim: DecisionRecord) -> Recorded | Exception:
-    if claim.idempotency_key is None:
-        return Recorded(claim.body, claim.outcome, claim.opens_at)
-    query = select(
-        decisions.c.body, decisions.c.outcome, decisions.c.opens_at, decisions.c.fingerprint
-    ).where(decisions.c.caller == claim.caller, decisions.c.idempotency_key == claim.idempotency_key)
-    row = connection.execute(query).one()
-    if row.fingerprint != claim.fingerprint:
-        return IdempotencyConflictError("this idempotency key was used for another request")
-    return Recorded(row.body, row.outcome, row.opens_at)
+def _filtered(query: _Query, wanted: DecisionFilter) -> _Query:
+    for column, value in (
+        (decisions.c.service, wanted.service),
+        (decisions.c.environment, wanted.environment),
+        (decisions.c.outcome, wanted.outcome),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.actor is not None:
+        query = query.where(or_(decisions.c.actor == wanted.actor, decisions.c.caller == wanted.actor))
+    if wanted.start is not None:
+        query = query.where(decisions.c.at >= wanted.start)
+    if wanted.end is not None:
+        query = query.where(decisions.c.at < wanted.end)
+    return query

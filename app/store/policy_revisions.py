@@ -1,24 +1,27 @@
 """The texts of the policies that decisions were made by."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import select
-from sqlalchemy.engine import Connection
+from sqlalchemy import bindparam, select
 
-from app.store.engine import insert_rows
+from app.store.connection import Connection
 from app.store.records import PolicyRevision
 from app.store.tables import policy_revisions
 
-_ALREADY_KEPT: Final = "(revision)"
+_SOURCES: Final = select(policy_revisions.c.sources).where(
+    policy_revisions.c.revision == bindparam("revision")
+)
 
 
-def keep(connection: Connection, revisions: Sequence[PolicyRevision]) -> None:
-    """Keep texts; what is kept already stays as it is."""
-    insert_rows(connection, policy_revisions, revisions, _ALREADY_KEPT)
+def keep(connection: Connection, revision: PolicyRevision) -> bool:
+    """Keep a text; what is kept already stays as it is. Says whether it is new."""
+    if sources(connection, revision.revision) is not None:
+        return False
+    connection.insert(policy_revisions, [revision])
+    return True
 
 
 def sources(connection: Connection, revision: str) -> str | None:
     """The text of a policy set that was in force once."""
-    query = select(policy_revisions.c.sources).where(policy_revisions.c.revision == revision)
-    return connection.execute(query).scalar()
+    row = connection.row(_SOURCES, revision=revision)
+    return None if row is None else str(row[0])

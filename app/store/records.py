@@ -1,38 +1,65 @@
-"""What is stored, as values: the rows of the tables without the SQL."""
+"""What is stored, as values: the rows of the tables without the SQL.
+
+Overrides, freezes and events are those of the core.
+"""
 
 from typing import NamedTuple
 
 
-class DecisionRecord(NamedTuple):
-    """A decision that was claimed, with all that is needed to evaluate it again."""
+class Head(NamedTuple):
+    """Where the record stands, and how often freezes and keys have changed."""
+
+    seq: int
+    hash: str
+    freezes_version: int
+    keys_version: int
+
+
+class DecisionRow(NamedTuple):
+    """What decisions are found by; the decision itself is the data of its event."""
 
     id: str
     """Sorts by time."""
     at: int
     """The instant it was decided for, in seconds."""
-    recorded_at: int
-    """When it was written, in microseconds."""
     service: str
     environment: str
-    change: str
-    duration: int
-    """Of the deploy, in seconds."""
     outcome: str
-    opens_at: int | None
-    body: str
-    """The JSON object that was answered."""
-    ref: str | None
-    actor: str | None
-    run_url: str | None
     caller: str
     """Who claimed; empty for an anonymous caller."""
+    actor: str | None
+    """Who deploys, as the claim says."""
+    override_id: str | None
+    """The override that was spent."""
     idempotency_key: str | None
     fingerprint: str | None
     """Of the request, so that a key that comes back with another one is noticed; None without a key."""
     policy_revision: str
-    tzdata_version: str
-    holidays_version: str
-    request_id: str
+
+
+class StoredDecision(NamedTuple):
+    """A decision as it stands in the record."""
+
+    seq: int
+    recorded_at: int
+    """When it was written, in microseconds."""
+    caller: str
+    data: str
+    """A JSON object, as the gate wrote it."""
+
+
+class DecisionFilter(NamedTuple):
+    """Which decisions are asked for; None does not matter."""
+
+    service: str | None = None
+    environment: str | None = None
+    outcome: str | None = None
+    actor: str | None = None
+    """The caller, or who deploys."""
+    start: int | None = None
+    """Decided for this instant or later, in seconds."""
+    end: int | None = None
+    """Decided for an instant before this one."""
 
 
 class PolicyRevision(NamedTuple):
@@ -43,9 +70,16 @@ class PolicyRevision(NamedTuple):
     sources: str
 
 
-class Recorded(NamedTuple):
-    """What stands in the record after a claim: this one's decision, or that of the earlier try."""
+class KeyRecord(NamedTuple):
+    """An API key, without the key; instants in seconds."""
 
-    body: str
-    outcome: str
-    opens_at: int | None
+    id: str
+    name: str
+    """Of the person or machine."""
+    role: str
+    services: tuple[str, ...] | None
+    """What a key of role ci is restricted to."""
+    created_by: str
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None

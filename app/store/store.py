@@ -3,35 +3,46 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import Engine
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
-
-from app.store import decisions, policy_revisions
-from app.store.connection import KeptConnection
-from app.store.engine import is_about_a_row, open_engine, reading
+from app.core.errors import FreezegateError
+from app.store.connection import Connection, KeptConnection
+from app.store.engine import open_database
 from app.store.errors import StoreUnavailableError
-from app.store.records import DecisionRecord, PolicyRevision, Recorded
 from app.store.schema import HEAD, upgrade, version_of
+from app.store.transaction import Transaction
+from app.store.view import View
 from app.store.writer import DEADLINE, Writer
 
 _logger: Final = logging.getLogger("freezegate.store")
-Found = TypeVar("Found")
+_READERS: Final = 4
 
-_Claim = tuple[DecisionRecord, PolicyRevision | None]
+Found = TypeVar("Found")
+Work = Callable[[Transaction], Any]
+"""What is to be written. It may run more than once; only what it does last is committed."""
+
+
+class _SpoiltError(Exception):
+    """Something in a batch was refused after it had written: the batch must not be committed."""
 
 
 class Store:
-    """What was decided, and by which policies. Its plain methods wait for the disk: call them in a thread."""
+    """The database and the threads that wait for it.
 
-    def __init__(self, engine: Engine, deadline: float) -> None:
+    `write` and `read` are for the event loop and have deadlines; `transact` and `look` do the same at
+    once, for those who have no loop.
+    """
+
+    def __init__(self, url: str, deadline: float) -> None:
         """Use `Store.open`."""
-        self._engine = engine
+        # Whoever waits for a lock should learn that it failed before the deadline says so.
+        self._database = open_database(url, lock_wait=deadline * 3 / 4)
+        self._deadline = deadline
         self._kept: set[str] = set()
-        self._connection = KeptConnection(engine, dropped=self._kept.clear)
-        self._writer: Writer[_Claim, Recorded] = Writer(self._commit, deadline=deadline)
+        self._connection = KeptConnection(self._database, dropped=self._kept.clear)
+        self._writer: Writer[Work, Any] = Writer(self._commit, deadline=deadline)
+        self._readers = ThreadPoolExecutor(_READERS, "freezegate-reader")
         self._failing = False
 
     @classmethod
@@ -39,93 +50,105 @@ class Store:
         """Open the database of a URL, and bring it to the present schema.
 
         Args:
-            url: such as ``sqlite:///freezegate.db``.
-            deadline: seconds that a claim waits to be recorded.
+            url: such as ``sqlite:///freezegate.db`` or ``postgresql://user@host/freezegate``.
+            deadline: seconds that anybody waits for the database.
 
         Raises:
             DatabaseUrlError: the URL names no database that can be used.
             StoreUnavailableError: the database can't be opened.
         """
-        # Whoever waits for a lock should learn that it failed before the deadline says so.
-        engine = open_engine(url, lock_wait=deadline * 3 / 4)
+        store = cls(url, deadline)
+        database = store._database
         try:
-            upgrade(engine)
-        except (SQLAlchemyError, OSError) as error:
+            upgrade(database)
+        except database.failures as error:
             raise StoreUnavailableError(
-                f"the database {engine.url.database} can't be opened: {_cause(error)}"
+                f"the database {database.name} can't be opened: {_cause(error)}"
             ) from error
-        return cls(engine, deadline)
+        return store
 
-    async def record(self, claim: DecisionRecord, policies: PolicyRevision | None = None) -> Recorded:
-        """Record a decision; returns once it is on disk.
-
-        Args:
-            claim: the decision.
-            policies: that it was made by, unless the store `keeps` them: they go in together with it.
+    async def write(self, work: Callable[[Transaction], Found]) -> Found:
+        """Do work in a transaction that others may share; returns once it is on disk.
 
         Raises:
-            IdempotencyConflictError: its key stands for another request.
-            StoreUnavailableError: it was not recorded.
+            FreezegateError: what `work` raised; then nothing of it was written.
+            StoreUnavailableError: it was not written, or not in time.
         """
-        return await self._writer.write((claim, policies))
+        return cast("Found", await self._writer.write(work))
+
+    def transact(self, work: Callable[[Transaction], Found]) -> Found:
+        """Do work in a transaction of its own, at once; see `write`."""
+        try:
+            with self._database.writing() as connection:
+                transaction = Transaction(connection)
+                result = work(transaction)
+                transaction.flush()
+        except self._database.failures as error:
+            raise StoreUnavailableError(f"the database can't be written: {_cause(error)}") from error
+        self._kept |= transaction.kept
+        return result
+
+    async def read(self, query: Callable[[View], Found]) -> Found:
+        """Ask something of one state of the database; the whole answer is read before this returns.
+
+        Raises:
+            StoreUnavailableError: it can't be read, or not in time.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await loop.run_in_executor(self._readers, self.look, query)
+        except TimeoutError:
+            raise StoreUnavailableError("the database can't be read in time") from None
+        except RuntimeError:
+            raise StoreUnavailableError("the gate is stopping") from None
+
+    def look(self, query: Callable[[View], Found]) -> Found:
+        """Ask something of one state of the database, at once; see `read`."""
+        try:
+            with self._database.reading() as connection:
+                return query(View(connection))
+        except self._database.failures as error:
+            raise StoreUnavailableError(f"the database can't be read: {_cause(error)}") from error
 
     def keeps(self, revision: str) -> bool:
         """Whether the text of a policy set is known to be kept; does not look into the database."""
         return revision in self._kept
 
-    def remember_revision(self, revision: str, sources: str, now: int) -> None:
-        """Keep the text of a policy set, so that what it decides can be evaluated again.
-
-        Raises:
-            StoreUnavailableError: it could not be kept.
-        """
-        kept = PolicyRevision(revision, now, sources)
-        try:
-            with self._engine.begin() as connection:
-                policy_revisions.keep(connection, [kept])
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreUnavailableError(f"the policies could not be kept: {_cause(error)}") from error
-        self._kept.add(revision)
-
-    def sources(self, revision: str) -> str | None:
-        """The text of a policy set that was in force once."""
-        return self._read(lambda connection: policy_revisions.sources(connection, revision))
-
-    def decision(self, decision_id: str) -> DecisionRecord | None:
-        """A recorded decision."""
-        return self._read(lambda connection: decisions.find(connection, decision_id))
-
-    def latest_decisions(self, limit: int, before: str | None = None) -> list[DecisionRecord]:
-        """The newest recorded decisions, newest first; with `before`, those older than that id."""
-        return self._read(lambda connection: decisions.latest(connection, limit, before))
-
-    def count_decisions(self) -> int:
-        """How many decisions are recorded; looks at all of them."""
-        return self._read(decisions.count)
-
-    def ping(self) -> bool:
+    async def ping(self) -> bool:
         """Whether the database can be read, and a transaction that writes could begin."""
+        loop = asyncio.get_running_loop()
         try:
-            with self._engine.begin() as connection:
+            async with asyncio.timeout(self._deadline):
+                return await loop.run_in_executor(self._readers, self.answers)
+        except (TimeoutError, RuntimeError):
+            return False
+
+    def answers(self) -> bool:
+        """As `ping`, at once."""
+        try:
+            with self._database.writing() as connection:
                 return version_of(connection) == HEAD
-        except (SQLAlchemyError, OSError):
+        except self._database.failures:
             return False
 
     async def close(self) -> None:
         """Finish the claims that are waiting, and let go of the database."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
         if await self._writer.close():
             # The last one to leave moves the log into the database: that takes a while.
-            await asyncio.to_thread(self._let_go)
+            await asyncio.to_thread(self.let_go)
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Close the connections, when nobody writes any more."""
         self._connection.drop()
-        self._engine.dispose()
+        self._database.engine.dispose()
 
-    def _commit(self, claims: Sequence[_Claim]) -> Sequence[Recorded | Exception]:
-        """Record a batch; runs on the writer's thread."""
+    def _commit(self, works: Sequence[Work]) -> Sequence[Any]:
+        """Do a batch of works; runs on the writer's thread."""
         try:
-            results = self._record(claims)
-        except (SQLAlchemyError, OSError) as error:
+            results = self._write(works)
+        except self._database.failures as error:
             if not self._failing:
                 _logger.warning("decisions can't be recorded: %s", _cause(error))
             self._failing = True
@@ -133,47 +156,49 @@ class Store:
         if self._failing:
             _logger.info("decisions are recorded again")
         self._failing = False
-        self._kept.update(policies.revision for _, policies in claims if policies is not None)
         return results
 
-    def _record(self, claims: Sequence[_Claim]) -> list[Recorded | Exception]:
+    def _write(self, works: Sequence[Work]) -> list[Any]:
         try:
-            return self._connection.transact(lambda connection: _record_all(connection, claims))
-        except Exception as error:
-            if not is_about_a_row(error):
-                raise
-            return self._connection.transact(lambda connection: _record_each(connection, claims))
+            return self._together(works)
+        except _SpoiltError as error:
+            if len(works) == 1:
+                return [error.__cause__]
+        except self._database.row_failures as error:
+            if len(works) == 1:
+                return [self._unwritable(error)]
+        # Something in the batch can't be written: do each by itself, so that it spoils no other.
+        return [result for work in works for result in self._write([work])]
 
-    def _read(self, query: Callable[[Connection], Found]) -> Found:
-        try:
-            with reading(self._engine) as connection:
-                return query(connection)
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreUnavailableError("the database can't be read") from error
+    def _together(self, works: Sequence[Work]) -> list[Any]:
+        kept: set[str] = set()
+
+        def do(connection: Connection) -> list[Any]:
+            transaction = Transaction(connection)
+            results = [_do(transaction, work) for work in works]
+            transaction.flush()
+            kept.update(transaction.kept)
+            return results
+
+        results = self._connection.transact(do)
+        self._kept |= kept
+        return results
+
+    def _unwritable(self, error: Exception) -> StoreUnavailableError:
+        _logger.warning("something can't be recorded: %s", _cause(error))
+        return StoreUnavailableError("the decision could not be recorded")
 
 
-def _record_all(connection: Connection, claims: Sequence[_Claim]) -> list[Recorded | Exception]:
-    new = [policies for _, policies in claims if policies is not None]
-    if new:
-        policy_revisions.keep(connection, new)
-    return decisions.record(connection, [claim for claim, _ in claims])
-
-
-def _record_each(connection: Connection, claims: Sequence[_Claim]) -> list[Recorded | Exception]:
-    """Record what can be, one by one, where something in a batch can't."""
-    results: list[Recorded | Exception] = []
-    for claim in claims:
-        try:
-            with connection.begin_nested():
-                results += _record_all(connection, [claim])
-        except Exception as error:
-            if not is_about_a_row(error):
-                raise
-            _logger.warning("decision %s can't be recorded: %s", claim[0].id, _cause(error))
-            results.append(StoreUnavailableError("the decision could not be recorded"))
-    return results
+def _do(transaction: Transaction, work: Work) -> Any:
+    before = transaction.changes
+    try:
+        return work(transaction)
+    except FreezegateError as error:
+        if transaction.changes != before:
+            raise _SpoiltError from error
+        return error
 
 
 def _cause(error: Exception) -> str:
     """What the database said, without the statement and its values."""
-    return str(getattr(error, "orig", None) or error)
+    return str(getattr(error, "orig", None) or error).partition("\n")[0]

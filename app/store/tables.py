@@ -1,10 +1,53 @@
-"""The tables. Instants are integers: SQLite gives datetimes back without their offsets."""
+"""The tables. Instants are integers: SQLite gives datetimes back without their offsets.
+
+`events` is the record: append-only, and chained. What stands beside it are indexes into it and the
+state that it led to, so that questions need not read the whole of it.
+"""
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 metadata: Final = MetaData()
+
+_SEQ: Final = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite keeps rows in the order of a key of exactly this type, without an index beside it."""
+
+head: Final = Table(
+    "head",
+    metadata,
+    # One row. Whoever writes locks it first, so that events get their places one after the other.
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    # Counted up at every change, so that a replica sees at one glance whether its memory is right.
+    Column("freezes_version", BigInteger, nullable=False),
+    Column("keys_version", BigInteger, nullable=False),
+)
+
+events: Final = Table(
+    "events",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("actor", String(256), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
 
 policy_revisions: Final = Table(
     "policy_revisions",
@@ -17,27 +60,19 @@ policy_revisions: Final = Table(
 decisions: Final = Table(
     "decisions",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("seq", _SEQ, primary_key=True, autoincrement=False),
+    Column("id", String(40), nullable=False, unique=True),
     Column("at", BigInteger, nullable=False),
-    Column("recorded_at", BigInteger, nullable=False),
     Column("service", String(128), nullable=False),
     Column("environment", String(128), nullable=False),
-    Column("change", String(128), nullable=False),
-    Column("duration", Integer, nullable=False),
     Column("outcome", String(16), nullable=False),
-    Column("opens_at", BigInteger),
-    Column("body", Text, nullable=False),
-    Column("ref", Text),
+    Column("caller", String(256), nullable=False),
     Column("actor", Text),
-    Column("run_url", Text),
-    Column("caller", String(128), nullable=False),
+    Column("override_id", String(40)),
     Column("idempotency_key", String(128)),
     Column("fingerprint", String(64)),
     # A decision whose policies were not kept could not be evaluated again: the database refuses it.
     Column("policy_revision", String(80), ForeignKey(policy_revisions.c.revision), nullable=False),
-    Column("tzdata_version", String(32), nullable=False),
-    Column("holidays_version", String(32), nullable=False),
-    Column("request_id", String(64), nullable=False),
 )
 
 HAS_KEY: Final = "idempotency_key IS NOT NULL"
@@ -50,6 +85,79 @@ Index(
     unique=True,
     sqlite_where=text(HAS_KEY),
     postgresql_where=text(HAS_KEY),
+)
+Index("decisions_service", decisions.c.service, decisions.c.seq)
+
+overrides: Final = Table(
+    "overrides",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("services", Text, nullable=False),
+    Column("environments", Text, nullable=False),
+    Column("policies", Text),
+    Column("reason", Text, nullable=False),
+    Column("ticket", Text),
+    Column("granted_by", String(256), nullable=False),
+    Column("granted_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("max_uses", Integer, nullable=False),
+    Column("uses", Integer, nullable=False),
+    Column("approvals_needed", Integer, nullable=False),
+    Column("revoked_by", String(256)),
+    Column("revoked_at", BigInteger),
+)
+
+approvals: Final = Table(
+    "approvals",
+    metadata,
+    Column("override_id", String(40), ForeignKey(overrides.c.id), nullable=False),
+    Column("person", String(256), nullable=False),
+    Column("by", String(256), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("override_id", "person"),
+)
+
+spends: Final = Table(
+    "spends",
+    metadata,
+    Column("override_id", String(40), ForeignKey(overrides.c.id), nullable=False),
+    # From 1 up to what the token allows: the same use can't be spent twice.
+    Column("number", Integer, nullable=False),
+    Column("decision_id", String(40), nullable=False, unique=True),
+    PrimaryKeyConstraint("override_id", "number"),
+)
+
+freezes: Final = Table(
+    "freezes",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("contact", Text),
+    Column("link", Text),
+    Column("selector", Text, nullable=False),
+    Column("override", String(16), nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger),
+    Column("started_by", String(256), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("lifted_by", String(256)),
+    Column("lifted_at", BigInteger),
+)
+
+keys: Final = Table(
+    "keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("name", String(256), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("services", Text),
+    Column("created_by", String(256), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
 )
 
 schema_version: Final = Table(

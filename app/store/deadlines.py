@@ -1,0 +1,65 @@
+"""Deadlines for sockets: whoever waits for a server that does not answer is freed from outside."""
+
+import contextlib
+import heapq
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Final
+
+_IDLE: Final = 3_600.0
+
+
+class Deadlines:
+    """Shuts down the sockets of those that take too long; one thread watches over all of them."""
+
+    def __init__(self) -> None:
+        """Watch nothing yet."""
+        self._changed = threading.Condition()
+        self._due: list[tuple[float, int]] = []
+        self._watched: dict[int, int] = {}
+        """File descriptors, by the number under which they are watched."""
+        self._number = 0
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def on(self, descriptor: int, seconds: float) -> Iterator[None]:
+        """Shut down the socket of a descriptor if this block takes longer."""
+        number = self._watch(descriptor, seconds)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._watched.pop(number, None)
+
+    def _watch(self, descriptor: int, seconds: float) -> int:
+        due = time.monotonic() + seconds
+        with self._changed:
+            self._number += 1
+            self._watched[self._number] = descriptor
+            earliest = not self._due or due < self._due[0][0]
+            heapq.heappush(self._due, (due, self._number))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="freezegate-deadlines", daemon=True)
+                self._thread.start()
+            elif earliest:
+                self._changed.notify()
+            return self._number
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                while self._due and (self._due[0][0] <= now or self._due[0][1] not in self._watched):
+                    self._break_off(heapq.heappop(self._due)[1])
+                self._changed.wait(self._due[0][0] - now if self._due else _IDLE)
+
+    def _break_off(self, number: int) -> None:
+        """Shut a socket down, unless its block is through; under the lock, so that it is still open."""
+        descriptor = self._watched.pop(number, None)
+        if descriptor is None:
+            return
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as stuck:
+            stuck.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,74 @@
+"""The record: its events, and the head that says where it ends."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from sqlalchemy import bindparam, select, update
+
+from app.core.audit import Checkpoint, Event, Link, chained
+from app.store.connection import Connection
+from app.store.errors import StoreUnavailableError
+from app.store.records import Head
+from app.store.tables import events, head
+
+_ONLY: Final = 1
+_HEAD: Final = select(head.c.seq, head.c.hash, head.c.freezes_version, head.c.keys_version).where(
+    head.c.id == _ONLY
+)
+# SQLite has no such clause, and no need of it: its transactions that write exclude one another.
+_LOCK: Final = _HEAD.with_for_update()
+_MOVE: Final = update(head).where(head.c.id == _ONLY)
+_MOVED: Final = _MOVE.values(
+    seq=bindparam("new_seq"),
+    hash=bindparam("new_hash"),
+    freezes_version=bindparam("new_freezes_version"),
+    keys_version=bindparam("new_keys_version"),
+)
+_AFTER: Final = (
+    select(events).where(events.c.seq > bindparam("after")).order_by(events.c.seq).limit(bindparam("most"))
+)
+_BEFORE: Final = (
+    select(events)
+    .where(events.c.seq < bindparam("before"))
+    .order_by(events.c.seq.desc())
+    .limit(bindparam("most"))
+)
+_TOGETHER: Final = 5_000
+
+
+def find_head(connection: Connection, *, lock: bool = False) -> Head:
+    """The head of the record; with `lock`, nobody else writes until this transaction is over."""
+    row = connection.row(_LOCK if lock else _HEAD)
+    if row is None:
+        raise StoreUnavailableError("the record has lost its head")
+    return Head._make(row)
+
+
+def move_head(connection: Connection, to: Head) -> None:
+    """Say that the record ends here now."""
+    connection.change(
+        _MOVED,
+        new_seq=to.seq,
+        new_hash=to.hash,
+        new_freezes_version=to.freezes_version,
+        new_keys_version=to.keys_version,
+    )
+
+
+def append(connection: Connection, at: Head, new: Sequence[Event]) -> Checkpoint:
+    """Write events after the head, which must be locked; gives where the record ends then."""
+    links = list(chained(Checkpoint(at.seq, at.hash), new))
+    connection.insert(events, links)
+    return Checkpoint(links[-1].seq, links[-1].hash) if links else Checkpoint(at.seq, at.hash)
+
+
+def following(connection: Connection, after: int) -> Iterator[Link]:
+    """Every event after a place in the record, in order; a few thousand are held at a time."""
+    while rows := connection.rows(_AFTER, after=after, most=_TOGETHER):
+        yield from map(Link._make, rows)
+        after = rows[-1][0]
+
+
+def newest(connection: Connection, before: int, most: int) -> list[Link]:
+    """Events before a place in the record, newest first."""
+    return [Link._make(row) for row in connection.rows(_BEFORE, before=before, most=most)]

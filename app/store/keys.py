@@ -1,0 +1,59 @@
+"""API keys, by their hashes."""
+
+import json
+from typing import Final
+
+from sqlalchemy import bindparam, func, select, update
+
+from app.store.connection import Connection, Row
+from app.store.records import KeyRecord
+from app.store.tables import keys
+
+_COLUMNS: Final = select(*(column for column in keys.columns if column is not keys.c.digest))
+_BY_ID: Final = _COLUMNS.where(keys.c.id == bindparam("key_id"))
+_ALL: Final = _COLUMNS.order_by(keys.c.id)
+_DIGESTS: Final = select(keys.c.digest, *_COLUMNS.selected_columns).where(keys.c.revoked_at.is_(None))
+_COUNT: Final = select(func.count()).select_from(keys)
+_REVOKE: Final = (
+    update(keys)
+    .where(keys.c.id == bindparam("key_id"), keys.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"))
+)
+
+
+def add(connection: Connection, key: KeyRecord, digest: str) -> None:
+    """Store a new key under its hash."""
+    services = None if key.services is None else json.dumps(key.services)
+    connection.insert(keys, [(key.id, digest, key.name, key.role, services, *key[4:])])
+
+
+def find(connection: Connection, key_id: str) -> KeyRecord | None:
+    """The key of an id."""
+    row = connection.row(_BY_ID, key_id=key_id)
+    return None if row is None else _whole(row)
+
+
+def all_of_them(connection: Connection) -> list[KeyRecord]:
+    """Every key there ever was, oldest first."""
+    return [_whole(row) for row in connection.rows(_ALL)]
+
+
+def by_digest(connection: Connection) -> dict[str, KeyRecord]:
+    """The keys that are not revoked, by their hashes."""
+    return {row[0]: _whole(row[1:]) for row in connection.rows(_DIGESTS)}
+
+
+def count(connection: Connection) -> int:
+    """How many there ever were."""
+    row = connection.row(_COUNT)
+    return int(row[0]) if row else 0
+
+
+def revoke(connection: Connection, key_id: str, now: int) -> bool:
+    """Revoke a key; False if somebody has already."""
+    return connection.change(_REVOKE, key_id=key_id, now=now) > 0
+
+
+def _whole(row: Row) -> KeyRecord:
+    own_id, name, role, services, *rest = row
+    return KeyRecord(own_id, name, role, None if services is None else tuple(json.loads(services)), *rest)

@@ -1,0 +1,133 @@
+"""Overrides, their approvals and their uses. A token itself is never stored, only its hash."""
+
+import json
+from typing import Final
+
+from sqlalchemy import bindparam, select, update
+
+from app.core.override import Approval, Override
+from app.store.connection import Connection, Row
+from app.store.tables import approvals, overrides, spends
+
+_COLUMNS: Final = select(*(column for column in overrides.columns if column is not overrides.c.digest))
+_BY_ID: Final = _COLUMNS.where(overrides.c.id == bindparam("override_id"))
+_BY_DIGEST: Final = _COLUMNS.where(overrides.c.digest == bindparam("token_digest"))
+_APPROVALS: Final = (
+    select(approvals.c.by, approvals.c.at)
+    .where(approvals.c.override_id == bindparam("override_id"))
+    .order_by(approvals.c.at)
+)
+# Whoever else spends or revokes it at the same time, the number of uses is never passed.
+_SPEND: Final = (
+    update(overrides)
+    .where(
+        overrides.c.id == bindparam("override_id"),
+        overrides.c.uses == bindparam("spent_before"),
+        overrides.c.uses < overrides.c.max_uses,
+        overrides.c.revoked_at.is_(None),
+        overrides.c.expires_at > bindparam("now"),
+    )
+    .values(uses=overrides.c.uses + 1)
+)
+_REVOKE: Final = (
+    update(overrides)
+    .where(overrides.c.id == bindparam("override_id"), overrides.c.revoked_at.is_(None))
+    .values(revoked_by=bindparam("person"), revoked_at=bindparam("now"))
+)
+
+
+def add(connection: Connection, override: Override, digest: str) -> None:
+    """Store a new override under the hash of its token."""
+    connection.insert(
+        overrides,
+        [
+            (
+                override.id,
+                digest,
+                json.dumps(override.services),
+                json.dumps(override.environments),
+                None if override.policies is None else json.dumps(override.policies),
+                override.reason,
+                override.ticket,
+                override.granted_by,
+                override.granted_at,
+                override.expires_at,
+                override.max_uses,
+                override.uses,
+                override.approvals_needed,
+                override.revoked_by,
+                override.revoked_at,
+            )
+        ],
+    )
+
+
+def find(connection: Connection, override_id: str) -> Override | None:
+    """The override of an id."""
+    return _whole(connection, connection.row(_BY_ID, override_id=override_id))
+
+
+def of_token(connection: Connection, digest: str) -> Override | None:
+    """The override of a token, by the token's hash."""
+    return _whole(connection, connection.row(_BY_DIGEST, token_digest=digest))
+
+
+def newest(connection: Connection, now: int | None, before: str | None, most: int) -> list[Override]:
+    """Overrides, newest first; with `now`, only those that may still let something through."""
+    query = _COLUMNS.order_by(overrides.c.id.desc()).limit(most)
+    if now is not None:
+        query = query.where(
+            overrides.c.revoked_at.is_(None),
+            overrides.c.expires_at > now,
+            overrides.c.uses < overrides.c.max_uses,
+        )
+    if before is not None:
+        query = query.where(overrides.c.id < before)
+    found = (_whole(connection, row) for row in connection.rows(query))
+    return [override for override in found if override is not None]
+
+
+def spend(connection: Connection, override: Override, decision_id: str, now: int) -> bool:
+    """Spend one use on a decision; False if there is none left, or it is not good any more."""
+    spent = connection.change(_SPEND, override_id=override.id, spent_before=override.uses, now=now)
+    if not spent:
+        return False
+    connection.insert(spends, [(override.id, override.uses + 1, decision_id)])
+    return True
+
+
+def approve(connection: Connection, override_id: str, person: str, approval: Approval) -> None:
+    """Store somebody's approval; `person` is the name in the one form that names are compared in."""
+    connection.insert(approvals, [(override_id, person, approval.by, approval.at)])
+
+
+def approvers(connection: Connection, override_id: str) -> set[str]:
+    """Who has approved, in the form that names are compared in."""
+    query = select(approvals.c.person).where(approvals.c.override_id == override_id)
+    return {row[0] for row in connection.rows(query)}
+
+
+def revoke(connection: Connection, override_id: str, person: str, now: int) -> bool:
+    """Revoke an override; False if somebody has already."""
+    return connection.change(_REVOKE, override_id=override_id, person=person, now=now) > 0
+
+
+def _whole(connection: Connection, row: Row | None) -> Override | None:
+    if row is None:
+        return None
+    own_id, services, environments, policies, *middle, revoked_by, revoked_at = row
+    given: tuple[Approval, ...] = ()
+    if middle[-1]:
+        given = tuple(Approval._make(each) for each in connection.rows(_APPROVALS, override_id=own_id))
+    return Override._make(
+        (
+            own_id,
+            tuple(json.loads(services)),
+            tuple(json.loads(environments)),
+            None if policies is None else tuple(json.loads(policies)),
+            *middle,
+            given,
+            revoked_by,
+            revoked_at,
+        )
+    )

@@ -1,0 +1,165 @@
+"""SQLite: one file, with its log flushed at every commit."""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlalchemy import URL, create_engine, event
+from sqlalchemy.exc import DisconnectionError
+
+from app.store.connection import KEPT_STATEMENTS, Connection
+from app.store.database import Database, too_long
+from app.store.errors import DatabaseUrlError
+
+_PRAGMAS: Final = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    # macOS: flush through the drive's cache, too. Nothing elsewhere.
+    "fullfsync = ON",
+    "foreign_keys = ON",
+    # The log grows while somebody reads for long; afterwards it shrinks to 64 MiB.
+    "journal_size_limit = 67108864",
+)
+
+_LOCK_TRIES: Final = 600
+_LOCK_PAUSE: Final = 0.1
+"""Seconds; with the tries, how long one process may take to change the schema: a minute."""
+
+_FILE: Final = "file"
+
+
+class SQLite(Database):
+    """One file. A record must not go on in an empty one when its own has vanished."""
+
+    # A deferred transaction fails where it turns from reading to writing while another writes.
+    BEGIN_WRITING = "BEGIN IMMEDIATE"
+    BEGIN_READING = "BEGIN"
+
+    def __init__(self, url: URL, lock_wait: float) -> None:
+        """Use the file of a URL; a transaction waits `lock_wait` seconds for one of another process."""
+        self.file = _file(url)
+        self._connect = partial(_connect, self.file, lock_wait)
+        engine = create_engine(
+            url,
+            creator=self._connect,
+            pool_size=4,
+            max_overflow=4,
+            pool_timeout=lock_wait,
+            # What callers sent is not repeated in errors and tracebacks.
+            hide_parameters=True,
+        )
+        event.listen(engine, "connect", partial(_note_file, self.file))
+        event.listen(engine, "checkout", partial(_check_file, self.file))
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(self.BEGIN_WRITING))
+        super().__init__(engine)
+        self._kept: tuple[int, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """The path of the file."""
+        return str(self.file)
+
+    @property
+    def lock_file(self) -> Path:
+        """The file to lock while the schema changes."""
+        return self.file.with_name(f"{self.file.name}.lock")
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return self.file.exists()
+
+    def create(self) -> None:
+        """Make the file."""
+        self.file.touch()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Lock a file beside it."""
+        with self.lock_file.open("w") as file:
+            for _ in range(_LOCK_TRIES):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    time.sleep(_LOCK_PAUSE)
+                else:
+                    break
+            else:
+                raise too_long()
+            yield
+
+    def connect(self) -> Connection:
+        """Open the file, and remember which one it is."""
+        raw = self._connect()
+        self._kept = _identity(self.file)
+        return Connection(raw, self.engine.dialect)
+
+    def is_present(self, connection: Connection) -> bool:  # noqa: ARG002 - the file tells
+        """Whether the file is the one that was opened.
+
+        One that was removed or replaced can be written to for ever, by whoever has it open; what is
+        written is lost.
+
+        Raises:
+            OSError: there is no such file any more.
+        """
+        return self._kept == _identity(self.file)
+
+    def deadline(self, connection: Connection) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
+        """Nothing: a lock is waited for so long and no longer, and a disk can't be hurried."""
+        return contextlib.nullcontext()
+
+
+def refuse_odd(url: URL) -> None:
+    """Raise `DatabaseUrlError` unless a URL names a file and nothing else."""
+    path = url.database or ""
+    if path in ("", ":memory:") or path.startswith("file:"):
+        raise DatabaseUrlError(
+            "decisions must survive a restart: name a file, such as sqlite:///freezegate.db"
+        )
+    if url.query or url.host:
+        raise DatabaseUrlError("the database URL takes the path of a file and nothing else: sqlite:///…")
+
+
+def _file(url: URL) -> Path:
+    return Path(url.database or "")
+
+
+def _connect(file: Path, lock_wait: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(str(file))}?mode=rw",
+        uri=True,
+        timeout=lock_wait,
+        # The driver must not begin transactions of its own: they would be deferred.
+        isolation_level=None,
+        # The pool hands a connection to one thread at a time.
+        check_same_thread=False,
+        cached_statements=KEPT_STATEMENTS,
+    )
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    status = os.stat(file)  # noqa: PTH116 - once a commit: half the time of Path.stat
+    return status.st_dev, status.st_ino
+
+
+def _note_file(file: Path, _: Any, entry: Any) -> None:
+    entry.info[_FILE] = _identity(file)
+
+
+def _check_file(file: Path, _: Any, entry: Any, __: Any) -> None:
+    if entry.info[_FILE] != _identity(file):
+        raise DisconnectionError("the database file was replaced")

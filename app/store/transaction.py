@@ -1,0 +1,115 @@
+"""The one way to write: with the record locked, so that what was decided still holds when it is written."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from app.core.audit import Event
+from app.core.freeze import Freeze
+from app.core.override import Approval, Override
+from app.store import decisions, events, freezes, keys, overrides, policy_revisions
+from app.store.connection import Connection
+from app.store.records import DecisionRow, KeyRecord, PolicyRevision
+from app.store.tables import decisions as decisions_table
+from app.store.view import View
+
+Result = TypeVar("Result")
+
+
+class Transaction(View):
+    """Sees the latest state of every replica, and nobody else writes before it is over.
+
+    Events and decisions gather in it and are written together at its end, by `flush`.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Lock the record; `connection` is within a transaction that writes."""
+        super().__init__(connection)
+        self._head = events.find_head(connection, lock=True)
+        self._events: list[Event] = []
+        self._decisions: list[tuple[object, ...]] = []
+        self._of_keys: dict[tuple[str, str], tuple[str, str]] = {}
+        self.kept: set[str] = set()
+        """The policy revisions that were kept in it."""
+        self.changes = 0
+        """How often anything was written: what is raised after that spoils the transaction."""
+
+    @property
+    def freezes_version(self) -> int:
+        """How often freezes have changed."""
+        return self._head.freezes_version
+
+    @property
+    def keys_version(self) -> int:
+        """How often keys have changed."""
+        return self._head.keys_version
+
+    def append(self, event: Event) -> int:
+        """Put an event at the end of the record; gives its place."""
+        self.changes += 1
+        self._events.append(event)
+        return self._head.seq + len(self._events)
+
+    def record(self, row: DecisionRow, event: Event) -> None:
+        """Record a decision: its event, and what it is found by."""
+        self._decisions.append((self.append(event), *row))
+        if row.idempotency_key is not None:
+            self._of_keys[row.caller, row.idempotency_key] = (row.fingerprint or "", event.data)
+
+    def decision_of_key(self, caller: str, key: str) -> tuple[str, str] | None:
+        """As of a view, with what this transaction has recorded itself."""
+        return self._of_keys.get((caller, key)) or decisions.of_key(self._connection, caller, key)
+
+    def keep_policies(self, revision: PolicyRevision) -> bool:
+        """Keep the text of a policy set; says whether it is new."""
+        self.kept.add(revision.revision)
+        return self._change(lambda: policy_revisions.keep(self._connection, revision))
+
+    def add_override(self, override: Override, digest: str) -> None:
+        """Store a new override under the hash of its token."""
+        self._change(lambda: overrides.add(self._connection, override, digest))
+
+    def spend(self, override: Override, decision_id: str, now: int) -> bool:
+        """Spend one use on a decision; False if there is none left, or it is not good any more."""
+        return self._change(lambda: overrides.spend(self._connection, override, decision_id, now))
+
+    def approve(self, override_id: str, person: str, approval: Approval) -> None:
+        """Store somebody's approval of an override."""
+        self._change(lambda: overrides.approve(self._connection, override_id, person, approval))
+
+    def revoke_override(self, override_id: str, person: str, now: int) -> bool:
+        """Revoke an override; False if somebody has already."""
+        return self._change(lambda: overrides.revoke(self._connection, override_id, person, now))
+
+    def add_freeze(self, freeze: Freeze) -> None:
+        """Store a new freeze, and let every replica know."""
+        self._change(lambda: freezes.add(self._connection, freeze))
+        self._head = self._head._replace(freezes_version=self._head.freezes_version + 1)
+
+    def change_freeze(self, freeze: Freeze) -> None:
+        """Store where a freeze ends now, and who lifted it; let every replica know."""
+        self._change(lambda: freezes.change(self._connection, freeze))
+        self._head = self._head._replace(freezes_version=self._head.freezes_version + 1)
+
+    def add_key(self, key: KeyRecord, digest: str) -> None:
+        """Store a new API key under its hash."""
+        self._change(lambda: keys.add(self._connection, key, digest))
+        self._head = self._head._replace(keys_version=self._head.keys_version + 1)
+
+    def revoke_key(self, key_id: str, now: int) -> bool:
+        """Revoke an API key; False if somebody has already."""
+        revoked = self._change(lambda: keys.revoke(self._connection, key_id, now))
+        self._head = self._head._replace(keys_version=self._head.keys_version + 1)
+        return revoked
+
+    def flush(self) -> None:
+        """Write what has gathered; the last thing in a transaction."""
+        if not self.changes:
+            return
+        end = events.append(self._connection, self._head, self._events)
+        self._connection.insert(decisions_table, self._decisions)
+        events.move_head(self._connection, self._head._replace(seq=end.seq, hash=end.hash))
+        self._events, self._decisions = [], []
+
+    def _change(self, work: Callable[[], Result]) -> Result:
+        self.changes += 1
+        return work()

@@ -1,0 +1,90 @@
+"""What may be asked of one state of the database."""
+
+from collections.abc import Iterator
+
+from app.core.audit import Link
+from app.core.freeze import Freeze
+from app.core.override import Override
+from app.store import decisions, events, freezes, keys, overrides, policy_revisions
+from app.store.connection import Connection
+from app.store.records import DecisionFilter, Head, KeyRecord, StoredDecision
+
+
+class View:
+    """One state of the database, for as long as a transaction lasts."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Look through a connection, within a transaction."""
+        self._connection = connection
+
+    def head(self) -> Head:
+        """Where the record ends, and the versions of freezes and keys."""
+        return events.find_head(self._connection)
+
+    def events_after(self, seq: int) -> Iterator[Link]:
+        """Every event after a place in the record, in order; read as it goes."""
+        return events.following(self._connection, seq)
+
+    def newest_events(self, before: int, most: int) -> list[Link]:
+        """Events before a place in the record, newest first."""
+        return events.newest(self._connection, before, most)
+
+    def decision(self, decision_id: str) -> StoredDecision | None:
+        """A recorded decision."""
+        return decisions.find(self._connection, decision_id)
+
+    def decision_of_key(self, caller: str, key: str) -> tuple[str, str] | None:
+        """The fingerprint and the data of the decision that a caller's idempotency key stands for."""
+        return decisions.of_key(self._connection, caller, key)
+
+    def newest_decisions(self, wanted: DecisionFilter, before: int | None, most: int) -> list[StoredDecision]:
+        """Recorded decisions, newest first, from a place in the record backwards."""
+        return decisions.newest(self._connection, wanted, before, most)
+
+    def count_decisions(self) -> int:
+        """How many decisions are recorded; looks at all of them."""
+        return decisions.count(self._connection)
+
+    def sources(self, revision: str) -> str | None:
+        """The text of a policy set that was in force once."""
+        return policy_revisions.sources(self._connection, revision)
+
+    def override(self, override_id: str) -> Override | None:
+        """The override of an id."""
+        return overrides.find(self._connection, override_id)
+
+    def override_of_token(self, digest: str) -> Override | None:
+        """The override of a token, by the token's hash."""
+        return overrides.of_token(self._connection, digest)
+
+    def newest_overrides(self, now: int | None, before: str | None, most: int) -> list[Override]:
+        """Overrides, newest first; with `now`, only those that may still let something through."""
+        return overrides.newest(self._connection, now, before, most)
+
+    def approvers(self, override_id: str) -> set[str]:
+        """Who has approved an override, in the form that names are compared in."""
+        return overrides.approvers(self._connection, override_id)
+
+    def freeze(self, freeze_id: str) -> Freeze | None:
+        """The freeze of an id."""
+        return freezes.find(self._connection, freeze_id)
+
+    def freezes_after(self, since: int) -> list[Freeze]:
+        """The freezes that veto at some instant after `since`, or may."""
+        return freezes.lasting_after(self._connection, since)
+
+    def newest_freezes(self, before: str | None, most: int) -> list[Freeze]:
+        """All freezes, newest first."""
+        return freezes.newest(self._connection, before, most)
+
+    def key(self, key_id: str) -> KeyRecord | None:
+        """The API key of an id."""
+        return keys.find(self._connection, key_id)
+
+    def keys(self) -> list[KeyRecord]:
+        """Every API key there ever was."""
+        return keys.all_of_them(self._connection)
+
+    def keys_by_digest(self) -> dict[str, KeyRecord]:
+        """The API keys that are not revoked, by their hashes."""
+        return keys.by_digest(self._connection)
