@@ -87,6 +87,17 @@ class Engine:
         self._check_name("environment", environment, self.policy_set.environments)
         return self._match("", frozenset(), environment, self.policy_set.changes[0], None)
 
+    def freezes_for(self, question: Question, at: int) -> list[Freeze]:
+        """The freezes that a question may run into at an instant or later."""
+        known = (self.policy_set.services or {}).get(question.service)
+        tags = frozenset(known.tags) if known else frozenset()
+        return [
+            freeze
+            for freeze in self.freezes
+            if (freeze.until is None or freeze.until > at)
+            and freeze.matches(question.service, tags, question.environment, question.change)
+        ]
+
     def prepare(self, at: int) -> None:
         """Compile the block around an instant for every policy, ahead of the first question."""
         self._compiled.prepare(at)

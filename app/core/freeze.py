@@ -4,7 +4,7 @@ It vetoes like a deny policy with one window. What became of it stays on record.
 """
 
 from enum import StrEnum
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from app.core.instant import DAY
 from app.core.policy import NO_CEILINGS, Ceilings, Effect, Selector
@@ -79,6 +79,15 @@ class Freeze(NamedTuple):
         """Whether it is open-ended and has lasted for longer than a day: perhaps nobody remembers it."""
         lasts = self.ends_at is None and self.state(at) is FreezeState.ACTIVE
         return lasts and at - self.starts_at >= FORGOTTEN_AFTER
+
+    def to_data(self) -> dict[str, Any]:
+        """As JSON can say it; `from_data` reads it back."""
+        return {**self._asdict(), "selector": self.selector.model_dump(exclude_none=True)}
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> "Freeze":
+        """The freeze that `to_data` wrote."""
+        return cls(**{**data, "selector": Selector.model_validate(data["selector"])})
 
     def matches(self, service: str, tags: frozenset[str], environment: str, change: str) -> bool:
         """Whether it stops a request."""

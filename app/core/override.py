@@ -4,7 +4,7 @@ Pure judgements over values. Spending it, so that N uses are N uses, is the stor
 """
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from app.core.decision import Decision, Rule, Stretch
 from app.core.notation import format_duration
@@ -99,6 +99,20 @@ class Override(NamedTuple):
         """Whether it lifts the veto of a rule: it names it or all, and keeps to the rule's ceilings."""
         named = self.policies is None or rule.id in self.policies
         return named and rule.overridable == "token" and not exceeded(self, rule.ceilings)
+
+    def to_data(self) -> dict[str, Any]:
+        """As JSON can say it; `from_data` reads it back."""
+        return {**self._asdict(), "approvals": [approval._asdict() for approval in self.approvals]}
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> "Override":
+        """The override that `to_data` wrote."""
+        tuples = {
+            name: None if data[name] is None else tuple(data[name])
+            for name in ("services", "environments", "policies")
+        }
+        given = tuple(Approval(**each) for each in data["approvals"])
+        return cls(**{**data, **tuples, "approvals": given})
 
 
 class Use(NamedTuple):

@@ -1,36 +1,37 @@
-"""The claim: decide, record, and only then answer."""
+"""The claim: decide, record, and only then answer.
+
+A claim is decided by what this replica remembers, and settled in a transaction that sees what every
+replica did: if a freeze has come or gone since, it is decided again there. A token is judged and
+spent in the same transaction that records the decision.
+"""
 
 import hashlib
 import json
-import os
 import re
-from typing import Any, Final, NamedTuple, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.clock import Clock
 from app.core.answer import answer
+from app.core.audit import Event
 from app.core.decision import Decision, Question
 from app.core.errors import MalformedValueError
-from app.gate.in_force import InForce
+from app.core.override import Use, UseResult, judge
+from app.gate.errors import ForbiddenError, IdempotencyConflictError
+from app.gate.happened import Kind, happened
+from app.gate.ids import new_id
+from app.gate.in_force import InForce, with_freezes
+from app.gate.replica import Replica
 from app.gate.versions import holidays_version, tzdata_version
-from app.store.records import DecisionRecord, PolicyRevision, Recorded
+from app.identity.caller import ANONYMOUS, Caller, Role, same_person
+from app.store.records import DecisionRow, PolicyRevision
 
-_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-_INVALID_TOKEN: Final[dict[str, Any]] = {"id": None, "result": "invalid", "uncovered": [], "uses_left": None}
+if TYPE_CHECKING:
+    from app.store.store import Store
+    from app.store.transaction import Transaction
 
 # Half of a surrogate pair is no text that a database takes; control characters have no place in a record.
 _UNFIT: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
-
-
-class Records(Protocol):
-    """Where decisions are recorded; `app.store.store.Store` is one."""
-
-    async def record(self, claim: DecisionRecord, policies: PolicyRevision | None = None) -> Recorded:
-        """Record a decision durably, with the policies it was made by if these are not kept yet."""
-        ...
-
-    def keeps(self, revision: str) -> bool:
-        """Whether the policies of a revision are kept."""
-        ...
 
 
 class Claim(NamedTuple):
@@ -40,36 +41,39 @@ class Claim(NamedTuple):
     ref: str | None = None
     actor: str | None = None
     run_url: str | None = None
-    caller: str = ""
+    caller: Caller = ANONYMOUS
     idempotency_key: str | None = None
-    token_presented: bool = False
+    token: str | None = None
+    """The hash of the override token that was presented; empty for what can't be one."""
     request_id: str = ""
 
     @property
     def fingerprint(self) -> str:
         """A hash of what makes it the same request when it is tried again."""
-        told = (*self.question, self.ref, self.actor, self.run_url, self.token_presented)
+        told = (*self.question, self.ref, self.actor, self.run_url, self.token)
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def check(self) -> None:
-        """Look whether all texts can be recorded as they are.
+        """Look whether it may be made, and whether all its texts can be recorded as they are.
 
         Raises:
-            MalformedValueError: one holds control characters or half a surrogate pair.
+            ForbiddenError: the caller may not claim for this service.
+            MalformedValueError: a text holds control characters or half a surrogate pair.
         """
         texts = {
             "service": self.question.service,
             "ref": self.ref,
             "actor": self.actor,
             "run_url": self.run_url,
-            "caller": self.caller,
+            "caller": self.caller.name,
             "idempotency_key": self.idempotency_key,
             "request_id": self.request_id,
         }
-        if _UNFIT.search("".join(filter(None, texts.values()))) is None:
-            return
-        name = next(name for name, text in texts.items() if text and _UNFIT.search(text))
-        raise MalformedValueError(f"{name}: takes no control characters, and only whole characters")
+        if _UNFIT.search("".join(filter(None, texts.values()))) is not None:
+            name = next(name for name, text in texts.items() if text and _UNFIT.search(text))
+            raise MalformedValueError(f"{name}: takes no control characters, and only whole characters")
+        if not self.caller.may_claim(self.question.service):
+            raise ForbiddenError("these credentials may not claim deploys of this service")
 
 
 class Claimed(NamedTuple):
@@ -85,14 +89,26 @@ class Claimed(NamedTuple):
         return self.outcome != "deny"
 
 
+class _Draft(NamedTuple):
+    """A claim that is decided and not yet recorded."""
+
+    claim: Claim
+    in_force: InForce
+    microseconds: int
+    decision: Decision
+    own_id: str
+
+
 class Claims:
     """Decides claims and has them recorded."""
 
-    def __init__(self, records: Records, clock: Clock) -> None:
-        """Record in `records`, with the time of `clock`."""
-        self._records = records
+    def __init__(self, store: "Store", clock: Clock, replica: Replica) -> None:
+        """Record in `store`, with the time of `clock`; `replica` remembers keys and freezes."""
+        self._store = store
         self._clock = clock
-        self._policies = PolicyRevision("", 0, "")
+        self._replica = replica
+        self._texts = PolicyRevision("", 0, "")
+        self._fresh: InForce | None = None
 
     async def claim(self, claim: Claim, in_force: InForce) -> Claimed:
         """Decide a claim by the policies in force, now.
@@ -100,65 +116,147 @@ class Claims:
         Raises:
             UnknownNameError: the policies list no such environment, kind of change or service.
             MalformedValueError: a text of the claim can't be recorded.
+            ForbiddenError: the caller may not claim for this service.
+            UnauthenticatedError: the caller's key was revoked.
             IdempotencyConflictError: the idempotency key stands for another request.
             StoreUnavailableError: the decision could not be recorded, so there is none.
         """
         claim.check()
         microseconds = self._clock.microseconds()
         decision = in_force.engine.decide(claim.question, microseconds // 1_000_000)
-        record = _record(claim, decision, in_force, microseconds)
-        recorded = await self._records.record(record, self._not_kept_yet(in_force))
-        return Claimed(recorded.body.encode(), recorded.outcome, recorded.opens_at)
+        draft = _Draft(claim, in_force, microseconds, decision, new_id("dec", microseconds))
+        prepared = _written(draft, None) if claim.token is None else None
+        return await self._store.write(partial(self._settle, draft, prepared))
 
-    def _not_kept_yet(self, in_force: InForce) -> PolicyRevision | None:
-        """The policies in force, right after a reload: a decision must not be recorded without them."""
-        if self._records.keeps(in_force.revision):
-            return None
-        if self._policies.revision != in_force.revision:
+    def _settle(self, draft: _Draft, prepared: "_Written | None", transaction: "Transaction") -> Claimed:
+        claim = draft.claim
+        if claim.idempotency_key is not None:
+            earlier = transaction.decision_of_key(claim.caller.name, claim.idempotency_key)
+            if earlier is not None:
+                return _again(claim, *earlier)
+        self._replica.check_caller(claim.caller, transaction)
+        if transaction.freezes_version != draft.in_force.freezes_version:
+            draft, prepared = self._decided_again(draft, transaction), None
+        use = None if claim.token is None else self._use(draft, transaction)
+        written = prepared or _written(draft, use)
+        self._keep_policies(draft.in_force, transaction)
+        transaction.record(written.row, written.event)
+        if use is not None and use.spends and use.override is not None:
+            transaction.append(
+                happened(
+                    draft.microseconds,
+                    Kind.OVERRIDE_SPENT,
+                    claim.caller.name,
+                    override=use.override.id,
+                    decision=draft.own_id,
+                    uses_left=use.override.uses_left - 1,
+                )
+            )
+        return written.claimed
+
+    def _decided_again(self, draft: _Draft, transaction: "Transaction") -> _Draft:
+        """By the freezes that stand in the database now."""
+        in_force, version = draft.in_force, transaction.freezes_version
+        fresh = self._fresh
+        if fresh is None or fresh.freezes_version != version or fresh.revision != in_force.revision:
+            freezes = transaction.freezes_after(draft.microseconds // 1_000_000)
+            self._fresh = fresh = with_freezes(in_force, freezes, version)
+        decision = fresh.engine.decide(draft.claim.question, draft.decision.at)
+        return draft._replace(in_force=fresh, decision=decision)
+
+    def _use(self, draft: _Draft, transaction: "Transaction") -> Use:
+        """Judge the token that was presented, and spend it if it is needed and covers."""
+        digest = draft.claim.token
+        override = transaction.override_of_token(digest) if digest else None
+        use = judge(override, draft.decision)
+        if not use.spends or override is None:
+            return use
+        if transaction.spend(override, draft.own_id, draft.decision.at):
+            return use
+        # Not while the record is locked; but what could not be spent must not let anything through.
+        return use._replace(result=UseResult.USED_UP)
+
+    def _keep_policies(self, in_force: InForce, transaction: "Transaction") -> None:
+        """Right after a reload: a decision must not be recorded without what it was made by."""
+        if self._store.keeps(in_force.revision) or in_force.revision in transaction.kept:
+            return
+        if self._texts.revision != in_force.revision:
             texts = in_force.snapshot.to_json()
-            self._policies = PolicyRevision(in_force.revision, in_force.loaded_at, texts)
-        return self._policies
+            self._texts = PolicyRevision(in_force.revision, in_force.loaded_at, texts)
+        transaction.keep_policies(self._texts)
 
 
-def decision_id(microseconds: int) -> str:
-    """A new id, in the order of time: 48 bits of milliseconds and 80 random ones, in base 32."""
-    number = (microseconds // 1_000) << 80 | int.from_bytes(os.urandom(10))
-    return "dec_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -5, -5))
+def claim_body(decision: Decision, in_force: InForce, own_id: str, use: Use | None) -> dict[str, Any]:
+    """The answer to a claim; `use` as it is told to the caller."""
+    return answer(decision, in_force.home, in_force.revision, own_id, use)
 
 
-def claim_body(
-    decision: Decision, in_force: InForce, own_id: str, *, token_presented: bool
-) -> dict[str, Any]:
-    """The answer to a claim. No token is known yet, so each that is presented is invalid."""
-    body = answer(decision, in_force.home, in_force.revision, own_id)
-    if token_presented:
-        body["override"] = _INVALID_TOKEN
-    return body
+class _Written(NamedTuple):
+    """A decision as it goes into the record and out to the caller."""
+
+    row: DecisionRow
+    event: Event
+    claimed: Claimed
 
 
-def _record(claim: Claim, decision: Decision, in_force: InForce, microseconds: int) -> DecisionRecord:
-    own_id = decision_id(microseconds)
-    question = claim.question
-    body = claim_body(decision, in_force, own_id, token_presented=claim.token_presented)
-    return DecisionRecord(
-        id=own_id,
+def _written(draft: _Draft, use: Use | None) -> _Written:
+    claim, decision = draft.claim, draft.decision
+    told = use and use.disclosed(to_granter=_granted_by(claim.caller, use))
+    body = claim_body(decision, draft.in_force, draft.own_id, told)
+    text = json.dumps(body)
+    rest = {
+        "opens_at": decision.opens_at,
+        "ref": claim.ref,
+        "actor": claim.actor,
+        "run_url": claim.run_url,
+        "request_id": claim.request_id,
+        "tzdata": tzdata_version(),
+        "holidays": holidays_version(),
+        "freezes": [
+            freeze.to_data() for freeze in draft.in_force.engine.freezes_for(claim.question, decision.at)
+        ],
+        "token": use and _token_data(use, told),
+    }
+    spent = use.override.id if use is not None and use.spends and use.override is not None else None
+    row = DecisionRow(
+        id=draft.own_id,
         at=decision.at,
-        recorded_at=microseconds,
-        service=question.service,
-        environment=question.environment,
-        change=question.change,
-        duration=question.duration,
-        outcome=decision.outcome.value,
-        opens_at=decision.opens_at,
-        body=json.dumps(body),
-        ref=claim.ref,
+        service=claim.question.service,
+        environment=claim.question.environment,
+        outcome=body["outcome"],
+        caller=claim.caller.name,
         actor=claim.actor,
-        run_url=claim.run_url,
-        caller=claim.caller,
+        override_id=spent,
         idempotency_key=claim.idempotency_key,
         fingerprint=None if claim.idempotency_key is None else claim.fingerprint,
-        policy_revision=in_force.revision,
-        tzdata_version=tzdata_version(),
-        holidays_version=holidays_version(),
-        request_id=claim.request_id,
+        policy_revision=draft.in_force.revision,
     )
+    data = f'{{"answer": {text}, {json.dumps(rest)[1:]}'
+    event = Event(draft.microseconds, Kind.DECISION.value, claim.caller.name, data)
+    return _Written(row, event, Claimed(text.encode(), row.outcome, decision.opens_at))
+
+
+def _token_data(use: Use, told: Use | None) -> dict[str, Any]:
+    """What the record says of a token: the truth, and whether it was told."""
+    return {
+        "result": use.result.value,
+        "told": told == use,
+        "override": use.override and use.override.to_data(),
+    }
+
+
+def _granted_by(caller: Caller, use: Use) -> bool:
+    """Whether a caller may learn what became of a token: who granted it, and who may see all of them."""
+    if caller.may(Role.OPS):
+        return True
+    return (
+        use.override is not None and bool(caller.name) and same_person(caller.name, use.override.granted_by)
+    )
+
+
+def _again(claim: Claim, fingerprint: str, data: str) -> Claimed:
+    if fingerprint != claim.fingerprint:
+        raise IdempotencyConflictError("this idempotency key was used for another request")
+    recorded = json.loads(data)
+    body = recorded["answer"]
+    return Claimed(json.dumps(body).encode(), body["outcome"], recorded["opens_at"])

@@ -4,6 +4,10 @@
 FreezegateError                  (app.core.errors)
 ├── NotLoadedError               no policy set is in force
 ├── UnknownRecordError           there is no record of that id
+├── InvalidFieldError            a field of a request says what can't be
+├── UnauthenticatedError         who asks is not who may ask anything
+├── ForbiddenError               who asks may not do this
+├── StateConflictError           it can't be done to a thing in that state
 ├── StoreUnavailableError        (app.store.errors) the record can't be read or written now
 └── IdempotencyConflictError     (app.store.errors) a key came back with another request
 ```
@@ -18,7 +22,36 @@ class NotLoadedError(FreezegateError):
 
 
 class UnknownRecordError(FreezegateError):
-    """There is no policy or decision of that id."""
+    """There is no policy, decision, override, freeze or key of that id."""
 
 
-__all__ = ["IdempotencyConflictError", "NotLoadedError", "StoreUnavailableError", "UnknownRecordError"]
+class InvalidFieldError(FreezegateError):
+    """A field of a request says what can't be; `field` names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+class UnauthenticatedError(FreezegateError):
+    """The credentials are missing, or no good (any more)."""
+
+
+class ForbiddenError(FreezegateError):
+    """Whoever asks is known, and may not do this."""
+
+
+class StateConflictError(FreezegateError):
+    """It can't be done to a thing in the state that it is in."""
+
+
+__all__ = [
+    "ForbiddenError",
+    "IdempotencyConflictError",
+    "InvalidFieldError",
+    "NotLoadedError",
+    "StateConflictError",
+    "StoreUnavailableError",
+    "UnauthenticatedError",
+    "UnknownRecordError",
+]

@@ -1,12 +1,16 @@
-"""The policies in force: loaded at start, replaced as a whole when their files change.
+"""The policies in force, with the ad-hoc freezes beside them.
 
-A changed set is read, checked, self-tested and compiled beside the one in force and takes its place
-in one assignment. A bad one changes nothing but `last_error`.
+Policies are loaded at start and replaced as a whole when their files change. A changed set is read,
+checked, self-tested and compiled beside the one in force and takes its place in one assignment. A
+bad one changes nothing but `last_error`.
 """
 
+from collections.abc import Sequence
+from threading import Lock
 from typing import NamedTuple
 
 from app.core.engine import Engine
+from app.core.freeze import Freeze
 from app.core.policy import PolicySet
 from app.core.wallclock import Zone, zone
 from app.gate.errors import NotLoadedError
@@ -22,6 +26,8 @@ class InForce(NamedTuple):
     snapshot: Snapshot
     loaded_at: int
     warnings: tuple[Problem, ...]
+    freezes_version: int = 0
+    """How often ad-hoc freezes had changed when this was made."""
 
     @property
     def policy_set(self) -> PolicySet:
@@ -54,6 +60,8 @@ class Policies:
         """Hold nothing yet; `load` puts a first set in force."""
         self._source: Source | None = None
         self._in_force: InForce | None = None
+        self._freezes: tuple[int, Sequence[Freeze]] = (0, ())
+        self._changing = Lock()
         self.last_error: LoadFailure | None = None
 
     @property
@@ -78,9 +86,9 @@ class Policies:
         Raises:
             PolicyFileError: they can't be read, or something in them is wrong.
         """
-        self._in_force = _loaded(source.read(), now)
+        loaded = _loaded(source.read(), now)
         self._source = source
-        return self._in_force
+        return self._put_in_force(loaded)
 
     def reload(self, now: int) -> InForce | LoadFailure | None:
         """Take a changed policy set if it is good; say what happened, None if nothing changed."""
@@ -95,12 +103,32 @@ class Policies:
             self.last_error = None
             return None
         try:
-            self._in_force = _loaded(snapshot, now)
+            loaded = _loaded(snapshot, now)
         except PolicyFileError as error:
             self.last_error = LoadFailure(now, snapshot.revision, error.problems)
             return self.last_error
         self.last_error = None
-        return self._in_force
+        return self._put_in_force(loaded)
+
+    def use_freezes(self, freezes: Sequence[Freeze], version: int) -> None:
+        """Put ad-hoc freezes in force beside the policies, unless newer ones are."""
+        with self._changing:
+            if version < self._freezes[0]:
+                return
+            self._freezes = (version, freezes)
+            if self._in_force is not None:
+                self._in_force = with_freezes(self._in_force, freezes, version)
+
+    def _put_in_force(self, loaded: InForce) -> InForce:
+        with self._changing:
+            version, freezes = self._freezes
+            self._in_force = with_freezes(loaded, freezes, version)
+            return self._in_force
+
+
+def with_freezes(in_force: InForce, freezes: Sequence[Freeze], version: int) -> InForce:
+    """The same policies with these ad-hoc freezes."""
+    return in_force._replace(engine=in_force.engine.with_freezes(freezes), freezes_version=version)
 
 
 def _loaded(snapshot: Snapshot, now: int) -> InForce:

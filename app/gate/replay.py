@@ -1,28 +1,21 @@
-"""Evaluating a recorded decision again, by the policies that it was made by."""
+"""Evaluating a recorded decision again, by the policies, freezes and token that it was made by."""
 
 import json
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.core.decision import Question
+from app.core.decision import Decision, Question
+from app.core.freeze import Freeze
+from app.core.instant import parse_instant
+from app.core.override import Override, Use, judge
 from app.gate.claim import claim_body
 from app.gate.errors import UnknownRecordError
 from app.gate.in_force import InForce
 from app.gate.versions import holidays_version, tzdata_version
 from app.policies.load import load_untested
 from app.policies.source import Snapshot
-from app.store.records import DecisionRecord
 
-
-class KeptRecords(Protocol):
-    """Where decisions and their policies are found again; `app.store.store.Store` is one."""
-
-    def decision(self, decision_id: str) -> DecisionRecord | None:
-        """A recorded decision."""
-        ...
-
-    def sources(self, revision: str) -> str | None:
-        """The text of a policy set."""
-        ...
+if TYPE_CHECKING:
+    from app.store.view import View
 
 
 class Replay(NamedTuple):
@@ -39,7 +32,7 @@ class Replay(NamedTuple):
         return self.recorded == self.evaluated
 
 
-def replay(records: KeptRecords, decision_id: str) -> Replay:
+def replay(view: "View", decision_id: str) -> Replay:
     """Evaluate a recorded decision again.
 
     Raises:
@@ -47,21 +40,31 @@ def replay(records: KeptRecords, decision_id: str) -> Replay:
         PolicyFileError: its policies are no longer accepted, by the holidays known now, say.
         StoreUnavailableError: the record can't be read.
     """
-    record = records.decision(decision_id)
-    if record is None:
+    stored = view.decision(decision_id)
+    if stored is None:
         raise UnknownRecordError("there is no decision of that id")
-    sources = records.sources(record.policy_revision)
+    data = json.loads(stored.data)
+    recorded = data["answer"]
+    sources = view.sources(recorded["policy_revision"])
     if sources is None:
         raise UnknownRecordError("the policies of that decision were not kept")
     snapshot = Snapshot.from_json(sources)
-    engine = load_untested(snapshot).engine
-    question = Question(record.service, record.environment, record.change, record.duration)
-    recorded = json.loads(record.body)
-    evaluated = claim_body(
-        engine.decide(question, record.at),
-        InForce(engine, snapshot, record.at, ()),
-        record.id,
-        token_presented=recorded["override"] is not None,
+    freezes = [Freeze.from_data(each) for each in data["freezes"]]
+    engine = load_untested(snapshot).engine.with_freezes(freezes)
+    at = parse_instant(recorded["at"])
+    question = Question(
+        recorded["service"], recorded["environment"], recorded["change"], recorded["duration_s"]
     )
-    versions = (record.tzdata_version, record.holidays_version)
-    return Replay(recorded, evaluated, versions == (tzdata_version(), holidays_version()))
+    decision = engine.decide(question, at)
+    in_force = InForce(engine, snapshot, at, ())
+    evaluated = claim_body(decision, in_force, decision_id, _use(data["token"], decision))
+    same_data = (data["tzdata"], data["holidays"]) == (tzdata_version(), holidays_version())
+    return Replay(recorded, evaluated, same_data)
+
+
+def _use(token: dict[str, Any] | None, decision: Decision) -> Use | None:
+    """Judge the token of then again, as it stood then, and tell as much of it."""
+    if token is None:
+        return None
+    override = token["override"] and Override.from_data(token["override"])
+    return judge(override, decision).disclosed(to_granter=token["told"])

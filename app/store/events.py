@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select, text, update
 
 from app.core.audit import Checkpoint, Event, Link, chained
 from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
 from app.store.records import Head
-from app.store.tables import events, head
+from app.store.tables import NO_DECISION, events, head
 
 _ONLY: Final = 1
 _HEAD: Final = select(head.c.seq, head.c.hash, head.c.freezes_version, head.c.keys_version).where(
@@ -32,6 +32,12 @@ _BEFORE: Final = (
     .where(events.c.seq < bindparam("before"))
     .order_by(events.c.seq.desc())
     .limit(bindparam("most"))
+)
+_OF_KIND: Final = (
+    select(events)
+    .where(text(NO_DECISION), events.c.kind == bindparam("wanted"))
+    .order_by(events.c.seq.desc())
+    .limit(1)
 )
 _TOGETHER: Final = 5_000
 
@@ -72,3 +78,9 @@ def following(connection: Connection, after: int) -> Iterator[Link]:
 def newest(connection: Connection, before: int, most: int) -> list[Link]:
     """Events before a place in the record, newest first."""
     return [Link._make(row) for row in connection.rows(_BEFORE, before=before, most=most)]
+
+
+def latest_of_kind(connection: Connection, kind: str) -> Link | None:
+    """The newest event of a kind other than ``decision``."""
+    row = connection.row(_OF_KIND, wanted=kind)
+    return None if row is None else Link._make(row)

@@ -49,6 +49,17 @@ events: Final = Table(
     Column("hash", String(64), nullable=False),
 )
 
+NO_DECISION: Final = "kind <> 'decision'"
+
+# Decisions have an index of their own; what else happens is rare, and looked for by its kind.
+Index(
+    "events_kind",
+    events.c.kind,
+    events.c.seq,
+    sqlite_where=text(NO_DECISION),
+    postgresql_where=text(NO_DECISION),
+)
+
 policy_revisions: Final = Table(
     "policy_revisions",
     metadata,

@@ -29,6 +29,10 @@ class View:
         """Events before a place in the record, newest first."""
         return events.newest(self._connection, before, most)
 
+    def latest_of_kind(self, kind: str) -> Link | None:
+        """The newest event of a kind other than ``decision``."""
+        return events.latest_of_kind(self._connection, kind)
+
     def decision(self, decision_id: str) -> StoredDecision | None:
         """A recorded decision."""
         return decisions.find(self._connection, decision_id)

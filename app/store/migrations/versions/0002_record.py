@@ -47,6 +47,10 @@ def _create_record() -> None:
         sa.Column("previous", sa.String(64), nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),
     )
+    no_decision = sa.text("kind <> 'decision'")
+    op.create_index(
+        "events_kind", "events", ["kind", "seq"], sqlite_where=no_decision, postgresql_where=no_decision
+    )
     op.create_table(
         "decisions",
         sa.Column("seq", _SEQ, primary_key=True, autoincrement=False),

@@ -1,0 +1,17 @@
+"""Ids of records: they sort by time, and nobody guesses the next one."""
+
+import os
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(kind: str, microseconds: int) -> str:
+    """A new id, in the order of time: 48 bits of milliseconds and 80 random ones, in base 32.
+
+    Args:
+        kind: three letters that say what it is the id of: ``dec``, ``ovr``, ``frz``, ``key``.
+        microseconds: now, since the Unix epoch.
+    """
+    number = (microseconds // 1_000) << 80 | int.from_bytes(os.urandom(10))
+    return f"{kind}_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -5, -5))

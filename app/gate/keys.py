@@ -1,0 +1,135 @@
+"""API keys: made on the database, and for the very first start by the gate itself."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from app.clock import Clock
+from app.gate.errors import InvalidFieldError, UnknownRecordError
+from app.gate.happened import Kind, happened
+from app.gate.ids import new_id
+from app.identity.caller import Role
+from app.identity.credentials import digest, is_key, new_key
+from app.store.records import KeyRecord
+
+if TYPE_CHECKING:
+    from app.store.store import Store
+    from app.store.transaction import Transaction
+
+FIRST_ADMIN: Final = "admin"
+"""The name that the first key is for."""
+
+
+class KeyRequest(NamedTuple):
+    """What a key is to be."""
+
+    name: str
+    role: Role
+    services: tuple[str, ...] | None = None
+    expires_at: int | None = None
+
+
+def create(store: "Store", clock: Clock, wanted: KeyRequest, by: str) -> tuple[KeyRecord, str]:
+    """Make a key; gives its record and the key itself, which is stored nowhere.
+
+    Raises:
+        InvalidFieldError: it has no name, expires in the past, or restricts a role other than ci.
+        StoreUnavailableError: it could not be recorded.
+    """
+    key = new_key()
+    return store.transact(lambda transaction: _add(transaction, clock, wanted, by, key)), key
+
+
+def revoke(store: "Store", clock: Clock, key_id: str, by: str) -> KeyRecord:
+    """Revoke a key; revoking twice changes nothing.
+
+    Raises:
+        UnknownRecordError: there is no such key.
+        StoreUnavailableError: it could not be recorded.
+    """
+
+    def settle(transaction: "Transaction") -> KeyRecord:
+        key = transaction.key(key_id)
+        if key is None:
+            raise UnknownRecordError("there is no key of that id")
+        if key.revoked_at is not None:
+            return key
+        microseconds = clock.microseconds()
+        transaction.revoke_key(key_id, microseconds // 1_000_000)
+        transaction.append(happened(microseconds, Kind.KEY_REVOKED, by, key=key_id, name=key.name))
+        return key._replace(revoked_at=microseconds // 1_000_000)
+
+    return store.transact(settle)
+
+
+def all_of_them(store: "Store") -> list[KeyRecord]:
+    """Every key there ever was, oldest first."""
+    return store.look(lambda view: view.keys())
+
+
+def begin(store: "Store", clock: Clock, given: str | None, tell: Callable[[str], None] | None) -> bool:
+    """See to it that there is a key to begin with, where there never was one.
+
+    Args:
+        store: where keys are.
+        clock: tells the time.
+        given: the key that the settings give, if they do.
+        tell: shows a key to whoever starts the gate; None where nobody would see it.
+
+    Returns:
+        Whether there is any key now.
+
+    Raises:
+        InvalidFieldError: the key that was given is none.
+        StoreUnavailableError: it could not be recorded.
+    """
+    if given is not None and not is_key(given):
+        raise InvalidFieldError("admin_key", "not an API key: those begin with fzk_ and have a checksum")
+    key = given or (new_key() if tell is not None else None)
+
+    def settle(transaction: "Transaction") -> bool | None:
+        if transaction.keys():
+            return None
+        if key is None:
+            return False
+        _add(transaction, clock, KeyRequest(FIRST_ADMIN, Role.ADMIN), "", key)
+        return True
+
+    made = store.transact(settle)
+    if made and given is None and tell is not None and key is not None:
+        tell(key)
+    return made is not False
+
+
+def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, key: str) -> KeyRecord:
+    microseconds = clock.microseconds()
+    now = microseconds // 1_000_000
+    if not wanted.name.strip() or not wanted.name.isprintable():
+        raise InvalidFieldError("name", "say whose key it is, in printable characters")
+    if wanted.services is not None and wanted.role is not Role.CI:
+        raise InvalidFieldError("services", "only a key of role ci is restricted to services")
+    if wanted.expires_at is not None and wanted.expires_at <= now:
+        raise InvalidFieldError("expires_at", "lies in the past")
+    record = KeyRecord(
+        id=new_id("key", microseconds),
+        name=wanted.name.strip(),
+        role=wanted.role.value,
+        services=wanted.services,
+        created_by=by,
+        created_at=now,
+        expires_at=wanted.expires_at,
+        revoked_at=None,
+    )
+    transaction.add_key(record, digest(key))
+    transaction.append(
+        happened(
+            microseconds,
+            Kind.KEY_CREATED,
+            by,
+            key=record.id,
+            name=record.name,
+            role=record.role,
+            services=record.services,
+            expires_at=record.expires_at,
+        )
+    )
+    return record

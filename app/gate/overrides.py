@@ -1,0 +1,225 @@
+"""Override tokens: granted by ops, approved where that is asked for, spent by claims, revoked at once."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from app.clock import Clock
+from app.core.answer import instant_or_none
+from app.core.decision import Rule
+from app.core.errors import UnknownNameError
+from app.core.instant import format_instant
+from app.core.notation import format_duration
+from app.core.override import Approval, Override, OverrideState, ceiling
+from app.gate.errors import ForbiddenError, InvalidFieldError, StateConflictError, UnknownRecordError
+from app.gate.happened import Kind, happened
+from app.gate.ids import new_id
+from app.gate.in_force import InForce
+from app.gate.replica import Replica
+from app.identity.caller import Caller, Role, person, same_person
+from app.identity.credentials import digest, new_token
+
+if TYPE_CHECKING:
+    from app.store.store import Store
+    from app.store.transaction import Transaction
+
+_NO_SUCH: Final = "there is no override of that id"
+
+
+class GrantRequest(NamedTuple):
+    """What a token is asked for."""
+
+    services: tuple[str, ...]
+    environments: tuple[str, ...]
+    policies: tuple[str, ...] | None
+    reason: str
+    expires_at: int
+    max_uses: int = 1
+    ticket: str | None = None
+
+
+class Overrides:
+    """The use cases of override tokens."""
+
+    def __init__(self, store: "Store", clock: Clock, replica: Replica) -> None:
+        """Keep them in `store`, by the time of `clock`."""
+        self._store = store
+        self._clock = clock
+        self._replica = replica
+
+    async def grant(self, caller: Caller, wanted: GrantRequest, in_force: InForce) -> tuple[Override, str]:
+        """Grant an override; gives it and its token, which is stored nowhere.
+
+        Raises:
+            InvalidFieldError: it asks for more than the policies allow, or for what is not there.
+            UnknownNameError: it names an environment that the policies do not list.
+            ForbiddenError: it uses a pattern, and the caller is no admin.
+            StoreUnavailableError: it could not be recorded.
+        """
+        microseconds = self._clock.microseconds()
+        approvals = _approvals_needed(caller, wanted, in_force, microseconds // 1_000_000)
+        override = Override(
+            id=new_id("ovr", microseconds),
+            services=wanted.services,
+            environments=wanted.environments,
+            policies=wanted.policies,
+            reason=wanted.reason,
+            ticket=wanted.ticket,
+            granted_by=caller.name,
+            granted_at=microseconds // 1_000_000,
+            expires_at=wanted.expires_at,
+            max_uses=wanted.max_uses,
+            uses=0,
+            approvals_needed=approvals,
+        )
+        token = new_token()
+        event = happened(
+            microseconds,
+            Kind.OVERRIDE_GRANTED,
+            caller.name,
+            override=described(override, override.granted_at),
+        )
+
+        def settle(transaction: "Transaction") -> None:
+            self._replica.check_caller(caller, transaction)
+            transaction.add_override(override, digest(token))
+            transaction.append(event)
+
+        await self._store.write(settle)
+        return override, token
+
+    async def approve(self, caller: Caller, override_id: str) -> Override:
+        """Approve what somebody else granted; approving twice changes nothing.
+
+        Raises:
+            ForbiddenError: the caller granted it.
+            StateConflictError: it can't let anything through any more.
+            UnknownRecordError: there is no such override.
+            StoreUnavailableError: it could not be recorded.
+        """
+        return await self._store.write(partial(self._approve, caller, override_id))
+
+    async def revoke(self, caller: Caller, override_id: str) -> Override:
+        """Revoke an override, on every replica at once; revoking twice changes nothing.
+
+        Raises:
+            UnknownRecordError: there is no such override.
+            StoreUnavailableError: it could not be recorded.
+        """
+        return await self._store.write(partial(self._revoke, caller, override_id))
+
+    async def show(self, override_id: str) -> Override:
+        """An override.
+
+        Raises:
+            UnknownRecordError: there is none of that id.
+            StoreUnavailableError: it can't be read.
+        """
+        override = await self._store.read(lambda view: view.override(override_id))
+        if override is None:
+            raise UnknownRecordError(_NO_SUCH)
+        return override
+
+    async def newest(self, *, usable: bool, before: str | None, most: int) -> list[Override]:
+        """Overrides, newest first; only those that may still let something through, if `usable`."""
+        now = self._clock.now() if usable else None
+        return await self._store.read(lambda view: view.newest_overrides(now, before, most))
+
+    def _approve(self, caller: Caller, override_id: str, transaction: "Transaction") -> Override:
+        self._replica.check_caller(caller, transaction)
+        microseconds = self._clock.microseconds()
+        override = _found(transaction, override_id)
+        if same_person(caller.name, override.granted_by):
+            raise ForbiddenError("an override is approved by somebody else than who granted it")
+        if person(caller.name) in transaction.approvers(override_id):
+            return override
+        state = override.state(microseconds // 1_000_000)
+        if state not in (OverrideState.PENDING, OverrideState.ACTIVE):
+            raise StateConflictError(f"this override is {state.value}")
+        approval = Approval(caller.name, microseconds // 1_000_000)
+        transaction.approve(override_id, person(caller.name), approval)
+        transaction.append(happened(microseconds, Kind.OVERRIDE_APPROVED, caller.name, override=override_id))
+        return override._replace(approvals=(*override.approvals, approval))
+
+    def _revoke(self, caller: Caller, override_id: str, transaction: "Transaction") -> Override:
+        self._replica.check_caller(caller, transaction)
+        microseconds = self._clock.microseconds()
+        override = _found(transaction, override_id)
+        if override.revoked_at is not None:
+            return override
+        now = microseconds // 1_000_000
+        transaction.revoke_override(override_id, caller.name, now)
+        transaction.append(happened(microseconds, Kind.OVERRIDE_REVOKED, caller.name, override=override_id))
+        return override._replace(revoked_by=caller.name, revoked_at=now)
+
+
+def described(override: Override, at: int) -> dict[str, Any]:
+    """An override as it is shown at an instant; never with its token."""
+    return {
+        "id": override.id,
+        "state": override.state(at).value,
+        "services": list(override.services),
+        "environments": list(override.environments),
+        "policies": None if override.policies is None else list(override.policies),
+        "reason": override.reason,
+        "ticket": override.ticket,
+        "granted_by": override.granted_by,
+        "granted_at": format_instant(override.granted_at),
+        "expires_at": format_instant(override.expires_at),
+        "max_uses": override.max_uses,
+        "uses": override.uses,
+        "uses_left": override.uses_left,
+        "approvals": {
+            "needed": override.approvals_needed,
+            "given": [{"by": each.by, "at": format_instant(each.at)} for each in override.approvals],
+        },
+        "revoked_by": override.revoked_by,
+        "revoked_at": instant_or_none(override.revoked_at),
+    }
+
+
+def _found(transaction: "Transaction", override_id: str) -> Override:
+    override = transaction.override(override_id)
+    if override is None:
+        raise UnknownRecordError(_NO_SUCH)
+    return override
+
+
+def _approvals_needed(caller: Caller, wanted: GrantRequest, in_force: InForce, now: int) -> int:
+    """Hold what is asked for against the policies; how many must approve it."""
+    _check_names(caller, wanted, in_force)
+    rules = tuple(_rule(in_force, rule_id) for rule_id in wanted.policies or ())
+    most = ceiling(in_force.policy_set, rules)
+    if wanted.expires_at <= now:
+        raise InvalidFieldError("expires_at", "lies in the past")
+    if wanted.expires_at - now > most.max_ttl:
+        raise InvalidFieldError("ttl", f"a token may live for {format_duration(most.max_ttl)} at most")
+    if wanted.max_uses > most.max_uses:
+        raise InvalidFieldError("max_uses", f"a token may have {most.max_uses} uses at most")
+    return most.approvals
+
+
+def _check_names(caller: Caller, wanted: GrantRequest, in_force: InForce) -> None:
+    known = in_force.policy_set
+    catalogue = known.services or {}
+    refusing = known.services is not None and known.unknown_services == "refuse"
+    for environment in wanted.environments:
+        if environment not in known.environments:
+            raise UnknownNameError("environments", environment, tuple(known.environments))
+    for service in wanted.services:
+        if "*" in service:
+            if not caller.may(Role.ADMIN):
+                raise ForbiddenError("only an admin may grant for a pattern; name the services")
+        elif refusing and service not in catalogue:
+            raise InvalidFieldError("services", "not in the catalogue, and the policies refuse such services")
+
+
+def _rule(in_force: InForce, rule_id: str) -> Rule:
+    rules: tuple[Rule, ...] = (*in_force.policy_set.policies, *in_force.engine.freezes)
+    for rule in rules:
+        if rule.id == rule_id:
+            break
+    else:
+        raise InvalidFieldError("policies", "names a policy or freeze that is not in force")
+    if rule.overridable == "never":
+        raise InvalidFieldError("policies", f"{rule.id} is never overridden")
+    return rule

@@ -1,0 +1,145 @@
+"""The record: read page by page, and proved whole."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from app.core.audit import Checkpoint, Fault, Link, Verifier
+from app.core.instant import format_instant
+from app.gate.errors import UnknownRecordError
+from app.gate.happened import Kind, happened
+from app.gate.in_force import InForce
+from app.gate.versions import holidays_version, tzdata_version
+from app.store.records import DecisionFilter, PolicyRevision, StoredDecision
+
+if TYPE_CHECKING:
+    from app.store.transaction import Transaction
+    from app.store.view import View
+
+_PROGRESS_EVERY: Final = 50_000
+_FAR: Final = 2**62
+"""Beyond every place in the record."""
+
+
+class Page(NamedTuple):
+    """Some of a list, and where it goes on."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class Verification(NamedTuple):
+    """Whether the record is whole."""
+
+    events: int
+    """How many were looked at and found right."""
+    head: Checkpoint
+    fault: Fault | None
+
+
+def decisions(view: "View", wanted: DecisionFilter, before: int | None, most: int) -> Page:
+    """Recorded decisions, newest first."""
+    found = view.newest_decisions(wanted, before, most)
+    more = str(found[-1].seq) if len(found) == most else None
+    return Page([described(each) for each in found], more)
+
+
+def decision(view: "View", decision_id: str) -> dict[str, Any]:
+    """A recorded decision.
+
+    Raises:
+        UnknownRecordError: there is none of that id.
+    """
+    found = view.decision(decision_id)
+    if found is None:
+        raise UnknownRecordError("there is no decision of that id")
+    return described(found)
+
+
+def described(stored: StoredDecision) -> dict[str, Any]:
+    """A recorded decision as it is shown: the answer, and what was said with the question."""
+    data = json.loads(stored.data)
+    return {
+        **data["answer"],
+        "recorded_at": format_instant(stored.recorded_at // 1_000_000),
+        "caller": stored.caller or None,
+        "actor": data["actor"],
+        "ref": data["ref"],
+        "run_url": data["run_url"],
+        "request_id": data["request_id"],
+        "tzdata": data["tzdata"],
+        "holidays": data["holidays"],
+    }
+
+
+def events(view: "View", before: int | None, most: int) -> Page:
+    """Events, newest first."""
+    found = view.newest_events(_FAR if before is None else before, most)
+    more = str(found[-1].seq) if len(found) == most else None
+    return Page([event_described(each) for each in found], more)
+
+
+def event_described(link: Link) -> dict[str, Any]:
+    """An event as it is shown."""
+    return {
+        "seq": link.seq,
+        "at": format_instant(link.at // 1_000_000),
+        "kind": link.kind,
+        "actor": link.actor or None,
+        "data": json.loads(link.data),
+        "hash": link.hash,
+    }
+
+
+def verify(
+    view: "View", against: Checkpoint | None = None, progress: Callable[[int, int], None] | None = None
+) -> Verification:
+    """Go along the whole record; stop at the first event that is wrong.
+
+    Args:
+        view: one state of the record.
+        against: a checkpoint that the record must continue.
+        progress: told from time to time how many events of how many were looked at.
+    """
+    standing = view.head()
+    head = Checkpoint(standing.seq, standing.hash)
+    verifier = Verifier(against)
+    for link in view.events_after(0):
+        fault = verifier.check(link)
+        if fault is not None:
+            return Verification(verifier.reached.seq, head, fault)
+        if progress is not None and link.seq % _PROGRESS_EVERY == 0:
+            progress(link.seq, head.seq)
+    return Verification(verifier.reached.seq, head, verifier.finish(head))
+
+
+def exported(view: "View") -> Iterator[dict[str, Any]]:
+    """Every event as it is stored, and at the end a checkpoint."""
+    standing = view.head()
+    for link in view.events_after(0):
+        yield link._asdict()
+    yield {"checkpoint": {"seq": standing.seq, "hash": standing.hash}}
+
+
+def note_policies(in_force: InForce, microseconds: int) -> Callable[["Transaction"], None]:
+    """Work that keeps the policies in force, and puts their load into the record if it is news.
+
+    Replicas that load the same set by the same data tell it once.
+    """
+    kept = PolicyRevision(in_force.revision, in_force.loaded_at, in_force.snapshot.to_json())
+    event = happened(
+        microseconds,
+        Kind.POLICIES_LOADED,
+        "",
+        revision=in_force.revision,
+        tzdata=tzdata_version(),
+        holidays=holidays_version(),
+    )
+
+    def settle(transaction: "Transaction") -> None:
+        transaction.keep_policies(kept)
+        latest = transaction.latest_of_kind(Kind.POLICIES_LOADED.value)
+        if latest is None or latest.data != event.data:
+            transaction.append(event)
+
+    return settle

@@ -1,0 +1,107 @@
+"""What this replica remembers of the store: freezes and keys, about a second old at most.
+
+Questions are answered from it, also while the store can't be reached. Claims, grants and the like
+look whether it still holds, in the transaction that writes them.
+"""
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from app.clock import Clock
+from app.core.instant import DAY
+from app.gate.errors import StoreUnavailableError, UnauthenticatedError
+from app.gate.in_force import Policies
+from app.identity.caller import Caller, Role
+from app.store.records import KeyRecord
+
+if TYPE_CHECKING:
+    from app.core.freeze import Freeze
+    from app.store.store import Store
+    from app.store.transaction import Transaction
+    from app.store.view import View
+
+_PAST: Final = 366 * DAY
+"""Seconds that a freeze is remembered after its end, for schedules that look back."""
+
+_logger: Final = logging.getLogger("freezegate")
+
+
+class Replica:
+    """Remembers; `refresh` looks whether anything has changed."""
+
+    def __init__(self, store: "Store", policies: Policies, clock: Clock) -> None:
+        """Remember what `store` has, and put freezes in force beside `policies`."""
+        self._store = store
+        self._policies = policies
+        self._clock = clock
+        self._keys: dict[str, KeyRecord] = {}
+        self._freezes_version = -1
+        self._keys_version = -1
+        self.degraded_since: int | None = None
+        """Since when the store can't be reached; None while it can."""
+
+    async def refresh(self) -> None:
+        """Look what has changed. A store that can't be reached is noted, not raised."""
+        try:
+            self._take(await self._store.read(self._news))
+        except StoreUnavailableError as error:
+            if self.degraded_since is None:
+                self.degraded_since = self._clock.now()
+                _logger.warning("answering from memory: %s", error)
+        else:
+            if self.degraded_since is not None:
+                _logger.info("the store can be reached again")
+            self.degraded_since = None
+
+    def load(self) -> None:
+        """As `refresh`, at once and with the error; for the start.
+
+        Raises:
+            StoreUnavailableError: the store can't be reached.
+        """
+        self._take(self._store.look(self._news))
+
+    def key(self, digest: str) -> KeyRecord | None:
+        """The API key of a hash, unless it is revoked or has expired."""
+        key = self._keys.get(digest)
+        if key is None or (key.expires_at is not None and key.expires_at <= self._clock.now()):
+            return None
+        return key
+
+    def check_caller(self, caller: Caller, transaction: "Transaction") -> None:
+        """Look whether the key of a caller is still good, where keys have changed since.
+
+        Raises:
+            UnauthenticatedError: it was revoked.
+        """
+        if caller.key_id is None or transaction.keys_version == self._keys_version:
+            return
+        key = transaction.key(caller.key_id)
+        if key is None or key.revoked_at is not None:
+            raise UnauthenticatedError("this key was revoked")
+
+    def _news(self, view: "View") -> "_News":
+        head = view.head()
+        freezes = keys = None
+        if head.freezes_version != self._freezes_version:
+            freezes = view.freezes_after(self._clock.now() - _PAST)
+        if head.keys_version != self._keys_version:
+            keys = view.keys_by_digest()
+        return head.freezes_version, freezes, head.keys_version, keys
+
+    def _take(self, news: "_News") -> None:
+        freezes_version, freezes, keys_version, keys = news
+        if freezes is not None and freezes_version >= self._freezes_version:
+            self._policies.use_freezes(freezes, freezes_version)
+            self._freezes_version = freezes_version
+        if keys is not None and keys_version >= self._keys_version:
+            self._keys, self._keys_version = keys, keys_version
+
+
+if TYPE_CHECKING:
+    _News = tuple[int, list[Freeze] | None, int, dict[str, KeyRecord] | None]
+
+
+def caller_of(key: KeyRecord) -> Caller:
+    """Who asks with a key."""
+    return Caller(key.name, Role(key.role), key.services, key.id)

@@ -1,0 +1,1 @@
+"""Who asks: keys, tokens, and the identity tokens of CI systems."""

@@ -1,0 +1,72 @@
+"""API keys and override tokens: made here, recognised here, and stored nowhere but as a hash.
+
+Both are a prefix, 192 random bits in base 62, and a checksum: so that a scanner finds them in a
+repository, and a mistyped one is refused without asking the database. The hash is a plain SHA-256:
+slow hashes are for what people choose.
+"""
+
+import hashlib
+import re
+import secrets
+import zlib
+from typing import Final
+
+KEY_PREFIX: Final = "fzk_"
+TOKEN_PREFIX: Final = "fzo_"  # noqa: S105 - how every one of them begins
+
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_RANDOM_BYTES: Final = 24
+_RANDOM_WIDTH: Final = 33
+"""62³³ is more than 2¹⁹²."""
+_CHECK_WIDTH: Final = 6
+"""62⁶ is more than 2³²."""
+_FORM: Final = re.compile(
+    rf"({KEY_PREFIX}|{TOKEN_PREFIX})[0-9A-Za-z]{{{_RANDOM_WIDTH}}}([0-9A-Za-z]{{{_CHECK_WIDTH}}})"
+)
+
+
+def new_key() -> str:
+    """A new API key; shown once, to whoever it is made for."""
+    return _new(KEY_PREFIX)
+
+
+def new_token() -> str:
+    """A new override token; shown once, to whoever granted it."""
+    return _new(TOKEN_PREFIX)
+
+
+def is_key(text: str) -> bool:
+    """Whether a text has the form of an API key, and its checksum fits."""
+    return text.startswith(KEY_PREFIX) and _is_whole(text)
+
+
+def is_token(text: str) -> bool:
+    """Whether a text has the form of an override token, and its checksum fits."""
+    return text.startswith(TOKEN_PREFIX) and _is_whole(text)
+
+
+def digest(secret: str) -> str:
+    """What is stored of a key or token: its SHA-256, in hexadecimal."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _new(prefix: str) -> str:
+    body = prefix + _base62(int.from_bytes(secrets.token_bytes(_RANDOM_BYTES)), _RANDOM_WIDTH)
+    return body + _checksum(body)
+
+
+def _is_whole(text: str) -> bool:
+    match = _FORM.fullmatch(text)
+    return match is not None and match[2] == _checksum(text[:-_CHECK_WIDTH])
+
+
+def _checksum(text: str) -> str:
+    return _base62(zlib.crc32(text.encode()), _CHECK_WIDTH)
+
+
+def _base62(number: int, width: int) -> str:
+    digits = ""
+    for _ in range(width):
+        number, rest = divmod(number, 62)
+        digits = _DIGITS[rest] + digits
+    return digits
