@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -14,11 +15,18 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from app import __version__
-from app.api import can_deploy, health, policies, schedule, status
+from app.api import audit, can_deploy, decisions, freezes, health, overrides, policies, schedule, status
 from app.clock import Clock, SystemClock
 from app.core.errors import FreezegateError
+from app.gate import keys
 from app.gate.claim import Claims
+from app.gate.freezes import Freezes
 from app.gate.in_force import LoadFailure, Policies
+from app.gate.overrides import Overrides
+from app.gate.record import note_policies
+from app.gate.replica import Replica
+from app.identity.caller import Role
+from app.identity.oidc import IdentityProviders, read_identity_file
 from app.policies.source import Source
 from app.server.context import Context
 from app.server.documented import complete
@@ -27,13 +35,30 @@ from app.server.log import RequestLog, event
 from app.server.metrics import Metrics
 from app.server.problems import handle_error, handle_http_exception
 from app.server.recent import RecentAnswers
+from app.server.throttle import Throttle
 from app.settings import Settings, read_settings
 from app.store.store import Store
 
 RELOAD_INTERVAL: Final = 1.0
 """Seconds between looks at the policy files; a change is in force within two."""
 
-_ROUTERS: Final = (can_deploy.router, status.router, schedule.router, policies.router, health.router)
+REFRESH_INTERVAL: Final = 0.5
+"""Seconds between looks at the store; what another replica did is seen within one."""
+
+FAILURES: Final = "20/minute"
+"""How often credentials from one address may fail."""
+
+_ROUTERS: Final = (
+    can_deploy.router,
+    status.router,
+    schedule.router,
+    policies.router,
+    overrides.router,
+    freezes.router,
+    decisions.router,
+    audit.router,
+    health.router,
+)
 
 _DESCRIPTION: Final = """
 Answers one question: *may this service be deployed to this environment now?*
@@ -66,16 +91,17 @@ def create_app(
         if not in_force.loaded:
             in_force.load(Source(chosen.policies), clock.now())
         store = await asyncio.to_thread(Store.open, chosen.database)
-        context = Context(clock, in_force, store, Claims(store, clock), metrics, recent)
-        await asyncio.to_thread(_remember, context)
-        watcher = asyncio.create_task(_watch(context))
+        context = _context(chosen, clock, in_force, store, metrics, recent)
+        await asyncio.to_thread(_begin, context, chosen)
+        watchers = [asyncio.create_task(each(context)) for each in (_watch_policies, _watch_store)]
         app.state.context = context
         try:
             yield
         finally:
-            watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watcher
+            for watcher in watchers:
+                watcher.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watcher
             await store.close()
 
     app = FastAPI(
@@ -96,7 +122,61 @@ def create_app(
     return app
 
 
-async def _watch(context: Context) -> None:
+def _context(
+    chosen: Settings, clock: Clock, policies: Policies, store: Store, metrics: Metrics, recent: RecentAnswers
+) -> Context:
+    replica = Replica(store, policies, clock)
+    metrics.watch(replica)
+    return Context(
+        clock=clock,
+        policies=policies,
+        store=store,
+        replica=replica,
+        claims=Claims(store, clock, replica),
+        overrides=Overrides(store, clock, replica),
+        freezes=Freezes(store, clock, replica),
+        metrics=metrics,
+        recent=recent,
+        anonymous_role=None if chosen.anonymous_role == "none" else Role(chosen.anonymous_role),
+        providers=IdentityProviders(read_identity_file(chosen.identity)) if chosen.identity else None,
+        failures=Throttle(clock, FAILURES),
+        anonymous_claims=Throttle(clock, chosen.anonymous_claims),
+    )
+
+
+def _begin(context: Context, chosen: Settings) -> None:
+    """What has to be in the store before the first request: a key, and the policies in force."""
+    given = None if chosen.admin_key is None else chosen.admin_key.get_secret_value()
+    tell = _tell if sys.stderr.isatty() else None
+    if not keys.begin(context.store, context.clock, given, tell):
+        event(
+            logging.WARNING,
+            "no API key exists, and there is no terminal to show a first one on; make one with: "
+            "freezegate keys create --name NAME --role admin",
+        )
+    _remember(context)
+    context.replica.load()
+
+
+def _tell(key: str) -> None:
+    """Show the first key to whoever started the gate, this once; it goes into no log."""
+    sys.stderr.write(
+        f"The first API key, of role admin; it is shown this once:\n  {key}\n"
+        "Keep it as FREEZEGATE_API_KEY; more are made with: freezegate keys create\n"
+    )
+
+
+async def _watch_store(context: Context) -> None:
+    """Look for freezes and keys of other replicas for as long as the application runs."""
+    while True:
+        await asyncio.sleep(REFRESH_INTERVAL)
+        try:
+            await context.replica.refresh()
+        except Exception:
+            logging.getLogger("freezegate").exception("looking for changes in the store failed")
+
+
+async def _watch_policies(context: Context) -> None:
     """Look for changed policies for as long as the application runs."""
     while True:
         await asyncio.sleep(RELOAD_INTERVAL)
@@ -118,9 +198,8 @@ def _look(context: Context) -> None:
 
 
 def _remember(context: Context) -> None:
-    """Keep the text of the policies in force, so that what they decide can be evaluated again."""
-    in_force = context.policies.in_force
-    context.store.remember_revision(in_force.revision, in_force.snapshot.to_json(), in_force.loaded_at)
+    """Keep the policies in force, so that what they decide can be evaluated again; tell of their load."""
+    context.store.transact(note_policies(context.policies.in_force, context.clock.microseconds()))
 
 
 app: Final = create_app()

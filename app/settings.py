@@ -38,6 +38,23 @@ class Settings(BaseModel):
     )
     host: str = Field(default="127.0.0.1", description="the address to listen on")
     port: int = Field(default=1400, ge=0, le=65_535, description="the port to listen on; 0 takes a free one")
+    anonymous_role: Literal["ci", "viewer", "none"] = Field(
+        default="ci", description="what callers without credentials may do: claim, only look, or nothing"
+    )
+    anonymous_claims: str = Field(
+        default="600/minute",
+        pattern=r"^[1-9]\d{0,8}/(second|minute|hour)$",
+        description="how many claims without credentials are taken from one address",
+    )
+    admin_key: SecretStr | None = Field(
+        default=None, description="an API key for the first admin, taken when no key exists yet"
+    )
+    identity: Path | None = Field(
+        default=None, description="a YAML file with the OIDC issuers whose identity tokens are taken"
+    )
+    trusted_proxies: str = Field(
+        default="", description="addresses or networks of proxies whose `X-Forwarded-For` is believed"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="what is written to the log: this and everything more serious"
     )

@@ -3,22 +3,25 @@
 import json
 import re
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from app.core.answer import answer
 from app.core.decision import Question
 from app.core.errors import MalformedValueError
-from app.gate.check import check
+from app.gate.check import decided
 from app.gate.claim import Claim
+from app.identity.caller import Role
+from app.identity.credentials import digest, is_token
+from app.server.asking import authorised, limit_anonymous_claims, needs
 from app.server.bodies import DecisionBody
 from app.server.context import Context, context
 from app.server.documented import header, json_body, parameters, problems
 from app.server.edge import LOG_FIELDS
 from app.server.problems import RefusedError
-from app.server.reading import DurationField, InstantField, NameField, Strict, read_body, read_query
+from app.server.reading import DurationField, InstantField, NameField, Note, Strict, read_body, read_query
 from app.server.recent import Recent
 
 router = APIRouter(tags=["decisions"])
@@ -27,8 +30,7 @@ TOKEN_HEADER: Final = "x-override-token"  # noqa: S105 - the name of the header
 _PRINTABLE_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _JSON: Final = (b"content-type", b"application/json")
 _NO_STORE: Final = (b"cache-control", b"no-store")
-
-Note = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_DEGRADED: Final = (b"x-freezegate-degraded", b"the store can't be reached; answered from memory")
 
 
 class QuestionFields(Strict):
@@ -70,19 +72,20 @@ _DECISION_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 @router.get(
     "/can-deploy",
     summary="May this service be deployed to this environment now?",
-    responses={**_DECISION_RESPONSES, **problems(400, 422, 503)},
-    openapi_extra=parameters(AskQuery),
+    responses={**_DECISION_RESPONSES, **problems(400, 401, 403, 422, 429, 503)},
+    openapi_extra={**needs(Role.VIEWER), **parameters(AskQuery)},
 )
 async def ask(request: Request) -> Response:
     """Answer without recording. Pipelines that are about to deploy claim, by POST."""
     if TOKEN_HEADER in request.headers:
         detail = "override tokens are spent by POST /can-deploy; a question takes none"
         raise RefusedError(HTTPStatus.BAD_REQUEST, detail)
+    await authorised(request, Role.VIEWER)
     query = read_query(request, AskQuery)
     here = context(request)
     now = here.clock.now()
     in_force = here.policies.in_force
-    decision = check(in_force, query.question, now if query.at is None else query.at)
+    decision = await decided(in_force, query.question, now if query.at is None else query.at)
     status = HTTPStatus.OK if decision.allowed else HTTPStatus(int(query.deny_status))
     body = json.dumps(answer(decision, in_force.home, in_force.revision)).encode()
     answered = Recent(
@@ -92,15 +95,19 @@ async def ask(request: Request) -> Response:
         outcome=decision.outcome.value,
         log_fields=_log_fields(query.question, decision.outcome.value),
     )
-    here.recent.keep(request.scope["query_string"], (now, in_force.revision), answered)
+    if here.replica.degraded_since is not None:
+        answered.headers.append(_DEGRADED)
+    if "authorization" not in request.headers:
+        here.recent.keep(request.scope["query_string"], (now, in_force), answered)
     return _respond(request, here, answered, "question")
 
 
 @router.post(
     "/can-deploy",
     summary="Claim a deploy: ask, and have the decision recorded before it is answered",
-    responses={**_DECISION_RESPONSES, **problems(409, 413, 415, 422, 503)},
+    responses={**_DECISION_RESPONSES, **problems(401, 403, 409, 413, 415, 422, 429, 503)},
     openapi_extra={
+        **needs(Role.CI),
         **json_body(ClaimBody),
         "parameters": [
             header("Idempotency-Key", "a retry with the same key and body gets the same decision"),
@@ -110,20 +117,26 @@ async def ask(request: Request) -> Response:
 )
 async def claim(request: Request) -> Response:
     """Decide, record durably, answer; what a pipeline does right before it deploys."""
+    caller = await authorised(request, Role.CI)
     body = await read_body(request, ClaimBody)
+    limit_anonymous_claims(request, caller)
     here = context(request)
     now = here.clock.now()
+    in_force = here.policies.in_force
+    if not in_force.engine.is_prepared(body.question, now):
+        await decided(in_force, body.question, now)
     claimed = await here.claims.claim(
         Claim(
             question=body.question,
             ref=body.ref,
             actor=body.actor,
             run_url=body.run_url,
+            caller=caller,
             idempotency_key=_idempotency_key(request),
-            token_presented=TOKEN_HEADER in request.headers,
+            token=_token(request),
             request_id=request.scope["state"]["request_id"],
         ),
-        here.policies.in_force,
+        in_force,
     )
     status = HTTPStatus.OK if claimed.allowed else HTTPStatus(body.deny_status)
     answered = Recent(
@@ -158,6 +171,14 @@ def _log_fields(question: Question, outcome: str) -> str:
         "outcome": outcome,
     }
     return ", " + json.dumps(names)[1:-1]
+
+
+def _token(request: Request) -> str | None:
+    """The hash of the override token; empty for what can't be one."""
+    tokens = request.headers.getlist(TOKEN_HEADER)
+    if not tokens:
+        return None
+    return digest(tokens[0]) if len(tokens) == 1 and is_token(tokens[0]) else ""
 
 
 def _idempotency_key(request: Request) -> str | None:

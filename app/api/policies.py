@@ -6,6 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from app.gate.check import policies, policy
+from app.identity.caller import Role
+from app.server.asking import authorised, needs
 from app.server.context import context
 from app.server.documented import problems
 from app.server.reading import Strict, read_query
@@ -13,18 +15,30 @@ from app.server.reading import Strict, read_query
 router = APIRouter(tags=["state"])
 
 
-@router.get("/policies", summary="The policies in force", responses=problems(422, 503))
+@router.get(
+    "/policies",
+    summary="The policies in force",
+    responses=problems(401, 403, 422, 429, 503),
+    openapi_extra=needs(Role.VIEWER),
+)
 async def list_policies(request: Request) -> Response:
     """Every policy with its reason, its windows in words and the next three times they open."""
+    await authorised(request, Role.VIEWER)
     read_query(request, Strict)
     here = context(request)
     listed = await asyncio.to_thread(policies, here.policies.in_force, here.clock.now())
     return JSONResponse(listed)
 
 
-@router.get("/policies/{policy_id}", summary="One policy in force", responses=problems(404, 422, 503))
+@router.get(
+    "/policies/{policy_id}",
+    summary="One policy in force",
+    responses=problems(401, 403, 404, 422, 429, 503),
+    openapi_extra=needs(Role.VIEWER),
+)
 async def show_policy(request: Request, policy_id: str) -> Response:
     """One policy with its reason, its windows in words and the next three times they open."""
+    await authorised(request, Role.VIEWER)
     read_query(request, Strict)
     here = context(request)
     return JSONResponse(policy(here.policies.in_force, policy_id, here.clock.now()))

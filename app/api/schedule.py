@@ -9,6 +9,8 @@ from pydantic import Field
 from app.core.decision import Question
 from app.core.instant import LATEST
 from app.gate.check import MAX_SCHEDULE, UPCOMING, Span, schedule
+from app.identity.caller import Role
+from app.server.asking import authorised, needs
 from app.server.context import context
 from app.server.documented import parameters, problems
 from app.server.problems import InvalidFieldsError
@@ -38,11 +40,12 @@ class ScheduleQuery(Strict):
 @router.get(
     "/schedule",
     summary="What blocks a service, and when",
-    responses=problems(422, 503),
-    openapi_extra=parameters(ScheduleQuery),
+    responses=problems(401, 403, 422, 429, 503),
+    openapi_extra={**needs(Role.VIEWER), **parameters(ScheduleQuery)},
 )
 async def show_schedule(request: Request) -> Response:
     """Consecutive segments from `from` to `to`; each names what blocks in it."""
+    await authorised(request, Role.VIEWER)
     query = read_query(request, ScheduleQuery)
     here = context(request)
     question = Question(query.service, query.environment, query.change)

@@ -7,6 +7,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from app.gate.check import status
+from app.identity.caller import Role
+from app.server.asking import authorised, needs
 from app.server.context import context
 from app.server.documented import parameters, problems
 from app.server.reading import InstantField, Strict, read_query
@@ -23,15 +25,18 @@ class StatusQuery(Strict):
 @router.get(
     "/status",
     summary="The freeze state of every environment",
-    responses=problems(422, 503),
-    openapi_extra=parameters(StatusQuery),
+    responses=problems(401, 403, 422, 429, 503),
+    openapi_extra={**needs(Role.VIEWER), **parameters(StatusQuery)},
 )
 async def show_status(request: Request) -> Response:
     """Whether deploys are open, why not, and when that changes; 200 either way."""
+    await authorised(request, Role.VIEWER)
     query = read_query(request, StatusQuery)
     here = context(request)
     now = here.clock.now()
     at = now if query.at is None else query.at
     # Thousands of catalogued services take a while; claims must not wait for them.
-    state = await asyncio.to_thread(status, here.policies.in_force, here.policies.last_error, at, now)
+    state = await asyncio.to_thread(
+        status, here.policies.in_force, here.policies.last_error, here.replica.degraded_since, at, now
+    )
     return JSONResponse(state, headers={"Cache-Control": "no-store"})

@@ -11,6 +11,7 @@ import click
 
 from app.cli import ALLOWED, UNDECIDED, fail
 from app.clock import SystemClock
+from app.core.errors import FreezegateError
 from app.policies.problem import PolicyFileError, Problem
 from app.policies.source import Source
 from app.settings import Settings, SettingsError, read_settings
@@ -34,12 +35,12 @@ def command(*, host: str | None, port: int | None, policies: Path | None, databa
             os.environ, host=host, port=port, policies=policies, database_url=database_url
         )
         loaded = _load(settings)
-    except SettingsError as error:
-        fail(str(error))
-        return UNDECIDED
     except PolicyFileError as error:
         for problem in error.problems:
             fail(_shown(settings, problem))
+        return UNDECIDED
+    except (SettingsError, FreezegateError) as error:
+        fail(str(error))
         return UNDECIDED
     for problem in loaded.in_force.warnings:
         fail(_shown(settings, problem))
@@ -52,7 +53,10 @@ def _shown(settings: Settings, problem: Problem) -> str:
 
 def _load(settings: Settings) -> "Policies":
     from app.gate.in_force import Policies
+    from app.identity.oidc import read_identity_file
 
+    if settings.identity is not None:
+        read_identity_file(settings.identity)  # so that a wrong one is told in its own words
     loaded = Policies()
     loaded.load(Source(settings.policies), SystemClock().now())
     return loaded
@@ -82,7 +86,8 @@ def _serve(settings: Settings, loaded: "Policies") -> int:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
         http=DeadlineProtocol,
         loop="auto",  # uvloop, where the platform has it
         ws="none",

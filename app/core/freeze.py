@@ -75,6 +75,10 @@ class Freeze(NamedTuple):
             return FreezeState.ENDED
         return FreezeState.ACTIVE if self.starts_at <= at else FreezeState.SCHEDULED
 
+    def stands(self, at: int) -> bool:
+        """Whether it lasts at an instant, or is still to come."""
+        return self.state(at) in (FreezeState.SCHEDULED, FreezeState.ACTIVE)
+
     def forgotten(self, at: int) -> bool:
         """Whether it is open-ended and has lasted for longer than a day: perhaps nobody remembers it."""
         lasts = self.ends_at is None and self.state(at) is FreezeState.ACTIVE

@@ -3,13 +3,15 @@
 Each takes the policies in force and an instant, and gives the JSON object that goes out.
 """
 
+import asyncio
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from app.core.answer import entry, instant_or_none
 from app.core.decision import Decision, Outcome, Question, Stretch
-from app.core.explain import message, policy_in_words, state
+from app.core.explain import message, policy_in_words, state, waiting_time
+from app.core.freeze import FreezeState
 from app.core.instant import DAY, LATEST, LOOK_AHEAD, format_instant, in_range
 from app.core.policy import Effect, Policy, Selector
 from app.core.timeline import PolicyTimeline
@@ -39,13 +41,27 @@ def check(in_force: InForce, question: Question, at: int) -> Decision:
     return in_force.engine.decide(question, at)
 
 
-def status(in_force: InForce, last_error: LoadFailure | None, at: int, now: int) -> dict[str, Any]:
+async def decided(in_force: InForce, question: Question, at: int) -> Decision:
+    """As `check`, and in a thread where it may take milliseconds: the first question of its kind."""
+    if in_force.engine.is_prepared(question, at):
+        return check(in_force, question, at)
+    return await asyncio.to_thread(check, in_force, question, at)
+
+
+def status(
+    in_force: InForce, last_error: LoadFailure | None, degraded_since: int | None, at: int, now: int
+) -> dict[str, Any]:
     """The state of every environment at an instant, and of every catalogued service that differs."""
     in_range(at)
     return {
         "at": format_instant(at),
         "environments": [_environment(in_force, name, at) for name in in_force.policy_set.environments],
         "freezes": _freezes(in_force, at),
+        "warnings": _warnings(in_force, degraded_since, now),
+        "store": {
+            "degraded": degraded_since is not None,
+            "degraded_since": instant_or_none(degraded_since),
+        },
         "policies": {
             "revision": in_force.revision,
             "loaded_at": format_instant(in_force.loaded_at),
@@ -141,9 +157,16 @@ def _state(decision: Decision) -> dict[str, Any]:
 
 
 def _freezes(in_force: InForce, at: int) -> dict[str, Any]:
-    """Each policy's present stretch, or its next one within four weeks."""
+    """Ad-hoc freezes, and each policy's present stretch, or its next one within four weeks."""
     active: list[dict[str, Any]] = []
     upcoming: list[dict[str, Any]] = []
+    for freeze in in_force.engine.freezes:
+        stretch = Stretch(freeze, in_force.home, freeze.starts_at, freeze.until)
+        described = {**entry(stretch, at), "applies_to": _selectors([freeze.selector])}
+        if freeze.state(at) is FreezeState.ACTIVE:
+            active.append(described)
+        elif freeze.state(at) is FreezeState.SCHEDULED and freeze.starts_at < at + UPCOMING:
+            upcoming.append(described)
     for each in in_force.policy_set.policies:
         if each.effect is Effect.WARN:
             continue
@@ -152,6 +175,20 @@ def _freezes(in_force: InForce, at: int) -> dict[str, Any]:
             described = {**entry(stretch, at), "applies_to": _selectors(each.applies_to)}
             (active if stretch.start is None or stretch.start <= at else upcoming).append(described)
     return {"active": active, "upcoming": sorted(upcoming, key=lambda each: str(each["from"]))}
+
+
+def _warnings(in_force: InForce, degraded_since: int | None, now: int) -> list[str]:
+    forgotten = [
+        f"{freeze.title.rstrip('.')}: this freeze has no end, and {freeze.started_by} started it "
+        f"{waiting_time(now - freeze.starts_at)} ago. Is it still needed?"
+        for freeze in in_force.engine.freezes
+        if freeze.forgotten(now)
+    ]
+    if degraded_since is None:
+        return forgotten
+    since = format_instant(degraded_since)
+    degraded = f"The store has not been reached since {since}: this is from memory; claims are refused."
+    return [degraded, *forgotten]
 
 
 def _failure(failure: LoadFailure) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from app.core.audit import Checkpoint, Fault, Link, Verifier
 from app.core.instant import format_instant
@@ -16,9 +17,20 @@ if TYPE_CHECKING:
     from app.store.transaction import Transaction
     from app.store.view import View
 
+Found = TypeVar("Found")
+
 _PROGRESS_EVERY: Final = 50_000
+_TOGETHER: Final = 5_000
 _FAR: Final = 2**62
 """Beyond every place in the record."""
+
+
+class Look(Protocol):
+    """Asks something of one state of the store; `app.store.store.Store.look` does."""
+
+    def __call__(self, query: "Callable[[View], Found]", /) -> Found:
+        """What `query` finds."""
+        ...
 
 
 class Page(NamedTuple):
@@ -92,19 +104,22 @@ def event_described(link: Link) -> dict[str, Any]:
 
 
 def verify(
-    view: "View", against: Checkpoint | None = None, progress: Callable[[int, int], None] | None = None
+    look: "Look", against: Checkpoint | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Verification:
     """Go along the whole record; stop at the first event that is wrong.
 
     Args:
-        view: one state of the record.
+        look: asks something of the store; a few thousand events are read, and held, at a time.
         against: a checkpoint that the record must continue.
         progress: told from time to time how many events of how many were looked at.
+
+    Raises:
+        StoreUnavailableError: the record can't be read.
     """
-    standing = view.head()
+    standing = look(lambda view: view.head())
     head = Checkpoint(standing.seq, standing.hash)
     verifier = Verifier(against)
-    for link in view.events_after(0):
+    for link in _events(look, head.seq):
         fault = verifier.check(link)
         if fault is not None:
             return Verification(verifier.reached.seq, head, fault)
@@ -113,12 +128,31 @@ def verify(
     return Verification(verifier.reached.seq, head, verifier.finish(head))
 
 
-def exported(view: "View") -> Iterator[dict[str, Any]]:
-    """Every event as it is stored, and at the end a checkpoint."""
-    standing = view.head()
-    for link in view.events_after(0):
+def exported(look: "Look") -> Iterator[dict[str, Any]]:
+    """Every event as it is stored, and at the end a checkpoint.
+
+    Raises:
+        StoreUnavailableError: the record can't be read.
+    """
+    standing = look(lambda view: view.head())
+    for link in _events(look, standing.seq):
         yield link._asdict()
     yield {"checkpoint": {"seq": standing.seq, "hash": standing.hash}}
+
+
+def _events(look: "Look", last: int) -> Iterator[Link]:
+    """Every event up to a place in the record."""
+    after = 0
+    while after < last:
+        page = look(partial(_page_of_events, after=after, most=min(_TOGETHER, last - after)))
+        yield from page
+        if not page:
+            return
+        after = page[-1].seq
+
+
+def _page_of_events(view: "View", after: int, most: int) -> list[Link]:
+    return view.events_after(after, most)
 
 
 def note_policies(in_force: InForce, microseconds: int) -> Callable[["Transaction"], None]:

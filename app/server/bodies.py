@@ -16,10 +16,10 @@ class Problem(BaseModel):
 
 
 class BlockingEntry(BaseModel):
-    """A policy that vetoes or warns, and from when until when it does."""
+    """A policy or freeze that vetoes or warns, and from when until when it does."""
 
     id: str
-    kind: Literal["policy"]
+    kind: Literal["policy", "freeze"]
     title: str
     reason: str
     from_: str | None = Field(alias="from", description="null where more than two years ago")
@@ -33,7 +33,17 @@ class OverrideUse(BaseModel):
     """What became of the override token that was presented."""
 
     id: str | None
-    result: Literal["invalid"]
+    result: Literal[
+        "spent",
+        "not-needed",
+        "does-not-cover",
+        "pending",
+        "expired",
+        "used-up",
+        "revoked",
+        "unknown",
+        "invalid",
+    ] = Field(description="unknown, expired, used-up and revoked tokens of others all read invalid")
     uncovered: list[str]
     uses_left: int | None
 

@@ -1,26 +1,40 @@
-"""What a route needs of the running gate; put into the application's state when it starts."""
+"""What the routes share: one running gate."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from app.clock import Clock
 from app.gate.claim import Claims
+from app.gate.freezes import Freezes
 from app.gate.in_force import Policies
+from app.gate.overrides import Overrides
+from app.gate.replica import Replica
+from app.identity.caller import Role
+from app.identity.oidc import IdentityProviders
 from app.server.metrics import Metrics
 from app.server.recent import RecentAnswers
+from app.server.throttle import Throttle
 from app.store.store import Store
 
 
-class Context(NamedTuple):
-    """The parts of a running gate."""
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of a running gate that routes use."""
 
     clock: Clock
     policies: Policies
     store: Store
+    replica: Replica
     claims: Claims
+    overrides: Overrides
+    freezes: Freezes
     metrics: Metrics
     recent: RecentAnswers
+    anonymous_role: Role | None
+    providers: IdentityProviders | None
+    failures: Throttle
+    anonymous_claims: Throttle
 
 
 def context(request: Request) -> Context:

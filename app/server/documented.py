@@ -14,12 +14,22 @@ from app.server.problems import PROBLEM_JSON
 
 _PROBLEM_TITLES = {
     400: "the request is refused as it stands",
+    401: "this needs credentials, or those that were sent are no good",
+    403: "these credentials may not do this",
     404: "there is no such thing",
-    409: "the idempotency key was used for another request",
+    409: "the idempotency key was used for another request, or the thing is over already",
     413: "the body is larger than 64 KiB",
     415: "the body is not JSON",
     422: "a field is unknown, repeated, missing or malformed, or names what the policies do not list",
+    429: "too many tries from this address; `Retry-After` says when to try again",
     503: "nothing can be decided safely now",
+}
+
+
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "an API key (`fzk_…`), or the OIDC identity token of a CI system",
 }
 
 
@@ -65,6 +75,7 @@ def complete(app: FastAPI) -> None:
             schema = build()
             schemas = schema.setdefault("components", {}).setdefault("schemas", {})
             schemas["Problem"] = Problem.model_json_schema()
+            schema["components"]["securitySchemes"] = {"bearer": _BEARER}
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
         return app.openapi_schema or schema

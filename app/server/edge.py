@@ -9,6 +9,7 @@ import re
 from http import HTTPStatus
 from typing import Final
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.clock import Clock
@@ -25,6 +26,8 @@ LOG_FIELDS: Final = "log_fields"
 ROUTE: Final = "route"
 """Where in ``scope["state"]`` the template of the path stands that a request was counted under."""
 
+_DEADLINE: Final = "deadline"
+
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines; they would drown the rest of the log."""
 
@@ -34,6 +37,12 @@ _SAFE_HEADERS: Final = (
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
 )
+
+
+def without_deadline(request: Request) -> None:
+    """Let this request take as long as it has something to say: an export, or a walk along the record."""
+    deadline: asyncio.Timeout = request.scope["state"][_DEADLINE]
+    deadline.reschedule(None)
 
 
 class Edge:
@@ -54,7 +63,8 @@ class Edge:
             return
         exchange = _Exchange(scope, send, self._identify(scope), self._clock.microseconds())
         try:
-            async with asyncio.timeout(REQUEST_DEADLINE):
+            async with asyncio.timeout(REQUEST_DEADLINE) as deadline:
+                scope["state"][_DEADLINE] = deadline
                 await self._app(scope, receive, exchange.send)
         except TimeoutError:
             late = problem(HTTPStatus.SERVICE_UNAVAILABLE, "the request took too long")

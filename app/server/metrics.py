@@ -9,7 +9,9 @@ from prometheus_client.registry import Collector
 
 from app.clock import Clock
 from app.core.decision import Outcome
+from app.core.freeze import FreezeState
 from app.gate.in_force import Policies
+from app.gate.replica import Replica
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -21,6 +23,8 @@ class Metrics:
 
     def __init__(self, policies: Policies, clock: Clock) -> None:
         """Count requests and decisions; read the state of `policies` when scraped."""
+        self._policies = policies
+        self._clock = clock
         self._registry = CollectorRegistry()
         self._registry.register(_PolicyState(policies, clock))
         decisions = Counter(
@@ -50,6 +54,10 @@ class Metrics:
         }
         self._request_children: dict[tuple[str, int], Counter] = {}
         self._duration_children: dict[str, Histogram] = {}
+
+    def watch(self, replica: Replica) -> None:
+        """Tell of freezes, and of whether the store can be reached."""
+        self._registry.register(_ReplicaState(replica, self._policies, self._clock))
 
     def decided(self, outcome: str, asked_by: str) -> None:
         """Count an answer; `asked_by` is ``question`` or ``claim``."""
@@ -94,3 +102,29 @@ class _PolicyState(Collector):
         )
         info.add_metric([in_force.revision], 1)
         yield info
+
+
+class _ReplicaState(Collector):
+    """Reads what is remembered of the store at the moment of the scrape."""
+
+    def __init__(self, replica: Replica, policies: Policies, clock: Clock) -> None:
+        self._replica = replica
+        self._policies = policies
+        self._clock = clock
+
+    def collect(self) -> Iterable[Metric]:
+        degraded = GaugeMetricFamily(
+            "freezegate_store_degraded", "1 while the store can't be reached and claims are refused"
+        )
+        degraded.add_metric([], float(self._replica.degraded_since is not None))
+        yield degraded
+        now = self._clock.now()
+        freezes = self._policies.in_force.engine.freezes
+        active = GaugeMetricFamily("freezegate_freezes_active", "Ad-hoc freezes that last at the moment")
+        active.add_metric([], sum(freeze.state(now) is FreezeState.ACTIVE for freeze in freezes))
+        yield active
+        forgotten = GaugeMetricFamily(
+            "freezegate_freezes_forgotten", "Ad-hoc freezes without an end that have lasted for over a day"
+        )
+        forgotten.add_metric([], sum(freeze.forgotten(now) for freeze in freezes))
+        yield forgotten

@@ -15,32 +15,53 @@ from starlette.responses import Response
 
 from app.core.errors import FreezegateError, MalformedValueError, UnknownNameError
 from app.gate.errors import (
+    ForbiddenError,
     IdempotencyConflictError,
+    InvalidFieldError,
     NotLoadedError,
+    StateConflictError,
     StoreUnavailableError,
+    UnauthenticatedError,
     UnknownRecordError,
 )
+from app.identity.oidc import IssuerUnavailableError
 
 PROBLEM_JSON: Final = "application/problem+json"
 
 _STATUS: Final[tuple[tuple[type[Exception], HTTPStatus], ...]] = (
+    (UnauthenticatedError, HTTPStatus.UNAUTHORIZED),
+    (ForbiddenError, HTTPStatus.FORBIDDEN),
     (UnknownRecordError, HTTPStatus.NOT_FOUND),
+    (StateConflictError, HTTPStatus.CONFLICT),
     (IdempotencyConflictError, HTTPStatus.CONFLICT),
     (UnknownNameError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (MalformedValueError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (NotLoadedError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (IssuerUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
     (StoreUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+
+
+_HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+}
 
 
 class RefusedError(FreezegateError):
     """A request that is refused before it reaches the gate, with the status it is refused by."""
 
     def __init__(
-        self, status: HTTPStatus, detail: str, *, errors: list[dict[str, str]] | None = None
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        errors: list[dict[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.status = status
         self.errors = errors
+        self.headers = headers
         super().__init__(detail)
 
 
@@ -79,13 +100,12 @@ def problem(
 def problem_for(error: Exception) -> Response:
     """The problem document of an error; one that nobody foresaw says nothing but 500."""
     if isinstance(error, RefusedError):
-        return problem(error.status, str(error), errors=error.errors)
-    if isinstance(error, UnknownNameError):
+        return problem(error.status, str(error), errors=error.errors, headers=error.headers)
+    if isinstance(error, (UnknownNameError, InvalidFieldError)):
         return problem_for(InvalidFieldsError([{"field": error.field, "message": str(error)}]))
     for family, status in _STATUS:
         if isinstance(error, family):
-            retry = {"Retry-After": "2"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
-            return problem(status, str(error), headers=retry)
+            return problem(status, str(error), headers=_HEADERS.get(status))
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong here; the log says what")
 
 

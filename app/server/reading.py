@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     StringConstraints,
     ValidationError,
     WithJsonSchema,
@@ -21,8 +22,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY, parse_instant
-from app.core.notation import parse_duration
-from app.core.policy import NAME_PATTERN
+from app.core.notation import parse_duration, parse_positive_duration
+from app.core.policy import LINK_PATTERN, NAME_PATTERN
 from app.server.problems import InvalidFieldsError, RefusedError
 
 MAX_BODY: Final = 64 * 1024
@@ -30,6 +31,9 @@ MAX_DEPLOY: Final = 31 * DAY
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_MOST_A_PAGE: Final = 500
+_LONGEST_PLACE: Final = 18
+_NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f]*$"
 _NAME_SENTENCE: Final = "a name is 1 to 128 of a-z, 0-9 and . _ / -, and begins with a letter or digit"
 
 
@@ -56,6 +60,24 @@ def _instant(value: object) -> object:
     return parse_instant(value)
 
 
+def _period(value: object) -> object:
+    return parse_positive_duration(value) if isinstance(value, str) else _refuse_duration()
+
+
+def _limit(value: object) -> object:
+    if not isinstance(value, str) or not value.isascii() or not value.isdecimal():
+        raise MalformedValueError("is a number of 1 to 500")
+    number = int(value[:6])
+    if not 1 <= number <= _MOST_A_PAGE:
+        raise MalformedValueError("is a number of 1 to 500")
+    return number
+
+
+LimitField = Annotated[
+    int,
+    BeforeValidator(_limit),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
+]
 NameField = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$")]
 DurationField = Annotated[
     int,
@@ -67,6 +89,44 @@ InstantField = Annotated[
     BeforeValidator(_instant),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-27T14:00:00+01:00"]}),
 ]
+
+
+Note = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_NO_CONTROLS)]
+"""One line of text that is kept."""
+
+Sentence = Annotated[
+    str, StringConstraints(min_length=1, max_length=500, pattern=_NO_CONTROLS, strip_whitespace=True)
+]
+"""One line of text for people."""
+
+LinkField = Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$")]
+PeriodField = Annotated[
+    int,
+    BeforeValidator(_period),
+    WithJsonSchema({"type": "string", "maxLength": 40, "examples": ["4h", "PT4H"]}),
+]
+
+
+class PageQuery(Strict):
+    """Which page of a list."""
+
+    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9a-z_]{1,40}$")] | None = Field(
+        None, description="`next` of the page before"
+    )
+    limit: LimitField = Field(50, description="how many, 500 at most")
+
+
+def place(cursor: str | None) -> int | None:
+    """A place in the record that a cursor stands for.
+
+    Raises:
+        InvalidFieldsError: it stands for none.
+    """
+    if cursor is None:
+        return None
+    if not cursor.isdecimal() or len(cursor) > _LONGEST_PLACE:
+        raise InvalidFieldsError([{"field": "cursor", "message": "is `next` of the page before, as it came"}])
+    return int(cursor)
 
 
 def read_query(request: Request, model: type[Model]) -> Model:
@@ -107,6 +167,17 @@ async def read_body(request: Request, model: type[Model]) -> Model:
     if not isinstance(value, dict):
         raise InvalidFieldsError([{"field": "body", "message": "not a JSON object"}])
     return validated(value, model)
+
+
+async def no_body(request: Request) -> None:
+    """Look that a request brings nothing along, or an empty object.
+
+    Raises:
+        InvalidFieldsError: it does.
+        RefusedError: what it brings is too large.
+    """
+    if request.scope["query_string"] or (await _limited_body(request)).strip() not in (b"", b"{}"):
+        raise InvalidFieldsError([{"field": "body", "message": "this request takes no fields"}])
 
 
 def validated(values: dict[str, Any], model: type[Model]) -> Model:

@@ -1,6 +1,6 @@
 """Answers given a moment ago, kept for the second that they are true in.
 
-A question that is only read depends on the question, the second and the policies in force. So
+A question that is only read depends on the question, the second, and the policies and freezes in force. So
 pipelines that ask the same within one second get the same bytes, without another way through the
 framework. What is kept has passed every check of the route that put it here.
 """
@@ -10,12 +10,13 @@ from typing import Final, NamedTuple
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.clock import Clock
-from app.gate.in_force import Policies
+from app.gate.in_force import InForce, Policies
 from app.server.edge import LOG_FIELDS, ROUTE
 from app.server.metrics import Metrics
 
 _KEPT: Final = 1024
-TOKEN_HEADER: Final = b"x-override-token"
+_WHO_ASKS: Final = frozenset({b"authorization", b"x-override-token"})
+"""Headers of requests that the route itself must look at: only what anybody may ask is kept."""
 
 
 class Recent(NamedTuple):
@@ -38,11 +39,11 @@ class RecentAnswers:
         self._policies = policies
         self._metrics = metrics
         self._answers: dict[bytes, Recent] = {}
-        self._true_for: tuple[int, str] = (0, "")
+        self._true_for: tuple[int, InForce | None] = (0, None)
 
-    def keep(self, query: bytes, asked_at: tuple[int, str], answer: Recent) -> None:
-        """Keep an answer for the second and policy revision that it was worked out for."""
-        if asked_at != self._true_for:
+    def keep(self, query: bytes, asked_at: tuple[int, InForce], answer: Recent) -> None:
+        """Keep an answer for the second, the policies and the freezes that it was worked out for."""
+        if not self._is_true(*asked_at):
             self._answers.clear()
             self._true_for = asked_at
         if len(self._answers) < _KEPT:
@@ -67,8 +68,12 @@ class RecentAnswers:
     def _find(self, scope: Scope) -> Recent | None:
         if scope["path"] != self._path or scope["method"] != "GET" or not self._answers:
             return None
-        if self._true_for != (self._clock.now(), self._policies.in_force.revision):
+        if not self._is_true(self._clock.now(), self._policies.in_force):
             return None
-        if any(name == TOKEN_HEADER for name, _ in scope["headers"]):
+        if any(name in _WHO_ASKS for name, _ in scope["headers"]):
             return None
         return self._answers.get(scope["query_string"])
+
+    def _is_true(self, now: int, in_force: InForce) -> bool:
+        second, known = self._true_for
+        return second == now and known is in_force

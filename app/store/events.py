@@ -1,6 +1,6 @@
 """The record: its events, and the head that says where it ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import bindparam, select, text, update
@@ -39,7 +39,6 @@ _OF_KIND: Final = (
     .order_by(events.c.seq.desc())
     .limit(1)
 )
-_TOGETHER: Final = 5_000
 
 
 def find_head(connection: Connection, *, lock: bool = False) -> Head:
@@ -68,11 +67,9 @@ def append(connection: Connection, at: Head, new: Sequence[Event]) -> Checkpoint
     return Checkpoint(links[-1].seq, links[-1].hash) if links else Checkpoint(at.seq, at.hash)
 
 
-def following(connection: Connection, after: int) -> Iterator[Link]:
-    """Every event after a place in the record, in order; a few thousand are held at a time."""
-    while rows := connection.rows(_AFTER, after=after, most=_TOGETHER):
-        yield from map(Link._make, rows)
-        after = rows[-1][0]
+def following(connection: Connection, after: int, most: int) -> list[Link]:
+    """Events after a place in the record, in order."""
+    return [Link._make(row) for row in connection.rows(_AFTER, after=after, most=most)]
 
 
 def newest(connection: Connection, before: int, most: int) -> list[Link]:

@@ -12,7 +12,7 @@ from app.store.tables import keys
 _COLUMNS: Final = select(*(column for column in keys.columns if column is not keys.c.digest))
 _BY_ID: Final = _COLUMNS.where(keys.c.id == bindparam("key_id"))
 _ALL: Final = _COLUMNS.order_by(keys.c.id)
-_DIGESTS: Final = select(keys.c.digest, *_COLUMNS.selected_columns).where(keys.c.revoked_at.is_(None))
+_DIGESTS: Final = select(keys.c.digest, *_COLUMNS.selected_columns)
 _COUNT: Final = select(func.count()).select_from(keys)
 _REVOKE: Final = (
     update(keys)
@@ -39,7 +39,7 @@ def all_of_them(connection: Connection) -> list[KeyRecord]:
 
 
 def by_digest(connection: Connection) -> dict[str, KeyRecord]:
-    """The keys that are not revoked, by their hashes."""
+    """Every key there ever was, by its hash."""
     return {row[0]: _whole(row[1:]) for row in connection.rows(_DIGESTS)}
 
 

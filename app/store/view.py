@@ -1,7 +1,5 @@
 """What may be asked of one state of the database."""
 
-from collections.abc import Iterator
-
 from app.core.audit import Link
 from app.core.freeze import Freeze
 from app.core.override import Override
@@ -21,9 +19,9 @@ class View:
         """Where the record ends, and the versions of freezes and keys."""
         return events.find_head(self._connection)
 
-    def events_after(self, seq: int) -> Iterator[Link]:
-        """Every event after a place in the record, in order; read as it goes."""
-        return events.following(self._connection, seq)
+    def events_after(self, seq: int, most: int) -> list[Link]:
+        """Events after a place in the record, in order."""
+        return events.following(self._connection, seq, most)
 
     def newest_events(self, before: int, most: int) -> list[Link]:
         """Events before a place in the record, newest first."""
@@ -90,5 +88,5 @@ class View:
         return keys.all_of_them(self._connection)
 
     def keys_by_digest(self) -> dict[str, KeyRecord]:
-        """The API keys that are not revoked, by their hashes."""
+        """Every API key there ever was, by its hash."""
         return keys.by_digest(self._connection)

@@ -1,0 +1,62 @@
+"""``/audit``: every event, and whether the chain is whole."""
+
+import asyncio
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from app.gate.record import Verification, events, verify
+from app.identity.caller import Role
+from app.server.asking import authorised, needs
+from app.server.context import context
+from app.server.documented import parameters, problems
+from app.server.edge import without_deadline
+from app.server.reading import PageQuery, Strict, place, read_query
+
+router = APIRouter(tags=["record"])
+
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+_one_at_a_time: Final = asyncio.Semaphore(1)
+"""Verifying reads the whole record; twice at once helps nobody."""
+
+
+@router.get(
+    "/audit",
+    summary="Every event, newest first",
+    responses=problems(401, 403, 422, 429, 503),
+    openapi_extra={**needs(Role.ADMIN), **parameters(PageQuery)},
+)
+async def list_events(request: Request) -> Response:
+    """Decisions, grants, approvals, spends, revocations, freezes, keys, policy loads, refusals."""
+    await authorised(request, Role.ADMIN)
+    query = read_query(request, PageQuery)
+    before = place(query.cursor)
+    page = await context(request).store.read(lambda view: events(view, before, query.limit))
+    return JSONResponse({"events": page.items, "next": page.next}, headers=_NO_STORE)
+
+
+@router.get(
+    "/audit/verify",
+    summary="Is the record whole?",
+    responses=problems(401, 403, 422, 429, 503),
+    openapi_extra=needs(Role.ADMIN),
+)
+async def verify_record(request: Request) -> Response:
+    """Reads everything; takes some ten seconds for a million events."""
+    await authorised(request, Role.ADMIN)
+    read_query(request, Strict)
+    without_deadline(request)
+    async with _one_at_a_time:
+        found = await asyncio.to_thread(verify, context(request).store.look)
+    return JSONResponse(_described(found), headers=_NO_STORE)
+
+
+def _described(found: Verification) -> dict[str, Any]:
+    fault = found.fault
+    return {
+        "whole": fault is None,
+        "events": found.events,
+        "fault": fault and {"seq": fault.seq, "what": fault.what},
+        "checkpoint": {"seq": found.head.seq, "hash": found.head.hash},
+    }

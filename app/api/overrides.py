@@ -1,0 +1,168 @@
+"""``/overrides``: tokens that let urgent deploys through."""
+
+import re
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import Field, StringConstraints
+
+from app.core.policy import GLOB_PATTERN
+from app.gate.errors import UnknownRecordError
+from app.gate.overrides import GrantRequest, described
+from app.identity.caller import Role
+from app.server.asking import authorised, needs
+from app.server.context import context
+from app.server.documented import json_body, parameters, problems
+from app.server.problems import InvalidFieldsError
+from app.server.reading import (
+    InstantField,
+    LinkField,
+    NameField,
+    PageQuery,
+    PeriodField,
+    Sentence,
+    Strict,
+    no_body,
+    read_body,
+    read_query,
+)
+
+router = APIRouter(tags=["overrides"])
+
+_ID: Final = re.compile(r"ovr_[0-9a-z]{1,36}")
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+
+ServiceGlob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]
+
+
+class GrantBody(Strict):
+    """What a token is asked for."""
+
+    services: list[ServiceGlob] = Field(
+        min_length=1, max_length=50, description="the services it lets through; `*` is for admins"
+    )
+    environments: list[NameField] = Field(min_length=1, max_length=50, description="where to")
+    policies: list[Annotated[str, StringConstraints(max_length=64)]] | None = Field(
+        None, min_length=1, max_length=50, description="the rules it lifts, by id; all if not given"
+    )
+    reason: Sentence = Field(description="why; goes on record and to everybody who sees the decision")
+    ttl: PeriodField | None = Field(None, description="how long it lives; this or `expires_at`")
+    expires_at: InstantField | None = Field(None, description="when it expires; this or `ttl`")
+    max_uses: int = Field(1, ge=1, le=1000, strict=True, description="how many deploys it lets through")
+    ticket: LinkField | None = Field(None, description="where the reason is discussed")
+
+    def request(self, now: int) -> GrantRequest:
+        """As the gate takes it."""
+        if (self.ttl is None) == (self.expires_at is None):
+            raise InvalidFieldsError([{"field": "ttl", "message": "give ttl or expires_at, one of them"}])
+        expires_at = self.expires_at if self.ttl is None else now + self.ttl
+        assert expires_at is not None  # noqa: S101 - one of them is there
+        return GrantRequest(
+            tuple(self.services),
+            tuple(self.environments),
+            None if self.policies is None else tuple(self.policies),
+            self.reason,
+            expires_at,
+            self.max_uses,
+            self.ticket,
+        )
+
+
+class ListQuery(PageQuery):
+    """Which overrides are listed."""
+
+    state: Literal["active", "all"] = Field(
+        "active", description="active: those that may still let something through, or wait for approval"
+    )
+
+
+@router.post(
+    "/overrides",
+    summary="Grant an override token",
+    status_code=201,
+    responses=problems(401, 403, 413, 415, 422, 429, 503),
+    openapi_extra={**needs(Role.OPS), **json_body(GrantBody)},
+)
+async def grant(request: Request) -> Response:
+    """The answer carries the token, this once; nothing else ever shows it."""
+    caller = await authorised(request, Role.OPS)
+    body = await read_body(request, GrantBody)
+    here = context(request)
+    now = here.clock.now()
+    override, token = await here.overrides.grant(caller, body.request(now), here.policies.in_force)
+    return _reply({**described(override, now), "token": token}, HTTPStatus.CREATED)
+
+
+@router.get(
+    "/overrides",
+    summary="The overrides, newest first",
+    responses=problems(401, 403, 422, 429, 503),
+    openapi_extra={**needs(Role.OPS), **parameters(ListQuery)},
+)
+async def list_overrides(request: Request) -> Response:
+    """Who granted what to whom, and what is left of it; never a token."""
+    await authorised(request, Role.OPS)
+    query = read_query(request, ListQuery)
+    here = context(request)
+    usable = query.state == "active"
+    found = await here.overrides.newest(usable=usable, before=query.cursor, most=query.limit)
+    following = found[-1].id if len(found) == query.limit else None
+    now = here.clock.now()
+    return _reply({"overrides": [described(each, now) for each in found], "next": following})
+
+
+@router.get(
+    "/overrides/{override_id}",
+    summary="One override",
+    responses=problems(401, 403, 404, 422, 429, 503),
+    openapi_extra=needs(Role.OPS),
+)
+async def show(request: Request, override_id: str) -> Response:
+    """Where it stands; never its token."""
+    await authorised(request, Role.OPS)
+    read_query(request, Strict)
+    here = context(request)
+    override = await here.overrides.show(_known(override_id))
+    return _reply(described(override, here.clock.now()))
+
+
+@router.delete(
+    "/overrides/{override_id}",
+    summary="Revoke an override",
+    responses=problems(401, 403, 404, 422, 429, 503),
+    openapi_extra=needs(Role.OPS),
+)
+async def revoke(request: Request, override_id: str) -> Response:
+    """Immediate, on every replica. The record stays."""
+    caller = await authorised(request, Role.OPS)
+    read_query(request, Strict)
+    here = context(request)
+    override = await here.overrides.revoke(caller, _known(override_id))
+    return _reply(described(override, here.clock.now()))
+
+
+@router.post(
+    "/overrides/{override_id}/approve",
+    summary="Approve an override that somebody else granted",
+    responses=problems(401, 403, 404, 409, 413, 422, 429, 503),
+    openapi_extra=needs(Role.OPS),
+)
+async def approve(request: Request, override_id: str) -> Response:
+    """Where the policies ask for it, a token is good for nothing before."""
+    caller = await authorised(request, Role.OPS)
+    await no_body(request)
+    here = context(request)
+    override = await here.overrides.approve(caller, _known(override_id))
+    return _reply(described(override, here.clock.now()))
+
+
+def _known(override_id: str) -> str:
+    if _ID.fullmatch(override_id) is None:
+        raise UnknownRecordError("there is no override of that id")
+    return override_id
+
+
+def _reply(body: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return JSONResponse(body, status_code=status.value, headers=_NO_STORE)

@@ -1,0 +1,139 @@
+"""Who an identity token speaks for: its signature, its times and its claims, looked at one by one."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from app.identity.caller import Caller
+from app.identity.oidc.errors import CredentialsError
+from app.identity.oidc.issuers import Issuer, Rule
+from app.identity.oidc.keyring import Fetch, Keyring, fetch
+from app.identity.oidc.vendors import name_of, vendor_of
+
+ALGORITHMS: Final = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+)  # fmt: skip
+"""Public-key ones only: with others, whoever knows the public key could sign."""
+
+LEEWAY: Final = 30
+"""Seconds that the issuer's clock may differ from ours."""
+
+LONGEST_LIFE: Final = 24 * 3_600
+"""Seconds; a token for a job needs no longer."""
+
+_LONGEST: Final = 16 * 1024
+_FORM: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+
+class IdentityProviders:
+    """The issuers whose tokens are taken."""
+
+    def __init__(self, issuers: Sequence[Issuer], fetch: Fetch = fetch) -> None:
+        """Take the tokens of `issuers`, and get their keys by `fetch`."""
+        self._issuers = {issuer.issuer: (issuer, Keyring(issuer, fetch)) for issuer in issuers}
+
+    def looks_like_identity_token(self, text: str) -> bool:
+        """Whether a text has the three parts of one, and is no longer than one is."""
+        return len(text) <= _LONGEST and _FORM.fullmatch(text) is not None
+
+    async def authenticate(self, token: str, now: int) -> Caller:
+        """Who a token speaks for.
+
+        Args:
+            token: as it came.
+            now: the present instant, in seconds.
+
+        Raises:
+            CredentialsError: it is forged, expired, for somebody else, or allows nothing here.
+            IssuerUnavailableError: the issuer's keys can't be had.
+        """
+        if not self.looks_like_identity_token(token):
+            raise CredentialsError("not an identity token")
+        header, unverified = _parts(token)
+        known = self._issuers.get(unverified["iss"]) if isinstance(unverified.get("iss"), str) else None
+        if known is None:
+            raise CredentialsError("the token is of an issuer that is not configured here")
+        issuer, keyring = known
+        claims = _verified(token, issuer, await keyring.find(_key_id(header), now))
+        _check_times(claims, now)
+        return _caller(claims, issuer)
+
+
+def _parts(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    import jwt
+
+    try:
+        return jwt.get_unverified_header(token), jwt.decode(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise CredentialsError("not an identity token") from None
+
+
+def _key_id(header: Mapping[str, Any]) -> str:
+    if header.get("alg") not in ALGORITHMS or "crit" in header:
+        raise CredentialsError("the token is signed in a way that is not taken")
+    key_id = header.get("kid")
+    if not isinstance(key_id, str):
+        raise CredentialsError("the token does not say which key it is signed with")
+    return key_id
+
+
+def _verified(token: str, issuer: Issuer, key: Any) -> dict[str, Any]:
+    """What a token says, once signature, issuer and audience are right."""
+    import jwt
+
+    if key is None:
+        raise CredentialsError("the token is signed with a key that its issuer does not have")
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=list(ALGORITHMS),
+            audience=issuer.audience,
+            issuer=issuer.issuer,
+            options={
+                "require": ["iss", "aud", "exp", "iat"],
+                "strict_aud": True,
+                # By our clock, see `_check_times`.
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+    except jwt.MissingRequiredClaimError:
+        raise CredentialsError("the token lacks a claim that is required") from None
+    except jwt.InvalidAudienceError:
+        raise CredentialsError("the token is for another audience") from None
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise CredentialsError("the token's signature is not right") from None
+    return claims
+
+
+def _check_times(claims: Mapping[str, Any], now: int) -> None:
+    """By the passed-in clock: expiry, not before, issued at, and how long it lives."""
+    times = {name: claims[name] for name in ("exp", "iat", "nbf") if name in claims}
+    # A bool is an int to Python.
+    if not all(type(value) in (int, float) and abs(value) < 2**53 for value in times.values()):
+        raise CredentialsError("a time in the token is no number")
+    if now >= times["exp"] + LEEWAY:
+        raise CredentialsError("the token has expired")
+    if max(times["iat"], times.get("nbf", 0)) > now + LEEWAY:
+        raise CredentialsError("the token is not valid yet")
+    if not 0 < times["exp"] - times["iat"] <= LONGEST_LIFE:
+        raise CredentialsError("the token lives too long")
+
+
+def _caller(claims: dict[str, Any], issuer: Issuer) -> Caller:
+    vendor = vendor_of(claims)
+    for rule in issuer.rules:
+        if rule.fits(claims) and not _refused(vendor.refused, claims, rule):
+            services = None if rule.services is None else tuple(rule.services)
+            return Caller(name_of(vendor, claims), rule.role, services)
+    raise CredentialsError("no rule fits what the token says of its job")
+
+
+def _refused(refused: Mapping[str, frozenset[str]], claims: Mapping[str, Any], rule: Rule) -> bool:
+    """Whether the job runs in a context that strangers can start, and the rule does not ask for that."""
+    return any(
+        name not in rule.claims and str(claims.get(name)).lower() in values
+        for name, values in refused.items()
+    )

@@ -1,0 +1,124 @@
+"""Who is asking, and whether they may.
+
+Credentials come as ``Authorization: Bearer …``: an API key, or the identity token of a CI system.
+Without any, a caller has the role that the settings give to everybody.
+"""
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from app.gate.errors import ForbiddenError, StoreUnavailableError, UnauthenticatedError
+from app.gate.happened import Kind, happened
+from app.gate.replica import caller_of
+from app.identity.caller import ANONYMOUS, Caller, Role
+from app.identity.credentials import digest, is_key
+from app.server.context import Context, context
+from app.server.problems import RefusedError
+
+_NO_GOOD: Final = "these credentials are no good"
+
+_logger: Final = logging.getLogger("freezegate")
+_noting: Final[set[asyncio.Task[None]]] = set()
+
+
+async def authorised(request: Request, role: Role) -> Caller:
+    """The caller of a request that needs a role.
+
+    Raises:
+        UnauthenticatedError: there are no credentials, or none that are good.
+        ForbiddenError: the caller's role does not reach so far.
+        RefusedError: too many tries of this address have failed.
+    """
+    here = context(request)
+    caller = await _caller(request, here)
+    if caller.may(role):
+        return caller
+    if not caller.name:
+        raise UnauthenticatedError(f"this needs the role {role.value}; send credentials that have it")
+    _note_refusal(here, request, caller.name, f"needs the role {role.value}")
+    raise ForbiddenError(f"this needs the role {role.value}")
+
+
+def limit_anonymous_claims(request: Request, caller: Caller) -> None:
+    """Count a claim without credentials.
+
+    Raises:
+        RefusedError: there were too many from this address.
+    """
+    if not caller.name and (wait := context(request).anonymous_claims.wait(_address(request))):
+        raise _too_many("too many claims without credentials from this address", wait)
+
+
+async def _caller(request: Request, here: Context) -> Caller:
+    credentials = request.headers.getlist("authorization")
+    if not credentials:
+        return ANONYMOUS._replace(role=here.anonymous_role)
+    scheme, _, secret = credentials[0].partition(" ")
+    if len(credentials) > 1 or scheme.lower() != "bearer":
+        raise _failed(request, here, "send credentials once, as Authorization: Bearer …")
+    if not is_key(secret):
+        return await _identified(request, here, secret)
+    key = here.replica.key(digest(secret))
+    if key is None:
+        raise _failed(request, here, _NO_GOOD)
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= here.clock.now()):
+        _note_refusal(here, request, key.name, "the key was revoked or has expired")
+        raise _failed(request, here, _NO_GOOD)
+    return caller_of(key)
+
+
+async def _identified(request: Request, here: Context, secret: str) -> Caller:
+    from app.identity.oidc import CredentialsError
+
+    if here.providers is None or not here.providers.looks_like_identity_token(secret):
+        raise _failed(request, here, _NO_GOOD)
+    try:
+        return await here.providers.authenticate(secret, here.clock.now())
+    except CredentialsError as error:
+        raise _failed(request, here, str(error)) from None
+
+
+def _failed(request: Request, here: Context, why: str) -> Exception:
+    """Count a failure; the error to raise."""
+    if wait := here.failures.wait(_address(request)):
+        return _too_many("too many credentials from this address have failed", wait)
+    return UnauthenticatedError(why)
+
+
+def _too_many(why: str, wait: int) -> RefusedError:
+    return RefusedError(HTTPStatus.TOO_MANY_REQUESTS, why, headers={"Retry-After": str(wait)})
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _note_refusal(here: Context, request: Request, name: str, why: str) -> None:
+    """Put it into the record that somebody known was refused; the answer does not wait for that."""
+    route = getattr(request.scope.get("route"), "path", "")
+    event = happened(
+        here.clock.microseconds(), Kind.REQUEST_REFUSED, name, method=request.method, route=route, why=why
+    )
+
+    async def note() -> None:
+        try:
+            await here.store.write(lambda transaction: transaction.append(event))
+        except StoreUnavailableError:
+            _logger.warning("a refused request of %s could not be put into the record", name)
+
+    task = asyncio.create_task(note())
+    _noting.add(task)
+    task.add_done_callback(_noting.discard)
+
+
+def needs(role: Role) -> dict[str, Any]:
+    """What the OpenAPI document says of a route that needs a role."""
+    return {"x-role": role.value, "security": [{}, {"bearer": []}] if role in _OPEN else [{"bearer": []}]}
+
+
+_OPEN: Final = frozenset({Role.VIEWER, Role.CI})
+"""The roles that everybody may be given."""
