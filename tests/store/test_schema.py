@@ -1,50 +1,70 @@
+import fcntl
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import inspect, text
 
-from app.store.engine import create_database, lock_file, open_engine
+from app.gate.record import described
+from app.store.database import Database
+from app.store.engine import open_database
 from app.store.errors import StoreUnavailableError
+from app.store.postgresql import _SCHEMA_LOCK
 from app.store.schema import HEAD, MIGRATIONS, migrate, stored_version, upgrade
+from app.store.sqlite import SQLite
+from app.store.store import Store
 from app.store.tables import metadata
+from tests.store.records import assert_whole
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def migrated(tmp_path: Path) -> Engine:
-    engine = open_engine(f"sqlite:///{tmp_path / 'migrated.db'}", lock_wait=1)
-    create_database(engine)
-    migrate(engine, None)
-    return engine
+def opened(url: str) -> Database:
+    return open_database(url, lock_wait=5)
 
 
-def statements(engine: Engine) -> set[str]:
-    """What the database itself says that it was made by."""
-    with engine.connect() as connection:
+def statements(database: Database) -> set[str]:
+    """What SQLite itself says that it was made by."""
+    with database.engine.begin() as connection:
         rows = connection.execute(text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"))
         made = {" ".join(row.sql.split()) for row in rows}
     return {each for each in made if "alembic_version" not in each}
 
 
-def test_migrations_make_the_tables_that_are_declared(migrated: Engine, url: str) -> None:
-    made = open_engine(url, lock_wait=1)
-    upgrade(made)
-    assert statements(made) == statements(migrated)
-    assert len(statements(made)) == 3
-    assert stored_version(made) == stored_version(migrated) == HEAD
+def tables(database: Database) -> set[str]:
+    with database.engine.begin() as connection:
+        return set(inspect(connection).get_table_names())
 
 
-def test_a_comparison_by_alembic_finds_nothing_to_migrate(migrated: Engine) -> None:
-    with migrated.connect() as connection:
+@pytest.fixture
+def migrated(url: str) -> Database:
+    database = opened(url)
+    database.create()
+    migrate(database, None)
+    return database
+
+
+def test_migrations_make_the_tables_that_are_declared(tmp_path: Path) -> None:
+    one, another = (opened(f"sqlite:///{tmp_path / name}") for name in ("made.db", "migrated.db"))
+    upgrade(one)
+    another.create()
+    migrate(another, None)
+    assert statements(one) == statements(another)
+    assert stored_version(one) == stored_version(another) == HEAD
+
+
+def test_a_comparison_by_alembic_finds_nothing_to_migrate(migrated: Database) -> None:
+    with migrated.engine.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    migrated.engine.dispose()
 
 
 def test_the_newest_migration_is_the_present_schema() -> None:
@@ -53,52 +73,90 @@ def test_the_newest_migration_is_the_present_schema() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
 
 
-def test_a_database_of_an_older_version_is_brought_up_to_date(migrated: Engine) -> None:
-    # No older version exists yet: an unfinished first one will do.
-    with migrated.begin() as connection:
-        for statement in (
-            "DROP TABLE decisions",
-            "DROP TABLE policy_revisions",
-            "DELETE FROM alembic_version",
-        ):
-            connection.execute(text(statement))
-    assert stored_version(migrated) is None
-    migrate(migrated, None)
-    assert stored_version(migrated) == HEAD
-    assert len(statements(migrated)) == 3
+def test_a_new_database_has_every_table_and_an_empty_record(url: str) -> None:
+    store = Store.open(url)
+    assert tables(store._database) == set(metadata.tables)
+    assert store.look(lambda view: view.head()).seq == 0
+    assert_whole(store)
+    store.let_go()
 
 
-def test_a_migration_that_fails_leaves_the_database_as_it_was(url: str, file: Path) -> None:
-    engine = open_engine(url, lock_wait=1)
-    create_database(engine)
-    with engine.begin() as connection:
+def test_decisions_of_the_first_version_become_the_first_events(url: str) -> None:
+    from alembic import command
+
+    database = opened(url)
+    database.create()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO policy_revisions VALUES ('sha256:x', 1, '{}')"))
+        for number in (2, 1):
+            answer = json.dumps({"decision_id": f"dec_{number}", "allowed": True})
+            connection.execute(
+                text(
+                    "INSERT INTO decisions VALUES "
+                    "(:id, 5, 6000000, 'api', 'production', 'normal', 0, 'allow', "
+                    "NULL, :body, 'v1', 'bob', NULL, 'ci', :key, 'f', 'sha256:x', '2026.6', '0.109', 'r')"
+                ),
+                {"id": f"dec_{number}", "body": answer, "key": f"k{number}"},
+            )
+    store = Store.open(url)
+    assert stored_version(database) == HEAD
+    found = store.look(lambda view: view.decision("dec_2"))
+    assert found is not None
+    assert found.seq == 2
+    assert described(found) == {
+        "decision_id": "dec_2",
+        "allowed": True,
+        "recorded_at": "1970-01-01T00:00:06Z",
+        "caller": "ci",
+        "actor": "bob",
+        "ref": "v1",
+        "run_url": None,
+        "request_id": "r",
+        "tzdata": "2026.6",
+        "holidays": "0.109",
+    }
+    assert store.look(lambda view: view.decision_of_key("ci", "k1")) is not None
+    assert_whole(store)
+    store.let_go()
+    database.engine.dispose()
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(url: str) -> None:
+    database = opened(url)
+    database.create()
+    with database.engine.begin() as connection:
         connection.execute(text("CREATE TABLE decisions (id TEXT)"))
-    before = statements(engine)
     with pytest.raises(Exception, match="already exists"):
-        migrate(engine, None)
+        migrate(database, None)
     with pytest.raises(Exception, match="already exists"):
-        upgrade(engine)
-    assert statements(engine) == before
-    assert stored_version(engine) is None
+        upgrade(database)
+    assert tables(database) == {"decisions"}
+    assert stored_version(database) is None
+    database.engine.dispose()
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(url: str) -> None:
-    engine = open_engine(url, lock_wait=1)
-    upgrade(engine)
-    with engine.begin() as connection:
+    database = opened(url)
+    upgrade(database)
+    with database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreUnavailableError, match="9999, which this freezegate does not know"):
-        upgrade(engine)
-    assert stored_version(engine) == "9999"
+        upgrade(database)
+    assert stored_version(database) == "9999"
+    database.engine.dispose()
 
 
 def test_many_that_start_together_make_one_database(url: str) -> None:
-    engines = [open_engine(url, lock_wait=5) for _ in range(8)]
+    databases = [opened(url) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(upgrade, engines))
-    assert {stored_version(engine) for engine in engines} == {HEAD}
-    for engine in engines:
-        engine.dispose()
+        list(pool.map(upgrade, databases))
+    assert {stored_version(database) for database in databases} == {HEAD}
+    for database in databases:
+        database.engine.dispose()
 
 
 def test_processes_that_start_together_make_one_database(url: str) -> None:
@@ -111,35 +169,46 @@ def test_processes_that_start_together_make_one_database(url: str) -> None:
 
 
 def test_a_schema_that_somebody_changes_for_ever_is_not_waited_for(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fcntl
-
-    monkeypatch.setattr("app.store.schema._LOCK_TRIES", 2)
-    engine = open_engine(url, lock_wait=1)
-    with lock_file(engine).open("w") as held:
+    monkeypatch.setattr("app.store.sqlite._LOCK_TRIES", 2)
+    database = opened(f"sqlite:///{file}")
+    assert isinstance(database, SQLite)
+    with database.lock_file.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(StoreUnavailableError, match="for a minute"):
-            upgrade(engine)
+            upgrade(database)
+
+
+def test_nor_is_it_on_postgresql(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.store.postgresql._LOCK_TRIES", 2)
+    with psycopg.connect(postgresql_url) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [_SCHEMA_LOCK])
+        database = opened(postgresql_url)
+        with pytest.raises(StoreUnavailableError, match="for a minute"):
+            upgrade(database)
+        database.engine.dispose()
 
 
 @pytest.mark.parametrize("start", ["first", "second"])
-def test_a_start_without_a_migration_due_does_not_import_alembic(url: str, start: str) -> None:
+def test_a_start_without_a_migration_due_does_not_import_alembic(file: Path, start: str) -> None:
+    url = f"sqlite:///{file}"
     if start == "second":
-        engine = open_engine(url, lock_wait=1)
-        upgrade(engine)
-        engine.dispose()
+        database = opened(url)
+        upgrade(database)
+        database.engine.dispose()
     program = (
-        f"import sys; from app.store.store import Store; Store.open({url!r}); print('alembic' in sys.modules)"
+        f"import sys; from app.store.store import Store; Store.open({url!r}); "
+        "print({'alembic', 'psycopg'} & set(sys.modules))"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert ran.stdout == "False\n"
+    assert ran.stdout == "set()\n"
 
 
 def test_records_and_errors_and_the_use_cases_load_no_database_library() -> None:
-    modules = "app.store.records, app.store.errors, app.gate.claim, app.gate.replay"
+    modules = "app.store.records, app.store.errors, app.gate.claim, app.gate.replay, app.gate.record"
     program = f"import sys, {modules}; print('sqlalchemy' in sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
