@@ -1,108 +1,124 @@
+import asyncio
 import json
+import sqlite3
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.core.decision import Question
 from app.core.errors import MalformedValueError, UnknownNameError
-from app.core.instant import parse_instant
-from app.gate.claim import Claim, Claims, decision_id
-from app.gate.errors import IdempotencyConflictError, StoreUnavailableError
-from app.gate.in_force import InForce
-from app.policies.load import load
+from app.core.instant import HOUR
+from app.core.policy import Selector
+from app.gate.claim import Claim
+from app.gate.errors import (
+    ForbiddenError,
+    IdempotencyConflictError,
+    StoreUnavailableError,
+    UnauthenticatedError,
+)
+from app.gate.freezes import StartRequest
+from app.gate.ids import new_id
+from app.gate.keys import KeyRequest, create, revoke
+from app.gate.overrides import GrantRequest
+from app.gate.record import described
+from app.gate.replica import caller_of
+from app.identity.caller import Caller, Role
+from app.identity.credentials import digest
 from app.policies.source import Snapshot
-from tests.api.fakes import FakeClock
-from tests.store.memory import MemoryStore
+from tests.gate.conftest import AFTER, BEFORE, FRIDAY, OPS, OTHER, Gate
+from tests.store.records import EVERYTHING, assert_whole, count
 
 pytestmark = pytest.mark.anyio
 
-FRIDAY = """version: 1
-timezone: Europe/Amsterdam
-policies:
-  - id: friday
-    title: No deploys after Friday 14:00
-    reason: Nothing good happens after 14:00 on a Friday.
-    when:
-      - weekly: {from: fri 14:00, to: mon 08:00}
-"""
-BEFORE = parse_instant("2026-11-27T12:59:59Z")
-AFTER = parse_instant("2026-11-27T13:00:00Z")
+CI = Caller("pipeline", Role.CI)
+API = Question("api")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+async def claim(gate: Gate, made: Claim | None = None) -> dict[str, Any]:
+    claimed = await gate.claims.claim(made or Claim(API), gate.in_force)
+    body: dict[str, Any] = json.loads(claimed.body)
+    return body
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(BEFORE)
+def change(policy_file: Path) -> None:
+    policy_file.write_text(FRIDAY.replace("mon 08:00", "mon 09:00"))
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
+async def grant(gate: Gate, **wanted: Any) -> str:
+    """The hash of a token."""
+    request = GrantRequest(("api",), ("production",), None, "The fix.", gate.clock.at + HOUR)
+    _, token = await gate.overrides.grant(OPS, request._replace(**wanted), gate.in_force)
+    return digest(token)
 
 
-@pytest.fixture
-def claims(store: MemoryStore, clock: FakeClock) -> Claims:
-    return Claims(store, clock)
+def incident(**wanted: Any) -> StartRequest:
+    request = StartRequest("Incident", "It burns.", Selector.model_validate({}), None, None)
+    return request._replace(**wanted)
 
 
-def in_force(text: str = FRIDAY) -> InForce:
-    snapshot = Snapshot.of(text)
-    return InForce(load(snapshot).engine, snapshot, 1_795_000_000, ())
-
-
-POLICIES = in_force()
-
-
-async def test_what_is_answered_is_what_was_recorded(claims: Claims, store: MemoryStore) -> None:
-    claim = Claim(Question("api", duration=60), "v1.2", "alice", "https://ci.example/1", "ci", request_id="r")
-    claimed = await claims.claim(claim, POLICIES)
-    (record,) = store.latest_decisions(2)
+async def test_what_is_answered_is_what_was_recorded(gate: Gate) -> None:
+    made = Claim(API._replace(duration=60), "v1.2", "alice", "https://ci.example/1", CI, request_id="r")
+    claimed = await gate.claims.claim(made, gate.in_force)
+    (stored,) = gate.store.look(lambda view: view.newest_decisions(EVERYTHING, None, 2))
+    shown = described(stored)
     answered = json.loads(claimed.body)
-    assert claimed.body.decode() == record.body
-    assert answered["decision_id"] == record.id
+    assert {name: shown[name] for name in answered} == answered
     assert not claimed.allowed
+    assert claimed.outcome == answered["outcome"] == "deny"
     assert answered["opens_at"] == "2026-11-30T07:00:00Z"
-    assert claimed.opens_at == record.opens_at == parse_instant("2026-11-30T07:00:00Z")
-    assert record[1:9] == (
-        BEFORE,
-        BEFORE * 1_000_000,
-        "api",
-        "production",
-        "normal",
-        60,
-        "deny",
-        claimed.opens_at,
-    )
-    assert record[10:16] == ("v1.2", "alice", "https://ci.example/1", "ci", None, None)
-    assert record.policy_revision == answered["policy_revision"] == POLICIES.revision
-    assert record.request_id == "r"
+    told = {name: shown[name] for name in ("caller", "actor", "ref", "run_url", "request_id", "recorded_at")}
+    assert told == {
+        "caller": "pipeline",
+        "actor": "alice",
+        "ref": "v1.2",
+        "run_url": "https://ci.example/1",
+        "request_id": "r",
+        "recorded_at": "2026-11-27T13:00:00Z",
+    }
+    assert_whole(gate.store)
 
 
 async def test_the_policies_of_a_decision_are_kept_with_the_first_of_them(
-    claims: Claims, store: MemoryStore
+    gate: Gate, policy_file: Path
 ) -> None:
-    await claims.claim(Claim(Question("api")), POLICIES)
-    kept = store.policies[POLICIES.revision]
-    assert Snapshot.from_json(kept.sources) == POLICIES.snapshot
-    assert kept.first_loaded_at == POLICIES.loaded_at
-    changed = in_force(FRIDAY.replace("mon 08:00", "mon 09:00"))
-    await claims.claim(Claim(Question("api")), changed)
-    await claims.claim(Claim(Question("api")), POLICIES)
-    assert set(store.policies) == {POLICIES.revision, changed.revision}
+    change(policy_file)
+    gate.policies.reload(AFTER)
+    revision = gate.in_force.revision
+    assert not gate.store.keeps(revision)
+    await claim(gate)
+    assert gate.store.keeps(revision)
+    kept = gate.store.look(lambda view: view.sources(revision))
+    assert kept is not None
+    assert Snapshot.from_json(kept) == gate.in_force.snapshot
 
 
-async def test_a_retry_gets_the_same_bytes_though_the_answer_has_changed_since(
-    claims: Claims, clock: FakeClock
-) -> None:
-    claim = Claim(Question("api"), idempotency_key="k")
-    first = await claims.claim(claim, POLICIES)
-    clock.at = AFTER
-    assert await claims.claim(claim, POLICIES) == first
+async def test_a_retry_gets_the_same_bytes_though_the_answer_has_changed_since(gate: Gate) -> None:
+    gate.clock.at = BEFORE
+    made = Claim(API, idempotency_key="k")
+    first = await gate.claims.claim(made, gate.in_force)
+    gate.clock.at = AFTER
+    assert await gate.claims.claim(made, gate.in_force) == first
     assert first.allowed
-    assert not (await claims.claim(claim._replace(idempotency_key="another"), POLICIES)).allowed
+    assert not (await claim(gate, made._replace(idempotency_key="another")))["allowed"]
+    assert count(gate.store) == 2
+
+
+async def test_retries_that_come_together_are_one_decision(gate: Gate) -> None:
+    token = await grant(gate, max_uses=3)
+    made = Claim(API, idempotency_key="k", token=token)
+    together = await asyncio.gather(*(gate.claims.claim(made, gate.in_force) for _ in range(5)))
+    assert len(set(together)) == 1
+    assert together[0].outcome == "override"
+    override = gate.store.look(lambda view: view.override_of_token(token))
+    assert override is not None
+    assert override.uses == 1
+
+
+async def test_a_key_belongs_to_its_caller(gate: Gate) -> None:
+    await claim(gate, Claim(API, idempotency_key="k", caller=CI))
+    await claim(gate, Claim(API, "v2", idempotency_key="k", caller=CI._replace(name="another")))
+    assert count(gate.store) == 2
 
 
 @pytest.mark.parametrize(
@@ -115,70 +131,195 @@ async def test_a_retry_gets_the_same_bytes_though_the_answer_has_changed_since(
         Claim(Question("api"), ref="v1"),
         Claim(Question("api"), actor="v1"),
         Claim(Question("api"), run_url="v1"),
-        Claim(Question("api"), token_presented=True),
+        Claim(Question("api"), token=""),
     ],
 )
-async def test_a_key_that_comes_back_with_another_request_is_a_conflict(
-    claims: Claims, another: Claim
-) -> None:
-    policies = in_force(FRIDAY.replace("policies:", "environments: [production, staging]\npolicies:"))
-    await claims.claim(Claim(Question("api"), idempotency_key="k", request_id="1"), policies)
-    await claims.claim(Claim(Question("api"), idempotency_key="k", request_id="2"), policies)
+async def test_a_key_that_comes_back_with_another_request_is_a_conflict(gate: Gate, another: Claim) -> None:
+    await claim(gate, Claim(API, idempotency_key="k", request_id="1"))
+    await claim(gate, Claim(API, idempotency_key="k", request_id="2"))
     with pytest.raises(IdempotencyConflictError):
-        await claims.claim(another._replace(idempotency_key="k"), policies)
+        await claim(gate, another._replace(idempotency_key="k"))
 
 
-async def test_a_decision_that_could_not_be_recorded_is_none(claims: Claims, store: MemoryStore) -> None:
-    store.available = False
-    with pytest.raises(StoreUnavailableError):
-        await claims.claim(Claim(Question("api")), POLICIES)
-
-
-async def test_policies_that_could_not_be_kept_are_kept_with_the_next_decision(
-    claims: Claims, store: MemoryStore
-) -> None:
-    store.available = False
-    for _ in range(2):
-        with pytest.raises(StoreUnavailableError):
-            await claims.claim(Claim(Question("api")), POLICIES)
-    store.available = True
-    await claims.claim(Claim(Question("api")), POLICIES)
-    assert set(store.policies) == {POLICIES.revision}
-
-
-async def test_an_unknown_name_is_refused_and_leaves_no_record(claims: Claims, store: MemoryStore) -> None:
+async def test_an_unknown_name_is_refused_and_leaves_no_record(gate: Gate) -> None:
     with pytest.raises(UnknownNameError):
-        await claims.claim(Claim(Question("api", "moon")), POLICIES)
-    assert store.count_decisions() == 0
+        await claim(gate, Claim(Question("api", "moon")))
+    assert count(gate.store) == 0
 
 
 @pytest.mark.parametrize("text", ["\x00", "a\nb", "half a pair: \ud83d", "\udc00", "\x7f"])
-@pytest.mark.parametrize("field", ["ref", "actor", "run_url", "caller", "idempotency_key", "request_id"])
+@pytest.mark.parametrize("field", ["ref", "actor", "run_url", "idempotency_key", "request_id"])
 async def test_a_text_that_cannot_be_recorded_is_refused_and_not_echoed(
-    claims: Claims, store: MemoryStore, field: str, text: str
+    tmp_path: Path, policy_file: Path, clock: Any, field: str, text: str
 ) -> None:
+    from tests.gate.conftest import gate_on
+
+    gate = gate_on(f"sqlite:///{tmp_path / 'gate.db'}", policy_file, clock)
     with pytest.raises(MalformedValueError, match=f"^{field}: takes no control characters") as caught:
-        await claims.claim(Claim(Question("api"))._replace(**{field: text}), POLICIES)  # type: ignore[arg-type]
+        await claim(gate, Claim(API)._replace(**{field: text}))  # type: ignore[arg-type]
     assert text not in str(caught.value)
-    assert store.count_decisions() == 0
+    assert count(gate.store) == 0
+    await gate.store.close()
 
 
-async def test_a_token_that_nobody_granted_is_invalid_and_changes_nothing(
-    claims: Claims, clock: FakeClock
+async def test_a_caller_that_is_restricted_claims_for_its_services_only(gate: Gate) -> None:
+    restricted = CI._replace(services=("api", "web/*"))
+    await claim(gate, Claim(API, caller=restricted))
+    with pytest.raises(ForbiddenError):
+        await claim(gate, Claim(Question("web"), caller=restricted))
+
+
+async def test_a_claim_with_a_key_that_was_revoked_elsewhere_is_refused_at_once(gate: Gate) -> None:
+    record, _ = create(gate.store, gate.clock, KeyRequest("pipeline", Role.CI), "test")
+    await gate.replica.refresh()
+    caller = caller_of(record)
+    await claim(gate, Claim(API, caller=caller))
+    revoke(gate.store, gate.clock, record.id, "test")
+    with pytest.raises(UnauthenticatedError):
+        await claim(gate, Claim(API, caller=caller))
+    assert count(gate.store) == 1
+
+
+async def test_a_token_lets_one_deploy_through_and_is_used_up(gate: Gate) -> None:
+    token = await grant(gate)
+    first = await claim(gate, Claim(API, token=token, caller=CI))
+    assert (first["allowed"], first["outcome"]) == (True, "override")
+    assert first["override"]["result"] == "spent"
+    assert first["override"]["uses_left"] == 0
+    assert [each["id"] for each in first["blocking"]] == ["friday"]
+    assert "by an override of Alice (The fix), in spite of: No deploys after Friday 14:00" in first["message"]
+    again = await claim(gate, Claim(API, token=token, caller=CI))
+    assert not again["allowed"]
+    assert again["override"] == {"id": None, "result": "invalid", "uncovered": [], "uses_left": None}
+    assert_whole(gate.store)
+
+
+async def test_where_nothing_vetoes_no_use_is_spent(gate: Gate) -> None:
+    token = await grant(gate)
+    gate.clock.at = BEFORE
+    answered = await claim(gate, Claim(API, token=token))
+    assert (answered["outcome"], answered["override"]["result"]) == ("allow", "not-needed")
+    assert answered["override"]["uses_left"] == 1
+    gate.clock.at = AFTER
+    assert (await claim(gate, Claim(API, token=token)))["outcome"] == "override"
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted", "at"),
+    [
+        (Question("web"), {}, AFTER),
+        (Question("api"), {"environments": ("staging",)}, AFTER),
+        (Question("api"), {"policies": ("audit-week",), "expires_at": AFTER + 60}, AFTER),
+    ],
+)
+async def test_a_token_that_does_not_cover_spends_nothing_and_says_what_it_lacks(
+    gate: Gate, question: Question, wanted: dict[str, Any], at: int
 ) -> None:
-    clock.at = AFTER
-    claimed = await claims.claim(Claim(Question("api"), token_presented=True), POLICIES)
-    assert not claimed.allowed
-    assert json.loads(claimed.body)["override"] == {
-        "id": None,
-        "result": "invalid",
-        "uncovered": [],
-        "uses_left": None,
-    }
+    token = await grant(gate, **wanted)
+    if "policies" in wanted:
+        override = gate.store.look(lambda view: view.override_of_token(token))
+        assert override is not None
+        await gate.overrides.approve(OTHER, override.id)
+    gate.clock.at = at
+    answered = await claim(gate, Claim(question, token=token))
+    assert not answered["allowed"]
+    assert answered["override"]["result"] == "does-not-cover"
+    assert answered["override"]["uncovered"] == ["friday"]
+    assert answered["override"]["uses_left"] == 1
+    assert "does not cover: No deploys after Friday 14:00. No use is spent." in answered["message"]
+
+
+async def test_a_rule_that_is_never_overridden_stands_beside_one_that_is(gate: Gate) -> None:
+    gate.clock.at = AFTER + 28 * 86_400
+    token = await grant(gate)
+    answered = await claim(gate, Claim(API, token=token))
+    assert [each["id"] for each in answered["blocking"]] == ["friday", "year-end"]
+    assert answered["override"]["uncovered"] == ["year-end"]
+
+
+async def test_ceilings_of_a_policy_hold_for_a_token_that_names_no_policy(gate: Gate) -> None:
+    gate.clock.at = AFTER + 5 * 86_400
+    token = await grant(gate, expires_at=gate.clock.at + 2 * HOUR)
+    answered = await claim(gate, Claim(API, token=token))
+    assert answered["override"]["uncovered"] == ["audit-week"]
+
+
+async def test_a_token_that_waits_for_approval_is_pending_and_then_good(gate: Gate) -> None:
+    gate.clock.at = AFTER + 5 * 86_400
+    token = await grant(gate, policies=("audit-week",))
+    assert (await claim(gate, Claim(API, token=token)))["override"]["result"] == "pending"
+    override = gate.store.look(lambda view: view.override_of_token(token))
+    assert override is not None
+    await gate.overrides.approve(OTHER, override.id)
+    assert (await claim(gate, Claim(API, token=token)))["outcome"] == "override"
+
+
+@pytest.mark.parametrize("spoilt", ["expired", "revoked", "used-up", "unknown"])
+async def test_only_its_granter_and_ops_learn_what_became_of_a_token(gate: Gate, spoilt: str) -> None:
+    token = await grant(gate)
+    override = gate.store.look(lambda view: view.override_of_token(token))
+    assert override is not None
+    if spoilt == "used-up":
+        await claim(gate, Claim(API, token=token))
+    if spoilt == "revoked":
+        await gate.overrides.revoke(OTHER, override.id)
+    if spoilt == "expired":
+        gate.clock.at += HOUR
+    presented = "" if spoilt == "unknown" else token
+    strangers = await claim(gate, Claim(API, token=presented, caller=CI))
+    assert strangers["override"]["result"] == "invalid"
+    assert not strangers["allowed"]
+    granters = await claim(gate, Claim(API, token=presented, caller=Caller("ALICE", Role.CI)))
+    assert granters["override"]["result"] == ("invalid" if spoilt == "unknown" else spoilt)
+    ops = await claim(gate, Claim(API, token=presented, caller=OTHER))
+    assert ops["override"]["result"] == ("invalid" if spoilt == "unknown" else spoilt)
+
+
+async def test_a_freeze_on_one_replica_denies_claims_on_the_other_at_once(gate: Gate, other: Gate) -> None:
+    gate.clock.at = BEFORE
+    assert (await claim(other))["allowed"]
+    await gate.freezes.start(OPS, incident(ends_at=BEFORE + HOUR), gate.in_force)
+    assert other.in_force.engine.freezes == ()
+    denied = await claim(other)
+    assert not denied["allowed"]
+    assert [each["kind"] for each in denied["blocking"]] == ["freeze"]
+    # Reads follow when the replica looks.
+    await other.replica.refresh()
+    assert len(other.in_force.engine.freezes) == 1
+    (freeze,) = other.in_force.engine.freezes
+    await other.freezes.lift(OPS, freeze.id)
+    assert (await claim(gate))["allowed"]
+
+
+async def test_a_revocation_on_one_replica_holds_on_the_other_at_once(gate: Gate, other: Gate) -> None:
+    token = await grant(gate)
+    override = gate.store.look(lambda view: view.override_of_token(token))
+    assert override is not None
+    await gate.overrides.revoke(OPS, override.id)
+    assert not (await claim(other, Claim(API, token=token)))["allowed"]
+
+
+async def test_a_decision_that_could_not_be_recorded_is_none(policy_file: Path, clock: Any) -> None:
+    from tests.gate.conftest import gate_on
+
+    file = policy_file.with_name("gate.db")
+    gate = gate_on(f"sqlite:///{file}", policy_file, clock)
+    token = await grant(gate)
+    raw = sqlite3.connect(file)
+    raw.execute("DROP TABLE decisions")
+    raw.close()
+    with pytest.raises(StoreUnavailableError):
+        await claim(gate)
+    with pytest.raises(StoreUnavailableError):
+        await claim(gate, Claim(API, token=token))
+    override = gate.store.look(lambda view: view.override_of_token(token))
+    assert override is not None
+    assert override.uses == 0
+    await gate.store.close()
 
 
 def test_ids_are_distinct_and_sort_by_time() -> None:
-    ids = [decision_id(1_795_784_700_000_000 + number * 1_000) for number in range(1_000)]
+    ids = [new_id("dec", 1_795_784_700_000_000 + number * 1_000) for number in range(1_000)]
     assert sorted(set(ids)) == ids
     assert {len(each) for each in ids} == {30}
-    assert len({decision_id(0) for _ in range(1_000)}) == 1_000
+    assert len({new_id("dec", 0) for _ in range(1_000)}) == 1_000

@@ -1,100 +1,123 @@
+import asyncio
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.core.decision import Question
-from app.core.instant import parse_instant
-from app.gate.claim import Claim, Claims
+from app.core.instant import HOUR, parse_instant
+from app.core.policy import Selector
+from app.gate.claim import Claim
 from app.gate.errors import UnknownRecordError
-from app.gate.in_force import InForce
+from app.gate.freezes import StartRequest
+from app.gate.overrides import GrantRequest
 from app.gate.replay import replay
-from app.policies.load import load
-from app.policies.source import Snapshot, Source
-from app.store.store import Store
+from app.identity.caller import Caller, Role
+from app.identity.credentials import digest
+from app.store.records import StoredDecision
 from tests.api.fakes import FakeClock
-from tests.store.memory import MemoryStore
+from tests.gate.conftest import OPS, gate_on
 
 pytestmark = pytest.mark.anyio
 
 SHIPPED = Path(__file__).parents[2] / "policies.yaml"
-QUESTIONS = [
-    Claim(Question("api")),
-    Claim(Question("checkout", duration=3_600), token_presented=True),
-    Claim(Question("docs-site", change="rollback"), idempotency_key="k"),
-]
 INSTANTS = ["2026-11-27T12:59:59Z", "2026-11-27T13:00:00Z", "2026-12-24T12:00:00Z", "2027-03-28T00:59:59Z"]
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-def loaded(snapshot: Snapshot) -> InForce:
-    return InForce(load(snapshot).engine, snapshot, 1, ())
-
-
-async def test_every_recorded_decision_can_be_evaluated_again_to_the_same_answer(tmp_path: Path) -> None:
-    (tmp_path / "policies.yaml").write_text(SHIPPED.read_text())
-    (tmp_path / "team.yaml").write_text(
+def folder(tmp_path: Path) -> Path:
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    (policies / "policies.yaml").write_text(SHIPPED.read_text())
+    (policies / "team.yaml").write_text(
         "version: 1\npolicies:\n  - id: offsite\n    title: Offsite\n    reason: Away.\n"
         "    applies_to: {services: [checkout]}\n    when:\n"
         "      - icalendar: {file: team.ics}\n"
     )
-    (tmp_path / "team.ics").write_text(
+    (policies / "team.ics").write_text(
         "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example//EN\r\nBEGIN:VEVENT\r\nUID:1\r\n"
         "DTSTAMP:20260101T000000Z\r\nDTSTART;VALUE=DATE:20270328\r\nSUMMARY:Offsite\r\n"
         "END:VEVENT\r\nEND:VCALENDAR\r\n"
     )
-    in_force = loaded(Source(tmp_path).read())
+    return policies
+
+
+async def test_every_recorded_decision_can_be_evaluated_again_to_the_same_answer(
+    folder: Path, tmp_path: Path
+) -> None:
     clock = FakeClock(0)
-    store = Store.open(f"sqlite:///{tmp_path / 'gate.db'}")
-    claims = Claims(store, clock)
-    outcomes = set()
+    gate = gate_on(f"sqlite:///{tmp_path / 'gate.db'}", folder, clock)
+    outcomes, results, own_ids = set(), set(), []
     for at in INSTANTS:
         clock.at = parse_instant(at)
-        for claim in QUESTIONS:
-            key = claim.idempotency_key and claim.idempotency_key + at.replace(":", "")
-            claimed = await claims.claim(claim._replace(idempotency_key=key), in_force)
-            outcomes.add(claimed.outcome)
-    await store.close()
-    for file in ("policies.yaml", "team.yaml", "team.ics"):
-        (tmp_path / file).unlink()
-
-    again = Store.open(f"sqlite:///{tmp_path / 'gate.db'}")
-    recorded = again.latest_decisions(100)
-    assert len(recorded) == len(INSTANTS) * len(QUESTIONS)
-    assert outcomes >= {"allow", "deny"}
-    for each in recorded:
-        replayed = replay(again, each.id)
+        request = GrantRequest(("api",), ("production",), None, "The fix.", clock.at + HOUR)
+        override, token = await gate.overrides.grant(OPS, request, gate.in_force)
+        incident = StartRequest("Incident", "It burns.", Selector.model_validate({}), None, clock.at + 60)
+        for claim in (
+            Claim(Question("api")),
+            Claim(Question("checkout", duration=3_600), token=""),
+            Claim(Question("docs-site", change="rollback"), idempotency_key=f"k{clock.at}"),
+            "freeze",
+            Claim(Question("api"), token=digest(token)),
+            Claim(Question("api"), token=digest(token)),
+            Claim(Question("api"), token=digest(token), caller=Caller("alice", Role.CI)),
+        ):
+            if isinstance(claim, str):
+                freeze = await gate.freezes.start(OPS, incident, gate.in_force)
+                continue
+            answered = json.loads((await gate.claims.claim(claim, gate.in_force)).body)
+            own_ids.append(answered["decision_id"])
+            outcomes.add(answered["outcome"])
+            results.add((answered["override"] or {}).get("result"))
+        await gate.freezes.lift(OPS, freeze.id)
+        await gate.overrides.revoke(OPS, override.id)
+    assert outcomes >= {"allow", "deny", "override"}
+    assert results >= {None, "invalid", "spent", "used-up"}
+    await asyncio.to_thread(shutil.rmtree, folder)
+    for own_id in own_ids:
+        replayed = gate.store.look(lambda view, own_id=own_id: replay(view, own_id))  # type: ignore[misc]
+        assert replayed.evaluated == replayed.recorded
         assert replayed.same
         assert replayed.same_data
-        assert replayed.evaluated == json.loads(each.body)
-    await again.close()
+    await gate.store.close()
 
 
-async def test_a_record_that_was_changed_is_seen_to_differ() -> None:
-    store = MemoryStore()
-    claimed = await Claims(store, FakeClock(parse_instant(INSTANTS[1]))).claim(
-        QUESTIONS[0], loaded(Source(SHIPPED).read())
-    )
+class Records:
+    """A record of one decision, as somebody has made it up."""
+
+    def __init__(self, data: dict[str, Any] | None, sources: str | None) -> None:
+        self._data = data
+        self._sources = sources
+
+    def decision(self, _: str) -> StoredDecision | None:
+        return None if self._data is None else StoredDecision(1, 1, "", json.dumps(self._data))
+
+    def sources(self, _: str) -> str | None:
+        return self._sources
+
+
+async def test_a_record_that_was_changed_is_seen_to_differ(folder: Path, tmp_path: Path) -> None:
+    gate = gate_on(f"sqlite:///{tmp_path / 'gate.db'}", folder, FakeClock(parse_instant(INSTANTS[1])))
+    claimed = await gate.claims.claim(Claim(Question("api")), gate.in_force)
     own_id = json.loads(claimed.body)["decision_id"]
-    store.decisions[own_id] = store.decisions[own_id]._replace(
-        at=parse_instant(INSTANTS[0]), tzdata_version="1999"
-    )
-    replayed = replay(store, own_id)
+    stored = gate.store.look(lambda view: view.decision(own_id))
+    assert stored is not None
+    data = json.loads(stored.data)
+    data["answer"]["at"] = INSTANTS[0]
+    data["tzdata"] = "1999"
+    made_up: Any = Records(data, gate.in_force.snapshot.to_json())
+    replayed = replay(made_up, own_id)
     assert not replayed.same
     assert not replayed.same_data
-
-
-async def test_a_decision_that_nobody_made_or_whose_policies_are_gone_is_unknown() -> None:
-    store = MemoryStore()
-    with pytest.raises(UnknownRecordError, match="no decision"):
-        replay(store, "dec_0")
-    claimed = await Claims(store, FakeClock(1_795_784_700)).claim(
-        QUESTIONS[0], loaded(Source(SHIPPED).read())
-    )
-    store.policies.clear()
+    gone: Any = Records(data, None)
     with pytest.raises(UnknownRecordError, match="not kept"):
-        replay(store, json.loads(claimed.body)["decision_id"])
+        replay(gone, own_id)
+    await gate.store.close()
+
+
+def test_a_decision_that_nobody_made_is_unknown() -> None:
+    nothing: Any = Records(None, None)
+    with pytest.raises(UnknownRecordError, match="no decision"):
+        replay(nothing, "dec_0")

@@ -1,0 +1,121 @@
+"""The use cases on a real store, with a clock that stands where a test puts it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from app.core.instant import parse_instant
+from app.gate.claim import Claims
+from app.gate.freezes import Freezes
+from app.gate.in_force import InForce, Policies
+from app.gate.overrides import Overrides
+from app.gate.record import note_policies
+from app.gate.replica import Replica
+from app.identity.caller import Caller, Role
+from app.policies.source import Source
+from app.store.store import Store
+from tests.api.fakes import FakeClock
+
+FRIDAY = """version: 1
+timezone: Europe/Amsterdam
+environments: [production, staging]
+services:
+  api: {tags: [tier-1]}
+  web: {}
+overrides: {max_ttl: 24h, max_uses: 5}
+policies:
+  - id: friday
+    title: No deploys after Friday 14:00
+    reason: Nothing good happens after 14:00 on a Friday.
+    applies_to: {environments: [production]}
+    when:
+      - weekly: {from: fri 14:00, to: mon 08:00}
+  - id: year-end
+    title: Year-end freeze
+    reason: The books are being closed.
+    override: never
+    when:
+      - yearly: {from: 12-20, to: 01-03}
+  - id: audit-week
+    title: Audit week
+    reason: The auditors are here.
+    override: {max_ttl: 1h, max_uses: 1, approvals: 1}
+    when:
+      - dates: {from: 2026-12-01, to: 2026-12-05}
+"""
+BEFORE = parse_instant("2026-11-27T12:59:59Z")
+AFTER = parse_instant("2026-11-27T13:00:00Z")
+OPS = Caller("Alice", Role.OPS, None, None)
+OTHER = Caller("Bob", Role.OPS, None, None)
+ADMIN = Caller("Root", Role.ADMIN, None, None)
+
+
+class Gate(NamedTuple):
+    """One replica."""
+
+    store: Store
+    clock: FakeClock
+    policies: Policies
+    replica: Replica
+    claims: Claims
+    overrides: Overrides
+    freezes: Freezes
+
+    @property
+    def in_force(self) -> InForce:
+        return self.policies.in_force
+
+
+def gate_on(url: str, file: Path, clock: FakeClock) -> Gate:
+    """A replica on a database."""
+    store = Store.open(url)
+    policies = Policies()
+    in_force = policies.load(Source(file), clock.now())
+    replica = Replica(store, policies, clock)
+    store.transact(note_policies(in_force, clock.microseconds()))
+    replica.load()
+    return Gate(
+        store,
+        clock,
+        policies,
+        replica,
+        Claims(store, clock, replica),
+        Overrides(store, clock, replica),
+        Freezes(store, clock, replica),
+    )
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(AFTER)
+
+
+@pytest.fixture
+def policy_file(tmp_path: Path) -> Path:
+    file = tmp_path / "policies.yaml"
+    file.write_text(FRIDAY)
+    return file
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'gate.db'}"
+    return str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture
+async def gate(url: str, policy_file: Path, clock: FakeClock) -> AsyncIterator[Gate]:
+    opened = gate_on(url, policy_file, clock)
+    yield opened
+    await opened.store.close()
+
+
+@pytest.fixture
+async def other(url: str, policy_file: Path, clock: FakeClock) -> AsyncIterator[Gate]:
+    """Another replica on the same database."""
+    opened = gate_on(url, policy_file, clock)
+    yield opened
+    await opened.store.close()

@@ -1,0 +1,157 @@
+from typing import Any
+
+import pytest
+
+from app.core.errors import UnknownNameError
+from app.core.instant import DAY, HOUR
+from app.core.override import OverrideState
+from app.core.policy import Selector
+from app.gate.errors import (
+    ForbiddenError,
+    InvalidFieldError,
+    StateConflictError,
+    UnauthenticatedError,
+    UnknownRecordError,
+)
+from app.gate.freezes import StartRequest
+from app.gate.keys import KeyRequest, create, revoke
+from app.gate.overrides import GrantRequest, described
+from app.gate.replica import caller_of
+from app.identity.caller import Role
+from app.identity.credentials import digest, is_token
+from tests.gate.conftest import ADMIN, AFTER, OPS, OTHER, Gate
+from tests.store.records import assert_whole
+
+pytestmark = pytest.mark.anyio
+
+WANTED = GrantRequest(("api",), ("production",), None, "The fix.", AFTER + HOUR)
+
+
+async def test_a_grant_gives_a_token_that_is_stored_as_a_hash_only(gate: Gate) -> None:
+    override, token = await gate.overrides.grant(
+        OPS, WANTED._replace(ticket="https://x.example/1"), gate.in_force
+    )
+    assert is_token(token)
+    assert gate.store.look(lambda view: view.override_of_token(digest(token))) == override
+    assert described(override, AFTER) == {
+        "id": override.id,
+        "state": "active",
+        "services": ["api"],
+        "environments": ["production"],
+        "policies": None,
+        "reason": "The fix.",
+        "ticket": "https://x.example/1",
+        "granted_by": "Alice",
+        "granted_at": "2026-11-27T13:00:00Z",
+        "expires_at": "2026-11-27T14:00:00Z",
+        "max_uses": 1,
+        "uses": 0,
+        "uses_left": 1,
+        "approvals": {"needed": 0, "given": []},
+        "revoked_by": None,
+        "revoked_at": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ({"expires_at": AFTER}, "expires_at"),
+        ({"expires_at": AFTER + DAY + 1}, "ttl"),
+        ({"max_uses": 6}, "max_uses"),
+        ({"policies": ("audit-week",), "expires_at": AFTER + HOUR + 1}, "ttl"),
+        ({"policies": ("audit-week",), "max_uses": 2}, "max_uses"),
+        ({"policies": ("year-end",)}, "policies"),
+        ({"policies": ("nothing",)}, "policies"),
+    ],
+)
+async def test_a_token_keeps_to_the_ceilings(gate: Gate, wanted: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidFieldError) as caught:
+        await gate.overrides.grant(OPS, WANTED._replace(**wanted), gate.in_force)
+    assert caught.value.field == field
+    assert await gate.overrides.newest(usable=False, before=None, most=9) == []
+
+
+async def test_a_token_at_its_ceilings_is_granted(gate: Gate) -> None:
+    wanted = WANTED._replace(expires_at=AFTER + DAY, max_uses=5)
+    override, _ = await gate.overrides.grant(OPS, wanted, gate.in_force)
+    assert (override.ttl, override.max_uses) == (DAY, 5)
+
+
+async def test_patterns_are_for_admins(gate: Gate) -> None:
+    wanted = WANTED._replace(services=("a*",))
+    with pytest.raises(ForbiddenError):
+        await gate.overrides.grant(OPS, wanted, gate.in_force)
+    await gate.overrides.grant(ADMIN, wanted, gate.in_force)
+
+
+async def test_an_environment_that_does_not_exist_is_refused(gate: Gate) -> None:
+    with pytest.raises(UnknownNameError):
+        await gate.overrides.grant(OPS, WANTED._replace(environments=("moon",)), gate.in_force)
+
+
+async def test_a_token_may_name_a_freeze_and_not_one_that_is_never_overridden(gate: Gate) -> None:
+    request = StartRequest("Incident", "It burns.", Selector.model_validate({}), None, AFTER + HOUR)
+    may = await gate.freezes.start(OPS, request, gate.in_force)
+    never = await gate.freezes.start(OPS, request._replace(override="never"), gate.in_force)
+    await gate.overrides.grant(OPS, WANTED._replace(policies=(may.id,)), gate.in_force)
+    with pytest.raises(InvalidFieldError, match="never overridden"):
+        await gate.overrides.grant(OPS, WANTED._replace(policies=(never.id,)), gate.in_force)
+
+
+async def test_the_same_person_behind_another_key_does_not_approve(gate: Gate) -> None:
+    wanted = WANTED._replace(policies=("audit-week",))
+    override, _ = await gate.overrides.grant(OPS, wanted, gate.in_force)
+    assert override.state(AFTER) is OverrideState.PENDING
+    for same in ("Alice", "alice", " ALICE ", "\uff21lice"):
+        with pytest.raises(ForbiddenError):
+            await gate.overrides.approve(OPS._replace(name=same, key_id=None), override.id)
+    approved = await gate.overrides.approve(OTHER, override.id)
+    assert approved.state(AFTER) is OverrideState.ACTIVE
+    assert approved == await gate.overrides.show(override.id)
+    assert await gate.overrides.approve(OTHER._replace(name="BOB"), override.id) == approved
+    assert_whole(gate.store)
+
+
+async def test_what_is_over_is_not_approved(gate: Gate) -> None:
+    override, _ = await gate.overrides.grant(OPS, WANTED, gate.in_force)
+    await gate.overrides.revoke(OTHER, override.id)
+    with pytest.raises(StateConflictError, match="revoked"):
+        await gate.overrides.approve(OTHER, override.id)
+
+
+async def test_revoking_twice_changes_nothing(gate: Gate) -> None:
+    override, _ = await gate.overrides.grant(OPS, WANTED, gate.in_force)
+    first = await gate.overrides.revoke(OTHER, override.id)
+    before = gate.store.look(lambda view: view.head())
+    gate.clock.at += 5
+    assert await gate.overrides.revoke(OPS, override.id) == first
+    assert gate.store.look(lambda view: view.head()) == before
+    assert (first.revoked_by, first.revoked_at) == ("Bob", AFTER)
+
+
+async def test_what_nobody_granted_is_unknown(gate: Gate) -> None:
+    for attempt in (gate.overrides.show("ovr_0"), gate.overrides.approve(OPS, "ovr_0")):
+        with pytest.raises(UnknownRecordError):
+            await attempt
+    with pytest.raises(UnknownRecordError):
+        await gate.overrides.revoke(OPS, "ovr_0")
+
+
+async def test_whoever_lost_their_key_grants_nothing(gate: Gate) -> None:
+    record, _ = create(gate.store, gate.clock, KeyRequest("Alice", Role.OPS), "test")
+    await gate.replica.refresh()
+    revoke(gate.store, gate.clock, record.id, "test")
+    with pytest.raises(UnauthenticatedError):
+        await gate.overrides.grant(caller_of(record), WANTED, gate.in_force)
+    assert await gate.overrides.newest(usable=True, before=None, most=9) == []
+
+
+async def test_usable_overrides_are_listed_and_the_others_when_asked_for(gate: Gate) -> None:
+    one, _ = await gate.overrides.grant(OPS, WANTED, gate.in_force)
+    gate.clock.at += 1
+    two, _ = await gate.overrides.grant(OPS, WANTED._replace(expires_at=AFTER + 2 * HOUR), gate.in_force)
+    gate.clock.at = AFTER + HOUR
+    assert [each.id for each in await gate.overrides.newest(usable=True, before=None, most=9)] == [two.id]
+    everything = await gate.overrides.newest(usable=False, before=None, most=9)
+    assert [each.id for each in everything] == [two.id, one.id]
