@@ -52,8 +52,8 @@ class Settings(BaseModel):
     identity: Path | None = Field(
         default=None, description="a YAML file with the OIDC issuers whose identity tokens are taken"
     )
-    trusted_proxies: str = Field(
-        default="", description="addresses or networks of proxies whose `X-Forwarded-For` is believed"
+    trusted_proxies: str | None = Field(
+        default=None, description="addresses or networks of proxies whose `X-Forwarded-For` is believed"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="what is written to the log: this and everything more serious"

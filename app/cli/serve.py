@@ -87,7 +87,7 @@ def _serve(settings: Settings, loaded: "Policies") -> int:
         server_header=False,
         timeout_graceful_shutdown=10,
         proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies or None,
+        forwarded_allow_ips=settings.trusted_proxies,
         http=DeadlineProtocol,
         loop="auto",  # uvloop, where the platform has it
         ws="none",

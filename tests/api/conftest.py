@@ -9,6 +9,8 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.core.instant import parse_instant
+from app.gate.keys import KeyRequest, create
+from app.identity.caller import Role
 from app.main import create_app
 from app.server.log import RequestLog
 from app.settings import Settings
@@ -68,3 +70,21 @@ def gate(folder: Path, clock: FakeClock, log: io.BytesIO) -> Iterator[TestClient
     app = create_app(settings, clock=clock, request_log=RequestLog(log))
     with TestClient(app) as client:
         yield client
+
+
+@pytest.fixture
+def keys(gate: TestClient) -> dict[str, str]:
+    """A key of every role, by the role."""
+    return {role.value: key_for(gate, KeyRequest(f"{role.value} person", role)) for role in Role}
+
+
+def key_for(gate: TestClient, wanted: KeyRequest) -> str:
+    """A key that this gate knows."""
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    _, key = create(context.store, context.clock, wanted, "test")
+    context.replica.load()
+    return key
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}

@@ -1,0 +1,294 @@
+"""Overrides, freezes and the record over HTTP: the story of the Friday fix, and what must not work."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.gate.keys import KeyRequest
+from app.identity.caller import Role
+from tests.api.conftest import bearer, key_for
+from tests.api.fakes import FakeClock
+
+GRANT = {"services": ["api"], "environments": ["production"], "reason": "The fix.", "ttl": "4h"}
+FREEZE = {"title": "Incident 42", "reason": "Payments are down.", "ttl": "2h"}
+
+
+def claim(gate: TestClient, headers: dict[str, str] | None = None, **fields: object) -> Any:
+    return gate.post("/can-deploy", json={"service": "api", **fields}, headers=headers or {})
+
+
+def test_the_story_of_the_friday_fix(gate: TestClient, keys: dict[str, str]) -> None:
+    denied = claim(gate, bearer(keys["ci"]))
+    assert denied.status_code == 423
+    granted = gate.post("/overrides", json=GRANT, headers=bearer(keys["ops"]))
+    assert granted.status_code == 201
+    token = {"X-Override-Token": granted.json()["token"], **bearer(keys["ci"])}
+    allowed = claim(gate, token)
+    assert allowed.status_code == 200
+    assert allowed.json()["outcome"] == "override"
+    again = claim(gate, token)
+    assert (again.status_code, again.json()["override"]["result"]) == (423, "invalid")
+    told = gate.get("/audit", headers=bearer(keys["admin"])).json()["events"]
+    assert [(each["kind"], each["actor"]) for each in reversed(told)][-5:] == [
+        ("decision", "ci person"),
+        ("override-granted", "ops person"),
+        ("decision", "ci person"),
+        ("override-spent", "ci person"),
+        ("decision", "ci person"),
+    ]
+    verified = gate.get("/audit/verify", headers=bearer(keys["admin"])).json()
+    assert (verified["whole"], verified["fault"]) == (True, None)
+    shown = gate.get(f"/overrides/{granted.json()['id']}", headers=bearer(keys["ops"])).json()
+    assert (shown["state"], shown["uses_left"]) == ("used-up", 0)
+    assert "token" not in shown
+
+
+def test_an_incident_stops_everything_and_is_lifted(gate: TestClient, keys: dict[str, str]) -> None:
+    ops = bearer(keys["ops"])
+    assert claim(gate, change="rollback").status_code == 200
+    started = gate.post("/freezes", json=FREEZE, headers=ops)
+    assert started.status_code == 201
+    own_id = started.json()["id"]
+    assert claim(gate, change="rollback").status_code == 423
+    asked = gate.get("/can-deploy", params={"service": "docs-site", "environment": "staging"})
+    assert asked.status_code == 423
+    assert asked.json()["blocking"][0]["kind"] == "freeze"
+    assert [each["id"] for each in gate.get("/freezes").json()["freezes"]] == [own_id]
+    extended = gate.patch(f"/freezes/{own_id}", json={"open_ended": True}, headers=ops).json()
+    assert (extended["ends_at"], extended["open_ended"]) == (None, True)
+    assert gate.get("/status").json()["freezes"]["active"][0]["id"] == own_id
+    lifted = gate.delete(f"/freezes/{own_id}", headers=ops)
+    assert (lifted.status_code, lifted.json()["lifted_by"]) == (200, "ops person")
+    assert claim(gate, change="rollback").status_code == 200
+    assert gate.get("/freezes").json()["freezes"] == []
+    assert gate.get("/freezes", params={"state": "all"}).json()["freezes"][0]["state"] == "lifted"
+    assert gate.get(f"/freezes/{own_id}").json()["state"] == "lifted"
+    assert gate.patch(f"/freezes/{own_id}", json={"ttl": "1h"}, headers=ops).status_code == 409
+
+
+def test_what_is_read_from_memory_follows_a_freeze_within_the_same_second(
+    gate: TestClient, keys: dict[str, str]
+) -> None:
+    asked = {"service": "docs-site"}
+    assert gate.get("/can-deploy", params=asked).status_code == 200
+    assert gate.get("/can-deploy", params=asked).status_code == 200
+    gate.post("/freezes", json=FREEZE, headers=bearer(keys["ops"]))
+    assert gate.get("/can-deploy", params=asked).status_code == 423
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/overrides", {**GRANT, "reason": ""}, "reason"),
+        ("/overrides", {**GRANT, "reason": "   "}, "reason"),
+        ("/overrides", {**GRANT, "ttl": None}, "ttl"),
+        ("/overrides", {**GRANT, "expires_at": "2026-11-27T14:00:00Z"}, "ttl"),
+        ("/overrides", {**GRANT, "ttl": "25h"}, "ttl"),
+        ("/overrides", {**GRANT, "ttl": 3600}, "ttl"),
+        ("/overrides", {**GRANT, "ttl": "0s"}, "ttl"),
+        ("/overrides", {**GRANT, "services": []}, "services"),
+        ("/overrides", {**GRANT, "services": ["API"]}, "services"),
+        ("/overrides", {**GRANT, "environments": ["moon"]}, "environments"),
+        ("/overrides", {**GRANT, "policies": ["nothing"]}, "policies"),
+        ("/overrides", {**GRANT, "max_uses": 0}, "max_uses"),
+        ("/overrides", {**GRANT, "max_uses": 6}, "max_uses"),
+        ("/overrides", {**GRANT, "max_uses": "1"}, "max_uses"),
+        ("/overrides", {**GRANT, "max_uses": True}, "max_uses"),
+        ("/overrides", {**GRANT, "ticket": "javascript:alert(1)"}, "ticket"),
+        ("/overrides", {**GRANT, "token": "fzo_mine"}, "unknown"),
+        ("/freezes", {**FREEZE, "title": "a\nb"}, "title"),
+        ("/freezes", {**FREEZE, "until": "2026-11-27T14:00:00Z"}, "until"),
+        ("/freezes", {"title": "a", "reason": "b"}, "until"),
+        ("/freezes", {"title": "a", "reason": "b", "open_ended": False}, "open_ended"),
+        ("/freezes", {**FREEZE, "starts_at": "2026-11-27T13:04:59Z"}, "starts_at"),
+        ("/freezes", {**FREEZE, "services": ["nothing"]}, "services"),
+        ("/freezes", {**FREEZE, "tags": ["nothing"]}, "tags"),
+        ("/freezes", {**FREEZE, "override": "maybe"}, "override"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_named(
+    gate: TestClient, keys: dict[str, str], path: str, body: dict[str, Any], field: str
+) -> None:
+    sent = {name: value for name, value in body.items() if value is not None}
+    reply = gate.post(path, json=sent, headers=bearer(keys["admin"]))
+    assert reply.status_code == 422, reply.text
+    assert field in {each["field"] for each in reply.json()["errors"]}
+    listed = gate.get(path, params={"state": "all"}, headers=bearer(keys["ops"])).json()
+    assert listed[path.removeprefix("/")] == []
+
+
+def test_patterns_are_for_admins(gate: TestClient, keys: dict[str, str]) -> None:
+    wanted = {**GRANT, "services": ["a*"]}
+    assert gate.post("/overrides", json=wanted, headers=bearer(keys["ops"])).status_code == 403
+    assert gate.post("/overrides", json=wanted, headers=bearer(keys["admin"])).status_code == 201
+
+
+def test_overrides_are_approved_by_somebody_else_and_revoked(gate: TestClient, keys: dict[str, str]) -> None:
+    granted = gate.post("/overrides", json=GRANT, headers=bearer(keys["ops"])).json()
+    path = f"/overrides/{granted['id']}"
+    assert gate.post(f"{path}/approve", headers=bearer(keys["ops"])).status_code == 403
+    approved = gate.post(f"{path}/approve", json={}, headers=bearer(keys["admin"]))
+    assert approved.json()["approvals"]["given"] == [{"by": "admin person", "at": "2026-11-27T13:05:00Z"}]
+    assert gate.post(f"{path}/approve", json={"a": 1}, headers=bearer(keys["admin"])).status_code == 422
+    assert gate.delete(path, headers=bearer(keys["admin"])).json()["state"] == "revoked"
+    assert gate.post(f"{path}/approve", headers=bearer(keys["admin"])).status_code == 200
+    token = {"X-Override-Token": granted["token"]}
+    assert claim(gate, token).json()["override"]["result"] == "invalid"
+
+
+@pytest.mark.parametrize("own_id", ["nothing", "ovr_0", "frz_0", "..", "%00", "a" * 300])
+@pytest.mark.parametrize("path", ["/overrides", "/freezes", "/decisions"])
+def test_what_is_not_there_is_404(gate: TestClient, keys: dict[str, str], path: str, own_id: str) -> None:
+    assert gate.get(f"{path}/{own_id}", headers=bearer(keys["admin"])).status_code in (404, 422)
+
+
+def test_lists_go_on_by_their_cursor(gate: TestClient, keys: dict[str, str], clock: FakeClock) -> None:
+    ops = bearer(keys["ops"])
+    for _ in range(5):
+        gate.post("/overrides", json=GRANT, headers=ops)
+        gate.post("/freezes", json=FREEZE, headers=ops)
+        claim(gate)
+        clock.at += 1
+    for path, params in (
+        ("/overrides", {}),
+        ("/freezes", {"state": "all"}),
+        ("/decisions", {}),
+        ("/audit", {}),
+    ):
+        seen: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            asked = {"limit": "2", **params, **cursor}
+            page = gate.get(path, params=asked, headers=bearer(keys["admin"])).json()
+            items = page["events" if path == "/audit" else path.removeprefix("/")]
+            seen += [json.dumps(each) for each in items]
+            if page["next"] is None:
+                break
+            cursor = {"cursor": page["next"]}
+        assert len(seen) == len(set(seen)) >= 5, path
+        assert gate.get(path, params={"cursor": "no!"}, headers=bearer(keys["admin"])).status_code == 422
+        assert gate.get(path, params={"limit": "501"}, headers=bearer(keys["admin"])).status_code == 422
+
+
+def test_decisions_are_filtered(gate: TestClient, keys: dict[str, str]) -> None:
+    claim(gate, actor="ada")
+    claim(gate, bearer(keys["ci"]), environment="staging")
+
+    def found(**asked: str) -> int:
+        return len(gate.get("/decisions", params=asked).json()["decisions"])
+
+    assert [found(), found(outcome="deny"), found(outcome="warn")] == [2, 1, 0]
+    assert [found(environment="staging"), found(actor="ada"), found(actor="ci person")] == [1, 1, 1]
+    assert [found(to="2026-11-27T13:05:00Z"), found(**{"from": "2026-11-27T13:05:00Z"})] == [0, 2]
+    assert gate.get("/decisions", params={"colour": "red"}).status_code == 422
+
+
+def test_exports_carry_every_decision_and_run_no_formula(
+    gate: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.api.decisions._EXPORT_TOGETHER", 2)
+    for actor in ("=1+1", "@cmd", "a,b", 'a"b', "+1"):
+        claim(gate, actor=actor)
+    exported = gate.get("/decisions", headers={"Accept": "text/csv"})
+    assert exported.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(exported.text)))
+    assert [row["actor"] for row in reversed(rows)] == ["'=1+1", "'@cmd", "a,b", 'a"b', "'+1"]
+    lines = gate.get("/decisions", headers={"Accept": "application/x-ndjson"}).text.splitlines()
+    assert [json.loads(line)["actor"] for line in reversed(lines)] == ["=1+1", "@cmd", "a,b", 'a"b', "+1"]
+    filtered = gate.get("/decisions", params={"actor": "@cmd"}, headers={"Accept": "text/csv"})
+    assert len(filtered.text.splitlines()) == 2
+
+
+def test_a_key_of_role_ci_may_be_restricted_to_services(gate: TestClient) -> None:
+    key = key_for(gate, KeyRequest("pipeline", Role.CI, ("api", "web/*")))
+    assert claim(gate, bearer(key)).status_code == 423
+    assert claim(gate, bearer(key), service="web/shop").status_code == 423
+    refused = claim(gate, bearer(key), service="checkout")
+    assert refused.status_code == 403
+
+
+def test_a_refused_request_of_somebody_known_is_put_into_the_record(
+    gate: TestClient, keys: dict[str, str]
+) -> None:
+    assert gate.post("/overrides", json=GRANT, headers=bearer(keys["ci"])).status_code == 403
+    told = gate.get("/audit", headers=bearer(keys["admin"])).json()["events"][0]
+    assert (told["kind"], told["actor"]) == ("request-refused", "ci person")
+    assert told["data"] == {"method": "POST", "route": "/overrides", "why": "needs the role ops"}
+
+
+def test_a_key_expires(gate: TestClient, clock: FakeClock) -> None:
+    key = key_for(gate, KeyRequest("alice", Role.OPS, None, clock.at + 60))
+    assert gate.get("/overrides", headers=bearer(key)).status_code == 200
+    clock.at += 60
+    reply = gate.get("/overrides", headers=bearer(key))
+    assert reply.status_code == 401
+    assert reply.headers["www-authenticate"] == "Bearer"
+
+
+def test_credentials_that_fail_too_often_are_told_to_wait(gate: TestClient, clock: FakeClock) -> None:
+    statuses = [gate.get("/status", headers=bearer(f"fzk_{number}")).status_code for number in range(21)]
+    assert statuses == [401] * 20 + [429]
+    waiting = gate.get("/status", headers=bearer("fzk_x"))
+    assert int(waiting.headers["retry-after"]) <= 60
+    assert gate.get("/status").status_code == 200
+    clock.at += 60
+    assert gate.get("/status", headers=bearer("fzk_x")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Authorization", "Basic dXNlcjpwdw==")],
+        [("Authorization", "Bearer")],
+        [("Authorization", "")],
+        [("Authorization", "Bearer \xe4")],
+        [("Authorization", "Bearer a.b.c")],
+        [("Authorization", "Bearer fzk_1"), ("Authorization", "Bearer fzk_2")],
+    ],
+)
+def test_odd_credentials_are_401_and_not_anonymous(gate: TestClient, headers: list[tuple[str, str]]) -> None:
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+    assert gate.get("/can-deploy?service=api&environment=staging", headers=raw).status_code == 401
+    assert gate.post("/can-deploy", json={"service": "api"}, headers=raw).status_code == 401
+
+
+def test_a_question_asked_with_credentials_is_not_answered_from_what_anybody_was_told(
+    gate: TestClient,
+) -> None:
+    assert gate.get("/can-deploy?service=docs-site").status_code == 200
+    assert gate.get("/can-deploy?service=docs-site", headers=bearer("fzk_wrong")).status_code == 401
+
+
+def test_degraded_answers_say_so(gate: TestClient, folder: Any, keys: dict[str, str]) -> None:
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    refresh: Callable[[], Any] = context.replica.refresh
+    away = (folder / "gate.db").rename(folder / "away.db")
+    assert gate.portal is not None
+    gate.portal.call(refresh)
+    asked = gate.get("/can-deploy", params={"service": "docs-site"})
+    assert asked.status_code == 200
+    assert asked.headers["x-freezegate-degraded"]
+    assert gate.get("/status").json()["store"]["degraded"] is True
+    assert "freezegate_store_degraded 1.0" in gate.get("/metrics").text
+    assert claim(gate, service="docs-site").status_code == 503
+    assert gate.get("/readyz").status_code == 503
+    assert gate.post("/freezes", json=FREEZE, headers=bearer(keys["ops"])).status_code == 503
+    away.rename(folder / "gate.db")
+    gate.portal.call(refresh)
+    assert "x-freezegate-degraded" not in gate.get("/can-deploy?service=api").headers
+
+
+def test_freezes_are_in_the_metrics(gate: TestClient, keys: dict[str, str], clock: FakeClock) -> None:
+    started = {"title": "a", "reason": "b", "open_ended": True}
+    gate.post("/freezes", json=started, headers=bearer(keys["ops"]))
+    page = gate.get("/metrics").text
+    assert "freezegate_freezes_active 1.0" in page
+    assert "freezegate_freezes_forgotten 0.0" in page
+    clock.at += 86_400
+    assert "freezegate_freezes_forgotten 1.0" in gate.get("/metrics").text
+    assert "Is it still needed?" in gate.get("/status").json()["warnings"][0]

@@ -1,0 +1,140 @@
+"""Who may do what: every route, method and role, from the OpenAPI document."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from app.gate.keys import KeyRequest
+from app.identity.caller import Role
+from app.main import create_app
+from app.settings import Settings
+from tests.api.conftest import POLICIES, bearer, key_for
+from tests.api.fakes import FakeClock
+
+NOW = 1_795_784_700
+
+# Each route and who may use it: written down here by hand, so that what the code says is held against it.
+NEEDS = {
+    "GET /can-deploy": "viewer",
+    "POST /can-deploy": "ci",
+    "GET /status": "viewer",
+    "GET /schedule": "viewer",
+    "GET /policies": "viewer",
+    "GET /policies/{policy_id}": "viewer",
+    "POST /overrides": "ops",
+    "GET /overrides": "ops",
+    "GET /overrides/{override_id}": "ops",
+    "DELETE /overrides/{override_id}": "ops",
+    "POST /overrides/{override_id}/approve": "ops",
+    "POST /freezes": "ops",
+    "GET /freezes": "viewer",
+    "GET /freezes/{freeze_id}": "viewer",
+    "PATCH /freezes/{freeze_id}": "ops",
+    "DELETE /freezes/{freeze_id}": "ops",
+    "GET /decisions": "viewer",
+    "GET /decisions/{decision_id}": "viewer",
+    "GET /audit": "admin",
+    "GET /audit/verify": "admin",
+    "GET /healthz": "anyone",
+    "GET /readyz": "anyone",
+    "GET /metrics": "anyone",
+}
+ORDER = ["viewer", "ci", "ops", "admin"]
+CALLERS = ["nobody", "viewer", "ci", "ops", "admin", "expired", "revoked", "forged"]
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A gate on which nobody may do anything without a key."""
+    folder: Path = tmp_path_factory.mktemp("strict")
+    (folder / "policies.yaml").write_text(POLICIES)
+    settings = Settings(
+        policies=folder / "policies.yaml",
+        database_url=SecretStr(f"sqlite:///{folder / 'gate.db'}"),
+        anonymous_role="none",
+    )
+    with TestClient(create_app(settings, clock=FakeClock(NOW))) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def credentials(strict: TestClient) -> dict[str, dict[str, str]]:
+    context = strict.app.state.context  # type: ignore[attr-defined]
+    keys = {role.value: bearer(key_for(strict, KeyRequest(role.value, role))) for role in Role}
+    keys["expired"] = bearer(key_for(strict, KeyRequest("old", Role.ADMIN, None, NOW + 1)))
+    keys["revoked"] = bearer(key_for(strict, KeyRequest("gone", Role.ADMIN)))
+    gone = next(each for each in context.store.look(lambda view: view.keys()) if each.name == "gone")
+    context.store.transact(lambda transaction: transaction.revoke_key(gone.id, NOW))
+    context.replica.load()
+    context.clock.at += 1
+    return {"nobody": {}, "forged": bearer("fzk_" + "0" * 39), **keys}
+
+
+def operations(client: TestClient) -> dict[str, dict[str, object]]:
+    paths = client.get("/openapi.json").json()["paths"]
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+
+
+def test_every_route_has_a_row_and_says_who_may_use_it(strict: TestClient) -> None:
+    told = {name: operation.get("x-role", "anyone") for name, operation in operations(strict).items()}
+    assert told == NEEDS
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("operation", NEEDS)
+def test_each_route_lets_in_whom_it_should(
+    strict: TestClient, credentials: dict[str, dict[str, str]], operation: str, caller: str
+) -> None:
+    context = strict.app.state.context  # type: ignore[attr-defined]
+    context.clock.at += 61  # so that failures of other cases do not count here
+    method, path = operation.split()
+    reply = (
+        strict.request(method, re.sub(r"\{\w+\}", "nothing", path), headers=credentials[caller], json={})
+        if method in ("POST", "PATCH")
+        else strict.request(method, re.sub(r"\{\w+\}", "nothing", path), headers=credentials[caller])
+    )
+    needed = NEEDS[operation]
+    if needed == "anyone":
+        assert reply.status_code == 200
+    elif caller not in ORDER:
+        assert reply.status_code == 401
+        assert reply.headers["www-authenticate"] == "Bearer"
+    elif ORDER.index(caller) < ORDER.index(needed):
+        assert reply.status_code == 403
+    else:
+        assert reply.status_code in (200, 404, 422), reply.text
+
+
+@pytest.mark.parametrize(
+    ("role", "asked", "claimed"), [("ci", 200, 200), ("viewer", 200, 401), ("none", 401, 401)]
+)
+def test_the_anonymous_role_is_what_the_settings_say(
+    tmp_path: Path, role: str, asked: int, claimed: int
+) -> None:
+    (tmp_path / "policies.yaml").write_text("version: 1\npolicies: []\n")
+    settings = Settings(policies=tmp_path / "policies.yaml", anonymous_role=role)  # type: ignore[arg-type]
+    with TestClient(create_app(settings, clock=FakeClock(NOW))) as client:
+        assert client.get("/can-deploy?service=api").status_code == asked
+        assert client.get("/can-deploy?service=api").status_code == asked
+        assert client.post("/can-deploy", json={"service": "api"}).status_code == claimed
+        assert client.get("/overrides").status_code == 401
+
+
+def test_anonymous_claims_are_limited_and_others_are_not(tmp_path: Path) -> None:
+    (tmp_path / "policies.yaml").write_text("version: 1\npolicies: []\n")
+    settings = Settings(policies=tmp_path / "policies.yaml", anonymous_claims="3/minute")
+    with TestClient(create_app(settings, clock=FakeClock(NOW))) as client:
+        key = key_for(client, KeyRequest("pipeline", Role.CI))
+        statuses = [client.post("/can-deploy", json={"service": "api"}).status_code for _ in range(4)]
+        assert statuses == [200, 200, 200, 429]
+        for _ in range(5):
+            reply = client.post("/can-deploy", json={"service": "api"}, headers=bearer(key))
+            assert reply.status_code == 200
