@@ -13,6 +13,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from app.identity.credentials import new_key
 from tests.live.gate import ROOT, running
 
 OPERATIONS = (
@@ -39,6 +40,7 @@ OPERATIONS = (
     "GET /healthz",
     "GET /readyz",
 )
+ADMIN = new_key()
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -49,18 +51,19 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(ROOT / "policies.yaml", tmp_path_factory.mktemp("gate") / "gate.db") as gate:
+    database = tmp_path_factory.mktemp("gate") / "gate.db"
+    with running(ROOT / "policies.yaml", database, FREEZEGATE_ADMIN_KEY=ADMIN) as gate:
         yield gate.url
 
 
-def hammer(url: str, operation: str, examples: int) -> None:
+def hammer(url: str, operation: str, examples: int, headers: dict[str, str] | None = None) -> None:
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
     method, path = operation.split()
 
     @given(case=schema[path][method].as_strategy())
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def run(case: Any) -> None:
-        case.validate_response(case.call(base_url=url), checks=CHECKS)
+        case.validate_response(case.call(base_url=url, headers=headers), checks=CHECKS)
 
     run()
 
@@ -68,6 +71,11 @@ def hammer(url: str, operation: str, examples: int) -> None:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_input_gives_a_5xx_or_an_undocumented_answer(url: str, operation: str) -> None:
     hammer(url, operation, 60)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_nor_does_any_input_of_an_admin(url: str, operation: str) -> None:
+    hammer(url, operation, 60, {"Authorization": f"Bearer {ADMIN}"})
 
 
 @pytest.mark.long

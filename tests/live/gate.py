@@ -22,12 +22,12 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
-def start(policies: Path, database: Path) -> Gate:
+def start(policies: Path, database: str | Path, **environment: str) -> Gate:
     """Start a gate and wait until it says where it listens."""
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--policies", str(policies)]
     process = subprocess.Popen(
-        [*command, "--database-url", f"sqlite:///{database}"],
-        env=clean_environment(),
+        [*command, "--database-url", database if isinstance(database, str) else f"sqlite:///{database}"],
+        env=clean_environment(**environment),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -40,8 +40,8 @@ def start(policies: Path, database: Path) -> Gate:
 
 
 @contextlib.contextmanager
-def running(policies: Path, database: Path) -> Iterator[Gate]:
-    gate = start(policies, database)
+def running(policies: Path, database: str | Path, **environment: str) -> Iterator[Gate]:
+    gate = start(policies, database, **environment)
     try:
         yield gate
     finally:
