@@ -16,6 +16,12 @@ COMMANDS: Final = {
     "lint": "Check policy files.",
     "test": "Run the tests that policy files carry.",
     "calendar": "Draw the coming weeks.",
+    "override": "Let one urgent deploy through.",
+    "freeze": "Stop deploys now.",
+    "keys": "Make and revoke API keys, on the database.",
+    "audit": "Prove that the record is whole; export it.",
+    "decisions": "Evaluate a recorded decision again.",
+    "store": "Copy the database into another.",
 }
 
 ALLOWED: Final = 0

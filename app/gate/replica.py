@@ -37,6 +37,7 @@ class Replica:
         self._keys: dict[str, KeyRecord] = {}
         self._freezes_version = -1
         self._keys_version = -1
+        self._looked_for_a_key_at = 0
         self.degraded_since: int | None = None
         """Since when the store can't be reached; None while it can."""
 
@@ -63,6 +64,14 @@ class Replica:
 
     def key(self, digest: str) -> KeyRecord | None:
         """The API key of a hash; whether it is still good is the caller's to look at."""
+        return self._keys.get(digest)
+
+    async def key_made_since(self, digest: str) -> KeyRecord | None:
+        """The API key of a hash that may have been made just now; looks once a second at most."""
+        now = self._clock.now()
+        if now != self._looked_for_a_key_at:
+            self._looked_for_a_key_at = now
+            await self.refresh()
         return self._keys.get(digest)
 
     def check_caller(self, caller: Caller, transaction: "Transaction") -> None:

@@ -50,7 +50,9 @@ ANONYMOUS: Final = Caller("", None)
 
 def person(name: str) -> str:
     """A name in the one form that names are compared in."""
-    return unicodedata.normalize("NFKC", name).casefold().strip()
+    # Once more at the end: folding may take letters apart again.
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return unicodedata.normalize("NFKC", folded).strip()
 
 
 def same_person(one: str, another: str) -> bool:

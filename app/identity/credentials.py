@@ -47,7 +47,7 @@ def is_token(text: str) -> bool:
 
 def digest(secret: str) -> str:
     """What is stored of a key or token: its SHA-256, in hexadecimal."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def _new(prefix: str) -> str:

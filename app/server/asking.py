@@ -62,7 +62,7 @@ async def _caller(request: Request, here: Context) -> Caller:
         raise _failed(request, here, "send credentials once, as Authorization: Bearer …")
     if not is_key(secret):
         return await _identified(request, here, secret)
-    key = here.replica.key(digest(secret))
+    key = here.replica.key(digest(secret)) or await here.replica.key_made_since(digest(secret))
     if key is None:
         raise _failed(request, here, _NO_GOOD)
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= here.clock.now()):

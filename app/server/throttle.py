@@ -90,6 +90,9 @@ def _network(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address[:64]
-    if parsed.version == 4:  # noqa: PLR2004 - of the Internet Protocol
+    if isinstance(parsed, ipaddress.IPv4Address):
         return address
+    if parsed.ipv4_mapped is not None:
+        # What a socket for both versions says of IPv4; all of those lie in one /64.
+        return str(parsed.ipv4_mapped)
     return str(ipaddress.ip_network((int(parsed) >> 64 << 64, _IPV6_NETWORK)))

@@ -100,7 +100,7 @@ class CannedServer:
                 self.end_headers()
                 self.wfile.write(canned.content)
 
-            do_POST = do_GET  # noqa: N815 - as inherited
+            do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - as inherited
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
                 """Be silent."""

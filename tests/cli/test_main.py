@@ -19,7 +19,7 @@ print(json.dumps([status, sorted({name.split(".")[0] for name in sys.modules})])
 """
 
 
-@pytest.mark.parametrize("command", ["check", "wait", "lint", "test", "calendar"])
+@pytest.mark.parametrize("command", ["check", "wait", "lint", "test", "calendar", "override", "freeze"])
 @pytest.mark.parametrize("against", ["file", "server"])
 def test_client_commands_load_neither_the_web_framework_nor_the_database_library(
     command: str, against: str, tmp_path: Path, server: CannedServer
@@ -32,6 +32,8 @@ def test_client_commands_load_neither_the_web_framework_nor_the_database_library
         "check": ["check", "api", *target],
         "wait": ["wait", "api", "--timeout", "0s", *target],
         "calendar": ["calendar", *target],
+        "override": ["override", "list", "--server", server.url],
+        "freeze": ["freeze", "list", "--server", server.url],
     }.get(command, [command, str(path)])
     done = subprocess.run(
         [sys.executable, "-c", _LISTING, *arguments], capture_output=True, text=True, timeout=60, check=True
@@ -39,7 +41,7 @@ def test_client_commands_load_neither_the_web_framework_nor_the_database_library
     status, loaded = json.loads(done.stdout.splitlines()[-1])
     assert status in ((3,) if "--server" in arguments else (0, 1))
     assert not set(HEAVY) & set(loaded)
-    assert "httpx" not in loaded or against == "server"
+    assert "httpx" not in loaded or against == "server" or command in ("override", "freeze")
 
 
 def test_asking_a_server_loads_none_of_what_reads_policies(server: CannedServer) -> None:

@@ -3,14 +3,18 @@
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from app.identity.oidc.errors import IssuerUnavailableError
 from app.identity.oidc.issuers import Issuer, secure_url
 
 FRESH_FOR: Final = 600
-"""Seconds after which keys are fetched anew."""
+"""Seconds after which keys are fetched anew, while those that are known go on to count."""
+
+TRUSTED_FOR: Final = 3_600
+"""Seconds after which a request waits for that: a key that the issuer took back is not used for days."""
 
 RETRY_AFTER: Final = 30
 """Seconds between two tries, however many unknown keys are named meanwhile."""
@@ -24,41 +28,57 @@ Fetch = Callable[[str], Awaitable[bytes]]
 _logger: Final = logging.getLogger("freezegate.identity")
 
 
+class Key(NamedTuple):
+    """One that an issuer signs with."""
+
+    material: Any
+    """The public key, as the cryptography library has it."""
+    algorithm: str | None
+    """The only one that it may be used with; None: any that suits its type."""
+
+
 class Keyring:
     """Finds the key that a token says it was signed with."""
 
-    def __init__(self, issuer: Issuer, fetch: Fetch) -> None:
-        """Fetch the keys of `issuer` by `fetch`, when they are first needed."""
+    def __init__(self, issuer: Issuer, fetch: Fetch, deadline: float = _TIMEOUT) -> None:
+        """Fetch the keys of `issuer` by `fetch` when they are needed, within `deadline` seconds in all."""
         self._issuer = issuer
         self._fetch = fetch
-        self._keys: dict[str, Any] = {}
+        self._deadline = deadline
+        self._keys: dict[str, Key] = {}
         self._tried_at: int | None = None
         self._fetched_at: int | None = None
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
-    async def find(self, key_id: str, now: int) -> Any | None:
+    async def find(self, key_id: str, now: int) -> Key | None:
         """The key of an id; None if the issuer has no such key.
 
         Raises:
             IssuerUnavailableError: no keys were ever to be had.
         """
-        stale = self._fetched_at is None or now - self._fetched_at >= FRESH_FOR
-        if (stale or key_id not in self._keys) and self._may_try(now):
-            async with self._fetching:
-                # Whoever waited here finds what the first one fetched.
-                if self._may_try(now):
-                    await self._refresh(now)
+        age = math.inf if self._fetched_at is None else now - self._fetched_at
+        fetching = self._begin(now) if age >= FRESH_FOR or key_id not in self._keys else None
+        if fetching is not None and (age >= TRUSTED_FOR or key_id not in self._keys):
+            # Shielded: others wait for it too, when whoever asked first goes away.
+            await asyncio.shield(fetching)
         if self._fetched_at is None:
             raise IssuerUnavailableError("the keys of the issuer can't be had at the moment")
         return self._keys.get(key_id)
 
-    def _may_try(self, now: int) -> bool:
-        return self._tried_at is None or now - self._tried_at >= RETRY_AFTER
+    def _begin(self, now: int) -> asyncio.Task[None] | None:
+        """The fetch that is under way, or else a new one; None if the last was only just."""
+        if self._fetching is not None and not self._fetching.done():
+            return self._fetching
+        if self._tried_at is not None and 0 <= now - self._tried_at < RETRY_AFTER:
+            return None
+        self._tried_at = now
+        self._fetching = asyncio.create_task(self._refresh(now))
+        return self._fetching
 
     async def _refresh(self, now: int) -> None:
-        self._tried_at = now
         try:
-            self._keys = _parsed(await self._fetch(await self._where()))
+            async with asyncio.timeout(self._deadline):
+                self._keys = _parsed(await self._fetch(await self._where()))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong there, the last good keys stay
             _logger.warning("keys of %s can't be fetched: %s", self._issuer.issuer, type(error).__name__)
         else:
@@ -75,40 +95,46 @@ class Keyring:
         return secure_url(found["jwks_uri"])
 
 
-def _parsed(content: bytes) -> dict[str, Any]:
+def _parsed(content: bytes) -> dict[str, Key]:
     """The signing keys of a set, by their ids; whatever is not understood is left out."""
-    import jwt
-
-    keys: dict[str, Any] = {}
-    for each in json.loads(content)["keys"][:_MOST_KEYS]:
-        if (
-            not isinstance(each.get("kid"), str)
-            or each.get("use", "sig") != "sig"
-            or each.get("kty") == "oct"
-        ):
-            continue
-        try:
-            keys[each["kid"]] = jwt.PyJWK.from_dict(each)
-        except jwt.PyJWTError:
-            continue
+    keys = {each["kid"]: key for each in json.loads(content)["keys"][:_MOST_KEYS] if (key := _key(each))}
     if not keys:
         raise ValueError("there are no keys in it")
     return keys
 
 
+def _key(found: Any) -> Key | None:
+    import jwt
+
+    if (
+        not isinstance(found, dict)
+        or not isinstance(found.get("kid"), str)
+        or found.get("use", "sig") != "sig"
+        or found.get("kty") == "oct"
+        # A private key that somebody published: whoever reads it could sign.
+        or "d" in found
+    ):
+        return None
+    try:
+        return Key(jwt.PyJWK.from_dict(found).key, found.get("alg"))
+    except (jwt.PyJWTError, ValueError, TypeError):
+        return None
+
+
 async def fetch(url: str) -> bytes:
-    """Get a document from an issuer: within two seconds, no redirects, of 1 MiB at most."""
+    """Get a document from an issuer: no redirects, no proxies, of 1 MiB at most."""
     import httpx
 
     content = bytearray()
+    # As it comes: a small compressed answer could be a huge one.
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     async with (
-        asyncio.timeout(_TIMEOUT),
         httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as client,
-        client.stream("GET", url) as reply,
+        client.stream("GET", url, headers=headers) as reply,
     ):
         if reply.status_code != httpx.codes.OK:
             raise ValueError(f"answered {reply.status_code}")
-        async for chunk in reply.aiter_bytes():
+        async for chunk in reply.aiter_raw():
             content += chunk
             if len(content) > _LARGEST:
                 raise ValueError("the answer has no end")

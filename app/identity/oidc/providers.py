@@ -7,7 +7,7 @@ from typing import Any, Final
 from app.identity.caller import Caller
 from app.identity.oidc.errors import CredentialsError
 from app.identity.oidc.issuers import Issuer, Rule
-from app.identity.oidc.keyring import Fetch, Keyring, fetch
+from app.identity.oidc.keyring import Fetch, Key, Keyring, fetch
 from app.identity.oidc.vendors import name_of, vendor_of
 
 ALGORITHMS: Final = (
@@ -54,7 +54,8 @@ class IdentityProviders:
         if known is None:
             raise CredentialsError("the token is of an issuer that is not configured here")
         issuer, keyring = known
-        claims = _verified(token, issuer, await keyring.find(_key_id(header), now))
+        algorithm, key_id = _signed_with(header)
+        claims = _verified(token, issuer, algorithm, await keyring.find(key_id, now))
         _check_times(claims, now)
         return _caller(claims, issuer)
 
@@ -68,31 +69,37 @@ def _parts(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         raise CredentialsError("not an identity token") from None
 
 
-def _key_id(header: Mapping[str, Any]) -> str:
-    if header.get("alg") not in ALGORITHMS or "crit" in header:
+def _signed_with(header: Mapping[str, Any]) -> tuple[str, str]:
+    """The algorithm and the id of the key; what else a header says of keys is not listened to."""
+    algorithm, key_id = header.get("alg"), header.get("kid")
+    if algorithm not in ALGORITHMS or "crit" in header:
         raise CredentialsError("the token is signed in a way that is not taken")
-    key_id = header.get("kid")
+    if str(header.get("typ", "JWT")).upper() != "JWT":
+        raise CredentialsError("the token is of a type that is not taken")
     if not isinstance(key_id, str):
         raise CredentialsError("the token does not say which key it is signed with")
-    return key_id
+    return algorithm, key_id
 
 
-def _verified(token: str, issuer: Issuer, key: Any) -> dict[str, Any]:
+def _verified(token: str, issuer: Issuer, algorithm: str, key: Key | None) -> dict[str, Any]:
     """What a token says, once signature, issuer and audience are right."""
     import jwt
 
     if key is None:
         raise CredentialsError("the token is signed with a key that its issuer does not have")
+    if key.algorithm not in (algorithm, None):
+        raise CredentialsError("the token's key is for another algorithm")
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
-            key,
-            algorithms=list(ALGORITHMS),
+            key.material,
+            algorithms=[algorithm],
             audience=issuer.audience,
             issuer=issuer.issuer,
             options={
                 "require": ["iss", "aud", "exp", "iat"],
                 "strict_aud": True,
+                "enforce_minimum_key_length": True,
                 # By our clock, see `_check_times`.
                 "verify_exp": False,
                 "verify_nbf": False,
@@ -103,8 +110,10 @@ def _verified(token: str, issuer: Issuer, key: Any) -> dict[str, Any]:
         raise CredentialsError("the token lacks a claim that is required") from None
     except jwt.InvalidAudienceError:
         raise CredentialsError("the token is for another audience") from None
-    except (jwt.PyJWTError, ValueError, TypeError):
+    except (jwt.InvalidSignatureError, jwt.InvalidKeyError, TypeError):
         raise CredentialsError("the token's signature is not right") from None
+    except (jwt.PyJWTError, ValueError):
+        raise CredentialsError("the token is not well formed") from None
     return claims
 
 
@@ -118,7 +127,7 @@ def _check_times(claims: Mapping[str, Any], now: int) -> None:
         raise CredentialsError("the token has expired")
     if max(times["iat"], times.get("nbf", 0)) > now + LEEWAY:
         raise CredentialsError("the token is not valid yet")
-    if not 0 < times["exp"] - times["iat"] <= LONGEST_LIFE:
+    if times["exp"] - times["iat"] > LONGEST_LIFE:
         raise CredentialsError("the token lives too long")
 
 

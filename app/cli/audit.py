@@ -1,0 +1,107 @@
+"""``freezegate audit``: prove that the record is whole, and take a copy of it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from app.cli import ALLOWED, FROZEN, fail
+from app.cli.database import database_url, opened
+from app.cli.operations import print_json
+from app.cli.options import as_json
+from app.cli.report import echo
+
+if TYPE_CHECKING:
+    from app.core.audit import Checkpoint
+
+
+@click.group("audit")
+def command() -> None:
+    """The record: every event carries the hash of the one before."""
+
+
+@command.command("verify")
+@click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An export, or the checkpoint at its end: the record must continue it.",
+)
+@database_url
+@as_json
+def verify(*, against: Path | None, database_url: str | None, as_json: bool) -> int:
+    """Go along the whole record. Exits 1 at the first event that is wrong, and names it."""
+    from app.gate.record import verify as verify_record
+
+    checkpoint = None if against is None else _checkpoint(against)
+    with opened(database_url) as store:
+        found = verify_record(store.look, checkpoint, _progress if sys.stderr.isatty() else None)
+    fault = found.fault
+    if as_json:
+        print_json(
+            {
+                "whole": fault is None,
+                "events": found.events,
+                "fault": fault and fault._asdict(),
+                "checkpoint": found.head._asdict(),
+            }
+        )
+    elif fault is None:
+        echo(f"The record is whole: {found.events} events, the last with the hash {found.head.hash}.")
+    else:
+        fail(f"event {fault.seq} {fault.what}; {found.events} events before it are right")
+    return ALLOWED if fault is None else FROZEN
+
+
+@command.command("export")
+@click.option("--output", type=click.File("wb"), default="-", help="Where to; standard output if not given.")
+@database_url
+def export(*, output: BinaryIO, database_url: str | None) -> int:
+    """Write every event as a line of JSON, and at the end a checkpoint for `verify --against`."""
+    from app.gate.record import exported
+
+    with opened(database_url) as store:
+        output.writelines(json.dumps(item).encode() + b"\n" for item in exported(store.look))
+    output.flush()
+    return ALLOWED
+
+
+def _progress(reached: int, of: int) -> None:
+    click.echo(f"\r{reached} of {of} events", err=True, nl=reached + 50_000 > of)
+
+
+def _checkpoint(path: Path) -> "Checkpoint":
+    """The checkpoint at the end of an export; the events before it must lead to it."""
+    from app.core.audit import Checkpoint, Link, Verifier
+
+    verifier, last = Verifier(), None
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            told = _line(path, number, line)
+            if "checkpoint" in told:
+                last = Checkpoint(**told["checkpoint"])
+                continue
+            fault = verifier.check(Link(**told))
+            if fault is not None:
+                raise click.UsageError(f"{path}:{number}: event {fault.seq} {fault.what}")
+    if last is None:
+        raise click.UsageError(f"{path}: there is no checkpoint at its end")
+    if verifier.reached.seq and verifier.reached != last:
+        raise click.UsageError(f"{path}: its events do not lead to its checkpoint")
+    return last
+
+
+def _line(path: Path, number: int, line: str) -> dict[str, Any]:
+    fields = {"seq", "at", "kind", "actor", "data", "previous", "hash"}
+    try:
+        told = json.loads(line)
+    except ValueError:
+        told = None
+    if isinstance(told, dict):
+        if set(told) == fields:
+            return told
+        place = told.get("checkpoint")
+        if isinstance(place, dict) and type(place.get("seq")) is int and type(place.get("hash")) is str:
+            return {"checkpoint": {"seq": place["seq"], "hash": place["hash"]}}
+    raise click.UsageError(f"{path}:{number}: neither an event nor a checkpoint")

@@ -1,0 +1,30 @@
+"""``freezegate store``: the database as a whole."""
+
+import click
+
+from app.cli import ALLOWED
+from app.cli.operations import print_json
+from app.cli.options import as_json
+from app.cli.report import echo, plain
+
+
+@click.group("store")
+def command() -> None:
+    """The database as a whole."""
+
+
+@command.command("copy")
+@click.argument("source", metavar="FROM_URL")
+@click.argument("target", metavar="TO_URL")
+@as_json
+def copy(*, source: str, target: str, as_json: bool) -> int:
+    """Copy everything into an empty database, such as from SQLite to PostgreSQL; stop the gate first."""
+    from app.store.copying import copy as copy_all
+
+    copied = copy_all(source, target)
+    if as_json:
+        print_json(copied)
+    else:
+        for table, rows in copied.items():
+            echo(plain(f"{rows:>9} {table}"))
+    return ALLOWED

@@ -1,0 +1,297 @@
+"""The commands of ops and of whoever runs the database, on a real gate and against odd servers."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.cli import run
+from app.identity.credentials import is_key, is_token, new_key
+from tests.cli.conftest import CannedServer
+from tests.live.gate import running
+
+ADMIN = new_key()
+FROZEN = """version: 1
+overrides: {max_ttl: 24h, max_uses: 5, approvals: 0}
+policies:
+  - {id: always, title: Frozen, reason: A test., when: [{always: true}]}
+"""
+
+
+class Shell:
+    """Runs commands as somebody types them, and reads what they print."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.err = ""
+
+    def __call__(self, command: str, *more: str, exits: int = 0) -> str:
+        status = run([*command.split(), *more])
+        out, self.err = self._capsys.readouterr()
+        assert status == exits, out + self.err
+        return out.strip()
+
+    def json(self, command: str, *more: str, exits: int = 0) -> Any:
+        return json.loads(self(command, *more, "--json", exits=exits))
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(capsys)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'gate.db'}"
+    return str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture
+def gate(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(FROZEN)
+    with running(policies, database, FREEZEGATE_ADMIN_KEY=ADMIN) as started:
+        monkeypatch.setenv("FREEZEGATE_URL", started.url)
+        monkeypatch.setenv("FREEZEGATE_DATABASE_URL", database)
+        monkeypatch.setenv("FREEZEGATE_API_KEY", ADMIN)
+        yield started.url
+
+
+def test_the_story_of_the_friday_fix(
+    gate: str, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell("check api --claim", exits=1)
+    monkeypatch.setenv("FREEZEGATE_API_KEY", shell("keys create --name alice --role ops"))
+    token = shell("override grant --service api --ttl 1h --reason", "The fix")
+    assert is_token(token)
+    assert "granted by alice: The fix" in shell.err
+    monkeypatch.setenv("FREEZEGATE_OVERRIDE_TOKEN", token)
+    assert "by an override of alice" in shell("check api --claim")
+    shell("check api --claim", exits=1)
+    assert "There are no overrides." in shell("override list")
+    (spent,) = shell.json("override list --all")
+    assert (spent["state"], spent["uses"]) == ("used-up", 1)
+    checkpoint = tmp_path / "export.jsonl"
+    checkpoint.write_text(shell("audit export") + "\n")
+    kinds = [json.loads(line).get("kind") for line in checkpoint.read_text().splitlines()]
+    assert kinds[-6:] == [
+        "key-created",
+        "override-granted",
+        "decision",
+        "override-spent",
+        "decision",
+        None,
+    ]
+    shell("check web --claim", exits=1)
+    assert "The record is whole" in shell("audit verify --against", str(checkpoint))
+    recorded = [json.loads(line) for line in shell("audit export").splitlines() if "override-spent" in line]
+    decision = json.loads(recorded[0]["data"])["decision"]
+    assert "the answer is the same" in shell(f"decisions replay {decision}")
+    assert shell.json(f"decisions replay {decision}")["same"] is True
+
+
+def test_an_incident_is_stopped_extended_and_lifted(gate: str, shell: Shell) -> None:
+    started = shell.json(
+        "freeze start --environment production --ttl 2h --override never --title",
+        "Incident 42",
+        "--reason",
+        "x",
+    )
+    own_id = started["id"]
+    assert "Incident 42" in shell("check api", exits=1)
+    assert own_id in shell("freeze list")
+    assert "until it is lifted" in shell(f"freeze extend {own_id} --open-ended")
+    assert "lifted by admin" in shell(f"freeze lift {own_id}")
+    assert shell("freeze list") == "There are no ad-hoc freezes."
+    (lifted,) = shell.json("freeze list --all")
+    assert lifted["state"] == "lifted"
+    shell(f"freeze extend {own_id} --ttl 1h", exits=1)
+    assert "this freeze is over: lifted" in shell.err
+
+
+def test_overrides_are_shown_approved_and_revoked(
+    gate: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granted = shell.json(
+        "override grant --service api --uses 3 --ttl 1h --reason x --ticket https://x.example/1"
+    )
+    own_id = granted["id"]
+    assert "uses left: 3 of 3" in shell(f"override show {own_id}")
+    assert own_id in shell("override list")
+    shell(f"override approve {own_id}", exits=1)
+    assert "somebody else" in shell.err
+    key = shell("keys create --name bob --role ops")
+    monkeypatch.setenv("FREEZEGATE_API_KEY", key)
+    assert "approved by bob" in shell(f"override approve {own_id}")
+    assert "is revoked" in shell(f"override revoke {own_id}")
+    shell("override show ovr_0", exits=1)
+    assert "no override of that id" in shell.err
+
+
+def test_keys_are_made_listed_and_revoked(gate: str, shell: Shell) -> None:
+    made = shell.json("keys create --name pipeline --role ci --service api --expires 90d")
+    assert is_key(made["key"])
+    listed = shell("keys list")
+    assert "pipeline" in listed
+    assert made["key"] not in listed
+    assert "is revoked" in shell(f"keys revoke {made['id']}")
+    (record,) = [each for each in shell.json("keys list") if each["id"] == made["id"]]
+    assert record["revoked_at"] is not None
+    shell("keys revoke key_0", exits=1)
+    shell("keys create --name alice --role ops --service api", exits=2)
+    assert "only a key of role ci" in shell.err
+
+
+def test_a_record_that_was_tampered_with_is_told(
+    gate: str, shell: Shell, database: str, tmp_path: Path
+) -> None:
+    for service in ("api", "web"):
+        shell(f"check {service} --claim", exits=1)
+    if database.startswith("sqlite"):
+        import sqlite3
+
+        with sqlite3.connect(tmp_path / "gate.db") as raw:
+            raw.execute("UPDATE events SET data = data || ' ' WHERE seq = 3")
+        raw.close()
+    else:
+        with psycopg.connect(database) as server:
+            server.execute("UPDATE events SET data = data || ' ' WHERE seq = 3")
+    shell("audit verify", exits=1)
+    assert "event 3 was changed" in shell.err
+    found = shell.json("audit verify", exits=1)
+    assert found["fault"]["seq"] == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "there is no checkpoint"),
+        ("nonsense\n", ":1: neither an event nor a checkpoint"),
+        ('{"checkpoint": {"seq": "1", "hash": 5}}\n', ":1: neither an event"),
+        (
+            '{"seq": 2, "at": 1, "kind": "a", "actor": "", "data": "", "previous": "", "hash": ""}\n',
+            "missing",
+        ),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(shell: Shell, tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "checkpoint"
+    file.write_text(content)
+    shell("audit verify --database-url", f"sqlite:///{tmp_path / 'gate.db'}", "--against", str(file), exits=2)
+    assert said in shell.err
+
+
+def test_a_store_is_copied_whole_into_an_empty_one(
+    gate: str, shell: Shell, database: str, tmp_path: Path, postgresql_url: str
+) -> None:
+    for number in range(30):
+        shell(f"check service-{number} --claim", exits=1)
+    shell("override grant --service api --ttl 1h --reason x")
+    shell("freeze start --title a --reason b --open-ended")
+    target = f"sqlite:///{tmp_path / 'copy.db'}" if database.startswith("postgresql") else postgresql_url
+    if target == database:
+        pytest.skip("one database is not copied into itself")
+    copied = shell.json("store copy", database, target)
+    assert (copied["decisions"], copied["overrides"], copied["freezes"], copied["head"]) == (30, 1, 1, 1)
+    assert "The record is whole" in shell("audit verify --database-url", target)
+    assert shell("audit export --database-url", target) == shell("audit export")
+    shell("store copy", database, target, exits=3)
+    assert "not empty" in shell.err
+
+
+def test_pages_of_a_copy_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.core.override import Approval
+    from app.store.copying import copy
+    from app.store.store import Store
+    from tests.store.records import override
+
+    monkeypatch.setattr("app.store.copying._TOGETHER", 2)
+    urls = [f"sqlite:///{tmp_path / name}" for name in ("a.db", "b.db")]
+    source = Store.open(urls[0])
+    for number in range(5):
+        made = override(number)
+        source.transact(lambda transaction, m=made: transaction.add_override(m, m.id))  # type: ignore[misc]
+        for who in ("x", "y", "z"):
+            given = (made.id, who, Approval(who, number))
+            source.transact(lambda transaction, g=given: transaction.approve(*g))  # type: ignore[misc]
+    copied = copy(*urls)
+    assert (copied["overrides"], copied["approvals"]) == (5, 15)
+    target = Store.open(urls[1])
+    for number in range(5):
+        own_id = f"ovr_{number:06}"
+        assert target.look(lambda view, i=own_id: view.override(i)) == source.look(  # type: ignore[misc]
+            lambda view, i=own_id: view.override(i)  # type: ignore[misc]
+        )
+    source.let_go()
+    target.let_go()
+
+
+COMMANDS = [
+    "override grant --service api --reason x --ttl 1h",
+    "override list",
+    "override show ovr_1",
+    "freeze start --title a --reason b --ttl 1h",
+    "freeze list",
+    "freeze lift frz_1",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("status", "body", "exits"),
+    [
+        (200, b"<html>", 3),
+        (200, b"[]", 3),
+        (302, {}, 3),
+        (500, {"detail": "broken"}, 3),
+        (503, {"detail": "the store is away"}, 3),
+        (403, {"detail": "this needs the role ops"}, 1),
+        (422, {"errors": [{"field": "reason", "message": "is \x1b[31mrequired"}]}, 1),
+        (404, b"not ours", 3),
+    ],
+)
+def test_only_what_was_done_exits_0(
+    server: CannedServer, shell: Shell, command: str, status: int, body: Any, exits: int
+) -> None:
+    server.reply(status, body)
+    shell(f"{command} --server {server.url}", exits=exits)
+    assert "\x1b" not in shell.err
+
+
+def test_the_key_is_sent_and_never_printed(
+    server: CannedServer, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREEZEGATE_API_KEY", ADMIN)
+    server.reply(403, {"detail": "no"})
+    out = shell(f"freeze lift frz_1 --server {server.url}", exits=1)
+    assert server.received[0].headers["authorization"] == f"Bearer {ADMIN}"
+    assert ADMIN not in out + shell.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "override grant --service api --reason x",
+        "override grant --service api --reason x --ttl 1h --expires-at 2026-11-27T14:00:00Z",
+        "override grant --service api --reason x --ttl soon",
+        "override grant --service api --ttl 1h",
+        "override show ../x",
+        "freeze start --title a --reason b",
+        "freeze start --title a --reason b --ttl 1h --open-ended",
+        "freeze start --title a --reason b --until tomorrow",
+        "freeze extend frz_1",
+        "keys create --name a --role boss",
+        "keys create --role ops",
+    ],
+)
+def test_wrong_usage_asks_nobody(server: CannedServer, shell: Shell, command: str) -> None:
+    shell(command, exits=2)
+    assert server.received == []
+
+
+def test_nobody_there_is_undecided(shell: Shell) -> None:
+    shell("freeze list --server http://127.0.0.1:9", exits=3)
