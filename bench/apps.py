@@ -1,7 +1,10 @@
-"""The servers that are compared: ``python -m bench.apps NAME PORT FOLDER``, each under the same uvicorn."""
+"""The servers that are compared: ``python -m bench.apps NAME PORT FOLDER [URL]``, each under the same uvicorn."""
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,8 +16,9 @@ from app.server.interpreter import tune
 from app.server.log import configure
 from app.server.protocol import DeadlineProtocol
 from app.settings import Settings
-from app.store.records import DecisionRecord, PolicyRevision, Recorded
 from app.store.store import Store
+
+Found = TypeVar("Found")
 
 POLICIES = Path(__file__).parents[1] / "policies.yaml"
 
@@ -34,12 +38,25 @@ class Ten(BaseModel):
     policy_revision: str
 
 
+class Nothing:
+    """A transaction in which nothing is written, and nothing has ever been."""
+
+    freezes_version = 0
+    keys_version = 0
+    kept = frozenset[str]()
+
+    def record(self, *_: Any) -> None:
+        """Keep nothing."""
+
+    def keep_policies(self, _: Any) -> None:
+        """Keep nothing."""
+
+
 class Unrecorded(Store):
     """Takes decisions and keeps none."""
 
-    async def record(self, claim: DecisionRecord, policies: PolicyRevision | None = None) -> Recorded:
-        del policies
-        return Recorded(claim.body, claim.outcome, claim.opens_at)
+    async def write(self, work: Callable[[Any], Found]) -> Found:
+        return work(Nothing())
 
 
 def bare() -> ASGIApp:
@@ -64,10 +81,18 @@ def bare() -> ASGIApp:
     return application
 
 
-def gate(folder: Path) -> ASGIApp:
+def gate(folder: Path, database: str | None) -> ASGIApp:
     """The gate with everything on."""
-    database = SecretStr(f"sqlite:///{folder / 'bench.db'}")
-    return app.main.create_app(Settings(policies=POLICIES, database_url=database))
+    own = folder / "policies.yaml"
+    settings = Settings(
+        policies=own if own.exists() else POLICIES,
+        database_url=SecretStr(database or f"sqlite:///{folder / 'bench.db'}"),
+        anonymous_claims="100000000/second",
+        admin_key=SecretStr(os.environ["FREEZEGATE_ADMIN_KEY"])
+        if "FREEZEGATE_ADMIN_KEY" in os.environ
+        else None,
+    )
+    return app.main.create_app(settings)
 
 
 def main() -> None:
@@ -76,7 +101,7 @@ def main() -> None:
         app.main.Store = Unrecorded  # type: ignore[attr-defined]
     if name != "bare":
         configure("info")
-    application = bare() if name == "bare" else gate(folder)
+    application = bare() if name == "bare" else gate(folder, sys.argv[4] if len(sys.argv) > 4 else None)
     tune()
     uvicorn.run(
         application,

@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +20,14 @@ import uvloop
 
 from app.clock import SystemClock
 from app.core.decision import Question
-from app.gate.claim import Claim, Claims, Records
+from app.gate.claim import Claim, Claims
 from app.gate.in_force import InForce, Policies
+from app.gate.record import note_policies
+from app.gate.replica import Replica
 from app.policies.source import Source
 from app.server.interpreter import tune
-from app.store.records import DecisionRecord, PolicyRevision, Recorded
 from app.store.store import Store
+from bench.apps import Nothing
 
 SHIPPED = Path(__file__).parents[1] / "policies.yaml"
 IN_FLIGHT = (1, 16, 64)
@@ -36,12 +38,12 @@ SECONDS = 1.0
 class Unrecorded:
     """Takes decisions and keeps none."""
 
-    async def record(self, claim: DecisionRecord, policies: PolicyRevision | None = None) -> Recorded:  # noqa: ARG002 - a store's shape
+    async def write(self, work: Callable[[Any], Any]) -> Any:
         # A turn of the loop, as the way through any server takes many.
         await asyncio.sleep(0)
-        return Recorded(claim.body, claim.outcome, claim.opens_at)
+        return work(Nothing())
 
-    def keeps(self, revision: str) -> bool:  # noqa: ARG002 - the same
+    def keeps(self, revision: str) -> bool:  # noqa: ARG002 - a store's shape
         return True
 
 
@@ -63,13 +65,14 @@ class Counting:
         self._commit = store._writer._commit  # noqa: SLF001 - the figure is not worth a public name
         store._writer._commit = self  # noqa: SLF001 - the same
 
-    def __call__(self, claims: Sequence[Any]) -> Sequence[Recorded | Exception]:
+    def __call__(self, claims: Sequence[Any]) -> Sequence[Any]:
         self.batches += 1
         return self._commit(claims)
 
 
-async def run(records: Records, in_force: InForce, in_flight: int, batches: Counting | None) -> Run:
-    claims = Claims(records, SystemClock())
+async def run(store: Any, in_force: InForce, in_flight: int, batches: Counting | None) -> Run:
+    clock = SystemClock()
+    claims = Claims(store, clock, Replica(store, Policies(), clock))
     until = time.perf_counter() + SECONDS
     done = 0
 
@@ -92,7 +95,7 @@ async def compare(folder: Path) -> None:
     policies = Policies()
     in_force = policies.load(Source(SHIPPED), SystemClock().now())
     store = Store.open(f"sqlite:///{folder / 'bench.db'}")
-    store.remember_revision(in_force.revision, in_force.snapshot.to_json(), in_force.loaded_at)
+    store.transact(note_policies(in_force, SystemClock().microseconds()))
     batches = Counting(store)
     print(f"{'in flight':>9} {'recorded/s':>11} {'a commit':>9} {'cpu us':>7} {'unrecorded':>11}")
     for in_flight in IN_FLIGHT:

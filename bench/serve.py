@@ -29,11 +29,12 @@ CLAIM = [post("/can-deploy", f'{{"service": "service-{number}"}}') for number in
 
 
 @contextlib.contextmanager
-def server(name: str, port: int, folder: Path) -> Iterator[int]:
+def server(name: str, port: int, folder: Path, *database: str, core: int = 0) -> Iterator[int]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.apps", name, str(port), str(folder)], stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "bench.apps", name, str(port), str(folder), *database],
+        stdout=subprocess.DEVNULL,
     )
-    os.sched_setaffinity(process.pid, {0})
+    os.sched_setaffinity(process.pid, {core})
     try:
         wait_for(port)
         yield port
