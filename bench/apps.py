@@ -1,4 +1,4 @@
-"""The servers that are compared: ``python -m bench.apps NAME PORT FOLDER [URL]``, each under the same uvicorn."""
+"""The servers that are compared: ``python -m bench.apps NAME PORT FOLDER [URL]``, each under uvicorn."""
 
 import os
 import sys
@@ -55,7 +55,8 @@ class Nothing:
 class Unrecorded(Store):
     """Takes decisions and keeps none."""
 
-    async def write(self, work: Callable[[Any], Found]) -> Found:
+    async def write(self, work: Callable[[Any], Found], *, token: str | None = None) -> Found:
+        del token
         return work(Nothing())
 
 

@@ -20,7 +20,7 @@ from app.core.audit import Event
 from app.gate.record import decisions, verify
 from app.identity.credentials import new_key
 from app.store.records import DecisionFilter, DecisionRow, PolicyRevision
-from app.store.store import Store
+from app.store.store import Store, _Item
 from app.store.transaction import Transaction
 from bench.client import post
 from bench.serve import CLAIM, PAIRS, compare, run, server
@@ -137,7 +137,7 @@ def fill(store: Store) -> None:
         transaction.record(row, Event(number * 1_000_000, "decision", "", data))
 
     for _ in range(EVENTS // 500):
-        store._commit([work] * 500)  # noqa: SLF001 - as the writer does, without a loop
+        store._commit([_Item(work, None)] * 500)  # noqa: SLF001 - as the writer does, without a loop
 
 
 def the_record(url: str, kind: str) -> None:

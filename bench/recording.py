@@ -38,7 +38,7 @@ SECONDS = 1.0
 class Unrecorded:
     """Takes decisions and keeps none."""
 
-    async def write(self, work: Callable[[Any], Any]) -> Any:
+    async def write(self, work: Callable[[Any], Any], *, token: str | None = None) -> Any:  # noqa: ARG002 - a store's shape
         # A turn of the loop, as the way through any server takes many.
         await asyncio.sleep(0)
         return work(Nothing())

@@ -126,7 +126,7 @@ class Claims:
         decision = in_force.engine.decide(claim.question, microseconds // 1_000_000)
         draft = _Draft(claim, in_force, microseconds, decision, new_id("dec", microseconds))
         prepared = _written(draft, None) if claim.token is None else None
-        return await self._store.write(partial(self._settle, draft, prepared))
+        return await self._store.write(partial(self._settle, draft, prepared), token=claim.token)
 
     def _settle(self, draft: _Draft, prepared: "_Written | None", transaction: "Transaction") -> Claimed:
         claim = draft.claim

@@ -4,7 +4,8 @@ The statements are SQLAlchemy's, so that one text serves both databases; they ar
 itself, for going through SQLAlchemy costs more than an insert.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -27,13 +28,21 @@ Row = tuple[Any, ...]
 class Connection:
     """Runs statements within the transaction that its database has begun on it."""
 
-    __slots__ = ("_dialect", "_execute", "raw")
+    __slots__ = ("_dialect", "_execute", "_pipeline", "raw")
 
     def __init__(self, raw: Any, dialect: Dialect) -> None:
         """Use a connection of the driver, whose dialect is SQLAlchemy's `dialect`."""
         self.raw = raw
         self._dialect = dialect
         self._execute = raw.execute
+        self._pipeline: Any = None
+
+    @contextlib.contextmanager
+    def pipelined(self, pipeline: contextlib.AbstractContextManager[Any]) -> Iterator[None]:
+        """Send statements without waiting for each; what is fetched is waited for, and the end is."""
+        with pipeline as self._pipeline:
+            yield
+        self._pipeline = None
 
     def rows(self, statement: ClauseElement, **values: object) -> list[Row]:
         """What a query finds; `values` are those of its bound parameters."""
@@ -47,7 +56,17 @@ class Connection:
 
     def change(self, statement: ClauseElement, **values: object) -> int:
         """Insert, update or delete; says how many rows that were."""
-        changed: int = self._run(statement, values).rowcount
+        return self.change_later(statement, **values)()
+
+    def change_later(self, statement: ClauseElement, **values: object) -> Callable[[], int]:
+        """As `change`, but says how many rows that were when it is asked."""
+        cursor = self._run(statement, values)
+
+        def changed() -> int:
+            if self._pipeline is not None and cursor.rowcount < 0:
+                self._pipeline.sync()
+            return int(cursor.rowcount)
+
         return changed
 
     def say(self, command: str) -> None:
@@ -108,14 +127,15 @@ class KeptConnection:
         """Do work in one transaction, committed when this returns."""
         try:
             connection = self._present()
-            with self._database.deadline(connection):
+            with self._database.deadline(connection), self._database.pipelined(connection):
                 connection.say(self._database.BEGIN_WRITING)
                 result = work(connection)
                 connection.say("COMMIT")
-                return result
         except BaseException:
             self.drop()
             raise
+        # Not before the end of the pipeline: only there is it known that it was committed.
+        return result
 
     def drop(self) -> None:
         """Let go of the connection."""

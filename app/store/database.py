@@ -73,6 +73,10 @@ class Database(ABC):
     def deadline(self, connection: Connection) -> contextlib.AbstractContextManager[None]:
         """See to it that nothing on a connection takes longer than the deadline."""
 
+    def pipelined(self, connection: Connection) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
+        """Do not wait for every statement on a connection, where the database is far away."""
+        return contextlib.nullcontext()
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads."""

@@ -1,13 +1,29 @@
 """Overrides, their approvals and their uses. A token itself is never stored, only its hash."""
 
 import json
-from typing import Final
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, bindparam, or_, select, update
 
 from app.core.override import Approval, Override
 from app.store.connection import Connection, Row
+from app.store.errors import StoreUnavailableError
 from app.store.tables import approvals, overrides, spends
+
+_TOGETHER: Final = 64
+
+
+class Spend(NamedTuple):
+    """One use of an override."""
+
+    override_id: str
+    number: int
+    """From 1 up to what the override allows."""
+    decision_id: str
+    now: int
+
 
 _COLUMNS: Final = select(*(column for column in overrides.columns if column is not overrides.c.digest))
 _BY_ID: Final = _COLUMNS.where(overrides.c.id == bindparam("override_id"))
@@ -72,6 +88,25 @@ def of_token(connection: Connection, digest: str) -> Override | None:
     return _whole(connection, connection.row(_BY_DIGEST, token_digest=digest))
 
 
+def of_tokens(connection: Connection, digests: Sequence[str]) -> dict[str, Override]:
+    """The overrides of many tokens, by the tokens' hashes."""
+    found: dict[str, Override] = {}
+    for first in range(0, len(digests), _TOGETHER):
+        together = digests[first : first + _TOGETHER]
+        values = {f"digest_{number}": digest for number, digest in enumerate(together)}
+        for digest, *row in connection.rows(_of_any(len(together)), **values):
+            override = _whole(connection, tuple(row))
+            if override is not None:
+                found[digest] = override
+    return found
+
+
+@lru_cache(maxsize=64)
+def _of_any(count: int) -> Select[Any]:
+    wanted = (overrides.c.digest == bindparam(f"digest_{number}") for number in range(count))
+    return select(overrides.c.digest, *_COLUMNS.selected_columns).where(or_(*wanted))
+
+
 def newest(connection: Connection, now: int | None, before: str | None, most: int) -> list[Override]:
     """Overrides, newest first; with `now`, only those that may still let something through."""
     query = _COLUMNS.order_by(overrides.c.id.desc()).limit(most)
@@ -87,13 +122,19 @@ def newest(connection: Connection, now: int | None, before: str | None, most: in
     return [override for override in found if override is not None]
 
 
-def spend(connection: Connection, override: Override, decision_id: str, now: int) -> bool:
-    """Spend one use on a decision; False if there is none left, or it is not good any more."""
-    spent = connection.change(_SPEND, override_id=override.id, spent_before=override.uses, now=now)
-    if not spent:
-        return False
-    connection.insert(spends, [(override.id, override.uses + 1, decision_id)])
-    return True
+def spend(connection: Connection, uses: Sequence[Spend]) -> None:
+    """Spend uses, each of which was found to be there under the lock of the record.
+
+    Raises:
+        StoreUnavailableError: one was not; nothing of the transaction may be committed.
+    """
+    spent = [
+        connection.change_later(_SPEND, override_id=use.override_id, spent_before=use.number - 1, now=use.now)
+        for use in uses
+    ]
+    connection.insert(spends, [use[:3] for use in uses])
+    if not all(changed() for changed in spent):
+        raise StoreUnavailableError("an override has changed under the lock of the record")
 
 
 def approve(connection: Connection, override_id: str, person: str, approval: Approval) -> None:

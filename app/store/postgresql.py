@@ -83,6 +83,10 @@ class PostgreSQL(Database):
         """Whether the connection has not been closed from this end."""
         return not connection.raw.closed
 
+    def pipelined(self, connection: Connection) -> contextlib.AbstractContextManager[None]:
+        """Send the statements of a transaction one after the other, and wait for their results together."""
+        return connection.pipelined(connection.raw.pipeline())
+
     def deadline(self, connection: Connection) -> contextlib.AbstractContextManager[None]:
         """Break the connection if it is not through in time.
 

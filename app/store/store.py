@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from app.core.errors import FreezegateError
 from app.store.connection import Connection, KeptConnection
@@ -21,6 +21,11 @@ _READERS: Final = 4
 Found = TypeVar("Found")
 Work = Callable[[Transaction], Any]
 """What is to be written. It may run more than once; only what it does last is committed."""
+
+
+class _Item(NamedTuple):
+    work: Work
+    token: str | None
 
 
 class _SpoiltError(Exception):
@@ -41,7 +46,7 @@ class Store:
         self._deadline = deadline
         self._kept: set[str] = set()
         self._connection = KeptConnection(self._database, dropped=self._kept.clear)
-        self._writer: Writer[Work, Any] = Writer(self._commit, deadline=deadline)
+        self._writer: Writer[_Item, Any] = Writer(self._commit, deadline=deadline)
         self._readers = ThreadPoolExecutor(_READERS, "freezegate-reader")
         self._failing = False
 
@@ -67,14 +72,18 @@ class Store:
             ) from error
         return store
 
-    async def write(self, work: Callable[[Transaction], Found]) -> Found:
+    async def write(self, work: Callable[[Transaction], Found], *, token: str | None = None) -> Found:
         """Do work in a transaction that others may share; returns once it is on disk.
+
+        Args:
+            work: what is to be done.
+            token: the hash of an override token that it will look up; those of a batch are found together.
 
         Raises:
             FreezegateError: what `work` raised; then nothing of it was written.
             StoreUnavailableError: it was not written, or not in time.
         """
-        return cast("Found", await self._writer.write(work))
+        return cast("Found", await self._writer.write(_Item(work, token)))
 
     def transact(self, work: Callable[[Transaction], Found]) -> Found:
         """Do work in a transaction of its own, at once; see `write`."""
@@ -144,7 +153,7 @@ class Store:
         self._connection.drop()
         self._database.engine.dispose()
 
-    def _commit(self, works: Sequence[Work]) -> Sequence[Any]:
+    def _commit(self, works: Sequence[_Item]) -> Sequence[Any]:
         """Do a batch of works; runs on the writer's thread."""
         try:
             results = self._write(works)
@@ -158,7 +167,7 @@ class Store:
         self._failing = False
         return results
 
-    def _write(self, works: Sequence[Work]) -> list[Any]:
+    def _write(self, works: Sequence[_Item]) -> list[Any]:
         try:
             return self._together(works)
         except _SpoiltError as error:
@@ -170,12 +179,15 @@ class Store:
         # Something in the batch can't be written: do each by itself, so that it spoils no other.
         return [result for work in works for result in self._write([work])]
 
-    def _together(self, works: Sequence[Work]) -> list[Any]:
+    def _together(self, works: Sequence[_Item]) -> list[Any]:
         kept: set[str] = set()
 
         def do(connection: Connection) -> list[Any]:
             transaction = Transaction(connection)
-            results = [_do(transaction, work) for work in works]
+            tokens = {item.token for item in works if item.token}
+            if tokens:
+                transaction.look_up_tokens(sorted(tokens))
+            results = [_do(transaction, item.work) for item in works]
             transaction.flush()
             kept.update(transaction.kept)
             return results

@@ -1,11 +1,11 @@
 """The one way to write: with the record locked, so that what was decided still holds when it is written."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
 from app.core.audit import Event
 from app.core.freeze import Freeze
-from app.core.override import Approval, Override
+from app.core.override import Approval, Override, OverrideState
 from app.store import decisions, events, freezes, keys, overrides, policy_revisions
 from app.store.connection import Connection
 from app.store.records import DecisionRow, KeyRecord, PolicyRevision
@@ -13,6 +13,8 @@ from app.store.tables import decisions as decisions_table
 from app.store.view import View
 
 Result = TypeVar("Result")
+
+_SPENT_NO_MORE: Final = frozenset({OverrideState.EXPIRED, OverrideState.USED_UP, OverrideState.REVOKED})
 
 
 class Transaction(View):
@@ -28,6 +30,9 @@ class Transaction(View):
         self._events: list[Event] = []
         self._decisions: list[tuple[object, ...]] = []
         self._of_keys: dict[tuple[str, str], tuple[str, str]] = {}
+        self._spends: list[overrides.Spend] = []
+        self._of_tokens: dict[str, str | None] = {}
+        self._seen: dict[str, Override] = {}
         self.kept: set[str] = set()
         """The policy revisions that were kept in it."""
         self.changes = 0
@@ -68,16 +73,53 @@ class Transaction(View):
         """Store a new override under the hash of its token."""
         self._change(lambda: overrides.add(self._connection, override, digest))
 
+    def look_up_tokens(self, digests: Sequence[str]) -> None:
+        """Find the overrides of many tokens at once, by the tokens' hashes."""
+        found = overrides.of_tokens(self._connection, digests)
+        self._of_tokens = {digest: found[digest].id if digest in found else None for digest in digests}
+        self._seen = {override.id: override for override in found.values()}
+
+    def override_of_token(self, digest: str) -> Override | None:
+        """As of a view, with what this transaction has done to it."""
+        if digest in self._of_tokens:
+            own_id = self._of_tokens[digest]
+            return None if own_id is None else self.override(own_id)
+        return self._noted(super().override_of_token(digest))
+
+    def override(self, override_id: str) -> Override | None:
+        """As of a view, with what this transaction has done to it."""
+        return self._seen.get(override_id) or self._noted(super().override(override_id))
+
     def spend(self, override: Override, decision_id: str, now: int) -> bool:
         """Spend one use on a decision; False if there is none left, or it is not good any more."""
-        return self._change(lambda: overrides.spend(self._connection, override, decision_id, now))
+        if self.override(override.id) != override or override.state(now) in _SPENT_NO_MORE:
+            return False
+        self.changes += 1
+        spent = override._replace(uses=override.uses + 1)
+        self._seen[override.id] = spent
+        self._spends.append(overrides.Spend(override.id, spent.uses, decision_id, now))
+        return True
+
+    def _noted(self, override: Override | None) -> Override | None:
+        """Remember an override that was found: nobody else changes it before this is over."""
+        if override is not None:
+            self._seen[override.id] = override
+        return override
+
+    def _altering(self, override_id: str) -> None:
+        """Before an override is changed otherwise: what was spent is spent, and what was seen is no more."""
+        overrides.spend(self._connection, self._spends)
+        self._spends = []
+        self._seen.pop(override_id, None)
 
     def approve(self, override_id: str, person: str, approval: Approval) -> None:
         """Store somebody's approval of an override."""
+        self._altering(override_id)
         self._change(lambda: overrides.approve(self._connection, override_id, person, approval))
 
     def revoke_override(self, override_id: str, person: str, now: int) -> bool:
         """Revoke an override; False if somebody has already."""
+        self._altering(override_id)
         return self._change(lambda: overrides.revoke(self._connection, override_id, person, now))
 
     def add_freeze(self, freeze: Freeze) -> None:
@@ -107,8 +149,9 @@ class Transaction(View):
             return
         end = events.append(self._connection, self._head, self._events)
         self._connection.insert(decisions_table, self._decisions)
+        overrides.spend(self._connection, self._spends)
         events.move_head(self._connection, self._head._replace(seq=end.seq, hash=end.hash))
-        self._events, self._decisions = [], []
+        self._events, self._decisions, self._spends = [], [], []
 
     def _change(self, work: Callable[[], Result]) -> Result:
         self.changes += 1

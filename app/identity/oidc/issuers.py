@@ -20,9 +20,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StrictBool,
-    StrictInt,
-    StrictStr,
     StringConstraints,
     ValidationError,
 )
@@ -37,11 +34,21 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 def secure_url(url: str) -> str:
     """Hand back a URL that nobody listens in on, or raise ValueError."""
     parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        return url
-    raise ValueError("must begin with https://")
+    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOOPBACK):
+        raise ValueError("must begin with https://")
+    # A name and password in front of the host would end up in the log.
+    if not parts.hostname or "@" in parts.netloc:
+        raise ValueError("must name a host, and nothing in front of it")
+    return url
 
 
+def _simple(value: object) -> object:
+    if isinstance(value, str | int):  # a bool is an int to Python
+        return value
+    raise ValueError("must be a text, a whole number, or true or false")
+
+
+Claim = Annotated[Any, AfterValidator(_simple)]
 Url = Annotated[str, StringConstraints(min_length=8, max_length=500), AfterValidator(secure_url)]
 
 
@@ -52,7 +59,7 @@ class _Part(BaseModel):
 class Rule(_Part):
     """What a token whose claims are exactly these allows."""
 
-    claims: dict[str, StrictBool | StrictInt | StrictStr] = Field(min_length=1)
+    claims: dict[str, Claim] = Field(min_length=1)
     role: Role
     services: list[Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]] | None = Field(
         None, min_length=1
@@ -87,23 +94,39 @@ def read_identity_file(path: Path) -> list[Issuer]:
     Raises:
         IdentityFileError: it can't be read, or something in it is wrong.
     """
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise IdentityFileError(f"{path}: can't be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise IdentityFileError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+    content = _content(path)
     try:
         issuers = _File.model_validate(content).issuers
     except ValidationError as error:
         wrong = (
-            f"{path}: {'.'.join(map(str, each['loc'])) or 'the file'}: {each['msg']}"
+            f"{path}: {'.'.join(map(str, each['loc'])) or 'the file'}: "
+            f"{each['msg'].removeprefix('Value error, ')}"
             for each in error.errors(include_input=False, include_url=False)
         )
         raise IdentityFileError("\n".join(wrong)) from None
-    names = [issuer.issuer for issuer in issuers]
+    names = [issuer.issuer.rstrip("/") for issuer in issuers]
     if len(set(names)) != len(names):
         raise IdentityFileError(f"{path}: an issuer stands there twice; put its rules together")
     return issuers
+
+
+def _content(path: Path) -> object:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Refuses what the library lets pass: of two `claims` in one rule, only the last would count."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the library's signature
+            keys = [key.value for key, _ in node.value]
+            for key, _ in node.value:
+                if keys.count(key.value) > 1:
+                    raise yaml.constructor.ConstructorError(None, None, "a key stands twice", key.start_mark)
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        raise IdentityFileError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+    # Impossible dates, and text that is not UTF-8, are ValueErrors.
+    except (OSError, ValueError, RecursionError) as error:
+        raise IdentityFileError(f"{path}: can't be read: {error}") from None

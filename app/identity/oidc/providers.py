@@ -127,8 +127,8 @@ def _check_times(claims: Mapping[str, Any], now: int) -> None:
         raise CredentialsError("the token has expired")
     if max(times["iat"], times.get("nbf", 0)) > now + LEEWAY:
         raise CredentialsError("the token is not valid yet")
-    if times["exp"] - times["iat"] > LONGEST_LIFE:
-        raise CredentialsError("the token lives too long")
+    if not 0 < times["exp"] - times["iat"] <= LONGEST_LIFE:
+        raise CredentialsError("the token lives too long, or not at all")
 
 
 def _caller(claims: dict[str, Any], issuer: Issuer) -> Caller:

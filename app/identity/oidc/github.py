@@ -1,0 +1,30 @@
+"""GitHub Actions, and what speaks its dialect: Enterprise Server, Forgejo, Gitea."""
+
+from typing import Final
+
+from app.identity.oidc.vendor import Vendor
+
+VENDOR: Final = Vendor(
+    prefix="github",
+    known_by="repository",
+    name=("repository", "actor"),
+    refused={
+        "event_name": frozenset(
+            {
+                # Code of a pull request runs before anybody has looked at it.
+                "pull_request",
+                "pull_request_target",
+                "pull_request_review",
+                "pull_request_review_comment",
+                # The code is the default branch's, but anybody can start it, with words of their own.
+                "discussion",
+                "discussion_comment",
+                "fork",
+                "issue_comment",
+                "issues",
+                "watch",
+                "workflow_run",
+            }
+        )
+    },
+)
