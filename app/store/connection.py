@@ -107,8 +107,10 @@ def _compiled(statement: ClauseElement, dialect: Dialect) -> _Compiled:
 @lru_cache(maxsize=KEPT_STATEMENTS)
 def _insertion(table: Table, rows: int, paramstyle: str) -> str:
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    row = f"({', '.join(['?' if paramstyle == 'qmark' else '%s'] * len(table.columns))})"
-    return f"INSERT INTO {table.name} ({columns}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names
+    width = len(table.columns)
+    places = ["?"] * (rows * width) if paramstyle == "qmark" else [f"${n + 1}" for n in range(rows * width)]
+    values = ", ".join(f"({', '.join(places[row * width : (row + 1) * width])})" for row in range(rows))
+    return f"INSERT INTO {table.name} ({columns}) VALUES {values}"  # noqa: S608 - our own names
 
 
 class KeptConnection:

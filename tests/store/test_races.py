@@ -5,6 +5,8 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Iterable
 
+from sqlalchemy import update
+
 from app.clock import SystemClock
 from app.core.decision import Question
 from app.core.override import Override
@@ -15,6 +17,7 @@ from app.identity.credentials import digest
 from app.policies.load import load
 from app.policies.source import Snapshot
 from app.store.store import Store
+from app.store.tables import overrides
 from app.store.transaction import Transaction
 from tests.store.records import assert_whole
 from tests.store.test_kill9 import FROZEN
@@ -72,10 +75,8 @@ async def _naive_attempt(store: Store, token_digest: str) -> bool:
     await asyncio.sleep(0)
 
     def write(transaction: Transaction) -> None:
-        raw = transaction._connection.raw
-        mark = "?" if type(raw).__module__.startswith("sqlite3") else "%s"
-        statement = f"UPDATE overrides SET uses = {mark} WHERE id = {mark}"  # noqa: S608 - marks only
-        raw.execute(statement, (seen.uses + 1, seen.id))
+        statement = update(overrides).where(overrides.c.id == seen.id).values(uses=seen.uses + 1)
+        transaction._connection.change(statement)
 
     await store.write(write)
     return True
