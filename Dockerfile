@@ -18,7 +18,8 @@ ENV PYTHONPATH=/opt/freezegate/src \
     PYTHONUNBUFFERED=1 \
     FREEZEGATE_HOST=0.0.0.0 \
     FREEZEGATE_POLICIES=/etc/freezegate/policies.yaml \
-    FREEZEGATE_DATABASE_URL=sqlite:////data/freezegate.db
+    FREEZEGATE_DATABASE_URL=sqlite:////data/freezegate.db \
+    FREEZEGATE_ANONYMOUS_ROLE=viewer
 COPY --chown=10001:10001 deploy/data /data
 VOLUME /data
 USER 10001:10001

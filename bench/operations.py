@@ -1,7 +1,7 @@
 """Overrides, the record and PostgreSQL, as ratios: whatever is compared runs in turn within one run.
 
-``python -m bench.operations``. Servers are pinned to a core, the client to the other; PostgreSQL, which
-comes from a package of the tests, runs on both.
+``python -m bench.operations``. Servers are pinned to a core, the client and PostgreSQL to the other;
+for two replicas, everything may run on both.
 """
 
 import contextlib
@@ -178,7 +178,6 @@ def main() -> None:
     chosen = set(sys.argv[1:]) or {"spend", "postgresql", "replicas", "record"}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        os.sched_setaffinity(0, {0, 1})
         postgresql = get_server(folder / "pg")
         base = postgresql.get_uri()
         urls = {}
@@ -186,13 +185,13 @@ def main() -> None:
             for name in ("claims", "spends", "replicas", "record"):
                 connection.execute(f"CREATE DATABASE {name}")
                 urls[name] = base.replace("/postgres?", f"/{name}?")
-        os.sched_setaffinity(0, {1})
         if "spend" in chosen:
             spending(folder / "a", FIRST_PORT + 2)
             spending(folder / "b", FIRST_PORT + 3, urls["spends"])
         if "postgresql" in chosen:
             on_postgresql(folder, urls["claims"])
         if "replicas" in chosen:
+            os.sched_setaffinity(postgresql.get_pid() or 0, {0, 1})
             two_replicas(folder, urls["replicas"])
         if "record" in chosen:
             the_record(f"sqlite:///{folder / 'record.db'}", "SQLite")
