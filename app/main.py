@@ -35,6 +35,7 @@ from app.server.log import RequestLog, event
 from app.server.metrics import Metrics
 from app.server.problems import handle_error, handle_http_exception
 from app.server.recent import RecentAnswers
+from app.server.shared import Shared
 from app.server.throttle import Throttle
 from app.settings import Settings, read_settings
 from app.store.store import Store
@@ -62,7 +63,7 @@ _ROUTERS: Final = (
 
 _DESCRIPTION: Final = """
 Answers one question: *may this service be deployed to this environment now?*
-200 is yes, 423 Locked is no, and everything else is no as well, so that `curl -f` is a safe gate.
+200 is yes, 423 Locked is no, and everything else is no as well: `curl -fsSL --max-redirs 0` is a safe gate.
 """
 
 
@@ -71,6 +72,7 @@ def create_app(
     *,
     clock: Clock | None = None,
     loaded: Policies | None = None,
+    opened: Store | None = None,
     request_log: RequestLog | None = None,
 ) -> FastAPI:
     """Build the application; nothing is read or opened before it starts.
@@ -79,6 +81,7 @@ def create_app(
         settings: what to run with; read from the environment at start if not given.
         clock: tells the time; the machine's clock if not given.
         loaded: policies that are in force already; loaded at start if not given.
+        opened: the store; opened at start if not given.
         request_log: where requests are logged; standard output if not given.
     """
     clock = clock or SystemClock()
@@ -90,7 +93,7 @@ def create_app(
         chosen = settings or read_settings(os.environ)
         if not in_force.loaded:
             in_force.load(Source(chosen.policies), clock.now())
-        store = await asyncio.to_thread(Store.open, chosen.database)
+        store = await asyncio.to_thread(Store.open, chosen.database) if opened is None else opened
         context = _context(chosen, clock, in_force, store, metrics, recent)
         await asyncio.to_thread(_begin, context, chosen)
         watchers = [asyncio.create_task(each(context)) for each in (_watch_policies, _watch_store)]
@@ -137,6 +140,7 @@ def _context(
         freezes=Freezes(store, clock, replica),
         metrics=metrics,
         recent=recent,
+        shared=Shared(),
         anonymous_role=None if chosen.anonymous_role == "none" else Role(chosen.anonymous_role),
         providers=IdentityProviders(read_identity_file(chosen.identity)) if chosen.identity else None,
         failures=Throttle(clock, FAILURES),

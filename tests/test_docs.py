@@ -6,6 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.cli import run
+from app.core.instant import parse_instant
 from app.policies.load import load
 from app.policies.source import Snapshot
 from app.settings import PREFIX, Settings
@@ -64,6 +66,18 @@ def test_the_readmes_curls_do_what_it_says(tmp_path: Path) -> None:
     with running(ROOT / "policies.yaml", tmp_path / "gate.db") as gate:
         for path, status in asked:
             assert httpx.get(gate.url + path).status_code == int(status)
+
+
+def test_the_readmes_calendar_is_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("app.cli.calendar.SystemClock.now", lambda _: parse_instant("2026-11-23T23:30:00Z"))
+    shown = re.search(
+        r"\$ freezegate (calendar --weeks 1)\n((?:.*\n)*?)```", (ROOT / "README.md").read_text()
+    )
+    assert shown is not None
+    assert run([*shown[1].split(), "--policies", str(ROOT / "policies.yaml")]) == 0
+    assert capsys.readouterr().out == shown[2]
 
 
 def test_every_room_that_the_readme_names_exists() -> None:

@@ -18,6 +18,7 @@ from app.settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
     from app.gate.in_force import Policies
+    from app.store.store import Store
 
 _BACKLOG: Final = 2048
 """Connections that the system holds until they are taken."""
@@ -44,7 +45,12 @@ def command(*, host: str | None, port: int | None, policies: Path | None, databa
         return UNDECIDED
     for problem in loaded.in_force.warnings:
         fail(_shown(settings, problem))
-    return _serve(settings, loaded)
+    try:
+        store = _open(settings)
+    except FreezegateError as error:
+        fail(str(error))
+        return UNDECIDED
+    return _serve(settings, loaded, store)
 
 
 def _shown(settings: Settings, problem: Problem) -> str:
@@ -62,7 +68,14 @@ def _load(settings: Settings) -> "Policies":
     return loaded
 
 
-def _serve(settings: Settings, loaded: "Policies") -> int:
+def _open(settings: Settings) -> "Store":
+    """Before anything is said: whoever reads that the gate listens should find it at work."""
+    from app.store.store import Store
+
+    return Store.open(settings.database)
+
+
+def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
     import uvicorn
 
     from app.server.interpreter import tune
@@ -78,7 +91,7 @@ def _serve(settings: Settings, loaded: "Policies") -> int:
         fail(f"can't listen on {settings.host}:{settings.port}: {error.strerror}")
         return UNDECIDED
     configure(settings.log_level)
-    application = create_app(settings, loaded=loaded)
+    application = create_app(settings, loaded=loaded, opened=store)
     tune()
     config = uvicorn.Config(
         application,

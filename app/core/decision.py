@@ -62,6 +62,8 @@ class Decision(NamedTuple):
     warnings: tuple[Stretch, ...]
     flips_at: int | None
     """The first instant at which the combined answer really flips; None when not within two years."""
+    following: tuple[Stretch, ...] = ()
+    """What else vetoes until it opens, where nothing of `blocking` lasts that long; by its start."""
 
     @property
     def allowed(self) -> bool:

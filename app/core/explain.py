@@ -116,6 +116,8 @@ def _unspent(use: Use) -> str:
 
 def _why(decision: Decision) -> str:
     reasons = titles(decision.blocking)
+    if decision.following:
+        reasons = f"{reasons}; then {titles(decision.following)}"
     held_now = any(stretch.start is None or stretch.start <= decision.at for stretch in decision.blocking)
     if held_now:
         return f"{reasons}."

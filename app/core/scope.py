@@ -94,7 +94,23 @@ class ScopeTimeline:
         flips_at = verdict.flips_at
         if flips_at is not None and flips_at > at + LOOK_AHEAD:
             flips_at = None
-        return Decision(question, at, verdict.blocking, verdict.warnings, flips_at)
+        following = self._following(at, verdict.blocking, flips_at) if verdict.blocking else ()
+        return Decision(question, at, verdict.blocking, verdict.warnings, flips_at, following)
+
+    def _following(self, at: int, blocking: tuple[Stretch, ...], opens_at: int | None) -> tuple[Stretch, ...]:
+        """What else vetoes until it opens, where nothing that blocks now lasts that long."""
+        if opens_at is None or not all(each.end and each.end < opens_at for each in blocking):
+            return ()
+        present = self._present
+        known = {id(stretch.rule) for stretch in blocking}
+        following: dict[int, Stretch] = {}
+        for segment in self.segments(at, opens_at):
+            for stretch in segment.blocking:
+                if id(stretch.rule) not in known:
+                    following.setdefault(id(stretch.rule), stretch)
+        # The present is asked for most; this was a look elsewhere.
+        self._present = present
+        return tuple(following.values())
 
     def segments(self, start: int, end: int) -> Iterator[Verdict]:
         """Consecutive verdicts that cover `start` to `end`, cut to it; each differs from the next."""

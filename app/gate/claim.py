@@ -16,6 +16,7 @@ from app.core.answer import answer
 from app.core.audit import Event
 from app.core.decision import Decision, Question
 from app.core.errors import MalformedValueError
+from app.core.instant import MINUTE, parse_instant
 from app.core.override import Use, UseResult, judge
 from app.gate.errors import ForbiddenError, IdempotencyConflictError
 from app.gate.happened import Kind, happened
@@ -29,6 +30,9 @@ from app.store.records import DecisionRow, PolicyRevision
 if TYPE_CHECKING:
     from app.store.store import Store
     from app.store.transaction import Transaction
+
+RETRIED_FOR: Final = 15 * MINUTE
+"""Seconds after which an allow is not given again into a freeze that has begun since."""
 
 # Half of a surrogate pair is no text that a database takes; control characters have no place in a record.
 _UNFIT: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -129,14 +133,14 @@ class Claims:
         return await self._store.write(partial(self._settle, draft, prepared), token=claim.token)
 
     def _settle(self, draft: _Draft, prepared: "_Written | None", transaction: "Transaction") -> Claimed:
+        if transaction.freezes_version != draft.in_force.freezes_version:
+            draft, prepared = self._decided_again(draft, transaction), None
         claim = draft.claim
         if claim.idempotency_key is not None:
             earlier = transaction.decision_of_key(claim.caller.name, claim.idempotency_key)
             if earlier is not None:
-                return _again(claim, *earlier)
+                return _again(draft, *earlier)
         self._replica.check_caller(claim.caller, transaction)
-        if transaction.freezes_version != draft.in_force.freezes_version:
-            draft, prepared = self._decided_again(draft, transaction), None
         use = None if claim.token is None else self._use(draft, transaction)
         written = prepared or _written(draft, use)
         self._keep_policies(draft.in_force, transaction)
@@ -254,9 +258,15 @@ def _granted_by(caller: Caller, use: Use) -> bool:
     )
 
 
-def _again(claim: Claim, fingerprint: str, data: str) -> Claimed:
-    if fingerprint != claim.fingerprint:
+def _again(draft: _Draft, fingerprint: str, data: str) -> Claimed:
+    """The decision that the key of a claim stands for already."""
+    if fingerprint != draft.claim.fingerprint:
         raise IdempotencyConflictError("this idempotency key was used for another request")
     recorded = json.loads(data)
     body = recorded["answer"]
+    late = draft.decision.at - parse_instant(body["at"]) > RETRIED_FOR
+    if late and body["allowed"] and not draft.decision.allowed:
+        raise IdempotencyConflictError(
+            "this idempotency key stands for an allow of before a freeze; make a new claim, with a new key"
+        )
     return Claimed(json.dumps(body).encode(), body["outcome"], recorded["opens_at"])

@@ -14,6 +14,7 @@ from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders
 from app.server.metrics import Metrics
 from app.server.recent import RecentAnswers
+from app.server.shared import Shared
 from app.server.throttle import Throttle
 from app.store.store import Store
 
@@ -31,6 +32,7 @@ class Context:
     freezes: Freezes
     metrics: Metrics
     recent: RecentAnswers
+    shared: Shared
     anonymous_role: Role | None
     providers: IdentityProviders | None
     failures: Throttle

@@ -114,7 +114,7 @@ async def handle_error(_: Request, error: Exception) -> Response:
     return problem_for(error)
 
 
-async def handle_http_exception(_: Request, error: Exception) -> Response:
+async def handle_http_exception(request: Request, error: Exception) -> Response:
     """The framework's hook for its own 404 and 405."""
     if not isinstance(error, HTTPException):
         return problem_for(error)
@@ -123,4 +123,14 @@ async def handle_http_exception(_: Request, error: Exception) -> Response:
         HTTPStatus.NOT_FOUND: "there is nothing here; the routes are listed at /docs",
         HTTPStatus.METHOD_NOT_ALLOWED: "this route does not take that method",
     }
-    return problem(status, details.get(status, status.description), headers=error.headers)
+    headers = error.headers
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_methods(request)) or "GET"}
+    return problem(status, details.get(status, status.description), headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What a path takes; the framework names the methods of one of its routes only."""
+    path = getattr(request.scope.get("route"), "path", request.url.path)
+    described: dict[str, Any] = request.app.openapi()["paths"].get(path, {})
+    return sorted(method.upper() for method in described)

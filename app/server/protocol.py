@@ -5,6 +5,7 @@ The body has its own deadline, in `edge`.
 """
 
 import asyncio
+import json
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -37,6 +38,18 @@ class DeadlineProtocol(HttpToolsProtocol):
         """The head is here."""
         self._met()
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Tell of a request that can't even be read as every other problem is told (RFC 9457)."""
+        detail = "not a request that can be read: malformed, or its first line is too long"
+        body = json.dumps({"type": "about:blank", "title": "Bad Request", "status": 400, "detail": detail})
+        head = (
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n"
+            f"cache-control: no-store\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        del msg
+        self.transport.write((head + body).encode())
+        self.transport.close()
 
     def _expect(self) -> None:
         if self._deadline is None:

@@ -36,9 +36,8 @@ body() {
 # Headers go through a file descriptor: an argument could be read in the list of processes.
 headers() {
     printf 'header = "Content-Type: application/json"\n'
-    # A job may claim for several services: the key is of this run, this attempt and this very request.
-    [ -z "${GATE_KEY:-}" ] ||
-        printf 'header = "Idempotency-Key: %s-%s-%s"\n' "$GATE_KEY" "$1" "$(body | cksum | tr ' ' -)"
+    # Of this one step: another that claims the same, later in the job, must get a decision of its own.
+    printf 'header = "Idempotency-Key: %s-%s-%s"\n' "${GATE_KEY:-gate}" "$nonce" "$1"
     [ -z "${GATE_API_KEY:-}" ] || printf 'header = "Authorization: Bearer %s"\n' "$GATE_API_KEY"
     [ -z "${GATE_OVERRIDE_TOKEN:-}" ] || printf 'header = "X-Override-Token: %s"\n' "$GATE_OVERRIDE_TOKEN"
 }
@@ -78,6 +77,14 @@ tell() {
     } >> "${GITHUB_STEP_SUMMARY:-/dev/null}"
 }
 
+case ${GATE_WAIT_MINUTES:-0} in
+    *[!0-9]* | ?????*)
+        tell false "" "wait-minutes is a number of minutes, 9999 at most."
+        printf '::error title=Deploy stopped::wait-minutes is a number of minutes, 9999 at most.\n'
+        exit 1
+        ;;
+esac
+nonce=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
 attempt=0
 while :; do
     attempt=$((attempt + 1))
@@ -96,7 +103,7 @@ while :; do
     else
         message="The gate at $(harmless "$GATE_URL") gave no usable answer (status $status), so nothing is deployed."
     fi
-    if [ $((SECONDS - asked_at)) -ge $((${GATE_WAIT_MINUTES:-0} * 60)) ]; then
+    if [ $((SECONDS - asked_at)) -ge $((10#${GATE_WAIT_MINUTES:-0} * 60)) ]; then
         tell false "$opens_at" "$message"
         printf '::error title=Deploy stopped::%s\n' "${message//%/%25}"
         exit 1

@@ -141,7 +141,7 @@ def test_a_claim_is_recorded_before_it_is_answered(gate: TestClient) -> None:
 
 def test_a_retry_with_the_same_key_gets_the_same_decision(gate: TestClient, clock: FakeClock) -> None:
     first = claim(gate, {"Idempotency-Key": "run-1"}, service="api")
-    clock.at += 3 * 86_400
+    clock.at += 5 * 86_400
     again = claim(gate, {"Idempotency-Key": "run-1"}, service="api")
     assert again.content == first.content
     assert again.status_code == first.status_code == 423

@@ -10,7 +10,7 @@ from app.core.decision import Question
 from app.core.errors import MalformedValueError, UnknownNameError
 from app.core.instant import HOUR
 from app.core.policy import Selector
-from app.gate.claim import Claim
+from app.gate.claim import RETRIED_FOR, Claim
 from app.gate.errors import (
     ForbiddenError,
     IdempotencyConflictError,
@@ -102,6 +102,29 @@ async def test_a_retry_gets_the_same_bytes_though_the_answer_has_changed_since(g
     assert first.allowed
     assert not (await claim(gate, made._replace(idempotency_key="another")))["allowed"]
     assert count(gate.store) == 2
+
+
+async def test_an_allow_is_not_given_again_into_a_freeze_that_has_begun_since(gate: Gate) -> None:
+    gate.clock.at = BEFORE
+    made = Claim(API, idempotency_key="k")
+    first = await gate.claims.claim(made, gate.in_force)
+    gate.clock.at = BEFORE + RETRIED_FOR
+    assert await gate.claims.claim(made, gate.in_force) == first
+    gate.clock.at += 1
+    with pytest.raises(IdempotencyConflictError, match="before a freeze"):
+        await gate.claims.claim(made, gate.in_force)
+    gate.clock.at += 3 * 86_400
+    assert await gate.claims.claim(made, gate.in_force) == first
+
+
+async def test_nor_into_an_ad_hoc_freeze_of_another_replica(gate: Gate, other: Gate) -> None:
+    gate.clock.at = BEFORE - 86_400
+    made = Claim(API, idempotency_key="k")
+    await gate.claims.claim(made, gate.in_force)
+    gate.clock.at += RETRIED_FOR + 1
+    await other.freezes.start(OPS, incident(), other.in_force)
+    with pytest.raises(IdempotencyConflictError):
+        await gate.claims.claim(made, gate.in_force)
 
 
 async def test_retries_that_come_together_are_one_decision(gate: Gate) -> None:

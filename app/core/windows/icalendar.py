@@ -23,6 +23,13 @@ _MAX_EVENTS: Final = 10_000
 _CHUNK: Final = 128
 """Days that are expanded at once and remembered."""
 
+_WRITTEN: Final = "X-FREEZEGATE-DURATION"
+"""Carries a DURATION through the expansion as it was written: that of a day and that of 24 hours differ
+where the clocks are changed, and the library takes one for the other."""
+
+_DURATION_LINE: Final = re.compile(r"^DURATION(?:;[^:\r\n]*)?:([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
+_DURATION: Final = re.compile(r"\+?P(?:(\d+)W|(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?)", re.ASCII)
+
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the zero of local time, which has no zone
 
 
@@ -31,6 +38,8 @@ class _Moment(NamedTuple):
 
     zone: str | None
     seconds: int
+    after: int = 0
+    """Elapsed seconds after that: hours of a DURATION are exact, its days are those of the calendar."""
 
 
 class _Event(NamedTuple):
@@ -68,7 +77,7 @@ class ICalendar(Window):
         return [
             (
                 _clock(event.start, wall).start(event.start.seconds),
-                _clock(event.end, wall).end(event.end.seconds),
+                _clock(event.end, wall).end(event.end.seconds) + event.end.after,
             )
             for event in events
         ]
@@ -84,7 +93,7 @@ class ICalendar(Window):
         if any("RRULE" in event or "RDATE" in event for event in events):
             return None
         bounds = [_moments(event)[1] for event in events]
-        return max((_clock(end, wall).end(end.seconds) for end in bounds), default=None)
+        return max((_clock(end, wall).end(end.seconds) + end.after for end in bounds), default=None)
 
 
 class _UtcWall:
@@ -133,9 +142,29 @@ def _check_event(event: Any) -> None:
             raise MalformedValueError(f"{name} has more than one {key}")
         if value is not None and "TZID" in value.params and getattr(value.dt, "tzinfo", True) is None:
             raise MalformedValueError(f"{name} is in a time zone that nobody knows: {value.params['TZID']}")
+    for key in ("RDATE", "EXDATE"):
+        for value in _listed(event.get(key)):
+            if "TZID" in value.params and any(_is_floating(each.dt) for each in value.dts):
+                raise MalformedValueError(
+                    f"{name} has an {key} in a time zone that nobody knows: {value.params['TZID']}"
+                )
+    if _WRITTEN in event:
+        _after(_Moment("", 0), str(event[_WRITTEN]))
     rules = event.get("RRULE", [])
-    for rule in rules if isinstance(rules, list) else [rules]:
+    for rule in _listed(rules):
         _check_rule(name, rule)
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _is_floating(value: Any) -> bool:
+    """Whether a date-time, or the start of a period, has no zone."""
+    first = value[0] if isinstance(value, tuple) else value
+    return isinstance(first, datetime) and first.tzinfo is None
 
 
 def _check_rule(name: str, rule: Any) -> None:
@@ -152,8 +181,10 @@ def _check_rule(name: str, rule: Any) -> None:
 def _parse(text: str) -> Any:
     from icalendar import Calendar
 
+    unfolded = re.sub(r"\r?\n[ \t]", "", text)
+    marked = _DURATION_LINE.sub(rf"\g<0>\r\n{_WRITTEN}:\1", unfolded)
     try:
-        calendars = Calendar.from_ical(text, multiple=True)
+        calendars = Calendar.from_ical(marked, multiple=True)
     except Exception as error:  # noqa: BLE001 - the library lets through whatever its parts raise
         raise MalformedValueError(f"not an iCalendar file: {error}") from None
     if len(calendars) != 1 or calendars[0].name != "VCALENDAR":
@@ -197,13 +228,23 @@ def _occurrences(text: str, summary: str | None, number: int) -> frozenset[_Even
 def _moments(event: Any) -> tuple[_Moment, _Moment]:
     """Start and end of an event; without either end or duration a day lasts a day, a time no time."""
     start = event["DTSTART"].dt
+    if _WRITTEN in event:
+        return _moment(start), _after(_moment(start), str(event[_WRITTEN]))
     if "DTEND" in event:
         end = event["DTEND"].dt
-    elif "DURATION" in event:
-        end = start + event["DURATION"].dt
     else:
         end = start if isinstance(start, datetime) else start + timedelta(days=1)
     return _moment(start), _moment(end)
+
+
+def _after(start: _Moment, duration: str) -> _Moment:
+    """The end of an event of a DURATION (RFC 5545, 3.3.6)."""
+    match = _DURATION.fullmatch(duration.strip())
+    if match is None:
+        raise MalformedValueError(f"not a duration: {duration}")
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    exact = hours * 3_600 + minutes * 60 + seconds
+    return _Moment(start.zone, start.seconds + (7 * weeks + days) * DAY, exact)
 
 
 def _moment(value: date | datetime) -> _Moment:

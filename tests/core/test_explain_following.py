@@ -1,0 +1,43 @@
+from app.core.decision import Question
+from app.core.engine import Engine
+from app.core.explain import message
+from app.core.instant import parse_instant
+from app.core.wallclock import zone
+from app.policies.load import load
+from app.policies.source import Snapshot
+
+POLICIES = """version: 1
+timezone: Europe/Amsterdam
+policies:
+  - {id: friday, title: Friday, reason: x, when: [{weekly: {from: fri 14:00, to: mon 08:00}}]}
+  - {id: closing, title: The books are closed, reason: x, when: [{dates: {from: 2026-11-29, to: 2026-12-02}}]}
+  - {id: never, title: Elsewhere, reason: x, when: [{dates: {from: 2027-11-29, to: 2027-12-02}}]}
+"""
+
+
+def engine() -> Engine:
+    return load(Snapshot.of(POLICIES)).engine
+
+
+def test_what_prolongs_a_freeze_is_named() -> None:
+    decision = engine().decide(Question("api"), parse_instant("2026-11-27T13:00:00Z"))
+    assert [stretch.rule.id for stretch in decision.blocking] == ["friday"]
+    assert [stretch.rule.id for stretch in decision.following] == ["closing"]
+    assert message(decision, zone("Europe/Amsterdam")) == (
+        "api may not be deployed to production: Friday; then The books are closed. "
+        "Opens Thu 3 Dec 00:00 CET, in 5 d 10 h."
+    )
+
+
+def test_where_nothing_follows_nothing_is_said_of_it() -> None:
+    decision = engine().decide(Question("api"), parse_instant("2026-12-04T13:00:00Z"))
+    assert decision.following == ()
+    assert "then" not in message(decision, zone("Europe/Amsterdam"))
+
+
+def test_the_present_is_remembered_all_the_same() -> None:
+    decided = engine()
+    at = parse_instant("2026-11-27T13:00:00Z")
+    scope = decided.scope("api", "production", "normal")
+    decided.decide(Question("api"), at)
+    assert scope._present.start <= at < scope._present.end
