@@ -79,8 +79,8 @@ tell() {
 
 case ${GATE_WAIT_MINUTES:-0} in
     *[!0-9]* | ?????*)
-        tell false "" "wait-minutes is a number of minutes, 9999 at most."
-        printf '::error title=Deploy stopped::wait-minutes is a number of minutes, 9999 at most.\n'
+        tell false "" "wait is a number of minutes, 9999 at most."
+        printf '::error title=Deploy stopped::wait is a number of minutes, 9999 at most.\n'
         exit 1
         ;;
 esac

@@ -1,5 +1,6 @@
 """Who may do what: every route, method and role, from the OpenAPI document."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from app.main import create_app
 from app.settings import Settings
 from tests.api.conftest import POLICIES, bearer, key_for
 from tests.api.fakes import FakeClock
+from tests.identity.issuer import AUDIENCE, LocalIssuer
 
 NOW = 1_795_784_700
 
@@ -111,6 +113,44 @@ def test_each_route_lets_in_whom_it_should(
         assert reply.status_code == 403
     else:
         assert reply.status_code in (200, 404, 422), reply.text
+
+
+def test_an_identity_token_of_a_ci_system_is_a_caller_like_any_other(tmp_path: Path) -> None:
+    issuer = LocalIssuer()
+    issuer.add_key("one")
+    rule = {"claims": {"repository": "acme/checkout"}, "role": "ci", "services": ["checkout"]}
+    told = {"issuers": [{"issuer": issuer.url, "audience": AUDIENCE, "rules": [rule]}]}
+    (tmp_path / "identity.yaml").write_text(json.dumps(told))
+    (tmp_path / "policies.yaml").write_text("version: 1\npolicies: []\n")
+    settings = Settings(
+        policies=tmp_path / "policies.yaml", anonymous_role="none", identity=tmp_path / "identity.yaml"
+    )
+    with TestClient(create_app(settings, clock=FakeClock(NOW))) as client:
+        good, forged = bearer(issuer.token()), bearer(issuer.token(repository="acme/other"))
+        claimed = client.post("/can-deploy", json={"service": "checkout"}, headers=good)
+        assert claimed.status_code == 200
+        assert client.post("/can-deploy", json={"service": "api"}, headers=good).status_code == 403
+        assert client.get("/overrides", headers=good).status_code == 403
+        assert client.get("/status", headers=forged).status_code == 401
+        shown = client.get(f"/decisions/{claimed.json()['decision_id']}", headers=good).json()
+        assert shown["caller"] == "github:acme/checkout@alice"
+        issuer.close()
+        # The issuer is gone, and its keys are remembered.
+        assert client.get("/status", headers=good).status_code == 200
+
+
+def test_an_issuer_that_cannot_be_reached_is_503_and_no_refusal(tmp_path: Path) -> None:
+    issuer = LocalIssuer()
+    issuer.add_key("one")
+    issuer.close()
+    rule = {"claims": {"repository": "acme/checkout"}, "role": "ci"}
+    told = {"issuers": [{"issuer": issuer.url, "audience": AUDIENCE, "rules": [rule]}]}
+    (tmp_path / "identity.yaml").write_text(json.dumps(told))
+    (tmp_path / "policies.yaml").write_text("version: 1\npolicies: []\n")
+    settings = Settings(policies=tmp_path / "policies.yaml", identity=tmp_path / "identity.yaml")
+    with TestClient(create_app(settings, clock=FakeClock(NOW))) as client:
+        reply = client.post("/can-deploy", json={"service": "checkout"}, headers=bearer(issuer.token()))
+        assert reply.status_code == 503
 
 
 @pytest.mark.parametrize(

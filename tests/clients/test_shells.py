@@ -47,8 +47,10 @@ class Result(NamedTuple):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     status, body, requests = 200, "", list[bytes]()
+    keys: list[str | None]
 
     def do_POST(self) -> None:
+        self.keys.append(self.headers["Idempotency-Key"])
         self.requests.append(self.rfile.read(int(self.headers["Content-Length"])))
         content = self.body.encode()
         self.send_response(self.status)
@@ -66,18 +68,19 @@ class Fake(NamedTuple):
     url: str
     answer: Callable[[int, str], None]
     requests: list[bytes]
+    keys: list[str | None]
 
 
 @pytest.fixture
 def fake() -> Iterator[Fake]:
-    handler = type("Handler", (_Handler,), {"requests": []})
+    handler = type("Handler", (_Handler,), {"requests": [], "keys": []})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def answer(status: int, body: str) -> None:
         handler.status, handler.body = status, body  # type: ignore[attr-defined]
 
-    yield Fake(f"http://127.0.0.1:{server.server_port}", answer, handler.requests)  # type: ignore[attr-defined]
+    yield Fake(f"http://127.0.0.1:{server.server_port}", answer, handler.requests, handler.keys)  # type: ignore[attr-defined]
     server.shutdown()
     server.server_close()
 
@@ -234,3 +237,32 @@ def test_the_real_gate_allows_and_denies(client: Client, tmp_path: Path) -> None
         assert denied.status != 0
         assert "All is frozen" in denied.printed
         assert client(gate.url, tmp_path, change="rollback").status == 0
+
+
+@pytest.mark.parametrize("client", [github, gitlab])
+def test_each_run_of_a_step_has_a_key_of_its_own(
+    fake: Fake, tmp_path: Path, client: Callable[..., Result]
+) -> None:
+    fake.answer(200, ALLOW)
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert client(fake.url, folder).status == 0
+    assert None not in fake.keys
+    assert len(set(fake.keys)) == 3
+
+
+@pytest.mark.parametrize("minutes", ["abc", "1.5", "-1", "99999"])
+def test_a_wait_that_is_no_number_of_minutes_stops_the_deploy_and_says_so(
+    fake: Fake, tmp_path: Path, minutes: str
+) -> None:
+    fake.answer(200, ALLOW)
+    result = github(fake.url, tmp_path, wait=minutes)
+    assert result.status == 1
+    assert "allowed=false" in result.outputs
+    assert "::error" in result.printed
+
+
+def test_a_wait_with_a_leading_zero_is_taken_as_it_reads(fake: Fake, tmp_path: Path) -> None:
+    fake.answer(200, ALLOW)
+    assert github(fake.url, tmp_path, wait="08").status == 0

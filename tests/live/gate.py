@@ -33,9 +33,11 @@ def start(policies: Path, database: str | Path, **environment: str) -> Gate:
         text=True,
     )
     assert process.stderr is not None
-    line = process.stderr.readline()
-    found = re.search(r"http://\S+:\d+", line)
-    assert found, line + process.stderr.read()
+    said = ""
+    while (found := re.search(r"http://\S+:\d+", said)) is None:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
     return Gate(process, found[0])
 
 

@@ -1,0 +1,33 @@
+import asyncio
+import threading
+
+import pytest
+
+from app.server.shared import Shared
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_many_ask_for_at_once_is_done_once() -> None:
+    done: list[int] = []
+    go = threading.Event()
+
+    def work() -> bytes:
+        go.wait(10)
+        done.append(1)
+        return b"state"
+
+    shared = Shared()
+    asking = [asyncio.create_task(shared.get(("a", 1), work)) for _ in range(20)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    go.set()
+    assert await asyncio.gather(*asking[1:]) == [b"state"] * 19
+    assert len(done) == 1
+
+
+async def test_another_second_is_another_question_and_old_ones_are_forgotten() -> None:
+    shared = Shared()
+    for number in range(100):
+        assert await shared.get(number, lambda n=number: str(n).encode()) == str(number).encode()  # type: ignore[misc]
+    assert len(shared._tasks) <= 8
