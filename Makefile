@@ -47,6 +47,7 @@ bench: .venv/dev
 	$(BIN)/python -m bench.engine
 	$(BIN)/python -m bench.load
 	$(BIN)/python -m bench.serve
+	$(BIN)/python -m bench.operations
 
 schema: .venv/dev
 	$(BIN)/python -m app.policies.schema

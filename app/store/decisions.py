@@ -8,7 +8,7 @@ from app.store.connection import Connection
 from app.store.records import DecisionFilter, StoredDecision
 from app.store.tables import decisions, events
 
-_Query = Select[tuple[int, int, str, str]]
+_Query = Select[tuple[int]]
 
 _STORED: Final = select(events.c.seq, events.c.at, events.c.actor, events.c.data).join(
     decisions, decisions.c.seq == events.c.seq
@@ -38,9 +38,16 @@ def newest(
     connection: Connection, wanted: DecisionFilter, before: int | None, most: int
 ) -> list[StoredDecision]:
     """Decisions, newest first; those recorded before a place in the record, if one is given."""
-    query = _filtered(_STORED, wanted).order_by(decisions.c.seq.desc()).limit(most)
+    places = _filtered(select(decisions.c.seq), wanted).order_by(decisions.c.seq.desc()).limit(most)
     if before is not None:
-        query = query.where(decisions.c.seq < before)
+        places = places.where(decisions.c.seq < before)
+    # Their places first, then the events: a database that joins before it limits reads half the record.
+    page = places.subquery()
+    query = (
+        select(events.c.seq, events.c.at, events.c.actor, events.c.data)
+        .join(page, page.c.seq == events.c.seq)
+        .order_by(events.c.seq.desc())
+    )
     return [StoredDecision._make(row) for row in connection.rows(query)]
 
 
