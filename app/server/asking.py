@@ -4,7 +4,6 @@ Credentials come as ``Authorization: Bearer …``: an API key, or the identity t
 Without any, a caller has the role that the settings give to everybody.
 """
 
-import asyncio
 import logging
 from http import HTTPStatus
 from typing import Any, Final
@@ -22,7 +21,6 @@ from app.server.problems import RefusedError
 _NO_GOOD: Final = "these credentials are no good"
 
 _logger: Final = logging.getLogger("freezegate")
-_noting: Final[set[asyncio.Task[None]]] = set()
 
 
 async def authorised(request: Request, role: Role) -> Caller:
@@ -39,7 +37,7 @@ async def authorised(request: Request, role: Role) -> Caller:
         return caller
     if not caller.name:
         raise UnauthenticatedError(f"this needs the role {role.value}; send credentials that have it")
-    _note_refusal(here, request, caller.name, f"needs the role {role.value}")
+    await _note_refusal(here, request, caller.name, f"needs the role {role.value}")
     raise ForbiddenError(f"this needs the role {role.value}")
 
 
@@ -66,7 +64,7 @@ async def _caller(request: Request, here: Context) -> Caller:
     if key is None:
         raise _failed(request, here, _NO_GOOD)
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= here.clock.now()):
-        _note_refusal(here, request, key.name, "the key was revoked or has expired")
+        await _note_refusal(here, request, key.name, "the key was revoked or has expired")
         raise _failed(request, here, _NO_GOOD)
     return caller_of(key)
 
@@ -97,22 +95,16 @@ def _address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _note_refusal(here: Context, request: Request, name: str, why: str) -> None:
-    """Put it into the record that somebody known was refused; the answer does not wait for that."""
+async def _note_refusal(here: Context, request: Request, name: str, why: str) -> None:
+    """Put it into the record that somebody known was refused; refused they are in any case."""
     route = getattr(request.scope.get("route"), "path", "")
     event = happened(
         here.clock.microseconds(), Kind.REQUEST_REFUSED, name, method=request.method, route=route, why=why
     )
-
-    async def note() -> None:
-        try:
-            await here.store.write(lambda transaction: transaction.append(event))
-        except StoreUnavailableError:
-            _logger.warning("a refused request of %s could not be put into the record", name)
-
-    task = asyncio.create_task(note())
-    _noting.add(task)
-    task.add_done_callback(_noting.discard)
+    try:
+        await here.store.write(lambda transaction: transaction.append(event))
+    except StoreUnavailableError:
+        _logger.warning("a refused request of %s could not be put into the record", name)
 
 
 def needs(role: Role) -> dict[str, Any]:
