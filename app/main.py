@@ -23,7 +23,7 @@ from app.gate.claim import Claims
 from app.gate.freezes import Freezes
 from app.gate.in_force import LoadFailure, Policies
 from app.gate.overrides import Overrides
-from app.gate.record import note_policies
+from app.gate.record import Record
 from app.gate.replica import Replica
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders, read_identity_file
@@ -138,6 +138,7 @@ def _context(
         claims=Claims(store, clock, replica),
         overrides=Overrides(store, clock, replica),
         freezes=Freezes(store, clock, replica),
+        record=Record(store, clock),
         metrics=metrics,
         recent=recent,
         shared=Shared(),
@@ -203,7 +204,7 @@ def _look(context: Context) -> None:
 
 def _remember(context: Context) -> None:
     """Keep the policies in force, so that what they decide can be evaluated again; tell of their load."""
-    context.store.transact(note_policies(context.policies.in_force, context.clock.microseconds()))
+    context.record.note_policies(context.policies.in_force)
 
 
 app: Final = create_app()

@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from app.gate.record import Verification, events, verify
+from app.gate.record import Verification
 from app.identity.caller import Role
 from app.server.asking import authorised, needs
 from app.server.context import context
@@ -32,7 +32,7 @@ async def list_events(request: Request) -> Response:
     await authorised(request, Role.ADMIN)
     query = read_query(request, PageQuery)
     before = place(query.cursor)
-    page = await context(request).store.read(lambda view: events(view, before, query.limit))
+    page = await context(request).record.events(before, query.limit)
     return JSONResponse({"events": page.items, "next": page.next}, headers=_NO_STORE)
 
 
@@ -48,7 +48,7 @@ async def verify_record(request: Request) -> Response:
     read_query(request, Strict)
     without_deadline(request)
     async with _one_at_a_time:
-        found = await asyncio.to_thread(verify, context(request).store.look)
+        found = await context(request).record.verify()
     return JSONResponse(_described(found), headers=_NO_STORE)
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import Field
 
 from app.gate.errors import UnknownRecordError
-from app.gate.record import Page, decision, decisions
+from app.gate.record import Page
 from app.identity.caller import Role
 from app.server.asking import authorised, needs
 from app.server.context import Context, context
@@ -91,12 +91,12 @@ async def show(request: Request, decision_id: str) -> Response:
     read_query(request, Strict)
     if _ID.fullmatch(decision_id) is None:
         raise UnknownRecordError("there is no decision of that id")
-    found = await context(request).store.read(lambda view: decision(view, decision_id))
+    found = await context(request).record.decision(decision_id)
     return JSONResponse(found, headers=_NO_STORE)
 
 
 async def _page(here: Context, wanted: DecisionFilter, before: int | None, most: int) -> Page:
-    return await here.store.read(lambda view: decisions(view, wanted, before, most))
+    return await here.record.decisions(wanted, before, most)
 
 
 async def _all_of_it(here: Context, wanted: DecisionFilter, page: Page) -> AsyncIterator[dict[str, Any]]:

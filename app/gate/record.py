@@ -1,24 +1,29 @@
 """The record: read page by page, and proved whole."""
 
+import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
+from app.clock import Clock
 from app.core.audit import Checkpoint, Fault, Link, Verifier
 from app.core.instant import format_instant
-from app.gate.errors import UnknownRecordError
+from app.gate.errors import StoreUnavailableError, UnknownRecordError
 from app.gate.happened import Kind, happened
 from app.gate.in_force import InForce
 from app.gate.versions import holidays_version, tzdata_version
 from app.store.records import DecisionFilter, PolicyRevision, StoredDecision
 
 if TYPE_CHECKING:
+    from app.store.store import Store
     from app.store.transaction import Transaction
     from app.store.view import View
 
 Found = TypeVar("Found")
 
+_logger: Final = logging.getLogger("freezegate")
 _PROGRESS_EVERY: Final = 50_000
 _TOGETHER: Final = 5_000
 _FAR: Final = 2**62
@@ -47,6 +52,49 @@ class Verification(NamedTuple):
     """How many were looked at and found right."""
     head: Checkpoint
     fault: Fault | None
+
+
+class Record:
+    """The record of a running gate."""
+
+    def __init__(self, store: "Store", clock: Clock) -> None:
+        """Read `store`; what is noted is noted by the time of `clock`."""
+        self._store = store
+        self._clock = clock
+
+    async def decisions(self, wanted: DecisionFilter, before: int | None, most: int) -> Page:
+        """Recorded decisions, newest first, from a place in the record backwards."""
+        return await self._store.read(lambda view: decisions(view, wanted, before, most))
+
+    async def decision(self, decision_id: str) -> dict[str, Any]:
+        """A recorded decision.
+
+        Raises:
+            UnknownRecordError: there is none of that id.
+        """
+        return await self._store.read(lambda view: decision(view, decision_id))
+
+    async def events(self, before: int | None, most: int) -> Page:
+        """Events, newest first, from a place in the record backwards."""
+        return await self._store.read(lambda view: events(view, before, most))
+
+    async def verify(self) -> Verification:
+        """Go along the whole record, in a thread."""
+        return await asyncio.to_thread(verify, self._store.look)
+
+    def note_policies(self, in_force: InForce) -> None:
+        """Keep the policies in force, and put their load into the record if it is news; at once."""
+        self._store.transact(note_policies(in_force, self._clock.microseconds()))
+
+    async def note_refusal(self, name: str, method: str, route: str, why: str) -> None:
+        """Put it into the record that somebody known was refused; refused they are in any case."""
+        event = happened(
+            self._clock.microseconds(), Kind.REQUEST_REFUSED, name, method=method, route=route, why=why
+        )
+        try:
+            await self._store.write(lambda transaction: transaction.append(event))
+        except StoreUnavailableError:
+            _logger.warning("a refused request of %s could not be put into the record", name)
 
 
 def decisions(view: "View", wanted: DecisionFilter, before: int | None, most: int) -> Page:

@@ -4,14 +4,12 @@ Credentials come as ``Authorization: Bearer …``: an API key, or the identity t
 Without any, a caller has the role that the settings give to everybody.
 """
 
-import logging
 from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.requests import Request
 
-from app.gate.errors import ForbiddenError, StoreUnavailableError, UnauthenticatedError
-from app.gate.happened import Kind, happened
+from app.gate.errors import ForbiddenError, UnauthenticatedError
 from app.gate.replica import caller_of
 from app.identity.caller import ANONYMOUS, Caller, Role
 from app.identity.credentials import digest, is_key
@@ -19,8 +17,6 @@ from app.server.context import Context, context
 from app.server.problems import RefusedError
 
 _NO_GOOD: Final = "these credentials are no good"
-
-_logger: Final = logging.getLogger("freezegate")
 
 
 async def authorised(request: Request, role: Role) -> Caller:
@@ -96,15 +92,8 @@ def _address(request: Request) -> str:
 
 
 async def _note_refusal(here: Context, request: Request, name: str, why: str) -> None:
-    """Put it into the record that somebody known was refused; refused they are in any case."""
     route = getattr(request.scope.get("route"), "path", "")
-    event = happened(
-        here.clock.microseconds(), Kind.REQUEST_REFUSED, name, method=request.method, route=route, why=why
-    )
-    try:
-        await here.store.write(lambda transaction: transaction.append(event))
-    except StoreUnavailableError:
-        _logger.warning("a refused request of %s could not be put into the record", name)
+    await here.record.note_refusal(name, request.method, route, why)
 
 
 def needs(role: Role) -> dict[str, Any]:

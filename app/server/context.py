@@ -9,6 +9,7 @@ from app.gate.claim import Claims
 from app.gate.freezes import Freezes
 from app.gate.in_force import Policies
 from app.gate.overrides import Overrides
+from app.gate.record import Record
 from app.gate.replica import Replica
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders
@@ -30,6 +31,7 @@ class Context:
     claims: Claims
     overrides: Overrides
     freezes: Freezes
+    record: Record
     metrics: Metrics
     recent: RecentAnswers
     shared: Shared
