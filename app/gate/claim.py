@@ -234,6 +234,7 @@ def _written(draft: _Draft, use: Use | None) -> _Written:
         idempotency_key=claim.idempotency_key,
         fingerprint=None if claim.idempotency_key is None else claim.fingerprint,
         policy_revision=draft.in_force.revision,
+        blocking=",".join(stretch.rule.id for stretch in decision.blocking) or None,
     )
     data = f'{{"answer": {text}, {json.dumps(rest)[1:]}'
     event = Event(draft.microseconds, Kind.DECISION.value, claim.caller.name, data)

@@ -19,6 +19,9 @@ class Kind(StrEnum):
     FREEZE_LIFTED = "freeze-lifted"
     KEY_CREATED = "key-created"
     KEY_REVOKED = "key-revoked"
+    OUTCOME_REPORTED = "outcome-reported"
+    SESSION_OPENED = "session-opened"
+    SESSION_CLOSED = "session-closed"
     POLICIES_LOADED = "policies-loaded"
     REQUEST_REFUSED = "request-refused"
 

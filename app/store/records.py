@@ -35,6 +35,8 @@ class DecisionRow(NamedTuple):
     fingerprint: str | None
     """Of the request, so that a key that comes back with another one is noticed; None without a key."""
     policy_revision: str
+    blocking: str | None = None
+    """The ids of what vetoed, joined by commas, whether or not a token lifted it."""
 
 
 class StoredDecision(NamedTuple):
@@ -68,6 +70,32 @@ class PolicyRevision(NamedTuple):
     revision: str
     first_loaded_at: int
     sources: str
+
+
+class OutcomeRow(NamedTuple):
+    """How a deploy went, as somebody reported it."""
+
+    decision_id: str
+    result: str
+    """``succeeded``, ``failed`` or ``rolled-back``."""
+    incident: str | None
+    reported_by: str
+    """Empty for an anonymous caller."""
+    reported_at: int
+    """In seconds."""
+
+
+class SessionRecord(NamedTuple):
+    """A session of the dashboard, without its secret; instants in seconds."""
+
+    id: str
+    key_id: str
+    """Of the API key that it was opened with."""
+    browser: str
+    """What the browser says it is."""
+    created_at: int
+    expires_at: int
+    revoked_at: int | None
 
 
 class KeyRecord(NamedTuple):

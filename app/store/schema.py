@@ -9,9 +9,9 @@ from app.core.audit import GENESIS
 from app.store import connection as ours
 from app.store.database import Database
 from app.store.errors import StoreUnavailableError
-from app.store.tables import head, metadata, schema_version
+from app.store.tables import head, metadata, schema_version, sender
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest migration; a test holds it against the folder."""
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -84,3 +84,6 @@ def _create(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
     connection.execute(insert(schema_version).values(version_num=HEAD))
     connection.execute(insert(head).values(id=1, seq=0, hash=GENESIS, freezes_version=0, keys_version=0))
+    connection.execute(
+        insert(sender).values(id=1, holder="", held_until=0, seq=0, looked_until=0, frozen_since="{}")
+    )

@@ -84,6 +84,8 @@ decisions: Final = Table(
     Column("fingerprint", String(64)),
     # A decision whose policies were not kept could not be evaluated again: the database refuses it.
     Column("policy_revision", String(80), ForeignKey(policy_revisions.c.revision), nullable=False),
+    # The ids of what vetoed, whether or not a token lifted it; joined by commas.
+    Column("blocking", Text),
 )
 
 HAS_KEY: Final = "idempotency_key IS NOT NULL"
@@ -98,6 +100,21 @@ Index(
     postgresql_where=text(HAS_KEY),
 )
 Index("decisions_service", decisions.c.service, decisions.c.seq)
+Index("decisions_at", decisions.c.at)
+
+outcomes: Final = Table(
+    "outcomes",
+    metadata,
+    # The place of its event in the record: of several reports on one deploy, the last one counts.
+    Column("seq", _SEQ, primary_key=True, autoincrement=False),
+    Column("decision_id", String(40), ForeignKey(decisions.c.id), nullable=False),
+    Column("result", String(16), nullable=False),
+    Column("incident", Text),
+    Column("reported_by", String(256), nullable=False),
+    Column("reported_at", BigInteger, nullable=False),
+)
+
+Index("outcomes_decision", outcomes.c.decision_id, outcomes.c.seq)
 
 overrides: Final = Table(
     "overrides",
@@ -169,6 +186,62 @@ keys: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
+)
+
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    # A session can do what its key can, for as long as its key can.
+    Column("key_id", String(40), ForeignKey(keys.c.id), nullable=False),
+    Column("browser", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+
+Index("sessions_key", sessions.c.key_id)
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("receiver", String(64), nullable=False),
+    # Names what it tells of: two replicas that notice the same thing tell it once.
+    Column("key", String(200), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("sent_at", BigInteger),
+    Column("given_up_at", BigInteger),
+    Column("last_error", Text),
+)
+
+Index("outbox_key", outbox.c.receiver, outbox.c.key, unique=True)
+
+WAITING: Final = "sent_at IS NULL AND given_up_at IS NULL"
+
+Index(
+    "outbox_waiting",
+    outbox.c.receiver,
+    outbox.c.id,
+    sqlite_where=text(WAITING),
+    postgresql_where=text(WAITING),
+)
+
+sender: Final = Table(
+    "sender",
+    metadata,
+    # One row: which replica sends notifications, and up to where it has looked for something to tell.
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("holder", String(64), nullable=False),
+    Column("held_until", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("looked_until", BigInteger, nullable=False),
+    # JSON: since when each environment is frozen.
+    Column("frozen_since", Text, nullable=False),
 )
 
 schema_version: Final = Table(

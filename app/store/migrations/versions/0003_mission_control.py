@@ -1,0 +1,107 @@
+"""How deploys went, sessions of the dashboard, and the outbox of notifications."""
+
+import json
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+_SEQ = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TOGETHER = 1_000
+
+
+def upgrade() -> None:
+    """Create the tables; find out of the decisions before what blocked in each."""
+    op.add_column("decisions", sa.Column("blocking", sa.Text))
+    op.create_index("decisions_at", "decisions", ["at"])
+    _create_outcomes()
+    _create_sessions()
+    _create_outbox()
+    connection = op.get_bind()
+    _fill_blocking(connection)
+    sender = sa.table("sender", *map(sa.column, _SENDER))
+    connection.execute(sa.insert(sender).values(dict(zip(_SENDER, (1, "", 0, 0, 0, "{}"), strict=True))))
+
+
+_SENDER = ("id", "holder", "held_until", "seq", "looked_until", "frozen_since")
+
+
+def _create_outcomes() -> None:
+    op.create_table(
+        "outcomes",
+        sa.Column("seq", _SEQ, primary_key=True, autoincrement=False),
+        sa.Column("decision_id", sa.String(40), sa.ForeignKey("decisions.id"), nullable=False),
+        sa.Column("result", sa.String(16), nullable=False),
+        sa.Column("incident", sa.Text),
+        sa.Column("reported_by", sa.String(256), nullable=False),
+        sa.Column("reported_at", sa.BigInteger, nullable=False),
+    )
+    op.create_index("outcomes_decision", "outcomes", ["decision_id", "seq"])
+
+
+def _create_sessions() -> None:
+    op.create_table(
+        "sessions",
+        sa.Column("id", sa.String(40), primary_key=True),
+        sa.Column("digest", sa.String(64), nullable=False, unique=True),
+        sa.Column("key_id", sa.String(40), sa.ForeignKey("keys.id"), nullable=False),
+        sa.Column("browser", sa.Text, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
+        sa.Column("revoked_at", sa.BigInteger),
+    )
+    op.create_index("sessions_key", "sessions", ["key_id"])
+
+
+def _create_outbox() -> None:
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.String(40), primary_key=True),
+        sa.Column("receiver", sa.String(64), nullable=False),
+        sa.Column("key", sa.String(200), nullable=False),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("due_at", sa.BigInteger, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("sent_at", sa.BigInteger),
+        sa.Column("given_up_at", sa.BigInteger),
+        sa.Column("last_error", sa.Text),
+    )
+    op.create_index("outbox_key", "outbox", ["receiver", "key"], unique=True)
+    waiting = sa.text("sent_at IS NULL AND given_up_at IS NULL")
+    op.create_index(
+        "outbox_waiting", "outbox", ["receiver", "id"], sqlite_where=waiting, postgresql_where=waiting
+    )
+    op.create_table(
+        "sender",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("holder", sa.String(64), nullable=False),
+        sa.Column("held_until", sa.BigInteger, nullable=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("looked_until", sa.BigInteger, nullable=False),
+        sa.Column("frozen_since", sa.Text, nullable=False),
+    )
+
+
+def _fill_blocking(connection: sa.Connection) -> None:
+    decisions = sa.table("decisions", sa.column("seq"), sa.column("blocking"))
+    events = sa.table("events", *map(sa.column, ("seq", "kind", "data")))
+    after = 0
+    while True:
+        page = connection.execute(
+            sa.select(events.c.seq, events.c.data)
+            .where(events.c.kind == "decision", events.c.seq > after)
+            .order_by(events.c.seq)
+            .limit(_TOGETHER)
+        ).all()
+        if not page:
+            return
+        for seq, data in page:
+            blocking = ",".join(each["id"] for each in json.loads(data)["answer"].get("blocking", ()))
+            if blocking:
+                connection.execute(
+                    sa.update(decisions).where(decisions.c.seq == seq).values(blocking=blocking)
+                )
+        after = page[-1].seq
