@@ -25,6 +25,7 @@ from app.gate.in_force import LoadFailure, Policies
 from app.gate.overrides import Overrides
 from app.gate.record import Record
 from app.gate.replica import Replica
+from app.gate.sessions import Sessions
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders, read_identity_file
 from app.policies.source import Source
@@ -139,6 +140,7 @@ def _context(
         overrides=Overrides(store, clock, replica),
         freezes=Freezes(store, clock, replica),
         record=Record(store, clock),
+        sessions=Sessions(store, clock, replica),
         metrics=metrics,
         recent=recent,
         shared=Shared(),

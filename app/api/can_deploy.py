@@ -97,7 +97,7 @@ async def ask(request: Request) -> Response:
     )
     if here.replica.degraded_since is not None:
         answered.headers.append(_DEGRADED)
-    if "authorization" not in request.headers:
+    if "authorization" not in request.headers and "cookie" not in request.headers:
         here.recent.keep(request.scope["query_string"], (now, in_force), answered)
     return _respond(request, here, answered, "question")
 

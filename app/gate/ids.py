@@ -10,7 +10,7 @@ def new_id(kind: str, microseconds: int) -> str:
     """A new id, in the order of time: 48 bits of milliseconds and 80 random ones, in base 32.
 
     Args:
-        kind: three letters that say what it is the id of: ``dec``, ``ovr``, ``frz``, ``key``.
+        kind: three letters that say what it is the id of: ``dec``, ``ovr``, ``frz``, ``key``, ``ses``.
         microseconds: now, since the Unix epoch.
     """
     number = (microseconds // 1_000) << 80 | int.from_bytes(os.urandom(10))

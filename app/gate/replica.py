@@ -38,6 +38,8 @@ class Replica:
         self._freezes_version = -1
         self._keys_version = -1
         self._looked_for_a_key_at = 0
+        self.seq = 0
+        """Where the record ended at the last look."""
         self.degraded_since: int | None = None
         """Since when the store can't be reached; None while it can."""
 
@@ -66,6 +68,10 @@ class Replica:
         """The API key of a hash; whether it is still good is the caller's to look at."""
         return self._keys.get(digest)
 
+    def key_of_id(self, key_id: str) -> KeyRecord | None:
+        """The API key of an id."""
+        return next((key for key in self._keys.values() if key.id == key_id), None)
+
     async def key_made_since(self, digest: str) -> KeyRecord | None:
         """The API key of a hash that may have been made just now; looks once a second at most."""
         now = self._clock.now()
@@ -93,10 +99,11 @@ class Replica:
             freezes = view.freezes_after(self._clock.now() - _PAST)
         if head.keys_version != self._keys_version:
             keys = view.keys_by_digest()
-        return head.freezes_version, freezes, head.keys_version, keys
+        return head.seq, head.freezes_version, freezes, head.keys_version, keys
 
     def _take(self, news: "_News") -> None:
-        freezes_version, freezes, keys_version, keys = news
+        seq, freezes_version, freezes, keys_version, keys = news
+        self.seq = max(self.seq, seq)
         if freezes is not None and freezes_version >= self._freezes_version:
             self._policies.use_freezes(freezes, freezes_version)
             self._freezes_version = freezes_version
@@ -105,7 +112,7 @@ class Replica:
 
 
 if TYPE_CHECKING:
-    _News = tuple[int, list[Freeze] | None, int, dict[str, KeyRecord] | None]
+    _News = tuple[int, int, list[Freeze] | None, int, dict[str, KeyRecord] | None]
 
 
 def caller_of(key: KeyRecord) -> Caller:

@@ -33,7 +33,9 @@ class Caller(NamedTuple):
     services: tuple[str, ...] | None = None
     """The services, or patterns of them, that a caller of role ci is restricted to."""
     key_id: str | None = None
-    """Of the API key that was presented."""
+    """Of the API key that was presented, or that the session was opened with."""
+    session_id: str | None = None
+    """Of the session, where the caller is a person in a browser."""
 
     def may(self, role: Role) -> bool:
         """Whether the caller may do what needs `role`."""

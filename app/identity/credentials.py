@@ -1,11 +1,12 @@
-"""API keys and override tokens: made here, recognised here, and stored nowhere but as a hash.
+"""API keys, override tokens and session secrets: made and recognised here, and stored only as a hash.
 
-Both are a prefix, 192 random bits in base 62, and a checksum: so that a scanner finds them in a
+Each is a prefix, 192 random bits in base 62, and a checksum: so that a scanner finds them in a
 repository, and a mistyped one is refused without asking the database. The hash is a plain SHA-256:
 slow hashes are for what people choose.
 """
 
 import hashlib
+import hmac
 import re
 import secrets
 import zlib
@@ -13,6 +14,7 @@ from typing import Final
 
 KEY_PREFIX: Final = "fzk_"
 TOKEN_PREFIX: Final = "fzo_"  # noqa: S105 - how every one of them begins
+SESSION_PREFIX: Final = "fzs_"
 
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_BYTES: Final = 24
@@ -21,7 +23,7 @@ _RANDOM_WIDTH: Final = 33
 _CHECK_WIDTH: Final = 6
 """62⁶ is more than 2³²."""
 _FORM: Final = re.compile(
-    rf"({KEY_PREFIX}|{TOKEN_PREFIX})[0-9A-Za-z]{{{_RANDOM_WIDTH}}}([0-9A-Za-z]{{{_CHECK_WIDTH}}})"
+    rf"({KEY_PREFIX}|{TOKEN_PREFIX}|{SESSION_PREFIX})[0-9A-Za-z]{{{_RANDOM_WIDTH}}}([0-9A-Za-z]{{{_CHECK_WIDTH}}})"
 )
 
 
@@ -33,6 +35,16 @@ def new_key() -> str:
 def new_token() -> str:
     """A new override token; shown once, to whoever granted it."""
     return _new(TOKEN_PREFIX)
+
+
+def new_session() -> str:
+    """A new session secret; it lives in the cookie of one browser."""
+    return _new(SESSION_PREFIX)
+
+
+def is_session(text: str) -> bool:
+    """Whether a text has the form of a session secret, and its checksum fits."""
+    return text.startswith(SESSION_PREFIX) and _is_whole(text)
 
 
 def is_key(text: str) -> bool:
@@ -48,6 +60,16 @@ def is_token(text: str) -> bool:
 def digest(secret: str) -> str:
     """What is stored of a key or token: its SHA-256, in hexadecimal."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
+
+
+def form_proof(session: str) -> str:
+    """What a form carries to prove that it came from a page of this session: an HMAC of its secret."""
+    return hmac.new(session.encode(), b"form", hashlib.sha256).hexdigest()
+
+
+def proves(given: str, session: str) -> bool:
+    """Whether a form carries the proof of a session; takes as long for any wrong one."""
+    return hmac.compare_digest(given.encode(errors="replace"), form_proof(session).encode())
 
 
 def _new(prefix: str) -> str:

@@ -1,7 +1,8 @@
 """Who is asking, and whether they may.
 
 Credentials come as ``Authorization: Bearer …``: an API key, or the identity token of a CI system.
-Without any, a caller has the role that the settings give to everybody.
+A browser has a session in a cookie; that counts for what only reads, and for the forms of pages,
+which prove where they come from. Without any, a caller has the role that the settings give to everybody.
 """
 
 from http import HTTPStatus
@@ -15,6 +16,11 @@ from app.identity.caller import ANONYMOUS, Caller, Role
 from app.identity.credentials import digest, is_key
 from app.server.context import Context, context
 from app.server.problems import RefusedError
+
+SESSION_COOKIE: Final = "freezegate_session"
+
+_READS: Final = frozenset({"GET", "HEAD"})
+"""What a page of somebody else's may let a browser send, cookies and all, without harm."""
 
 _NO_GOOD: Final = "these credentials are no good"
 
@@ -50,12 +56,32 @@ def limit_anonymous_claims(request: Request, caller: Caller) -> None:
 async def _caller(request: Request, here: Context) -> Caller:
     credentials = request.headers.getlist("authorization")
     if not credentials:
-        return ANONYMOUS._replace(role=here.anonymous_role)
+        session = await session_caller(request) if request.method in _READS else None
+        return session or ANONYMOUS._replace(role=here.anonymous_role)
     scheme, _, secret = credentials[0].partition(" ")
     if len(credentials) > 1 or scheme.lower() != "bearer":
         raise _failed(request, here, "send credentials once, as Authorization: Bearer …")
     if not is_key(secret):
         return await _identified(request, here, secret)
+    return await key_caller(request, secret)
+
+
+async def session_caller(request: Request) -> Caller | None:
+    """The caller of the session that a browser has; None without one that is good."""
+    secret = request.cookies.get(SESSION_COOKIE)
+    return None if secret is None else await context(request).sessions.caller(secret)
+
+
+async def key_caller(request: Request, secret: str) -> Caller:
+    """The caller of an API key.
+
+    Raises:
+        UnauthenticatedError: it is none, or no good any more.
+        RefusedError: too many tries of this address have failed.
+    """
+    here = context(request)
+    if not is_key(secret):
+        raise _failed(request, here, _NO_GOOD)
     key = here.replica.key(digest(secret)) or await here.replica.key_made_since(digest(secret))
     if key is None:
         raise _failed(request, here, _NO_GOOD)

@@ -11,6 +11,7 @@ from app.gate.in_force import Policies
 from app.gate.overrides import Overrides
 from app.gate.record import Record
 from app.gate.replica import Replica
+from app.gate.sessions import Sessions
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders
 from app.server.metrics import Metrics
@@ -32,6 +33,7 @@ class Context:
     overrides: Overrides
     freezes: Freezes
     record: Record
+    sessions: Sessions
     metrics: Metrics
     recent: RecentAnswers
     shared: Shared

@@ -6,9 +6,9 @@ from typing import Final, TypeVar
 from app.core.audit import Event
 from app.core.freeze import Freeze
 from app.core.override import Approval, Override, OverrideState
-from app.store import decisions, events, freezes, keys, overrides, policy_revisions
+from app.store import decisions, events, freezes, keys, overrides, policy_revisions, sessions
 from app.store.connection import Connection
-from app.store.records import DecisionRow, KeyRecord, PolicyRevision
+from app.store.records import DecisionRow, KeyRecord, PolicyRevision, SessionRecord
 from app.store.tables import decisions as decisions_table
 from app.store.view import View
 
@@ -142,6 +142,14 @@ class Transaction(View):
         revoked = self._change(lambda: keys.revoke(self._connection, key_id, now))
         self._head = self._head._replace(keys_version=self._head.keys_version + 1)
         return revoked
+
+    def add_session(self, session: SessionRecord, digest: str) -> None:
+        """Store a new session under the hash of its secret."""
+        self._change(lambda: sessions.add(self._connection, session, digest))
+
+    def revoke_session(self, session_id: str, now: int) -> bool:
+        """Revoke a session; False if somebody has already."""
+        return self._change(lambda: sessions.revoke(self._connection, session_id, now))
 
     def flush(self) -> None:
         """Write what has gathered; the last thing in a transaction."""

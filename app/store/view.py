@@ -3,9 +3,9 @@
 from app.core.audit import Link
 from app.core.freeze import Freeze
 from app.core.override import Override
-from app.store import decisions, events, freezes, keys, overrides, policy_revisions
+from app.store import decisions, events, freezes, keys, overrides, policy_revisions, sessions
 from app.store.connection import Connection
-from app.store.records import DecisionFilter, Head, KeyRecord, StoredDecision
+from app.store.records import DecisionFilter, Head, KeyRecord, SessionRecord, StoredDecision
 
 
 class View:
@@ -90,3 +90,15 @@ class View:
     def keys_by_digest(self) -> dict[str, KeyRecord]:
         """Every API key there ever was, by its hash."""
         return keys.by_digest(self._connection)
+
+    def session(self, session_id: str) -> SessionRecord | None:
+        """The session of an id."""
+        return sessions.find(self._connection, session_id)
+
+    def session_of_secret(self, digest: str) -> SessionRecord | None:
+        """The session of a secret, by the secret's hash."""
+        return sessions.of_digest(self._connection, digest)
+
+    def open_sessions(self, now: int, most: int) -> list[SessionRecord]:
+        """The sessions that have neither expired nor been revoked, newest first."""
+        return sessions.still_open(self._connection, now, most)

@@ -1,0 +1,124 @@
+"""Sessions: somebody in a browser shows an API key once, and a cookie stands for it from then on.
+
+A session may do what its key may, for as long as its key may, and for half a day at most.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from app.clock import Clock
+from app.core.instant import HOUR
+from app.gate.errors import ForbiddenError, StoreUnavailableError, UnknownRecordError
+from app.gate.happened import Kind, happened
+from app.gate.ids import new_id
+from app.gate.replica import Replica, caller_of
+from app.identity.caller import Caller, Role
+from app.identity.credentials import digest, is_session, new_session
+from app.store.records import SessionRecord
+
+if TYPE_CHECKING:
+    from app.store.store import Store
+    from app.store.transaction import Transaction
+
+LIFETIME: Final = 12 * HOUR
+"""Seconds that a session lasts: a working day and what follows it."""
+
+MOST_LISTED: Final = 200
+_MOST_SAID: Final = 200
+
+
+class Opened(NamedTuple):
+    """A session as it is listed."""
+
+    record: SessionRecord
+    name: str
+    """Of whom its key is for."""
+    role: str
+
+
+class Sessions:
+    """The use cases of sessions."""
+
+    def __init__(self, store: "Store", clock: Clock, replica: Replica) -> None:
+        """Keep them in `store`, by the time of `clock`; `replica` knows the keys."""
+        self._store = store
+        self._clock = clock
+        self._replica = replica
+
+    async def open(self, caller: Caller, browser: str) -> str:
+        """Open a session for the caller of a key; gives its secret, which is stored nowhere.
+
+        Args:
+            caller: who has shown a key.
+            browser: what the browser says it is; printable text is kept, and not much of it.
+
+        Raises:
+            ForbiddenError: the caller has shown no API key.
+            StoreUnavailableError: it could not be recorded.
+        """
+        if caller.key_id is None:
+            raise ForbiddenError("a session is opened with an API key")
+        secret = new_session()
+        microseconds = self._clock.microseconds()
+        now = microseconds // 1_000_000
+        said = "".join(letter for letter in browser if letter.isprintable())[:_MOST_SAID]
+        own_id = new_id("ses", microseconds)
+        session = SessionRecord(own_id, caller.key_id, said, now, now + LIFETIME, None)
+        event = happened(
+            microseconds, Kind.SESSION_OPENED, caller.name, session=session.id, key=caller.key_id
+        )
+
+        def settle(transaction: "Transaction") -> None:
+            self._replica.check_caller(caller, transaction)
+            transaction.add_session(session, digest(secret))
+            transaction.append(event)
+
+        await self._store.write(settle)
+        return secret
+
+    async def caller(self, secret: str) -> Caller | None:
+        """Who asks with the secret of a session; None if it is no good (any more), or can't be looked up."""
+        if not is_session(secret):
+            return None
+        try:
+            session = await self._store.read(lambda view: view.session_of_secret(digest(secret)))
+        except StoreUnavailableError:
+            return None
+        now = self._clock.now()
+        if session is None or session.revoked_at is not None or session.expires_at <= now:
+            return None
+        key = self._replica.key_of_id(session.key_id)
+        if key is None or key.revoked_at is not None or (key.expires_at or now + 1) <= now:
+            return None
+        return caller_of(key)._replace(session_id=session.id)
+
+    async def listed(self, caller: Caller) -> list[Opened]:
+        """The open sessions of the caller's own name; of everybody, for an admin. Newest first."""
+        now = self._clock.now()
+        found = await self._store.read(lambda view: view.open_sessions(now, MOST_LISTED))
+        opened = []
+        for record in found:
+            key = self._replica.key_of_id(record.key_id)
+            if key is not None and (key.name == caller.name or caller.may(Role.ADMIN)):
+                opened.append(Opened(record, key.name, key.role))
+        return opened
+
+    async def close(self, caller: Caller, session_id: str) -> None:
+        """Revoke a session: one's own, or anybody's for an admin. Revoking twice changes nothing.
+
+        Raises:
+            UnknownRecordError: the caller has no such session.
+            StoreUnavailableError: it could not be recorded.
+        """
+        await self._store.write(partial(self._close, caller, session_id))
+
+    def _close(self, caller: Caller, session_id: str, transaction: "Transaction") -> None:
+        session = transaction.session(session_id)
+        key = None if session is None else transaction.key(session.key_id)
+        if session is None or key is None or not (key.name == caller.name or caller.may(Role.ADMIN)):
+            raise UnknownRecordError("there is no session of that id")
+        if session.revoked_at is not None:
+            return
+        microseconds = self._clock.microseconds()
+        transaction.revoke_session(session_id, microseconds // 1_000_000)
+        transaction.append(happened(microseconds, Kind.SESSION_CLOSED, caller.name, session=session_id))

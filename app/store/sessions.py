@@ -1,0 +1,50 @@
+"""Sessions of the dashboard, by the hashes of their secrets."""
+
+from typing import Final
+
+from sqlalchemy import bindparam, select, update
+
+from app.store.connection import Connection
+from app.store.records import SessionRecord
+from app.store.tables import sessions
+
+_COLUMNS: Final = select(*(column for column in sessions.columns if column is not sessions.c.digest))
+_BY_ID: Final = _COLUMNS.where(sessions.c.id == bindparam("session_id"))
+_BY_DIGEST: Final = _COLUMNS.where(sessions.c.digest == bindparam("digest"))
+_OPEN: Final = (
+    _COLUMNS.where(sessions.c.revoked_at.is_(None), sessions.c.expires_at > bindparam("now"))
+    .order_by(sessions.c.id.desc())
+    .limit(bindparam("most"))
+)
+_REVOKE: Final = (
+    update(sessions)
+    .where(sessions.c.id == bindparam("session_id"), sessions.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"))
+)
+
+
+def add(connection: Connection, session: SessionRecord, digest: str) -> None:
+    """Store a new session under the hash of its secret."""
+    connection.insert(sessions, [(session.id, digest, *session[1:])])
+
+
+def find(connection: Connection, session_id: str) -> SessionRecord | None:
+    """The session of an id."""
+    row = connection.row(_BY_ID, session_id=session_id)
+    return None if row is None else SessionRecord._make(row)
+
+
+def of_digest(connection: Connection, digest: str) -> SessionRecord | None:
+    """The session of a secret, by the secret's hash."""
+    row = connection.row(_BY_DIGEST, digest=digest)
+    return None if row is None else SessionRecord._make(row)
+
+
+def still_open(connection: Connection, now: int, most: int) -> list[SessionRecord]:
+    """The sessions that have neither expired nor been revoked, newest first."""
+    return [SessionRecord._make(row) for row in connection.rows(_OPEN, now=now, most=most)]
+
+
+def revoke(connection: Connection, session_id: str, now: int) -> bool:
+    """Revoke a session; False if somebody has already."""
+    return connection.change(_REVOKE, session_id=session_id, now=now) > 0
