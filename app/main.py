@@ -15,13 +15,25 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from app import __version__
-from app.api import audit, can_deploy, decisions, freezes, health, overrides, policies, schedule, status
+from app.api import (
+    audit,
+    can_deploy,
+    decisions,
+    events,
+    freezes,
+    health,
+    overrides,
+    policies,
+    schedule,
+    status,
+)
 from app.clock import Clock, SystemClock
 from app.core.errors import FreezegateError
 from app.gate import keys
 from app.gate.claim import Claims
 from app.gate.freezes import Freezes
 from app.gate.in_force import LoadFailure, Policies
+from app.gate.live import Live
 from app.gate.overrides import Overrides
 from app.gate.record import Record
 from app.gate.replica import Replica
@@ -37,6 +49,8 @@ from app.server.metrics import Metrics
 from app.server.problems import handle_error, handle_http_exception
 from app.server.recent import RecentAnswers
 from app.server.shared import Shared
+from app.server.stopping import on_stop
+from app.server.stream import Hub
 from app.server.throttle import Throttle
 from app.settings import Settings, read_settings
 from app.store.store import Store
@@ -58,6 +72,7 @@ _ROUTERS: Final = (
     overrides.router,
     freezes.router,
     decisions.router,
+    events.router,
     audit.router,
     health.router,
 )
@@ -97,10 +112,11 @@ def create_app(
         store = await asyncio.to_thread(Store.open, chosen.database) if opened is None else opened
         context = _context(chosen, clock, in_force, store, metrics, recent)
         await asyncio.to_thread(_begin, context, chosen)
-        watchers = [asyncio.create_task(each(context)) for each in (_watch_policies, _watch_store)]
+        watchers = [asyncio.create_task(each(context)) for each in _WATCHERS]
         app.state.context = context
         try:
-            yield
+            with on_stop(context.hub.close):
+                yield
         finally:
             for watcher in watchers:
                 watcher.cancel()
@@ -141,6 +157,8 @@ def _context(
         freezes=Freezes(store, clock, replica),
         record=Record(store, clock),
         sessions=Sessions(store, clock, replica),
+        live=Live(store, policies, replica, clock),
+        hub=Hub(),
         metrics=metrics,
         recent=recent,
         shared=Shared(),
@@ -183,6 +201,22 @@ async def _watch_store(context: Context) -> None:
             logging.getLogger("freezegate").exception("looking for changes in the store failed")
 
 
+async def _tell_listeners(context: Context) -> None:
+    """Tell listeners what has changed for as long as the application runs."""
+    while True:
+        await asyncio.sleep(REFRESH_INTERVAL)
+        try:
+            if news := await context.live.look():
+                await context.hub.tell(news)
+        except Exception:
+            logging.getLogger("freezegate").exception("telling what has changed failed")
+
+
+async def _keep_listeners(context: Context) -> None:
+    """Send listeners a sign of life for as long as the application runs."""
+    await context.hub.keep_alive()
+
+
 async def _watch_policies(context: Context) -> None:
     """Look for changed policies for as long as the application runs."""
     while True:
@@ -208,5 +242,7 @@ def _remember(context: Context) -> None:
     """Keep the policies in force, so that what they decide can be evaluated again; tell of their load."""
     context.record.note_policies(context.policies.in_force)
 
+
+_WATCHERS: Final = (_watch_policies, _watch_store, _tell_listeners, _keep_listeners)
 
 app: Final = create_app()

@@ -8,6 +8,7 @@ from app.clock import Clock
 from app.gate.claim import Claims
 from app.gate.freezes import Freezes
 from app.gate.in_force import Policies
+from app.gate.live import Live
 from app.gate.overrides import Overrides
 from app.gate.record import Record
 from app.gate.replica import Replica
@@ -17,6 +18,7 @@ from app.identity.oidc import IdentityProviders
 from app.server.metrics import Metrics
 from app.server.recent import RecentAnswers
 from app.server.shared import Shared
+from app.server.stream import Hub
 from app.server.throttle import Throttle
 from app.store.store import Store
 
@@ -34,6 +36,8 @@ class Context:
     freezes: Freezes
     record: Record
     sessions: Sessions
+    live: Live
+    hub: Hub
     metrics: Metrics
     recent: RecentAnswers
     shared: Shared

@@ -39,6 +39,7 @@ NEEDS = {
     "DELETE /freezes/{freeze_id}": "ops",
     "GET /decisions": "viewer",
     "GET /decisions/{decision_id}": "viewer",
+    "GET /events": "viewer",
     "GET /audit": "admin",
     "GET /audit/verify": "admin",
     "GET /healthz": "anyone",
@@ -60,6 +61,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         anonymous_role="none",
     )
     with TestClient(create_app(settings, clock=FakeClock(NOW))) as client:
+        client.app.state.context.hub.close()  # type: ignore[attr-defined]  # so that streams end
         yield client
 
 

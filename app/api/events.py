@@ -1,0 +1,52 @@
+"""``/events``: what changes, as it changes, for pages and machines."""
+
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.identity.caller import Role
+from app.server.asking import authorised, needs
+from app.server.context import context
+from app.server.documented import header, problems
+from app.server.edge import without_deadline
+from app.server.problems import RefusedError
+from app.server.reading import Strict, read_query
+from app.server.stream import EventStream, written
+
+router = APIRouter(tags=["state"])
+
+_LONGEST_PLACE: Final = 18
+
+
+@router.get(
+    "/events",
+    summary="Server-sent events: state changes, decisions, freezes, overrides",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "a stream that does not end"},
+        **problems(401, 403, 422, 429, 503),
+    },
+    openapi_extra={
+        **needs(Role.VIEWER),
+        "parameters": [header("Last-Event-ID", "the `id` seen last; what was recorded since is told first")],
+    },
+)
+async def events(request: Request) -> Response:
+    """First the present state, then every change of it, and what is put into the record.
+
+    The names of events are `state`, `decision`, `freeze`, `override`, `outcome`, `policies`, and
+    `missed` with the number of events left out when too many came at once. A comment comes every 15
+    seconds.
+    """
+    await authorised(request, Role.VIEWER)
+    read_query(request, Strict)
+    here = context(request)
+    if here.hub.is_full:
+        raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many listeners")
+    seen = request.headers.get("last-event-id", "")
+    known = seen.isascii() and seen.isdecimal() and len(seen) <= _LONGEST_PLACE
+    earlier = await here.live.since(int(seen)) if known else []
+    without_deadline(request)
+    return EventStream(here.hub, written([here.live.state(), *earlier]))

@@ -1,0 +1,139 @@
+"""What has just changed, for everybody who watches: found once by each replica, told to all.
+
+Decisions, freezes and overrides come out of the record, so what another replica did is told, too. The
+state of the environments is looked at beside it, for it changes by time alone.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from app.clock import Clock
+from app.core.audit import Link
+from app.core.instant import format_instant
+from app.gate.check import environments
+from app.gate.errors import StoreUnavailableError
+from app.gate.happened import Kind
+from app.gate.in_force import Policies
+from app.gate.replica import Replica
+
+if TYPE_CHECKING:
+    from app.store.store import Store
+
+MOST_TOLD: Final = 100
+"""Events told at one look; where more happened, how many were left out is told instead."""
+
+MOST_REPLAYED: Final = 500
+"""Events told again to somebody who was away."""
+
+_FAMILIES: Final[Mapping[str, str]] = {
+    Kind.DECISION: "decision",
+    Kind.OVERRIDE_GRANTED: "override",
+    Kind.OVERRIDE_APPROVED: "override",
+    Kind.OVERRIDE_SPENT: "override",
+    Kind.OVERRIDE_REVOKED: "override",
+    Kind.FREEZE_STARTED: "freeze",
+    Kind.FREEZE_EXTENDED: "freeze",
+    Kind.FREEZE_LIFTED: "freeze",
+    Kind.OUTCOME_REPORTED: "outcome",
+    Kind.POLICIES_LOADED: "policies",
+}
+"""What is told, and under which name; keys, sessions and refusals are the admins' to know."""
+
+_DECISION: Final = (
+    "decision_id", "at", "outcome", "service", "environment", "change", "message", "blocking", "warnings",
+)  # fmt: skip
+
+
+class News(NamedTuple):
+    """Something that changed."""
+
+    name: str
+    """``state``, ``decision``, ``freeze``, ``override``, ``outcome``, ``policies`` or ``missed``."""
+    data: dict[str, Any]
+    seq: int | None = None
+    """Its place in the record; None for what is in no record."""
+
+
+class Live:
+    """Looks what has changed since it looked last."""
+
+    def __init__(self, store: "Store", policies: Policies, replica: Replica, clock: Clock) -> None:
+        """Watch `store`, through what `replica` has seen of it, and the policies in force."""
+        self._store = store
+        self._policies = policies
+        self._replica = replica
+        self._clock = clock
+        self._seq: int | None = None
+        self._state: dict[str, Any] | None = None
+
+    def state(self) -> News:
+        """The state of the gate and of every environment, as it is now."""
+        return News("state", self._present())
+
+    async def look(self) -> list[News]:
+        """What has changed since the last look; at the first, nothing."""
+        news = await self._recorded()
+        state = self._present()
+        if self._state is not None and state != self._state:
+            news.append(News("state", state))
+        self._state = state
+        return news
+
+    async def since(self, seq: int) -> list[News]:
+        """What was told after a place in the record; to somebody who was away for longer, what was missed.
+
+        Raises:
+            StoreUnavailableError: it can't be read.
+        """
+        standing = self._replica.seq
+        missed = max(0, standing - seq - MOST_REPLAYED)
+        found = await self._read(max(seq, standing - MOST_REPLAYED), MOST_REPLAYED)
+        return [News("missed", {"events": missed}), *found] if missed else found
+
+    async def _recorded(self) -> list[News]:
+        standing = self._replica.seq
+        if self._seq is None or standing <= self._seq:
+            self._seq = standing
+            return []
+        missed = max(0, standing - self._seq - MOST_TOLD)
+        try:
+            news = await self._read(max(self._seq, standing - MOST_TOLD), MOST_TOLD)
+        except StoreUnavailableError:
+            return []  # the next look finds the same
+        self._seq = standing
+        return [News("missed", {"events": missed}), *news] if missed else news
+
+    async def _read(self, after: int, most: int) -> list[News]:
+        links = await self._store.read(lambda view: view.events_after(after, most))
+        return [told for link in links if (told := _told(link)) is not None]
+
+    def _present(self) -> dict[str, Any]:
+        in_force, failure = self._policies.in_force, self._policies.last_error
+        return {
+            "environments": environments(in_force, self._clock.now()),
+            "policy_revision": in_force.revision,
+            "policies_stale": failure is not None,
+            "store_degraded": self._replica.degraded_since is not None,
+        }
+
+
+def _told(link: Link) -> News | None:
+    """An event as everybody may know it."""
+    family = _FAMILIES.get(link.kind)
+    if family is None:
+        return None
+    data = json.loads(link.data)
+    told: dict[str, Any] = {
+        "kind": link.kind,
+        "recorded_at": format_instant(link.at // 1_000_000),
+        "by": link.actor or None,
+    }
+    if family == "decision":
+        answer = data["answer"]
+        told |= {name: answer.get(name) for name in _DECISION}
+        told |= {name: data.get(name) for name in ("actor", "ref", "run_url")}
+    else:
+        about = data.get(family)
+        told |= {"id": about["id"] if isinstance(about, dict) else about}
+    return News(family, told, link.seq)
