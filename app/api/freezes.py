@@ -2,27 +2,21 @@
 
 import re
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
-from app.core.policy import GLOB_PATTERN, Selector
 from app.gate.errors import UnknownRecordError
-from app.gate.freezes import StartRequest, described
+from app.gate.freezes import described
 from app.identity.caller import Role
 from app.server.asking import authorised, needs
 from app.server.context import context
 from app.server.documented import json_body, parameters, problems
-from app.server.problems import InvalidFieldsError
+from app.server.operations import EndFields, StartBody
 from app.server.reading import (
-    InstantField,
-    LinkField,
-    NameField,
     PageQuery,
-    PeriodField,
-    Sentence,
     Strict,
     read_body,
     read_query,
@@ -32,55 +26,6 @@ router = APIRouter(tags=["freezes"])
 
 _ID: Final = re.compile(r"frz_[0-9a-z]{1,36}")
 _NO_STORE: Final = {"Cache-Control": "no-store"}
-
-Glob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]
-
-
-class EndFields(Strict):
-    """When a freeze ends: one of three ways to say it."""
-
-    ttl: PeriodField | None = Field(None, description="how long it lasts, from its start (or from now)")
-    until: InstantField | None = Field(None, description="when it ends")
-    open_ended: Literal[True] | None = Field(
-        None, description="true: until somebody lifts it; after a day it is pointed out as forgotten"
-    )
-
-    def end(self, counted_from: int) -> int | None:
-        """The instant; None for an open end."""
-        given = [name for name in ("ttl", "until", "open_ended") if getattr(self, name) is not None]
-        if len(given) != 1:
-            message = "say when it ends: give ttl, until or open_ended, one of them"
-            raise InvalidFieldsError([{"field": "until", "message": message}])
-        return self.until if self.ttl is None else counted_from + self.ttl
-
-
-class StartBody(EndFields):
-    """What a freeze is to be."""
-
-    title: Sentence = Field(description="shown to whoever is blocked")
-    reason: Sentence = Field(description="why; shown to whoever is blocked")
-    environments: list[NameField] | None = Field(None, min_length=1, max_length=50)
-    services: list[Glob] | None = Field(None, min_length=1, max_length=50)
-    tags: list[Glob] | None = Field(None, min_length=1, max_length=50)
-    starts_at: InstantField | None = Field(None, description="when it starts; now if not given")
-    override: Literal["token", "never"] = Field("token", description="whether a token may lift it")
-    contact: Sentence | None = Field(None, description="whom to ask")
-    link: LinkField | None = Field(None, description="where to read more")
-
-    def request(self, now: int) -> StartRequest:
-        """As the gate takes it."""
-        named = {"environments": self.environments, "services": self.services, "tags": self.tags}
-        selector = Selector.model_validate({name: each for name, each in named.items() if each})
-        return StartRequest(
-            self.title,
-            self.reason,
-            selector,
-            self.starts_at,
-            self.end(now if self.starts_at is None else self.starts_at),
-            self.override,
-            self.contact,
-            self.link,
-        )
 
 
 class ListQuery(PageQuery):

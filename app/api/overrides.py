@@ -2,27 +2,21 @@
 
 import re
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from app.core.policy import GLOB_PATTERN
 from app.gate.errors import UnknownRecordError
-from app.gate.overrides import GrantRequest, described
+from app.gate.overrides import described
 from app.identity.caller import Role
 from app.server.asking import authorised, needs
 from app.server.context import context
 from app.server.documented import json_body, parameters, problems
-from app.server.problems import InvalidFieldsError
+from app.server.operations import GrantBody
 from app.server.reading import (
-    InstantField,
-    LinkField,
-    NameField,
     PageQuery,
-    PeriodField,
-    Sentence,
     Strict,
     no_body,
     read_body,
@@ -33,41 +27,6 @@ router = APIRouter(tags=["overrides"])
 
 _ID: Final = re.compile(r"ovr_[0-9a-z]{1,36}")
 _NO_STORE: Final = {"Cache-Control": "no-store"}
-
-ServiceGlob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]
-
-
-class GrantBody(Strict):
-    """What a token is asked for."""
-
-    services: list[ServiceGlob] = Field(
-        min_length=1, max_length=50, description="the services it lets through; `*` is for admins"
-    )
-    environments: list[NameField] = Field(min_length=1, max_length=50, description="where to")
-    policies: list[Annotated[str, StringConstraints(max_length=64)]] | None = Field(
-        None, min_length=1, max_length=50, description="the rules it lifts, by id; all if not given"
-    )
-    reason: Sentence = Field(description="why; goes on record and to everybody who sees the decision")
-    ttl: PeriodField | None = Field(None, description="how long it lives; this or `expires_at`")
-    expires_at: InstantField | None = Field(None, description="when it expires; this or `ttl`")
-    max_uses: int = Field(1, ge=1, le=1000, strict=True, description="how many deploys it lets through")
-    ticket: LinkField | None = Field(None, description="where the reason is discussed")
-
-    def request(self, now: int) -> GrantRequest:
-        """As the gate takes it."""
-        if (self.ttl is None) == (self.expires_at is None):
-            raise InvalidFieldsError([{"field": "ttl", "message": "give ttl or expires_at, one of them"}])
-        expires_at = self.expires_at if self.ttl is None else now + self.ttl
-        assert expires_at is not None  # noqa: S101 - one of them is there
-        return GrantRequest(
-            tuple(self.services),
-            tuple(self.environments),
-            None if self.policies is None else tuple(self.policies),
-            self.reason,
-            expires_at,
-            self.max_uses,
-            self.ticket,
-        )
 
 
 class ListQuery(PageQuery):

@@ -1,0 +1,93 @@
+"""What operations are asked for with: one reading of it, for the API's bodies and the pages' forms."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from app.core.policy import GLOB_PATTERN, Selector
+from app.gate.freezes import StartRequest
+from app.gate.overrides import GrantRequest
+from app.server.problems import InvalidFieldsError
+from app.server.reading import InstantField, LinkField, NameField, PeriodField, Sentence, Strict
+
+Glob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]
+
+
+class GrantBody(Strict):
+    """What a token is asked for."""
+
+    services: list[Glob] = Field(
+        min_length=1, max_length=50, description="the services it lets through; `*` is for admins"
+    )
+    environments: list[NameField] = Field(min_length=1, max_length=50, description="where to")
+    policies: list[Annotated[str, StringConstraints(max_length=64)]] | None = Field(
+        None, min_length=1, max_length=50, description="the rules it lifts, by id; all if not given"
+    )
+    reason: Sentence = Field(description="why; goes on record and to everybody who sees the decision")
+    ttl: PeriodField | None = Field(None, description="how long it lives; this or `expires_at`")
+    expires_at: InstantField | None = Field(None, description="when it expires; this or `ttl`")
+    max_uses: int = Field(1, ge=1, le=1000, strict=True, description="how many deploys it lets through")
+    ticket: LinkField | None = Field(None, description="where the reason is discussed")
+
+    def request(self, now: int) -> GrantRequest:
+        """As the gate takes it."""
+        if (self.ttl is None) == (self.expires_at is None):
+            raise InvalidFieldsError([{"field": "ttl", "message": "give ttl or expires_at, one of them"}])
+        expires_at = self.expires_at if self.ttl is None else now + self.ttl
+        assert expires_at is not None  # noqa: S101 - one of them is there
+        return GrantRequest(
+            tuple(self.services),
+            tuple(self.environments),
+            None if self.policies is None else tuple(self.policies),
+            self.reason,
+            expires_at,
+            self.max_uses,
+            self.ticket,
+        )
+
+
+class EndFields(Strict):
+    """When a freeze ends: one of three ways to say it."""
+
+    ttl: PeriodField | None = Field(None, description="how long it lasts, from its start (or from now)")
+    until: InstantField | None = Field(None, description="when it ends")
+    open_ended: Literal[True] | None = Field(
+        None, description="true: until somebody lifts it; after a day it is pointed out as forgotten"
+    )
+
+    def end(self, counted_from: int) -> int | None:
+        """The instant; None for an open end."""
+        given = [name for name in ("ttl", "until", "open_ended") if getattr(self, name) is not None]
+        if len(given) != 1:
+            message = "say when it ends: give ttl, until or open_ended, one of them"
+            raise InvalidFieldsError([{"field": "until", "message": message}])
+        return self.until if self.ttl is None else counted_from + self.ttl
+
+
+class StartBody(EndFields):
+    """What a freeze is to be."""
+
+    title: Sentence = Field(description="shown to whoever is blocked")
+    reason: Sentence = Field(description="why; shown to whoever is blocked")
+    environments: list[NameField] | None = Field(None, min_length=1, max_length=50)
+    services: list[Glob] | None = Field(None, min_length=1, max_length=50)
+    tags: list[Glob] | None = Field(None, min_length=1, max_length=50)
+    starts_at: InstantField | None = Field(None, description="when it starts; now if not given")
+    override: Literal["token", "never"] = Field("token", description="whether a token may lift it")
+    contact: Sentence | None = Field(None, description="whom to ask")
+    link: LinkField | None = Field(None, description="where to read more")
+
+    def request(self, now: int) -> StartRequest:
+        """As the gate takes it."""
+        named = {"environments": self.environments, "services": self.services, "tags": self.tags}
+        selector = Selector.model_validate({name: each for name, each in named.items() if each})
+        return StartRequest(
+            self.title,
+            self.reason,
+            selector,
+            self.starts_at,
+            self.end(now if self.starts_at is None else self.starts_at),
+            self.override,
+            self.contact,
+            self.link,
+        )
