@@ -54,6 +54,7 @@ from app.server.stream import Hub
 from app.server.throttle import Throttle
 from app.settings import Settings, read_settings
 from app.store.store import Store
+from app.web import assets, dashboard, operations, reference, sessions
 
 RELOAD_INTERVAL: Final = 1.0
 """Seconds between looks at the policy files; a change is in force within two."""
@@ -75,6 +76,11 @@ _ROUTERS: Final = (
     events.router,
     audit.router,
     health.router,
+    dashboard.router,
+    operations.router,
+    sessions.router,
+    reference.router,
+    assets.router,
 )
 
 _DESCRIPTION: Final = """
@@ -130,6 +136,8 @@ def create_app(
         description=_DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # ours, in app.web: the framework's loads its scripts from elsewhere
+        redoc_url=None,
     )
     for router in _ROUTERS:
         app.include_router(router)

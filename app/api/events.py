@@ -36,9 +36,8 @@ _LONGEST_PLACE: Final = 18
 async def events(request: Request) -> Response:
     """First the present state, then every change of it, and what is put into the record.
 
-    The names of events are `state`, `decision`, `freeze`, `override`, `outcome`, `policies`, and
-    `missed` with the number of events left out when too many came at once. A comment comes every 15
-    seconds.
+    The names of events are `state`, `decision`, `freeze`, `override`, `outcome`, `policies`, `missed` with
+    the number of events left out when too many came at once, and `alive` every 15 seconds.
     """
     await authorised(request, Role.VIEWER)
     read_query(request, Strict)

@@ -159,7 +159,7 @@ async def read_body(request: Request, model: type[Model]) -> Model:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send JSON, as Content-Type: application/json")
-    raw = await _limited_body(request)
+    raw = await limited_body(request)
     try:
         value = json.loads(raw, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
@@ -176,7 +176,7 @@ async def no_body(request: Request) -> None:
         InvalidFieldsError: it does.
         RefusedError: what it brings is too large.
     """
-    if request.scope["query_string"] or (await _limited_body(request)).strip() not in (b"", b"{}"):
+    if request.scope["query_string"] or (await limited_body(request)).strip() not in (b"", b"{}"):
         raise InvalidFieldsError([{"field": "body", "message": "this request takes no fields"}])
 
 
@@ -221,7 +221,12 @@ def _refuse_constant(_: str) -> NoReturn:
     raise ValueError("NaN and infinities are no JSON")
 
 
-async def _limited_body(request: Request) -> bytes:
+async def limited_body(request: Request) -> bytes:
+    """The body; at most 64 KiB of it.
+
+    Raises:
+        RefusedError: it is larger, or broke off.
+    """
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared) > MAX_BODY:
         raise _too_large()

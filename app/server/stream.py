@@ -31,7 +31,7 @@ _MOST_WAITING: Final = 64
 _TOGETHER: Final = 16
 _PAUSE: Final = 0.004
 _RETRY: Final = b"retry: 2000\n\n"
-_SIGN_OF_LIFE: Final = b":\n\n"
+_SIGN_OF_LIFE: Final = b"event: alive\ndata: {}\n\n"
 
 
 def written(news: Sequence[News]) -> bytes:

@@ -1,0 +1,323 @@
+"""What is told to whoever wants to know, in the sentences of `explain`: one value, plain text.
+
+Every text that somebody wrote is brought onto one line here. Escaping it is left to whoever sends it,
+for each place has marks of its own.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from app.core import explain
+from app.core.answer import instant_or_none
+from app.core.decision import Decision
+from app.core.freeze import Freeze, FreezeState
+from app.core.instant import format_instant
+from app.core.override import Override
+from app.core.wallclock import Zone
+
+LONGEST: Final = 300
+"""Characters of a text that somebody wrote; what is longer is cut."""
+
+MOST_NAMED: Final = 20
+"""Denied claims that are named when an environment opens again; the rest are counted."""
+
+_MOST_PROBLEMS: Final = 5
+
+
+class Occasion(StrEnum):
+    """What a notification is sent for; the same words in the file of receivers and in what is sent."""
+
+    POLICY_FREEZE_SOON = "policy-freeze-soon"
+    POLICY_FREEZE_BEGINS = "policy-freeze-begins"
+    POLICY_FREEZE_ENDS = "policy-freeze-ends"
+    FREEZE_STARTED = "freeze-started"
+    FREEZE_BEGINS = "freeze-begins"
+    FREEZE_EXTENDED = "freeze-extended"
+    FREEZE_LIFTED = "freeze-lifted"
+    FREEZE_ENDED = "freeze-ended"
+    OVERRIDE_GRANTED = "override-granted"
+    OVERRIDE_SPENT = "override-spent"
+    OVERRIDE_REVOKED = "override-revoked"
+    POLICIES_REFUSED = "policies-refused"
+    POLICIES_LOADED_AGAIN = "policies-loaded-again"
+    GATE_OPEN = "gate-open"
+
+
+class Denied(NamedTuple):
+    """A claim that was refused."""
+
+    service: str
+    who: str
+    """The actor that the claim named, or else its caller; empty for an anonymous one."""
+
+
+class Notification(NamedTuple):
+    """One thing to tell."""
+
+    key: str
+    """Names what it tells of: the same thing always has the same key, and nothing else has it."""
+    event: Occasion
+    at: int
+    """When it happened, in seconds."""
+    title: str
+    text: tuple[str, ...]
+    """Sentences, each on a line of its own."""
+    environments: tuple[str, ...] = ()
+    """Where it matters; empty: everywhere."""
+    subject: str | None = None
+    """The id of the freeze or override."""
+    data: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+    def to_data(self) -> dict[str, Any]:
+        """As JSON can say it; `from_data` reads it back."""
+        return self._asdict()
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> "Notification":
+        """The notification that `to_data` wrote."""
+        texts = {name: tuple(data[name]) for name in ("text", "environments")}
+        return cls(**{**data, **texts, "event": Occasion(data["event"])})
+
+
+def one_line(text: str, most: int = LONGEST) -> str:
+    """A text on one line, without what can't be printed: line breaks, control and direction marks."""
+    line = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def policy_freeze_soon(environment: str, frozen: Decision, home: Zone, now: int) -> Notification:
+    """The policies are about to freeze an environment; `frozen` is how it is decided when they have."""
+    start = explain.local_time(frozen.at, home, now)
+    opens = f" Opens {explain.local_time(frozen.opens_at, home, now)}." if frozen.opens_at else ""
+    within = explain.waiting_time(frozen.at - now)
+    titles = one_line(explain.titles(frozen.blocking))
+    return _of_policies(
+        Occasion.POLICY_FREEZE_SOON,
+        frozen,
+        f"{environment} freezes in {within}",
+        f"{environment} will be frozen from {start} on: {titles}.{opens}",
+        at=now,
+    )
+
+
+def policy_freeze_begins(frozen: Decision, home: Zone) -> Notification:
+    """The policies freeze an environment from this instant on."""
+    title = f"{frozen.question.environment} is frozen"
+    return _of_policies(Occasion.POLICY_FREEZE_BEGINS, frozen, title, explain.state(frozen, home))
+
+
+def policy_freeze_ends(present: Decision, home: Zone) -> Notification:
+    """The policies let go of an environment; `present` is how it is decided with everything that holds."""
+    title = f"The policy freeze of {present.question.environment} is over"
+    return _of_policies(Occasion.POLICY_FREEZE_ENDS, present, title, explain.state(present, home))
+
+
+def gate_open(present: Decision, home: Zone, denied: Sequence[Denied], count: int) -> Notification:
+    """An environment is open again, and claims were denied meanwhile."""
+    environment = present.question.environment
+    named = [one_line(f"{each.service} ({each.who or 'anonymous'})", LONGEST) for each in denied]
+    more = f" and {count - len(named)} more" if count > len(named) else ""
+    return Notification(
+        f"{Occasion.GATE_OPEN}:{environment}:{present.at}",
+        Occasion.GATE_OPEN,
+        present.at,
+        f"{environment} is open again",
+        (_cut(explain.state(present, home)), f"Denied meanwhile: {', '.join(named)}{more}."),
+        (environment,),
+        data={"denied": [each._asdict() for each in denied], "denied_count": count},
+    )
+
+
+def freeze_started(freeze: Freeze, at: int, home: Zone, key: str) -> Notification:
+    """Somebody froze, or will from an instant on."""
+    who, title = _name(freeze.started_by), one_line(freeze.title)
+    if freeze.starts_at > freeze.created_at:
+        said = f"{who} scheduled a freeze of {_where(freeze)}: {_end(title)}"
+        when = f"It begins {explain.local_time(freeze.starts_at, home, at)}. {_until(freeze, at, home)}"
+        return _of_freeze(Occasion.FREEZE_STARTED, freeze, at, f"Freeze scheduled: {title}", (said, when), key)
+    said = f"{who} froze {_where(freeze)}: {_end(title)}"
+    text = (said, _end(one_line(freeze.reason)), _until(freeze, at, home))
+    return _of_freeze(Occasion.FREEZE_STARTED, freeze, at, f"Deploys are frozen: {title}", text, key)
+
+
+def freeze_extended(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> Notification:
+    """Somebody moved the end of a freeze, also to an earlier instant."""
+    title = one_line(freeze.title)
+    said = f"{_name(who)} moved the end of the freeze {_end(title)}"
+    text = (said, _until(freeze, at, home))
+    return _of_freeze(Occasion.FREEZE_EXTENDED, freeze, at, f"Freeze extended: {title}", text, key)
+
+
+def freeze_lifted(freeze: Freeze, at: int, key: str, who: str) -> Notification:
+    """Somebody lifted a freeze."""
+    title = one_line(freeze.title)
+    text = (f"{_name(who)} lifted the freeze of {_where(freeze)}: {_end(title)}",)
+    return _of_freeze(Occasion.FREEZE_LIFTED, freeze, at, f"Freeze lifted: {title}", text, key)
+
+
+def freeze_begins(freeze: Freeze, home: Zone) -> Notification:
+    """A freeze begins that was scheduled."""
+    at, title = freeze.starts_at, one_line(freeze.title)
+    said = f"{_where(freeze)} is frozen, as {_name(freeze.started_by)} scheduled it: {_end(title)}"
+    text = (said[0].upper() + said[1:], _end(one_line(freeze.reason)), _until(freeze, at, home))
+    key = f"{Occasion.FREEZE_BEGINS}:{freeze.id}:{at}"
+    return _of_freeze(Occasion.FREEZE_BEGINS, freeze, at, f"Deploys are frozen: {title}", text, key)
+
+
+def freeze_ended(freeze: Freeze, at: int) -> Notification:
+    """A freeze came to its end by itself."""
+    title = one_line(freeze.title)
+    text = (f"The freeze of {_where(freeze)} has ended: {_end(title)}",)
+    key = f"{Occasion.FREEZE_ENDED}:{freeze.id}:{at}"
+    return _of_freeze(Occasion.FREEZE_ENDED, freeze, at, f"Freeze ended: {title}", text, key)
+
+
+def override_granted(override: Override, at: int, home: Zone, key: str) -> Notification:
+    """Somebody granted an override."""
+    who = _name(override.granted_by)
+    uses = f"{override.max_uses} {'use' if override.max_uses == 1 else 'uses'}"
+    text = [
+        f"{who} granted an override for {_scope(override)}: {_end(one_line(override.reason))}",
+        f"{uses}, until {explain.local_time(override.expires_at, home, at)}.",
+    ]
+    if override.approvals_needed:
+        text.append(f"It waits for {override.approvals_needed} to approve it.")
+    title = f"Override granted for {one_line(', '.join(override.services))}"
+    return _of_override(Occasion.OVERRIDE_GRANTED, override, at, title, text, key)
+
+
+def override_spent(
+    override: Override, at: int, key: str, answer: dict[str, Any], who: str, left: int
+) -> Notification:
+    """A deploy was let through; `answer` is what it was told."""
+    service, environment = answer["service"], answer["environment"]
+    said = f"{service} was let through to {environment} by an override of {_name(override.granted_by)}: "
+    text = [
+        said + _end(one_line(override.reason)),
+        f"Claimed by {_name(who)}. {left or 'No'} {'use' if left == 1 else 'uses'} left.",
+    ]
+    made = _of_override(
+        Occasion.OVERRIDE_SPENT, override, at, f"Override spent: {service} to {environment}", text, key
+    )
+    spent = {"decision": answer["decision_id"], "service": service, "uses_left": left}
+    return made._replace(environments=(environment,), data={**made.data, **spent})
+
+
+def override_revoked(override: Override, at: int, key: str, who: str) -> Notification:
+    """Somebody revoked an override."""
+    text = [f"{_name(who)} revoked the override of {_name(override.granted_by)} for {_scope(override)}."]
+    title = f"Override revoked for {one_line(', '.join(override.services))}"
+    return _of_override(Occasion.OVERRIDE_REVOKED, override, at, title, text, key)
+
+
+def policies_refused(revision: str, at: int, problems: Sequence[str], key: str) -> Notification:
+    """A changed policy set was not taken."""
+    shown = [one_line(problem) for problem in problems[:_MOST_PROBLEMS]]
+    more = [f"And {len(problems) - len(shown)} more."] if len(problems) > len(shown) else []
+    return Notification(
+        key,
+        Occasion.POLICIES_REFUSED,
+        at,
+        "The policy file can't be loaded",
+        ("A changed policy file was refused; the set before stays in force.", *shown, *more),
+        data={"revision": revision, "problems": shown},
+    )
+
+
+def policies_loaded_again(revision: str, at: int, key: str) -> Notification:
+    """After a refusal, the files are good again."""
+    text = ("The policy file is good again, and in force.",)
+    title = "The policy file loads again"
+    return Notification(key, Occasion.POLICIES_LOADED_AGAIN, at, title, text, data={"revision": revision})
+
+
+def _of_policies(
+    event: Occasion, decision: Decision, title: str, text: str, at: int | None = None
+) -> Notification:
+    environment = decision.question.environment
+    reasons = (f"{one_line(s.rule.title).rstrip('.')}: {one_line(s.rule.reason)}" for s in decision.blocking)
+    return Notification(
+        f"{event}:{environment}:{decision.at}",
+        event,
+        decision.at if at is None else at,
+        title,
+        (_cut(text), *reasons),
+        (environment,),
+        data={
+            "from": format_instant(decision.at),
+            "until": instant_or_none(decision.opens_at),
+            "blocking": [stretch.rule.id for stretch in decision.blocking],
+        },
+    )
+
+
+def _of_freeze(
+    event: Occasion, freeze: Freeze, at: int, title: str, text: Sequence[str], key: str
+) -> Notification:
+    selector = freeze.selector
+    data = {
+        "id": freeze.id,
+        "title": freeze.title,
+        "reason": freeze.reason,
+        "environments": selector.environments,
+        "services": selector.services,
+        "tags": selector.tags,
+        "starts_at": format_instant(freeze.starts_at),
+        "ends_at": instant_or_none(freeze.ends_at),
+        "started_by": freeze.started_by,
+        "lifted_by": freeze.lifted_by if freeze.state(at) is FreezeState.LIFTED else None,
+    }
+    return Notification(key, event, at, title, tuple(text), tuple(selector.environments or ()), freeze.id, data)
+
+
+def _of_override(
+    event: Occasion, override: Override, at: int, title: str, text: Sequence[str], key: str
+) -> Notification:
+    data = {
+        "id": override.id,
+        "services": list(override.services),
+        "environments": list(override.environments),
+        "policies": None if override.policies is None else list(override.policies),
+        "reason": override.reason,
+        "ticket": override.ticket,
+        "granted_by": override.granted_by,
+        "expires_at": format_instant(override.expires_at),
+        "max_uses": override.max_uses,
+    }
+    return Notification(key, event, at, title, tuple(text), override.environments, override.id, data)
+
+
+def _where(freeze: Freeze) -> str:
+    """What a freeze stops: ``checkout in production``."""
+    selector = freeze.selector
+    place = _joined(selector.environments) if selector.environments else "every environment"
+    what = [*(selector.services or ()), *(f"services tagged {tag}" for tag in selector.tags or ())]
+    return f"{_joined(what)} in {place}" if what else place
+
+
+def _scope(override: Override) -> str:
+    return f"{_joined(override.services)} in {_joined(override.environments)}"
+
+
+def _until(freeze: Freeze, at: int, home: Zone) -> str:
+    if freeze.ends_at is None:
+        return "It lasts until somebody lifts it."
+    return f"It ends {explain.local_time(freeze.ends_at, home, at)}."
+
+
+def _joined(names: Sequence[str]) -> str:
+    return one_line(", ".join(names))
+
+
+def _name(person: str) -> str:
+    return one_line(person) or "somebody without a name"
+
+
+def _end(sentence: str) -> str:
+    """With a full stop, unless it ends in something like one."""
+    return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."
+
+
+def _cut(text: str) -> str:
+    return one_line(text, 4 * LONGEST)

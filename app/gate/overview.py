@@ -1,0 +1,105 @@
+"""Everything that the dashboard shows, of one moment."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from app.core.decision import Question
+from app.core.instant import DAY, LATEST
+from app.core.scope import Verdict
+from app.core.wallclock import Zone, weekday
+from app.gate.check import policies, status
+from app.gate.errors import StoreUnavailableError
+from app.gate.freezes import described as freeze_described
+from app.gate.in_force import InForce, LoadFailure
+from app.gate.overrides import described as override_described
+from app.gate.record import decisions
+from app.store.records import DecisionFilter
+
+if TYPE_CHECKING:
+    from app.store.view import View
+
+WEEKS: Final = 4
+MOST_DECISIONS: Final = 25
+MOST_OVERRIDES: Final = 50
+
+Found = TypeVar("Found")
+Look = Callable[[Callable[["View"], Any]], Any]
+
+
+class Moment(NamedTuple):
+    """What the answer depends on."""
+
+    in_force: InForce
+    last_error: LoadFailure | None
+    degraded_since: int | None
+    now: int
+
+
+class Weeks(NamedTuple):
+    """What blocks an environment from the Monday before now, for four weeks."""
+
+    environment: str
+    first_day: int
+    segments: tuple[Verdict, ...]
+
+
+class Overview(NamedTuple):
+    """What is shown."""
+
+    status: dict[str, Any]
+    then: dict[str, int | None]
+    """For each environment, when the change after the next one comes."""
+    weeks: list[Weeks]
+    policies: list[dict[str, Any]]
+    freezes: list[dict[str, Any]]
+    """The ad-hoc freezes that last or are to come."""
+    overrides: list[dict[str, Any]] | None
+    """Those that may still let something through; None if the store can't be read."""
+    decisions: list[dict[str, Any]] | None
+    """The latest, as the filter wants them; None if the store can't be read."""
+
+
+def overview(look: Look, moment: Moment, wanted: DecisionFilter) -> Overview:
+    """What there is to see; `look` asks the store, and what it can't tell is left out."""
+    in_force, now = moment.in_force, moment.now
+
+    def stored(view: "View") -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        usable = view.newest_overrides(now, None, MOST_OVERRIDES)
+        latest = decisions(view, wanted, None, MOST_DECISIONS).items
+        return [override_described(each, now) for each in usable], latest
+
+    try:
+        overrides, latest = look(stored)
+    except StoreUnavailableError:
+        overrides = latest = None
+    names = in_force.policy_set.environments
+    return Overview(
+        status(in_force, moment.last_error, moment.degraded_since, now, now),
+        {name: _then(in_force, name, now) for name in names},
+        [_weeks(in_force, name, now) for name in names],
+        policies(in_force, now)["policies"],
+        [freeze_described(each, now) for each in in_force.engine.freezes if each.stands(now)],
+        overrides,
+        latest,
+    )
+
+
+def _then(in_force: InForce, environment: str, now: int) -> int | None:
+    """When the change after the next one comes."""
+    question = Question("", environment, in_force.policy_set.changes[0])
+    scope = in_force.engine.environment(environment)
+    flips_at = scope.decide(question, now).flips_at
+    return None if flips_at is None else scope.decide(question, flips_at).flips_at
+
+
+def _weeks(in_force: InForce, environment: str, now: int) -> Weeks:
+    home = in_force.home
+    today = home.local(now) // DAY
+    first = today - weekday(today)
+    start, end = _midnight(home, first), min(_midnight(home, first + WEEKS * 7), LATEST)
+    segments = in_force.engine.environment(environment).segments(start, end)
+    return Weeks(environment, first, tuple(segments))
+
+
+def _midnight(home: Zone, day: int) -> int:
+    return home.earliest(day * DAY)

@@ -1,0 +1,188 @@
+"""Notifications that wait to be sent, and the one row that says which replica sends them.
+
+Within a transaction nobody else writes, so that looking first and inserting then is safe.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import bindparam, delete, func, or_, select, text, update
+
+from app.core.audit import Link
+from app.store.connection import Connection
+from app.store.errors import StoreUnavailableError
+from app.store.records import Backlog, Letter, Sender
+from app.store.tables import WAITING, decisions, events, outbox, sender
+
+_ONLY: Final = 1
+_DIGITS: Final = 20
+
+_LAST_ID: Final = select(func.max(outbox.c.id))
+_KNOWN: Final = select(outbox.c.id).where(
+    outbox.c.receiver == bindparam("to"), outbox.c.key == bindparam("about")
+)
+_OLDEST: Final = (
+    select(
+        outbox.c.id,
+        outbox.c.receiver,
+        outbox.c.key,
+        outbox.c.data,
+        outbox.c.created_at,
+        outbox.c.due_at,
+        outbox.c.attempts,
+    )
+    .where(text(WAITING), outbox.c.receiver == bindparam("to"))
+    .order_by(outbox.c.id)
+    .limit(1)
+)
+_BACKLOG: Final = (
+    select(outbox.c.receiver, func.count(), func.min(outbox.c.created_at))
+    .where(text(WAITING))
+    .group_by(outbox.c.receiver)
+)
+_ONE: Final = update(outbox).where(outbox.c.id == bindparam("letter"))
+_SENT: Final = _ONE.values(attempts=outbox.c.attempts + 1, sent_at=bindparam("now"))
+_FAILED: Final = _ONE.values(
+    attempts=outbox.c.attempts + 1, due_at=bindparam("then"), last_error=bindparam("why")
+)
+_GIVEN_UP: Final = _ONE.values(
+    attempts=outbox.c.attempts + 1, given_up_at=bindparam("now"), last_error=bindparam("why")
+)
+_PRUNE: Final = delete(outbox).where(outbox.c.created_at < bindparam("before"))
+
+_SENDER: Final = select(
+    sender.c.holder, sender.c.held_until, sender.c.seq, sender.c.looked_until, sender.c.frozen_since
+).where(sender.c.id == _ONLY)
+_TAKE: Final = (
+    update(sender)
+    .where(
+        sender.c.id == _ONLY,
+        or_(sender.c.holder == bindparam("me"), sender.c.held_until <= bindparam("now")),
+    )
+    .values(holder=bindparam("me"), held_until=bindparam("then"))
+)
+_MOVE: Final = (
+    update(sender)
+    .where(
+        sender.c.id == _ONLY,
+        sender.c.holder == bindparam("me"),
+        sender.c.seq == bindparam("from_seq"),
+        sender.c.looked_until == bindparam("from_instant"),
+    )
+    .values(
+        seq=bindparam("to_seq"), looked_until=bindparam("to_instant"), frozen_since=bindparam("to_state")
+    )
+)
+_RELEASE: Final = (
+    update(sender).where(sender.c.id == _ONLY, sender.c.holder == bindparam("me")).values(held_until=0)
+)
+
+# An allow is never told: the record is mostly those, and their texts are not read.
+_NEWS: Final = (
+    select(events)
+    .outerjoin(decisions, decisions.c.seq == events.c.seq)
+    .where(
+        events.c.seq > bindparam("after"),
+        events.c.seq <= bindparam("last"),
+        or_(decisions.c.seq.is_(None), decisions.c.outcome == "deny"),
+    )
+    .order_by(events.c.seq)
+)
+
+
+def put(
+    connection: Connection, to: Iterable[str], key: str, data: str, microseconds: int, not_before: int
+) -> int:
+    """Put a notification into the outbox for receivers; not again for those that it was for already.
+
+    Args:
+        connection: within a transaction that writes.
+        to: the names of the receivers.
+        key: names what it tells of.
+        data: the notification, as JSON.
+        microseconds: the present.
+        not_before: the first instant, in seconds, at which it is tried.
+
+    Returns:
+        For how many it is new.
+    """
+    new = [name for name in to if connection.row(_KNOWN, to=name, about=key) is None]
+    row = connection.row(_LAST_ID) if new else None
+    last = int(row[0].removeprefix("ntf_")) if row is not None and row[0] else 0
+    # In the order in which they are put, also where the clocks of replicas differ.
+    first = max(last + 1, microseconds)
+    created_at = microseconds // 1_000_000
+    rows = [
+        (f"ntf_{first + number:0{_DIGITS}}", name, key, data, created_at, not_before, 0, None, None, None)
+        for number, name in enumerate(new)
+    ]
+    connection.insert(outbox, rows)
+    return len(rows)
+
+
+def oldest(connection: Connection, receiver: str) -> Letter | None:
+    """What a receiver gets next."""
+    row = connection.row(_OLDEST, to=receiver)
+    return None if row is None else Letter._make(row)
+
+
+def backlog(connection: Connection) -> dict[str, Backlog]:
+    """How much waits for each receiver, and since when."""
+    return {row[0]: Backlog(int(row[1]), int(row[2])) for row in connection.rows(_BACKLOG)}
+
+
+def sent(connection: Connection, letter: str, now: int) -> None:
+    """A receiver has taken it."""
+    connection.change(_SENT, letter=letter, now=now)
+
+
+def failed(connection: Connection, letter: str, due_at: int, why: str) -> None:
+    """It is tried again later."""
+    connection.change(_FAILED, letter=letter, then=due_at, why=why)
+
+
+def give_up(connection: Connection, letter: str, now: int, why: str) -> None:
+    """It is not tried any more."""
+    connection.change(_GIVEN_UP, letter=letter, now=now, why=why)
+
+
+def prune(connection: Connection, before: int) -> int:
+    """Forget what was put before an instant, whatever became of it; says how many those were."""
+    return connection.change(_PRUNE, before=before)
+
+
+def find_sender(connection: Connection) -> Sender:
+    """Which replica sends, and how far it has looked."""
+    row = connection.row(_SENDER)
+    if row is None:
+        raise StoreUnavailableError("the store has lost its row of the sender")
+    return Sender._make(row)
+
+
+def take_sender(connection: Connection, holder: str, now: int, until: int) -> bool:
+    """Become the sender, or stay it; False while another one is."""
+    return connection.change(_TAKE, me=holder, now=now, then=until) > 0
+
+
+def move_sender(connection: Connection, holder: str, before: Sender, after: Sender) -> bool:
+    """Say how far the sender has looked; False if it is another one, or has looked further already."""
+    moved = connection.change(
+        _MOVE,
+        me=holder,
+        from_seq=before.seq,
+        from_instant=before.looked_until,
+        to_seq=after.seq,
+        to_instant=after.looked_until,
+        to_state=after.frozen_since,
+    )
+    return moved > 0
+
+
+def release_sender(connection: Connection, holder: str) -> None:
+    """Let another one become the sender at once."""
+    connection.change(_RELEASE, me=holder)
+
+
+def news(connection: Connection, after: int, last: int) -> list[Link]:
+    """The events after a place in the record, up to another: all but claims that were let through."""
+    return [Link._make(row) for row in connection.rows(_NEWS, after=after, last=last)]

@@ -1,0 +1,86 @@
+"""Forms: read as strictly as everything else, and taken only from pages of our own.
+
+A form of somebody who is signed in carries a proof that only a page of that session can know. The
+form that signs in carries a random value that stands in a cookie as well. Neither trusts what a
+browser says of where a request comes from, for not every browser says it.
+"""
+
+import hmac
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+
+from app.gate.errors import ForbiddenError, UnauthenticatedError
+from app.identity.caller import Caller, Role
+from app.identity.credentials import proves
+from app.server.asking import SESSION_COOKIE, session_caller
+from app.server.problems import InvalidFieldsError, RefusedError
+from app.server.reading import limited_body
+
+FORM_COOKIE: Final = "freezegate_form"
+PROOF: Final = "proof"
+_FORM: Final = "application/x-www-form-urlencoded"
+_MOST_FIELDS: Final = 64
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form that were filled in.
+
+    Raises:
+        InvalidFieldsError: it can't be read, or a field is given twice.
+        RefusedError: it is too large, or no form.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the form of the page")
+    raw = await limited_body(request)
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+        )
+    except ValueError:
+        raise InvalidFieldsError([{"field": "body", "message": "not a readable form"}]) from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise InvalidFieldsError([{"field": "fields", "message": "a field is given more than once"}])
+    return {name: value.strip() for name, value in fields.items() if value.strip()}
+
+
+async def signed_in(request: Request, role: Role) -> tuple[Caller, dict[str, str]]:
+    """Who sends a form out of a session, and the form without its proof.
+
+    Raises:
+        UnauthenticatedError: there is no session, or none that is good.
+        ForbiddenError: the role does not reach so far, or the form comes from elsewhere.
+        RefusedError: the form can't be read.
+    """
+    caller = await session_caller(request)
+    if caller is None:
+        raise UnauthenticatedError("sign in first; your session is over")
+    form = await read_form(request)
+    if _from_elsewhere(request) or not proves(form.pop(PROOF, ""), request.cookies[SESSION_COOKIE]):
+        raise ForbiddenError("this form does not come from a page of your session; load the page again")
+    if not caller.may(role):
+        raise ForbiddenError(f"this needs the role {role.value}")
+    return caller, form
+
+
+async def signing_in(request: Request) -> dict[str, str]:
+    """The form that signs in.
+
+    Raises:
+        ForbiddenError: it comes from elsewhere.
+        RefusedError: it can't be read.
+    """
+    form = await read_form(request)
+    given, kept = form.pop(PROOF, ""), request.cookies.get(FORM_COOKIE, "")
+    same = bool(kept) and hmac.compare_digest(given.encode(errors="replace"), kept.encode(errors="replace"))
+    if _from_elsewhere(request) or not same:
+        raise ForbiddenError("this form does not come from our page, or cookies are off; load the page again")
+    return form
+
+
+def _from_elsewhere(request: Request) -> bool:
+    """Whether the browser says that another site sent this; not every browser says so."""
+    return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")

@@ -1,0 +1,121 @@
+"""How pages are rendered, and what a browser is told about them.
+
+Nothing is loaded from anywhere else, no script or style stands in a page, and no text becomes markup:
+templates escape everything, and the policy below forbids what would get past that.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from app import __version__
+from app.core.errors import FreezegateError
+from app.core.explain import local_time, waiting_time
+from app.core.instant import format_instant, parse_instant
+from app.core.notation import format_duration
+from app.server.problems import problem_for
+
+_SOURCES: Final = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types freezegate",
+)
+CONTENT_POLICY: Final = "; ".join(_SOURCES)
+
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": CONTENT_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+ASSETS: Final = {
+    "dashboard.css": "text/css; charset=utf-8",
+    "dashboard.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+
+
+@cache
+def asset(name: str) -> bytes:
+    """A file that pages load; its name is one of `ASSETS`."""
+    return resources.files("app.web").joinpath("static", name).read_bytes()
+
+
+@cache
+def _asset_url(name: str) -> str:
+    """Where it is loaded from: another place for another content, so that browsers may keep it."""
+    return f"/static/{name}?v={hashlib.sha256(asset(name)).hexdigest()[:12]}"
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("app.web"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(asset=_asset_url, version=__version__)
+    environment.filters.update(
+        instant=parse_instant,
+        utc=format_instant,
+        local=local_time,
+        waiting=waiting_time,
+        length=format_duration,
+    )
+    return environment
+
+
+def rendered(template: str, **values: Any) -> bytes:
+    """A page."""
+    return _templates().get_template(template).render(**values).encode("utf-8", "replace")
+
+
+def page(body: bytes, status: int = 200) -> Response:
+    """A page as it goes out."""
+    return Response(body, status_code=status, headers=_HEADERS, media_type="text/html")
+
+
+def redirect(place: str) -> Response:
+    """Go and see, after a form was sent: so that loading the page again does not send it again."""
+    return Response(status_code=303, headers={**_HEADERS, "Location": place})
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages, too."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        """As the framework's, with our errors rendered."""
+        handle = super().get_route_handler()
+
+        async def handle_or_tell(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except FreezegateError as error:
+                refused = problem_for(error)
+                told = page(
+                    rendered("error.html", status=refused.status_code, why=str(error)), refused.status_code
+                )
+                for name in ("retry-after", "www-authenticate"):
+                    if name in refused.headers:
+                        told.headers[name] = refused.headers[name]
+                return told
+
+        return handle_or_tell

@@ -1,0 +1,98 @@
+"""``/dashboard/sign-in``, ``/sign-out`` and ``/sessions``: who is who, in a browser."""
+
+import secrets
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.gate.errors import UnauthenticatedError
+from app.gate.sessions import LIFETIME
+from app.identity.caller import Role
+from app.server.asking import SESSION_COOKIE, key_caller, session_caller
+from app.server.context import context
+from app.web.dashboard import viewer_of
+from app.web.forms import FORM_COOKIE, signed_in, signing_in
+from app.web.pages import PageRoute, page, redirect, rendered
+
+router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
+
+_HERE: Final = "/dashboard/sign-in"
+
+
+@router.get("/sign-in")
+async def ask_to_sign_in(request: Request) -> Response:
+    """The form that takes an API key."""
+    return _form(request, None)
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request) -> Response:
+    """Exchange an API key for a session; the key is not kept, here or in the browser."""
+    form = await signing_in(request)
+    try:
+        caller = await key_caller(request, form.get("key", ""))
+    except UnauthenticatedError as error:
+        return _form(request, str(error))
+    secret = await context(request).sessions.open(caller, request.headers.get("user-agent", ""))
+    reply = redirect("/?done=signed-in")
+    _set_cookie(request, reply, SESSION_COOKIE, secret, LIFETIME)
+    reply.delete_cookie(FORM_COOKIE, path=_HERE)
+    return reply
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request) -> Response:
+    """Close this session."""
+    caller, _ = await signed_in(request, Role.VIEWER)
+    assert caller.session_id is not None  # noqa: S101 - it has just been found by it
+    await context(request).sessions.close(caller, caller.session_id)
+    reply = redirect("/?done=signed-out")
+    reply.delete_cookie(SESSION_COOKIE, path="/")
+    return reply
+
+
+@router.get("/sessions")
+async def list_sessions(request: Request) -> Response:
+    """One's own open sessions; everybody's, for an admin."""
+    caller = await session_caller(request)
+    if caller is None:
+        return redirect(_HERE)
+    here = context(request)
+    return page(
+        rendered(
+            "sessions.html",
+            viewer=viewer_of(request, caller),
+            own=caller.session_id,
+            sessions=await here.sessions.listed(caller),
+            now=here.clock.now(),
+            home=here.policies.in_force.home,
+        )
+    )
+
+
+@router.post("/sessions/{session_id}/revoke")
+async def revoke_session(request: Request, session_id: str) -> Response:
+    """Close a session, on every replica at once."""
+    caller, _ = await signed_in(request, Role.VIEWER)
+    await context(request).sessions.close(caller, session_id)
+    return redirect("/dashboard/sessions")
+
+
+def _form(request: Request, why: str | None) -> Response:
+    proof = secrets.token_urlsafe(24)
+    reply = page(rendered("sign_in.html", proof=proof, why=why), 200 if why is None else 401)
+    _set_cookie(request, reply, FORM_COOKIE, proof, None)
+    return reply
+
+
+def _set_cookie(request: Request, reply: Response, name: str, value: str, lifetime: int | None) -> None:
+    reply.set_cookie(
+        name,
+        value,
+        max_age=lifetime,
+        path="/" if name == SESSION_COOKIE else _HERE,
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
