@@ -135,7 +135,9 @@ def freeze_started(freeze: Freeze, at: int, home: Zone, key: str) -> Notificatio
     if freeze.starts_at > freeze.created_at:
         said = f"{who} scheduled a freeze of {_where(freeze)}: {_end(title)}"
         when = f"It begins {explain.local_time(freeze.starts_at, home, at)}. {_until(freeze, at, home)}"
-        return _of_freeze(Occasion.FREEZE_STARTED, freeze, at, f"Freeze scheduled: {title}", (said, when), key)
+        return _of_freeze(
+            Occasion.FREEZE_STARTED, freeze, at, f"Freeze scheduled: {title}", (said, when), key
+        )
     said = f"{who} froze {_where(freeze)}: {_end(title)}"
     text = (said, _end(one_line(freeze.reason)), _until(freeze, at, home))
     return _of_freeze(Occasion.FREEZE_STARTED, freeze, at, f"Deploys are frozen: {title}", text, key)
@@ -268,7 +270,9 @@ def _of_freeze(
         "started_by": freeze.started_by,
         "lifted_by": freeze.lifted_by if freeze.state(at) is FreezeState.LIFTED else None,
     }
-    return Notification(key, event, at, title, tuple(text), tuple(selector.environments or ()), freeze.id, data)
+    return Notification(
+        key, event, at, title, tuple(text), tuple(selector.environments or ()), freeze.id, data
+    )
 
 
 def _of_override(

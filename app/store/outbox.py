@@ -69,9 +69,7 @@ _MOVE: Final = (
         sender.c.seq == bindparam("from_seq"),
         sender.c.looked_until == bindparam("from_instant"),
     )
-    .values(
-        seq=bindparam("to_seq"), looked_until=bindparam("to_instant"), frozen_since=bindparam("to_state")
-    )
+    .values(seq=bindparam("to_seq"), looked_until=bindparam("to_instant"), frozen_since=bindparam("to_state"))
 )
 _RELEASE: Final = (
     update(sender).where(sender.c.id == _ONLY, sender.c.holder == bindparam("me")).values(held_until=0)

@@ -111,3 +111,41 @@ class KeyRecord(NamedTuple):
     created_at: int
     expires_at: int | None
     revoked_at: int | None
+
+
+class Letter(NamedTuple):
+    """A notification that waits for its receiver; instants in seconds."""
+
+    id: str
+    """Sorts in the order in which they were put."""
+    receiver: str
+    key: str
+    """Names what it tells of."""
+    data: str
+    """The notification, as JSON."""
+    created_at: int
+    due_at: int
+    """Not tried before."""
+    attempts: int
+
+
+class Backlog(NamedTuple):
+    """What waits for a receiver."""
+
+    waiting: int
+    oldest_at: int
+    """When the oldest was put, in seconds."""
+
+
+class Sender(NamedTuple):
+    """Which replica sends notifications, and how far it has looked for something to tell."""
+
+    holder: str
+    held_until: int
+    """In seconds; after that another one may take its place."""
+    seq: int
+    """The place in the record up to which everything was told."""
+    looked_until: int
+    """The instant up to which everything was told that comes by time; 0: nobody ever looked."""
+    frozen_since: str
+    """JSON: since when each environment is frozen."""

@@ -1,14 +1,14 @@
 """The one way to write: with the record locked, so that what was decided still holds when it is written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from app.core.audit import Event
 from app.core.freeze import Freeze
 from app.core.override import Approval, Override, OverrideState
-from app.store import decisions, events, freezes, keys, overrides, policy_revisions, sessions
+from app.store import decisions, events, freezes, keys, outbox, overrides, policy_revisions, sessions
 from app.store.connection import Connection
-from app.store.records import DecisionRow, KeyRecord, PolicyRevision, SessionRecord
+from app.store.records import DecisionRow, KeyRecord, Letter, PolicyRevision, Sender, SessionRecord
 from app.store.tables import decisions as decisions_table
 from app.store.view import View
 
@@ -150,6 +150,40 @@ class Transaction(View):
     def revoke_session(self, session_id: str, now: int) -> bool:
         """Revoke a session; False if somebody has already."""
         return self._change(lambda: sessions.revoke(self._connection, session_id, now))
+
+    def put_notification(
+        self, to: Iterable[str], key: str, data: str, microseconds: int, not_before: int
+    ) -> int:
+        """Put a notification into the outbox; says for how many of the receivers it is new."""
+        return self._change(lambda: outbox.put(self._connection, to, key, data, microseconds, not_before))
+
+    def note_sent(self, letter: Letter, now: int) -> None:
+        """A receiver has taken a notification."""
+        self._change(lambda: outbox.sent(self._connection, letter.id, now))
+
+    def note_failed(self, letter: Letter, due_at: int, why: str) -> None:
+        """A notification is tried again later."""
+        self._change(lambda: outbox.failed(self._connection, letter.id, due_at, why))
+
+    def give_up(self, letter: Letter, now: int, why: str) -> None:
+        """A notification is not tried any more."""
+        self._change(lambda: outbox.give_up(self._connection, letter.id, now, why))
+
+    def prune_outbox(self, before: int) -> int:
+        """Forget the notifications that were put before an instant."""
+        return self._change(lambda: outbox.prune(self._connection, before))
+
+    def take_sender(self, holder: str, now: int, until: int) -> bool:
+        """Become the replica that sends notifications, or stay it; False while another one is."""
+        return self._change(lambda: outbox.take_sender(self._connection, holder, now, until))
+
+    def move_sender(self, holder: str, before: Sender, after: Sender) -> bool:
+        """Say how far the sender has looked; False if somebody else has meanwhile."""
+        return self._change(lambda: outbox.move_sender(self._connection, holder, before, after))
+
+    def release_sender(self, holder: str) -> None:
+        """Let another replica become the sender at once."""
+        self._change(lambda: outbox.release_sender(self._connection, holder))
 
     def flush(self) -> None:
         """Write what has gathered; the last thing in a transaction."""

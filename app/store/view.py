@@ -3,9 +3,18 @@
 from app.core.audit import Link
 from app.core.freeze import Freeze
 from app.core.override import Override
-from app.store import decisions, events, freezes, keys, overrides, policy_revisions, sessions
+from app.store import decisions, events, freezes, keys, outbox, overrides, policy_revisions, sessions
 from app.store.connection import Connection
-from app.store.records import DecisionFilter, Head, KeyRecord, SessionRecord, StoredDecision
+from app.store.records import (
+    Backlog,
+    DecisionFilter,
+    Head,
+    KeyRecord,
+    Letter,
+    Sender,
+    SessionRecord,
+    StoredDecision,
+)
 
 
 class View:
@@ -102,3 +111,19 @@ class View:
     def open_sessions(self, now: int, most: int) -> list[SessionRecord]:
         """The sessions that have neither expired nor been revoked, newest first."""
         return sessions.still_open(self._connection, now, most)
+
+    def sender(self) -> Sender:
+        """Which replica sends notifications, and how far it has looked."""
+        return outbox.find_sender(self._connection)
+
+    def news(self, after: int, last: int) -> list[Link]:
+        """The events after a place in the record, up to another: all but claims that were let through."""
+        return outbox.news(self._connection, after, last)
+
+    def oldest_letter(self, receiver: str) -> Letter | None:
+        """The notification that a receiver gets next."""
+        return outbox.oldest(self._connection, receiver)
+
+    def backlog(self) -> dict[str, Backlog]:
+        """How many notifications wait for each receiver, and since when."""
+        return outbox.backlog(self._connection)
