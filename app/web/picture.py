@@ -22,7 +22,7 @@ COLOURS: Final = 8
 """How many colours there are; each has a hatching of its own as well."""
 
 WIDTH: Final = LEFT + WEEKS * 7 * DAY_WIDTH + 1
-HEIGHT: Final = TOP + 24 * HOUR_HEIGHT + 1
+HEIGHT: Final = TOP + 24 * HOUR_HEIGHT + 6
 
 
 class Box(NamedTuple):
