@@ -113,19 +113,19 @@ def policy_freeze_ends(present: Decision, home: Zone) -> Notification:
     return _of_policies(Occasion.POLICY_FREEZE_ENDS, present, title, explain.state(present, home))
 
 
-def gate_open(present: Decision, home: Zone, denied: Sequence[Denied], count: int) -> Notification:
-    """An environment is open again, and claims were denied meanwhile."""
+def gate_open(present: Decision, home: Zone, denied: Sequence[Denied], more: int) -> Notification:
+    """An environment is open again; `denied` were refused meanwhile, and `more` beside them."""
     environment = present.question.environment
-    named = [one_line(f"{each.service} ({each.who or 'anonymous'})", LONGEST) for each in denied]
-    more = f" and {count - len(named)} more" if count > len(named) else ""
+    named = ", ".join(one_line(f"{each.service} ({each.who or 'anonymous'})") for each in denied)
+    rest = f" and {more} more" if more else ""
     return Notification(
         f"{Occasion.GATE_OPEN}:{environment}:{present.at}",
         Occasion.GATE_OPEN,
         present.at,
         f"{environment} is open again",
-        (_cut(explain.state(present, home)), f"Denied meanwhile: {', '.join(named)}{more}."),
+        (_cut(explain.state(present, home)), f"Denied meanwhile: {named}{rest}."),
         (environment,),
-        data={"denied": [each._asdict() for each in denied], "denied_count": count},
+        data={"denied": [each._asdict() for each in denied], "more": more},
     )
 
 

@@ -1,0 +1,260 @@
+"""Notifications: found by one replica, put into an outbox, sent from there at least once.
+
+The sender holds a lease in the store. What it finds and how far it has looked are written in one
+transaction: killed before it, the next sender finds the same; killed after it, the next one sends it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from functools import partial
+from json import dumps, loads
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from app.clock import Clock
+from app.core.engine import Engine
+from app.core.instant import DAY, HOUR, MINUTE
+from app.core.notification import Notification, policies_loaded_again, policies_refused
+from app.gate.errors import StoreUnavailableError
+from app.gate.in_force import InForce, LoadFailure, Policies
+from app.gate.occasions import Found, Look, find, look
+from app.gate.receivers import Receiver
+from app.store.records import Backlog, Letter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from app.core.freeze import Freeze
+    from app.store.store import Store
+    from app.store.transaction import Transaction
+
+LEASE: Final = 15
+"""Seconds after which another replica takes over from a sender that was killed."""
+
+RENEWED: Final = 5
+"""Seconds after which a sender that found nothing says that it is still there."""
+
+GIVEN_UP_AFTER: Final = DAY
+"""Seconds that a notification is tried for."""
+
+KEPT_FOR: Final = 7 * DAY
+"""Seconds after which a notification is forgotten, whatever became of it."""
+
+_PRUNED_EVERY: Final = HOUR
+_FIRST_PAUSE: Final = 5
+_LONGEST_PAUSE: Final = 10 * MINUTE
+_MOST_DOUBLED: Final = 10
+_LONGEST_ASKED: Final = HOUR
+
+_logger: Final = logging.getLogger("freezegate.notifications")
+
+
+class Reply(NamedTuple):
+    """What became of one try to send."""
+
+    outcome: Literal["taken", "later", "refused"]
+    """``refused``: that message is never taken, however often it is tried."""
+    why: str = ""
+    """For the log and the outbox; it repeats nothing secret."""
+    retry_after: int = 0
+    """Seconds that the receiver asks to wait for."""
+
+
+class Outstanding(NamedTuple):
+    """A notification whose turn it is."""
+
+    letter: Letter
+    notification: Notification
+
+
+class Notifications:
+    """The use cases of notifications, on one replica."""
+
+    def __init__(
+        self,
+        store: "Store",
+        policies: Policies,
+        clock: Clock,
+        receivers: "Sequence[Receiver]",
+        own_name: str,
+    ) -> None:
+        """Tell `receivers` what happens in `store`, and what comes by `policies` and time.
+
+        Args:
+            store: has the record and the outbox.
+            policies: in force on this replica.
+            clock: tells the time.
+            receivers: where to.
+            own_name: of this replica; no other one has the same.
+        """
+        self._store = store
+        self._policies = policies
+        self._clock = clock
+        self._receivers = {receiver.name: receiver for receiver in receivers}
+        self._own_name = own_name
+        self._held_until = 0
+        self._pruned_at = 0
+        self._failure: LoadFailure | None = None
+        self._freezes: tuple[int, tuple[Freeze, ...]] = (-1, ())
+        self._engine: tuple[InForce, int, Engine] | None = None
+        self._backlog: dict[str, Backlog] = {}
+
+    @property
+    def backlog(self) -> "Mapping[str, Backlog]":
+        """What waited for each receiver at the last look; nothing is looked up."""
+        return self._backlog
+
+    @property
+    def is_sender(self) -> bool:
+        """Whether this replica is the one that sends."""
+        return self._clock.now() < self._held_until
+
+    async def collect(self) -> bool:
+        """Put what there is to tell into the outbox, if this replica is the sender or can be.
+
+        Returns:
+            Whether there is more to be found at once.
+
+        Raises:
+            StoreUnavailableError: the store can't be read or written.
+        """
+        await self._tell_of_policies()
+        now = self._clock.now()
+        seen = await self._store.read(partial(look, known_version=self._freezes[0], now=now))
+        names = self._receivers.keys()
+        self._backlog = {name: waiting for name, waiting in seen.backlog.items() if name in names}
+        if seen.lasting is not None:
+            self._freezes = (seen.freezes_version, tuple(seen.lasting))
+        mine = seen.sender.holder == self._own_name
+        if not mine and seen.sender.held_until > now:
+            self._held_until = 0
+            return False
+        in_force = self._policies.in_force
+        found = await asyncio.to_thread(self._find, seen, in_force, now)
+        due = seen.sender.held_until - now <= LEASE - RENEWED
+        if mine and not due and not found.notifications and found.after.seq == seen.sender.seq:
+            return False
+        await self._settle(seen, found, now)
+        return self.is_sender and not seen.caught_up
+
+    async def release(self) -> None:
+        """Let another replica send from now on; for the end."""
+        if self.is_sender:
+            self._held_until = 0
+            # Then the lease runs out by itself.
+            with contextlib.suppress(StoreUnavailableError):
+                await self._store.write(lambda transaction: transaction.release_sender(self._own_name))
+
+    async def due(self, receiver: str) -> Outstanding | None:
+        """What a receiver gets now; None if that is nothing, or another replica sends.
+
+        Its oldest one comes first: what waits behind it is not tried before it was sent or given up.
+
+        Raises:
+            StoreUnavailableError: the store can't be read.
+        """
+        if not self.is_sender:
+            return None
+        letter = await self._store.read(lambda view: view.oldest_letter(receiver))
+        if letter is None or letter.due_at > self._clock.now():
+            return None
+        try:
+            return Outstanding(letter, Notification.from_data(loads(letter.data)))
+        except (ValueError, TypeError, KeyError):
+            # Written by another version; it must not stand in the way of what comes after it.
+            await self.settle(letter, Reply("refused", "can't be read"), 0)
+            return None
+
+    async def settle(self, letter: Letter, reply: Reply, jitter: float) -> None:
+        """Note what became of a try.
+
+        Args:
+            letter: what was tried.
+            reply: what the receiver made of it.
+            jitter: from 0 to 1, at random: senders that failed together do not come back together.
+
+        Raises:
+            StoreUnavailableError: it can't be noted; then it is tried once more.
+        """
+        now = self._clock.now()
+        if reply.outcome == "taken":
+            await self._store.write(lambda transaction: transaction.note_sent(letter, now))
+            return
+        fields = {"receiver": letter.receiver, "key": letter.key, "why": reply.why}
+        if reply.outcome == "refused" or now - letter.created_at >= GIVEN_UP_AFTER:
+            await self._store.write(lambda transaction: transaction.give_up(letter, now, reply.why))
+            _logger.warning("a notification was given up", extra={"fields": fields})
+            return
+        then = now + max(pause(letter.attempts, jitter), min(reply.retry_after, _LONGEST_ASKED))
+        await self._store.write(lambda transaction: transaction.note_failed(letter, then, reply.why))
+        if letter.attempts == 0:
+            _logger.warning("a notification could not be sent; it is tried again", extra={"fields": fields})
+
+    def _find(self, seen: Look, in_force: InForce, now: int) -> Found:
+        """In a thread: to compile a year of policies takes milliseconds."""
+        version, freezes = self._freezes
+        known = self._engine
+        if known is None or known[0] is not in_force or known[1] != version:
+            known = self._engine = (in_force, version, in_force.engine.with_freezes(freezes))
+        return find(seen, known[2], in_force.home, now)
+
+    async def _settle(self, seen: Look, found: Found, now: int) -> None:
+        """Take or renew the lease, put what was found, and say how far it was: together or not at all."""
+        prepared = [(self._wanting(each), each.key, dumps(each.to_data())) for each in found.notifications]
+        pruning = now - self._pruned_at >= _PRUNED_EVERY
+        microseconds = self._clock.microseconds()
+
+        def settle(transaction: "Transaction") -> bool:
+            if not transaction.take_sender(self._own_name, now, now + LEASE):
+                return False
+            if not transaction.move_sender(self._own_name, seen.sender, found.after):
+                return True
+            for names, key, data in prepared:
+                transaction.put_notification(names, key, data, microseconds, now)
+            if pruning:
+                transaction.prune_outbox(now - KEPT_FOR)
+            return True
+
+        held = await self._store.write(settle)
+        self._held_until = now + LEASE if held else 0
+        if held and pruning:
+            self._pruned_at = now
+
+    async def _tell_of_policies(self) -> None:
+        """Every replica loads by itself, and tells of it by itself; the key makes it one notification."""
+        failure, before = self._policies.last_error, self._failure
+        if failure == before:
+            return
+        now = self._clock.now()
+        # The same failure may come back: it is told again in another hour.
+        if failure is not None:
+            key = f"policies-refused:{failure.revision}:{now // HOUR}"
+            problems = [str(problem) for problem in failure.problems]
+            notification = policies_refused(failure.revision, now, problems, key)
+        elif before is not None:
+            revision = self._policies.in_force.revision
+            key = f"policies-loaded-again:{before.revision}:{now // HOUR}"
+            notification = policies_loaded_again(revision, now, key)
+        await self._put(notification, now)
+        self._failure = failure
+
+    async def _put(self, notification: Notification, now: int) -> None:
+        names, data = self._wanting(notification), dumps(notification.to_data())
+        microseconds = self._clock.microseconds()
+        await self._store.write(
+            lambda transaction: transaction.put_notification(names, notification.key, data, microseconds, now)
+        )
+
+    def _wanting(self, notification: Notification) -> list[str]:
+        return [name for name, receiver in self._receivers.items() if receiver.wants(notification)]
+
+
+def pause(attempts: int, jitter: float) -> int:
+    """Seconds until the next try: 5, 10, 20, … up to 10 minutes, and up to half of that less.
+
+    Args:
+        attempts: how many failed before this one.
+        jitter: from 0 to 1.
+    """
+    longest = min(_FIRST_PAUSE << min(attempts, _MOST_DOUBLED), _LONGEST_PAUSE)
+    return round(longest * (1 - jitter / 2))

@@ -1,0 +1,322 @@
+"""What there is to tell: found in the record, and by walking through the time since the last look.
+
+`look` reads one state of the store; `find` works out, from that alone, what to tell and how far it
+was told then. Nothing is written here.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from app.core import notification as told
+from app.core.audit import Link
+from app.core.decision import Decision, Question
+from app.core.engine import Engine
+from app.core.freeze import Freeze
+from app.core.instant import DAY, HOUR, LATEST, parse_instant
+from app.core.notification import Denied, Notification
+from app.core.override import Override
+from app.core.scope import ScopeTimeline
+from app.core.wallclock import Zone
+from app.gate.happened import Kind
+from app.store.records import Backlog, Sender
+
+if TYPE_CHECKING:
+    from app.store.view import View
+
+NOTICE: Final = HOUR
+"""Seconds before a policy freeze at which it is announced."""
+
+OLDEST_NEWS: Final = DAY
+"""Seconds after which nobody wants to know any more: where nothing sent for that long."""
+
+_TOGETHER: Final = 2_000
+"""Places of the record that one look goes along."""
+
+_FREEZES: Final = frozenset({Kind.FREEZE_STARTED, Kind.FREEZE_EXTENDED, Kind.FREEZE_LIFTED})
+_OVERRIDES: Final = frozenset({Kind.OVERRIDE_GRANTED, Kind.OVERRIDE_SPENT, Kind.OVERRIDE_REVOKED})
+
+
+class Look(NamedTuple):
+    """What was read of one state of the store."""
+
+    sender: Sender
+    last: int
+    """The place in the record up to which events were read."""
+    caught_up: bool
+    """Whether the record ends there."""
+    links: Sequence[Link]
+    freezes: dict[str, Freeze]
+    """Those that events tell of, by id."""
+    overrides: dict[str, Override]
+    answers: dict[str, dict[str, Any]]
+    """What the claims were told that overrides were spent on, by the ids of the decisions."""
+    freezes_version: int
+    lasting: Sequence[Freeze] | None
+    """Those that may hold since the last look; None where they are known."""
+    backlog: dict[str, Backlog]
+
+
+class Environment(NamedTuple):
+    """What the sender knows of an environment."""
+
+    by_policy: bool
+    """Whether the policies freeze it."""
+    since: int | None
+    """Since when anything freezes it; None while it is open."""
+    denied: tuple[Denied, ...] = ()
+    """Who was refused since."""
+    more: int = 0
+    """And how many claims beside those."""
+
+
+State = dict[str, Environment]
+
+
+class Found(NamedTuple):
+    """What is to be told, in order, and how far everything was told then."""
+
+    notifications: list[Notification]
+    after: Sender
+
+
+class _Told(NamedTuple):
+    """A notification in its place: by time, and what somebody did before what that led to."""
+
+    at: int
+    rank: int
+    notification: Notification
+
+
+def look(view: "View", known_version: int, now: int) -> Look:
+    """Read what may be new; `known_version` is of the freezes that are known already."""
+    sender, head = view.sender(), view.head()
+    # Whoever looks for the first time starts from the present.
+    last = head.seq if not sender.looked_until else min(head.seq, sender.seq + _TOGETHER)
+    links = view.news(sender.seq, last) if sender.looked_until else []
+    about = [(link.kind, json.loads(link.data)) for link in links]
+    freeze_ids = {_id(data["freeze"]) for kind, data in about if kind in _FREEZES}
+    override_ids = {_id(data["override"]) for kind, data in about if kind in _OVERRIDES}
+    claim_ids = {data["decision"] for kind, data in about if kind == Kind.OVERRIDE_SPENT}
+    freezes = (view.freeze(each) for each in freeze_ids)
+    overrides = (view.override(each) for each in override_ids)
+    claims = ((each, view.decision(each)) for each in claim_ids)
+    since = max(sender.looked_until, now - OLDEST_NEWS)
+    return Look(
+        sender,
+        last,
+        last == head.seq,
+        links,
+        {freeze.id: freeze for freeze in freezes if freeze is not None},
+        {override.id: override for override in overrides if override is not None},
+        {each: json.loads(claim.data) for each, claim in claims if claim is not None},
+        head.freezes_version,
+        None if head.freezes_version == known_version else view.freezes_after(since),
+        view.backlog(),
+    )
+
+
+def find(seen: Look, engine: Engine, home: Zone, now: int) -> Found:
+    """What there is to tell.
+
+    Args:
+        seen: what was read.
+        engine: the policies in force, with the freezes of that state.
+        home: the zone in which sentences tell the time.
+        now: the present instant.
+    """
+    before = seen.sender
+    # Not beyond what was read: who was denied must be known when an environment opens.
+    latest = now if seen.caught_up else _latest(seen.links, before.looked_until)
+    until = max(latest, before.looked_until)
+    state = _read(before.frozen_since)
+    if not before.looked_until:
+        return Found([], _after(before, seen.last, until, _present(state, engine, until)))
+    found = [
+        *_recorded(seen, home),
+        *_of_freezes(seen, engine.freezes, home, until),
+        *_of_policies(state, engine, home, before.looked_until, until, now),
+        *_openings(state, seen, engine, home, until),
+    ]
+    found.sort(key=lambda each: (each.at, each.rank))
+    fresh = [each.notification for each in found if each.at >= now - OLDEST_NEWS]
+    return Found(fresh, _after(before, seen.last, until, _present(state, engine, until)))
+
+
+def _recorded(seen: Look, home: Zone) -> Iterator[_Told]:
+    """What somebody did."""
+    latest = 0
+    for link in seen.links:
+        # In the order of the record, also where the clocks of replicas differ.
+        latest = max(latest, link.at // 1_000_000)
+        notification = _of_link(seen, link, home)
+        if notification is not None:
+            yield _Told(latest, 0, notification)
+
+
+def _of_link(seen: Look, link: Link, home: Zone) -> Notification | None:
+    if link.kind in _FREEZES:
+        data = json.loads(link.data)
+        freeze = seen.freezes.get(_id(data["freeze"]))
+        return None if freeze is None else _of_freeze(link, data, freeze, home)
+    if link.kind in _OVERRIDES:
+        data = json.loads(link.data)
+        override = seen.overrides.get(_id(data["override"]))
+        return None if override is None else _of_override(seen, link, data, override, home)
+    return None
+
+
+def _of_override(
+    seen: Look, link: Link, data: dict[str, Any], override: Override, home: Zone
+) -> Notification | None:
+    at, key = link.at // 1_000_000, f"event:{link.seq}"
+    if link.kind == Kind.OVERRIDE_GRANTED:
+        return told.override_granted(override, at, home, key)
+    if link.kind == Kind.OVERRIDE_REVOKED:
+        return told.override_revoked(override, at, key, link.actor)
+    claim = seen.answers.get(data["decision"])
+    if claim is None:
+        return None
+    who = claim["actor"] or link.actor
+    return told.override_spent(override, at, key, claim["answer"], who, data["uses_left"])
+
+
+def _of_freeze(link: Link, data: dict[str, Any], freeze: Freeze, home: Zone) -> Notification:
+    """As it was then: it may have been moved and lifted since."""
+    at, key = link.at // 1_000_000, f"event:{link.seq}"
+    if link.kind == Kind.FREEZE_LIFTED:
+        return told.freeze_lifted(freeze, at, key, link.actor)
+    if link.kind == Kind.FREEZE_STARTED:
+        then = freeze._replace(ends_at=_instant(data["freeze"]["ends_at"]), lifted_by=None, lifted_at=None)
+        return told.freeze_started(then, at, home, key)
+    then = freeze._replace(ends_at=_instant(data["ends_at"]), lifted_by=None, lifted_at=None)
+    return told.freeze_extended(then, at, home, key, link.actor)
+
+
+def _of_freezes(seen: Look, lasting: Iterable[Freeze], home: Zone, until: int) -> Iterator[_Told]:
+    """Freezes that begin as they were scheduled, and that end by themselves."""
+    since = seen.sender.looked_until
+    known = {freeze.id: freeze for freeze in lasting} | seen.freezes
+    for freeze in known.values():
+        # What was recorded only now may lie before the last look: the key keeps it from being told twice.
+        earliest = 0 if freeze.id in seen.freezes else since
+        lifted = LATEST if freeze.lifted_at is None else freeze.lifted_at
+        start, end = freeze.starts_at, freeze.ends_at
+        if freeze.created_at < start < lifted and earliest < start <= until:
+            yield _Told(start, 1, told.freeze_begins(freeze, home))
+        if end is not None and end <= lifted and earliest < end <= until:
+            yield _Told(end, 1, told.freeze_ended(freeze, end))
+
+
+def _of_policies(
+    state: State, engine: Engine, home: Zone, since: int, until: int, now: int
+) -> Iterator[_Told]:
+    """Stretches in which the policies alone freeze an environment: announced, begun, over."""
+    alone = engine.with_freezes(())
+    for name, known in state.items():
+        if name not in engine.policy_set.environments:
+            continue
+        policies, everything = alone.environment(name), engine.environment(name)
+        for at, frozen in _flips(policies, known.by_policy, since, until):
+            if frozen:
+                begun = told.policy_freeze_begins(_decided(policies, name, at), home)
+                yield _Told(at, 1, begun)
+            else:
+                yield _Told(at, 1, told.policy_freeze_ends(_decided(everything, name, at), home))
+        ahead = since + NOTICE
+        holds = bool(policies.verdict(ahead).blocking)
+        for at, frozen in _flips(policies, holds, ahead, until + NOTICE):
+            # What has begun already needs no announcement.
+            if frozen and at > now:
+                soon = told.policy_freeze_soon(name, _decided(policies, name, at), home, now)
+                yield _Told(at - NOTICE, 1, soon)
+
+
+def _openings(state: State, seen: Look, engine: Engine, home: Zone, until: int) -> Iterator[_Told]:
+    """Environments that open again after claims were denied; brings `state` up to `until`."""
+    for name, known in list(state.items()):
+        if name not in engine.policy_set.environments:
+            continue
+        timeline = engine.environment(name)
+        flips = list(_flips(timeline, known.since is not None, seen.sender.looked_until, until))
+        denials = sorted((at, denied) for at, place, denied in _denials(seen.links) if place == name)
+        for at, flip in [*flips, (until, None)]:
+            while denials and (flip is None or denials[0][0] < at):
+                known = _denied(known, denials.pop(0)[1])  # noqa: PLW2901 - goes along
+            if flip is False and known.denied:
+                opened = told.gate_open(_decided(timeline, name, at), home, known.denied, known.more)
+                yield _Told(at, 2, opened)
+            if flip is not None:
+                known = Environment(known.by_policy, at if flip else None)  # noqa: PLW2901 - as above
+        state[name] = known
+
+
+def _denials(links: Iterable[Link]) -> Iterator[tuple[int, str, Denied]]:
+    for link in links:
+        if link.kind == Kind.DECISION:
+            data = json.loads(link.data)
+            answer = data["answer"]
+            who = told.one_line(data["actor"] or link.actor)
+            yield parse_instant(answer["at"]), answer["environment"], Denied(answer["service"], who)
+
+
+def _denied(known: Environment, denied: Denied) -> Environment:
+    """Note who was refused, as long as the environment is frozen; each of them once."""
+    if known.since is None or denied in known.denied:
+        return known
+    if len(known.denied) < told.MOST_NAMED:
+        return known._replace(denied=(*known.denied, denied))
+    return known._replace(more=known.more + 1)
+
+
+def _flips(timeline: ScopeTimeline, frozen: bool, start: int, end: int) -> Iterator[tuple[int, bool]]:  # noqa: FBT001 - a state, not a switch
+    """When the answer changes from `start` on, `end` included; `frozen` is what it was up to there."""
+    cursor = start
+    while cursor <= end:
+        verdict = timeline.verdict(cursor)
+        if bool(verdict.blocking) != frozen:
+            frozen = not frozen
+            yield cursor, frozen
+        cursor = verdict.flips_at or LATEST
+
+
+def _decided(timeline: ScopeTimeline, environment: str, at: int) -> Decision:
+    return timeline.decide(Question("", environment), at)
+
+
+def _present(state: State, engine: Engine, at: int) -> State:
+    """What holds at an instant; who was denied is kept, and when it froze."""
+    alone = engine.with_freezes(())
+    present: State = {}
+    for name in engine.policy_set.environments:
+        by_policy = bool(alone.environment(name).verdict(at).blocking)
+        frozen = bool(engine.environment(name).verdict(at).blocking)
+        known = state.get(name) or Environment(by_policy, at if frozen else None)
+        present[name] = known._replace(by_policy=by_policy)
+    return present
+
+
+def _after(before: Sender, seq: int, until: int, state: State) -> Sender:
+    # As plain lists: JSON knows no names within them, and it is read back by position.
+    text = json.dumps({name: list(known) for name, known in state.items()})
+    return before._replace(seq=seq, looked_until=until, frozen_since=text)
+
+
+def _read(text: str) -> State:
+    return {
+        name: Environment(by_policy, since, tuple(Denied(*each) for each in denied), more)
+        for name, (by_policy, since, denied, more) in json.loads(text).items()
+    }
+
+
+def _latest(links: Sequence[Link], least: int) -> int:
+    return max([least, *(link.at // 1_000_000 for link in links)])
+
+
+def _id(about: Any) -> str:
+    """An event carries the whole of what it made, and the id of what it changed."""
+    return str(about["id"] if isinstance(about, dict) else about)
+
+
+def _instant(text: str | None) -> int | None:
+    return None if text is None else parse_instant(text)

@@ -1,0 +1,141 @@
+"""The sender: looks for what there is to tell about once a second, and sends what is due.
+
+Each receiver has a loop of its own, so that one that is down holds up no other. Nothing here is
+waited for by a request, and no error leaves it.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+from app.clock import Clock
+from app.gate.errors import StoreUnavailableError
+from app.gate.notifications import Notifications, Reply
+from app.gate.receivers import Receiver
+from app.integrations.slack import message as slack
+from app.integrations.webhook import message as webhook
+
+if TYPE_CHECKING:
+    import httpx
+
+INTERVAL: Final = 1.0
+"""Seconds between two looks."""
+
+DEADLINE: Final = 10.0
+"""Seconds that a receiver has for its answer."""
+
+_KINDS: Final[Mapping[str, ModuleType]] = {"slack": slack, "webhook": webhook}
+
+_NEVER_TAKEN: Final = frozenset({400, 413, 422})
+"""Answers that say it is the message: no later try will do better."""
+
+_TOO_MANY: Final = 429
+_UNAVAILABLE: Final = 503
+
+_logger: Final = logging.getLogger("freezegate.notifications")
+
+
+class Sender:
+    """Sends the notifications of one replica."""
+
+    def __init__(
+        self,
+        notifications: Notifications,
+        receivers: Sequence[Receiver],
+        clock: Clock,
+        *,
+        deadline: float = DEADLINE,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Send what `notifications` has for `receivers`.
+
+        Args:
+            notifications: finds, keeps and counts.
+            receivers: where to.
+            clock: tells the time.
+            deadline: seconds that a receiver has for its answer.
+            jitter: from 0 to 1, at random.
+        """
+        self._notifications = notifications
+        self._receivers = receivers
+        self._clock = clock
+        self._deadline = deadline
+        self._jitter = jitter
+        # It writes the URL of every request into the log.
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+    async def run(self) -> None:
+        """Look and send until cancelled; then let another replica do it."""
+        try:
+            async with self.client() as client, asyncio.TaskGroup() as loops:
+                loops.create_task(_again_and_again(self.collect))
+                for receiver in self._receivers:
+                    loops.create_task(_again_and_again(self._delivering(client, receiver)))
+        finally:
+            await self._notifications.release()
+
+    def client(self) -> "httpx.AsyncClient":
+        """Follows no redirects, and looks for no proxies."""
+        import httpx
+
+        return httpx.AsyncClient(timeout=self._deadline, follow_redirects=False, trust_env=False)
+
+    async def collect(self) -> None:
+        """Put everything that there is to tell into the outbox."""
+        while await self._notifications.collect():
+            pass
+
+    async def deliver(self, client: "httpx.AsyncClient", receiver: Receiver) -> None:
+        """Send a receiver what is due, one after the other."""
+        while (outstanding := await self._notifications.due(receiver.name)) is not None:
+            letter, notification = outstanding
+            outgoing = _KINDS[receiver.kind].request(notification, receiver, self._clock.microseconds())
+            reply = await self._post(client, receiver, outgoing.headers, outgoing.body)
+            await self._notifications.settle(letter, reply, self._jitter())
+
+    def _delivering(self, client: "httpx.AsyncClient", receiver: Receiver) -> Callable[[], Awaitable[None]]:
+        return lambda: self.deliver(client, receiver)
+
+    async def _post(
+        self, client: "httpx.AsyncClient", receiver: Receiver, headers: Mapping[str, str], body: bytes
+    ) -> Reply:
+        url = receiver.url.get_secret_value()
+        try:
+            async with (
+                asyncio.timeout(self._deadline),
+                # The answer itself is not read: it may be of any length.
+                client.stream("POST", url, headers=headers, content=body) as answer,
+            ):
+                return _understood(answer.status_code, answer.headers.get("Retry-After", ""))
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong there; its text may hold the URL
+            return Reply("later", type(error).__name__)
+
+
+def _understood(status: int, retry_after: str) -> Reply:
+    why = f"answered {status}"
+    if 200 <= status < 300:  # noqa: PLR2004 - the family of good answers
+        return Reply("taken")
+    if status in _NEVER_TAKEN:
+        return Reply("refused", why)
+    asked = status in (_TOO_MANY, _UNAVAILABLE) and retry_after.isascii() and retry_after.isdigit()
+    # A few digits: what is longer is no number of seconds that anybody means.
+    return Reply("later", why, int(retry_after[:9]) if asked else 0)
+
+
+async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
+    failing = False
+    while True:
+        try:
+            await work()
+            failing = False
+        except StoreUnavailableError as error:
+            if not failing:
+                _logger.warning("notifications wait: %s", error)
+            failing = True
+        except Exception:
+            _logger.exception("notifications failed")
+        await asyncio.sleep(INTERVAL)

@@ -1,0 +1,1 @@
+"""Incoming webhooks of Slack, and of what understands the same messages."""
