@@ -154,7 +154,7 @@ def _context(
     chosen: Settings, clock: Clock, policies: Policies, store: Store, metrics: Metrics, recent: RecentAnswers
 ) -> Context:
     replica = Replica(store, policies, clock)
-    metrics.watch(replica)
+    metrics.watch(replica, store)
     return Context(
         clock=clock,
         policies=policies,

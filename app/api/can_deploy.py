@@ -8,12 +8,12 @@ from typing import Any, Final, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from app.core.answer import answer
+from app.core.answer import answer, veto_names
 from app.core.decision import Question
 from app.core.errors import MalformedValueError
 from app.gate.check import decided
-from app.gate.claim import Claim
-from app.identity.caller import Role
+from app.gate.claim import Claim, Claimed
+from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, is_token
 from app.server.asking import authorised, limit_anonymous_claims, needs
 from app.server.bodies import DecisionBody
@@ -94,6 +94,7 @@ async def ask(request: Request) -> Response:
         body=body,
         outcome=decision.outcome.value,
         log_fields=_log_fields(query.question, decision.outcome.value),
+        vetoed_by=veto_names(decision.blocking),
     )
     if here.replica.degraded_since is not None:
         answered.headers.append(_DEGRADED)
@@ -121,11 +122,29 @@ async def claim(request: Request) -> Response:
     body = await read_body(request, ClaimBody)
     limit_anonymous_claims(request, caller)
     here = context(request)
-    now = here.clock.now()
+    started = here.clock.microseconds()
+    try:
+        claimed = await _claimed(request, here, caller, body)
+    finally:
+        here.metrics.claimed(here.clock.microseconds() - started)
+    status = HTTPStatus.OK if claimed.allowed else HTTPStatus(body.deny_status)
+    answered = Recent(
+        status=status.value,
+        headers=_headers(status, claimed.body, claimed.opens_at, started // 1_000_000),
+        body=claimed.body,
+        outcome=claimed.outcome,
+        log_fields=_log_fields(body.question, claimed.outcome),
+        vetoed_by=claimed.vetoed_by,
+    )
+    return _respond(request, here, answered, "claim")
+
+
+async def _claimed(request: Request, here: Context, caller: Caller, body: ClaimBody) -> Claimed:
     in_force = here.policies.in_force
+    now = here.clock.now()
     if not in_force.engine.is_prepared(body.question, now):
         await decided(in_force, body.question, now)
-    claimed = await here.claims.claim(
+    return await here.claims.claim(
         Claim(
             question=body.question,
             ref=body.ref,
@@ -138,19 +157,10 @@ async def claim(request: Request) -> Response:
         ),
         in_force,
     )
-    status = HTTPStatus.OK if claimed.allowed else HTTPStatus(body.deny_status)
-    answered = Recent(
-        status=status.value,
-        headers=_headers(status, claimed.body, claimed.opens_at, now),
-        body=claimed.body,
-        outcome=claimed.outcome,
-        log_fields=_log_fields(body.question, claimed.outcome),
-    )
-    return _respond(request, here, answered, "claim")
 
 
 def _respond(request: Request, here: Context, answered: Recent, asked_by: str) -> Response:
-    here.metrics.decided(answered.outcome, asked_by)
+    here.metrics.decided(answered.outcome, asked_by, answered.vetoed_by)
     request.scope["state"][LOG_FIELDS] = answered.log_fields
     response = Response(answered.body, status_code=answered.status)
     response.raw_headers = answered.headers

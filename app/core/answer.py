@@ -1,12 +1,16 @@
 """A decision as it leaves the house: the JSON object of the contract, the same from every door."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from app.core.decision import Decision, Outcome, Stretch
 from app.core.explain import message
 from app.core.instant import format_instant
 from app.core.override import Use
 from app.core.wallclock import Zone
+
+AD_HOC: Final = "ad-hoc"
+"""What all ad-hoc freezes are called together, where each has no name of its own."""
 
 
 def answer(
@@ -57,6 +61,11 @@ def entry(stretch: Stretch, at: int) -> dict[str, Any]:
         "contact": rule.contact,
         "link": rule.link,
     }
+
+
+def veto_names(blocking: Iterable[Stretch]) -> tuple[str, ...]:
+    """What vetoes, by the ids that the policy files give; freezes share a name."""
+    return tuple(AD_HOC if stretch.rule.kind == "freeze" else stretch.rule.id for stretch in blocking)
 
 
 def _use(use: Use) -> dict[str, Any]:

@@ -63,6 +63,8 @@ class Policies:
         self._freezes: tuple[int, Sequence[Freeze]] = (0, ())
         self._changing = Lock()
         self.last_error: LoadFailure | None = None
+        self.failed_at: int | None = None
+        """When a changed set was refused last, also if all is well again since."""
 
     @property
     def loaded(self) -> bool:
@@ -106,6 +108,7 @@ class Policies:
             loaded = _loaded(snapshot, now)
         except PolicyFileError as error:
             self.last_error = LoadFailure(now, snapshot.revision, error.problems)
+            self.failed_at = now
             return self.last_error
         self.last_error = None
         return self._put_in_force(loaded)

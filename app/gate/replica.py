@@ -12,7 +12,7 @@ from app.core.instant import DAY
 from app.gate.errors import StoreUnavailableError, UnauthenticatedError
 from app.gate.in_force import Policies
 from app.identity.caller import Caller, Role
-from app.store.records import KeyRecord
+from app.store.records import KeyRecord, OverrideCounts
 
 if TYPE_CHECKING:
     from app.core.freeze import Freeze
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _PAST: Final = 366 * DAY
 """Seconds that a freeze is remembered after its end, for schedules that look back."""
+
+_COUNTED_EVERY: Final = 5
+"""Seconds between counts of overrides; only metrics tell them."""
 
 _logger: Final = logging.getLogger("freezegate")
 
@@ -38,6 +41,9 @@ class Replica:
         self._freezes_version = -1
         self._keys_version = -1
         self._looked_for_a_key_at = 0
+        self._counted_at = 0
+        self.overrides = OverrideCounts(0, 0)
+        """How many overrides could be used some seconds ago."""
         self.seq = 0
         """Where the record ended at the last look."""
         self.degraded_since: int | None = None
@@ -99,10 +105,18 @@ class Replica:
             freezes = view.freezes_after(self._clock.now() - _PAST)
         if head.keys_version != self._keys_version:
             keys = view.keys_by_digest()
-        return head.seq, head.freezes_version, freezes, head.keys_version, keys
+        return head.seq, head.freezes_version, freezes, head.keys_version, keys, self._count(view)
+
+    def _count(self, view: "View") -> OverrideCounts | None:
+        now = self._clock.now()
+        if abs(now - self._counted_at) < _COUNTED_EVERY:
+            return None
+        self._counted_at = now
+        return view.count_overrides(now)
 
     def _take(self, news: "_News") -> None:
-        seq, freezes_version, freezes, keys_version, keys = news
+        seq, freezes_version, freezes, keys_version, keys, counted = news
+        self.overrides = counted or self.overrides
         self.seq = max(self.seq, seq)
         if freezes is not None and freezes_version >= self._freezes_version:
             self._policies.use_freezes(freezes, freezes_version)
@@ -112,7 +126,7 @@ class Replica:
 
 
 if TYPE_CHECKING:
-    _News = tuple[int, int, list[Freeze] | None, int, dict[str, KeyRecord] | None]
+    _News = tuple[int, int, list[Freeze] | None, int, dict[str, KeyRecord] | None, OverrideCounts | None]
 
 
 def caller_of(key: KeyRecord) -> Caller:

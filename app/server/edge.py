@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.clock import Clock
@@ -31,6 +32,7 @@ _DEADLINE: Final = "deadline"
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines; they would drown the rest of the log."""
 
+_UNMATCHED: Final = "unmatched"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SAFE_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -55,6 +57,7 @@ class Edge:
         self._metrics = metrics
         self._log = log
         self._last_id = clock.microseconds()
+        self._plain: frozenset[str] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -90,11 +93,23 @@ class Edge:
         scope.setdefault("state", {})["request_id"] = request_id.decode()
         return request_id
 
+    def _template(self, scope: Scope) -> str:
+        """The template of the path that a request was routed by."""
+        template: str | None = getattr(scope.get("route"), "path", None)
+        if template is not None:
+            return template
+        # For routes that the framework adds itself, it notes nothing; they have no parameters.
+        if self._plain is None:
+            routes = scope["app"].routes
+            self._plain = frozenset(each.path for each in routes if isinstance(each, Route))
+        path: str = scope["path"]
+        return path if path in self._plain else _UNMATCHED
+
     def _account(self, exchange: "_Exchange") -> None:
         finished = self._clock.microseconds()
         elapsed = max(0, finished - exchange.started)
         state = exchange.scope["state"]
-        route = state.get(ROUTE) or getattr(exchange.scope.get("route"), "path", "unmatched")
+        route = state.get(ROUTE) or self._template(exchange.scope)
         self._metrics.served(route, exchange.status, elapsed / 1_000_000)
         if self._log.enabled and route not in _QUIET:
             self._log.write(

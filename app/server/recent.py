@@ -27,6 +27,7 @@ class Recent(NamedTuple):
     body: bytes
     outcome: str
     log_fields: str
+    vetoed_by: tuple[str, ...] = ()
 
 
 class RecentAnswers:
@@ -59,7 +60,7 @@ class RecentAnswers:
                 return
             scope["state"][ROUTE] = self._path
             scope["state"][LOG_FIELDS] = answer.log_fields
-            self._metrics.decided(answer.outcome, "question")
+            self._metrics.decided(answer.outcome, "question", answer.vetoed_by)
             await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
             await send({"type": "http.response.body", "body": answer.body})
 

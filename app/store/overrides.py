@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, bindparam, or_, select, update
+from sqlalchemy import Select, bindparam, case, func, or_, select, update
 
 from app.core.override import Approval, Override
 from app.store.connection import Connection, Row
 from app.store.errors import StoreUnavailableError
+from app.store.records import OverrideCounts
 from app.store.tables import approvals, overrides, spends
 
 _TOGETHER: Final = 64
@@ -32,6 +33,19 @@ _APPROVALS: Final = (
     select(approvals.c.by, approvals.c.at)
     .where(approvals.c.override_id == bindparam("override_id"))
     .order_by(approvals.c.at)
+)
+_GIVEN: Final = (
+    select(func.count())
+    .select_from(approvals)
+    .where(approvals.c.override_id == overrides.c.id)
+    .scalar_subquery()
+)
+_USABLE: Final = select(
+    func.count(), func.sum(case((overrides.c.approvals_needed > _GIVEN, 1), else_=0))
+).where(
+    overrides.c.revoked_at.is_(None),
+    overrides.c.expires_at > bindparam("now"),
+    overrides.c.uses < overrides.c.max_uses,
 )
 # Whoever else spends or revokes it at the same time, the number of uses is never passed.
 _SPEND: Final = (
@@ -120,6 +134,12 @@ def newest(connection: Connection, now: int | None, before: str | None, most: in
         query = query.where(overrides.c.id < before)
     found = (_whole(connection, row) for row in connection.rows(query))
     return [override for override in found if override is not None]
+
+
+def count(connection: Connection, now: int) -> OverrideCounts:
+    """How many may still let something through, at once or after an approval."""
+    usable, pending = connection.row(_USABLE, now=now) or (0, 0)
+    return OverrideCounts(active=usable - (pending or 0), pending=pending or 0)
 
 
 def spend(connection: Connection, uses: Sequence[Spend]) -> None:

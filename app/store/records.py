@@ -85,6 +85,31 @@ class OutcomeRow(NamedTuple):
     """In seconds."""
 
 
+class DeployRow(NamedTuple):
+    """What a report on a decision must know of it."""
+
+    service: str
+    outcome: str
+
+
+class DecidedFilter(NamedTuple):
+    """Which decisions are counted; None does not matter."""
+
+    start: int
+    """Decided for this instant or later, in seconds."""
+    end: int
+    """Decided for an instant before this one."""
+    service: str | None = None
+    environment: str | None = None
+
+
+class OverrideCounts(NamedTuple):
+    """How many overrides may still let something through: at once, or after an approval."""
+
+    active: int
+    pending: int
+
+
 class SessionRecord(NamedTuple):
     """A session of the dashboard, without its secret; instants in seconds."""
 

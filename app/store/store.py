@@ -1,10 +1,11 @@
 """The store: opened at start, one for all use cases."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from app.core.errors import FreezegateError
 from app.store.connection import Connection, KeptConnection
@@ -21,6 +22,35 @@ _READERS: Final = 4
 Found = TypeVar("Found")
 Work = Callable[[Transaction], Any]
 """What is to be written. It may run more than once; only what it does last is committed."""
+
+
+class Watcher(Protocol):
+    """Is told how writing goes; nothing may be raised by it."""
+
+    def batch(self, works: int) -> contextlib.AbstractContextManager[None]:
+        """Around the writing of a batch; on the writer's thread."""
+        ...
+
+    def recorded(self, kinds: Sequence[str]) -> None:
+        """After events of these kinds were committed; on the writer's thread."""
+        ...
+
+    def refused(self) -> None:
+        """After something could not be recorded, or not in time; on the event loop."""
+        ...
+
+
+class _Nobody:
+    """Watches nothing."""
+
+    def batch(self, _works: int) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def recorded(self, kinds: Sequence[str]) -> None:
+        pass
+
+    def refused(self) -> None:
+        pass
 
 
 class _Item(NamedTuple):
@@ -49,6 +79,11 @@ class Store:
         self._writer: Writer[_Item, Any] = Writer(self._commit, deadline=deadline)
         self._readers = ThreadPoolExecutor(_READERS, "freezegate-reader")
         self._failing = False
+        self._watcher: Watcher = _Nobody()
+
+    def watched_by(self, watcher: Watcher) -> None:
+        """Tell `watcher`, from now on, how writing goes."""
+        self._watcher = watcher
 
     @classmethod
     def open(cls, url: str, *, deadline: float = DEADLINE) -> "Store":
@@ -83,7 +118,11 @@ class Store:
             FreezegateError: what `work` raised; then nothing of it was written.
             StoreUnavailableError: it was not written, or not in time.
         """
-        return cast("Found", await self._writer.write(_Item(work, token)))
+        try:
+            return cast("Found", await self._writer.write(_Item(work, token)))
+        except StoreUnavailableError:
+            self._watcher.refused()
+            raise
 
     def transact(self, work: Callable[[Transaction], Found]) -> Found:
         """Do work in a transaction of its own, at once; see `write`."""
@@ -156,7 +195,8 @@ class Store:
     def _commit(self, works: Sequence[_Item]) -> Sequence[Any]:
         """Do a batch of works; runs on the writer's thread."""
         try:
-            results = self._write(works)
+            with self._watcher.batch(len(works)):
+                results = self._write(works)
         except self._database.failures as error:
             if not self._failing:
                 _logger.warning("decisions can't be recorded: %s", _cause(error))
@@ -181,6 +221,7 @@ class Store:
 
     def _together(self, works: Sequence[_Item]) -> list[Any]:
         kept: set[str] = set()
+        kinds: list[str] = []
 
         def do(connection: Connection) -> list[Any]:
             transaction = Transaction(connection)
@@ -190,10 +231,12 @@ class Store:
             results = [_do(transaction, item.work) for item in works]
             transaction.flush()
             kept.update(transaction.kept)
+            kinds.extend(transaction.kinds)
             return results
 
         results = self._connection.transact(do)
         self._kept |= kept
+        self._watcher.recorded(kinds)
         return results
 
     def _unwritable(self, error: Exception) -> StoreUnavailableError:

@@ -6,9 +6,17 @@ from typing import Final, TypeVar
 from app.core.audit import Event
 from app.core.freeze import Freeze
 from app.core.override import Approval, Override, OverrideState
-from app.store import decisions, events, freezes, keys, outbox, overrides, policy_revisions, sessions
+from app.store import decisions, events, freezes, keys, outbox, outcomes, overrides, policy_revisions, sessions
 from app.store.connection import Connection
-from app.store.records import DecisionRow, KeyRecord, Letter, PolicyRevision, Sender, SessionRecord
+from app.store.records import (
+    DecisionRow,
+    KeyRecord,
+    Letter,
+    OutcomeRow,
+    PolicyRevision,
+    Sender,
+    SessionRecord,
+)
 from app.store.tables import decisions as decisions_table
 from app.store.view import View
 
@@ -35,6 +43,8 @@ class Transaction(View):
         self._seen: dict[str, Override] = {}
         self.kept: set[str] = set()
         """The policy revisions that were kept in it."""
+        self.kinds: list[str] = []
+        """The kinds of the events that it puts into the record."""
         self.changes = 0
         """How often anything was written: what is raised after that spoils the transaction."""
 
@@ -52,6 +62,7 @@ class Transaction(View):
         """Put an event at the end of the record; gives its place."""
         self.changes += 1
         self._events.append(event)
+        self.kinds.append(event.kind)
         return self._head.seq + len(self._events)
 
     def record(self, row: DecisionRow, event: Event) -> None:
@@ -63,6 +74,10 @@ class Transaction(View):
     def decision_of_key(self, caller: str, key: str) -> tuple[str, str] | None:
         """As of a view, with what this transaction has recorded itself."""
         return self._of_keys.get((caller, key)) or decisions.of_key(self._connection, caller, key)
+
+    def report(self, outcome: OutcomeRow, event: Event) -> None:
+        """Record how a deploy went; reports before stay."""
+        outcomes.add(self._connection, self.append(event), outcome)
 
     def keep_policies(self, revision: PolicyRevision) -> bool:
         """Keep the text of a policy set; says whether it is new."""

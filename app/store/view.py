@@ -2,15 +2,20 @@
 
 from app.core.audit import Link
 from app.core.freeze import Freeze
+from app.core.insights import Decided
 from app.core.override import Override
-from app.store import decisions, events, freezes, keys, outbox, overrides, policy_revisions, sessions
+from app.store import decisions, events, freezes, keys, outbox, outcomes, overrides, policy_revisions, sessions
 from app.store.connection import Connection
 from app.store.records import (
     Backlog,
+    DecidedFilter,
     DecisionFilter,
+    DeployRow,
     Head,
     KeyRecord,
     Letter,
+    OutcomeRow,
+    OverrideCounts,
     Sender,
     SessionRecord,
     StoredDecision,
@@ -52,6 +57,20 @@ class View:
         """Recorded decisions, newest first, from a place in the record backwards."""
         return decisions.newest(self._connection, wanted, before, most)
 
+    def deploy(self, decision_id: str) -> DeployRow | None:
+        """What a report on a decision must know of it."""
+        return outcomes.deploy_of(self._connection, decision_id)
+
+    def outcomes(self, decision_id: str, most: int) -> list[OutcomeRow]:
+        """The latest reports on a decision, the newest last."""
+        return outcomes.of_decision(self._connection, decision_id, most)
+
+    def decided(
+        self, wanted: DecidedFilter, after: tuple[int, int], most: int
+    ) -> list[tuple[int, Decided]]:
+        """Decisions in the order of their instants, each with its place in the record."""
+        return outcomes.decided(self._connection, wanted, after, most)
+
     def count_decisions(self) -> int:
         """How many decisions are recorded; looks at all of them."""
         return decisions.count(self._connection)
@@ -71,6 +90,10 @@ class View:
     def newest_overrides(self, now: int | None, before: str | None, most: int) -> list[Override]:
         """Overrides, newest first; with `now`, only those that may still let something through."""
         return overrides.newest(self._connection, now, before, most)
+
+    def count_overrides(self, now: int) -> OverrideCounts:
+        """How many overrides may still let something through, or wait for an approval."""
+        return overrides.count(self._connection, now)
 
     def approvers(self, override_id: str) -> set[str]:
         """Who has approved an override, in the form that names are compared in."""

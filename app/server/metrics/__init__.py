@@ -1,0 +1,102 @@
+"""What Prometheus may ask. No label has values that a caller can invent."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from app.clock import Clock
+from app.core.decision import Outcome
+from app.gate.in_force import Policies
+from app.gate.replica import Replica
+from app.server.metrics.denials import Denials
+from app.server.metrics.policies import EnvironmentState, PolicyState
+from app.server.metrics.replica import ReplicaState
+from app.server.metrics.versions import Versions
+from app.server.metrics.writing import Writing
+from app.store.store import Store
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Where the buckets of durations end; a claim waits for two seconds at most."""
+
+
+class Metrics:
+    """The metrics of one gate, in a registry of their own."""
+
+    def __init__(self, policies: Policies, clock: Clock) -> None:
+        """Count requests and decisions; read the state of `policies` when scraped."""
+        self._policies = policies
+        self._clock = clock
+        self._registry = CollectorRegistry()
+        self._denials = Denials(policies)
+        for collector in (
+            Versions(),
+            PolicyState(policies, clock),
+            EnvironmentState(policies, clock),
+            self._denials,
+        ):
+            self._registry.register(collector)
+        decisions = Counter(
+            "freezegate_decisions_total",
+            "Answers given, by outcome and by whether they were claims or questions",
+            ["outcome", "asked_by"],
+            registry=self._registry,
+        )
+        self._requests = Counter(
+            "freezegate_requests_total",
+            "Requests, by route and status",
+            ["route", "status"],
+            registry=self._registry,
+        )
+        self._durations = Histogram(
+            "freezegate_request_duration_seconds",
+            "Time from the first byte of a request to the last of its answer",
+            ["route"],
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._claims = Histogram(
+            "freezegate_claim_duration_seconds",
+            "Time that a claim took to be decided and recorded, also where that failed",
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._writing = Writing(self._registry, clock, SECONDS)
+        # Looking a child up by its labels costs 32 µs a request; these are kept.
+        self._decision_children = {
+            (outcome.value, verb): decisions.labels(outcome.value, verb)
+            for outcome in Outcome
+            for verb in ("question", "claim")
+        }
+        self._request_children: dict[tuple[str, int], Counter] = {}
+        self._duration_children: dict[str, Histogram] = {}
+
+    def watch(self, replica: Replica, store: Store) -> None:
+        """Tell of freezes, of overrides, of whether the store can be reached, and of what is written."""
+        self._registry.register(ReplicaState(replica, self._policies, self._clock))
+        store.watched_by(self._writing)
+
+    def decided(self, outcome: str, asked_by: str, blocking: Iterable[str] = ()) -> None:
+        """Count an answer; `asked_by` is ``question`` or ``claim``, `blocking` is what a deny was for."""
+        self._decision_children[outcome, asked_by].inc()
+        if outcome == Outcome.DENY:
+            self._denials.count(blocking)
+
+    def claimed(self, microseconds: int) -> None:
+        """Note how long a claim took."""
+        self._claims.observe(max(0, microseconds) / 1_000_000)
+
+    def served(self, route: str, status: int, seconds: float) -> None:
+        """Count a request; `route` is the template of its path, never the path itself."""
+        counter = self._request_children.get((route, status))
+        if counter is None:
+            counter = self._request_children[route, status] = self._requests.labels(route, str(status))
+            self._duration_children.setdefault(route, self._durations.labels(route))
+        counter.inc()
+        self._duration_children[route].observe(seconds)
+
+    def page(self) -> bytes:
+        """Everything, in the Prometheus text format; takes a while where there are many policies."""
+        return generate_latest(self._registry)

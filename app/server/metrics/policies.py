@@ -1,0 +1,100 @@
+"""The state of the policies and of the environments, read at the moment of the scrape."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.clock import Clock
+from app.core.decision import Question
+from app.core.engine import Engine
+from app.core.policy import Effect
+from app.core.scope import ScopeTimeline
+from app.gate.in_force import Policies
+
+_NOBODY: Final = Question("")
+
+
+class PolicyState(Collector):
+    """Which policies are in force, since when, and which of them veto."""
+
+    def __init__(self, policies: Policies, clock: Clock) -> None:
+        """Look at `policies`, by the time of `clock`."""
+        self._policies = policies
+        self._clock = clock
+
+    def collect(self) -> Iterable[Metric]:
+        """What holds now."""
+        in_force, now = self._policies.in_force, self._clock.now()
+        yield GaugeMetricFamily(
+            "freezegate_policies_age_seconds",
+            "Seconds since the policies in force were loaded",
+            value=now - in_force.loaded_at,
+        )
+        yield GaugeMetricFamily(
+            "freezegate_policies_stale",
+            "1 while a changed policy file is refused and the set before it stays in force",
+            value=float(self._policies.last_error is not None),
+        )
+        yield GaugeMetricFamily(
+            "freezegate_policies_last_failure_timestamp_seconds",
+            "When a changed policy file was refused last, since the start of the gate; 0 if none was",
+            value=self._policies.failed_at or 0,
+        )
+        info = GaugeMetricFamily(
+            "freezegate_policies_info", "The policies in force, by their revision", labels=["revision"]
+        )
+        info.add_metric([in_force.revision], 1)
+        yield info
+        yield self._vetoing(in_force.engine, now)
+
+    def _vetoing(self, engine: Engine, now: int) -> Metric:
+        family = GaugeMetricFamily(
+            "freezegate_policy_vetoing",
+            "1 while a policy vetoes what it applies to, read in the zone of the file; "
+            "policies that only warn are left out",
+            labels=["policy"],
+        )
+        for policy in engine.policy_set.policies:
+            if policy.effect is not Effect.WARN:
+                vetoes = engine.timeline(policy.id).stretch(now) is not None
+                family.add_metric([policy.id], float(vetoes))
+        return family
+
+
+class EnvironmentState(Collector):
+    """Whether each environment is open, for a service that nothing singles out."""
+
+    def __init__(self, policies: Policies, clock: Clock) -> None:
+        """Look at `policies`, by the time of `clock`."""
+        self._policies = policies
+        self._clock = clock
+        self._scopes: tuple[Engine | None, dict[str, ScopeTimeline]] = (None, {})
+
+    def collect(self) -> Iterable[Metric]:
+        """What holds now, and for how long."""
+        now = self._clock.now()
+        opened = GaugeMetricFamily(
+            "freezegate_environment_open", "1 while deploys are open, 0 while frozen", labels=["environment"]
+        )
+        change = GaugeMetricFamily(
+            "freezegate_environment_next_change_seconds",
+            "Seconds until it opens or freezes; missing where that is more than two years away",
+            labels=["environment"],
+        )
+        for name, scope in self._of(self._policies.in_force.engine).items():
+            decision = scope.decide(_NOBODY._replace(environment=name), now)
+            opened.add_metric([name], float(decision.allowed))
+            if decision.flips_at is not None:
+                change.add_metric([name], decision.flips_at - now)
+        yield opened
+        yield change
+
+    def _of(self, engine: Engine) -> dict[str, ScopeTimeline]:
+        """The timelines of the environments; held, for what nobody holds is compiled anew each time."""
+        known, scopes = self._scopes
+        if known is not engine:
+            scopes = {name: engine.environment(name) for name in engine.policy_set.environments}
+            self._scopes = engine, scopes
+        return scopes
