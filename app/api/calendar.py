@@ -1,0 +1,156 @@
+"""``/calendar.ics``: the freezes as a calendar that people subscribe to."""
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import Field
+
+from app.core.explain import local_time
+from app.core.wallclock import Zone
+from app.gate.feeds import Entry, Feed, Wanted, feed, feed_span, policies_stamp
+from app.identity.caller import Role
+from app.server.asking import authorised, needs
+from app.server.context import context
+from app.server.documented import header, parameters, problems
+from app.server.reading import NameField, Strict, read_query
+
+if TYPE_CHECKING:
+    from icalendar import Event
+
+router = APIRouter(tags=["feeds"])
+
+_MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
+_REFRESH: Final = timedelta(hours=1)
+
+_CACHED: Final = "private, max-age=300"
+"""Five minutes, for a new freeze should not wait long; and not in a cache that others share, for a feed may
+need credentials."""
+
+_NO_TEXT: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What has no place in a line of a calendar, or ends it for some readers."""
+
+
+class CalendarQuery(Strict):
+    """The parameters of the feed."""
+
+    environment: NameField = Field("production", description="the environment")
+    service: NameField | None = Field(None, description="the service; the environment itself if not given")
+    change: NameField | None = Field(None, description="the kind of change")
+
+
+@router.get(
+    "/calendar.ics",
+    summary="The freezes, as a calendar to subscribe to",
+    response_class=Response,
+    responses={
+        200: {"content": {_MEDIA_TYPE: {"schema": {"type": "string"}}}},
+        304: {"description": "it is as it was"},
+        **problems(401, 403, 422, 429, 503),
+    },
+    openapi_extra={
+        **needs(Role.VIEWER),
+        "parameters": [
+            *parameters(CalendarQuery)["parameters"],
+            header("If-None-Match", "the `ETag` of the calendar that is there already"),
+        ],
+    },
+)
+async def show_calendar(request: Request) -> Response:
+    """Every freeze from four weeks ago to a year ahead, as iCalendar (RFC 5545)."""
+    await authorised(request, Role.VIEWER)
+    query = read_query(request, CalendarQuery)
+    here = context(request)
+    in_force = here.policies.in_force
+    wanted = Wanted(query.environment, query.service, query.change)
+    span = feed_span(here.clock.now())
+    stamp = await policies_stamp(in_force, here.store)
+    told_of = ("calendar", in_force.revision, in_force.freezes_version, wanted, span, stamp)
+    # Calendars of many people are asked for at the full hour, and a year of freezes takes a while to write.
+    body = await here.shared.get(
+        told_of, lambda: rendered(feed(in_force, wanted, span, stamp), in_force.home)
+    )
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": _CACHED}
+    if _is_known(tag, request):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(body, media_type=_MEDIA_TYPE, headers=headers)
+
+
+def rendered(shown: Feed, home: Zone) -> bytes:
+    """The feed as iCalendar."""
+    from icalendar import Calendar  # costs 105 ms to import
+
+    calendar = Calendar()
+    calendar.add("prodid", "-//freezegate//deploy freezes//EN")
+    calendar.add("version", "2.0")
+    calendar.add("x-wr-calname", f"Deploy freezes: {_name(shown.wanted)}")
+    if not shown.whole:
+        calendar.add("x-wr-caldesc", f"Only the first {len(shown.entries)} freezes: there are too many.")
+    calendar.add("refresh-interval", _REFRESH, parameters={"VALUE": "DURATION"})
+    calendar.add("x-published-ttl", "PT1H")
+    for entry in shown.entries:
+        calendar.add_component(_event(entry, shown, home))
+    return bytes(calendar.to_ical())
+
+
+def _event(entry: Entry, shown: Feed, home: Zone) -> "Event":
+    from icalendar import Event
+
+    event = Event()
+    event.add("uid", entry.uid)
+    event.add("dtstamp", _utc(entry.stamp))
+    event.add("dtstart", _utc(shown.span.start if entry.start is None else entry.start))
+    event.add("dtend", _utc(shown.span.end if entry.end is None else entry.end))
+    event.add("summary", _clean(entry.rule.title).replace("\n", " "))
+    event.add("description", "\n".join(map(_clean, _lines(entry, shown, home))))
+    event.add("categories", ["Deploy freeze"])
+    event.add("status", "CONFIRMED")
+    event.add("transp", "TRANSPARENT")  # it informs; whoever subscribes is not busy
+    event.add("x-freezegate-rule", entry.rule.id)
+    return event
+
+
+def _lines(entry: Entry, shown: Feed, home: Zone) -> list[str]:
+    rule = entry.rule
+    lines = [rule.reason]
+    if rule.contact is not None:
+        lines.append(f"Contact: {rule.contact}")
+    if rule.link is not None:
+        lines.append(f"Link: {rule.link}")
+    lifts = "No override token lifts it." if rule.overridable == "never" else "An override token may lift it."
+    lines.append(lifts)
+    if entry.start is None:
+        lines.append("It began more than two years ago.")
+    if entry.end is None:
+        shown_until = local_time(shown.span.end, home, shown.span.start)
+        lines.append(f"No end is known; it is shown until {shown_until}, where this calendar ends.")
+    return lines
+
+
+def _clean(text: str) -> str:
+    r"""A text without what has no place in a calendar; line breaks stay.
+
+    The library takes ``\N`` for a line break; it is written small, so that it is none.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\\N", "\\n")
+    return _NO_TEXT.sub(" ", lines)
+
+
+def _name(wanted: Wanted) -> str:
+    return ", ".join(each for each in wanted if each is not None)
+
+
+def _utc(instant: int) -> datetime:
+    return datetime.fromtimestamp(instant, UTC)
+
+
+def _is_known(tag: str, request: Request) -> bool:
+    """Whether whoever asks has this already; a proxy that compresses makes the tag a weak one."""
+    asked = request.headers.getlist("if-none-match")
+    known = {each.strip().removeprefix("W/") for line in asked for each in line.split(",")}
+    return tag in known or "*" in known
