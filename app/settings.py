@@ -52,6 +52,9 @@ class Settings(BaseModel):
     identity: Path | None = Field(
         default=None, description="a YAML file with the OIDC issuers whose identity tokens are taken"
     )
+    notifications: Path | None = Field(
+        default=None, description="a YAML file with the receivers of notifications"
+    )
     trusted_proxies: str | None = Field(
         default=None, description="addresses or networks of proxies whose `X-Forwarded-For` is believed"
     )
