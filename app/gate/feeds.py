@@ -1,17 +1,18 @@
-"""What stands in the calendar feed: each stretch in which deploys are frozen, once, as `/schedule` names it.
+"""What is told to whoever only looks: the badge, and the calendar feed.
 
-The feed of a question is the same on every replica and at every fetch of a day: calendars compare what
-they get with what they have.
+The feed has each stretch in which deploys are frozen once, as `/schedule` names it. It is the same on
+every replica and at every fetch of a day: calendars compare what they get with what they have.
 """
 
 import hashlib
 import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from app.core.badge import Badge, badge
 from app.core.decision import Question, Rule, Stretch
 from app.core.errors import UnknownNameError
 from app.core.freeze import Freeze
-from app.core.instant import DAY, EARLIEST, LATEST
+from app.core.instant import DAY, EARLIEST, LATEST, in_range
 from app.core.scope import ScopeTimeline
 from app.gate.check import Span
 from app.gate.errors import InvalidFieldError, StoreUnavailableError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 PAST: Final = 28 * DAY
 AHEAD: Final = 366 * DAY
 
-MOST: Final = 2_000
+MOST: Final = 5_000
 """Entries in a feed: a rule that freezes every minute must not keep the gate busy for minutes."""
 
 
@@ -54,6 +55,21 @@ class Feed(NamedTuple):
     entries: tuple[Entry, ...]
     whole: bool
     """Whether these are all; else they are the first."""
+
+
+def badge_of(in_force: InForce, wanted: Wanted, degraded_since: int | None, now: int) -> Badge:
+    """Whether deploys are open, in a few words.
+
+    Raises:
+        UnknownNameError: the policies list no such environment or service.
+    """
+    question = Question(wanted.service or "", wanted.environment, in_force.policy_set.changes[0])
+    if wanted.service is None:
+        decision = in_force.engine.environment(wanted.environment).decide(question, in_range(now))
+    else:
+        decision = in_force.engine.decide(question, now)
+    # While the store is away a freeze may be missed, and claims are refused: no word of open then.
+    return badge(decision, doubtful=degraded_since is not None)
 
 
 def feed_span(now: int) -> Span:

@@ -1,0 +1,78 @@
+"""``/badge.svg`` and ``/badge.json``: whether deploys are open, for a README."""
+
+import asyncio
+from typing import Final, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+
+from app.core.badge import Badge, endpoint, svg
+from app.gate.feeds import Wanted, badge_of
+from app.identity.caller import Role
+from app.server.asking import authorised, needs
+from app.server.context import context
+from app.server.documented import parameters, problems
+from app.server.reading import NameField, Strict, read_query
+
+router = APIRouter(tags=["feeds"])
+
+_MEDIA_TYPE: Final = "image/svg+xml"
+
+_CACHE: Final = {"Cache-Control": "no-cache, max-age=0"}
+"""The proxies that stand before pictures in a README keep them for hours unless they are told this."""
+
+_ALONE: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+"""Nothing that the picture could name is loaded or run, where somebody opens it by itself."""
+
+
+class BadgeQuery(Strict):
+    """The parameters of the badges."""
+
+    environment: NameField = Field("production", description="the environment")
+    service: NameField | None = Field(None, description="the service; the environment itself if not given")
+
+
+class EndpointBadge(BaseModel):
+    """The badge as shields.io takes it."""
+
+    schemaVersion: Literal[1]  # noqa: N815 - theirs
+    label: str
+    message: str
+    color: str
+
+
+@router.get(
+    "/badge.svg",
+    summary="Whether deploys are open, as a picture",
+    response_class=Response,
+    responses={
+        200: {"content": {_MEDIA_TYPE: {"schema": {"type": "string"}}}},
+        **problems(401, 403, 422, 429, 503),
+    },
+    openapi_extra={**needs(Role.VIEWER), **parameters(BadgeQuery)},
+)
+async def draw_badge(request: Request) -> Response:
+    """Green, amber or red, and the same in words."""
+    return Response(svg(await _badge(request)), media_type=_MEDIA_TYPE, headers={**_CACHE, **_ALONE})
+
+
+@router.get(
+    "/badge.json",
+    summary="Whether deploys are open, for shields.io to draw",
+    response_model=EndpointBadge,
+    responses=problems(401, 403, 422, 429, 503),
+    openapi_extra={**needs(Role.VIEWER), **parameters(BadgeQuery)},
+)
+async def tell_badge(request: Request) -> Response:
+    """What an endpoint badge of shields.io needs."""
+    return JSONResponse(endpoint(await _badge(request)), headers=_CACHE)
+
+
+async def _badge(request: Request) -> Badge:
+    await authorised(request, Role.VIEWER)
+    query = read_query(request, BadgeQuery)
+    here = context(request)
+    wanted = Wanted(query.environment, query.service)
+    now, degraded_since = here.clock.now(), here.replica.degraded_since
+    return await asyncio.to_thread(badge_of, here.policies.in_force, wanted, degraded_since, now)

@@ -1,0 +1,106 @@
+"""The badge: whether deploys are open, in a few words and one colour, drawn as SVG.
+
+Words say all that the colour says, for whoever can't tell colours apart; and nothing is fetched to draw it.
+"""
+
+import re
+from datetime import datetime
+from html import escape
+from math import ceil
+from typing import Final, NamedTuple
+
+from app.core.decision import Decision, Outcome
+from app.core.explain import local_time, zone_label
+from app.core.instant import DAY
+from app.core.wallclock import Zone
+
+LABEL: Final = "deploys"
+
+GREEN: Final = "1a7f37"
+AMBER: Final = "8a5a00"
+RED: Final = "b42318"
+GREY: Final = "595959"
+LABEL_COLOUR: Final = "333333"
+"""White text on each of these has a contrast of 4.5 at least (WCAG AA)."""
+
+_SOON: Final = 6 * DAY
+"""How far a day of the week says which day is meant."""
+
+_HEIGHT: Final = 20
+_PADDING: Final = 6
+_NARROW, _WIDE, _CAPITAL, _OTHER, _PLAIN = 4.2, 11.0, 8.5, 12.0, 7.2
+_WIDTHS: Final = {
+    **dict.fromkeys("fijlrtI.,:;'|!()[] ", _NARROW),
+    **dict.fromkeys("mwMW%@+", _WIDE),
+    **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&", _CAPITAL),
+}
+"""Pixels of letters in Verdana of 11 pixels, rounded up: the other fonts below are narrower."""
+
+_NO_XML: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""What XML does not know, and line breaks."""
+
+
+class Badge(NamedTuple):
+    """What a badge says beside its label, and its colour in hexadecimal."""
+
+    message: str
+    colour: str
+
+
+def badge(decision: Decision, *, doubtful: bool = False) -> Badge:
+    """The badge of an answer.
+
+    Args:
+        decision: the answer.
+        doubtful: there may be freezes that are not known of, so that nobody can say that it is open.
+    """
+    if decision.blocking:
+        where = decision.blocking[0].zone
+        opens = decision.opens_at
+        return Badge(f"frozen until {_moment(opens, where, decision.at)}" if opens else "frozen", RED)
+    if doubtful:
+        return Badge("unknown", GREY)
+    if decision.outcome is Outcome.WARN:
+        return Badge("open, with a warning", AMBER)
+    return Badge("open", GREEN)
+
+
+def endpoint(shown: Badge) -> dict[str, str | int]:
+    """The badge for shields.io, which draws it by itself."""
+    return {"schemaVersion": 1, "label": LABEL, "message": shown.message, "color": shown.colour}
+
+
+def svg(shown: Badge) -> str:
+    """The badge as a picture: flat, without scripts, and without fonts of others."""
+    message = _NO_XML.sub(" ", shown.message)
+    left, right = _width(LABEL), _width(message)
+    told = escape(f"{LABEL}: {message}")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="{_HEIGHT}" '
+        f'viewBox="0 0 {left + right} {_HEIGHT}" role="img" aria-label="{told}">'
+        f"<title>{told}</title>"
+        f'<rect width="{left}" height="{_HEIGHT}" fill="#{LABEL_COLOUR}"/>'
+        f'<rect x="{left}" width="{right}" height="{_HEIGHT}" fill="#{shown.colour}"/>'
+        '<g fill="#fff" font-family="Verdana,DejaVu Sans,Geneva,sans-serif" font-size="11" '
+        'text-anchor="middle" aria-hidden="true">'
+        f'<text x="{left / 2:g}" y="14">{LABEL}</text>'
+        f'<text x="{left + right / 2:g}" y="14">{escape(message)}</text>'
+        "</g></svg>\n"
+    )
+
+
+def _width(text: str) -> int:
+    return ceil(sum(map(_letter, text))) + 2 * _PADDING
+
+
+def _letter(letter: str) -> float:
+    return _WIDTHS.get(letter, _PLAIN if letter.isascii() else _OTHER)
+
+
+def _moment(instant: int, where: Zone, seen_from: int) -> str:
+    """``Mon 08:00 CET``; with the date where the day of the week does not say which."""
+    if instant - seen_from > _SOON:
+        return local_time(instant, where, seen_from)
+    moment = datetime.fromtimestamp(instant, where.info)
+    time = moment.strftime("%H:%M:%S" if moment.second else "%H:%M")
+    return f"{moment:%a} {time} {zone_label(instant, where)}"
