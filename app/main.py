@@ -34,6 +34,7 @@ from app.gate.claim import Claims
 from app.gate.freezes import Freezes
 from app.gate.in_force import LoadFailure, Policies
 from app.gate.live import Live
+from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
 from app.gate.record import Record
 from app.gate.replica import Replica
@@ -164,6 +165,7 @@ def _context(
         overrides=Overrides(store, clock, replica),
         freezes=Freezes(store, clock, replica),
         record=Record(store, clock),
+        outcomes=Outcomes(store, clock, replica),
         sessions=Sessions(store, clock, replica),
         live=Live(store, policies, replica, clock),
         hub=Hub(),

@@ -1,10 +1,11 @@
-"""``/decisions``: the record of what was claimed."""
+"""``/decisions``: the record of what was claimed, and how it went."""
 
 import csv
 import io
 import json
 import re
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
@@ -12,13 +13,23 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import Field
 
 from app.gate.errors import UnknownRecordError
+from app.gate.outcomes import Report, described
 from app.gate.record import Page
 from app.identity.caller import Role
-from app.server.asking import authorised, needs
+from app.server.asking import authorised, limit_anonymous_claims, needs
 from app.server.context import Context, context
-from app.server.documented import parameters, problems
+from app.server.documented import json_body, parameters, problems
 from app.server.edge import without_deadline
-from app.server.reading import InstantField, NameField, Note, PageQuery, Strict, place, read_query
+from app.server.reading import (
+    InstantField,
+    NameField,
+    Note,
+    PageQuery,
+    Strict,
+    place,
+    read_body,
+    read_query,
+)
 from app.store.records import DecisionFilter
 
 router = APIRouter(tags=["record"])
@@ -54,6 +65,13 @@ class ListQuery(PageQuery):
         return DecisionFilter(self.service, self.environment, self.outcome, self.actor, self.from_, self.to)
 
 
+class OutcomeBody(Strict):
+    """How a deploy went."""
+
+    result: Literal["succeeded", "failed", "rolled-back"] = Field(description="how it went")
+    incident: Note | None = Field(None, description="where its failure is written down: an id, or a link")
+
+
 @router.get(
     "/decisions",
     summary="The record of decisions, newest first",
@@ -86,13 +104,34 @@ async def list_decisions(request: Request) -> Response:
     openapi_extra=needs(Role.VIEWER),
 )
 async def show(request: Request, decision_id: str) -> Response:
-    """What was answered, to whom, and by which policies."""
+    """What was answered, to whom, by which policies; and what was reported of the deploy, newest last."""
     await authorised(request, Role.VIEWER)
     read_query(request, Strict)
+    found = await context(request).outcomes.decision(_known(decision_id))
+    return JSONResponse(found, headers=_NO_STORE)
+
+
+@router.post(
+    "/decisions/{decision_id}/outcome",
+    summary="Report how a deploy went",
+    status_code=201,
+    responses=problems(401, 403, 404, 409, 413, 415, 422, 429, 503),
+    openapi_extra={**needs(Role.CI), **json_body(OutcomeBody)},
+)
+async def report(request: Request, decision_id: str) -> Response:
+    """As soon as it is known, be it days later. Of several reports the last one counts; all are kept."""
+    caller = await authorised(request, Role.CI)
+    limit_anonymous_claims(request, caller)
+    body = await read_body(request, OutcomeBody)
+    told = Report(_known(decision_id), body.result, body.incident)
+    outcome = await context(request).outcomes.report(caller, told)
+    return JSONResponse(described(outcome), status_code=HTTPStatus.CREATED, headers=_NO_STORE)
+
+
+def _known(decision_id: str) -> str:
     if _ID.fullmatch(decision_id) is None:
         raise UnknownRecordError("there is no decision of that id")
-    found = await context(request).record.decision(decision_id)
-    return JSONResponse(found, headers=_NO_STORE)
+    return decision_id
 
 
 async def _page(here: Context, wanted: DecisionFilter, before: int | None, most: int) -> Page:

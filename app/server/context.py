@@ -9,6 +9,7 @@ from app.gate.claim import Claims
 from app.gate.freezes import Freezes
 from app.gate.in_force import Policies
 from app.gate.live import Live
+from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
 from app.gate.record import Record
 from app.gate.replica import Replica
@@ -35,6 +36,7 @@ class Context:
     overrides: Overrides
     freezes: Freezes
     record: Record
+    outcomes: Outcomes
     sessions: Sessions
     live: Live
     hub: Hub

@@ -6,7 +6,17 @@ from typing import Final, TypeVar
 from app.core.audit import Event
 from app.core.freeze import Freeze
 from app.core.override import Approval, Override, OverrideState
-from app.store import decisions, events, freezes, keys, outbox, outcomes, overrides, policy_revisions, sessions
+from app.store import (
+    decisions,
+    events,
+    freezes,
+    keys,
+    outbox,
+    outcomes,
+    overrides,
+    policy_revisions,
+    sessions,
+)
 from app.store.connection import Connection
 from app.store.records import (
     DecisionRow,

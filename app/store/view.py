@@ -4,7 +4,17 @@ from app.core.audit import Link
 from app.core.freeze import Freeze
 from app.core.insights import Decided
 from app.core.override import Override
-from app.store import decisions, events, freezes, keys, outbox, outcomes, overrides, policy_revisions, sessions
+from app.store import (
+    decisions,
+    events,
+    freezes,
+    keys,
+    outbox,
+    outcomes,
+    overrides,
+    policy_revisions,
+    sessions,
+)
 from app.store.connection import Connection
 from app.store.records import (
     Backlog,
@@ -65,9 +75,7 @@ class View:
         """The latest reports on a decision, the newest last."""
         return outcomes.of_decision(self._connection, decision_id, most)
 
-    def decided(
-        self, wanted: DecidedFilter, after: tuple[int, int], most: int
-    ) -> list[tuple[int, Decided]]:
+    def decided(self, wanted: DecidedFilter, after: tuple[int, int], most: int) -> list[tuple[int, Decided]]:
         """Decisions in the order of their instants, each with its place in the record."""
         return outcomes.decided(self._connection, wanted, after, most)
 

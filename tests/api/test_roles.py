@@ -39,6 +39,7 @@ NEEDS = {
     "DELETE /freezes/{freeze_id}": "ops",
     "GET /decisions": "viewer",
     "GET /decisions/{decision_id}": "viewer",
+    "POST /decisions/{decision_id}/outcome": "ci",
     "GET /events": "viewer",
     "GET /audit": "admin",
     "GET /audit/verify": "admin",

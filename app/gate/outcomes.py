@@ -1,0 +1,101 @@
+"""How deploys went, as pipelines report it once they know."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from app.clock import Clock
+from app.core.instant import format_instant
+from app.gate.errors import ForbiddenError, StateConflictError, UnknownRecordError
+from app.gate.happened import Kind, happened
+from app.gate.record import decision
+from app.gate.replica import Replica
+from app.identity.caller import Caller
+from app.store.records import OutcomeRow
+
+if TYPE_CHECKING:
+    from app.store.store import Store
+    from app.store.transaction import Transaction
+    from app.store.view import View
+
+SHOWN: Final = 100
+"""How many reports on one decision are shown; a pipeline in a loop may have sent more."""
+
+
+class Report(NamedTuple):
+    """What somebody says of a deploy."""
+
+    decision_id: str
+    result: str
+    incident: str | None = None
+
+
+class Outcomes:
+    """The use cases of reports on deploys."""
+
+    def __init__(self, store: "Store", clock: Clock, replica: Replica) -> None:
+        """Keep them in `store`, by the time of `clock`."""
+        self._store = store
+        self._clock = clock
+        self._replica = replica
+
+    async def report(self, caller: Caller, report: Report) -> OutcomeRow:
+        """Record how a deploy went; of several reports the last one counts, and all are kept.
+
+        Raises:
+            UnknownRecordError: there is no decision of that id.
+            ForbiddenError: the caller may not claim deploys of this service, nor report on them.
+            StateConflictError: the claim was denied, so nothing was deployed by it.
+            StoreUnavailableError: it could not be recorded.
+        """
+        return await self._store.write(partial(self._report, caller, report))
+
+    async def decision(self, decision_id: str) -> dict[str, Any]:
+        """A recorded decision, with what was reported on it.
+
+        Raises:
+            UnknownRecordError: there is none of that id.
+        """
+        return await self._store.read(lambda view: decision_with_outcomes(view, decision_id))
+
+    def _report(self, caller: Caller, report: Report, transaction: "Transaction") -> OutcomeRow:
+        self._replica.check_caller(caller, transaction)
+        microseconds = self._clock.microseconds()
+        deploy = transaction.deploy(report.decision_id)
+        if deploy is None:
+            raise UnknownRecordError("there is no decision of that id")
+        if not caller.may_claim(deploy.service):
+            raise ForbiddenError("these credentials may not report on deploys of this service")
+        if deploy.outcome == "deny":
+            raise StateConflictError("this claim was denied: nothing was deployed by it")
+        row = OutcomeRow(
+            decision_id=report.decision_id,
+            result=report.result,
+            incident=report.incident,
+            reported_by=caller.name,
+            reported_at=microseconds // 1_000_000,
+        )
+        # `outcome` is an object with an id, as freezes and overrides are in their events.
+        told = {"id": row.decision_id, "result": row.result, "incident": row.incident}
+        transaction.report(row, happened(microseconds, Kind.OUTCOME_REPORTED, caller.name, outcome=told))
+        return row
+
+
+def decision_with_outcomes(view: "View", decision_id: str) -> dict[str, Any]:
+    """A recorded decision, with what was reported on it, the newest last.
+
+    Raises:
+        UnknownRecordError: there is none of that id.
+    """
+    found = decision(view, decision_id)
+    return {**found, "outcomes": [described(each) for each in view.outcomes(decision_id, SHOWN)]}
+
+
+def described(outcome: OutcomeRow) -> dict[str, Any]:
+    """A report as it is shown."""
+    return {
+        "decision_id": outcome.decision_id,
+        "result": outcome.result,
+        "incident": outcome.incident,
+        "reported_by": outcome.reported_by or None,
+        "reported_at": format_instant(outcome.reported_at),
+    }

@@ -1,0 +1,92 @@
+"""How deploys went, as they were reported; and the decisions of a period with what became of them."""
+
+from typing import Final
+
+from sqlalchemy import bindparam, or_, select
+
+from app.core.insights import Decided
+from app.store.connection import Connection
+from app.store.records import DecidedFilter, DeployRow, OutcomeRow
+from app.store.tables import decisions, outcomes
+
+_DEPLOY: Final = select(decisions.c.service, decisions.c.outcome).where(
+    decisions.c.id == bindparam("decision_id")
+)
+_OF_DECISION: Final = (
+    select(
+        outcomes.c.decision_id,
+        outcomes.c.result,
+        outcomes.c.incident,
+        outcomes.c.reported_by,
+        outcomes.c.reported_at,
+    )
+    .where(outcomes.c.decision_id == bindparam("decision_id"))
+    .order_by(outcomes.c.seq.desc())
+    .limit(bindparam("most"))
+)
+_LATEST: Final = (
+    select(outcomes.c.result)
+    .where(outcomes.c.decision_id == decisions.c.id)
+    .order_by(outcomes.c.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+# In the order of the index on `at`, so that a page costs the same wherever it begins.
+_DECIDED: Final = (
+    select(
+        decisions.c.seq,
+        decisions.c.at,
+        decisions.c.service,
+        decisions.c.environment,
+        decisions.c.outcome,
+        decisions.c.blocking,
+        _LATEST,
+    )
+    .where(
+        decisions.c.at >= bindparam("start"),
+        decisions.c.at < bindparam("until"),
+        or_(decisions.c.at > bindparam("start"), decisions.c.seq > bindparam("after")),
+    )
+    .order_by(decisions.c.at, decisions.c.seq)
+    .limit(bindparam("most"))
+)
+
+
+def add(connection: Connection, seq: int, outcome: OutcomeRow) -> None:
+    """Store a report, at the place of its event in the record."""
+    connection.insert(outcomes, [(seq, *outcome)])
+
+
+def deploy_of(connection: Connection, decision_id: str) -> DeployRow | None:
+    """What a report on a decision must know of it."""
+    row = connection.row(_DEPLOY, decision_id=decision_id)
+    return None if row is None else DeployRow._make(row)
+
+
+def of_decision(connection: Connection, decision_id: str, most: int) -> list[OutcomeRow]:
+    """The latest reports on a decision, the newest last."""
+    rows = connection.rows(_OF_DECISION, decision_id=decision_id, most=most)
+    return [OutcomeRow._make(row) for row in reversed(rows)]
+
+
+def decided(
+    connection: Connection, wanted: DecidedFilter, after: tuple[int, int], most: int
+) -> list[tuple[int, Decided]]:
+    """Decisions in the order of their instants, each with its place in the record.
+
+    Args:
+        connection: to the database.
+        wanted: which decisions.
+        after: the instant and the place of the last one that is known already.
+        most: how many.
+    """
+    query = _DECIDED
+    for column, value in (
+        (decisions.c.service, wanted.service),
+        (decisions.c.environment, wanted.environment),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    start, seq = after
+    rows = connection.rows(query, start=start, after=seq, until=wanted.end, most=most)
+    return [(row[0], Decided._make(row[1:])) for row in rows]
