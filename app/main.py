@@ -17,6 +17,8 @@ from starlette.exceptions import HTTPException
 from app import __version__
 from app.api import (
     audit,
+    badge,
+    calendar,
     can_deploy,
     decisions,
     events,
@@ -75,6 +77,8 @@ _ROUTERS: Final = (
     freezes.router,
     decisions.router,
     events.router,
+    calendar.router,
+    badge.router,
     audit.router,
     health.router,
     dashboard.router,
