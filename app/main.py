@@ -8,7 +8,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Final
 
 from fastapi import FastAPI
@@ -34,15 +34,19 @@ from app.core.errors import FreezegateError
 from app.gate import keys
 from app.gate.claim import Claims
 from app.gate.freezes import Freezes
+from app.gate.ids import new_id
 from app.gate.in_force import LoadFailure, Policies
 from app.gate.live import Live
 from app.gate.outcomes import Outcomes
+from app.gate.notifications import Notifications
 from app.gate.overrides import Overrides
+from app.gate.receivers import read_receivers_file
 from app.gate.record import Record
 from app.gate.replica import Replica
 from app.gate.sessions import Sessions
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders, read_identity_file
+from app.integrations.sender import Sender
 from app.policies.source import Source
 from app.server.context import Context
 from app.server.documented import complete
@@ -123,7 +127,10 @@ def create_app(
         store = await asyncio.to_thread(Store.open, chosen.database) if opened is None else opened
         context = _context(chosen, clock, in_force, store, metrics, recent)
         await asyncio.to_thread(_begin, context, chosen)
-        watchers = [asyncio.create_task(each(context)) for each in _WATCHERS]
+        sending = _sending(context, chosen)
+        watchers = [
+            asyncio.create_task(each) for each in (*(watch(context) for watch in _WATCHERS), *sending)
+        ]
         app.state.context = context
         try:
             with on_stop(context.hub.close):
@@ -203,6 +210,20 @@ def _tell(key: str) -> None:
         f"The first API key, of role admin; it is shown this once:\n  {key}\n"
         "Keep it as FREEZEGATE_API_KEY; more are made with: freezegate keys create\n"
     )
+
+
+def _sending(context: Context, chosen: Settings) -> list[Coroutine[None, None, None]]:
+    """The sender of notifications, where there is anybody to send them to."""
+    if chosen.notifications is None:
+        return []
+    receivers = read_receivers_file(chosen.notifications, os.environ)
+    named = {name for receiver in receivers for name in receiver.environments or ()}
+    unknown = named.difference(context.policies.in_force.policy_set.environments)
+    if unknown:
+        event(logging.WARNING, "receivers name environments that do not exist", environments=sorted(unknown))
+    own_name = new_id("snd", context.clock.microseconds())
+    notifications = Notifications(context.store, context.policies, context.clock, receivers, own_name)
+    return [Sender(notifications, receivers, context.clock).run()]
 
 
 async def _watch_store(context: Context) -> None:
