@@ -239,7 +239,8 @@ def _openings(state: State, seen: Look, engine: Engine, home: Zone, until: int) 
             continue
         timeline = engine.environment(name)
         flips = list(_flips(timeline, known.since is not None, seen.sender.looked_until, until))
-        denials = sorted((at, denied) for at, place, denied in _denials(seen.links) if place == name)
+        denials = [(at, denied) for at, place, denied in _denials(seen.links) if place == name]
+        denials.sort(key=lambda each: each[0])
         for at, flip in [*flips, (until, None)]:
             while denials and (flip is None or denials[0][0] < at):
                 known = _denied(known, denials.pop(0)[1])  # noqa: PLW2901 - goes along

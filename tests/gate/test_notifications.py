@@ -1,0 +1,547 @@
+import itertools
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from pydantic import SecretStr
+
+from app.core.decision import Question
+from app.core.instant import DAY, HOUR, parse_instant
+from app.core.notification import Notification, Occasion
+from app.core.policy import Selector
+from app.gate.claim import Claim
+from app.gate.errors import StoreUnavailableError
+from app.gate.freezes import StartRequest
+from app.gate.notifications import GIVEN_UP_AFTER, KEPT_FOR, LEASE, Notifications, Reply, pause
+from app.gate.overrides import GrantRequest
+from app.gate.receivers import Receiver
+from app.identity.caller import Caller, Role
+from app.identity.credentials import digest
+from app.store.records import Sender
+from app.store.transaction import Transaction
+from tests.api.fakes import FakeClock
+from tests.gate.conftest import AFTER, BEFORE, FRIDAY, OPS, OTHER, Gate
+
+pytestmark = pytest.mark.anyio
+
+CI = Caller("github:acme/api", Role.CI, None, None)
+MONDAY = parse_instant("2026-11-30T07:00:00Z")
+TAKEN = Reply("taken")
+DOWN = Reply("later", "ConnectError")
+
+
+def receiver(name: str = "ops", **given: Any) -> Receiver:
+    made = Receiver(name, "webhook", SecretStr("https://x"), SecretStr("s" * 32), frozenset(Occasion), None)
+    return made._replace(**given)
+
+
+def notifying(gate: Gate, *receivers: Receiver, name: str = "one") -> Notifications:
+    return Notifications(
+        gate.store, gate.policies, gate.clock, receivers or (receiver(),), f"{name}-{id(gate)}"
+    )
+
+
+async def waiting(notifications: Notifications, to: str = "ops", reply: Reply = TAKEN) -> list[Notification]:
+    """What a receiver gets now, taken."""
+    got = []
+    while (outstanding := await notifications.due(to)) is not None:
+        got.append(outstanding.notification)
+        await notifications.settle(outstanding.letter, reply, 0.0)
+    return got
+
+
+async def told(notifications: Notifications, to: str = "ops") -> list[Notification]:
+    """What a look finds, and a receiver gets."""
+    while await notifications.collect():
+        pass
+    return await waiting(notifications, to)
+
+
+def events(got: list[Notification]) -> list[str]:
+    return [each.event.value for each in got]
+
+
+def put(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
+def freeze(selector: dict[str, Any] | None = None, **wanted: Any) -> StartRequest:
+    made = StartRequest(
+        "Incident 42", "Payments are down", Selector.model_validate(selector or {}), None, None
+    )
+    return made._replace(**wanted)
+
+
+def claim(service: str = "api", actor: str | None = "carol", token: str | None = None) -> Claim:
+    return Claim(Question(service), actor=actor, caller=CI, token=token)
+
+
+@pytest.fixture(autouse=True)
+def open_hours(clock: FakeClock) -> None:
+    clock.at = BEFORE - 4 * HOUR
+
+
+@pytest.fixture
+async def one(gate: Gate) -> Notifications:
+    """A sender that has looked once."""
+    made = notifying(gate)
+    assert await told(made) == []
+    return made
+
+
+async def test_the_first_look_ever_tells_nothing_of_the_past(gate: Gate) -> None:
+    await gate.freezes.start(OPS, freeze(), gate.in_force)
+    first = notifying(gate)
+    assert await told(first) == []
+    assert first.is_sender
+    await gate.freezes.start(OPS, freeze(), gate.in_force)
+    assert events(await told(first)) == ["freeze-started"]
+
+
+async def test_a_policy_freeze_is_announced_and_begins_and_ends(gate: Gate, one: Notifications) -> None:
+    got = []
+    for at in range(gate.clock.at, MONDAY + HOUR, 601):
+        gate.clock.at = at
+        got += await told(one)
+    assert [(each.event, each.at - each.at % HOUR, each.environments) for each in got] == [
+        ("policy-freeze-soon", AFTER - HOUR, ("production",)),
+        ("policy-freeze-begins", AFTER, ("production",)),
+        ("policy-freeze-ends", MONDAY, ("production",)),
+    ]
+    assert "No deploys after Friday 14:00" in " ".join(got[0].text)
+    assert got[0].text[0].startswith("production will be frozen from Fri 27 Nov 14:00 CET on:")
+    assert got[1].text[0].startswith("production is frozen: No deploys after Friday 14:00. Opens Mon 30 Nov")
+    assert got[2].text[0].startswith("production is open.")
+
+
+async def test_each_is_told_at_its_second_and_only_then(gate: Gate, one: Notifications) -> None:
+    gate.clock.at = AFTER - HOUR - 1
+    assert await told(one) == []
+    gate.clock.at += 1
+    assert events(await told(one)) == ["policy-freeze-soon"]
+    assert await told(one) == []
+    gate.clock.at = AFTER - 1
+    assert await told(one) == []
+    gate.clock.at = AFTER
+    assert events(await told(one)) == ["policy-freeze-begins"]
+    gate.clock.at = MONDAY - 1
+    assert await told(one) == []
+    gate.clock.at = MONDAY
+    assert events(await told(one)) == ["policy-freeze-ends"]
+
+
+async def test_nothing_is_announced_that_has_begun_already(gate: Gate, one: Notifications) -> None:
+    gate.clock.at = AFTER + 60
+    assert events(await told(one)) == ["policy-freeze-begins"]
+
+
+async def test_what_is_older_than_a_day_is_not_told_any_more(gate: Gate, one: Notifications) -> None:
+    await gate.freezes.start(OPS, freeze(ends_at=gate.clock.at + 60), gate.in_force)
+    gate.clock.at = AFTER + DAY + 1
+    assert await told(one) == []
+    gate.clock.at = MONDAY
+    assert events(await told(one)) == ["policy-freeze-ends"]
+
+
+async def test_a_reload_that_freezes_is_told(gate: Gate, one: Notifications, policy_file: Path) -> None:
+    always = "applies_to: {environments: [staging]}, when: [{always: true}]"
+    put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {always}}}\n")
+    gate.policies.reload(gate.clock.at)
+    gate.clock.at += 60
+    assert [(each.event, each.environments) for each in await told(one)] == [
+        ("policy-freeze-begins", ("staging",))
+    ]
+    put(policy_file, FRIDAY)
+    gate.policies.reload(gate.clock.at)
+    gate.clock.at += 60
+    assert events(await told(one)) == ["policy-freeze-ends"]
+
+
+async def test_the_life_of_a_freeze_is_told_in_order(gate: Gate, one: Notifications) -> None:
+    start = gate.clock.at
+    made = await gate.freezes.start(
+        OPS, freeze({"environments": ["staging"]}, starts_at=start + 60, ends_at=start + 600), gate.in_force
+    )
+    gate.clock.at = start + 60
+    gate.clock.at = start + 120
+    await gate.freezes.extend(OTHER, made.id, start + 300)
+    gate.clock.at = start + 301
+    got = await told(one)
+    assert events(got) == ["freeze-started", "freeze-begins", "freeze-extended", "freeze-ended"]
+    assert {each.subject for each in got} == {made.id}
+    assert {each.environments for each in got} == {("staging",)}
+    assert got[0].text == (
+        "Alice scheduled a freeze of staging: Incident 42.",
+        "It begins Fri 27 Nov 10:00:59 CET. It ends Fri 27 Nov 10:09:59 CET.",
+    )
+    assert got[2].text[0] == "Bob moved the end of the freeze Incident 42."
+
+
+async def test_a_lifted_freeze_did_not_end_by_itself(gate: Gate, one: Notifications) -> None:
+    made = await gate.freezes.start(OPS, freeze(ends_at=gate.clock.at + 600), gate.in_force)
+    gate.clock.at += 60
+    await gate.freezes.lift(OTHER, made.id)
+    gate.clock.at += 600
+    got = await told(one)
+    assert events(got) == ["freeze-started", "freeze-lifted"]
+    assert got[1].text == ("Bob lifted the freeze of every environment: Incident 42.",)
+
+
+async def test_what_an_override_goes_through_is_told_without_its_token(
+    gate: Gate, one: Notifications
+) -> None:
+    gate.clock.at = AFTER + 60
+    assert events(await told(one)) == ["policy-freeze-begins"]
+    wanted = GrantRequest(("api",), ("production",), None, "Payments fail", gate.clock.at + HOUR, 2)
+    override, token = await gate.overrides.grant(OPS, wanted, gate.in_force)
+    assert (await gate.claims.claim(claim(token=digest(token)), gate.in_force)).allowed
+    await gate.overrides.revoke(OTHER, override.id)
+    got = await told(one)
+    assert events(got) == ["override-granted", "override-spent", "override-revoked"]
+    assert got[1].text == (
+        "api was let through to production by an override of Alice: Payments fail.",
+        "Claimed by carol. 1 use left.",
+    )
+    assert {each.subject for each in got} == {override.id}
+    assert token not in json.dumps([each.to_data() for each in got])
+
+
+async def test_an_opening_names_who_was_denied_meanwhile(gate: Gate, one: Notifications) -> None:
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    for actor in ("carol", "carol", None):
+        assert not (await gate.claims.claim(claim(actor=actor), gate.in_force)).allowed
+    assert events(await told(one)) == ["freeze-started"]
+    gate.clock.at += 60
+    assert not (await gate.claims.claim(claim("web"), gate.in_force)).allowed
+    gate.clock.at += 60
+    await gate.freezes.lift(OPS, made.id)
+    assert (await gate.claims.claim(claim("later"), gate.in_force)).allowed
+    got = await told(one)
+    assert events(got) == ["freeze-lifted", "gate-open"]
+    assert got[1].title == "production is open again"
+    assert got[1].text[1] == "Denied meanwhile: api (carol), api (github:acme/api), web (carol)."
+    gate.clock.at += 60
+    assert await told(one) == []
+
+
+async def test_an_opening_that_nobody_waited_for_is_not_told(gate: Gate, one: Notifications) -> None:
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    gate.clock.at += 60
+    await gate.freezes.lift(OPS, made.id)
+    assert events(await told(one)) == ["freeze-started", "freeze-lifted"]
+
+
+async def test_a_freeze_that_ends_within_another_opens_nothing(gate: Gate, one: Notifications) -> None:
+    gate.clock.at = AFTER - 10
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    await gate.claims.claim(claim(), gate.in_force)
+    gate.clock.at = AFTER + 10
+    await gate.freezes.lift(OPS, made.id)
+    assert events(await told(one)) == ["freeze-started", "policy-freeze-begins", "freeze-lifted"]
+    gate.clock.at = MONDAY
+    assert events(await told(one)) == ["policy-freeze-ends", "gate-open"]
+
+
+async def test_who_was_denied_is_counted_beyond_the_first_twenty(gate: Gate, one: Notifications) -> None:
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    for number in range(25):
+        await gate.claims.claim(claim(f"service-{number}"), gate.in_force)
+    gate.clock.at += 60
+    await gate.freezes.lift(OPS, made.id)
+    opened = (await told(one))[-1]
+    assert opened.text[1].endswith("service-19 (carol) and 5 more.")
+    assert len(opened.data["denied"]) == 20
+
+
+async def test_a_refused_policy_file_is_told_once_by_all_replicas(
+    gate: Gate, other: Gate, policy_file: Path
+) -> None:
+    first, second = notifying(gate), notifying(other, name="two")
+    assert await told(first) == []
+    put(policy_file, "policies: nonsense\n")
+    for each in (gate, other):
+        each.policies.reload(each.clock.at)
+    await second.collect()
+    got = await told(first)
+    assert events(got) == ["policies-refused"]
+    assert got[0].text[0] == "A changed policy file was refused; the set before stays in force."
+    assert len(got[0].text) > 1
+    put(policy_file, FRIDAY)
+    for each in (gate, other):
+        each.policies.reload(each.clock.at)
+    await second.collect()
+    assert events(await told(first)) == ["policies-loaded-again"]
+    assert await told(first) == []
+
+
+async def test_a_receiver_gets_only_what_it_wants(gate: Gate) -> None:
+    sender = notifying(
+        gate,
+        receiver("all"),
+        receiver("lifts", events=frozenset({Occasion.FREEZE_LIFTED})),
+        receiver("staging", environments=frozenset({"staging"})),
+    )
+    await told(sender, "all")
+    made = await gate.freezes.start(OPS, freeze({"environments": ["production"]}), gate.in_force)
+    everywhere = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    await gate.freezes.lift(OPS, made.id)
+    assert events(await told(sender, "all")) == ["freeze-started", "freeze-started", "freeze-lifted"]
+    assert events(await waiting(sender, "lifts")) == ["freeze-lifted"]
+    assert [each.subject for each in await waiting(sender, "staging")] == [everywhere.id]
+
+
+async def test_a_receiver_that_is_down_for_an_hour_misses_nothing(gate: Gate) -> None:
+    sender = notifying(gate, receiver("ops"), receiver("up"))
+    await told(sender, "up")
+    began, happened, tries, there = gate.clock.at, [], 0, []
+    for minute in range(60):
+        gate.clock.at = began + 60 * minute
+        if minute % 10 == 0:
+            made = await gate.freezes.start(OPS, freeze(title=f"Incident {minute}"), gate.in_force)
+            happened.append(("freeze-started", made.id))
+        if minute % 10 == 5:
+            await gate.freezes.lift(OPS, made.id)
+            happened.append(("freeze-lifted", made.id))
+        there += await told(sender, "up")
+        outstanding = await sender.due("ops")
+        if outstanding is not None:
+            tries += 1
+            await sender.settle(outstanding.letter, DOWN, 0.5)
+            assert await sender.due("ops") is None
+    assert 5 < tries < 25
+    await sender.collect()
+    assert sender.backlog["ops"].waiting == 12
+    assert sender.backlog["ops"].oldest_at == began
+    assert "up" not in sender.backlog
+    got: list[Notification] = []
+    for _ in range(11):
+        gate.clock.at += 60
+        got += await told(sender)
+    assert [(each.event, each.subject) for each in got] == happened
+    assert [(each.event, each.subject) for each in there] == happened
+    assert await told(sender) == []
+    assert sender.backlog == {}
+
+
+async def test_the_next_one_waits_for_the_oldest(gate: Gate, one: Notifications) -> None:
+    await gate.freezes.start(OPS, freeze(title="first"), gate.in_force)
+    await one.collect()
+    outstanding = await one.due("ops")
+    assert outstanding is not None
+    await one.settle(outstanding.letter, DOWN, 0.0)
+    await gate.freezes.start(OPS, freeze(title="second"), gate.in_force)
+    await one.collect()
+    assert await one.due("ops") is None
+    gate.clock.at += 5
+    assert [each.data["title"] for each in await told(one)] == ["first", "second"]
+
+
+async def test_a_message_that_is_refused_is_given_up_at_once(
+    gate: Gate, one: Notifications, caplog: pytest.LogCaptureFixture
+) -> None:
+    await gate.freezes.start(OPS, freeze(title="first"), gate.in_force)
+    await gate.freezes.start(OPS, freeze(title="second"), gate.in_force)
+    await one.collect()
+    outstanding = await one.due("ops")
+    assert outstanding is not None
+    await one.settle(outstanding.letter, Reply("refused", "answered 400"), 0.0)
+    assert "a notification was given up" in caplog.text
+    assert [each.data["title"] for each in await told(one)] == ["second"]
+
+
+async def test_a_receiver_is_tried_for_a_day(gate: Gate, one: Notifications) -> None:
+    began = gate.clock.at
+    await gate.freezes.start(OPS, freeze({"services": ["api"]}), gate.in_force)
+    tries = []
+    for at in range(began, began + GIVEN_UP_AFTER + 2 * HOUR, 60):
+        gate.clock.at = at
+        if not one.is_sender or at == began:
+            await one.collect()
+        outstanding = await one.due("ops")
+        if outstanding is not None and outstanding.notification.event == Occasion.FREEZE_STARTED:
+            tries.append(at - began)
+            await one.settle(outstanding.letter, DOWN, 0.0)
+    assert tries[-1] >= GIVEN_UP_AFTER
+    assert tries[-2] < GIVEN_UP_AFTER
+    assert max(later - earlier for earlier, later in itertools.pairwise(tries)) <= 660
+
+
+async def test_a_receiver_that_asks_to_wait_is_waited_for(gate: Gate, one: Notifications) -> None:
+    await gate.freezes.start(OPS, freeze(), gate.in_force)
+    await one.collect()
+    outstanding = await one.due("ops")
+    assert outstanding is not None
+    await one.settle(outstanding.letter, Reply("later", "answered 429", 300), 0.0)
+    gate.clock.at += 299
+    assert await told(one) == []
+    gate.clock.at += 1
+    assert len(await told(one)) == 1
+
+
+def test_the_pauses_grow_up_to_ten_minutes() -> None:
+    assert [pause(attempts, 0) for attempts in (0, 1, 2, 6, 7, 100)] == [5, 10, 20, 320, 600, 600]
+    assert [pause(attempts, 1) for attempts in (0, 1, 100)] == [2, 5, 300]
+
+
+async def test_of_two_replicas_one_sends(gate: Gate, other: Gate) -> None:
+    first, second = notifying(gate), notifying(other, name="two")
+    got: dict[str, list[str]] = {"first": [], "second": []}
+    made = []
+    for _ in range(20):
+        gate.clock.at += 1
+        made.append((await gate.freezes.start(OPS, freeze(), gate.in_force)).id)
+        got["first"] += [str(each.subject) for each in await told(first)]
+        got["second"] += [str(each.subject) for each in await told(second)]
+    assert got["first"] == made[1:]  # the first look is from the present on
+    assert got["second"] == []
+    assert not second.is_sender
+
+
+async def test_a_replica_takes_over_from_one_that_was_killed(gate: Gate, other: Gate) -> None:
+    first, second = notifying(gate), notifying(other, name="two")
+    await told(first)
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    gate.clock.at += LEASE - 1
+    assert await told(second) == []
+    gate.clock.at += 1
+    assert [each.subject for each in await told(second)] == [made.id]
+    assert await told(first) == []
+    assert not first.is_sender
+
+
+async def test_a_replica_takes_over_at_once_from_one_that_stops(gate: Gate, other: Gate) -> None:
+    first, second = notifying(gate), notifying(other, name="two")
+    await told(first)
+    await first.release()
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    assert [each.subject for each in await told(second)] == [made.id]
+
+
+class Step(NamedTuple):
+    """Where a sender is killed, and how often what it was at arrives."""
+
+    name: str
+    times: int
+
+
+STEPS = [
+    Step("before it looks", 1),
+    Step("before it writes", 1),
+    Step("after it wrote", 1),
+    Step("after it asked what is due", 1),
+    Step("after it sent", 2),
+    Step("after it noted that", 1),
+]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+async def test_a_sender_that_is_killed_loses_nothing(
+    gate: Gate, other: Gate, step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = notifying(gate), notifying(other, name="two")
+    await told(first)
+    made = [await gate.freezes.start(OPS, freeze(title=f"Incident {n}"), gate.in_force) for n in range(3)]
+    arrived: list[str | None] = []
+    at = STEPS.index(step)
+    if at == 1:
+        # It has found everything, and then it is gone.
+        with monkeypatch.context() as killed:
+            killed.setattr(first, "_settle", _gone)
+            await first.collect()
+    if at >= 2:
+        await first.collect()
+    if at >= 3:
+        outstanding = await first.due("ops")
+        assert outstanding is not None
+        if at >= 4:
+            arrived.append(outstanding.notification.subject)
+        if at >= 5:
+            await first.settle(outstanding.letter, TAKEN, 0.0)
+    gate.clock.at += LEASE
+    arrived += [each.subject for each in await told(second)]
+    assert sorted(map(str, arrived)) == sorted([made[0].id] * step.times + [made[1].id, made[2].id])
+    assert [*dict.fromkeys(arrived)] == [each.id for each in made]
+
+
+async def _gone(*_: object) -> bool:
+    return False
+
+
+async def test_what_another_one_has_told_meanwhile_is_not_told_again(gate: Gate, other: Gate) -> None:
+    first, second = notifying(gate), notifying(other, name="two")
+    await told(first)
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    before = await gate.store.read(lambda view: view.sender())
+    gate.clock.at += LEASE
+    assert [each.subject for each in await told(second)] == [made.id]
+    # The first one has read the store before that, and writes only now.
+    for holder in (before.holder, second._own_name):
+        assert not await gate.store.write(partial(_moved, holder=holder, before=before))
+    assert await told(first) == []
+    assert await told(second) == []
+
+
+def _moved(transaction: Transaction, holder: str, before: Sender) -> bool:
+    return transaction.move_sender(holder, before, before)
+
+
+async def test_a_store_that_is_away_loses_nothing(
+    gate: Gate, one: Notifications, tmp_path: Path, url: str
+) -> None:
+    if not url.startswith("sqlite"):
+        pytest.skip("by moving the file")
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    (tmp_path / "gate.db").rename(tmp_path / "away.db")
+    with pytest.raises(StoreUnavailableError):
+        await one.collect()
+    (tmp_path / "away.db").rename(tmp_path / "gate.db")
+    assert [each.subject for each in await told(one)] == [made.id]
+
+
+async def test_a_long_record_is_told_in_steps(
+    gate: Gate, one: Notifications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gate.occasions._TOGETHER", 3)
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    for number in range(10):
+        gate.clock.at += 1
+        await gate.claims.claim(claim(f"service-{number}"), gate.in_force)
+    gate.clock.at += 1
+    await gate.freezes.lift(OPS, made.id)
+    gate.clock.at += 1
+    assert await one.collect()
+    got = await told(one)
+    assert events(got) == ["freeze-started", "freeze-lifted", "gate-open"]
+    assert len(got[2].data["denied"]) == 10
+
+
+async def test_what_can_not_be_read_does_not_stand_in_the_way(gate: Gate, one: Notifications) -> None:
+    now = gate.clock.at
+    await gate.store.write(
+        lambda transaction: transaction.put_notification(["ops"], "odd", '{"event": "?"}', now, now)
+    )
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    assert await told(one) == []
+    assert [each.subject for each in await told(one)] == [made.id]
+
+
+async def test_what_was_sent_is_forgotten_after_a_week(gate: Gate, one: Notifications) -> None:
+    await gate.freezes.start(OPS, freeze(), gate.in_force)
+    assert len(await told(one)) == 1
+    gate.clock.at += KEPT_FOR + 1
+    await told(one)
+    assert await gate.store.write(lambda transaction: transaction.prune_outbox(gate.clock.at)) == 0
+
+
+async def test_a_sender_that_finds_nothing_writes_every_few_seconds_only(
+    gate: Gate, one: Notifications
+) -> None:
+    looked = []
+    for _ in range(20):
+        gate.clock.at += 1
+        await one.collect()
+        looked.append((await gate.store.read(lambda view: view.sender())).looked_until)
+        assert one.is_sender
+    assert len(set(looked)) == 5
