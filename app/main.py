@@ -59,6 +59,7 @@ from app.server.shared import Shared
 from app.server.stopping import on_stop
 from app.server.stream import Hub
 from app.server.throttle import Throttle
+from app.server.tracing import Tracing
 from app.settings import Settings, read_settings
 from app.store.store import Store
 from app.web import assets, dashboard, operations, reference, sessions
@@ -118,6 +119,7 @@ def create_app(
     clock = clock or SystemClock()
     in_force = loaded or Policies()
     metrics = Metrics(in_force, clock)
+    tracing = Tracing(os.environ)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -133,8 +135,9 @@ def create_app(
         ]
         app.state.context = context
         try:
-            with on_stop(context.hub.close):
-                yield
+            async with tracing.sending():
+                with on_stop(context.hub.close):
+                    yield
         finally:
             for watcher in watchers:
                 watcher.cancel()
@@ -150,11 +153,13 @@ def create_app(
         redirect_slashes=False,
         docs_url=None,  # ours, in app.web: the framework's loads its scripts from elsewhere
         redoc_url=None,
+        telemetry=tracing.config,
     )
     for router in _ROUTERS:
         app.include_router(router)
     recent = RecentAnswers("/can-deploy", clock, in_force, metrics)
     app.add_middleware(recent.before)
+    app.add_middleware(tracing.before)
     app.add_middleware(Edge, clock=clock, metrics=metrics, log=request_log or RequestLog())
     app.add_exception_handler(FreezegateError, handle_error)
     app.add_exception_handler(HTTPException, handle_http_exception)

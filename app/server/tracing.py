@@ -1,0 +1,140 @@
+"""Traces: a span for each request, sent by OTLP where an endpoint is set, by the framework's own support.
+
+A span says what was asked by the template of its route, and how it ended. What callers write, in paths,
+queries and headers, stays out of it: somebody will put a token into a query one day. Metrics are those of
+Prometheus, logs are ours; neither goes this way. Where tracing is off, the library behind it is not loaded.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry import trace
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import __version__
+from app.server.edge import ROUTE
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.sampling import Sampler
+
+FLUSH_DEADLINE: Final = 3.0
+"""Seconds that stopping waits for the last spans to be sent."""
+
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_UNTRACED: Final = frozenset({"/healthz", "/readyz", "/metrics", "/events"})
+"""Asked by machines every few seconds; and the stream, whose span would last for hours."""
+
+_WRITTEN_BY_CALLERS: Final = frozenset(
+    {"url.path", "url.query", "server.address", "server.port", "http.request.method_original"}
+)
+
+
+def is_wanted(environ: Mapping[str, str]) -> bool:
+    """Whether the standard variables ask for traces."""
+    return (
+        any(environ.get(name) for name in _ENDPOINTS)
+        and environ.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"
+        and environ.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower() != "none"
+    )
+
+
+class Tracing:
+    """What the application needs in order to be traced, or to be spared it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Be on where `environ` says so; nothing is connected to before `sending`."""
+        self._provider = _provider(environ) if is_wanted(environ) else None
+
+    @property
+    def config(self) -> TelemetryConfig:
+        """For the framework: spans of requests and nothing else, or nothing at all."""
+        return {
+            "tracing": self._provider is not None,
+            "tracer_provider": self._provider,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": _is_untraced,
+        }
+
+    @contextlib.asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """Send spans while this lasts."""
+        if self._provider is None:
+            yield
+            return
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        try:
+            yield
+        finally:
+            # A thread of our own: with a collector that hangs, the library waits for half a minute.
+            stopping = threading.Thread(target=self._provider.shutdown, daemon=True)
+            stopping.start()
+            await asyncio.to_thread(stopping.join, FLUSH_DEADLINE)
+
+    def before(self, app: ASGIApp) -> ASGIApp:
+        """An application whose answers from memory, which no route gives, are named by their route, too."""
+        if self._provider is None:
+            return app
+
+        async def named(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_named(message: Message) -> None:
+                route = scope.get("state", {}).get(ROUTE)
+                if route is not None and message["type"] == "http.response.start":
+                    span = trace.get_current_span()
+                    span.update_name(f"{scope['method']} {route}")
+                    span.set_attribute("http.route", route)
+                await send(message)
+
+            await app(scope, receive, send_named)
+
+        return named
+
+
+def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
+    return scope.get("path") in _UNTRACED
+
+
+def _provider(environ: Mapping[str, str]) -> "TracerProvider":
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+
+    named = "OTEL_SERVICE_NAME" in environ or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    attributes = {"service.version": __version__} | ({} if named else {"service.name": "freezegate"})
+    provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
+    # The one that the standard variables ask for, behind ours.
+    provider.sampler = _sparing(provider.sampler)
+    return provider
+
+
+def _sparing(chosen: "Sampler") -> "Sampler":
+    """A sampler that decides like another one, and keeps what callers write out of spans."""
+    from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
+
+    class Sparing(Sampler):
+        def should_sample(
+            self,
+            parent_context: Any,
+            trace_id: int,
+            name: str,
+            kind: Any = None,
+            attributes: Any = None,
+            links: Any = None,
+            trace_state: Any = None,
+        ) -> SamplingResult:
+            ours = {key: value for key, value in (attributes or {}).items() if key not in _WRITTEN_BY_CALLERS}
+            return chosen.should_sample(parent_context, trace_id, name, kind, ours, links, trace_state)
+
+        def get_description(self) -> str:
+            return chosen.get_description()
+
+    return Sparing()
