@@ -124,6 +124,7 @@ _LOGS: Final = (
 _SIZES: Final = ("x" * 500, "<" * 500, "&" * 500, "é" * 500, "🧊" * 250, " x ", "x" * 74 + "é" * 3, '"' * 500)
 
 _SINGLE: Final = (*_MARKUP, *_TEMPLATES, *_CALENDARS, *_SHEETS, *_CHATS, *_LETTERS, *_LOGS, *_SIZES)
+_ONCE_MORE: Final = (*_MARKUP, *_CHATS, *_CALENDARS)
 _AROUND: Final = ("deploy {} now", '"{}"', "{}\u202e")
 
 HOSTILE: Final[tuple[str, ...]] = tuple(
@@ -134,4 +135,4 @@ HOSTILE: Final[tuple[str, ...]] = tuple(
         ]
     )
 )[:200]
-"""No two alike, each of 500 characters at most, none with control characters: those are refused at the door."""
+"""No two alike, 500 characters at most, and none with control characters: the API refuses those."""

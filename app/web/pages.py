@@ -78,7 +78,7 @@ def _templates() -> Environment:
         utc=format_instant,
         local=local_time,
         waiting=waiting_time,
-        length=format_duration,
+        duration=format_duration,
     )
     return environment
 

@@ -22,9 +22,9 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
-def start(policies: Path, database: str | Path, **environment: str) -> Gate:
+def start(policies: Path, database: str | Path, *, port: str = "0", **environment: str) -> Gate:
     """Start a gate and wait until it says where it listens."""
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--policies", str(policies)]
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", port, "--policies", str(policies)]
     process = subprocess.Popen(
         [*command, "--database-url", database if isinstance(database, str) else f"sqlite:///{database}"],
         env=clean_environment(**environment),

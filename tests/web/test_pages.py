@@ -1,0 +1,426 @@
+"""The pages, over HTTP and without a browser: what they say, whom they obey, and what they never do."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from app.gate.keys import KeyRequest
+from app.gate.sessions import LIFETIME
+from app.identity.caller import Role
+from app.main import create_app
+from app.settings import Settings
+from tests.api.conftest import bearer, key_for
+from tests.api.fakes import FakeClock
+from tests.hostile import HOSTILE
+from tests.web.pages import Page
+
+FREEZE = {"title": "Payment incident", "reason": "Cards fail.", "ttl": "2h", "contact": "#incident-room"}
+
+
+def sign_in(gate: TestClient, key: str) -> Page:
+    """Sign in as a person would; the dashboard that comes then."""
+    form = Page(gate.get("/dashboard/sign-in").text)
+    reply = gate.post("/dashboard/sign-in", data={"proof": form.value("proof"), "key": key})
+    assert reply.status_code == 200, reply.text
+    return Page(reply.text)
+
+
+@pytest.fixture
+def ops(gate: TestClient, keys: dict[str, str]) -> Page:
+    return sign_in(gate, keys["ops"])
+
+
+def test_a_frozen_environment_says_why_whom_to_ask_and_until_when(gate: TestClient) -> None:
+    page = Page(gate.get("/").text)
+    assert "production ❄FROZEN" in page.text
+    assert "Nothing good happens after 14:00 on a Friday." in page.text
+    assert "Ask #release-managers" in page.text
+    assert "Opens in 2 d 17 h 55 min" in page.text
+    assert "Mon 30 Nov 08:00 CET" in page.text
+    assert "closes again Fri 4 Dec 14:00 CET" in page.text
+    assert "staging ✓OPEN" in page.text
+    assert page.unclosed == []
+
+
+def test_services_that_differ_stand_below_their_environment(gate: TestClient) -> None:
+    page = Page(gate.get("/").text)
+    assert "1 service differs" in page.text
+    assert "docs-site may be deployed to production" in page.text
+
+
+def test_the_policies_are_told_in_words_with_their_reasons(gate: TestClient) -> None:
+    text = Page(gate.get("/").text).text
+    assert "every week from Friday 14:00 to Monday 08:00, Europe/Amsterdam time" in text
+    assert "Somebody has to watch it." in text
+
+
+def test_a_gate_without_policies_says_that_nothing_is_ever_frozen(folder: Path) -> None:
+    (folder / "policies.yaml").write_text("version: 1\npolicies: []\n")
+    settings = Settings(policies=folder / "policies.yaml")
+    with TestClient(create_app(settings, clock=FakeClock(1_795_784_700))) as client:
+        page = Page(client.get("/").text)
+    assert "There are no policies: nothing is ever frozen." in page.text
+    assert "production ✓OPEN" in page.text
+    assert "Nothing blocks production in these four weeks." in page.text
+
+
+def test_a_degraded_gate_shows_what_it_remembers_and_says_so(gate: TestClient, folder: Path) -> None:
+    refresh: Callable[[], Any] = gate.app.state.context.replica.refresh  # type: ignore[attr-defined]
+    away = (folder / "gate.db").rename(folder / "away.db")
+    assert gate.portal is not None
+    gate.portal.call(refresh)
+    text = Page(gate.get("/").text).text
+    away.rename(folder / "gate.db")
+    assert "production ❄FROZEN" in text
+    assert "The store has not been reached since" in text
+    assert "They can't be read now: the store can't be reached." in text
+
+
+def test_a_refused_policy_file_is_shown_with_its_problems(gate: TestClient, folder: Path) -> None:
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    (folder / "policies.yaml").write_text("version: 1\npolcies: []\n")
+    context.policies.reload(context.clock.now())
+    text = Page(gate.get("/").text).text
+    assert "A changed policy file is refused; the set before it stays in force." in text
+    assert "did you mean" in text
+
+
+def test_what_if_gives_the_answer_of_a_pipeline_and_its_curl(gate: TestClient) -> None:
+    asked = {"service": "checkout", "environment": "production", "change": "rollback", "duration": "20m"}
+    page = Page(gate.get("/", params={**asked, "at": "2026-11-27T14:30"}).text)
+    assert "Yes checkout may be deployed to production." in page.text
+    curl = re.search(r"curl -fsSL --max-redirs 0 '(\S+)'", page.text)
+    assert curl is not None
+    told = gate.get(curl[1]).json()
+    assert (told["allowed"], told["at"], told["duration_s"]) == (True, "2026-11-27T13:30:00Z", 1200)
+    denied = Page(gate.get("/", params={"service": "checkout", "at": "", "duration": ""}).text)
+    assert "No checkout may not be deployed to production" in denied.text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"service": "UPPER"}, "service: a name is"),
+        ({"service": "api", "environment": "moon"}, "moon"),
+        ({"service": "api", "at": "yesterday"}, "2026-11-27T14:00"),
+        ({"service": "api", "at": "2026-02-30T10:00"}, "2026-11-27T14:00"),
+        ({"service": "api", "at": "1970-01-01T00:00:00Z"}, "2000"),
+        ({"service": "api", "duration": "soon"}, "duration"),
+        ({"nonsense": "1"}, "there is no such field"),
+        ({"of_outcome": "maybe"}, "of_outcome"),
+    ],
+)
+def test_a_question_that_can_not_be_read_is_told_on_the_page(
+    gate: TestClient, query: dict[str, str], said: str
+) -> None:
+    reply = gate.get("/", params=query)
+    assert reply.status_code in (200, 422)
+    assert said in Page(reply.text).text or query.get("environment") == "moon"
+    assert reply.headers["content-type"].startswith("text/html")
+
+
+def test_decisions_are_listed_and_filtered(gate: TestClient) -> None:
+    for service in ("checkout", "docs-site"):
+        gate.post("/can-deploy", json={"service": service, "actor": "ada", "ref": "v1"})
+    every = Page(gate.get("/").text).text
+    assert "checkout → production ada" in every
+    assert "docs-site → production ada" in every
+    allowed = Page(gate.get("/?of_outcome=deny").text).text
+    assert "checkout → production" in allowed
+    assert "docs-site → production" not in allowed
+
+
+def test_every_page_has_the_strict_policy_and_loads_nothing_from_elsewhere(
+    gate: TestClient, ops: Page
+) -> None:
+    for path in ("/", "/?wall", "/docs", "/dashboard/sign-in", "/dashboard/sessions", "/dashboard/insights"):
+        reply = gate.get(path)
+        assert reply.status_code == 200, path
+        policy = reply.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert reply.headers["cache-control"] == "no-store"
+        page = Page(reply.text)
+        for tag, attributes in page.elements:
+            assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
+            if tag in ("script", "link", "img", "use"):
+                place = attributes.get("src") or attributes.get("href")
+                assert place is not None
+                assert place.startswith("/static/"), place
+        assert not page.named("style")
+        assert page.unclosed == []
+
+
+def test_assets_are_kept_by_their_content(gate: TestClient) -> None:
+    page = Page(gate.get("/").text)
+    for place in {each["src"] for each in page.named("script")} | {
+        each["href"] for each in page.named("link")
+    }:
+        assert place is not None
+        reply = gate.get(place)
+        assert reply.status_code == 200
+        assert "immutable" in reply.headers["cache-control"]
+    assert gate.get("/static/other.js").status_code == 404
+    assert gate.get("/static/dashboard.js").headers["cache-control"] == "no-cache"
+
+
+def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_can_not_use(
+    gate: TestClient, keys: dict[str, str]
+) -> None:
+    form = Page(gate.get("/dashboard/sign-in").text)
+    reply = gate.post(
+        "/dashboard/sign-in",
+        data={"proof": form.value("proof"), "key": keys["ops"]},
+        follow_redirects=False,
+    )
+    assert reply.status_code == 303
+    cookie = reply.headers["set-cookie"].lower()
+    assert "freezegate_session=fzs_" in cookie
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert keys["ops"] not in gate.get("/").text
+
+
+def test_a_wrong_key_does_not_sign_in_and_tries_are_limited(gate: TestClient) -> None:
+    statuses = []
+    for _ in range(25):
+        proof = Page(gate.get("/dashboard/sign-in").text).value("proof")
+        statuses.append(
+            gate.post("/dashboard/sign-in", data={"proof": proof, "key": "fzk_wrong"}).status_code
+        )
+    assert statuses[:20] == [401] * 20
+    assert statuses[20:] == [429] * 5
+
+
+def test_a_sign_in_from_elsewhere_is_refused(gate: TestClient, keys: dict[str, str]) -> None:
+    gate.get("/dashboard/sign-in")
+    for data in ({"key": keys["ops"]}, {"key": keys["ops"], "proof": "made-up"}):
+        assert gate.post("/dashboard/sign-in", data=data).status_code == 403
+    proof = Page(gate.get("/dashboard/sign-in").text).value("proof")
+    crossing = {"Sec-Fetch-Site": "cross-site"}
+    reply = gate.post("/dashboard/sign-in", data={"key": keys["ops"], "proof": proof}, headers=crossing)
+    assert reply.status_code == 403
+    gate.cookies.clear()
+    assert gate.post("/dashboard/sign-in", data={"key": keys["ops"], "proof": proof}).status_code == 403
+
+
+def test_ops_freeze_extend_and_lift_from_the_page(gate: TestClient, ops: Page) -> None:
+    proof = {"proof": ops.value("proof")}
+    frozen = gate.post("/dashboard/freezes", data={**proof, **FREEZE})
+    assert "The freeze is on." in Page(frozen.text).text
+    freeze = gate.get("/freezes").json()["freezes"][0]
+    assert (freeze["title"], freeze["started_by"]) == ("Payment incident", "ops person")
+    extended = gate.post(f"/dashboard/freezes/{freeze['id']}/extend", data={**proof, "ttl": "5h"})
+    assert "The end of the freeze was moved." in Page(extended.text).text
+    assert gate.get(f"/freezes/{freeze['id']}").json()["ends_at"] == "2026-11-27T18:05:00Z"
+    lifted = gate.post(f"/dashboard/freezes/{freeze['id']}/lift", data=proof)
+    assert "The freeze was lifted." in Page(lifted.text).text
+    assert gate.get(f"/freezes/{freeze['id']}").json()["state"] == "lifted"
+
+
+def test_ops_grant_and_revoke_from_the_page_and_the_token_is_shown_once(
+    gate: TestClient, ops: Page, keys: dict[str, str]
+) -> None:
+    proof = {"proof": ops.value("proof")}
+    wanted = {"services": "checkout, api", "environments": "production", "reason": "Payment fix", "ttl": "1h"}
+    reply = gate.post("/dashboard/overrides", data={**proof, **wanted, "max_uses": "2", "policies": ""})
+    assert reply.status_code == 201
+    token = re.search(r"fzo_\w+", reply.text)
+    assert token is not None
+    granted = gate.get("/overrides", headers=bearer(keys["ops"])).json()["overrides"][0]
+    assert (granted["services"], granted["max_uses"]) == (["checkout", "api"], 2)
+    listed = gate.get("/").text
+    assert "Payment fix" in listed
+    assert "fzo_" not in listed
+    claimed = gate.post("/can-deploy", json={"service": "api"}, headers={"X-Override-Token": token[0]})
+    assert claimed.json()["outcome"] == "override"
+    revoked = gate.post(f"/dashboard/overrides/{granted['id']}/revoke", data=proof)
+    assert "The override was revoked." in Page(revoked.text).text
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "status"),
+    [
+        ("/dashboard/freezes", {**FREEZE, "until": "2027-01-01T00:00"}, 422),
+        ("/dashboard/freezes", {**FREEZE, "surprise": "1"}, 422),
+        ("/dashboard/freezes", {"title": "x"}, 422),
+        ("/dashboard/freezes/frz_nothing/lift", {}, 404),
+        ("/dashboard/freezes/.../lift", {}, 404),
+        ("/dashboard/overrides", {"services": "api", "environments": "production"}, 422),
+        ("/dashboard/overrides", {"max_uses": "many"}, 422),
+        ("/dashboard/overrides/ovr_nothing/approve", {}, 404),
+        ("/dashboard/sessions/ses_nothing/revoke", {}, 404),
+    ],
+)
+def test_what_can_not_be_done_is_told_on_a_page(
+    gate: TestClient, ops: Page, path: str, data: dict[str, str], status: int
+) -> None:
+    reply = gate.post(path, data={**data, "proof": ops.value("proof")})
+    assert reply.status_code == status
+    assert "That did not work" in Page(reply.text).text
+
+
+FORMS = [
+    "/dashboard/freezes",
+    "/dashboard/freezes/frz_1/extend",
+    "/dashboard/freezes/frz_1/lift",
+    "/dashboard/overrides",
+    "/dashboard/overrides/ovr_1/approve",
+    "/dashboard/overrides/ovr_1/revoke",
+    "/dashboard/sign-out",
+    "/dashboard/sessions/ses_1/revoke",
+]
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_no_form_is_taken_without_a_session_a_proof_and_the_same_site(
+    gate: TestClient, keys: dict[str, str], path: str
+) -> None:
+    assert gate.post(path, data=FREEZE).status_code == 401
+    assert gate.post(path, data=FREEZE, headers=bearer(keys["admin"])).status_code == 401
+    proof = sign_in(gate, keys["admin"]).value("proof")
+    assert gate.post(path, data=FREEZE).status_code == 403
+    assert gate.post(path, data={**FREEZE, "proof": proof[::-1]}).status_code == 403
+    crossing = {"Sec-Fetch-Site": "cross-site"}
+    assert gate.post(path, data={**FREEZE, "proof": proof}, headers=crossing).status_code == 403
+    assert gate.post(path, json={**FREEZE, "proof": proof}).status_code == 415
+    assert gate.get("/freezes").json()["freezes"] == []
+
+
+@pytest.mark.parametrize("path", FORMS[:6])
+def test_operations_are_for_ops(gate: TestClient, keys: dict[str, str], path: str) -> None:
+    proof = sign_in(gate, keys["ci"]).value("proof")
+    assert gate.post(path, data={"proof": proof}).status_code == 403
+    assert "Freeze now" not in gate.get("/").text
+
+
+def test_a_cookie_is_no_credential_for_the_api_where_something_is_changed(
+    gate: TestClient, ops: Page
+) -> None:
+    assert gate.get("/overrides").status_code == 200
+    freeze = {"title": "t", "reason": "r", "ttl": "1h"}
+    assert gate.post("/freezes", json=freeze).status_code == 401
+    assert gate.post("/overrides/ovr_1/approve", json={}).status_code == 401
+    assert gate.delete("/overrides/ovr_1").status_code == 401
+
+
+def test_sessions_are_listed_and_revoked(
+    gate: TestClient, keys: dict[str, str], clock: FakeClock, ops: Page
+) -> None:
+    first = dict(gate.cookies)
+    gate.cookies.clear()
+    clock.at += 1
+    proof = sign_in(gate, keys["ops"]).value("proof")
+    listed = gate.get("/dashboard/sessions").text
+    assert listed.count("<strong>ops person</strong>") == 2
+    sessions = re.findall(r"/dashboard/sessions/(ses_\w+)/revoke", listed)
+    gate.post(f"/dashboard/sessions/{sessions[1]}/revoke", data={"proof": proof})
+    gate.cookies.clear()
+    gate.cookies.update(first)
+    assert "Freeze now" not in gate.get("/").text
+    assert "fzs_" not in listed
+
+
+def test_an_admin_sees_everybodys_sessions_and_others_only_their_own(
+    gate: TestClient, keys: dict[str, str], ops: Page
+) -> None:
+    gate.cookies.clear()
+    sign_in(gate, keys["viewer"])
+    assert "ops person" not in gate.get("/dashboard/sessions").text
+    gate.cookies.clear()
+    sign_in(gate, keys["admin"])
+    assert "ops person" in gate.get("/dashboard/sessions").text
+
+
+def test_a_session_ends_with_its_key_its_time_and_signing_out(
+    gate: TestClient, keys: dict[str, str], clock: FakeClock, ops: Page
+) -> None:
+    assert "Freeze now" in gate.get("/").text
+    clock.at += LIFETIME
+    assert "Freeze now" not in gate.get("/").text
+    page = sign_in(gate, keys["ops"])
+    kept = dict(gate.cookies)
+    assert "Freeze now" in page.text
+    gate.post("/dashboard/sign-out", data={"proof": page.value("proof")})
+    gate.cookies.update(kept)
+    assert "Freeze now" not in gate.get("/").text
+    sign_in(gate, keys["ops"])
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    own = next(each for each in context.store.look(lambda view: view.keys()) if each.name == "ops person")
+    context.store.transact(lambda transaction: transaction.revoke_key(own.id, clock.at))
+    context.replica.load()
+    assert "Freeze now" not in gate.get("/").text
+
+
+def test_signing_in_and_out_goes_into_the_record(gate: TestClient, keys: dict[str, str], ops: Page) -> None:
+    gate.post("/dashboard/sign-out", data={"proof": ops.value("proof")})
+    events = gate.get("/audit", headers=bearer(keys["admin"])).json()["events"]
+    kinds = [(event["kind"], event["actor"]) for event in events]
+    assert kinds[:2] == [("session-closed", "ops person"), ("session-opened", "ops person")]
+
+
+def test_where_nobody_may_look_without_credentials_the_dashboard_asks_to_sign_in(tmp_path: Path) -> None:
+    (tmp_path / "policies.yaml").write_text("version: 1\npolicies: []\n")
+    settings = Settings(
+        policies=tmp_path / "policies.yaml",
+        database_url=SecretStr(f"sqlite:///{tmp_path / 'gate.db'}"),
+        anonymous_role="none",
+    )
+    with TestClient(create_app(settings, clock=FakeClock(1_795_784_700))) as client:
+        reply = client.get("/")
+        assert reply.url.path == "/dashboard/sign-in"
+        assert client.get("/status").status_code == 401
+        sign_in(client, key_for(client, KeyRequest("somebody", Role.VIEWER)))
+        assert "OPEN" in client.get("/").text
+        assert client.get("/status").status_code == 200
+        assert client.get("/can-deploy?service=api").status_code == 200
+        client.cookies.clear()
+        assert client.get("/can-deploy?service=api").status_code == 401
+
+
+def test_the_documents_name_every_route_and_load_no_script(gate: TestClient) -> None:
+    page = Page(gate.get("/docs").text)
+    document = gate.get("/openapi.json").json()
+    for path in document["paths"]:
+        assert path in page.text
+    assert not page.named("script")
+    assert "X-Override-Token" in page.text
+
+
+def test_hostile_texts_stay_texts_on_the_page(
+    gate: TestClient, keys: dict[str, str], clock: FakeClock
+) -> None:
+    plain = [
+        tag for tag, _ in Page(gate.get("/").text).elements if tag in ("script", "iframe", "base", "style")
+    ]
+    ops = bearer(keys["ops"])
+    for start in range(0, len(HOSTILE), 20):
+        texts = HOSTILE[start : start + 20]
+        for text in texts:
+            gate.post("/can-deploy", json={"service": "api", "actor": text, "ref": text})
+        freezes = [
+            gate.post(
+                "/freezes",
+                json={"title": text, "reason": text, "contact": text, "services": ["docs-site"], "ttl": "1h"},
+                headers=ops,
+            )
+            for text in texts
+        ]
+        clock.at += 1
+        page = Page(gate.get("/").text)
+        assert page.unclosed == []
+        assert [tag for tag, _ in page.elements if tag in ("script", "iframe", "base", "style")] == plain
+        for tag, attributes in page.elements:
+            assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
+            assert not str(attributes.get("href", "")).startswith(("javascript:", "data:", "//")), attributes
+        written = "".join(page.words)
+        for text, reply in zip(texts, freezes, strict=True):
+            assert reply.status_code == 201, text
+            assert text.strip() in written
+            gate.delete(f"/freezes/{reply.json()['id']}", headers=ops)
