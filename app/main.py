@@ -24,6 +24,7 @@ from app.api import (
     events,
     freezes,
     health,
+    insights,
     overrides,
     policies,
     schedule,
@@ -36,6 +37,7 @@ from app.gate.claim import Claims
 from app.gate.freezes import Freezes
 from app.gate.ids import new_id
 from app.gate.in_force import LoadFailure, Policies
+from app.gate.insights import Measurement
 from app.gate.live import Live
 from app.gate.outcomes import Outcomes
 from app.gate.notifications import Notifications
@@ -81,6 +83,7 @@ _ROUTERS: Final = (
     overrides.router,
     freezes.router,
     decisions.router,
+    insights.router,
     events.router,
     calendar.router,
     badge.router,
@@ -182,6 +185,7 @@ def _context(
         freezes=Freezes(store, clock, replica),
         record=Record(store, clock),
         outcomes=Outcomes(store, clock, replica),
+        measurement=Measurement(store, clock),
         sessions=Sessions(store, clock, replica),
         live=Live(store, policies, replica, clock),
         hub=Hub(),

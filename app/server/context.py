@@ -8,6 +8,7 @@ from app.clock import Clock
 from app.gate.claim import Claims
 from app.gate.freezes import Freezes
 from app.gate.in_force import Policies
+from app.gate.insights import Measurement
 from app.gate.live import Live
 from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
@@ -37,6 +38,7 @@ class Context:
     freezes: Freezes
     record: Record
     outcomes: Outcomes
+    measurement: Measurement
     sessions: Sessions
     live: Live
     hub: Hub

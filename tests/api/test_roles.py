@@ -40,6 +40,7 @@ NEEDS = {
     "GET /decisions": "viewer",
     "GET /decisions/{decision_id}": "viewer",
     "POST /decisions/{decision_id}/outcome": "ci",
+    "GET /insights": "viewer",
     "GET /events": "viewer",
     "GET /calendar.ics": "viewer",
     "GET /badge.svg": "viewer",

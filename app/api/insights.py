@@ -1,0 +1,52 @@
+"""``/insights``: what the record of decisions shows."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import Field
+
+from app.core.instant import EARLIEST
+from app.gate.insights import LONGEST, USUAL, InsightsRequest
+from app.identity.caller import Role
+from app.server.asking import authorised, needs
+from app.server.context import context
+from app.server.documented import parameters, problems
+from app.server.problems import InvalidFieldsError
+from app.server.reading import InstantField, NameField, Strict, read_query
+
+router = APIRouter(tags=["record"])
+
+
+class InsightsQuery(Strict):
+    """Which decisions are looked at."""
+
+    from_: InstantField | None = Field(
+        None, alias="from", description="decided for this instant or later; 90 days before `to` if not given"
+    )
+    to: InstantField | None = Field(
+        None, description="decided for an instant before this one; now if not given"
+    )
+    environment: NameField | None = Field(None, description="of this environment")
+    service: NameField | None = Field(None, description="of this service")
+
+    def wanted(self, now: int) -> InsightsRequest:
+        """As the gate takes it."""
+        end = now if self.to is None else self.to
+        start = max(EARLIEST, end - USUAL) if self.from_ is None else self.from_
+        if not 0 < end - start <= LONGEST:
+            raise InvalidFieldsError([{"field": "to", "message": "must be after from, by 366 days at most"}])
+        return InsightsRequest(start, end, self.service, self.environment)
+
+
+@router.get(
+    "/insights",
+    summary="When deploys fail, what policies stop, and how long deploys wait",
+    responses=problems(401, 403, 422, 429, 503),
+    openapi_extra={**needs(Role.VIEWER), **parameters(InsightsQuery)},
+)
+async def show_insights(request: Request) -> Response:
+    """Of the decisions of a period, by the policies as they stand now; with careful verdicts."""
+    await authorised(request, Role.VIEWER)
+    query = read_query(request, InsightsQuery)
+    here = context(request)
+    found = await here.measurement.insights(here.policies.in_force, query.wanted(here.clock.now()))
+    return JSONResponse(found, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,101 @@
+"""Insights in sentences, which say what was seen and no more. They are plain text for people."""
+
+from typing import Final
+
+from app.core.comparison import ENOUGH, Comparison, Tally, Verdict, comparable
+from app.core.explain import waiting_time
+from app.core.insights import EnvironmentInsight, HourInsight, Insights, PolicyInsight
+from app.core.instant import DAY, HOUR, MINUTE
+from app.core.policy import Effect
+from app.core.proportion import Range
+from app.core.waits import PATIENCE, Waits
+
+_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_TO: Final = "\u2013"
+_ONE_PER_CENT: Final = 0.01
+
+
+def hour_in_words(each: HourInsight) -> str:
+    """How deploys of an hour of the week go, beside all others."""
+    when = f"on {_DAYS[each.weekday]}s between {each.hour:02}:00 and {each.hour + 1:02}:00"
+    return _comparison(each.comparison, when, "at other times", "")
+
+
+def policy_in_words(each: PolicyInsight) -> str | None:
+    """How deploys go at the times at which a policy holds; None where it is not known when that is."""
+    if each.policy is None or each.comparison is None:
+        return None
+    title = each.policy.title.rstrip(".")
+    if each.policy.effect is Effect.ALLOW_ONLY:
+        return _comparison(each.comparison, f'at times that "{title}" does not allow', "others", " then")
+    return _comparison(each.comparison, f'inside "{title}"', "others", " inside")
+
+
+def environment_in_words(each: EnvironmentInsight) -> str:
+    """How deploys to an environment go that an override let through."""
+    return _comparison(each.comparison, f"to {each.name} by an override", "others", "")
+
+
+def total_in_words(insights: Insights, seconds: int) -> str:
+    """What was counted, and of how much of it nobody knows how it went."""
+    total = insights.total
+    lead = (
+        f"{_count(total.deploys, 'deploy')}, {_count(insights.denials, 'denial')} and "
+        f"{_count(total.overrides, 'override')} in {_count(max(1, round(seconds / DAY)), 'day')}."
+    )
+    if not total.reported:
+        return f"{lead} Of no deploy was it reported how it went." if total.deploys else lead
+    unreported = total.deploys - total.reported
+    rest = f" Of {_count(unreported, 'deploy')} nobody said how it went." if unreported else ""
+    return f"{lead} {_share(total, 'Deploys failed ', ' of the time')}.{rest}"
+
+
+def waits_in_words(waits: Waits) -> str:
+    """How long those waited that were denied."""
+    days = PATIENCE // DAY
+    if waits.median is None or waits.p90 is None:
+        lead = "No deploy was denied and allowed later."
+    else:
+        lead = (
+            f"{_count(waits.ended, 'deploy')} waited: half of them {_rough(waits.median)} at most, "
+            f"nine of ten {_rough(waits.p90)} at most."
+        )
+    never = f" {waits.never} did not come back within {days} days." if waits.never else ""
+    waiting = f" {waits.waiting} may still come back." if waits.waiting else ""
+    return f"{lead}{never}{waiting}"
+
+
+def _comparison(found: Comparison, inside: str, others: str, where: str) -> str:
+    if not comparable(found.inside, found.others):
+        few = f"{found.inside.reported} of those and {found.others.reported} others"
+        return f"Deploys {inside}: too few to tell; {few} are reported, and each side needs {ENOUGH}."
+    here = _share(found.inside, f"Deploys {inside} failed ", " of the time")
+    verdict = {
+        Verdict.WORSE: f"worse{where}",
+        Verdict.BETTER: f"better{where}",
+    }.get(found.verdict, found.verdict.value)
+    return f"{here}, {_share(found.others, f'{others} ', '')}: {verdict}."
+
+
+def _share(tally: Tally, before: str, after: str) -> str:
+    rate = tally.share.rate or 0.0
+    return f"{before}{_percent(rate)} %{after} ({tally.failed} of {tally.reported}, {_range(tally.range)})"
+
+
+def _range(found: Range) -> str:
+    return f"{_percent(found.low)}{_TO}{_percent(found.high)} %"
+
+
+def _percent(share: float) -> str:
+    """Whole per cents; tenths below one."""
+    return f"{share * 100:.1f}" if 0 < share < _ONE_PER_CENT else f"{share * 100:.0f}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _rough(seconds: int) -> str:
+    """To the minute below a day and to the hour above it: more would be noise."""
+    step = MINUTE if seconds < DAY else HOUR
+    return waiting_time(seconds + -seconds % step)

@@ -1,0 +1,214 @@
+"""Insights: the decisions of a period, read page by page and counted in a thread."""
+
+import asyncio
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from app.clock import Clock
+from app.core.comparison import ENOUGH, TELLING, Comparison, Tally
+from app.core.explain_insights import (
+    environment_in_words,
+    hour_in_words,
+    policy_in_words,
+    total_in_words,
+    waits_in_words,
+)
+from app.core.insights import Counting, Decided, Insights
+from app.core.instant import DAY, format_instant
+from app.core.notation import WEEKDAYS
+from app.core.proportion import CONFIDENCE, Range, shared_out
+from app.core.waits import PATIENCE, Waits
+from app.gate.in_force import InForce
+from app.gate.record import Look
+from app.store.records import DecidedFilter
+
+if TYPE_CHECKING:
+    from app.store.store import Store
+    from app.store.view import View
+
+USUAL: Final = 90 * DAY
+LONGEST: Final = 366 * DAY
+
+_TOGETHER: Final = 5_000
+_DIGITS: Final = 4
+"""Of rates and intervals: more would claim to know what nobody can."""
+
+
+class InsightsRequest(NamedTuple):
+    """Which decisions are looked at; None does not matter."""
+
+    start: int
+    end: int
+    service: str | None = None
+    environment: str | None = None
+
+
+class Measurement:
+    """The use case of insights."""
+
+    def __init__(self, store: "Store", clock: Clock) -> None:
+        """Read `store`; what may still come back is told by the time of `clock`."""
+        self._store = store
+        self._clock = clock
+        # Counting takes seconds of one core, which claims need more: one after the other.
+        self._free = asyncio.Semaphore(1)
+
+    async def insights(self, in_force: InForce, wanted: InsightsRequest) -> dict[str, Any]:
+        """What a period of decisions shows, by the policies in force now.
+
+        Raises:
+            StoreUnavailableError: the decisions can't be read.
+        """
+        async with self._free:
+            return await asyncio.to_thread(insights, self._store.look, in_force, wanted, self._clock.now())
+
+
+def insights(look: Look, in_force: InForce, wanted: InsightsRequest, now: int) -> dict[str, Any]:
+    """What a period of decisions shows; at once."""
+    counting = Counting(in_force.policy_set, (wanted.start, wanted.end))
+    for page in _pages(look, wanted):
+        counting.take(page)
+    return described(counting.finish(now), in_force, wanted)
+
+
+def _pages(look: Look, wanted: InsightsRequest) -> Iterator[list[Decided]]:
+    """The decisions of the period, and those beside it that waits may begin or end with."""
+    start = wanted.start - PATIENCE
+    chosen = DecidedFilter(start, wanted.end + PATIENCE, wanted.service, wanted.environment)
+    after = (start, 0)
+    while True:
+        page = look(partial(_page, chosen=chosen, after=after))
+        yield [decided for _, decided in page]
+        if len(page) < _TOGETHER:
+            return
+        seq, last = page[-1]
+        after = (last.at, seq)
+
+
+def _page(view: "View", chosen: DecidedFilter, after: tuple[int, int]) -> list[tuple[int, Decided]]:
+    return view.decided(chosen, after, _TOGETHER)
+
+
+def described(found: Insights, in_force: InForce, wanted: InsightsRequest) -> dict[str, Any]:
+    """Insights as they are shown."""
+    hours = [
+        {
+            "weekday": WEEKDAYS[each.weekday],
+            "hour": each.hour,
+            "denials": each.denials,
+            **_tally(each.comparison.inside),
+            "difference": _difference(each.comparison),
+            "difference_interval": _range(each.comparison.difference),
+            "verdict": each.comparison.verdict.value,
+            "in_words": hour_in_words(each),
+        }
+        for each in found.hours
+    ]
+    policies = [
+        {
+            "id": each.id,
+            "title": each.policy and each.policy.title,
+            "effect": each.policy and each.policy.effect.value,
+            "denials": each.denials,
+            "overrides": each.overrides,
+            "comparison": each.comparison and _comparison(each.comparison, policy_in_words(each)),
+            "waits": _waits(each.waits),
+        }
+        for each in found.policies
+    ]
+    environments = [
+        {
+            "environment": each.name,
+            "denials": each.denials,
+            **_tally(each.tally),
+            "comparison": _comparison(each.comparison, environment_in_words(each)),
+        }
+        for each in found.environments
+    ]
+    return {
+        "from": format_instant(wanted.start),
+        "to": format_instant(wanted.end),
+        "timezone": in_force.home.name,
+        "environment": wanted.environment,
+        "service": wanted.service,
+        "policy_revision": in_force.revision,
+        "in_words": total_in_words(found, wanted.end - wanted.start),
+        "totals": {
+            "decisions": found.total.deploys + found.denials,
+            "denials": found.denials,
+            **_tally(found.total),
+            "unreported": found.total.deploys - found.total.reported,
+        },
+        "findings": _findings(found),
+        "policies": policies,
+        "environments": environments,
+        "waits": _waits(found.waits),
+        "hours": hours,
+        "method": {
+            "confidence": CONFIDENCE,
+            "enough": ENOUGH,
+            "telling": TELLING,
+            "patience_s": PATIENCE,
+            "hours": _method(found.hours_compared),
+            "policies_and_environments": _method(found.others_compared),
+        },
+    }
+
+
+def _findings(found: Insights) -> list[str]:
+    """What was found to be worse or better, in sentences; policies first, for they can be changed."""
+    told = [
+        *((each.comparison, policy_in_words(each)) for each in found.policies),
+        *((each.comparison, environment_in_words(each)) for each in found.environments),
+        *((each.comparison, hour_in_words(each)) for each in found.hours),
+    ]
+    return [words for comparison, words in told if words and comparison and comparison.differs]
+
+
+def _comparison(found: Comparison, words: str | None) -> dict[str, Any]:
+    return {
+        "inside": _tally(found.inside),
+        "others": _tally(found.others),
+        "difference": _difference(found),
+        "difference_interval": _range(found.difference),
+        "verdict": found.verdict.value,
+        "in_words": words,
+    }
+
+
+def _tally(tally: Tally) -> dict[str, Any]:
+    rate = tally.share.rate
+    return {
+        "deploys": tally.deploys,
+        "overrides": tally.overrides,
+        "reported": tally.reported,
+        "failed": tally.failed,
+        "rate": None if rate is None else round(rate, _DIGITS),
+        "interval": None if rate is None else _range(tally.range),
+    }
+
+
+def _difference(found: Comparison) -> float | None:
+    here, there = found.inside.share.rate, found.others.share.rate
+    return None if here is None or there is None else round(here - there, _DIGITS)
+
+
+def _range(found: Range | None) -> list[float] | None:
+    return None if found is None else [round(found.low, _DIGITS), round(found.high, _DIGITS)]
+
+
+def _waits(waits: Waits) -> dict[str, Any]:
+    return {
+        "count": waits.ended,
+        "median_s": waits.median,
+        "p90_s": waits.p90,
+        "never_came_back": waits.never,
+        "still_waiting": waits.waiting,
+        "in_words": waits_in_words(waits),
+    }
+
+
+def _method(comparisons: int) -> dict[str, Any]:
+    """How many comparisons were made, and with what confidence each was, to allow for that."""
+    return {"comparisons": comparisons, "confidence_of_each": round(shared_out(comparisons), 6)}
