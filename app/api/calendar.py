@@ -31,7 +31,7 @@ _CACHED: Final = "private, max-age=300"
 """Five minutes, for a new freeze should not wait long; and not in a cache that others share, for a feed may
 need credentials."""
 
-_NO_TEXT: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NO_TEXT: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 """What has no place in a line of a calendar, or ends it for some readers."""
 
 
@@ -88,7 +88,7 @@ def rendered(shown: Feed, home: Zone) -> bytes:
     calendar = Calendar()
     calendar.add("prodid", "-//freezegate//deploy freezes//EN")
     calendar.add("version", "2.0")
-    calendar.add("x-wr-calname", f"Deploy freezes: {_name(shown.wanted)}")
+    calendar.add("x-wr-calname", _name(shown.wanted))  # the library escapes no text of X- properties
     if not shown.whole:
         calendar.add("x-wr-caldesc", f"Only the first {len(shown.entries)} freezes: there are too many.")
     calendar.add("refresh-interval", _REFRESH, parameters={"VALUE": "DURATION"})
@@ -142,7 +142,9 @@ def _clean(text: str) -> str:
 
 
 def _name(wanted: Wanted) -> str:
-    return ", ".join(each for each in wanted if each is not None)
+    """What the calendar is called; names of ours have nothing in them that would need escaping."""
+    whose = wanted.environment if wanted.service is None else f"{wanted.service} in {wanted.environment}"
+    return f"Deploy freezes: {whose}{f' ({wanted.change})' if wanted.change else ''}"
 
 
 def _utc(instant: int) -> datetime:
