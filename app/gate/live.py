@@ -20,7 +20,7 @@ from app.gate.replica import Replica
 if TYPE_CHECKING:
     from app.store.store import Store
 
-MOST_TOLD: Final = 100
+MOST_TOLD: Final = 25
 """Events told at one look; where more happened, how many were left out is told instead."""
 
 MOST_REPLAYED: Final = 500

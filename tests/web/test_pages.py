@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
@@ -391,6 +392,52 @@ def test_the_documents_name_every_route_and_load_no_script(gate: TestClient) -> 
         assert path in page.text
     assert not page.named("script")
     assert "X-Override-Token" in page.text
+
+
+# Each page and form and who may use it: written down here by hand, so that what is there is held against it.
+PAGES = {
+    "GET /": "viewer",
+    "GET /docs": "anyone",
+    "GET /openapi.json": "anyone",
+    "GET /static/{name}": "anyone",
+    "GET /dashboard/insights": "viewer",
+    "GET /dashboard/sign-in": "anyone",
+    "POST /dashboard/sign-in": "anyone",
+    "POST /dashboard/sign-out": "viewer",
+    "GET /dashboard/sessions": "viewer",
+    "POST /dashboard/sessions/{session_id}/revoke": "viewer",
+    "POST /dashboard/overrides": "ops",
+    "POST /dashboard/overrides/{override_id}/approve": "ops",
+    "POST /dashboard/overrides/{override_id}/revoke": "ops",
+    "POST /dashboard/freezes": "ops",
+    "POST /dashboard/freezes/{freeze_id}/extend": "ops",
+    "POST /dashboard/freezes/{freeze_id}/lift": "ops",
+}
+
+
+def test_every_route_outside_the_api_document_has_a_row(gate: TestClient) -> None:
+    documented = {
+        f"{method.upper()} {path}"
+        for path, methods in gate.get("/openapi.json").json()["paths"].items()
+        for method in methods
+    }
+    there = {
+        f"{method} {route.path}"
+        for route in iter_route_contexts(gate.app.routes)  # type: ignore[attr-defined]
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert there - documented == PAGES.keys()
+
+
+@pytest.mark.parametrize("page", [name for name, role in PAGES.items() if role != "anyone"])
+def test_no_page_is_for_anybody_where_the_settings_say_so(tmp_path: Path, page: str) -> None:
+    (tmp_path / "policies.yaml").write_text("version: 1\npolicies: []\n")
+    settings = Settings(policies=tmp_path / "policies.yaml", anonymous_role="none")
+    method, path = page.split()
+    with TestClient(create_app(settings, clock=FakeClock(1_795_784_700))) as client:
+        reply = client.request(method, re.sub(r"\{\w+\}", "nothing", path), follow_redirects=False)
+        assert reply.status_code == (401 if method == "POST" else 303)
+        assert method == "POST" or reply.headers["location"] == "/dashboard/sign-in"
 
 
 def test_hostile_texts_stay_texts_on_the_page(
