@@ -1,0 +1,354 @@
+"""The dashboard and the alerts, held against the metrics that a gate really exposes."""
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+from starlette.testclient import TestClient
+
+from app.core.instant import DAY
+from app.main import _look
+from tests.api.conftest import POLICIES, bearer, clock, folder, gate, keys, log
+from tests.api.fakes import FakeClock
+from tests.deploy.promql import named
+
+__all__ = ["clock", "folder", "gate", "keys", "log"]
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+RULES = DEPLOY / "prometheus" / "freezegate.rules.yaml"
+RULE_TESTS = sorted((DEPLOY / "prometheus").glob("*.test.yaml"))
+DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana" / "freezegate.json").read_text())
+ALERTS: list[dict[str, Any]] = [
+    rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+]
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+TARGETS = [(panel["title"], target) for panel in PANELS for target in panel["targets"]]
+EXPRESSIONS = {
+    **{f"{title}, {target['refId']}": target["expr"] for title, target in TARGETS},
+    **{alert["alert"]: alert["expr"] for alert in ALERTS},
+}
+
+OF_PROMETHEUS = {"job", "instance"}
+"""Labels that Prometheus puts on what it scrapes; its own metric `up` has no others."""
+
+Exposed = Mapping[str, list[Mapping[str, str]]]
+
+
+def scraped(gate: TestClient) -> list[Sample]:
+    page = gate.get("/metrics")
+    assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return [sample for family in text_string_to_metric_families(page.text) for sample in family.samples]
+
+
+def value(gate: TestClient, name: str, **labels: str) -> float | None:
+    found = [each.value for each in scraped(gate) if each.name == name and each.labels == labels]
+    assert len(found) < 2
+    return found[0] if found else None
+
+
+def grant(gate: TestClient, keys: dict[str, str]) -> dict[str, Any]:
+    wanted = {"services": ["api"], "environments": ["production"], "reason": "The fix.", "ttl": "4h"}
+    granted: dict[str, Any] = gate.post("/overrides", json=wanted, headers=bearer(keys["ops"])).json()
+    return granted
+
+
+def claim(gate: TestClient, **headers: str) -> int:
+    return gate.post("/can-deploy", json={"service": "api"}, headers=headers).status_code
+
+
+@pytest.fixture
+def exposed(gate: TestClient, keys: dict[str, str]) -> Exposed:
+    """The labels of every series of a gate that has seen some work, by the name of its metric."""
+    token = grant(gate, keys)["token"]
+    assert claim(gate) == 423
+    assert claim(gate, **{"X-Override-Token": token}) == 200
+    freeze = {"title": "Incident", "reason": "Payments are down.", "open_ended": True}
+    frozen = gate.post("/freezes", json={**freeze, "environments": ["staging"]}, headers=bearer(keys["ops"]))
+    assert frozen.status_code == 201
+    asked = {"service": "api", "environment": "staging"}
+    assert gate.get("/can-deploy", params=asked).status_code == 423
+    series = defaultdict(list)
+    for sample in scraped(gate):
+        series[sample.name].append(sample.labels)
+    return {**series, "up": [{}]}
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_every_expression_asks_for_what_is_exposed(name: str, exposed: Exposed) -> None:
+    asked = named(EXPRESSIONS[name])
+    assert asked.metrics
+    assert asked.metrics <= set(exposed)
+    for metric, label, operator, wanted in asked.matchers:
+        if label in OF_PROMETHEUS:
+            continue
+        values = {labels[label] for labels in exposed[metric]}
+        assert operator == "="
+        assert wanted in values
+    known = {label for metric in asked.metrics for labels in exposed[metric] for label in labels}
+    assert asked.grouped_by <= known | OF_PROMETHEUS
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "freezegate_decision_total",
+        "freezegate_claim_duration_seconds",
+        'freezegate_overrides_total{action="used"}',
+        'freezegate_overrides_total{kind="spent"}',
+        "sum by (service) (freezegate_decisions_total)",
+        "sum by (le) (freezegate_claim_duration_seconds_count)",
+    ],
+)
+def test_expressions_that_ask_for_something_else_are_found(wrong: str, exposed: Exposed) -> None:
+    EXPRESSIONS["wrong"] = wrong
+    try:
+        with pytest.raises((AssertionError, KeyError)):
+            test_every_expression_asks_for_what_is_exposed("wrong", exposed)
+    finally:
+        del EXPRESSIONS["wrong"]
+
+
+def test_what_is_not_understood_is_an_error() -> None:
+    for text in ("sum(a) @ 3", 'a{b="c", d}', "a[$__made_up]"):
+        with pytest.raises(ValueError, match="not understood"):
+            named(text)
+
+
+@pytest.mark.parametrize(("title", "target"), TARGETS, ids=lambda each: each if isinstance(each, str) else "")
+def test_legends_name_labels_that_are_left(title: str, target: dict[str, Any]) -> None:
+    shown = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", target["legendFormat"]))
+    assert shown <= named(target["expr"]).grouped_by
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))
+def test_every_alert_says_how_bad_what_why_and_what_to_do(alert: dict[str, Any]) -> None:
+    assert alert["labels"]["severity"] in ("info", "warning", "critical")
+    assert set(alert["annotations"]) == {"summary", "description", "runbook"}
+    shown = set(re.findall(r"\$labels\.(\w+)", " ".join(alert["annotations"].values())))
+    assert shown <= named(alert["expr"]).grouped_by
+
+
+def test_runbooks_lead_into_the_operations_page() -> None:
+    page = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    hints = [
+        re.findall(r"docs/operations\.md, ([^.]+)\.", alert["annotations"]["runbook"]) for alert in ALERTS
+    ]
+    assert any(hints)
+    for hint in itertools.chain.from_iterable(hints):
+        assert re.search(rf"^(\*\*|## ){re.escape(hint)}", page, re.MULTILINE), hint
+
+
+def test_the_dashboard_takes_any_prometheus_and_no_plugins() -> None:
+    source = {"type": "prometheus", "uid": "${DS_PROMETHEUS}"}
+    variables = {each["name"]: each["type"] for each in DASHBOARD["templating"]["list"]}
+    assert variables == {"DS_PROMETHEUS": "datasource", "job": "query"}
+    for panel in PANELS:
+        assert panel["datasource"] == source
+        assert all(target["datasource"] == source for target in panel["targets"])
+    brought_along = {"stat", "timeseries", "state-timeline", "bargauge", "table"}
+    assert {panel["type"] for panel in PANELS} <= brought_along
+    numbers = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_no_two_panels_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        cells = set(
+            itertools.product(
+                range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"])
+            )
+        )
+        assert not cells & taken, panel["title"]
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+
+
+def promtool(*arguments: str | Path) -> str:
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip(
+            "no promtool on PATH: the alert rules are NOT checked by Prometheus (.ci/run installs it)"
+        )
+    command = [program, *map(str, arguments)]
+    ran = subprocess.run(command, cwd=RULES.parent, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_prometheus_takes_the_rules() -> None:
+    assert f"{len(ALERTS)} rules found" in promtool("check", "rules", RULES)
+
+
+@pytest.mark.parametrize("file", RULE_TESTS, ids=lambda file: str(file.name))
+def test_alerts_fire_and_rest_as_their_tests_say(file: Path) -> None:
+    promtool("test", "rules", file)
+
+
+def test_every_alert_is_tested_to_fire_and_to_rest() -> None:
+    cases = [case for file in RULE_TESTS for case in yaml.safe_load(file.read_text())["tests"]]
+    seen = {
+        (each["alertname"], bool(each["exp_alerts"])) for case in cases for each in case["alert_rule_test"]
+    }
+    assert seen == {(alert["alert"], fires) for alert in ALERTS for fires in (True, False)}
+
+
+def test_nobody_can_invent_a_series(gate: TestClient, keys: dict[str, str]) -> None:
+    def work(number: int) -> None:
+        made_up = {"ref": f"ref-{number}", "actor": f"actor-{number}", "run_url": f"https://ci/{number}"}
+        headers = {**bearer(keys["ci"]), "Idempotency-Key": f"key-{number}", "X-Request-Id": f"id-{number}"}
+        body = {"service": f"service-{number}", **made_up}
+        assert gate.post("/can-deploy", json=body, headers=headers).status_code == 423
+        gate.get("/can-deploy", params={"service": f"service-{number}"})
+        gate.get("/can-deploy", params={"service": "api", "environment": f"environment-{number}"})
+        gate.get(f"/path-{number}")
+        gate.get(f"/policies/policy-{number}")
+        gate.get(f"/static/{number}.js")
+        gate.request(f"METHOD{number}", "/can-deploy")
+
+    def series() -> set[tuple[str, str]]:
+        return {(each.name, str(sorted(each.labels.items()))) for each in scraped(gate)}
+
+    work(0)
+    scraped(gate)
+    before = series()
+    for number in range(1, 201):
+        work(number)
+    assert series() == before
+
+
+def test_every_route_is_counted_under_its_own_path(gate: TestClient) -> None:
+    for path in ("/docs", "/openapi.json", "/made-up"):
+        gate.get(path)
+    routes = {each.labels["route"] for each in scraped(gate) if each.name == "freezegate_requests_total"}
+    assert {"/docs", "/openapi.json", "unmatched"} <= routes
+    assert not [route for route in routes if "made-up" in route]
+
+
+def test_the_state_of_environments_and_policies(gate: TestClient, clock: FakeClock) -> None:
+    assert value(gate, "freezegate_environment_open", environment="production") == 0
+    assert value(gate, "freezegate_environment_open", environment="staging") == 1
+    until = "freezegate_environment_next_change_seconds"
+    assert value(gate, until, environment="production") == 2 * DAY + 18 * 3600 - 5 * 60
+    assert value(gate, until, environment="staging") is None
+    assert value(gate, "freezegate_policy_vetoing", policy="friday-afternoon") == 1
+    assert value(gate, "freezegate_policy_vetoing", policy="lunch") is None
+    clock.at += 3 * DAY
+    assert value(gate, "freezegate_environment_open", environment="production") == 1
+    assert value(gate, "freezegate_policy_vetoing", policy="friday-afternoon") == 0
+
+
+def test_denials_are_counted_by_what_vetoed(gate: TestClient, keys: dict[str, str]) -> None:
+    assert value(gate, "freezegate_denials_total", policy="friday-afternoon") == 0
+    retry = {"Idempotency-Key": "once"}
+    assert [claim(gate), claim(gate, **retry), claim(gate, **retry)] == [423] * 3
+    for _ in range(3):
+        gate.get("/can-deploy", params={"service": "api"})
+    gate.get("/can-deploy", params={"service": "docs-site"})
+    assert value(gate, "freezegate_denials_total", policy="friday-afternoon") == 6
+    assert value(gate, "freezegate_denials_total", policy="ad-hoc") == 0
+    freeze = {"title": "Incident", "reason": "Payments are down.", "ttl": "1h"}
+    gate.post("/freezes", json=freeze, headers=bearer(keys["ops"]))
+    assert [claim(gate), claim(gate, **{"Idempotency-Key": "twice"})] == [423, 423]
+    assert claim(gate, **{"X-Override-Token": grant(gate, keys)["token"]}) == 200
+    assert value(gate, "freezegate_denials_total", policy="friday-afternoon") == 8
+    assert value(gate, "freezegate_denials_total", policy="ad-hoc") == 2
+
+
+def test_overrides_are_counted_from_grant_to_end(
+    gate: TestClient, keys: dict[str, str], clock: FakeClock
+) -> None:
+    def counted() -> list[float | None]:
+        actions = ("granted", "approved", "spent", "revoked")
+        return [value(gate, "freezegate_overrides_total", action=action) for action in actions]
+
+    def usable() -> float | None:
+        clock.at += 5
+        gate.app.state.context.replica.load()  # type: ignore[attr-defined]
+        return value(gate, "freezegate_overrides_active")
+
+    assert (counted(), usable()) == ([0, 0, 0, 0], 0)
+    first, second = grant(gate, keys), grant(gate, keys)
+    assert (counted(), usable()) == ([2, 0, 0, 0], 2)
+    assert claim(gate, **{"X-Override-Token": first["token"]}) == 200
+    assert claim(gate, **{"X-Override-Token": first["token"]}) == 423
+    assert (counted(), usable()) == ([2, 0, 1, 0], 1)
+    for _ in range(2):
+        gate.delete(f"/overrides/{second['id']}", headers=bearer(keys["ops"]))
+    assert (counted(), usable()) == ([2, 0, 1, 1], 0)
+    assert first["token"] not in gate.get("/metrics").text
+
+
+def test_an_override_that_waits_for_approval_is_pending(
+    folder: Path, gate: TestClient, keys: dict[str, str], clock: FakeClock
+) -> None:
+    text = POLICIES.replace("policies:\n", "overrides: {approvals: 1}\npolicies:\n", 1)
+    (folder / "policies.yaml").write_text(text)
+    here = gate.app.state.context  # type: ignore[attr-defined]
+    _look(here)
+    granted = grant(gate, keys)
+    for waiting in (1, 0):
+        clock.at += 5
+        here.replica.load()
+        assert value(gate, "freezegate_overrides_pending") == waiting
+        assert value(gate, "freezegate_overrides_active") == 1 - waiting
+        gate.post(f"/overrides/{granted['id']}/approve", headers=bearer(keys["admin"]))
+    assert value(gate, "freezegate_overrides_total", action="approved") == 1
+
+
+def test_freezes_tell_how_old_the_oldest_is(gate: TestClient, keys: dict[str, str], clock: FakeClock) -> None:
+    age = "freezegate_freezes_oldest_age_seconds"
+    assert value(gate, age) == 0
+    for _ in range(2):
+        freeze = {"title": "Incident", "reason": "Payments are down.", "open_ended": True}
+        gate.post("/freezes", json=freeze, headers=bearer(keys["ops"]))
+        clock.at += 3600
+    assert value(gate, age) == 7200
+    assert value(gate, "freezegate_freezes_active") == 2
+
+
+def test_a_refused_file_is_told_also_after_it_was_mended(
+    gate: TestClient, folder: Path, clock: FakeClock
+) -> None:
+    name = "freezegate_policies_last_failure_timestamp_seconds"
+    here = gate.app.state.context  # type: ignore[attr-defined]
+    assert value(gate, name) == 0
+    (folder / "policies.yaml").write_text("version: 1\n")
+    _look(here)
+    failed_at = clock.at
+    clock.at += 60
+    (folder / "policies.yaml").write_text(POLICIES)
+    _look(here)
+    assert value(gate, name) == failed_at
+    assert value(gate, "freezegate_policies_stale") == 0
+
+
+def test_writing_is_timed_and_what_could_not_be_written_is_counted(gate: TestClient) -> None:
+    assert value(gate, "freezegate_write_failures_total") == 0
+    assert claim(gate) == 423
+    assert value(gate, "freezegate_claim_duration_seconds_count") == 1
+    assert value(gate, "freezegate_store_commit_duration_seconds_count") == 1
+    assert value(gate, "freezegate_store_batch_size_sum") == 1
+    store = gate.app.state.context.store  # type: ignore[attr-defined]
+    with store._database.writing():
+        assert claim(gate) == 503
+    assert value(gate, "freezegate_write_failures_total") == 1
+    assert value(gate, "freezegate_claim_duration_seconds_count") == 2
+
+
+def test_versions_are_told(gate: TestClient) -> None:
+    told = gate.get("/status").json()["policies"]
+    assert value(gate, "freezegate_tzdata_info", version=told["tzdata"]) == 1
+    assert value(gate, "freezegate_holidays_info", version=told["holidays"]) == 1
+    assert [each for each in scraped(gate) if each.name == "freezegate_build_info"]
