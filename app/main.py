@@ -39,8 +39,8 @@ from app.gate.ids import new_id
 from app.gate.in_force import LoadFailure, Policies
 from app.gate.insights import Measurement
 from app.gate.live import Live
-from app.gate.outcomes import Outcomes
 from app.gate.notifications import Notifications
+from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
 from app.gate.receivers import read_receivers_file
 from app.gate.record import Record
@@ -65,6 +65,7 @@ from app.server.tracing import Tracing
 from app.settings import Settings, read_settings
 from app.store.store import Store
 from app.web import assets, dashboard, operations, reference, sessions
+from app.web import insights as insights_page
 
 RELOAD_INTERVAL: Final = 1.0
 """Seconds between looks at the policy files; a change is in force within two."""
@@ -91,6 +92,7 @@ _ROUTERS: Final = (
     health.router,
     dashboard.router,
     operations.router,
+    insights_page.router,
     sessions.router,
     reference.router,
     assets.router,

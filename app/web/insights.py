@@ -1,0 +1,113 @@
+"""``/dashboard/insights``: evidence whether the rules earn their keep."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BeforeValidator
+
+from app.core.instant import DAY, EARLIEST
+from app.gate.errors import UnauthenticatedError
+from app.gate.insights import InsightsRequest
+from app.identity.caller import Role
+from app.server.asking import authorised
+from app.server.context import context
+from app.server.reading import NameField, Strict, read_query
+from app.web.dashboard import viewer_of
+from app.web.pages import PageRoute, page, redirect, rendered
+
+router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
+
+CELL: Final = 30
+LEFT: Final = 42
+TOP: Final = 18
+_FAINTEST: Final = 0.12
+
+Measure = Literal["failures", "deploys", "denials", "overrides"]
+MEASURES: Final[dict[Measure, str]] = {
+    "failures": "change-failure rate",
+    "deploys": "deploys",
+    "denials": "denials",
+    "overrides": "overrides",
+}
+
+
+class InsightsPageQuery(Strict):
+    """The parameters of the page."""
+
+    days: Literal["30", "90", "365"] = "90"
+    show: Measure = "failures"
+    environment: Annotated[NameField | None, BeforeValidator(lambda value: value or None)] = None
+    service: Annotated[NameField | None, BeforeValidator(lambda value: value or None)] = None
+
+
+class Cell(NamedTuple):
+    """An hour of the week in the heat map."""
+
+    x: int
+    y: int
+    strength: float
+    """From 0 to 1: how much of the colour."""
+    text: str
+    label: str
+    verdict: str
+
+
+@router.get("/insights")
+async def insights(request: Request) -> Response:
+    """Deploys, denials, overrides and failures by the hour of the week and by policy."""
+    try:
+        caller = await authorised(request, Role.VIEWER)
+    except UnauthenticatedError:
+        return redirect("/dashboard/sign-in")
+    query = read_query(request, InsightsPageQuery)
+    here = context(request)
+    now = here.clock.now()
+    in_force = here.policies.in_force
+    wanted = InsightsRequest(
+        max(EARLIEST, now - int(query.days) * DAY), now, query.service, query.environment
+    )
+    found = await here.measurement.insights(in_force, wanted)
+    return page(
+        rendered(
+            "insights.html",
+            viewer=viewer_of(request, caller),
+            query=query,
+            measures=MEASURES,
+            found=found,
+            cells=list(_cells(found["hours"], query.show)),
+            drawing={"cell": CELL, "left": LEFT, "top": TOP},
+            environments=in_force.policy_set.environments,
+            now=now,
+            home=in_force.home,
+        )
+    )
+
+
+def _cells(hours: list[dict[str, Any]], show: Measure) -> Iterator[Cell]:
+    amounts = [_amount(each, show) for each in hours]
+    most = max((amount for amount in amounts if amount is not None), default=0) or 1
+    for number, (each, amount) in enumerate(zip(hours, amounts, strict=True)):
+        day, hour = divmod(number, 24)
+        yield Cell(
+            LEFT + hour * CELL,
+            TOP + day * CELL,
+            round(_FAINTEST + (1 - _FAINTEST) * amount / most, 3) if amount else 0,
+            _text(amount, show),
+            f"{each['weekday'].capitalize()} {hour:02}:00: {each['deploys']} deploys, {each['denials']} denials, "
+            f"{each['overrides']} overrides. {each['in_words']}",
+            each["verdict"],
+        )
+
+
+def _amount(each: dict[str, Any], show: Measure) -> float | None:
+    """What is shown of an hour; None where there is nothing to show."""
+    found: float | None = each["rate"] if show == "failures" else each[show]
+    return found
+
+
+def _text(amount: float | None, show: Measure) -> str:
+    if amount is None or (show != "failures" and not amount):
+        return ""
+    return f"{amount:.0%}" if show == "failures" else f"{amount:.0f}"
