@@ -77,7 +77,7 @@ def exposed(gate: TestClient, keys: dict[str, str]) -> Exposed:
     assert frozen.status_code == 201
     asked = {"service": "api", "environment": "staging"}
     assert gate.get("/can-deploy", params=asked).status_code == 423
-    series = defaultdict(list)
+    series: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for sample in scraped(gate):
         series[sample.name].append(sample.labels)
     return {**series, "up": [{}]}
