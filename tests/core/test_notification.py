@@ -1,0 +1,218 @@
+import json
+from typing import Any
+
+import pytest
+
+from app.core import notification as told
+from app.core.decision import Decision, Question
+from app.core.engine import Engine
+from app.core.freeze import Freeze
+from app.core.instant import HOUR, parse_instant
+from app.core.notification import Denied, Notification, Occasion, one_line
+from app.core.override import Override
+from app.core.policy import PolicySet, Selector
+from app.core.wallclock import zone
+
+HOME = zone("Europe/Amsterdam")
+AT = parse_instant("2026-11-27T13:00:00Z")
+MONDAY = parse_instant("2026-11-30T07:00:00Z")
+ENGINE = Engine(
+    PolicySet.model_validate(
+        {
+            "version": 1,
+            "timezone": "Europe/Amsterdam",
+            "policies": [
+                {
+                    "id": "friday",
+                    "title": "No deploys after Friday 14:00.",
+                    "reason": "Nothing good happens then.",
+                    "when": [{"weekly": {"from": "fri 14:00", "to": "mon 08:00"}}],
+                }
+            ],
+        }
+    )
+)
+
+
+def decided(at: int) -> Decision:
+    return ENGINE.environment("production").decide(Question("", "production"), at)
+
+
+def freeze(selector: dict[str, Any] | None = None, **changes: Any) -> Freeze:
+    made = Freeze(
+        "frz_1", "Incident 42", "Payments are down", None, None, Selector.model_validate(selector or {}),
+        "token", AT, AT + HOUR, "alice", AT,
+    )  # fmt: skip
+    return made._replace(**changes)
+
+
+def override(**changes: Any) -> Override:
+    made = Override(
+        "ovr_1", ("checkout", "web"), ("production",), None, "Payments fail for Visa.", None, "alice", AT,
+        AT + HOUR, 2, 0, 0,
+    )  # fmt: skip
+    return made._replace(**changes)
+
+
+def test_a_policy_freeze_in_words() -> None:
+    soon = told.policy_freeze_soon("production", decided(AT), HOME, AT - HOUR)
+    assert soon.title == "production freezes in 1 h"
+    said, why = soon.text
+    assert said == (
+        "production will be frozen from Fri 27 Nov 14:00 CET on: No deploys after Friday 14:00. "
+        "Opens Mon 30 Nov 08:00 CET."
+    )
+    assert why == "No deploys after Friday 14:00: Nothing good happens then."
+    begun = told.policy_freeze_begins(decided(AT), HOME)
+    assert begun.title == "production is frozen"
+    assert begun.text[0] == (
+        "production is frozen: No deploys after Friday 14:00. Opens Mon 30 Nov 08:00 CET, in 2 d 18 h."
+    )
+    assert begun.data == {
+        "from": "2026-11-27T13:00:00Z",
+        "until": "2026-11-30T07:00:00Z",
+        "blocking": ["friday"],
+    }
+    over = told.policy_freeze_ends(decided(MONDAY), HOME)
+    assert over.title == "The policy freeze of production is over"
+    assert over.text == ("production is open. Closes Fri 4 Dec 14:00 CET, in 4 d 6 h.",)
+    assert [each.environments for each in (soon, begun, over)] == [("production",)] * 3
+
+
+def test_an_opening_in_words() -> None:
+    denied = (Denied("checkout", "carol"), Denied("web", ""))
+    opened = told.gate_open(decided(MONDAY), HOME, denied, 3)
+    assert opened.title == "production is open again"
+    assert opened.text[1] == "Denied meanwhile: checkout (carol), web (anonymous) and 3 more."
+    assert (
+        told.gate_open(decided(MONDAY), HOME, denied[:1], 0).text[1] == "Denied meanwhile: checkout (carol)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("selector", "where"),
+    [
+        ({}, "every environment"),
+        ({"environments": ["production", "staging"]}, "production, staging"),
+        ({"services": ["api", "web/*"]}, "api, web/* in every environment"),
+        ({"tags": ["tier-1"], "environments": ["production"]}, "services tagged tier-1 in production"),
+    ],
+)
+def test_a_freeze_says_what_it_stops(selector: dict[str, Any], where: str) -> None:
+    started = told.freeze_started(freeze(selector), AT, HOME, "event:1")
+    assert started.title == "Deploys are frozen: Incident 42"
+    assert started.text == (
+        f"alice froze {where}: Incident 42.",
+        "Payments are down.",
+        "It ends Fri 27 Nov 15:00 CET.",
+    )
+    lifted = told.freeze_lifted(freeze(selector), AT, "event:2", "bob")
+    assert lifted.text == (f"bob lifted the freeze of {where}: Incident 42.",)
+    ended = told.freeze_ended(freeze(selector), AT + HOUR)
+    assert ended.text == (f"The freeze of {where} has ended: Incident 42.",)
+    assert {each.subject for each in (started, lifted, ended)} == {"frz_1"}
+
+
+def test_an_open_ended_freeze_says_so() -> None:
+    started = told.freeze_started(freeze(ends_at=None), AT, HOME, "event:1")
+    assert started.text[-1] == "It lasts until somebody lifts it."
+    assert started.data["ends_at"] is None
+    extended = told.freeze_extended(freeze(ends_at=None), AT, HOME, "event:1", "bob")
+    assert extended.text == (
+        "bob moved the end of the freeze Incident 42.",
+        "It lasts until somebody lifts it.",
+    )
+
+
+def test_a_scheduled_freeze_in_words() -> None:
+    scheduled = freeze({"environments": ["staging"]}, created_at=AT - HOUR)
+    started = told.freeze_started(scheduled, AT - HOUR, HOME, "event:1")
+    assert started.title == "Freeze scheduled: Incident 42"
+    assert started.text == (
+        "alice scheduled a freeze of staging: Incident 42.",
+        "It begins Fri 27 Nov 14:00 CET. It ends Fri 27 Nov 15:00 CET.",
+    )
+    begun = told.freeze_begins(scheduled, HOME)
+    assert begun.text[0] == "Staging is frozen, as alice scheduled it: Incident 42."
+
+
+def test_an_override_in_words() -> None:
+    granted = told.override_granted(override(approvals_needed=1), AT, HOME, "event:1")
+    assert granted.title == "Override granted for checkout, web"
+    assert granted.text == (
+        "alice granted an override for checkout, web in production: Payments fail for Visa.",
+        "2 uses, until Fri 27 Nov 15:00 CET.",
+        "It waits for 1 to approve it.",
+    )
+    claim = {"service": "web", "environment": "production", "decision_id": "dec_1"}
+    spent = told.override_spent(override(), AT, "event:2", claim, "", 0)
+    assert spent.text == (
+        "web was let through to production by an override of alice: Payments fail for Visa.",
+        "Claimed by somebody without a name. No uses left.",
+    )
+    revoked = told.override_revoked(override(), AT, "event:3", "bob")
+    assert revoked.text == ("bob revoked the override of alice for checkout, web in production.",)
+
+
+def test_refused_policies_in_words() -> None:
+    problems = [f"policies.yaml:{line}:1: wrong" for line in range(8)]
+    refused = told.policies_refused("sha256:x", AT, problems, "k")
+    assert refused.text[0] == "A changed policy file was refused; the set before stays in force."
+    assert refused.text[1:] == (*problems[:5], "And 3 more.")
+    assert refused.environments == ()
+    assert told.policies_loaded_again("sha256:y", AT, "k").title == "The policy file loads again"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        told.policy_freeze_begins(decided(AT), HOME),
+        told.gate_open(decided(MONDAY), HOME, (Denied("api", "carol"),), 0),
+        told.freeze_started(freeze(), AT, HOME, "event:1"),
+        told.override_granted(override(), AT, HOME, "event:1"),
+        told.policies_refused("sha256:x", AT, ["p"], "k"),
+    ],
+    ids=lambda made: made.event.value,
+)
+def test_it_survives_the_outbox(made: Notification) -> None:
+    assert Notification.from_data(json.loads(json.dumps(made.to_data()))) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\r\nb\tc", "a b c"),
+        ("  a  ", "a"),
+        ("a\x00b\x1b[31m", "ab[31m"),
+        ("\u202egpj.exe", "gpj.exe"),
+        ("half \ud83d", "half"),
+        ("\u2028", ""),
+        ("x" * 400, "x" * 299 + "…"),
+    ],
+)
+def test_what_somebody_wrote_stays_on_one_line(text: str, line: str) -> None:
+    assert one_line(text).strip() == line
+
+
+def test_a_freeze_that_nobody_named_still_reads() -> None:
+    odd = freeze(title="\n", reason="!", started_by="")
+    assert told.freeze_started(odd, AT, HOME, "event:1").text[0].startswith("somebody without a name froze")
+
+
+def test_keys_fit_into_the_outbox_and_differ() -> None:
+    longest = "e" * 128
+    frozen = decided(AT)._replace(question=Question("", longest))
+    keys = [
+        told.policy_freeze_begins(frozen, HOME).key,
+        told.policy_freeze_soon(longest, frozen, HOME, AT - HOUR).key,
+        told.gate_open(frozen, HOME, (), 0).key,
+        told.policy_freeze_ends(frozen, HOME).key,
+        told.freeze_begins(freeze(), HOME).key,
+        told.freeze_ended(freeze(), AT).key,
+    ]
+    assert len({*keys}) == len(keys)
+    assert max(map(len, keys)) <= 200
+
+
+def test_every_event_has_a_word_of_its_own() -> None:
+    assert len({each.value for each in Occasion}) == 14

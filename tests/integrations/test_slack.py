@@ -1,0 +1,88 @@
+import json
+import re
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from app.core.notification import Notification, Occasion, one_line
+from app.gate.receivers import Receiver
+from app.integrations.slack.message import escaped, request
+from tests.hostile import HOSTILE
+
+RECEIVER = Receiver("ops", "slack", SecretStr("https://x"), None, frozenset(Occasion), None)
+
+MENTIONS = [
+    "<!channel>", "<!here>", "<!everyone>", "<@U012AB3CD>", "<#C123ABC456>", "<#C123ABC456|general>",
+    "<!subteam^S123>", "<!date^1392734382^{date}|x>", "<https://evil.example|click>", "<https://evil.example>",
+    "<mailto:a@evil.example|mail>", "<slack://open>", "&lt;!channel&gt;", "&amp;lt;!channel&amp;gt;",
+    "&#60;!channel&#62;", "&lt", "<<!channel>>", "<\u200b!channel>", "<!chan\nnel>", "@channel", "@here",
+    "@everyone", "@all", "@U012AB3CD", "#general", "~general", "http://evil.example", "HTTPS://EVIL.EXAMPLE",
+    "//evil.example", "www.evil.example", "evil.example/path", "a@evil.example", "mailto:a@evil.example",
+    "tel:123", "javascript:alert(1)", "[click](https://evil.example)", "[click](evil.example)",
+    "[click][1]", "![x](https://evil.example/x.png)", "ftp://evil.example", "slack://user",
+    "data:text/html,x",
+    "*bold*", "_i_", "~s~", "`code`", "```block```", "> quote", ":joy:",
+    '","blocks":[{"type":"image"}],"x":"',
+    "\\u003c!channel\\u003e", "\\", '"', "a\r\nb", "a\x00b", "\ud83d", "\u202egpj.exe", "\u2066x", "\ufeff",
+    "", " ", "&", "&&&&", "<", ">", "<>", "x" * 10_000, "<" * 10_000, "&amp;" * 2_000,
+    "@" * 10_000, "😀" * 4_000,
+]  # fmt: skip
+
+# What Slack, and what takes its messages, make something of.
+MARKS = re.compile(
+    r"[<>]|@\w|[#~]\w|://|\]\(|\]\[|\w\.\w|\b(mailto|tel|javascript|slack|data):\S", re.IGNORECASE
+)
+ENTITIES = re.compile(r"&(?!(amp|lt|gt);)")
+
+
+def told(text: str) -> Notification:
+    line = one_line(text)
+    return Notification("k", Occasion.FREEZE_STARTED, 0, line, (line, "then."), ("production",), "frz_1", {})
+
+
+def texts(value: Any) -> list[str]:
+    """Every text of a message, and no word of its own form."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for name, each in value.items() if name not in ("type", "parse") for text in texts(each)]
+    return [text for each in value for text in texts(each)] if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize("text", [*MENTIONS, *HOSTILE], ids=range(len(MENTIONS) + len(HOSTILE)))
+def test_no_text_is_a_mention_or_a_link_or_breaks_the_message(text: str) -> None:
+    message = json.loads(request(told(text), RECEIVER, 0).body)
+    assert len(texts(message)) == 3
+    for each in texts(message):
+        assert not MARKS.search(each.replace("&lt;", " ").replace("&gt;", " "))
+        assert not ENTITIES.search(each)
+        assert "<" not in each
+    header, section = message["blocks"]
+    assert header["text"]["type"] == section["text"]["type"] == "plain_text"
+    assert 1 <= len(section["text"]["text"]) <= 3_000
+    assert len(header["text"]["text"]) <= 150
+    assert (message["parse"], message["link_names"], message["mrkdwn"]) == ("none", False, False)
+
+
+@pytest.mark.parametrize("text", [*MENTIONS, *HOSTILE], ids=range(len(MENTIONS) + len(HOSTILE)))
+def test_nothing_readable_is_lost(text: str) -> None:
+    shown = escaped(text, 10**6).replace("\u200b", "")
+    for entity, letter in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+        shown = shown.replace(entity, letter)
+    assert shown == text.replace("\u200b", "")
+
+
+def test_a_text_is_never_cut_within_an_entity() -> None:
+    for most in range(20):
+        assert re.fullmatch(r"(&lt;)*", escaped("<<<<<", most))
+
+
+def test_a_message_reads_well() -> None:
+    told = Notification("k", Occasion.GATE_OPEN, 0, "production is open again", ("One.", "Two & three."))
+    message = json.loads(request(told, RECEIVER, 0).body)
+    assert message["text"] == "production is open again\nOne.\nTwo &amp; three."
+    assert message["blocks"][0] == {
+        "type": "header",
+        "text": {"type": "plain_text", "text": "production is open again", "emoji": False},
+    }

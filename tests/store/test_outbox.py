@@ -1,0 +1,166 @@
+import asyncio
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from app.core.audit import Event
+from app.store.records import Letter, Sender
+from app.store.store import Store
+from app.store.transaction import Transaction
+from tests.store.records import NOW, assert_whole, recording, row
+
+pytestmark = pytest.mark.anyio
+
+
+def putting(key: str, *to: str, at: int = NOW, not_before: int = NOW) -> Callable[[Transaction], int]:
+    names: Iterable[str] = to or ("ops",)
+    return lambda transaction: transaction.put_notification(
+        names, key, f'{{"key": "{key}"}}', at * 1_000_000, not_before
+    )
+
+
+def oldest(store: Store, receiver: str = "ops") -> Letter | None:
+    return store.look(lambda view: view.oldest_letter(receiver))
+
+
+def first(store: Store, receiver: str = "ops") -> Letter:
+    letter = oldest(store, receiver)
+    assert letter is not None
+    return letter
+
+
+async def drained(store: Store, receiver: str = "ops") -> list[str]:
+    """What a receiver gets, in order."""
+    got = []
+    while (letter := oldest(store, receiver)) is not None:
+        got.append(letter.key)
+        await store.write(lambda transaction, letter=letter: transaction.note_sent(letter, NOW))  # type: ignore[misc]
+    return got
+
+
+async def test_what_is_put_waits_in_order_for_each_receiver(store: Store) -> None:
+    for number in range(12):
+        await store.write(putting(f"k{number}", *(("ops", "bot") if number % 2 else ("ops",))))
+    assert first(store)[1:] == ("ops", "k0", '{"key": "k0"}', NOW, NOW, 0)
+    assert await drained(store) == [f"k{number}" for number in range(12)]
+    assert await drained(store, "bot") == [f"k{number}" for number in range(12) if number % 2]
+    assert await drained(store, "nobody") == []
+
+
+async def test_the_order_holds_where_clocks_differ(store: Store) -> None:
+    for number, at in enumerate((NOW, NOW - 60, NOW + 60, NOW - 3_600)):
+        await store.write(putting(f"k{number}", at=at))
+    assert await drained(store) == ["k0", "k1", "k2", "k3"]
+
+
+async def test_the_same_thing_is_put_once_for_each_receiver(store: Store) -> None:
+    assert await store.write(putting("k", "ops")) == 1
+    assert await store.write(putting("k", "ops", "bot")) == 1
+    assert await store.write(putting("k", "ops", "bot")) == 0
+    assert await drained(store) == ["k"]
+    assert await store.write(putting("k", "ops")) == 0
+    assert await drained(store) == []
+    assert await drained(store, "bot") == ["k"]
+
+
+async def test_many_that_put_the_same_at_once_put_it_once(store: Store, url: str) -> None:
+    other = Store.open(url)
+    writes = [each.write(putting("k", "ops", "bot")) for each in (store, other) for _ in range(10)]
+    assert sum(await asyncio.gather(*writes)) == 2
+    await other.close()
+
+
+async def test_what_failed_waits_until_it_is_due(store: Store) -> None:
+    await store.write(putting("k"))
+    letter = first(store)
+    await store.write(lambda transaction: transaction.note_failed(letter, NOW + 5, "answered 500"))
+    assert first(store)[5:] == (NOW + 5, 1)
+    await store.write(lambda transaction: transaction.note_failed(letter, NOW + 15, "answered 500"))
+    assert first(store)[5:] == (NOW + 15, 2)
+
+
+async def test_what_is_given_up_makes_room_for_the_next(store: Store) -> None:
+    await store.write(putting("k1"))
+    await store.write(putting("k2"))
+    letter = first(store)
+    await store.write(lambda transaction: transaction.give_up(letter, NOW, "answered 400"))
+    assert await drained(store) == ["k2"]
+    assert await store.write(putting("k1")) == 0
+
+
+async def test_the_backlog_counts_what_waits(store: Store) -> None:
+    assert store.look(lambda view: view.backlog()) == {}
+    await store.write(putting("k1", "ops", "bot"))
+    await store.write(putting("k2", "ops", at=NOW + 9))
+    letter = first(store, "bot")
+    await store.write(lambda transaction: transaction.note_sent(letter, NOW))
+    assert store.look(lambda view: view.backlog()) == {"ops": (2, NOW)}
+
+
+async def test_what_is_old_is_forgotten_and_order_goes_on(store: Store) -> None:
+    await store.write(putting("k1"))
+    await store.write(putting("k2", at=NOW + 100))
+    assert await store.write(lambda transaction: transaction.prune_outbox(NOW + 1)) == 1
+    assert await drained(store) == ["k2"]
+    assert await store.write(lambda transaction: transaction.prune_outbox(NOW + 101)) == 1
+    await store.write(putting("k1", at=NOW + 200))
+    assert await drained(store) == ["k1"]
+
+
+async def test_one_holds_the_lease_until_it_runs_out(store: Store) -> None:
+    def taking(holder: str, now: int) -> Callable[[Transaction], bool]:
+        return lambda transaction: transaction.take_sender(holder, now, now + 15)
+
+    assert store.look(lambda view: view.sender()) == Sender("", 0, 0, 0, "{}")
+    assert await store.write(taking("one", NOW))
+    assert not await store.write(taking("two", NOW + 14))
+    assert await store.write(taking("one", NOW + 14))
+    assert not await store.write(taking("two", NOW + 28))
+    assert await store.write(taking("two", NOW + 29))
+    assert not await store.write(taking("one", NOW + 30))
+    await store.write(lambda transaction: transaction.release_sender("one"))
+    assert not await store.write(taking("one", NOW + 30))
+    await store.write(lambda transaction: transaction.release_sender("two"))
+    assert await store.write(taking("one", NOW + 30))
+
+
+async def test_of_many_that_take_the_lease_at_once_one_gets_it(store: Store, url: str) -> None:
+    other = Store.open(url)
+
+    def taking(holder: str) -> Callable[[Transaction], bool]:
+        return lambda transaction: transaction.take_sender(holder, NOW, NOW + 15)
+
+    writes = [(store if n % 2 else other).write(taking(f"replica {n}")) for n in range(20)]
+    assert sum(await asyncio.gather(*writes)) == 1
+    await other.close()
+
+
+async def test_only_the_holder_moves_on_and_only_from_where_it_was(store: Store) -> None:
+    def moving(holder: str, before: Sender, after: Sender) -> Callable[[Transaction], bool]:
+        return lambda transaction: transaction.move_sender(holder, before, after)
+
+    await store.write(lambda transaction: transaction.take_sender("one", NOW, NOW + 15))
+    before = store.look(lambda view: view.sender())
+    after = before._replace(seq=5, looked_until=NOW, frozen_since='{"x": 1}')
+    assert not await store.write(moving("two", before, after))
+    assert await store.write(moving("one", before, after))
+    assert store.look(lambda view: view.sender()) == after
+    assert not await store.write(moving("one", before, after))
+
+
+async def test_the_news_are_all_but_what_was_let_through(store: Store) -> None:
+    def allowed(transaction: Transaction) -> None:
+        transaction.record(row(2)._replace(outcome="allow"), Event(NOW, "decision", "", "{}"))
+
+    await store.write(recording(1))
+    await store.write(allowed)
+    await store.write(lambda transaction: transaction.append(Event(NOW, "freeze-lifted", "bob", "{}")))
+    await store.write(recording(3))
+    news = store.look(lambda view: view.news(0, 10))
+    assert [(link.seq, link.kind) for link in news] == [
+        (1, "decision"),
+        (3, "freeze-lifted"),
+        (4, "decision"),
+    ]
+    assert [link.seq for link in store.look(lambda view: view.news(1, 3))] == [3]
+    assert_whole(store)
