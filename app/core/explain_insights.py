@@ -83,7 +83,9 @@ def _share(tally: Tally, before: str, after: str) -> str:
 
 
 def _range(found: Range) -> str:
-    return f"{_percent(found.low)}{_TO}{_percent(found.high)} %"
+    """From where to where; in tenths of a per cent where whole ones would look like no range at all."""
+    digits = 1 if found.high - found.low < 2 * _ONE_PER_CENT else 0
+    return f"{found.low * 100:.{digits}f}{_TO}{found.high * 100:.{digits}f} %"
 
 
 def _percent(share: float) -> str:

@@ -1,0 +1,127 @@
+"""The statistics, against values that others have published and against plain simulation."""
+
+import random
+
+import pytest
+
+from app.core.comparison import ENOUGH, Tally, Verdict, compare
+from app.core.proportion import Range, Share, difference, shared_out, wilson
+
+
+def rounded(found: Range, digits: int = 4) -> tuple[float, float]:
+    return round(found.low, digits), round(found.high, digits)
+
+
+@pytest.mark.parametrize(
+    ("hits", "total", "low", "high"),
+    [
+        # R. G. Newcombe, Statistics in Medicine 17 (1998), 857-872, table I, method 3.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_gives_the_published_intervals(hits: int, total: int, low: float, high: float) -> None:
+    assert rounded(wilson(Share(hits, total))) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "low", "high"),
+    [
+        # R. G. Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10.
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((6, 7), (2, 7), 0.0582, 0.8062),
+        ((5, 56), (0, 29), -0.0381, 0.1926),
+        ((0, 10), (0, 20), -0.1611, 0.2775),
+        ((0, 10), (0, 10), -0.2775, 0.2775),
+        ((10, 10), (0, 20), 0.6791, 1.0),
+        ((10, 10), (0, 10), 0.6075, 1.0),
+    ],
+)
+def test_newcombe_gives_the_published_intervals(
+    one: tuple[int, int], other: tuple[int, int], low: float, high: float
+) -> None:
+    assert rounded(difference(Share(*one), Share(*other))) == (low, high)
+
+
+def test_a_difference_turned_round_is_the_same_with_the_other_sign() -> None:
+    one, other = Share(7, 31), Share(12, 210)
+    there, back = difference(one, other), difference(other, one)
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+
+
+def test_of_nothing_nothing_is_known() -> None:
+    assert wilson(Share(0, 0)) == (0, 1)
+    assert Share(0, 0).rate is None
+    assert difference(Share(0, 0), Share(1, 2)) == (-1, 1)
+
+
+@pytest.mark.parametrize("total", [1, 2, 10, 100_000])
+def test_an_interval_stays_between_nothing_and_all(total: int) -> None:
+    assert wilson(Share(0, total)).low == 0
+    assert wilson(Share(total, total)).high == 1
+    assert 0 < wilson(Share(0, total)).high < 1
+    assert 0 < wilson(Share(total, total)).low < 1
+
+
+def test_more_confidence_makes_a_wider_interval() -> None:
+    narrow, wide = wilson(Share(5, 40)), wilson(Share(5, 40), shared_out(20))
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_confidence_is_shared_out_over_the_comparisons() -> None:
+    assert shared_out(0) == shared_out(1) == 0.95
+    assert shared_out(10) == pytest.approx(0.995)
+
+
+def tally(failed: int, reported: int) -> Tally:
+    return Tally(reported, 0, reported, failed)
+
+
+@pytest.mark.parametrize(
+    ("inside", "others", "verdict"),
+    [
+        (tally(12, 39), tally(30, 380), Verdict.WORSE),
+        (tally(2, 390), tally(40, 380), Verdict.BETTER),
+        (tally(40, 400), tally(400, 4000), Verdict.NO_DIFFERENCE),
+        # Every one of nine failed, and still: nine.
+        (tally(9, 9), tally(30, 3800), Verdict.TOO_FEW),
+        (tally(30, 3800), tally(9, 9), Verdict.TOO_FEW),
+        # Large enough, and the interval goes from "much better" to "much worse".
+        (tally(2, 20), tally(30, 300), Verdict.TOO_FEW),
+        (tally(0, 0), tally(0, 0), Verdict.TOO_FEW),
+    ],
+)
+def test_verdicts(inside: Tally, others: Tally, verdict: Verdict) -> None:
+    found = compare(inside, others, 0.95)
+    assert found.verdict is verdict
+    assert found.differs == (verdict in (Verdict.WORSE, Verdict.BETTER))
+    assert (found.difference is None) == (min(inside.reported, others.reported) < ENOUGH)
+
+
+def test_what_one_comparison_shows_is_not_shown_among_two_hundred() -> None:
+    inside, others = tally(10, 40), tally(40, 400)
+    assert compare(inside, others, 0.95).verdict is Verdict.WORSE
+    assert compare(inside, others, shared_out(200)).verdict is Verdict.TOO_FEW
+
+
+def failing(rng: random.Random, deploys: int, rate: float) -> Tally:
+    return tally(sum(rng.random() < rate for _ in range(deploys)), deploys)
+
+
+@pytest.mark.parametrize(("comparisons", "rate"), [(1, 0.1), (8, 0.1), (8, 0.3), (20, 0.15)])
+def test_where_there_is_no_difference_one_is_seen_in_one_list_of_twenty_at_most(
+    comparisons: int, rate: float
+) -> None:
+    rng = random.Random(comparisons)
+    confidence = shared_out(comparisons)
+    wrong = 0
+    for _ in range(400):
+        pairs = [
+            (failing(rng, rng.randrange(40, 200), rate), failing(rng, 400, rate)) for _ in range(comparisons)
+        ]
+        wrong += any(compare(*pair, confidence).differs for pair in pairs)
+    # Of 400 lists, 20 are what is allowed; three standard deviations of that are 13.
+    assert wrong <= 33
