@@ -29,7 +29,7 @@ from app.gate.feeds import MOST, Wanted, feed, feed_span
 from app.gate.in_force import InForce
 from app.gate.keys import KeyRequest
 from app.identity.caller import Role
-from app.main import create_app
+from app.main import _look, create_app
 from app.policies.source import Snapshot
 from app.settings import Settings
 from tests.api.conftest import POLICIES, bearer, key_for
@@ -336,6 +336,20 @@ def test_it_is_the_same_after_a_restart_and_on_a_second_replica(tmp_path: Path) 
         again = gate.get("/calendar.ics")
         assert again.content == first.content
         assert again.headers["etag"] == first.headers["etag"]
+
+
+def test_policies_that_change_and_change_back_stamp_alike_on_all_replicas(tmp_path: Path) -> None:
+    changed = POLICIES.replace("It is lunch time", "Lunch")
+    with served(tmp_path, POLICIES) as gate, served(tmp_path, POLICIES, NOW + 5) as replica:
+        contexts = [each.app.state.context for each in (gate, replica)]  # type: ignore[attr-defined]
+        for text in (changed, POLICIES):
+            (tmp_path / "policies.yaml").write_text(text)
+            for context in contexts:
+                context.clock.at += 60
+                _look(context)
+        assert len({each.policies.in_force.loaded_at for each in contexts}) == 2
+        assert gate.get("/calendar.ics").content == replica.get("/calendar.ics").content
+        assert {each.stamp for each in fetch(gate)} == {NOW + 60}
 
 
 def test_entries_stay_what_they_are_as_time_moves_on(gate: TestClient, clock: FakeClock) -> None:
