@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from app.core.proportion import Range, Share, difference, wilson
+from app.core.proportion import Range, Share, chance, difference, wilson
 
 ENOUGH: Final = 10
 """Reported deploys that either side of a comparison must have; with fewer, one failure is ten per cent."""
@@ -95,14 +95,10 @@ def compare(inside: Tally, others: Tally, confidence: float) -> Comparison:
     if not comparable(inside, others):
         return Comparison(inside, others, None, Verdict.TOO_FEW)
     found = difference(inside.share, others.share, confidence)
-    return Comparison(inside, others, found, _verdict(found))
-
-
-def _verdict(found: Range) -> Verdict:
-    if found.low > 0:
-        return Verdict.WORSE
-    if found.high < 0:
-        return Verdict.BETTER
-    if found.low >= -TELLING and found.high <= TELLING:
-        return Verdict.NO_DIFFERENCE
-    return Verdict.TOO_FEW
+    if found.low > 0 or found.high < 0:
+        # Two witnesses: the interval says how much, the exact test that it is not the small numbers.
+        if chance(inside.share, others.share) > 1 - confidence:
+            return Comparison(inside, others, found, Verdict.TOO_FEW)
+        return Comparison(inside, others, found, Verdict.WORSE if found.low > 0 else Verdict.BETTER)
+    looked_closely = found.low >= -TELLING and found.high <= TELLING
+    return Comparison(inside, others, found, Verdict.NO_DIFFERENCE if looked_closely else Verdict.TOO_FEW)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from app.core.comparison import ENOUGH, Tally, Verdict, compare
-from app.core.proportion import Range, Share, difference, shared_out, wilson
+from app.core.proportion import Range, Share, chance, difference, shared_out, wilson
 
 
 def rounded(found: Range, digits: int = 4) -> tuple[float, float]:
@@ -64,6 +64,28 @@ def test_an_interval_stays_between_nothing_and_all(total: int) -> None:
     assert wilson(Share(total, total)).high == 1
     assert 0 < wilson(Share(0, total)).high < 1
     assert 0 < wilson(Share(total, total)).low < 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "tail"),
+    [
+        # R. A. Fisher, The Design of Experiments (1935): the lady who tastes tea, with one pair wrong.
+        ((3, 4), (1, 4), 17 / 70),
+        # The same, Journal of the Royal Statistical Society 98 (1935), 39-82: convicted twins.
+        ((10, 13), (2, 17), 619 / 1_330_665),
+    ],
+)
+def test_the_exact_test_gives_the_published_chances(
+    one: tuple[int, int], other: tuple[int, int], tail: float
+) -> None:
+    assert chance(Share(*one), Share(*other)) == pytest.approx(2 * tail)
+    assert chance(Share(*other), Share(*one)) == pytest.approx(2 * tail)
+
+
+def test_the_exact_test_takes_many_and_none() -> None:
+    assert chance(Share(10_000, 100_000), Share(100, 1_000)) == pytest.approx(1, abs=0.06)
+    assert chance(Share(20_000, 100_000), Share(10_000, 100_000)) == pytest.approx(0, abs=1e-300)
+    assert chance(Share(0, 0), Share(0, 0)) == chance(Share(0, 9), Share(0, 9)) == 1
 
 
 def test_more_confidence_makes_a_wider_interval() -> None:

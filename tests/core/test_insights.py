@@ -1,0 +1,326 @@
+"""Insights of generated periods: what was planted is seen, and what was not is not."""
+
+import random
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import pytest
+
+from app.core.comparison import Verdict
+from app.core.explain_insights import (
+    environment_in_words,
+    hour_in_words,
+    policy_in_words,
+    total_in_words,
+    waits_in_words,
+)
+from app.core.insights import Counting, Decided, Insights, PolicyInsight
+from app.core.instant import DAY, HOUR, MINUTE, parse_instant
+from app.core.policy import PolicySet
+from app.core.waits import PATIENCE
+from app.core.wallclock import zone
+from app.policies.load import load
+from app.policies.source import Snapshot
+
+START = parse_instant("2025-11-24T00:00:00Z")
+YEAR = 365 * DAY
+HOME = zone("Europe/Amsterdam")
+POLICIES = """\
+version: 1
+timezone: Europe/Amsterdam
+environments: [production, staging]
+services:
+  api: {tags: [tier-1]}
+  abroad: {tags: [tier-1], timezone: America/New_York}
+  docs-site: {}
+policies:
+  - id: friday-afternoon
+    title: No deploys after Friday 14:00
+    reason: r
+    applies_to: {environments: [production]}
+    exempt: [{changes: [rollback]}, {services: [docs-site]}]
+    when: [{weekly: {from: fri 14:00, to: mon 08:00}}]
+  - id: awake
+    title: Deploy while the team is awake.
+    reason: r
+    effect: allow-only
+    timezone: service
+    applies_to: {tags: [tier-1]}
+    when: [{daily: {from: "09:00", to: "16:00"}}]
+  - id: year-end
+    title: Year-end freeze
+    reason: r
+    when: [{yearly: {from: 12-20, to: 01-03}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def policy_set() -> PolicySet:
+    return load(Snapshot.of(POLICIES)).policy_set
+
+
+def insights(
+    policy_set: PolicySet, decisions: Iterable[Decided], start: int = START, days: int = 365
+) -> Insights:
+    end = start + days * DAY
+    counting = Counting(policy_set, (start, end))
+    counting.take(decisions)
+    return counting.finish(end + PATIENCE + 1)
+
+
+def of_policy(found: Insights, policy_id: str) -> PolicyInsight:
+    return next(each for each in found.policies if each.id == policy_id)
+
+
+def is_friday_afternoon(at: int) -> bool:
+    """After 14:00 on a Friday in Amsterdam, or on the weekend, or before 08:00 on Monday."""
+    hour = (HOME.local(at) // HOUR + 72) % 168
+    return hour >= 4 * 24 + 14 or hour < 8
+
+
+class World(NamedTuple):
+    """How deploys go in a generated year."""
+
+    usual: float
+    on_friday_afternoons: float
+
+    def year(self, seed: int, a_day: int = 25, reported: float = 0.8) -> Iterator[Decided]:
+        """Deploys at all hours by a policy set that forbade nothing."""
+        rng = random.Random(seed)
+        count = 365 * a_day
+        for at in sorted(START + rng.randrange(YEAR) for _ in range(count)):
+            rate = self.on_friday_afternoons if is_friday_afternoon(at) else self.usual
+            went = rng.choice(["failed", "rolled-back"]) if rng.random() < rate else "succeeded"
+            result = went if rng.random() < reported else None
+            service = rng.choice(["api", "web", "checkout"])
+            yield Decided(at, service, "production", "allow", None, result)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_planted_friday_effect_is_seen_though_the_policy_was_not_in_force(
+    policy_set: PolicySet, seed: int
+) -> None:
+    found = insights(policy_set, World(0.08, 0.16).year(seed))
+    friday = of_policy(found, "friday-afternoon")
+    assert friday.denials == friday.overrides == 0
+    assert friday.comparison is not None
+    assert friday.comparison.verdict is Verdict.WORSE
+    assert friday.comparison.difference is not None
+    assert friday.comparison.difference.low < 0.08 < friday.comparison.difference.high
+    words = policy_in_words(friday)
+    assert words is not None
+    assert words.startswith('Deploys inside "No deploys after Friday 14:00" failed 1')
+    assert words.endswith(": worse inside.")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_opposite_is_seen_as_well(policy_set: PolicySet, seed: int) -> None:
+    friday = of_policy(insights(policy_set, World(0.16, 0.08).year(seed)), "friday-afternoon")
+    assert friday.comparison is not None
+    assert friday.comparison.verdict is Verdict.BETTER
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_none_is_seen_where_none_was_planted(policy_set: PolicySet, seed: int) -> None:
+    found = insights(policy_set, World(0.1, 0.1).year(seed))
+    friday = of_policy(found, "friday-afternoon")
+    assert friday.comparison is not None
+    assert friday.comparison.verdict is Verdict.NO_DIFFERENCE
+
+
+def test_of_many_years_without_any_effect_few_show_one_anywhere(policy_set: PolicySet) -> None:
+    wrong_policies = wrong_hours = 0
+    years = 60
+    for seed in range(100, 100 + years):
+        found = insights(policy_set, World(0.1, 0.1).year(seed, a_day=10))
+        wrong_policies += any(each.comparison and each.comparison.differs for each in found.policies)
+        wrong_hours += any(each.comparison.differs for each in found.hours)
+    # Three of sixty are what is allowed; three standard deviations of that are five.
+    assert wrong_policies <= 8
+    assert wrong_hours <= 8
+
+
+def test_a_month_is_too_few_to_tell(policy_set: PolicySet) -> None:
+    first = [each for each in World(0.08, 0.16).year(1, a_day=2) if each.at < START + 28 * DAY]
+    friday = of_policy(insights(policy_set, first, days=28), "friday-afternoon")
+    assert friday.comparison is not None
+    assert friday.comparison.verdict is Verdict.TOO_FEW
+
+
+def test_one_hour_that_is_worse_is_named(policy_set: PolicySet) -> None:
+    rng = random.Random(3)
+    decisions = []
+    for day in range(364):
+        for hour in range(9, 18):
+            at = START - 3_600 + day * DAY + hour * HOUR  # Monday 00:00 in Amsterdam, in winter
+            # Once a week, on Wednesdays at 16:00, half of them fail.
+            bad = (HOME.local(at) // HOUR + 72) % 168 == 2 * 24 + 16
+            failed = rng.random() < (0.5 if bad else 0.05)
+            decisions.append(
+                Decided(at, "api", "production", "allow", None, "failed" if failed else "succeeded")
+            )
+    found = insights(policy_set, decisions)
+    worse = [each for each in found.hours if each.comparison.verdict is Verdict.WORSE]
+    assert [(each.weekday, each.hour) for each in worse] == [(2, 16)]
+    words = hour_in_words(worse[0])
+    assert words.startswith("Deploys on Wednesdays between 16:00 and 17:00 failed ")
+    assert words.endswith(": worse.")
+    silent = hour_in_words(found.hours[0])
+    assert "too few to tell; 0 of those" in silent
+
+
+FRIDAY = parse_instant("2025-11-28T14:30:00Z")
+MONDAY = parse_instant("2025-12-01T08:30:00Z")
+
+
+def test_decisions_are_counted_where_they_belong(policy_set: PolicySet) -> None:
+    decisions = [
+        Decided(FRIDAY, "api", "production", "deny", "friday-afternoon,frz_1", None),
+        Decided(FRIDAY + 1, "api", "production", "override", "friday-afternoon,frz_2", "rolled-back"),
+        Decided(FRIDAY + 2, "docs-site", "production", "allow", None, "succeeded"),
+        Decided(FRIDAY + 3, "api", "staging", "warn", None, None),
+        Decided(FRIDAY + 4, "api", "cellar", "deny", "long-gone", None),
+        Decided(MONDAY, "api", "production", "allow", None, "failed"),
+    ]
+    found = insights(policy_set, decisions)
+    assert (found.total.deploys, found.total.overrides, found.denials) == (4, 1, 2)
+    assert (found.total.reported, found.total.failed) == (3, 2)
+    told = [(each.id, each.denials, each.overrides) for each in found.policies]
+    assert told == [
+        ("friday-afternoon", 1, 1),
+        ("awake", 0, 0),
+        ("year-end", 0, 0),
+        ("ad-hoc", 1, 1),
+        ("long-gone", 1, 0),
+    ]
+    friday = of_policy(found, "friday-afternoon").comparison
+    assert friday is not None
+    # Neither docs-site, which it exempts, nor staging, to which it does not apply.
+    assert (friday.inside.deploys, friday.others.deploys) == (1, 1)
+    assert of_policy(found, "ad-hoc").comparison is None
+    assert policy_in_words(of_policy(found, "ad-hoc")) is None
+    hours = {(each.weekday, each.hour): each for each in found.hours if each.comparison.inside.deploys}
+    assert set(hours) == {(4, 15), (0, 9)}
+    assert hours[4, 15].denials == 2
+    named = [(each.name, each.denials, each.tally.deploys) for each in found.environments]
+    assert named == [("production", 1, 3), ("staging", 0, 1), ("cellar", 1, 0)]
+    production = found.environments[0].comparison
+    assert (production.inside.deploys, production.others.deploys) == (1, 2)
+
+
+def test_a_policy_in_the_zone_of_the_service_holds_by_that_zone(policy_set: PolicySet) -> None:
+    noon_in_amsterdam = parse_instant("2025-12-03T11:00:00Z")  # 06:00 in New York: nobody is awake there
+    decisions = [
+        Decided(noon_in_amsterdam, "abroad", "staging", "allow", None, None),
+        Decided(noon_in_amsterdam, "api", "staging", "allow", None, None),
+    ]
+    awake = of_policy(insights(policy_set, decisions), "awake").comparison
+    assert awake is not None
+    assert (awake.inside.deploys, awake.others.deploys) == (1, 1)
+
+
+def test_deploys_by_an_override_are_held_against_the_others(policy_set: PolicySet) -> None:
+    rng = random.Random(5)
+    decisions = [
+        Decided(
+            START + number * HOUR,
+            "web",
+            "staging",
+            "override" if number % 10 == 0 else "allow",
+            "year-end" if number % 10 == 0 else None,
+            "failed" if rng.random() < (0.3 if number % 10 == 0 else 0.05) else "succeeded",
+        )
+        for number in range(3_000)
+    ]
+    staging = insights(policy_set, decisions).environments[1]
+    assert staging.comparison.verdict is Verdict.WORSE
+    assert environment_in_words(staging).startswith("Deploys to staging by an override failed ")
+    assert environment_in_words(staging).endswith(": worse.")
+
+
+def claim(at: int, outcome: str, service: str = "api", blocking: str | None = "friday-afternoon") -> Decided:
+    return Decided(at, service, "production", outcome, blocking if outcome == "deny" else None, None)
+
+
+def test_a_wait_goes_from_the_first_deny_to_the_next_allow(policy_set: PolicySet) -> None:
+    decisions = [
+        claim(FRIDAY, "deny"),
+        claim(FRIDAY + 10 * MINUTE, "deny", blocking="year-end"),
+        claim(FRIDAY + HOUR, "deny", "web"),
+        claim(FRIDAY + 2 * HOUR, "allow", "web"),
+        claim(MONDAY, "allow"),
+        claim(MONDAY + HOUR, "allow"),
+        claim(MONDAY + 2 * HOUR, "deny", "gone"),
+        claim(MONDAY + 2 * HOUR + PATIENCE + 1, "allow", "gone"),
+    ]
+    found = insights(policy_set, decisions)
+    assert found.waits == (2, HOUR, MONDAY - FRIDAY, 1, 0)
+    assert of_policy(found, "friday-afternoon").waits == (2, HOUR, MONDAY - FRIDAY, 1, 0)
+    assert of_policy(found, "year-end").waits == (1, MONDAY - FRIDAY, MONDAY - FRIDAY, 0, 0)
+    assert waits_in_words(found.waits) == (
+        "2 deploys waited: half of them 1 h at most, nine of ten 2 d 18 h at most. "
+        "1 did not come back within 14 days."
+    )
+    assert waits_in_words(of_policy(found, "awake").waits) == "No deploy was denied and allowed later."
+
+
+def test_a_wait_that_begins_beside_the_period_is_not_counted_and_may_end_there(policy_set: PolicySet) -> None:
+    end = START + 30 * DAY
+    decisions = [
+        claim(START - DAY, "deny"),
+        claim(START + DAY, "deny"),
+        claim(START + 2 * DAY, "allow"),
+        claim(end - HOUR, "deny"),
+        claim(end + HOUR, "deny", "web"),
+        claim(end + HOUR, "allow"),
+    ]
+    assert insights(policy_set, decisions, days=30).waits == (1, 2 * HOUR, 2 * HOUR, 0, 0)
+
+
+def test_who_may_still_come_back_is_not_given_up(policy_set: PolicySet) -> None:
+    end = START + 30 * DAY
+    counting = Counting(policy_set, (START, end))
+    counting.take([claim(end - 20 * DAY, "deny", "old"), claim(end - DAY, "deny")])
+    waits = counting.finish(end).waits
+    assert (waits.ended, waits.median, waits.never, waits.waiting) == (0, None, 1, 1)
+    assert waits_in_words(waits).endswith(" 1 did not come back within 14 days. 1 may still come back.")
+
+
+def test_who_is_denied_again_after_weeks_waits_anew(policy_set: PolicySet) -> None:
+    later = START + 20 * DAY
+    found = insights(policy_set, [claim(START, "deny"), claim(later, "deny"), claim(later + 9, "allow")])
+    assert found.waits == (1, 9, 9, 1, 0)
+
+
+def test_an_empty_period_says_so(policy_set: PolicySet) -> None:
+    found = insights(policy_set, [])
+    assert total_in_words(found, YEAR) == "0 deploys, 0 denials and 0 overrides in 365 days."
+    assert found.hours_compared == found.others_compared == 0
+    assert all(each.comparison.verdict is Verdict.TOO_FEW for each in found.hours)
+    silent = insights(policy_set, [claim(MONDAY, "allow")])
+    assert total_in_words(silent, DAY).endswith("Of no deploy was it reported how it went.")
+
+
+def test_the_total_says_how_much_nobody_reported(policy_set: PolicySet) -> None:
+    decisions = [
+        Decided(MONDAY + number, "web", "staging", "allow", None, None if number < 4 else "succeeded")
+        for number in range(40)
+    ]
+    assert total_in_words(insights(policy_set, decisions), 90 * DAY) == (
+        "40 deploys, 0 denials and 0 overrides in 90 days. "
+        "Deploys failed 0 % of the time (0 of 36, 0\u201310 %). Of 4 deploys nobody said how it went."
+    )
+
+
+def test_what_an_allow_only_policy_refuses_is_told_the_right_way_round(policy_set: PolicySet) -> None:
+    rng = random.Random(7)
+    decisions = []
+    for number in range(24 * 300):
+        at = START + number * HOUR
+        asleep = not 9 <= HOME.local(at) // HOUR % 24 < 16
+        result = "failed" if rng.random() < (0.2 if asleep else 0.05) else "succeeded"
+        decisions.append(Decided(at, "api", "production", "allow", None, result))
+    words = policy_in_words(of_policy(insights(policy_set, decisions), "awake"))
+    assert words is not None
+    assert words.startswith('Deploys at times that "Deploy while the team is awake" does not allow failed ')
+    assert words.endswith(": worse then.")
