@@ -120,7 +120,9 @@ class Notifications:
         """
         await self._tell_of_policies()
         now = self._clock.now()
-        seen = await self._store.read(partial(look, known_version=self._freezes[0], now=now))
+        seen = await self._store.read(
+            partial(look, known_version=self._freezes[0], own_name=self._own_name, now=now)
+        )
         names = self._receivers.keys()
         self._backlog = {name: waiting for name, waiting in seen.backlog.items() if name in names}
         if seen.lasting is not None:

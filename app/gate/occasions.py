@@ -5,6 +5,7 @@ was told then. Nothing is written here.
 """
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -19,7 +20,7 @@ from app.core.override import Override
 from app.core.scope import ScopeTimeline
 from app.core.wallclock import Zone
 from app.gate.happened import Kind
-from app.store.records import Backlog, Sender
+from app.store.records import Backlog, Denial, Sender
 
 if TYPE_CHECKING:
     from app.store.view import View
@@ -46,6 +47,8 @@ class Look(NamedTuple):
     caught_up: bool
     """Whether the record ends there."""
     links: Sequence[Link]
+    """The events, but for decisions."""
+    denials: Sequence[Denial]
     freezes: dict[str, Freeze]
     """Those that events tell of, by id."""
     overrides: dict[str, Override]
@@ -88,12 +91,22 @@ class _Told(NamedTuple):
     notification: Notification
 
 
-def look(view: "View", known_version: int, now: int) -> Look:
-    """Read what may be new; `known_version` is of the freezes that are known already."""
-    sender, head = view.sender(), view.head()
+def look(view: "View", known_version: int, own_name: str, now: int) -> Look:
+    """Read what may be new, if this replica is the sender or can be.
+
+    Args:
+        view: of the store.
+        known_version: of the freezes that are known already.
+        own_name: of this replica.
+        now: the present instant.
+    """
+    sender, head, backlog = view.sender(), view.head(), view.backlog()
+    if sender.holder != own_name and sender.held_until > now:
+        return Look(sender, sender.seq, True, (), (), {}, {}, {}, head.freezes_version, None, backlog)
     # Whoever looks for the first time starts from the present.
-    last = head.seq if not sender.looked_until else min(head.seq, sender.seq + _TOGETHER)
-    links = view.news(sender.seq, last) if sender.looked_until else []
+    before = sender.seq if sender.looked_until else head.seq
+    last = min(head.seq, before + _TOGETHER)
+    links = view.news(before, last)
     about = [(link.kind, json.loads(link.data)) for link in links]
     freeze_ids = {_id(data["freeze"]) for kind, data in about if kind in _FREEZES}
     override_ids = {_id(data["override"]) for kind, data in about if kind in _OVERRIDES}
@@ -107,12 +120,13 @@ def look(view: "View", known_version: int, now: int) -> Look:
         last,
         last == head.seq,
         links,
+        view.denials(before, last),
         {freeze.id: freeze for freeze in freezes if freeze is not None},
         {override.id: override for override in overrides if override is not None},
         {each: json.loads(claim.data) for each, claim in claims if claim is not None},
         head.freezes_version,
         None if head.freezes_version == known_version else view.freezes_after(since),
-        view.backlog(),
+        backlog,
     )
 
 
@@ -127,7 +141,7 @@ def find(seen: Look, engine: Engine, home: Zone, now: int) -> Found:
     """
     before = seen.sender
     # Not beyond what was read: who was denied must be known when an environment opens.
-    latest = now if seen.caught_up else _latest(seen.links, before.looked_until)
+    latest = now if seen.caught_up else _latest(seen)
     until = max(latest, before.looked_until)
     state = _read(before.frozen_since)
     if not before.looked_until:
@@ -239,11 +253,10 @@ def _openings(state: State, seen: Look, engine: Engine, home: Zone, until: int) 
             continue
         timeline = engine.environment(name)
         flips = list(_flips(timeline, known.since is not None, seen.sender.looked_until, until))
-        denials = [(at, denied) for at, place, denied in _denials(seen.links) if place == name]
-        denials.sort(key=lambda each: each[0])
+        denials = deque(sorted((each for each in seen.denials if each.environment == name), key=_when))
         for at, flip in [*flips, (until, None)]:
-            while denials and (flip is None or denials[0][0] < at):
-                known = _denied(known, denials.pop(0)[1])  # noqa: PLW2901 - goes along
+            while denials and (flip is None or denials[0].at < at):
+                known = _denied(known, denials.popleft())  # noqa: PLW2901 - goes along
             if flip is False and known.denied:
                 opened = told.gate_open(_decided(timeline, name, at), home, known.denied, known.more)
                 yield _Told(at, 2, opened)
@@ -252,17 +265,13 @@ def _openings(state: State, seen: Look, engine: Engine, home: Zone, until: int) 
         state[name] = known
 
 
-def _denials(links: Iterable[Link]) -> Iterator[tuple[int, str, Denied]]:
-    for link in links:
-        if link.kind == Kind.DECISION:
-            data = json.loads(link.data)
-            answer = data["answer"]
-            who = told.one_line(data["actor"] or link.actor)
-            yield parse_instant(answer["at"]), answer["environment"], Denied(answer["service"], who)
+def _when(denial: Denial) -> int:
+    return denial.at
 
 
-def _denied(known: Environment, denied: Denied) -> Environment:
+def _denied(known: Environment, denial: Denial) -> Environment:
     """Note who was refused, as long as the environment is frozen; each of them once."""
+    denied = Denied(denial.service, told.one_line(denial.who))
     if known.since is None or denied in known.denied:
         return known
     if len(known.denied) < told.MOST_NAMED:
@@ -310,8 +319,10 @@ def _read(text: str) -> State:
     }
 
 
-def _latest(links: Sequence[Link], least: int) -> int:
-    return max([least, *(link.at // 1_000_000 for link in links)])
+def _latest(seen: Look) -> int:
+    """When the last of what was read happened."""
+    recorded = (link.at // 1_000_000 for link in seen.links)
+    return max([seen.sender.looked_until, *recorded, *map(_when, seen.denials)])
 
 
 def _id(about: Any) -> str:

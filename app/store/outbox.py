@@ -11,8 +11,8 @@ from sqlalchemy import bindparam, delete, func, or_, select, text, update
 from app.core.audit import Link
 from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
-from app.store.records import Backlog, Letter, Sender
-from app.store.tables import WAITING, decisions, events, outbox, sender
+from app.store.records import Backlog, Denial, Letter, Sender
+from app.store.tables import NO_DECISION, WAITING, decisions, events, outbox, sender
 
 _ONLY: Final = 1
 _DIGITS: Final = 20
@@ -75,16 +75,24 @@ _RELEASE: Final = (
     update(sender).where(sender.c.id == _ONLY, sender.c.holder == bindparam("me")).values(held_until=0)
 )
 
-# An allow is never told: the record is mostly those, and their texts are not read.
 _NEWS: Final = (
     select(events)
-    .outerjoin(decisions, decisions.c.seq == events.c.seq)
-    .where(
-        events.c.seq > bindparam("after"),
-        events.c.seq <= bindparam("last"),
-        or_(decisions.c.seq.is_(None), decisions.c.outcome == "deny"),
-    )
+    .where(text(NO_DECISION), events.c.seq > bindparam("after"), events.c.seq <= bindparam("last"))
     .order_by(events.c.seq)
+)
+_DENIALS: Final = (
+    select(
+        decisions.c.at,
+        decisions.c.service,
+        decisions.c.environment,
+        func.coalesce(func.nullif(decisions.c.actor, ""), decisions.c.caller),
+    )
+    .where(
+        decisions.c.seq > bindparam("after"),
+        decisions.c.seq <= bindparam("last"),
+        decisions.c.outcome == "deny",
+    )
+    .order_by(decisions.c.seq)
 )
 
 
@@ -182,5 +190,10 @@ def release_sender(connection: Connection, holder: str) -> None:
 
 
 def news(connection: Connection, after: int, last: int) -> list[Link]:
-    """The events after a place in the record, up to another: all but claims that were let through."""
+    """The events after a place in the record, up to another, but for decisions."""
     return [Link._make(row) for row in connection.rows(_NEWS, after=after, last=last)]
+
+
+def denials(connection: Connection, after: int, last: int) -> list[Denial]:
+    """The claims that were refused after a place in the record, up to another."""
+    return [Denial._make(row) for row in connection.rows(_DENIALS, after=after, last=last)]

@@ -138,6 +138,17 @@ class KeyRecord(NamedTuple):
     revoked_at: int | None
 
 
+class Denial(NamedTuple):
+    """A claim that was refused."""
+
+    at: int
+    """The instant it was decided for, in seconds."""
+    service: str
+    environment: str
+    who: str
+    """The actor that the claim named, or else its caller; empty for an anonymous one."""
+
+
 class Letter(NamedTuple):
     """A notification that waits for its receiver; instants in seconds."""
 

@@ -20,6 +20,7 @@ from app.store.records import (
     Backlog,
     DecidedFilter,
     DecisionFilter,
+    Denial,
     DeployRow,
     Head,
     KeyRecord,
@@ -148,8 +149,12 @@ class View:
         return outbox.find_sender(self._connection)
 
     def news(self, after: int, last: int) -> list[Link]:
-        """The events after a place in the record, up to another: all but claims that were let through."""
+        """The events after a place in the record, up to another, but for decisions."""
         return outbox.news(self._connection, after, last)
+
+    def denials(self, after: int, last: int) -> list[Denial]:
+        """The claims that were refused after a place in the record, up to another."""
+        return outbox.denials(self._connection, after, last)
 
     def oldest_letter(self, receiver: str) -> Letter | None:
         """The notification that a receiver gets next."""

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
@@ -7,7 +8,7 @@ from app.core.audit import Event
 from app.store.records import Letter, Sender
 from app.store.store import Store
 from app.store.transaction import Transaction
-from tests.store.records import NOW, assert_whole, recording, row
+from tests.store.records import NOW, assert_whole, row
 
 pytestmark = pytest.mark.anyio
 
@@ -148,19 +149,24 @@ async def test_only_the_holder_moves_on_and_only_from_where_it_was(store: Store)
     assert not await store.write(moving("one", before, after))
 
 
-async def test_the_news_are_all_but_what_was_let_through(store: Store) -> None:
-    def allowed(transaction: Transaction) -> None:
-        transaction.record(row(2)._replace(outcome="allow"), Event(NOW, "decision", "", "{}"))
+async def test_the_news_are_all_but_decisions_and_of_those_the_denials(store: Store) -> None:
+    def recorded(number: int, **changes: Any) -> Callable[[Transaction], None]:
+        made = row(number)._replace(**changes)
+        return lambda transaction: transaction.record(made, Event(NOW, "decision", "", "{}"))
 
-    await store.write(recording(1))
-    await store.write(allowed)
+    await store.write(recorded(1, actor="carol", caller="ci"))
+    await store.write(recorded(2, outcome="allow"))
     await store.write(lambda transaction: transaction.append(Event(NOW, "freeze-lifted", "bob", "{}")))
-    await store.write(recording(3))
+    await store.write(recorded(3, actor=None, caller="ci", environment="staging"))
+    await store.write(recorded(4, actor="", caller=""))
     news = store.look(lambda view: view.news(0, 10))
-    assert [(link.seq, link.kind) for link in news] == [
-        (1, "decision"),
-        (3, "freeze-lifted"),
-        (4, "decision"),
+    assert [(link.seq, link.kind) for link in news] == [(3, "freeze-lifted")]
+    assert store.look(lambda view: view.news(3, 10)) == store.look(lambda view: view.news(0, 2)) == []
+    denials = store.look(lambda view: view.denials(0, 10))
+    assert [tuple(each) for each in denials] == [
+        (NOW, "api", "production", "carol"),
+        (NOW, "api", "staging", "ci"),
+        (NOW, "api", "production", ""),
     ]
-    assert [link.seq for link in store.look(lambda view: view.news(1, 3))] == [3]
+    assert len(store.look(lambda view: view.denials(1, 4))) == 1
     assert_whole(store)
