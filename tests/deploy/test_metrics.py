@@ -196,6 +196,31 @@ def test_alerts_fire_and_rest_as_their_tests_say(file: Path) -> None:
     promtool("test", "rules", file)
 
 
+def test_prometheus_takes_the_configuration_of_the_readme(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (DEPLOY / "README.md").read_text(), re.DOTALL)
+    (job,) = (each["job_name"] for each in yaml.safe_load(text)["scrape_configs"])
+    for alert in ALERTS:
+        for _, label, _, wanted in named(alert["expr"]).matchers:
+            assert label != "job" or wanted == job
+    # Debian's promtool is built without Kubernetes; the rest of it can be looked at.
+    discovered, static = "kubernetes_sd_configs: [{role: pod}]", 'static_configs: [{targets: ["gate:1400"]}]'
+    assert discovered in text
+    (tmp_path / "prometheus.yaml").write_text(text.replace(discovered, static))
+    shutil.copy(RULES, tmp_path)
+    promtool("check", "config", tmp_path / "prometheus.yaml")
+
+
+def test_the_pages_name_every_metric_and_alert_and_no_others(exposed: Exposed) -> None:
+    page = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    table = page.partition("## Metrics")[2].partition("\n## ")[0]
+    kinds = re.compile(r"_(bucket|count|sum|created)$")
+    there = {kinds.sub("", name) for name in exposed if name.startswith("freezegate")}
+    there -= {name for name in there if f"{name}_total" in there}
+    assert set(re.findall(r"\bfreezegate_\w+", table)) == there
+    readme = (DEPLOY / "README.md").read_text()
+    assert set(re.findall(r"`(Freezegate\w+)`", readme)) == {alert["alert"] for alert in ALERTS}
+
+
 def test_every_alert_is_tested_to_fire_and_to_rest() -> None:
     cases = [case for file in RULE_TESTS for case in yaml.safe_load(file.read_text())["tests"]]
     seen = {
