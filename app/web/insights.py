@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BeforeValidator
 
+from app.core.comparison import Verdict
 from app.core.instant import DAY, EARLIEST
 from app.gate.errors import UnauthenticatedError
 from app.gate.insights import InsightsRequest
@@ -86,7 +87,7 @@ async def insights(request: Request) -> Response:
 
 
 def _cells(hours: list[dict[str, Any]], show: Measure) -> Iterator[Cell]:
-    amounts = [_amount(each, show) for each in hours]
+    amounts = [None if _is_too_few(each, show) else _amount(each, show) for each in hours]
     most = max((amount for amount in amounts if amount is not None), default=0) or 1
     for number, (each, amount) in enumerate(zip(hours, amounts, strict=True)):
         day, hour = divmod(number, 24)
@@ -94,9 +95,9 @@ def _cells(hours: list[dict[str, Any]], show: Measure) -> Iterator[Cell]:
             LEFT + hour * CELL,
             TOP + day * CELL,
             round(_FAINTEST + (1 - _FAINTEST) * amount / most, 3) if amount else 0,
-            _text(amount, show),
-            f"{each['weekday'].capitalize()} {hour:02}:00: {each['deploys']} deploys, {each['denials']} denials, "
-            f"{each['overrides']} overrides. {each['in_words']}",
+            _text(each, amount, show),
+            f"{each['weekday'].capitalize()} {hour:02}:00: {each['deploys']} deploys, "
+            f"{each['denials']} denials, {each['overrides']} overrides. {each['in_words']}",
             each["verdict"],
         )
 
@@ -107,7 +108,14 @@ def _amount(each: dict[str, Any], show: Measure) -> float | None:
     return found
 
 
-def _text(amount: float | None, show: Measure) -> str:
-    if amount is None or (show != "failures" and not amount):
+def _is_too_few(each: dict[str, Any], show: Measure) -> bool:
+    """Whether a rate would be one of a handful of deploys: then the handful is shown, and no colour."""
+    return show == "failures" and bool(each["verdict"] == Verdict.TOO_FEW)
+
+
+def _text(each: dict[str, Any], amount: float | None, show: Measure) -> str:
+    if _is_too_few(each, show):
+        return f"{each['failed']}/{each['reported']}" if each["reported"] else ""
+    if not amount and show != "failures":
         return ""
     return f"{amount:.0%}" if show == "failures" else f"{amount:.0f}"
