@@ -1,0 +1,56 @@
+"""200 hostile texts through the exports and the log; the page, the feed, the badge and Slack have tests of their own."""
+
+import csv
+import io
+import json
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.api.conftest import bearer
+from tests.hostile import HOSTILE
+
+
+@pytest.fixture
+def told(gate: TestClient) -> TestClient:
+    """A gate to which each of them was said, wherever a claim takes text."""
+    for text in HOSTILE:
+        claimed = gate.post(
+            "/can-deploy", json={"service": "api", "actor": text, "ref": text, "run_url": text}
+        )
+        assert claimed.status_code == 423, text
+    return gate
+
+
+def test_an_export_for_spreadsheets_gives_each_back_and_none_as_a_formula(told: TestClient) -> None:
+    exported = told.get("/decisions", headers={"Accept": "text/csv"}).text
+    rows = list(csv.DictReader(io.StringIO(exported, newline="")))
+    assert len(rows) == len(HOSTILE)
+    for row, text in zip(rows, reversed(HOSTILE), strict=True):
+        for column in ("actor", "ref", "run_url"):
+            assert row[column].removeprefix("'") == text.removeprefix("'")
+            assert not row[column].startswith(("=", "+", "-", "@"))
+
+
+def test_exports_for_programs_give_each_back(told: TestClient) -> None:
+    lines = told.get("/decisions", headers={"Accept": "application/x-ndjson"}).text.splitlines()
+    assert [json.loads(line)["actor"] for line in lines] == list(reversed(HOSTILE))
+
+
+def test_each_line_of_the_log_is_one_object_and_carries_none_of_them(
+    told: TestClient, keys: dict[str, str], log: io.BytesIO
+) -> None:
+    for text in HOSTILE:
+        for headers in ({"X-Request-Id": text.encode()}, {"User-Agent": text.encode()}):
+            told.get("/can-deploy", params={"service": text}, headers=headers)
+        told.get(f"/decisions/{text.replace('/', '').replace('?', '').replace('#', '')}")
+        told.post("/freezes", json={"title": text, "reason": text, "ttl": "1h"}, headers=bearer(keys["ops"]))
+    written = log.getvalue().decode()
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert len(lines) >= 4 * len(HOSTILE)
+    known = {"message", "level", "at", "time", "request_id", "method", "route", "status", "duration_ms"}
+    extra = {"service", "environment", "outcome", "logger"}
+    for line in lines:
+        assert line.keys() <= known | extra, line.keys() - known - extra
+    for text in HOSTILE:
+        assert len(text) < 8 or text not in written, text
