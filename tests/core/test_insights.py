@@ -254,7 +254,7 @@ def test_a_wait_goes_from_the_first_deny_to_the_next_allow(policy_set: PolicySet
         claim(MONDAY + 2 * HOUR + PATIENCE + 1, "allow", "gone"),
     ]
     found = insights(policy_set, decisions)
-    assert found.waits == (2, HOUR, MONDAY - FRIDAY, 1, 0)
+    assert tuple(found.waits) == (2, HOUR, MONDAY - FRIDAY, 1, 0)
     assert of_policy(found, "friday-afternoon").waits == (2, HOUR, MONDAY - FRIDAY, 1, 0)
     assert of_policy(found, "year-end").waits == (1, MONDAY - FRIDAY, MONDAY - FRIDAY, 0, 0)
     assert waits_in_words(found.waits) == (
