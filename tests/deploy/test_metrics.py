@@ -175,14 +175,16 @@ def test_no_two_panels_overlap() -> None:
         taken |= cells
 
 
-def promtool(*arguments: str | Path) -> str:
+def promtool(*arguments: str | Path, given: str = "") -> str:
     program = shutil.which("promtool")
     if program is None:
         pytest.skip(
             "no promtool on PATH: the alert rules are NOT checked by Prometheus (.ci/run installs it)"
         )
     command = [program, *map(str, arguments)]
-    ran = subprocess.run(command, cwd=RULES.parent, capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run(
+        command, cwd=RULES.parent, input=given, capture_output=True, text=True, check=False, timeout=60
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
@@ -194,6 +196,11 @@ def test_prometheus_takes_the_rules() -> None:
 @pytest.mark.parametrize("file", RULE_TESTS, ids=lambda file: str(file.name))
 def test_alerts_fire_and_rest_as_their_tests_say(file: Path) -> None:
     promtool("test", "rules", file)
+
+
+def test_prometheus_finds_no_fault_with_the_metrics(gate: TestClient) -> None:
+    claim(gate)
+    assert promtool("check", "metrics", given=gate.get("/metrics").text) == ""
 
 
 def test_prometheus_takes_the_configuration_of_the_readme(tmp_path: Path) -> None:
