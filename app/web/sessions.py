@@ -87,6 +87,7 @@ def _form(request: Request, why: str | None) -> Response:
 
 
 def _set_cookie(request: Request, reply: Response, name: str, value: str, lifetime: int | None) -> None:
+    # Lax for the session, so that somebody who follows a link to the dashboard is still signed in.
     reply.set_cookie(
         name,
         value,
@@ -94,5 +95,5 @@ def _set_cookie(request: Request, reply: Response, name: str, value: str, lifeti
         path="/" if name == SESSION_COOKIE else _HERE,
         secure=request.url.scheme == "https",
         httponly=True,
-        samesite="strict",
+        samesite="lax" if name == SESSION_COOKIE else "strict",
     )

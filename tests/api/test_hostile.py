@@ -41,7 +41,7 @@ def test_each_line_of_the_log_is_one_object_and_carries_none_of_them(
 ) -> None:
     caplog.set_level(logging.INFO, "freezegate")
     for text in HOSTILE:
-        for headers in ({"X-Request-Id": text.encode()}, {"User-Agent": text.encode()}):
+        for headers in ({b"X-Request-Id": text.encode()}, {b"User-Agent": text.encode()}):
             gate.get("/can-deploy", params={"service": text}, headers=headers)
         gate.get(f"/decisions/{text.replace('/', '').replace('?', '').replace('#', '')}")
         gate.post("/freezes", json={"title": text, "reason": text, "ttl": "1h"}, headers=bearer(keys["ops"]))

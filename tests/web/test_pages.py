@@ -184,7 +184,7 @@ def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_can_not_use(
     cookie = reply.headers["set-cookie"].lower()
     assert "freezegate_session=fzs_" in cookie
     assert "httponly" in cookie
-    assert "samesite=strict" in cookie
+    assert "samesite=lax" in cookie
     assert keys["ops"] not in gate.get("/").text
 
 
