@@ -60,8 +60,12 @@ class Measurement:
         Raises:
             StoreUnavailableError: the decisions can't be read.
         """
-        async with self._free:
-            return await asyncio.to_thread(insights, self._store.look, in_force, wanted, self._clock.now())
+        await self._free.acquire()
+        now = self._clock.now()
+        work = asyncio.create_task(asyncio.to_thread(insights, self._store.look, in_force, wanted, now))
+        work.add_done_callback(lambda _: self._free.release())
+        # Shielded: a thread can't be stopped, and the next one should not begin before it is through.
+        return await asyncio.shield(work)
 
 
 def insights(look: Look, in_force: InForce, wanted: InsightsRequest, now: int) -> dict[str, Any]:

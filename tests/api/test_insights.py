@@ -1,5 +1,6 @@
 """``GET /insights``: what the record of decisions shows."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,3 +126,11 @@ def test_the_ends_of_what_may_be_asked(gate: TestClient, query: dict[str, str]) 
 def test_insights_are_for_viewers(gate: TestClient, keys: dict[str, str]) -> None:
     assert gate.get("/insights", headers=bearer(keys["viewer"])).status_code == 200
     assert gate.get("/insights", headers=bearer("fzk_wrong")).status_code == 401
+
+
+def test_without_a_store_there_are_none(gate: TestClient, folder: Path) -> None:
+    away = (folder / "gate.db").rename(folder / "away.db")
+    assert gate.get("/insights").status_code == 503
+    assert gate.post("/decisions/dec_0/outcome", json={"result": "failed"}).status_code == 503
+    away.rename(folder / "gate.db")
+    assert gate.get("/insights").status_code == 200

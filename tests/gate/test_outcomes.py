@@ -158,3 +158,15 @@ async def test_insights_are_counted_from_what_is_stored(
     friday = found["policies"][0]
     assert (friday["id"], friday["denials"]) == ("friday", 1)
     assert (friday["waits"]["count"], friday["waits"]["median_s"]) == (1, 3 * DAY)
+
+
+async def test_insights_are_counted_one_after_the_other_and_alike(gate: Gate, outcomes: Outcomes) -> None:
+    await outcomes.report(CI, Report(await claimed(gate), "failed"))
+    measurement = Measurement(gate.store, gate.clock)
+    wanted = InsightsRequest(BEFORE - DAY, BEFORE + DAY)
+    impatient = asyncio.create_task(measurement.insights(gate.in_force, wanted))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    found = await asyncio.gather(*(measurement.insights(gate.in_force, wanted) for _ in range(5)))
+    assert all(each == found[0] for each in found)
+    assert found[0]["totals"]["failed"] == 1

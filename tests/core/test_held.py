@@ -1,0 +1,65 @@
+"""Where policies hold, cut into segments: the same as the engine says, instant by instant."""
+
+import random
+
+from app.core.engine import Engine
+from app.core.held import Places
+from app.core.instant import DAY, EARLIEST, LATEST, parse_instant
+from app.core.policy import PolicySet
+from app.policies.load import load
+from app.policies.source import Snapshot
+
+POLICIES = """\
+version: 1
+timezone: Europe/Amsterdam
+environments: [production, staging]
+services:
+  api: {tags: [tier-1]}
+  abroad: {tags: [tier-1], timezone: America/New_York}
+  quiet: {}
+  forever: {}
+policies:
+  - {id: a, title: t, reason: r, when: [{weekly: {from: fri 14:00, to: mon 08:00}}],
+     applies_to: {environments: [production]}, exempt: {services: [quiet]}}
+  - {id: b, title: t, reason: r, effect: allow-only, timezone: service, applies_to: {tags: [tier-1]},
+     when: [{daily: {from: "09:00", to: "16:00"}}],
+     except_when: [{dates: {from: 2026-03-28, to: 2026-03-30}}]}
+  - {id: c, title: t, reason: r, effect: warn, when: [{daily: {from: "22:00", to: "06:00"}}]}
+  - {id: d, title: t, reason: r, when: [{always: true}], applies_to: {services: [forever]}}
+  - {id: e, title: t, reason: r, when: [{yearly: {from: 12-20, to: 01-03}}], applies_to: {changes: [hotfix]}}
+"""
+YEAR = parse_instant("2026-01-01T00:00:00Z"), parse_instant("2027-01-01T00:00:00Z")
+
+
+def policies() -> PolicySet:
+    return load(Snapshot.of(POLICIES)).policy_set
+
+
+def test_segments_agree_with_the_engine() -> None:
+    policy_set = policies()
+    engine, places = Engine(policy_set), Places(policy_set, YEAR)
+    numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
+    rng = random.Random(1)
+    for _ in range(3_000):
+        service = rng.choice(["api", "abroad", "quiet", "forever", "unknown"])
+        environment = rng.choice(["production", "staging"])
+        at = rng.randrange(*YEAR)
+        held = places.held(service, environment)
+        # Of a hotfix everything may be said that may be said of any change here.
+        verdict = engine.scope(service, environment, "hotfix").verdict(at)
+        expected = {numbers[each.rule.id] for each in (*verdict.blocking, *verdict.warnings)}
+        assert set(held.holders[held.segment(at)]) == expected, (service, environment, at)
+        assert expected <= set(held.applying)
+
+
+def test_services_that_the_same_policies_match_share_their_segments() -> None:
+    places = Places(policies(), YEAR)
+    assert places.held("unknown", "staging") is places.held("another", "staging")
+    assert places.held("api", "staging") is not places.held("abroad", "staging")
+
+
+def test_periods_at_the_ends_of_time_are_cut() -> None:
+    for period in ((EARLIEST, EARLIEST + DAY), (LATEST - DAY, LATEST)):
+        held = Places(policies(), period).held("forever", "staging")
+        assert held.starts[0] == period[0]
+        assert all(3 in holders for holders in held.holders[: held.segment(period[1] - 1) + 1])
