@@ -10,7 +10,7 @@ from app.store.engine import open_database
 from app.store.errors import StoreUnavailableError
 from app.store.events import find_head
 from app.store.schema import upgrade
-from app.store.tables import head, keys, metadata, schema_version
+from app.store.tables import head, keys, metadata, schema_version, sender
 
 _TOGETHER: Final = 1_000
 _AN_HOUR: Final = 3_600.0
@@ -49,7 +49,8 @@ def _check_empty(connection: Connection) -> None:
     known = connection.row(select(func.count()).select_from(keys)) or (0,)
     if find_head(connection, lock=True).seq or known[0]:
         raise StoreUnavailableError("the target is not empty: a record can't be joined to another")
-    connection.change(head.delete())
+    for row_of_its_own in (head, sender):
+        connection.change(row_of_its_own.delete())
 
 
 def _copy(table: Table, source: Connection, target: Connection) -> int:
