@@ -48,6 +48,7 @@ bench: .venv/dev
 	$(BIN)/python -m bench.load
 	$(BIN)/python -m bench.serve
 	$(BIN)/python -m bench.operations
+	$(BIN)/python -m bench.listeners
 
 schema: .venv/dev
 	$(BIN)/python -m app.policies.schema
