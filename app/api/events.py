@@ -46,6 +46,10 @@ async def events(request: Request) -> Response:
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many listeners")
     seen = request.headers.get("last-event-id", "")
     known = seen.isascii() and seen.isdecimal() and len(seen) <= _LONGEST_PLACE
-    earlier = await here.live.since(int(seen)) if known else []
     without_deadline(request)
-    return EventStream(here.hub, written([here.live.state(), *earlier]))
+
+    async def first() -> bytes:
+        earlier = await here.live.since(int(seen)) if known else []
+        return written([here.live.state(), *earlier])
+
+    return EventStream(here.hub, first)

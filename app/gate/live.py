@@ -86,27 +86,29 @@ class Live:
         Raises:
             StoreUnavailableError: it can't be read.
         """
-        standing = self._replica.seq
-        missed = max(0, standing - seq - MOST_REPLAYED)
-        found = await self._read(max(seq, standing - MOST_REPLAYED), MOST_REPLAYED)
-        return [News("missed", {"events": missed}), *found] if missed else found
+        return await self._between(seq, self._replica.seq, MOST_REPLAYED)
 
     async def _recorded(self) -> list[News]:
         standing = self._replica.seq
         if self._seq is None or standing <= self._seq:
             self._seq = standing
             return []
-        missed = max(0, standing - self._seq - MOST_TOLD)
         try:
-            news = await self._read(max(self._seq, standing - MOST_TOLD), MOST_TOLD)
+            news = await self._between(self._seq, standing, MOST_TOLD)
         except StoreUnavailableError:
             return []  # the next look finds the same
         self._seq = standing
-        return [News("missed", {"events": missed}), *news] if missed else news
+        return news
 
-    async def _read(self, after: int, most: int) -> list[News]:
-        links = await self._store.read(lambda view: view.events_after(after, most))
-        return [told for link in links if (told := _told(link)) is not None]
+    async def _between(self, after: int, last: int, most: int) -> list[News]:
+        """What was recorded after one place up to another; of too much, the latest, and how much else."""
+        missed = max(0, last - after - most)
+        count = last - after - missed
+        if count <= 0:
+            return []
+        links = await self._store.read(lambda view: view.events_after(after + missed, count))
+        news = [told for link in links if (told := _told(link)) is not None]
+        return [News("missed", {"events": missed}), *news] if missed else news
 
     def _present(self) -> dict[str, Any]:
         in_force, failure = self._policies.in_force, self._policies.last_error

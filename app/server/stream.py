@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from starlette.responses import Response
@@ -122,8 +122,8 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, first: bytes) -> None:
-        """Listen at `hub`, after `first` was sent."""
+    def __init__(self, hub: Hub, first: Callable[[], Awaitable[bytes]]) -> None:
+        """Listen at `hub`; what `first` gives is sent before anything that is told there."""
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._hub = hub
@@ -132,11 +132,12 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the listener leaves, does not read, or the gate stops."""
         del scope
+        # Before what comes first is worked out: what is told meanwhile must not be lost.
         listener = self._hub.join()
         leaving = asyncio.create_task(_leave_with(listener, receive))
         try:
+            listener.waiting.appendleft(_RETRY + await self._first())
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            listener.waiting.appendleft(_RETRY + self._first)
             with contextlib.suppress(TimeoutError):
                 await self._send_all(listener, send)
         finally:

@@ -23,7 +23,10 @@ async def served(hub: Hub, sent: list[dict[str, Any]], reading: asyncio.Event) -
         await reading.wait()
         sent.append(message)
 
-    await EventStream(hub, b"first")({"type": "http"}, receive, send)
+    async def first() -> bytes:
+        return b"first"
+
+    await EventStream(hub, first)({"type": "http"}, receive, send)
 
 
 async def test_who_does_not_read_is_let_go_of_and_the_others_are_not() -> None:

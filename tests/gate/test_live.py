@@ -1,0 +1,104 @@
+"""What those who watch are told, on both databases."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core.decision import Question
+from app.core.instant import HOUR
+from app.core.policy import Selector
+from app.gate.claim import Claim
+from app.gate.freezes import StartRequest
+from app.gate.live import MOST_REPLAYED, MOST_TOLD, Live, News
+from tests.api.fakes import FakeClock
+from tests.gate.conftest import BEFORE, OPS, Gate, gate_on
+
+pytestmark = pytest.mark.anyio
+
+INCIDENT = StartRequest("Incident", "It burns.", Selector.model_validate({}), None, BEFORE + HOUR)
+
+
+@pytest.fixture
+def live(gate: Gate) -> Live:
+    gate.clock.at = BEFORE
+    return Live(gate.store, gate.policies, gate.replica, gate.clock)
+
+
+async def claim(gate: Gate, times: int = 1) -> None:
+    for _ in range(times):
+        await gate.claims.claim(Claim(Question("api"), actor="ada"), gate.in_force)
+    await gate.replica.refresh()
+
+
+def names(news: list[News]) -> list[str]:
+    return [each.name for each in news]
+
+
+async def test_the_first_look_tells_nothing_and_each_event_is_told_once(gate: Gate, live: Live) -> None:
+    await claim(gate)
+    assert await live.look() == []
+    await claim(gate, 2)
+    told = await live.look()
+    assert names(told) == ["decision", "decision"]
+    assert told[0].data["actor"] == "ada"
+    assert await live.look() == []
+
+
+async def test_an_event_that_comes_after_the_look_began_is_not_told_twice(gate: Gate, live: Live) -> None:
+    await live.look()
+    await claim(gate)
+    await gate.claims.claim(Claim(Question("web")), gate.in_force)
+    assert [each.data["service"] for each in await live.look()] == ["api"]
+    await gate.replica.refresh()
+    assert [each.data["service"] for each in await live.look()] == ["web"]
+
+
+async def test_of_too_many_the_latest_are_told_and_how_many_were_not(gate: Gate, live: Live) -> None:
+    await live.look()
+    await claim(gate, MOST_TOLD + 5)
+    told = await live.look()
+    assert names(told) == ["missed", *["decision"] * MOST_TOLD]
+    assert told[0].data == {"events": 5}
+
+
+async def test_who_was_away_for_too_long_is_told_what_was_missed(gate: Gate, live: Live) -> None:
+    gate.replica.seq = 10 * MOST_REPLAYED
+    assert (await live.since(0))[0].data == {"events": 9 * MOST_REPLAYED}
+    assert await live.since(gate.replica.seq) == []
+    assert await live.since(2**60) == []
+
+
+async def test_the_state_is_told_when_time_alone_changes_it(gate: Gate, live: Live, clock: FakeClock) -> None:
+    await live.look()
+    clock.at += 1
+    told = await live.look()
+    assert names(told) == ["state"]
+    assert [each["allowed"] for each in told[0].data["environments"]] == [False, True]
+
+
+async def test_a_freeze_is_told_and_the_state_it_leads_to(gate: Gate, live: Live) -> None:
+    await live.look()
+    freeze = await gate.freezes.start(OPS, INCIDENT, gate.in_force)
+    told = await live.look()
+    assert names(told) == ["freeze", "state"]
+    assert told[0].data["id"] == freeze.id
+    assert told[0].data["by"] == "Alice"
+
+
+async def test_while_the_store_is_away_the_state_says_so_and_nothing_is_lost(
+    tmp_path: Path, policy_file: Path, clock: FakeClock
+) -> None:
+    file = tmp_path / "gate.db"
+    gate = gate_on(f"sqlite:///{file}", policy_file, clock)
+    live = Live(gate.store, gate.policies, gate.replica, clock)
+    await live.look()
+    await claim(gate)
+    away = file.rename(tmp_path / "away.db")
+    await gate.replica.refresh()
+    told = await live.look()
+    assert names(told) == ["state"]
+    assert told[0].data["store_degraded"] is True
+    away.rename(file)
+    await gate.replica.refresh()
+    assert names(await live.look()) == ["decision", "state"]
+    await gate.store.close()
