@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.core.errors import FreezegateError
 from app.identity.caller import Role
 from app.server.asking import authorised, needs
 from app.server.context import context
@@ -52,4 +53,11 @@ async def events(request: Request) -> Response:
         earlier = await here.live.since(int(seen)) if known else []
         return written([here.live.state(), *earlier])
 
-    return EventStream(here.hub, first)
+    async def may_listen() -> bool:
+        try:
+            await authorised(request, Role.VIEWER)
+        except FreezegateError:
+            return False
+        return True
+
+    return EventStream(here.hub, first, may_listen)

@@ -5,6 +5,7 @@ look whether it still holds, in the transaction that writes them.
 """
 
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from app.clock import Clock
@@ -73,6 +74,11 @@ class Replica:
     def key(self, digest: str) -> KeyRecord | None:
         """The API key of a hash; whether it is still good is the caller's to look at."""
         return self._keys.get(digest)
+
+    @property
+    def known_keys(self) -> Iterable[KeyRecord]:
+        """Every API key there ever was."""
+        return self._keys.values()
 
     def key_of_id(self, key_id: str) -> KeyRecord | None:
         """The API key of an id."""

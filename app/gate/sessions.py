@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.clock import Clock
-from app.core.instant import HOUR
+from app.core.instant import DAY, HOUR
 from app.gate.errors import ForbiddenError, StoreUnavailableError, UnknownRecordError
 from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
 from app.gate.replica import Replica, caller_of
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, is_session, new_session
-from app.store.records import SessionRecord
+from app.store.records import KeyRecord, SessionRecord
 
 if TYPE_CHECKING:
     from app.store.store import Store
@@ -25,6 +25,7 @@ LIFETIME: Final = 12 * HOUR
 
 MOST_LISTED: Final = 200
 _MOST_SAID: Final = 200
+_FORGOTTEN_AFTER: Final = 30 * DAY
 
 
 class Opened(NamedTuple):
@@ -70,6 +71,7 @@ class Sessions:
 
         def settle(transaction: "Transaction") -> None:
             self._replica.check_caller(caller, transaction)
+            transaction.prune_sessions(now - _FORGOTTEN_AFTER)
             transaction.add_session(session, digest(secret))
             transaction.append(event)
 
@@ -95,13 +97,11 @@ class Sessions:
     async def listed(self, caller: Caller) -> list[Opened]:
         """The open sessions of the caller's own name; of everybody, for an admin. Newest first."""
         now = self._clock.now()
-        found = await self._store.read(lambda view: view.open_sessions(now, MOST_LISTED))
-        opened = []
-        for record in found:
-            key = self._replica.key_of_id(record.key_id)
-            if key is not None and (key.name == caller.name or caller.may(Role.ADMIN)):
-                opened.append(Opened(record, key.name, key.role))
-        return opened
+        keys = {key.id: key for key in self._replica.known_keys if _sees(caller, key)}
+        everybodys = None if caller.may(Role.ADMIN) else list(keys)
+        found = await self._store.read(lambda view: view.open_sessions(now, everybodys, MOST_LISTED))
+        known = ((record, keys.get(record.key_id)) for record in found)
+        return [Opened(record, key.name, key.role) for record, key in known if key is not None]
 
     async def close(self, caller: Caller, session_id: str) -> None:
         """Revoke a session: one's own, or anybody's for an admin. Revoking twice changes nothing.
@@ -115,10 +115,15 @@ class Sessions:
     def _close(self, caller: Caller, session_id: str, transaction: "Transaction") -> None:
         session = transaction.session(session_id)
         key = None if session is None else transaction.key(session.key_id)
-        if session is None or key is None or not (key.name == caller.name or caller.may(Role.ADMIN)):
+        if session is None or key is None or not _sees(caller, key):
             raise UnknownRecordError("there is no session of that id")
         if session.revoked_at is not None:
             return
         microseconds = self._clock.microseconds()
         transaction.revoke_session(session_id, microseconds // 1_000_000)
         transaction.append(happened(microseconds, Kind.SESSION_CLOSED, caller.name, session=session_id))
+
+
+def _sees(caller: Caller, key: KeyRecord) -> bool:
+    """Whether the sessions of a key are for the caller to see, and to close."""
+    return key.name == caller.name or caller.may(Role.ADMIN)

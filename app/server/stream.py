@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.gate.live import News
 
@@ -122,12 +122,21 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, first: Callable[[], Awaitable[bytes]]) -> None:
-        """Listen at `hub`; what `first` gives is sent before anything that is told there."""
+    def __init__(
+        self, hub: Hub, first: Callable[[], Awaitable[bytes]], may_listen: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """Listen at `hub`.
+
+        Args:
+            hub: where news are told.
+            first: gives what is sent before anything that is told there.
+            may_listen: whether the listener still may; asked at every sign of life.
+        """
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._hub = hub
         self._first = first
+        self._may_listen = may_listen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the listener leaves, does not read, or the gate stops."""
@@ -137,7 +146,6 @@ class EventStream(Response):
         leaving = asyncio.create_task(_leave_with(listener, receive))
         try:
             listener.waiting.appendleft(_RETRY + await self._first())
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             with contextlib.suppress(TimeoutError):
                 await self._send_all(listener, send)
         finally:
@@ -145,17 +153,24 @@ class EventStream(Response):
             leaving.cancel()
 
     async def _send_all(self, listener: _Listener, send: Send) -> None:
+        await _in_time(send, {"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         while True:
             listener.told.clear()
             while listener.waiting:
                 chunk = listener.waiting.popleft()
-                async with asyncio.timeout(SEND_DEADLINE):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if chunk is _SIGN_OF_LIFE and not await self._may_listen():
+                    listener.leave()
+                    break
+                await _in_time(send, {"type": "http.response.body", "body": chunk, "more_body": True})
             if listener.gone:
                 break
             await listener.told.wait()
-        async with asyncio.timeout(SEND_DEADLINE):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await _in_time(send, {"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _in_time(send: Send, message: Message) -> None:
+    async with asyncio.timeout(SEND_DEADLINE):
+        await send(message)
 
 
 async def _leave_with(listener: _Listener, receive: Receive) -> None:

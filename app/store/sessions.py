@@ -1,8 +1,9 @@
 """Sessions of the dashboard, by the hashes of their secrets."""
 
+from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 
 from app.store.connection import Connection
 from app.store.records import SessionRecord
@@ -11,11 +12,7 @@ from app.store.tables import sessions
 _COLUMNS: Final = select(*(column for column in sessions.columns if column is not sessions.c.digest))
 _BY_ID: Final = _COLUMNS.where(sessions.c.id == bindparam("session_id"))
 _BY_DIGEST: Final = _COLUMNS.where(sessions.c.digest == bindparam("digest"))
-_OPEN: Final = (
-    _COLUMNS.where(sessions.c.revoked_at.is_(None), sessions.c.expires_at > bindparam("now"))
-    .order_by(sessions.c.id.desc())
-    .limit(bindparam("most"))
-)
+_PRUNE: Final = delete(sessions).where(sessions.c.expires_at < bindparam("before"))
 _REVOKE: Final = (
     update(sessions)
     .where(sessions.c.id == bindparam("session_id"), sessions.c.revoked_at.is_(None))
@@ -40,9 +37,20 @@ def of_digest(connection: Connection, digest: str) -> SessionRecord | None:
     return None if row is None else SessionRecord._make(row)
 
 
-def still_open(connection: Connection, now: int, most: int) -> list[SessionRecord]:
-    """The sessions that have neither expired nor been revoked, newest first."""
-    return [SessionRecord._make(row) for row in connection.rows(_OPEN, now=now, most=most)]
+def still_open(
+    connection: Connection, now: int, key_ids: Collection[str] | None, most: int
+) -> list[SessionRecord]:
+    """The sessions that have neither expired nor been revoked, newest first; of some keys, or of all."""
+    query = _COLUMNS.where(sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)
+    if key_ids is not None:
+        query = query.where(or_(*(sessions.c.key_id == key_id for key_id in key_ids)))
+    found = connection.rows(query.order_by(sessions.c.id.desc()).limit(most))
+    return [SessionRecord._make(row) for row in found]
+
+
+def prune(connection: Connection, before: int) -> int:
+    """Forget the sessions that expired before an instant; that they were there stays in the record."""
+    return connection.change(_PRUNE, before=before)
 
 
 def revoke(connection: Connection, session_id: str, now: int) -> bool:

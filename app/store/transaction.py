@@ -172,6 +172,10 @@ class Transaction(View):
         """Store a new session under the hash of its secret."""
         self._change(lambda: sessions.add(self._connection, session, digest))
 
+    def prune_sessions(self, before: int) -> int:
+        """Forget the sessions that expired before an instant."""
+        return self._change(lambda: sessions.prune(self._connection, before))
+
     def revoke_session(self, session_id: str, now: int) -> bool:
         """Revoke a session; False if somebody has already."""
         return self._change(lambda: sessions.revoke(self._connection, session_id, now))

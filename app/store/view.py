@@ -1,5 +1,7 @@
 """What may be asked of one state of the database."""
 
+from collections.abc import Collection
+
 from app.core.audit import Link
 from app.core.freeze import Freeze
 from app.core.insights import Decided
@@ -140,9 +142,9 @@ class View:
         """The session of a secret, by the secret's hash."""
         return sessions.of_digest(self._connection, digest)
 
-    def open_sessions(self, now: int, most: int) -> list[SessionRecord]:
-        """The sessions that have neither expired nor been revoked, newest first."""
-        return sessions.still_open(self._connection, now, most)
+    def open_sessions(self, now: int, key_ids: Collection[str] | None, most: int) -> list[SessionRecord]:
+        """The sessions that have neither expired nor been revoked, newest first; of some keys, or of all."""
+        return sessions.still_open(self._connection, now, key_ids, most)
 
     def sender(self) -> Sender:
         """Which replica sends notifications, and how far it has looked."""

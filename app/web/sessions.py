@@ -1,12 +1,13 @@
 """``/dashboard/sign-in``, ``/sign-out`` and ``/sessions``: who is who, in a browser."""
 
+import re
 import secrets
 from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.gate.errors import UnauthenticatedError
+from app.gate.errors import UnauthenticatedError, UnknownRecordError
 from app.gate.sessions import LIFETIME
 from app.identity.caller import Role
 from app.server.asking import SESSION_COOKIE, key_caller, session_caller
@@ -18,6 +19,7 @@ from app.web.pages import PageRoute, page, redirect, rendered
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
 
 _HERE: Final = "/dashboard/sign-in"
+_ID: Final = re.compile(r"ses_[0-9a-z]{1,36}")
 
 
 @router.get("/sign-in")
@@ -75,6 +77,8 @@ async def list_sessions(request: Request) -> Response:
 async def revoke_session(request: Request, session_id: str) -> Response:
     """Close a session, on every replica at once."""
     caller, _ = await signed_in(request, Role.VIEWER)
+    if _ID.fullmatch(session_id) is None:
+        raise UnknownRecordError("there is no session of that id")
     await context(request).sessions.close(caller, session_id)
     return redirect("/dashboard/sessions")
 

@@ -54,16 +54,25 @@ function ownTimes(within) {
 // --- live: the server says what changed, and the parts of the page that show it are replaced ----
 
 let refreshing;
+let soon = false;
 function refreshSoon() {
+  if (soon) return;
+  soon = true;
+  clearTimeout(refreshing);
   // Not all at once: everybody who watches learns of a change in the same moment.
-  refreshing ??= setTimeout(refresh, 50 + Math.random() * 400);
+  refreshing = setTimeout(refresh, 50 + Math.random() * 400);
 }
 
+let failing = false;
 async function refresh() {
   refreshing = undefined;
+  soon = false;
   try {
-    const reply = await fetch(location.pathname + location.search, { credentials: "same-origin", cache: "no-store" });
-    if (!reply.ok || reply.redirected) return;
+    const reply = await fetch(location.pathname + location.search, {
+      credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(10_000),
+    });
+    if (reply.redirected) location.reload(); // the session is over: the server says where to go
+    if (!reply.ok || reply.redirected) throw new Error(reply.statusText);
     ahead = Date.parse(reply.headers.get("date")) - Date.now() || 0;
     const page = new DOMParser().parseFromString(policy.createHTML(await reply.text()), "text/html");
     document.title = page.title;
@@ -72,22 +81,25 @@ async function refresh() {
       if (fresh && !isInUse(part)) replace(part, fresh);
     }
     countDown();
+    failing = false;
+    if (stream?.readyState === EventSource.OPEN) heard();
   } catch {
+    failing = true;
     stale();
+    refreshing ??= setTimeout(refresh, 5_000);
   }
 }
 
 // Nobody likes a form that is emptied while they write in it, or a text that folds up while they read.
 function isInUse(part) {
-  return part.contains(document.activeElement) && document.activeElement.matches("input, select, button");
+  return part.contains(document.activeElement) && document.activeElement.matches("input, select");
 }
 
 function replace(part, fresh) {
-  const open = [...part.querySelectorAll("details")].map((each) => each.open);
+  const name = (each, index) => each.dataset.id || String(index);
+  const open = new Map([...part.querySelectorAll("details")].map((each, index) => [name(each, index), each.open]));
   part.replaceChildren(...[...fresh.childNodes].map((each) => document.adoptNode(each)));
-  if (part.id !== "live-decisions") {
-    part.querySelectorAll("details").forEach((each, index) => { each.open = open[index] ?? each.open; });
-  }
+  part.querySelectorAll("details").forEach((each, index) => { each.open = open.get(name(each, index)) ?? each.open; });
   ownTimes(part);
 }
 
@@ -101,8 +113,10 @@ function showDecision(decision) {
     refreshSoon();
     return;
   }
+  if (list.querySelector(`[data-id="${CSS.escape(decision.decision_id)}"]`)) return;
   const item = document.createElement("li");
   const details = item.appendChild(document.createElement("details"));
+  details.dataset.id = decision.decision_id;
   const summary = details.appendChild(document.createElement("summary"));
   summary.append(text("span", `pill ${decision.outcome}`, decision.outcome), " ",
     text("span", "what", `${decision.service} → ${decision.environment}`), " ",
@@ -118,6 +132,8 @@ function showDecision(decision) {
   details.append(text("code", "", decision.decision_id));
   list.prepend(item);
   while (list.children.length > MOST_DECISIONS) list.lastElementChild.remove();
+  // The rest of its explanation comes with the page, a little later: there may be many of them.
+  refreshing ??= setTimeout(refresh, 3_000 + Math.random() * 3_000);
 }
 
 function text(name, style, content) {
@@ -134,7 +150,7 @@ let heardAt = Date.now();
 
 function heard() {
   heardAt = Date.now();
-  if (live) live.hidden = true;
+  if (live && !failing) live.hidden = true;
 }
 
 function stale() {
@@ -143,16 +159,11 @@ function stale() {
   live.hidden = false;
 }
 
+let stream;
 function listen() {
-  const stream = new EventSource("/events");
-  let first = true;
-  stream.addEventListener("state", () => {
-    heard();
-    // The first one is what the page shows already, unless it comes after a pause.
-    if (!first || Date.now() - loadedAt > 5_000) refreshSoon();
-    first = false;
-  });
-  for (const name of ["freeze", "override", "policies", "missed"]) {
+  stream = new EventSource("/events");
+  // The first state, too: something may have changed since the page was written.
+  for (const name of ["state", "freeze", "override", "policies", "missed"]) {
     stream.addEventListener(name, () => { heard(); refreshSoon(); });
   }
   stream.addEventListener("decision", (event) => { heard(); showDecision(JSON.parse(event.data)); });
@@ -163,8 +174,6 @@ function listen() {
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5_000);
   };
 }
-
-const loadedAt = Date.now();
 
 // --- small comforts --------------------------------------------------------------------------------
 
