@@ -129,6 +129,14 @@ def gate_open(present: Decision, home: Zone, denied: Sequence[Denied], more: int
     )
 
 
+def services_open(present: Decision, home: Zone, denied: Sequence[Denied], more: int) -> Notification:
+    """Services may be deployed again whose environment was not frozen, or still is; see `gate_open`."""
+    services = ", ".join(dict.fromkeys(each.service for each in denied))
+    of_all = gate_open(present, home, denied, more)
+    title = _cut(f"{services} may be deployed to {present.question.environment} again")
+    return of_all._replace(title=title, text=(_cut(explain.message(present, home)), of_all.text[1]))
+
+
 def freeze_started(freeze: Freeze, at: int, home: Zone, key: str) -> Notification:
     """Somebody froze, or will from an instant on."""
     who, title = _name(freeze.started_by), one_line(freeze.title)

@@ -13,6 +13,7 @@ from app.core import notification as told
 from app.core.audit import Link
 from app.core.decision import Decision, Question
 from app.core.engine import Engine
+from app.core.errors import UnknownNameError
 from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR, LATEST, parse_instant
 from app.core.notification import Denied, Notification
@@ -65,10 +66,8 @@ class Environment(NamedTuple):
 
     by_policy: bool
     """Whether the policies freeze it."""
-    since: int | None
-    """Since when anything freezes it; None while it is open."""
     denied: tuple[Denied, ...] = ()
-    """Who was refused since."""
+    """Who was refused, and waits for it to open."""
     more: int = 0
     """And how many claims beside those."""
 
@@ -143,7 +142,7 @@ def find(seen: Look, engine: Engine, home: Zone, now: int) -> Found:
     # Not beyond what was read: who was denied must be known when an environment opens.
     latest = now if seen.caught_up else _latest(seen)
     until = max(latest, before.looked_until)
-    state = _read(before.frozen_since)
+    state = _read(before.environments)
     if not before.looked_until:
         return Found([], _after(before, seen.last, until, _present(state, engine, until)))
     found = [
@@ -247,22 +246,58 @@ def _of_policies(
 
 
 def _openings(state: State, seen: Look, engine: Engine, home: Zone, until: int) -> Iterator[_Told]:
-    """Environments that open again after claims were denied; brings `state` up to `until`."""
+    """What opens again to those who were denied; brings `state` up to `until`.
+
+    Each of them waits for the service that was claimed, whatever it was that vetoed: a freeze of the
+    environment, of a few services, or of a tag.
+    """
+    since = seen.sender.looked_until
     for name, known in list(state.items()):
         if name not in engine.policy_set.environments:
             continue
-        timeline = engine.environment(name)
-        flips = list(_flips(timeline, known.since is not None, seen.sender.looked_until, until))
+        blocked = {each.service: since for each in known.denied}
         denials = deque(sorted((each for each in seen.denials if each.environment == name), key=_when))
-        for at, flip in [*flips, (until, None)]:
-            while denials and (flip is None or denials[0].at < at):
-                known = _denied(known, denials.popleft())  # noqa: PLW2901 - goes along
-            if flip is False and known.denied:
-                opened = told.gate_open(_decided(timeline, name, at), home, known.denied, known.more)
-                yield _Told(at, 2, opened)
-            if flip is not None:
-                known = Environment(known.by_policy, at if flip else None)  # noqa: PLW2901 - as above
+        while True:
+            openings = {service: _opens(engine, service, name, at) for service, at in blocked.items()}
+            at = min((each for each in openings.values() if each <= until), default=None)
+            if denials and (at is None or denials[0].at < at):
+                denial = denials.popleft()
+                if _opens(engine, denial.service, name, denial.at) > denial.at:
+                    known = _denied(known, denial)  # noqa: PLW2901 - goes along
+                    if any(each.service == denial.service for each in known.denied):
+                        blocked.setdefault(denial.service, denial.at)
+                continue
+            if at is None:
+                break
+            free = {service for service, opens in openings.items() if opens == at}
+            named = tuple(each for each in known.denied if each.service in free)
+            yield _Told(at, 2, _gate_open(engine, name, at, home, named, known.more))
+            waiting = tuple(each for each in known.denied if each.service not in free)
+            known = known._replace(denied=waiting, more=0)  # noqa: PLW2901 - goes along
+            blocked = {service: start for service, start in blocked.items() if service not in free}
         state[name] = known
+
+
+def _opens(engine: Engine, service: str, environment: str, at: int) -> int:
+    """When a service may be deployed again, from an instant on; `LATEST` if nobody knows when."""
+    try:
+        scope = engine.scope(service, environment, engine.policy_set.changes[0])
+    except UnknownNameError:
+        # The policies of now refuse it altogether.
+        return LATEST
+    verdict = scope.verdict(at)
+    return (verdict.flips_at or LATEST) if verdict.blocking else at
+
+
+def _gate_open(
+    engine: Engine, environment: str, at: int, home: Zone, denied: tuple[Denied, ...], more: int
+) -> Notification:
+    """Tell it of the environment, if that opens, and of the services alone otherwise."""
+    timeline = engine.environment(environment)
+    if not timeline.verdict(at).blocking and timeline.verdict(at - 1).blocking:
+        return told.gate_open(_decided(timeline, environment, at), home, denied, more)
+    question = Question(denied[0].service, environment, engine.policy_set.changes[0])
+    return told.services_open(engine.decide(question, at), home, denied, more)
 
 
 def _when(denial: Denial) -> int:
@@ -270,9 +305,9 @@ def _when(denial: Denial) -> int:
 
 
 def _denied(known: Environment, denial: Denial) -> Environment:
-    """Note who was refused, as long as the environment is frozen; each of them once."""
+    """Note who was refused; each of them once."""
     denied = Denied(denial.service, told.one_line(denial.who))
-    if known.since is None or denied in known.denied:
+    if denied in known.denied:
         return known
     if len(known.denied) < told.MOST_NAMED:
         return known._replace(denied=(*known.denied, denied))
@@ -300,8 +335,7 @@ def _present(state: State, engine: Engine, at: int) -> State:
     present: State = {}
     for name in engine.policy_set.environments:
         by_policy = bool(alone.environment(name).verdict(at).blocking)
-        frozen = bool(engine.environment(name).verdict(at).blocking)
-        known = state.get(name) or Environment(by_policy, at if frozen else None)
+        known = state.get(name) or Environment(by_policy)
         present[name] = known._replace(by_policy=by_policy)
     return present
 
@@ -309,13 +343,13 @@ def _present(state: State, engine: Engine, at: int) -> State:
 def _after(before: Sender, seq: int, until: int, state: State) -> Sender:
     # As plain lists: JSON knows no names within them, and it is read back by position.
     text = json.dumps({name: list(known) for name, known in state.items()})
-    return before._replace(seq=seq, looked_until=until, frozen_since=text)
+    return before._replace(seq=seq, looked_until=until, environments=text)
 
 
 def _read(text: str) -> State:
     return {
-        name: Environment(by_policy, since, tuple(Denied(*each) for each in denied), more)
-        for name, (by_policy, since, denied, more) in json.loads(text).items()
+        name: Environment(by_policy, tuple(Denied(*each) for each in denied), more)
+        for name, (by_policy, denied, more) in json.loads(text).items()
     }
 
 

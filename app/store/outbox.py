@@ -51,7 +51,7 @@ _GIVEN_UP: Final = _ONE.values(
 _PRUNE: Final = delete(outbox).where(outbox.c.created_at < bindparam("before"))
 
 _SENDER: Final = select(
-    sender.c.holder, sender.c.held_until, sender.c.seq, sender.c.looked_until, sender.c.frozen_since
+    sender.c.holder, sender.c.held_until, sender.c.seq, sender.c.looked_until, sender.c.environments
 ).where(sender.c.id == _ONLY)
 _TAKE: Final = (
     update(sender)
@@ -69,7 +69,7 @@ _MOVE: Final = (
         sender.c.seq == bindparam("from_seq"),
         sender.c.looked_until == bindparam("from_instant"),
     )
-    .values(seq=bindparam("to_seq"), looked_until=bindparam("to_instant"), frozen_since=bindparam("to_state"))
+    .values(seq=bindparam("to_seq"), looked_until=bindparam("to_instant"), environments=bindparam("to_state"))
 )
 _RELEASE: Final = (
     update(sender).where(sender.c.id == _ONLY, sender.c.holder == bindparam("me")).values(held_until=0)
@@ -179,7 +179,7 @@ def move_sender(connection: Connection, holder: str, before: Sender, after: Send
         from_instant=before.looked_until,
         to_seq=after.seq,
         to_instant=after.looked_until,
-        to_state=after.frozen_since,
+        to_state=after.environments,
     )
     return moved > 0
 

@@ -183,5 +183,5 @@ class Sender(NamedTuple):
     """The place in the record up to which everything was told."""
     looked_until: int
     """The instant up to which everything was told that comes by time; 0: nobody ever looked."""
-    frozen_since: str
+    environments: str
     """JSON: since when each environment is frozen."""

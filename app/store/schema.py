@@ -85,5 +85,5 @@ def _create(connection: Connection) -> None:
     connection.execute(insert(schema_version).values(version_num=HEAD))
     connection.execute(insert(head).values(id=1, seq=0, hash=GENESIS, freezes_version=0, keys_version=0))
     connection.execute(
-        insert(sender).values(id=1, holder="", held_until=0, seq=0, looked_until=0, frozen_since="{}")
+        insert(sender).values(id=1, holder="", held_until=0, seq=0, looked_until=0, environments="{}")
     )

@@ -240,8 +240,8 @@ sender: Final = Table(
     Column("held_until", BigInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("looked_until", BigInteger, nullable=False),
-    # JSON: since when each environment is frozen.
-    Column("frozen_since", Text, nullable=False),
+    # JSON: of each environment, whether the policies freeze it, and who was denied and waits.
+    Column("environments", Text, nullable=False),
 )
 
 schema_version: Final = Table(

@@ -142,7 +142,7 @@ async def test_only_the_holder_moves_on_and_only_from_where_it_was(store: Store)
 
     await store.write(lambda transaction: transaction.take_sender("one", NOW, NOW + 15))
     before = store.look(lambda view: view.sender())
-    after = before._replace(seq=5, looked_until=NOW, frozen_since='{"x": 1}')
+    after = before._replace(seq=5, looked_until=NOW, environments='{"x": 1}')
     assert not await store.write(moving("two", before, after))
     assert await store.write(moving("one", before, after))
     assert store.look(lambda view: view.sender()) == after

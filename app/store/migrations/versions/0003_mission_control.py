@@ -25,7 +25,7 @@ def upgrade() -> None:
     connection.execute(sa.insert(sender).values(dict(zip(_SENDER, (1, "", 0, 0, 0, "{}"), strict=True))))
 
 
-_SENDER = ("id", "holder", "held_until", "seq", "looked_until", "frozen_since")
+_SENDER = ("id", "holder", "held_until", "seq", "looked_until", "environments")
 
 
 def _create_outcomes() -> None:
@@ -81,7 +81,7 @@ def _create_outbox() -> None:
         sa.Column("held_until", sa.BigInteger, nullable=False),
         sa.Column("seq", sa.BigInteger, nullable=False),
         sa.Column("looked_until", sa.BigInteger, nullable=False),
-        sa.Column("frozen_since", sa.Text, nullable=False),
+        sa.Column("environments", sa.Text, nullable=False),
     )
 
 
