@@ -32,6 +32,7 @@ class Occasion(StrEnum):
     POLICY_FREEZE_BEGINS = "policy-freeze-begins"
     POLICY_FREEZE_ENDS = "policy-freeze-ends"
     FREEZE_STARTED = "freeze-started"
+    FREEZE_SOON = "freeze-soon"
     FREEZE_BEGINS = "freeze-begins"
     FREEZE_EXTENDED = "freeze-extended"
     FREEZE_LIFTED = "freeze-lifted"
@@ -164,6 +165,17 @@ def freeze_lifted(freeze: Freeze, at: int, key: str, who: str) -> Notification:
     title = one_line(freeze.title)
     text = (f"{_name(who)} lifted the freeze of {_where(freeze)}: {_end(title)}",)
     return _of_freeze(Occasion.FREEZE_LIFTED, freeze, at, f"Freeze lifted: {title}", text, key)
+
+
+def freeze_soon(freeze: Freeze, home: Zone, now: int) -> Notification:
+    """A freeze that was scheduled is about to begin."""
+    start, title = freeze.starts_at, one_line(freeze.title)
+    when = explain.local_time(start, home, now)
+    said = f"{_where(freeze)} will be frozen from {when} on: {_end(title)}"
+    text = (said[0].upper() + said[1:], _end(one_line(freeze.reason)))
+    key = f"{Occasion.FREEZE_SOON}:{freeze.id}:{start}"
+    within = explain.waiting_time(start - now)
+    return _of_freeze(Occasion.FREEZE_SOON, freeze, now, f"Deploys freeze in {within}: {title}", text, key)
 
 
 def freeze_begins(freeze: Freeze, home: Zone) -> Notification:

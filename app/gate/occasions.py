@@ -147,7 +147,7 @@ def find(seen: Look, engine: Engine, home: Zone, now: int) -> Found:
         return Found([], _after(before, seen.last, until, _present(state, engine, until)))
     found = [
         *_recorded(seen, home),
-        *_of_freezes(seen, engine.freezes, home, until),
+        *_of_freezes(seen, engine.freezes, home, until, now),
         *_of_policies(state, engine, home, before.looked_until, until, now),
         *_openings(state, seen, engine, home, until),
     ]
@@ -206,8 +206,8 @@ def _of_freeze(link: Link, data: dict[str, Any], freeze: Freeze, home: Zone) -> 
     return told.freeze_extended(then, at, home, key, link.actor)
 
 
-def _of_freezes(seen: Look, lasting: Iterable[Freeze], home: Zone, until: int) -> Iterator[_Told]:
-    """Freezes that begin as they were scheduled, and that end by themselves."""
+def _of_freezes(seen: Look, lasting: Iterable[Freeze], home: Zone, until: int, now: int) -> Iterator[_Told]:
+    """Freezes that are about to begin and begin as they were scheduled, and that end by themselves."""
     since = seen.sender.looked_until
     known = {freeze.id: freeze for freeze in lasting} | seen.freezes
     for freeze in known.values():
@@ -215,6 +215,10 @@ def _of_freezes(seen: Look, lasting: Iterable[Freeze], home: Zone, until: int) -
         earliest = 0 if freeze.id in seen.freezes else since
         lifted = LATEST if freeze.lifted_at is None else freeze.lifted_at
         start, end = freeze.starts_at, freeze.ends_at
+        announced = start - NOTICE
+        # What was scheduled within the last hour was told then; what has begun needs no announcement.
+        if freeze.created_at < announced and now < start < lifted and earliest < announced <= until:
+            yield _Told(announced, 1, told.freeze_soon(freeze, home, now))
         if freeze.created_at < start < lifted and earliest < start <= until:
             yield _Told(start, 1, told.freeze_begins(freeze, home))
         if end is not None and end <= lifted and earliest < end <= until:

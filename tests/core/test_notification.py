@@ -207,6 +207,7 @@ def test_keys_fit_into_the_outbox_and_differ() -> None:
         told.policy_freeze_soon(longest, frozen, HOME, AT - HOUR).key,
         told.gate_open(frozen, HOME, (), 0).key,
         told.policy_freeze_ends(frozen, HOME).key,
+        told.freeze_soon(freeze(), HOME, AT - 60).key,
         told.freeze_begins(freeze(), HOME).key,
         told.freeze_ended(freeze(), AT).key,
     ]
@@ -215,4 +216,4 @@ def test_keys_fit_into_the_outbox_and_differ() -> None:
 
 
 def test_every_event_has_a_word_of_its_own() -> None:
-    assert len({each.value for each in Occasion}) == 14
+    assert len({each.value for each in Occasion}) == 15

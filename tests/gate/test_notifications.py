@@ -226,6 +226,51 @@ async def test_an_opening_names_who_was_denied_meanwhile(gate: Gate, one: Notifi
     assert await told(one) == []
 
 
+async def test_an_opening_of_a_service_is_told_to_those_who_wait_for_it(
+    gate: Gate, one: Notifications
+) -> None:
+    made = await gate.freezes.start(OPS, freeze({"services": ["api"]}), gate.in_force)
+    assert not (await gate.claims.claim(claim(), gate.in_force)).allowed
+    assert (await gate.claims.claim(claim("web"), gate.in_force)).allowed
+    gate.clock.at += 60
+    assert events(await told(one)) == ["freeze-started"]
+    await gate.freezes.lift(OPS, made.id)
+    got = await told(one)
+    assert events(got) == ["freeze-lifted", "gate-open"]
+    assert got[1].title == "api may be deployed to production again"
+    assert got[1].text[0].startswith("api may be deployed to production.")
+    assert got[1].text[1] == "Denied meanwhile: api (carol)."
+
+
+async def test_who_is_still_stopped_when_the_environment_opens_is_told_later(
+    gate: Gate, one: Notifications
+) -> None:
+    every = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    some = await gate.freezes.start(OPS, freeze({"services": ["api"]}), gate.in_force)
+    for service in ("api", "web"):
+        assert not (await gate.claims.claim(claim(service), gate.in_force)).allowed
+    gate.clock.at += 60
+    await gate.freezes.lift(OPS, every.id)
+    (*_, opened) = await told(one)
+    assert opened.title == "production is open again"
+    assert opened.text[1] == "Denied meanwhile: web (carol)."
+    gate.clock.at += 60
+    await gate.freezes.lift(OPS, some.id)
+    (*_, opened) = await told(one)
+    assert opened.title == "api may be deployed to production again"
+
+
+async def test_a_scheduled_freeze_is_announced_an_hour_ahead(gate: Gate, one: Notifications) -> None:
+    start = gate.clock.at + 3 * HOUR
+    await gate.freezes.start(OPS, freeze(starts_at=start, ends_at=start + 60), gate.in_force)
+    assert events(await told(one)) == ["freeze-started"]
+    gate.clock.at = start - HOUR
+    (soon,) = [each for each in await told(one) if each.event == "freeze-soon"]
+    assert soon.title == "Deploys freeze in 1 h: Incident 42"
+    gate.clock.at = start
+    assert "freeze-soon" not in events(await told(one))
+
+
 async def test_an_opening_that_nobody_waited_for_is_not_told(gate: Gate, one: Notifications) -> None:
     made = await gate.freezes.start(OPS, freeze(), gate.in_force)
     gate.clock.at += 60

@@ -97,7 +97,9 @@ async def lived(
         got += await told(sender)
     await gate.store.close()
     names = {each: f"F{number}" for number, each in enumerate(made)}
-    return [_essence(each, names) for each in got if each.event != Occasion.POLICY_FREEZE_SOON]
+    # Announcements say how long it still is, and what has begun needs none.
+    soon = (Occasion.POLICY_FREEZE_SOON, Occasion.FREEZE_SOON)
+    return [_essence(each, names) for each in got if each.event not in soon]
 
 
 def _essence(told: Notification, names: dict[str, str]) -> tuple[Any, ...]:
