@@ -6,6 +6,7 @@ go: an engine with others shares all that was compiled of the policies.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from threading import Lock
 from typing import Final
 from weakref import WeakValueDictionary
@@ -45,6 +46,7 @@ class Engine:
         self._lasting = [FreezeTimeline(freeze, home) for freeze in freezes]
         self._shared: WeakValueDictionary[tuple[RuleTimeline, ...], ScopeTimeline] = WeakValueDictionary()
         self._scopes: dict[tuple[str, str, str], ScopeTimeline] = {}
+        self._environments: dict[str, ScopeTimeline] = {}
         self._remembering = Lock()
 
     def decide(self, question: Question, at: int) -> Decision:
@@ -84,8 +86,28 @@ class Engine:
         Raises:
             UnknownNameError: the policies list no such environment.
         """
-        self._check_name("environment", environment, self.policy_set.environments)
-        return self._match("", frozenset(), environment, self.policy_set.changes[0], None)
+        scope = self._environments.get(environment)
+        if scope is None:
+            self._check_name("environment", environment, self.policy_set.environments)
+            scope = self._match("", frozenset(), environment, self.policy_set.changes[0], None)
+            # Looked at every second; what nobody holds would be compiled anew each time.
+            self._environments[environment] = scope
+        return scope
+
+    def decide_environment(self, environment: str, at: int) -> Decision:
+        """Answer for a service that nothing singles out.
+
+        Raises:
+            UnknownNameError: the policies list no such environment.
+            OutOfRangeError: the instant lies outside the years 2000 to 2100.
+        """
+        question = Question("", environment, self.policy_set.changes[0])
+        return self.environment(environment).decide(question, in_range(at))
+
+    @cached_property
+    def without_freezes(self) -> "Engine":
+        """An engine of the policies alone."""
+        return self.with_freezes(())
 
     def freezes_for(self, question: Question, at: int) -> list[Freeze]:
         """The freezes that a question may run into at an instant or later."""

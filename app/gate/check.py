@@ -131,20 +131,14 @@ def policy(in_force: InForce, policy_id: str, at: int) -> dict[str, Any]:
 def environments(in_force: InForce, at: int) -> list[dict[str, Any]]:
     """The state of every environment itself, without services that differ: cheap enough for every second."""
     return [
-        {"environment": name, **_state(_decision(in_force, name, at))}
+        {"environment": name, **_state(in_force.engine.decide_environment(name, at))}
         for name in in_force.policy_set.environments
     ]
 
 
-def _decision(in_force: InForce, environment: str, at: int) -> Decision:
-    """For a service that nothing singles out."""
-    question = Question("", environment, in_force.policy_set.changes[0])
-    return in_force.engine.environment(environment).decide(question, at)
-
-
 def _environment(in_force: InForce, name: str, at: int) -> dict[str, Any]:
     question = Question("", name, in_force.policy_set.changes[0])
-    decision = _decision(in_force, name, at)
+    decision = in_force.engine.decide_environment(name, at)
     general = _state(decision)
     services = []
     for service in in_force.policy_set.services or ():

@@ -12,7 +12,7 @@ from app.core.badge import Badge, badge
 from app.core.decision import Question, Rule, Stretch
 from app.core.errors import UnknownNameError
 from app.core.freeze import Freeze
-from app.core.instant import DAY, EARLIEST, LATEST, in_range
+from app.core.instant import DAY, EARLIEST, LATEST
 from app.core.scope import ScopeTimeline
 from app.gate.check import Span
 from app.gate.errors import InvalidFieldError, StoreUnavailableError
@@ -63,10 +63,10 @@ def badge_of(in_force: InForce, wanted: Wanted, degraded_since: int | None, now:
     Raises:
         UnknownNameError: the policies list no such environment or service.
     """
-    question = Question(wanted.service or "", wanted.environment, in_force.policy_set.changes[0])
     if wanted.service is None:
-        decision = in_force.engine.environment(wanted.environment).decide(question, in_range(now))
+        decision = in_force.engine.decide_environment(wanted.environment, now)
     else:
+        question = Question(wanted.service, wanted.environment, in_force.policy_set.changes[0])
         decision = in_force.engine.decide(question, now)
     # While the store is away a freeze may be missed, and claims are refused: no word of open then.
     return badge(decision, doubtful=degraded_since is not None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core import notification as told
 from app.core.audit import Link
-from app.core.decision import Decision, Question
+from app.core.decision import Question
 from app.core.engine import Engine
 from app.core.errors import UnknownNameError
 from app.core.freeze import Freeze
@@ -229,23 +229,23 @@ def _of_policies(
     state: State, engine: Engine, home: Zone, since: int, until: int, now: int
 ) -> Iterator[_Told]:
     """Stretches in which the policies alone freeze an environment: announced, begun, over."""
-    alone = engine.with_freezes(())
+    alone = engine.without_freezes
     for name, known in state.items():
         if name not in engine.policy_set.environments:
             continue
-        policies, everything = alone.environment(name), engine.environment(name)
+        policies = alone.environment(name)
         for at, frozen in _flips(policies, known.by_policy, since, until):
             if frozen:
-                begun = told.policy_freeze_begins(_decided(policies, name, at), home)
+                begun = told.policy_freeze_begins(alone.decide_environment(name, at), home)
                 yield _Told(at, 1, begun)
             else:
-                yield _Told(at, 1, told.policy_freeze_ends(_decided(everything, name, at), home))
+                yield _Told(at, 1, told.policy_freeze_ends(engine.decide_environment(name, at), home))
         ahead = since + NOTICE
         holds = bool(policies.verdict(ahead).blocking)
         for at, frozen in _flips(policies, holds, ahead, until + NOTICE):
             # What has begun already needs no announcement.
             if frozen and at > now:
-                soon = told.policy_freeze_soon(name, _decided(policies, name, at), home, now)
+                soon = told.policy_freeze_soon(name, alone.decide_environment(name, at), home, now)
                 yield _Told(at - NOTICE, 1, soon)
 
 
@@ -299,7 +299,7 @@ def _gate_open(
     """Tell it of the environment, if that opens, and of the services alone otherwise."""
     timeline = engine.environment(environment)
     if not timeline.verdict(at).blocking and timeline.verdict(at - 1).blocking:
-        return told.gate_open(_decided(timeline, environment, at), home, denied, more)
+        return told.gate_open(engine.decide_environment(environment, at), home, denied, more)
     question = Question(denied[0].service, environment, engine.policy_set.changes[0])
     return told.services_open(engine.decide(question, at), home, denied, more)
 
@@ -329,13 +329,9 @@ def _flips(timeline: ScopeTimeline, frozen: bool, start: int, end: int) -> Itera
         cursor = verdict.flips_at or LATEST
 
 
-def _decided(timeline: ScopeTimeline, environment: str, at: int) -> Decision:
-    return timeline.decide(Question("", environment), at)
-
-
 def _present(state: State, engine: Engine, at: int) -> State:
     """What holds at an instant; who was denied is kept, and when it froze."""
-    alone = engine.with_freezes(())
+    alone = engine.without_freezes
     present: State = {}
     for name in engine.policy_set.environments:
         by_policy = bool(alone.environment(name).verdict(at).blocking)

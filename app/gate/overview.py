@@ -1,9 +1,7 @@
 """Everything that the dashboard shows, of one moment."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.core.decision import Question
 from app.core.instant import DAY, LATEST
 from app.core.scope import Verdict
 from app.core.wallclock import Zone, weekday
@@ -12,7 +10,7 @@ from app.gate.errors import StoreUnavailableError
 from app.gate.freezes import described as freeze_described
 from app.gate.in_force import InForce, LoadFailure
 from app.gate.overrides import described as override_described
-from app.gate.record import decisions
+from app.gate.record import Look, decisions
 from app.store.records import DecisionFilter
 
 if TYPE_CHECKING:
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
 WEEKS: Final = 4
 MOST_DECISIONS: Final = 25
 MOST_OVERRIDES: Final = 50
-
-Found = TypeVar("Found")
-Look = Callable[[Callable[["View"], Any]], Any]
 
 
 class Moment(NamedTuple):
@@ -68,6 +63,8 @@ def overview(look: Look, moment: Moment, wanted: DecisionFilter) -> Overview:
         latest = decisions(view, wanted, None, MOST_DECISIONS).items
         return [override_described(each, now) for each in usable], latest
 
+    overrides: list[dict[str, Any]] | None
+    latest: list[dict[str, Any]] | None
     try:
         overrides, latest = look(stored)
     except StoreUnavailableError:
@@ -86,10 +83,9 @@ def overview(look: Look, moment: Moment, wanted: DecisionFilter) -> Overview:
 
 def _then(in_force: InForce, environment: str, now: int) -> int | None:
     """When the change after the next one comes."""
-    question = Question("", environment, in_force.policy_set.changes[0])
-    scope = in_force.engine.environment(environment)
-    flips_at = scope.decide(question, now).flips_at
-    return None if flips_at is None else scope.decide(question, flips_at).flips_at
+    decide = in_force.engine.decide_environment
+    flips_at = decide(environment, now).flips_at
+    return None if flips_at is None else decide(environment, flips_at).flips_at
 
 
 def _weeks(in_force: InForce, environment: str, now: int) -> Weeks:

@@ -1,19 +1,14 @@
 """The state of the policies and of the environments, read at the moment of the scrape."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from app.clock import Clock
-from app.core.decision import Question
 from app.core.engine import Engine
 from app.core.policy import Effect
-from app.core.scope import ScopeTimeline
 from app.gate.in_force import Policies
-
-_NOBODY: Final = Question("")
 
 
 class PolicyState(Collector):
@@ -70,7 +65,6 @@ class EnvironmentState(Collector):
         """Look at `policies`, by the time of `clock`."""
         self._policies = policies
         self._clock = clock
-        self._scopes: tuple[Engine | None, dict[str, ScopeTimeline]] = (None, {})
 
     def collect(self) -> Iterable[Metric]:
         """What holds now, and for how long."""
@@ -83,18 +77,11 @@ class EnvironmentState(Collector):
             "Seconds until it opens or freezes; missing where that is more than two years away",
             labels=["environment"],
         )
-        for name, scope in self._of(self._policies.in_force.engine).items():
-            decision = scope.decide(_NOBODY._replace(environment=name), now)
+        engine = self._policies.in_force.engine
+        for name in engine.policy_set.environments:
+            decision = engine.decide_environment(name, now)
             opened.add_metric([name], float(decision.allowed))
             if decision.flips_at is not None:
                 change.add_metric([name], decision.flips_at - now)
         yield opened
         yield change
-
-    def _of(self, engine: Engine) -> dict[str, ScopeTimeline]:
-        """The timelines of the environments; held, for what nobody holds is compiled anew each time."""
-        known, scopes = self._scopes
-        if known is not engine:
-            scopes = {name: engine.environment(name) for name in engine.policy_set.environments}
-            self._scopes = engine, scopes
-        return scopes
