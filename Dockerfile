@@ -3,7 +3,7 @@ FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements/run.txt /tmp/run.txt
 RUN ["python", "-m", "venv", "/opt/freezegate"]
-RUN ["/opt/freezegate/bin/python", "-m", "pip", "install", "--require-hashes", "-r", "/tmp/run.txt"]
+RUN ["/opt/freezegate/bin/python", "-m", "pip", "install", "--require-hashes", "--no-deps", "-r", "/tmp/run.txt"]
 RUN ["/opt/freezegate/bin/python", "-m", "pip", "uninstall", "--yes", "pip"]
 
 FROM python:3.13-slim

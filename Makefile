@@ -2,7 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# The locks are complete, so nothing is left to resolve: pip's resolver has taken a newer release for a package
+# that another wants with an extra, and then refused it for want of a hash. `pip check` tells if one is missing.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
 .PHONY: run test lint types layers unit test-long bench schema format lock clean
 
@@ -23,6 +25,7 @@ test: .venv/dev lint types layers unit
 
 .venv/dev: requirements/dev.txt .venv/run
 	$(PIP) -r requirements/dev.txt
+	@$(BIN)/python -m pip check --disable-pip-version-check
 	@touch $@
 
 lint: .venv/dev
