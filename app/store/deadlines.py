@@ -26,13 +26,26 @@ class Deadlines:
 
     @contextlib.contextmanager
     def on(self, descriptor: int, seconds: float) -> Iterator[None]:
-        """Shut down the socket of a descriptor if this block takes longer."""
+        """Shut down the socket of a descriptor if this block takes longer.
+
+        Raises:
+            TimeoutError: the block failed, and its socket had been shut down; the driver takes that for
+                the server's doing.
+        """
         number = self._watch(descriptor, seconds)
         try:
             yield
+        except Exception as error:
+            if not self._let_be(number):
+                raise TimeoutError(f"it took longer than {seconds:g} seconds") from error
+            raise
         finally:
-            with self._changed:
-                self._watched.pop(number, None)
+            self._let_be(number)
+
+    def _let_be(self, number: int) -> bool:
+        """Watch no longer; whether it was watched until now."""
+        with self._changed:
+            return self._watched.pop(number, None) is not None
 
     def _watch(self, descriptor: int, seconds: float) -> int:
         due = time.monotonic() + seconds

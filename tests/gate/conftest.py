@@ -17,6 +17,7 @@ from app.identity.caller import Caller, Role
 from app.policies.source import Source
 from app.store.store import Store
 from tests.api.fakes import FakeClock
+from tests.store.records import PATIENT
 
 FRIDAY = """version: 1
 timezone: Europe/Amsterdam
@@ -70,7 +71,7 @@ class Gate(NamedTuple):
 
 def gate_on(url: str, file: Path, clock: FakeClock) -> Gate:
     """A replica on a database."""
-    store = Store.open(url)
+    store = Store.open(url, deadline=PATIENT)
     policies = Policies()
     in_force = policies.load(Source(file), clock.now())
     replica = Replica(store, policies, clock)

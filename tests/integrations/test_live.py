@@ -19,6 +19,7 @@ from tests.api.fakes import FakeClock
 from tests.gate.conftest import BEFORE, OPS
 from tests.integrations.receiver import LocalReceiver
 from tests.live.gate import ROOT, clean_environment
+from tests.store.records import PATIENT
 
 KEY = "fzk_"
 
@@ -59,7 +60,7 @@ def cli(*arguments: str, **environment: str) -> str:
 
 def wait_for_the_first_look(database: str) -> None:
     """What happens before it is told to nobody."""
-    store = Store.open(database)
+    store = Store.open(database, deadline=PATIENT)
     for _ in range(3_000):
         if store.look(lambda view: view.sender()).looked_until:
             break

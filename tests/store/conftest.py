@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.store.store import Store
-from tests.store.records import POLICIES
+from tests.store.records import PATIENT, POLICIES
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def url(request: pytest.FixtureRequest, file: Path) -> str:
 @pytest.fixture
 async def store(url: str) -> AsyncIterator[Store]:
     """A store that keeps the policies its decisions were made by."""
-    opened = Store.open(url)
+    opened = Store.open(url, deadline=PATIENT)
     opened.transact(lambda transaction: transaction.keep_policies(POLICIES))
     yield opened
     await opened.close()

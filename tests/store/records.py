@@ -16,6 +16,8 @@ POLICIES = PolicyRevision(
     "sha256:x", 1_795_000_000, '{"policies":{"policies.yaml":"version: 1\\n"},"calendars":{}}'
 )
 EVERYTHING = DecisionFilter()
+PATIENT = 60.0
+"""Seconds for a store of a test that is not about deadlines: a busy machine fails none of them."""
 
 
 def row(number: int, key: str | None = None) -> DecisionRow:

@@ -13,6 +13,7 @@ from app.store.transaction import Transaction
 from tests.store.records import (
     EVERYTHING,
     NOW,
+    PATIENT,
     POLICIES,
     assert_whole,
     count,
@@ -267,7 +268,7 @@ async def test_the_latest_event_of_a_kind_is_found(store: Store) -> None:
 
 
 async def test_a_store_that_is_closed_takes_nothing_more(url: str) -> None:
-    store = Store.open(url)
+    store = Store.open(url, deadline=PATIENT)
     store.transact(lambda transaction: transaction.keep_policies(POLICIES))
     await store.write(recording(1))
     assert await store.ping()

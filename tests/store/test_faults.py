@@ -19,7 +19,7 @@ from sqlalchemy import event as listening
 from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
 from app.store.store import Store
-from tests.store.records import POLICIES, assert_whole, count, event, ids, recording, row
+from tests.store.records import PATIENT, POLICIES, assert_whole, count, event, ids, recording, row
 
 pytestmark = pytest.mark.anyio
 
@@ -387,7 +387,7 @@ async def test_whatever_fails_in_a_claim_there_is_no_answer_without_its_record(
     kind: str, request: pytest.FixtureRequest, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{file}" if kind == "sqlite" else str(request.getfixturevalue("postgresql_url"))
-    store = Store.open(url)
+    store = Store.open(url, deadline=PATIENT)
     store.transact(lambda transaction: transaction.keep_policies(POLICIES))
     failing = FailingAt(monkeypatch)
     refusals = 0

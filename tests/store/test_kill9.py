@@ -21,7 +21,7 @@ from app.identity.credentials import digest
 from app.policies.load import load
 from app.policies.source import Snapshot
 from app.store.store import Store
-from tests.store.records import assert_whole
+from tests.store.records import PATIENT, assert_whole
 
 BURSTS = 30
 AT_ONCE = 16
@@ -41,7 +41,7 @@ async def _use(url: str, acknowledged: "Connection[bytes, bytes]") -> None:
     """Grant, spend, freeze and claim as much as it goes; tell what was acknowledged."""
     snapshot = Snapshot.of(FROZEN)
     in_force = InForce(load(snapshot).engine, snapshot, 1, ())
-    store, clock, ops = Store.open(url), SystemClock(), Caller("alice", Role.OPS)
+    store, clock, ops = Store.open(url, deadline=PATIENT), SystemClock(), Caller("alice", Role.OPS)
     replica = Replica(store, Policies(), clock)
     claims = Claims(store, clock, replica)
     overrides, freezes = Overrides(store, clock, replica), Freezes(store, clock, replica)
@@ -96,7 +96,7 @@ def test_nothing_acknowledged_is_missing_after_kill_9(url: str) -> None:
 
 
 def _compare(url: str, acknowledged: list[str]) -> None:
-    store = Store.open(url)
+    store = Store.open(url, deadline=PATIENT)
     kept = {each.id: each for each in store.look(lambda view: view.newest_overrides(None, None, 100_000))}
     freezes = {each.id for each in store.look(lambda view: view.newest_freezes(None, 100_000))}
     told: dict[str, Counter[str]] = {}

@@ -8,7 +8,7 @@ from app.core.audit import Event
 from app.store.records import Letter, Sender
 from app.store.store import Store
 from app.store.transaction import Transaction
-from tests.store.records import NOW, assert_whole, row
+from tests.store.records import NOW, PATIENT, assert_whole, row
 
 pytestmark = pytest.mark.anyio
 
@@ -65,7 +65,7 @@ async def test_the_same_thing_is_put_once_for_each_receiver(store: Store) -> Non
 
 
 async def test_many_that_put_the_same_at_once_put_it_once(store: Store, url: str) -> None:
-    other = Store.open(url)
+    other = Store.open(url, deadline=PATIENT)
     writes = [each.write(putting("k", "ops", "bot")) for each in (store, other) for _ in range(10)]
     assert sum(await asyncio.gather(*writes)) == 2
     await other.close()
@@ -126,7 +126,7 @@ async def test_one_holds_the_lease_until_it_runs_out(store: Store) -> None:
 
 
 async def test_of_many_that_take_the_lease_at_once_one_gets_it(store: Store, url: str) -> None:
-    other = Store.open(url)
+    other = Store.open(url, deadline=PATIENT)
 
     def taking(holder: str) -> Callable[[Transaction], bool]:
         return lambda transaction: transaction.take_sender(holder, NOW, NOW + 15)

@@ -19,7 +19,7 @@ from app.policies.source import Snapshot
 from app.store.store import Store
 from app.store.tables import overrides
 from app.store.transaction import Transaction
-from tests.store.records import assert_whole
+from tests.store.records import PATIENT, assert_whole
 from tests.store.test_kill9 import FROZEN
 
 PROCESSES = 8
@@ -44,7 +44,7 @@ async def _spend_all(url: str, process: int, *, naive: bool) -> list[int]:
     """Try every token once or twice, in an order of one's own; the numbers of those that let through."""
     snapshot = Snapshot.of(FROZEN)
     in_force = InForce(load(snapshot).engine, snapshot, 1, ())
-    replicas = [Store.open(url, deadline=60) for _ in range(REPLICAS)]
+    replicas = [Store.open(url, deadline=PATIENT) for _ in range(REPLICAS)]
     clock = SystemClock()
     allowed: list[int] = []
 
@@ -83,7 +83,7 @@ async def _naive_attempt(store: Store, token_digest: str) -> bool:
 
 
 def grant(url: str, numbers: Iterable[int]) -> None:
-    store = Store.open(url)
+    store = Store.open(url, deadline=PATIENT)
     now = SystemClock().now()
 
     def work(transaction: Transaction) -> None:
@@ -121,7 +121,7 @@ def test_every_token_is_spent_exactly_so_often(url: str) -> None:
     assert PROCESSES * REPLICAS == TRIES
     spent = race(url, naive=False)
     assert spent == Counter({number: uses(number) for number in range(TOKENS)})
-    store = Store.open(url)
+    store = Store.open(url, deadline=PATIENT)
     assert store.look(lambda view: view.count_decisions()) == TOKENS * TRIES
     assert store.look(lambda view: view.newest_overrides(SystemClock().now(), None, 10)) == []
     assert_whole(store)
