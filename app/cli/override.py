@@ -43,7 +43,7 @@ def command() -> None:
 @duration_option("--ttl", text="How long the token lives.")
 @instant_option("--expires-at", text="When the token expires.")
 @click.option("--uses", "max_uses", type=int, default=1, show_default=True, help="How many deploys.")
-@click.option("--ticket", metavar="URL", help="Where the reason is discussed.")
+@click.option("--ticket", metavar="TEXT", help="Where the reason is discussed: an id or a link.")
 @server
 @as_json
 def grant(*, server: str | None, as_json: bool, **wanted: Any) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from app.core.policy import GLOB_PATTERN, ID_PATTERN, LINK_PATTERN, NAME_PATTERN, Name
+from app.core.policy import FORMS, Name
 from app.core.windows import WindowEntry
 from app.policies.document import Document
 from app.policies.problem import MOST_GUESSES, Path, Problem, did_you_mean, nearest, quoted
@@ -19,13 +19,6 @@ NOTHING: Final = "nothing stands behind this key"
 
 _FEW: Final = 12
 _LONGEST_SENTENCE: Final = 300
-
-_FORMS: Final = {
-    f"^{NAME_PATTERN}$": "a name is 1 to 128 of a-z, 0-9 and . _ / -, and begins with a letter or digit",
-    f"^{GLOB_PATTERN}$": "a name is 1 to 128 of a-z, 0-9 and . _ / -, with * for any run of them",
-    f"^{ID_PATTERN}$": "an id is 1 to 64 of a-z, 0-9 and -, and begins with a letter or digit",
-    f"^{LINK_PATTERN}$": "a link begins with https:// or http:// and holds no spaces",
-}
 
 _KINDS: Final[dict[type, str]] = {
     bool: "true or false",
@@ -190,7 +183,7 @@ def _one_of(error: _Error) -> str:
 
 def _wrong_form(error: _Error) -> str:
     text = str(error.path[-1]) if error.of_key else str(error.value)
-    form = _FORMS.get(str(error.context.get("pattern")), "this is not of the form that is expected here")
+    form = FORMS.get(str(error.context.get("pattern")), "this is not of the form that is expected here")
     return f"{quoted(text)} can't be used: {form}{_guess(error, text)}"
 
 

@@ -27,7 +27,7 @@ class GrantBody(Strict):
     ttl: PeriodField | None = Field(None, description="how long it lives; this or `expires_at`")
     expires_at: InstantField | None = Field(None, description="when it expires; this or `ttl`")
     max_uses: int = Field(1, ge=1, le=1000, strict=True, description="how many deploys it lets through")
-    ticket: LinkField | None = Field(None, description="where the reason is discussed")
+    ticket: Sentence | None = Field(None, description="where the reason is discussed: an id or a link")
 
     def request(self, now: int) -> GrantRequest:
         """As the gate takes it."""

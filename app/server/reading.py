@@ -23,7 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY, parse_instant
 from app.core.notation import parse_duration, parse_positive_duration
-from app.core.policy import LINK_PATTERN, NAME_PATTERN
+from app.core.policy import FORMS, LINK_PATTERN, NAME_PATTERN
 from app.server.problems import InvalidFieldsError, RefusedError
 
 MAX_BODY: Final = 64 * 1024
@@ -34,7 +34,14 @@ Model = TypeVar("Model", bound=BaseModel)
 _MOST_A_PAGE: Final = 500
 _LONGEST_PLACE: Final = 18
 _NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f]*$"
-_NAME_SENTENCE: Final = "a name is 1 to 128 of a-z, 0-9 and . _ / -, and begins with a letter or digit"
+_CURSOR: Final = r"^[0-9a-z_]{1,40}$"
+_NO_CURSOR: Final = "is `next` of the page before, as it came"
+_SENTENCES: Final = {
+    **FORMS,
+    _NO_CONTROLS: "is one line of text, without control characters",
+    _CURSOR: _NO_CURSOR,
+}
+"""What each pattern asks for."""
 
 
 class Strict(BaseModel):
@@ -110,7 +117,7 @@ PeriodField = Annotated[
 class PageQuery(Strict):
     """Which page of a list."""
 
-    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9a-z_]{1,40}$")] | None = Field(
+    cursor: Annotated[str, StringConstraints(pattern=_CURSOR)] | None = Field(
         None, description="`next` of the page before"
     )
     limit: LimitField = Field(50, description="how many, 500 at most")
@@ -125,7 +132,7 @@ def place(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     if not cursor.isdecimal() or len(cursor) > _LONGEST_PLACE:
-        raise InvalidFieldsError([{"field": "cursor", "message": "is `next` of the page before, as it came"}])
+        raise InvalidFieldsError([{"field": "cursor", "message": _NO_CURSOR}])
     return int(cursor)
 
 
@@ -205,9 +212,10 @@ def _sentence(item: Any, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         known = ", ".join(field.alias or key for key, field in model.model_fields.items())
         return f"there is no such field here; known: {known}"
-    sentences = {"missing": "is required", "string_pattern_mismatch": _NAME_SENTENCE}
-    message: str = sentences.get(kind) or item["msg"].removeprefix("Value error, ")
-    return message
+    if kind == "missing":
+        return "is required"
+    message: str = item["msg"].removeprefix("Value error, ")
+    return _SENTENCES.get(item.get("ctx", {}).get("pattern"), message)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def test_what_is_read_from_memory_follows_a_freeze_within_the_same_second(
         ("/overrides", {**GRANT, "max_uses": 6}, "max_uses"),
         ("/overrides", {**GRANT, "max_uses": "1"}, "max_uses"),
         ("/overrides", {**GRANT, "max_uses": True}, "max_uses"),
-        ("/overrides", {**GRANT, "ticket": "javascript:alert(1)"}, "ticket"),
+        ("/overrides", {**GRANT, "ticket": "PAY-311\nPAY-312"}, "ticket"),
+        ("/freezes", {**FREEZE, "link": "javascript:alert(1)"}, "link"),
         ("/overrides", {**GRANT, "token": "fzo_mine"}, "unknown"),
         ("/freezes", {**FREEZE, "title": "a\nb"}, "title"),
         ("/freezes", {**FREEZE, "until": "2026-11-27T14:00:00Z"}, "until"),
@@ -120,6 +121,30 @@ def test_what_makes_no_sense_is_refused_and_named(
     assert field in {each["field"] for each in reply.json()["errors"]}
     listed = gate.get(path, params={"state": "all"}, headers=bearer(keys["ops"])).json()
     assert listed[path.removeprefix("/")] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "sentence"),
+    [
+        ("/overrides", {**GRANT, "environments": ["Production"]}, "a name is 1 to 128 of a-z"),
+        ("/overrides", {**GRANT, "services": ["API"]}, "with * for any run of them"),
+        ("/overrides", {**GRANT, "ticket": "a\nb"}, "is one line of text"),
+        ("/freezes", {**FREEZE, "link": "wiki/incident-42"}, "a link begins with https://"),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_words_of_the_field(
+    gate: TestClient, keys: dict[str, str], path: str, body: dict[str, Any], sentence: str
+) -> None:
+    [error] = gate.post(path, json=body, headers=bearer(keys["admin"])).json()["errors"]
+    assert sentence in error["message"]
+
+
+@pytest.mark.parametrize("ticket", ["PAY-311", "https://tickets.example/PAY-311", "INC 42 (see the channel)"])
+def test_a_ticket_is_whatever_the_tracker_calls_it(
+    gate: TestClient, keys: dict[str, str], ticket: str
+) -> None:
+    granted = gate.post("/overrides", json={**GRANT, "ticket": ticket}, headers=bearer(keys["ops"]))
+    assert granted.json()["ticket"] == ticket
 
 
 def test_patterns_are_for_admins(gate: TestClient, keys: dict[str, str]) -> None:
