@@ -3,7 +3,9 @@
 They are plain text for people: short, with the local time of the zone that the policy is read in.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from app.core.decision import Decision, Outcome, Stretch
 from app.core.instant import DAY, HOUR, MINUTE
@@ -90,6 +92,26 @@ def policy_in_words(policy: Policy, home: Zone) -> str:
     exceptions = ", nor ".join(entry.window.words() for entry in policy.except_when)
     zone = "the service's own" if policy.timezone == SERVICE_ZONE else policy.timezone or home.name
     return f"{lead}{windows}{f', but not {exceptions}' if exceptions else ''}, {zone} time."
+
+
+def scope_in_words(selectors: Sequence[Mapping[str, Any]] | None) -> str:
+    """What selectors mean, as they are told to callers: "services tagged tier-1 in production; docs-site"."""
+    return "; ".join(map(_selected, selectors)) if selectors else "everything"
+
+
+def _selected(selector: Mapping[str, Any]) -> str:
+    what = _any_of(selector.get("services"))
+    if tags := selector.get("tags"):
+        what = f"{what or 'services'} tagged {_any_of(tags)}"
+    if changes := selector.get("changes"):
+        what = f"{_any_of(changes)} changes{f' of {what}' if what else ''}"
+    place = f" in {_any_of(selector['environments'])}" if selector.get("environments") else ""
+    return f"{what or 'everything'}{place}"
+
+
+def _any_of(names: Sequence[str] | None) -> str:
+    *rest, last = names or ("",)
+    return f"{', '.join(rest)} or {last}" if rest else last
 
 
 def _lifted(decision: Decision, override: Override) -> str:

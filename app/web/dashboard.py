@@ -28,7 +28,7 @@ from app.server.problems import InvalidFieldsError, RefusedError, problem_for
 from app.server.reading import DurationField, NameField, Strict, read_query
 from app.store.records import DecisionFilter
 from app.web.pages import PageRoute, page, redirect, rendered
-from app.web.picture import HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, picture
+from app.web.picture import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, picture, rule_styles
 from app.web.wall_time import local_instant
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -130,6 +130,7 @@ def _render(
 ) -> bytes:
     in_force, now = moment.in_force, moment.now
     shown = overview(here.store.look, moment, query.wanted)
+    styles = rule_styles(in_force.policy_set.policies)
     asked = _asked(in_force, query, now, viewer.base) if query.service else None
     return rendered(
         "wall.html" if query.wall is not None else "dashboard.html",
@@ -142,9 +143,16 @@ def _render(
         policy_set=in_force.policy_set,
         asked=asked,
         shown=shown,
-        pictures=[picture(weeks, in_force.home, now) for weeks in shown.weeks],
-        drawing={"width": WIDTH, "height": HEIGHT, "left": LEFT, "top": TOP, "hour": HOUR_HEIGHT},
-        colours={each["id"]: number for number, each in enumerate(shown.policies)},
+        pictures=[picture(weeks, styles, in_force.home, now) for weeks in shown.weeks],
+        styles=styles,
+        drawing={
+            "width": WIDTH,
+            "height": HEIGHT,
+            "left": LEFT,
+            "top": TOP,
+            "hour": HOUR_HEIGHT,
+            "day": DAY_WIDTH,
+        },
         outcomes=("allow", "warn", "override", "deny"),
     )
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from app import __version__
 from app.core.errors import FreezegateError
-from app.core.explain import local_time, waiting_time
+from app.core.explain import local_time, scope_in_words, waiting_time
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import format_duration
 from app.server.problems import problem_for
@@ -78,6 +78,7 @@ def _templates() -> Environment:
         utc=format_instant,
         local=local_time,
         waiting=waiting_time,
+        scope=scope_in_words,
         duration=format_duration,
     )
     return environment

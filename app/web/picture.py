@@ -3,12 +3,13 @@
 Pure geometry: what comes out is drawn by a template, in units of the picture.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from app.core.decision import Rule, Stretch
+from app.core.decision import Stretch
 from app.core.explain import local_time
 from app.core.instant import DAY, HOUR
+from app.core.policy import Effect, Policy
 from app.core.wallclock import Zone, calendar_date, weekday
 from app.gate.overview import WEEKS, Weeks
 
@@ -20,6 +21,9 @@ _GAP: Final = 2
 _SATURDAY: Final = 5
 COLOURS: Final = 8
 """How many colours there are; each has a hatching of its own as well."""
+
+AD_HOC: Final = "rule-freeze"
+"""The style of every ad-hoc freeze."""
 
 WIDTH: Final = LEFT + WEEKS * 7 * DAY_WIDTH + 1
 HEIGHT: Final = TOP + 24 * HOUR_HEIGHT + 6
@@ -67,13 +71,23 @@ class Picture(NamedTuple):
     environment: str
     days: tuple[Day, ...]
     drawn: tuple[Drawn, ...]
+    past: tuple[Box, ...]
+    """What lies behind now, to be veiled."""
     legend: tuple[LegendEntry, ...]
     now: Box
 
 
-def picture(weeks: Weeks, home: Zone, now: int) -> Picture:
+def rule_styles(policies: Sequence[Policy]) -> dict[str, str]:
+    """The style of each policy that can block, by id: the same in every picture and list of a page.
+
+    Those that only warn have none, so that the colours last longer.
+    """
+    vetoing = (each for each in policies if each.effect is not Effect.WARN)
+    return {policy.id: f"rule-{number % COLOURS}" for number, policy in enumerate(vetoing)}
+
+
+def picture(weeks: Weeks, styles: Mapping[str, str], home: Zone, now: int) -> Picture:
     """Draw what blocks an environment; local times are those of `home`."""
-    styles = _styles(weeks)
     boxes: dict[tuple[str, int | None, int | None], list[Box]] = {}
     stretches: dict[tuple[str, int | None, int | None], Stretch] = {}
     for segment in weeks.segments:
@@ -88,9 +102,11 @@ def picture(weeks: Weeks, home: Zone, now: int) -> Picture:
         weeks.environment,
         tuple(_days(weeks, local // DAY)),
         tuple(
-            Drawn(styles[key[0]][0], _label(stretches[key], home, now), tuple(boxes[key])) for key in boxes
+            Drawn(styles.get(key[0], AD_HOC), _label(stretches[key], home, now), tuple(boxes[key]))
+            for key in boxes
         ),
-        tuple(LegendEntry(style, rule.title) for style, rule in styles.values()),
+        tuple(_past(weeks, home, now)),
+        tuple(_legend(stretches.values(), styles)),
         Box(
             LEFT + (local // DAY - weeks.first_day) * DAY_WIDTH,
             TOP + local % DAY * HOUR_HEIGHT / HOUR,
@@ -100,17 +116,24 @@ def picture(weeks: Weeks, home: Zone, now: int) -> Picture:
     )
 
 
-def _styles(weeks: Weeks) -> dict[str, tuple[str, Rule]]:
-    """A style for each rule that blocks, in the order in which they first do."""
-    styles: dict[str, tuple[str, Rule]] = {}
-    for segment in weeks.segments:
-        for stretch in segment.blocking:
-            if stretch.rule.id in styles:
-                continue
-            number = sum(rule.kind == "policy" for _, rule in styles.values())
-            style = f"rule-{number % COLOURS}" if stretch.rule.kind == "policy" else "rule-freeze"
-            styles[stretch.rule.id] = (style, stretch.rule)
-    return styles
+def _legend(stretches: Iterable[Stretch], styles: Mapping[str, str]) -> Iterator[LegendEntry]:
+    """What each colour stands for, policies first; ad-hoc freezes share one."""
+    rules = {stretch.rule.id: stretch.rule for stretch in stretches}
+    for own_id, style in styles.items():
+        if own_id in rules:
+            yield LegendEntry(style, rules[own_id].title)
+    for own_id, rule in rules.items():
+        if own_id not in styles:
+            yield LegendEntry(AD_HOC, rule.title)
+
+
+def _past(weeks: Weeks, home: Zone, now: int) -> Iterator[Box]:
+    """The days before today, and of today what is over."""
+    today, seconds = divmod(home.local(now), DAY)
+    gone = (today - weeks.first_day) * DAY_WIDTH
+    if gone:
+        yield Box(LEFT, TOP, gone, 24 * HOUR_HEIGHT)
+    yield Box(LEFT + gone, TOP, DAY_WIDTH - _GAP, round(seconds * HOUR_HEIGHT / HOUR, 2))
 
 
 def _boxes(weeks: Weeks, home: Zone, start: int, end: int, lane: int, lanes: int) -> Iterator[Box]:

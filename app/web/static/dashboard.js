@@ -42,10 +42,10 @@ function ownTimes(within) {
     const moment = new Date(each.dateTime);
     const own = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     if (!each.textContent.includes(own) && !each.nextElementSibling?.classList.contains("zone")) {
-      const day = moment.toLocaleDateString([], { weekday: "short", day: "numeric", month: "short" });
-      const beside = document.createElement("span");
-      beside.className = "zone";
-      beside.textContent = ` (${day} ${own} your time)`;
+      // The day only where it is another one: it stands there already.
+      const named = (part) => moment.toLocaleDateString("en-US", { [part]: part === "day" ? "numeric" : "short" });
+      const day = `${named("weekday")} ${named("day")} ${named("month")}`;
+      const beside = text("span", "zone", ` (${each.textContent.startsWith(day) ? "" : `${day} `}${own} your time)`);
       each.after(beside);
     }
   }
@@ -118,7 +118,10 @@ function showDecision(decision) {
   const details = item.appendChild(document.createElement("details"));
   details.dataset.id = decision.decision_id;
   const summary = details.appendChild(document.createElement("summary"));
-  summary.append(text("span", `pill ${decision.outcome}`, decision.outcome), " ",
+  const outcome = document.createElement("span");
+  outcome.className = "outcome";
+  outcome.append(text("span", `pill ${decision.outcome}`, decision.outcome));
+  summary.append(outcome, " ",
     text("span", "what", `${decision.service} → ${decision.environment}`), " ",
     text("span", "by", decision.actor || decision.by || ""), " ");
   const time = text("time", "", new Date(decision.at).toLocaleString());

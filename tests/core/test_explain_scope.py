@@ -1,0 +1,34 @@
+"""What a policy, an exemption or a freeze is about, in words."""
+
+from typing import Any
+
+import pytest
+
+from app.core.explain import scope_in_words
+
+
+@pytest.mark.parametrize(
+    ("selectors", "words"),
+    [
+        (None, "everything"),
+        ([], "everything"),
+        ([{}], "everything"),
+        ([{"environments": ["production"]}], "everything in production"),
+        ([{"environments": ["production", "staging"]}], "everything in production or staging"),
+        ([{"services": ["checkout"]}], "checkout"),
+        ([{"services": ["a", "b", "c"], "environments": ["qa"]}], "a, b or c in qa"),
+        ([{"tags": ["tier-1"]}], "services tagged tier-1"),
+        ([{"services": ["web-*"], "tags": ["pci", "tier-1"]}], "web-* tagged pci or tier-1"),
+        ([{"changes": ["rollback"]}], "rollback changes"),
+        (
+            [{"changes": ["hotfix", "rollback"], "services": ["checkout"], "environments": ["production"]}],
+            "hotfix or rollback changes of checkout in production",
+        ),
+        ([{"changes": ["rollback"]}, {"services": ["docs-site"]}], "rollback changes; docs-site"),
+        ([{"environments": None, "services": ["api"], "title": "not a field of a selector"}], "api"),
+    ],
+)
+def test_selectors_read_as_a_person_would_say_them(
+    selectors: list[dict[str, Any]] | None, words: str
+) -> None:
+    assert scope_in_words(selectors) == words
