@@ -89,7 +89,7 @@ class Engine:
         scope = self._environments.get(environment)
         if scope is None:
             self._check_name("environment", environment, self.policy_set.environments)
-            scope = self._match("", frozenset(), environment, self.policy_set.changes[0], None)
+            scope = self._match("", frozenset(), environment, self.policy_set.usual_change, None)
             # Looked at every second; what nobody holds would be compiled anew each time.
             self._environments[environment] = scope
         return scope
@@ -101,7 +101,7 @@ class Engine:
             UnknownNameError: the policies list no such environment.
             OutOfRangeError: the instant lies outside the years 2000 to 2100.
         """
-        question = Question("", environment, self.policy_set.changes[0])
+        question = Question("", environment, self.policy_set.usual_change)
         return self.environment(environment).decide(question, in_range(at))
 
     @cached_property

@@ -231,3 +231,8 @@ class PolicySet(_Part):
     tests: list[SelfTest] = Field(
         default_factory=list, description="questions and the answers they must get; run at every load"
     )
+
+    @property
+    def usual_change(self) -> str:
+        """The kind of change that is meant where none is named: ``normal``, or the first if that is none."""
+        return "normal" if "normal" in self.changes else self.changes[0]

@@ -137,7 +137,7 @@ def environments(in_force: InForce, at: int) -> list[dict[str, Any]]:
 
 
 def _environment(in_force: InForce, name: str, at: int) -> dict[str, Any]:
-    question = Question("", name, in_force.policy_set.changes[0])
+    question = Question("", name, in_force.policy_set.usual_change)
     decision = in_force.engine.decide_environment(name, at)
     general = _state(decision)
     services = []

@@ -66,7 +66,7 @@ def badge_of(in_force: InForce, wanted: Wanted, degraded_since: int | None, now:
     if wanted.service is None:
         decision = in_force.engine.decide_environment(wanted.environment, now)
     else:
-        question = Question(wanted.service, wanted.environment, in_force.policy_set.changes[0])
+        question = Question(wanted.service, wanted.environment, in_force.policy_set.usual_change)
         decision = in_force.engine.decide(question, now)
     # While the store is away a freeze may be missed, and claims are refused: no word of open then.
     return badge(decision, doubtful=degraded_since is not None)
@@ -107,7 +107,7 @@ def _scope(in_force: InForce, wanted: Wanted) -> ScopeTimeline:
     if wanted.service is not None:
         change = wanted.change or Question("").change
         return engine.scope(wanted.service, wanted.environment, change)
-    if wanted.change in (None, in_force.policy_set.changes[0]):
+    if wanted.change in (None, in_force.policy_set.usual_change):
         return engine.environment(wanted.environment)
     try:
         return engine.scope("", wanted.environment, wanted.change or "")

@@ -285,7 +285,7 @@ def _openings(state: State, seen: Look, engine: Engine, home: Zone, until: int) 
 def _opens(engine: Engine, service: str, environment: str, at: int) -> int:
     """When a service may be deployed again, from an instant on; `LATEST` if nobody knows when."""
     try:
-        scope = engine.scope(service, environment, engine.policy_set.changes[0])
+        scope = engine.scope(service, environment, engine.policy_set.usual_change)
     except UnknownNameError:
         # The policies of now refuse it altogether.
         return LATEST
@@ -300,7 +300,7 @@ def _gate_open(
     timeline = engine.environment(environment)
     if not timeline.verdict(at).blocking and timeline.verdict(at - 1).blocking:
         return told.gate_open(engine.decide_environment(environment, at), home, denied, more)
-    question = Question(denied[0].service, environment, engine.policy_set.changes[0])
+    question = Question(denied[0].service, environment, engine.policy_set.usual_change)
     return told.services_open(engine.decide(question, at), home, denied, more)
 
 

@@ -99,10 +99,8 @@ class _Lint:
             yield self._warn(document, (*path, "id"), sentence)
 
     def _on_droughts(self) -> Iterator[Problem]:
-        changes = self._set.changes
-        change = "normal" if "normal" in changes else changes[0]
         for index, environment in enumerate(self._set.environments):
-            if self._never_opens(environment, change):
+            if self._never_opens(environment, self._set.usual_change):
                 document = next(self._draft.having("environments"), self._draft.documents[0])
                 sentence = f"nothing opens in {quoted(environment)} for the next {_DROUGHT_DAYS} days"
                 yield self._warn(document, ("environments", index), sentence)

@@ -171,7 +171,7 @@ def _asked(in_force: InForce, query: DashboardQuery, now: int, base: str) -> _As
         question = Question(
             query.service or "",
             query.environment or in_force.policy_set.environments[0],
-            query.change or in_force.policy_set.changes[0],
+            query.change or in_force.policy_set.usual_change,
             query.duration or 0,
         )
         decision = check(in_force, question, at)

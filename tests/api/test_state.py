@@ -5,6 +5,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.main import _look
+from app.policies.load import load
+from app.policies.source import Snapshot, Source
 from tests.api.conftest import POLICIES
 from tests.api.fakes import FakeClock
 
@@ -132,3 +134,37 @@ def test_the_api_is_documented(gate: TestClient) -> None:
         "deny_status",
     ]
     assert gate.get("/docs").status_code == 200
+
+
+SEVERAL_CHANGES = """\
+version: 1
+environments: [production]
+changes: [hotfix, normal, rollback]
+policies:
+  - id: closed
+    title: Closed
+    reason: A test.
+    exempt: {changes: [hotfix]}
+    when: [{always: true}]
+"""
+
+
+def test_an_environment_is_as_open_as_for_the_usual_kind_of_change_wherever_that_is_listed(
+    gate: TestClient, folder: Path
+) -> None:
+    (folder / "policies.yaml").write_text(SEVERAL_CHANGES)
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    context.policies.load(Source(folder / "policies.yaml"), context.clock.now())
+    assert gate.post("/can-deploy", json={"service": "api"}).status_code == 423
+    assert gate.get("/status").json()["environments"][0]["allowed"] is False
+    assert gate.get("/badge.json").json()["message"].startswith("frozen")
+    assert 'freezegate_environment_open{environment="production"} 0.0' in gate.get("/metrics").text
+    events = gate.get("/calendar.ics").text.count("BEGIN:VEVENT")
+    assert events == gate.get("/calendar.ics?service=api").text.count("BEGIN:VEVENT") == 1
+    assert "FROZEN" in gate.get("/").text
+
+
+def test_where_there_is_no_normal_change_the_first_kind_is_the_usual_one() -> None:
+    text = SEVERAL_CHANGES.replace("normal, ", "")
+    assert load(Snapshot.of(text)).engine.policy_set.usual_change == "hotfix"
+    assert load(Snapshot.of(SEVERAL_CHANGES)).engine.policy_set.usual_change == "normal"
