@@ -133,4 +133,5 @@ def _methods(request: Request) -> list[str]:
     """What a path takes; the framework names the methods of one of its routes only."""
     path = getattr(request.scope.get("route"), "path", request.url.path)
     described: dict[str, Any] = request.app.openapi()["paths"].get(path, {})
-    return sorted(method.upper() for method in described)
+    methods = {method.upper() for method in described}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
