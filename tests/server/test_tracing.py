@@ -142,9 +142,15 @@ def test_a_collector_that_is_away_holds_up_neither_answers_nor_the_stop(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     monkeypatch.setattr("app.server.tracing.FLUSH_DEADLINE", 0.2)
+    before = set(threading.enumerate())
     with TestClient(create_app(settings)) as gate:
         assert gate.get("/can-deploy", params={"service": "api"}).status_code in (200, 423)
+    # What the library still tries must not go on beside other tests: its random pauses upset Hypothesis.
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def test_off_there_is_no_library_no_thread_and_no_span(settings: Settings) -> None:
