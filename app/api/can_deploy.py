@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from app.core.answer import answer, veto_names
+from app.core.answer import answer, determined_by
 from app.core.decision import Question
 from app.core.errors import MalformedValueError
 from app.gate.check import decided
@@ -87,14 +87,15 @@ async def ask(request: Request) -> Response:
     in_force = here.policies.in_force
     decision = await decided(in_force, query.question, now if query.at is None else query.at)
     status = HTTPStatus.OK if decision.allowed else HTTPStatus(int(query.deny_status))
-    body = json.dumps(answer(decision, in_force.home, in_force.revision)).encode()
+    told = answer(decision, in_force.home, in_force.revision)
+    body = json.dumps(told).encode()
     answered = Recent(
         status=status.value,
         headers=_headers(status, body, decision.opens_at, decision.at),
         body=body,
         outcome=decision.outcome.value,
         log_fields=_log_fields(query.question, decision.outcome.value),
-        vetoed_by=veto_names(decision.blocking),
+        determined_by=determined_by(told),
     )
     if here.replica.degraded_since is not None:
         answered.headers.append(_DEGRADED)
@@ -134,7 +135,7 @@ async def claim(request: Request) -> Response:
         body=claimed.body,
         outcome=claimed.outcome,
         log_fields=_log_fields(body.question, claimed.outcome),
-        vetoed_by=claimed.vetoed_by,
+        determined_by=claimed.determined_by,
     )
     return _respond(request, here, answered, "claim")
 
@@ -160,7 +161,7 @@ async def _claimed(request: Request, here: Context, caller: Caller, body: ClaimB
 
 
 def _respond(request: Request, here: Context, answered: Recent, asked_by: str) -> Response:
-    here.metrics.decided(answered.outcome, asked_by, answered.vetoed_by)
+    here.metrics.decided(answered.outcome, asked_by, answered.determined_by)
     request.scope["state"][LOG_FIELDS] = answered.log_fields
     response = Response(answered.body, status_code=answered.status)
     response.raw_headers = answered.headers

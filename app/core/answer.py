@@ -1,6 +1,6 @@
 """A decision as it leaves the house: the JSON object of the contract, the same from every door."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, Final
 
 from app.core.decision import Decision, Outcome, Stretch
@@ -63,9 +63,13 @@ def entry(stretch: Stretch, at: int) -> dict[str, Any]:
     }
 
 
-def veto_names(blocking: Iterable[Stretch]) -> tuple[str, ...]:
-    """What vetoes, by the ids that the policy files give; freezes share a name."""
-    return tuple(AD_HOC if stretch.rule.kind == "freeze" else stretch.rule.id for stretch in blocking)
+def determined_by(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of a decision as it is told, what vetoed (also if overridden), or else warned.
+
+    By the ids that the policy files give; freezes share a name.
+    """
+    entries = told["blocking"] or told["warnings"]
+    return tuple(AD_HOC if each["kind"] == "freeze" else each["id"] for each in entries)
 
 
 def _use(use: Use) -> dict[str, Any]:

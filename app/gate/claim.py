@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.clock import Clock
-from app.core.answer import AD_HOC, answer, veto_names
+from app.core.answer import answer, determined_by
 from app.core.audit import Event
 from app.core.decision import Decision, Question
 from app.core.errors import MalformedValueError
@@ -86,8 +86,8 @@ class Claimed(NamedTuple):
     body: bytes
     outcome: str
     opens_at: int | None
-    vetoed_by: tuple[str, ...] = ()
-    """The policies that vetoed, by id."""
+    determined_by: tuple[str, ...] = ()
+    """See `app.core.answer.determined_by`."""
 
     @property
     def allowed(self) -> bool:
@@ -240,8 +240,7 @@ def _written(draft: _Draft, use: Use | None) -> _Written:
     )
     data = f'{{"answer": {text}, {json.dumps(rest)[1:]}'
     event = Event(draft.microseconds, Kind.DECISION.value, claim.caller.name, data)
-    vetoed_by = veto_names(decision.blocking)
-    return _Written(row, event, Claimed(text.encode(), row.outcome, decision.opens_at, vetoed_by))
+    return _Written(row, event, Claimed(text.encode(), row.outcome, decision.opens_at, determined_by(body)))
 
 
 def _token_data(use: Use, told: Use | None) -> dict[str, Any]:
@@ -273,5 +272,4 @@ def _again(draft: _Draft, fingerprint: str, data: str) -> Claimed:
         raise IdempotencyConflictError(
             "this idempotency key stands for an allow of before a freeze; make a new claim, with a new key"
         )
-    vetoed_by = tuple(AD_HOC if each["kind"] == "freeze" else each["id"] for each in body["blocking"])
-    return Claimed(json.dumps(body).encode(), body["outcome"], recorded["opens_at"], vetoed_by)
+    return Claimed(json.dumps(body).encode(), body["outcome"], recorded["opens_at"], determined_by(body))

@@ -27,7 +27,7 @@ class Recent(NamedTuple):
     body: bytes
     outcome: str
     log_fields: str
-    vetoed_by: tuple[str, ...] = ()
+    determined_by: tuple[str, ...] = ()
 
 
 class RecentAnswers:
@@ -60,7 +60,7 @@ class RecentAnswers:
                 return
             scope["state"][ROUTE] = self._path
             scope["state"][LOG_FIELDS] = answer.log_fields
-            self._metrics.decided(answer.outcome, "question", answer.vetoed_by)
+            self._metrics.decided(answer.outcome, "question", answer.determined_by)
             await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
             await send({"type": "http.response.body", "body": answer.body})
 

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from starlette.testclient import TestClient
 
-from app.core.instant import DAY
+from app.core.instant import DAY, parse_instant
 from app.main import _look
 from tests.api.conftest import POLICIES, bearer, clock, folder, gate, keys, log
 from tests.api.fakes import FakeClock
@@ -281,21 +281,33 @@ def test_the_state_of_environments_and_policies(gate: TestClient, clock: FakeClo
     assert value(gate, "freezegate_policy_vetoing", policy="friday-afternoon") == 0
 
 
-def test_denials_are_counted_by_what_vetoed(gate: TestClient, keys: dict[str, str]) -> None:
-    assert value(gate, "freezegate_denials_total", policy="friday-afternoon") == 0
+DETERMINED = "freezegate_policy_decisions_total"
+
+
+def test_decisions_are_counted_by_what_determined_them(
+    gate: TestClient, keys: dict[str, str], clock: FakeClock
+) -> None:
+    denied = {"policy": "friday-afternoon", "outcome": "deny"}
+    assert value(gate, DETERMINED, **denied) == 0
     retry = {"Idempotency-Key": "once"}
     assert [claim(gate), claim(gate, **retry), claim(gate, **retry)] == [423] * 3
     for _ in range(3):
         gate.get("/can-deploy", params={"service": "api"})
     gate.get("/can-deploy", params={"service": "docs-site"})
-    assert value(gate, "freezegate_denials_total", policy="friday-afternoon") == 6
-    assert value(gate, "freezegate_denials_total", policy="ad-hoc") == 0
+    assert value(gate, DETERMINED, **denied) == 6
+    assert value(gate, DETERMINED, policy="ad-hoc", outcome="deny") == 0
     freeze = {"title": "Incident", "reason": "Payments are down.", "ttl": "1h"}
     gate.post("/freezes", json=freeze, headers=bearer(keys["ops"]))
     assert [claim(gate), claim(gate, **{"Idempotency-Key": "twice"})] == [423, 423]
     assert claim(gate, **{"X-Override-Token": grant(gate, keys)["token"]}) == 200
-    assert value(gate, "freezegate_denials_total", policy="friday-afternoon") == 8
-    assert value(gate, "freezegate_denials_total", policy="ad-hoc") == 2
+    assert value(gate, DETERMINED, **denied) == 8
+    assert value(gate, DETERMINED, policy="ad-hoc", outcome="deny") == 2
+    assert value(gate, DETERMINED, policy="friday-afternoon", outcome="override") == 1
+    assert value(gate, DETERMINED, policy="ad-hoc", outcome="override") == 1
+    assert value(gate, DETERMINED, policy="lunch", outcome="warn") == 0
+    clock.at = parse_instant("2026-12-01T11:30:00Z")
+    assert claim(gate) == 200
+    assert value(gate, DETERMINED, policy="lunch", outcome="warn") == 1
 
 
 def test_overrides_are_counted_from_grant_to_end(

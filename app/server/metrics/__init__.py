@@ -9,7 +9,7 @@ from app.clock import Clock
 from app.core.decision import Outcome
 from app.gate.in_force import Policies
 from app.gate.replica import Replica
-from app.server.metrics.denials import Denials
+from app.server.metrics.decisions import PolicyDecisions
 from app.server.metrics.policies import EnvironmentState, PolicyState
 from app.server.metrics.replica import ReplicaState
 from app.server.metrics.versions import Versions
@@ -30,12 +30,12 @@ class Metrics:
         self._policies = policies
         self._clock = clock
         self._registry = CollectorRegistry()
-        self._denials = Denials(policies)
+        self._of_policies = PolicyDecisions(policies)
         for collector in (
             Versions(),
             PolicyState(policies, clock),
             EnvironmentState(policies, clock),
-            self._denials,
+            self._of_policies,
         ):
             self._registry.register(collector)
         decisions = Counter(
@@ -78,11 +78,10 @@ class Metrics:
         self._registry.register(ReplicaState(replica, self._policies, self._clock))
         store.watched_by(self._writing)
 
-    def decided(self, outcome: str, asked_by: str, blocking: Iterable[str] = ()) -> None:
-        """Count an answer; `asked_by` is ``question`` or ``claim``, `blocking` is what a deny was for."""
+    def decided(self, outcome: str, asked_by: str, determined_by: Iterable[str]) -> None:
+        """Count an answer; `asked_by` is ``question`` or ``claim``, see `app.core.answer.determined_by`."""
         self._decision_children[outcome, asked_by].inc()
-        if outcome == Outcome.DENY:
-            self._denials.count(blocking)
+        self._of_policies.count(outcome, determined_by)
 
     def claimed(self, microseconds: int) -> None:
         """Note how long a claim took."""
