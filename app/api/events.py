@@ -45,13 +45,15 @@ async def events(request: Request) -> Response:
     here = context(request)
     if here.hub.is_full:
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many listeners")
-    seen = request.headers.get("last-event-id", "")
-    known = seen.isascii() and seen.isdecimal() and len(seen) <= _LONGEST_PLACE
+    seen = _place(request.headers.get("last-event-id", ""))
     without_deadline(request)
 
     async def first() -> bytes:
-        earlier = await here.live.since(int(seen)) if known else []
-        return written([here.live.state(), *earlier])
+        standing = here.live.standing
+        # After a break, everybody comes back in the same moment, and has seen the same.
+        return await here.shared.get(
+            ("events", standing, seen), lambda: written(here.live.beginning(standing, seen))
+        )
 
     async def may_listen() -> bool:
         try:
@@ -61,3 +63,9 @@ async def events(request: Request) -> Response:
         return True
 
     return EventStream(here.hub, first, may_listen)
+
+
+def _place(text: str) -> int | None:
+    """The place in the record that a listener has seen last; None for what is none of ours."""
+    known = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_PLACE
+    return int(text) if known else None

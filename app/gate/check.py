@@ -165,7 +165,7 @@ def _state(decision: Decision) -> dict[str, Any]:
 
 
 def _freezes(in_force: InForce, at: int) -> dict[str, Any]:
-    """Ad-hoc freezes, and each policy's present stretch, or its next one within four weeks."""
+    """Ad-hoc freezes, and each policy's present stretch, and its next one within four weeks."""
     active: list[dict[str, Any]] = []
     upcoming: list[dict[str, Any]] = []
     for freeze in in_force.engine.freezes:
@@ -179,9 +179,12 @@ def _freezes(in_force: InForce, at: int) -> dict[str, Any]:
         if each.effect is Effect.WARN:
             continue
         stretches = in_force.engine.timeline(each.id).stretches(at, min(at + UPCOMING, LATEST))
-        for stretch in islice(stretches, 1):
+        for stretch in stretches:
             described = {**entry(stretch, at), "applies_to": _selectors(each.applies_to)}
-            (active if stretch.start is None or stretch.start <= at else upcoming).append(described)
+            if stretch.start is not None and stretch.start > at:
+                upcoming.append(described)
+                break
+            active.append(described)
     return {"active": active, "upcoming": sorted(upcoming, key=lambda each: str(each["from"]))}
 
 

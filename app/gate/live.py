@@ -5,7 +5,7 @@ state of the environments is looked at beside it, for it changes by time alone.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.clock import Clock
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 MOST_TOLD: Final = 25
 """Events told at one look; where more happened, how many were left out is told instead."""
 
-MOST_REPLAYED: Final = 500
-"""Events told again to somebody who was away."""
+MOST_REPLAYED: Final = 100
+"""Events told again to somebody who was away; who missed more reads ``/decisions``."""
 
 _FAMILIES: Final[Mapping[str, str]] = {
     Kind.DECISION: "decision",
@@ -52,7 +52,19 @@ class News(NamedTuple):
     """``state``, ``decision``, ``freeze``, ``override``, ``outcome``, ``policies`` or ``missed``."""
     data: dict[str, Any]
     seq: int | None = None
-    """Its place in the record; None for what is in no record."""
+    """Its place in the record, or how far that has been told; None for what is no place to go on from."""
+
+
+class Standing(NamedTuple):
+    """What everybody who listens has been told; whoever begins at the same one begins with the same."""
+
+    seq: int
+    """The place in the record up to which events have been told."""
+    now: int
+    revision: str
+    freezes_version: int
+    stale: bool
+    degraded: bool
 
 
 class Live:
@@ -67,9 +79,34 @@ class Live:
         self._seq: int | None = None
         self._state: dict[str, Any] | None = None
 
-    def state(self) -> News:
-        """The state of the gate and of every environment, as it is now."""
-        return News("state", self._present())
+    @property
+    def standing(self) -> Standing:
+        """How far everybody has been told."""
+        in_force = self._policies.in_force
+        return Standing(
+            self._replica.seq if self._seq is None else self._seq,
+            self._clock.now(),
+            in_force.revision,
+            in_force.freezes_version,
+            self._policies.last_error is not None,
+            self._replica.degraded_since is not None,
+        )
+
+    def beginning(self, standing: Standing, seen: int | None) -> list[News]:
+        """What somebody is told first who begins to listen: the state, and what came after `seen`.
+
+        Up to `standing`: what comes after that is told to everybody. Of too much, the latest, and how much
+        was missed. Looks into the store.
+
+        Raises:
+            StoreUnavailableError: it can't be read.
+        """
+        state = News("state", self._present(), standing.seq)
+        if seen is None:
+            return [state]
+        missed, count = _span(seen, standing.seq, MOST_REPLAYED)
+        links = self._store.look(lambda view: view.events_after(seen + missed, count)) if count else []
+        return [state, *_news(links, missed)]
 
     async def look(self) -> list[News]:
         """What has changed since the last look; at the first, nothing."""
@@ -80,35 +117,18 @@ class Live:
         self._state = state
         return news
 
-    async def since(self, seq: int) -> list[News]:
-        """What was told after a place in the record; to somebody who was away for longer, what was missed.
-
-        Raises:
-            StoreUnavailableError: it can't be read.
-        """
-        return await self._between(seq, self._replica.seq, MOST_REPLAYED)
-
     async def _recorded(self) -> list[News]:
-        standing = self._replica.seq
-        if self._seq is None or standing <= self._seq:
-            self._seq = standing
+        after, last = self._seq, self._replica.seq
+        if after is None or last <= after:
+            self._seq = last
             return []
+        missed, count = _span(after, last, MOST_TOLD)
         try:
-            news = await self._between(self._seq, standing, MOST_TOLD)
+            links = await self._store.read(lambda view: view.events_after(after + missed, count))
         except StoreUnavailableError:
             return []  # the next look finds the same
-        self._seq = standing
-        return news
-
-    async def _between(self, after: int, last: int, most: int) -> list[News]:
-        """What was recorded after one place up to another; of too much, the latest, and how much else."""
-        missed = max(0, last - after - most)
-        count = last - after - missed
-        if count <= 0:
-            return []
-        links = await self._store.read(lambda view: view.events_after(after + missed, count))
-        news = [told for link in links if (told := _told(link)) is not None]
-        return [News("missed", {"events": missed}), *news] if missed else news
+        self._seq = last
+        return _news(links, missed)
 
     def _present(self) -> dict[str, Any]:
         in_force, failure = self._policies.in_force, self._policies.last_error
@@ -118,6 +138,17 @@ class Live:
             "policies_stale": failure is not None,
             "store_degraded": self._replica.degraded_since is not None,
         }
+
+
+def _span(after: int, last: int, most: int) -> tuple[int, int]:
+    """Of the events after one place up to another, how many to leave out, and how many to tell."""
+    missed = max(0, last - after - most)
+    return missed, max(0, last - after - missed)
+
+
+def _news(links: Sequence[Link], missed: int) -> list[News]:
+    news = [told for link in links if (told := _told(link)) is not None]
+    return [News("missed", {"events": missed}), *news] if missed else news
 
 
 def _told(link: Link) -> News | None:

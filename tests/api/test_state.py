@@ -29,6 +29,13 @@ def test_status_is_200_at_another_instant_too(gate: TestClient) -> None:
     assert reply.json()["freezes"]["upcoming"][0]["from"] == "2026-11-27T13:00:00Z"
 
 
+def test_what_holds_now_is_upcoming_again(gate: TestClient) -> None:
+    freezes = gate.get("/status").json()["freezes"]
+    [active], [coming] = freezes["active"], freezes["upcoming"]
+    assert (active["id"], active["until"]) == ("friday-afternoon", "2026-11-30T07:00:00Z")
+    assert (coming["id"], coming["from"]) == ("friday-afternoon", "2026-12-04T13:00:00Z")
+
+
 def test_a_schedule_is_made_of_consecutive_segments(gate: TestClient) -> None:
     asked = {"service": "api", "from": "2026-11-26T00:00:00Z", "to": "2026-12-01T00:00:00Z"}
     body = gate.get("/schedule", params=asked).json()

@@ -62,10 +62,24 @@ async def test_of_too_many_the_latest_are_told_and_how_many_were_not(gate: Gate,
 
 
 async def test_who_was_away_for_too_long_is_told_what_was_missed(gate: Gate, live: Live) -> None:
-    gate.replica.seq = 10 * MOST_REPLAYED
-    assert (await live.since(0))[0].data == {"events": 9 * MOST_REPLAYED}
-    assert await live.since(gate.replica.seq) == []
-    assert await live.since(2**60) == []
+    await claim(gate, MOST_REPLAYED + 7)
+    await live.look()
+    standing = live.standing
+    state, missed, *told = live.beginning(standing, standing.seq - MOST_REPLAYED - 7)
+    assert (state.name, state.seq, missed.data) == ("state", gate.replica.seq, {"events": 7})
+    assert [each.seq for each in told] == list(range(standing.seq - MOST_REPLAYED + 1, standing.seq + 1))
+    for seen in (None, standing.seq, 2**60):
+        assert names(live.beginning(standing, seen)) == ["state"]
+
+
+async def test_who_begins_is_told_up_to_where_everybody_has_been_told(gate: Gate, live: Live) -> None:
+    await live.look()
+    await claim(gate)
+    standing = live.standing
+    await gate.claims.claim(Claim(Question("web")), gate.in_force)
+    assert names(live.beginning(standing, standing.seq)) == ["state"]
+    assert [each.data["service"] for each in await live.look()] == ["api"]
+    assert names(live.beginning(live.standing, standing.seq)) == ["state", "decision"]
 
 
 async def test_the_state_is_told_when_time_alone_changes_it(gate: Gate, live: Live, clock: FakeClock) -> None:
