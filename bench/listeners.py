@@ -1,8 +1,9 @@
 """Claims while a thousand listen to ``/events``: ``python -m bench.listeners``.
 
 One gate, asked in turn with and without listeners. The figure is the median of the ratios of p99s that
-were measured right after one another. Then what the listeners cost in memory, and how long the gate
-takes to stop with all of them connected.
+were measured right after one another. Then the same while all of them come back at once, as after a break
+of the network; what the listeners cost in memory, and how long the gate takes to stop with all of them
+connected.
 """
 
 import asyncio
@@ -25,19 +26,20 @@ LISTENERS = 1_000
 PAIRS = 5
 SECONDS = 3.0
 CONNECTIONS = 16
-_ASK = b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+_ASK = b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n"
 
 
 class _Listener(asyncio.Protocol):
     """Reads what it is told, and counts it."""
 
-    def __init__(self, heard: list[int]) -> None:
+    def __init__(self, heard: list[int], seen: int | None = None) -> None:
         self._heard = heard
+        self._seen = b"" if seen is None else b"Last-Event-ID: %d\r\n" % seen
         self.closed = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self.transport.write(_ASK)
+        self.transport.write(_ASK % self._seen)
 
     def data_received(self, data: bytes) -> None:
         self._heard[0] += data.count(b"event: decision\n")
@@ -55,6 +57,32 @@ async def join(heard: list[int]) -> list[_Listener]:
         listeners.append(listener)
     await asyncio.sleep(1)
     return listeners
+
+
+async def come_back(pid: int) -> None:
+    """Claims while everybody who had missed some hundred events connects anew."""
+    ratios = []
+    before = _resident(pid)
+    loop = asyncio.get_running_loop()
+    for _ in range(PAIRS):
+        alone = await _claims()
+        heard = [0]
+        claims = asyncio.create_task(_claims())
+        made = [
+            loop.create_connection(lambda: _Listener(heard, seen=1), "127.0.0.1", PORT)  # noqa: B023 - at once
+            for _ in range(LISTENERS)
+        ]
+        listeners = [listener for _, listener in await asyncio.gather(*made)]
+        among = await claims
+        slowest = max(among.latencies) * 1000
+        print(f"  p99 {among.p99 * 1000:.1f} ms, slowest {slowest:.0f} ms while all come back", flush=True)
+        ratios.append(among.p99 / alone.p99)
+        for listener in listeners:
+            listener.transport.close()
+        await asyncio.gather(*(listener.closed for listener in listeners))
+        await asyncio.sleep(1)
+    compare(f"claim p99 while {LISTENERS} come back at once / alone", ratios, "<= 2")
+    print(f"  memory: {(_resident(pid) - before) / 1024:.0f} MiB kept")
 
 
 async def measure(pid: int) -> None:
@@ -112,6 +140,7 @@ def main() -> None:
         try:
             wait_for(PORT)
             uvloop.run(measure(process.pid))
+            uvloop.run(come_back(process.pid))
             uvloop.run(stop(process))
         finally:
             process.terminate()
