@@ -107,7 +107,7 @@ async def ask(request: Request) -> Response:
 @router.post(
     "/can-deploy",
     summary="Claim a deploy: ask, and have the decision recorded before it is answered",
-    responses={**_DECISION_RESPONSES, **problems(401, 403, 409, 413, 415, 422, 429, 503)},
+    responses={**_DECISION_RESPONSES, **problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 503)},
     openapi_extra={
         **needs(Role.CI),
         **json_body(ClaimBody),
@@ -141,10 +141,6 @@ async def claim(request: Request) -> Response:
 
 
 async def _claimed(request: Request, here: Context, caller: Caller, body: ClaimBody) -> Claimed:
-    in_force = here.policies.in_force
-    now = here.clock.now()
-    if not in_force.engine.is_prepared(body.question, now):
-        await decided(in_force, body.question, now)
     return await here.claims.claim(
         Claim(
             question=body.question,
@@ -156,7 +152,7 @@ async def _claimed(request: Request, here: Context, caller: Caller, body: ClaimB
             token=_token(request),
             request_id=request.scope["state"]["request_id"],
         ),
-        in_force,
+        here.policies.in_force,
     )
 
 

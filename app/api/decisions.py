@@ -115,7 +115,7 @@ async def show(request: Request, decision_id: str) -> Response:
     "/decisions/{decision_id}/outcome",
     summary="Report how a deploy went",
     status_code=201,
-    responses=problems(401, 403, 404, 409, 413, 415, 422, 429, 503),
+    responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
     openapi_extra={**needs(Role.CI), **json_body(OutcomeBody)},
 )
 async def report(request: Request, decision_id: str) -> Response:

@@ -47,7 +47,7 @@ class FreezeList(BaseModel):
     "/freezes",
     summary="Freeze",
     status_code=201,
-    responses=problems(401, 403, 413, 415, 422, 429, 503),
+    responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra={**needs(Role.OPS), **json_body(StartBody)},
 )
 async def start(request: Request) -> Response:
@@ -97,7 +97,7 @@ async def show(request: Request, freeze_id: str) -> Response:
 @router.patch(
     "/freezes/{freeze_id}",
     summary="Extend a freeze, or end it earlier",
-    responses=problems(401, 403, 404, 409, 413, 415, 422, 429, 503),
+    responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
     openapi_extra={**needs(Role.OPS), **json_body(EndFields)},
 )
 async def extend(request: Request, freeze_id: str) -> Response:

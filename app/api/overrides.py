@@ -41,7 +41,7 @@ class ListQuery(PageQuery):
     "/overrides",
     summary="Grant an override token",
     status_code=201,
-    responses=problems(401, 403, 413, 415, 422, 429, 503),
+    responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra={**needs(Role.OPS), **json_body(GrantBody)},
 )
 async def grant(request: Request) -> Response:
@@ -105,7 +105,7 @@ async def revoke(request: Request, override_id: str) -> Response:
 @router.post(
     "/overrides/{override_id}/approve",
     summary="Approve an override that somebody else granted",
-    responses=problems(401, 403, 404, 409, 413, 422, 429, 503),
+    responses=problems(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
     openapi_extra=needs(Role.OPS),
 )
 async def approve(request: Request, override_id: str) -> Response:

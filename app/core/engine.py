@@ -60,9 +60,9 @@ class Engine:
         return scope.decide(question, in_range(at))
 
     def is_prepared(self, question: Question, at: int) -> bool:
-        """Whether a question can be answered from what is compiled; else it may take milliseconds."""
+        """Whether a question can be answered from what is compiled; else it may take a while."""
         scope = self._scopes.get((question.service, question.environment, question.change))
-        return scope is not None and scope.is_compiled(at)
+        return scope is not None and scope.is_prepared(question, at)
 
     def scope(self, service: str, environment: str, change: str) -> ScopeTimeline:
         """The timeline of a service, environment and kind of change.

@@ -6,7 +6,7 @@ is one bisection.
 """
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -79,7 +79,17 @@ class ScopeTimeline:
         )
         return present
 
-    def is_compiled(self, at: int) -> bool:
+    def is_prepared(self, question: Question, at: int) -> bool:
+        """Whether a question takes a bisection or two: all is compiled, and no start is to be looked for."""
+        if question.duration <= 1:
+            return self._is_compiled(at)
+        end = at + question.duration
+        if end > LATEST or not (self._is_compiled(at) and self._is_compiled(end - 1)):
+            return False
+        verdict = self.verdict(at)
+        return not verdict.blocking and (verdict.flips_at is None or verdict.flips_at >= end)
+
+    def _is_compiled(self, at: int) -> bool:
         """Whether the block of an instant is compiled, with what comes after it."""
         block = self._blocks.get(at >> BLOCK_BITS)
         if block is None:
@@ -101,16 +111,9 @@ class ScopeTimeline:
         """What else vetoes until it opens, where nothing that blocks now lasts that long."""
         if opens_at is None or not all(each.end and each.end < opens_at for each in blocking):
             return ()
-        present = self._present
         known = {id(stretch.rule) for stretch in blocking}
-        following: dict[int, Stretch] = {}
-        for segment in self.segments(at, opens_at):
-            for stretch in segment.blocking:
-                if id(stretch.rule) not in known:
-                    following.setdefault(id(stretch.rule), stretch)
-        # The present is asked for most; this was a look elsewhere.
-        self._present = present
-        return tuple(following.values())
+        others = self._met(at, opens_at, self._vetoing)
+        return tuple(stretch for stretch in others if id(stretch.rule) not in known)
 
     def segments(self, start: int, end: int) -> Iterator[Verdict]:
         """Consecutive verdicts that cover `start` to `end`, cut to it; each differs from the next."""
@@ -145,9 +148,8 @@ class ScopeTimeline:
     def _decide_through(self, question: Question, at: int) -> Decision:
         """Answer for every instant of ``[at, at + duration)``; it must fit as a whole."""
         end = min(at + question.duration, LATEST)
-        spans = list(self.segments(at, end))
-        blocking = self._in_order(stretch for span in spans for stretch in span.blocking)
-        warnings = self._in_order(stretch for span in spans for stretch in span.warnings)
+        blocking = self._in_order(self._met(at, end, self._vetoing))
+        warnings = self._in_order(self._met(at, end, ~self._vetoing))
         if blocking:
             flips_at = self._first_fit(at, question.duration)
         else:
@@ -159,18 +161,38 @@ class ScopeTimeline:
 
     def _first_fit(self, at: int, duration: int) -> int | None:
         """The first start after `at` from which nothing vetoes for `duration` seconds."""
-        cursor = at
-        while (verdict := self.verdict(cursor)).flips_at is not None and cursor <= at + LOOK_AHEAD:
-            if not verdict.blocking and cursor > at and cursor + duration <= verdict.flips_at:
-                return cursor
-            cursor = verdict.flips_at
-        return cursor if not verdict.blocking else None
+        until = min(at + LOOK_AHEAD + duration, LATEST)
+        opened: int | None = None
+        for instant, holders in self._held(at, until):
+            if not holders & self._vetoing:
+                opened = instant if opened is None else opened
+            elif opened is not None and instant - opened >= duration:
+                return opened
+            else:
+                opened = None
+        return opened
 
-    def _in_order(self, stretches: Iterator[Stretch]) -> tuple[Stretch, ...]:
-        first: dict[int, Stretch] = {}
-        for stretch in stretches:
-            first.setdefault(id(stretch.rule), stretch)
-        return tuple(first[id(line.rule)] for line in self._timelines if id(line.rule) in first)
+    def _met(self, start: int, end: int, wanted: int) -> list[Stretch]:
+        """Of each of the `wanted` rules that hold anywhere from `start` to `end`, the first stretch."""
+        met: list[Stretch] = []
+        for instant, holders in self._held(start, end):
+            if new := holders & wanted:
+                met.extend(self._stretches(new, instant))
+                wanted &= ~new
+        return met
+
+    def _held(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Who holds from when on, from `start` to `end`; works no stretch out, for there may be a million."""
+        for number in range(start >> BLOCK_BITS, ((end - 1) >> BLOCK_BITS) + 1):
+            block = self._block(number)
+            first = max(bisect_right(block.starts, start) - 1, 0)
+            last = bisect_left(block.starts, end)
+            for index in range(first, last):
+                yield max(block.starts[index], start), block.holders[index]
+
+    def _in_order(self, stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
+        of_rule = {id(stretch.rule): stretch for stretch in stretches}
+        return tuple(of_rule[id(line.rule)] for line in self._timelines if id(line.rule) in of_rule)
 
     def _stretches(self, bits: int, at: int) -> tuple[Stretch, ...]:
         if not bits:

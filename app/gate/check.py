@@ -15,12 +15,14 @@ from app.core.freeze import FreezeState
 from app.core.instant import DAY, LATEST, LOOK_AHEAD, format_instant, in_range
 from app.core.policy import Effect, Policy, Selector
 from app.core.timeline import PolicyTimeline
-from app.gate.errors import UnknownRecordError
+from app.gate.errors import InvalidFieldError, UnknownRecordError
 from app.gate.in_force import InForce, LoadFailure
 from app.gate.versions import holidays_version, tzdata_version
 
 UPCOMING: Final = 28 * DAY
 MAX_SCHEDULE: Final = 366 * DAY
+MOST_SEGMENTS: Final = 10_000
+"""In one schedule; a policy of every minute would fill hundreds of megabytes."""
 _OCCURRENCES: Final = 3
 
 
@@ -42,7 +44,7 @@ def check(in_force: InForce, question: Question, at: int) -> Decision:
 
 
 async def decided(in_force: InForce, question: Question, at: int) -> Decision:
-    """As `check`, and in a thread where it may take milliseconds: the first question of its kind."""
+    """As `check`, and in a thread where it may take longer: the first of its kind, or a long look ahead."""
     if in_force.engine.is_prepared(question, at):
         return check(in_force, question, at)
     return await asyncio.to_thread(check, in_force, question, at)
@@ -81,10 +83,15 @@ def schedule(in_force: InForce, question: Question, span: Span) -> dict[str, Any
     Raises:
         UnknownNameError: the policies list no such environment, kind of change or service.
         OutOfRangeError: the span reaches outside the years 2000 to 2100.
+        InvalidFieldError: there are too many segments in it.
     """
     in_range(span.start)
     in_range(span.end - 1)
     scope = in_force.engine.scope(question.service, question.environment, question.change)
+    segments = list(islice(scope.segments(span.start, span.end), MOST_SEGMENTS + 1))
+    if len(segments) > MOST_SEGMENTS:
+        until = format_instant(segments[MOST_SEGMENTS].start)
+        raise InvalidFieldError("to", f"there are more than {MOST_SEGMENTS} segments; ask until {until}")
     return {
         "service": question.service,
         "environment": question.environment,
@@ -101,7 +108,7 @@ def schedule(in_force: InForce, question: Question, span: Span) -> dict[str, Any
                 "blocking": [entry(stretch, segment.start) for stretch in segment.blocking],
                 "warnings": [entry(stretch, segment.start) for stretch in segment.warnings],
             }
-            for segment in scope.segments(span.start, span.end)
+            for segment in segments
         ],
         "policy_revision": in_force.revision,
     }

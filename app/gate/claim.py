@@ -18,6 +18,7 @@ from app.core.decision import Decision, Question
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
 from app.core.override import Use, UseResult, judge
+from app.gate.check import decided
 from app.gate.errors import ForbiddenError, IdempotencyConflictError
 from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
@@ -129,7 +130,7 @@ class Claims:
         """
         claim.check()
         microseconds = self._clock.microseconds()
-        decision = in_force.engine.decide(claim.question, microseconds // 1_000_000)
+        decision = await decided(in_force, claim.question, microseconds // 1_000_000)
         draft = _Draft(claim, in_force, microseconds, decision, new_id("dec", microseconds))
         prepared = _written(draft, None) if claim.token is None else None
         return await self._store.write(partial(self._settle, draft, prepared), token=claim.token)

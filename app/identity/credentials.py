@@ -57,6 +57,11 @@ def is_token(text: str) -> bool:
     return text.startswith(TOKEN_PREFIX) and _is_whole(text)
 
 
+def holds_secret(text: str) -> bool:
+    """Whether a key, a token or a session secret stands anywhere in a text."""
+    return "fz" in text and any(_is_whole(match[0]) for match in _FORM.finditer(text))
+
+
 def digest(secret: str) -> str:
     """What is stored of a key or token: its SHA-256, in hexadecimal."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()

@@ -17,6 +17,7 @@ _PROBLEM_TITLES = {
     401: "this needs credentials, or those that were sent are no good",
     403: "these credentials may not do this",
     404: "there is no such thing",
+    408: "the body took too long to come",
     409: "the idempotency key was used for another request, or the thing is over already",
     413: "the body is larger than 64 KiB",
     415: "the body is not JSON",

@@ -4,12 +4,14 @@ A query model or body model lists the fields and goes into the OpenAPI document;
 is done here, for the framework takes the last of repeated parameters and would echo what it refuses.
 """
 
+import asyncio
 import json
 from http import HTTPStatus
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,9 +26,13 @@ from app.core.errors import MalformedValueError
 from app.core.instant import DAY, parse_instant
 from app.core.notation import parse_duration, parse_positive_duration
 from app.core.policy import FORMS, LINK_PATTERN, NAME_PATTERN
+from app.identity.credentials import holds_secret
 from app.server.problems import InvalidFieldsError, RefusedError
 
 MAX_BODY: Final = 64 * 1024
+BODY_DEADLINE: Final = 15.0
+"""Seconds that a body may take to come."""
+
 MAX_DEPLOY: Final = 31 * DAY
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -98,15 +104,27 @@ InstantField = Annotated[
 ]
 
 
-Note = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_NO_CONTROLS)]
+def _without_secrets(text: str) -> str:
+    if holds_secret(text):
+        raise MalformedValueError("holds a key or a token; this text is recorded, and shown to others")
+    return text
+
+
+Note = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=500, pattern=_NO_CONTROLS),
+    AfterValidator(_without_secrets),
+]
 """One line of text that is kept."""
 
 Sentence = Annotated[
-    str, StringConstraints(min_length=1, max_length=500, pattern=_NO_CONTROLS, strip_whitespace=True)
+    str,
+    StringConstraints(min_length=1, max_length=500, pattern=_NO_CONTROLS, strip_whitespace=True),
+    AfterValidator(_without_secrets),
 ]
 """One line of text for people."""
 
-LinkField = Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$")]
+LinkField = Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$"), AfterValidator(_without_secrets)]
 PeriodField = Annotated[
     int,
     BeforeValidator(_period),
@@ -233,19 +251,22 @@ async def limited_body(request: Request) -> bytes:
     """The body; at most 64 KiB of it.
 
     Raises:
-        RefusedError: it is larger, or broke off.
+        RefusedError: it is larger, broke off, or did not come in time.
     """
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared) > MAX_BODY:
         raise _too_large()
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise _too_large()
+        async with asyncio.timeout(BODY_DEADLINE):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise _too_large()
     except ClientDisconnect:
         raise RefusedError(HTTPStatus.BAD_REQUEST, "the body broke off") from None
+    except TimeoutError:
+        raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, "the body took too long to come") from None
     return bytes(body)
 
 

@@ -54,6 +54,9 @@ def test_no_part_of_any_token_or_key_is_found_anywhere(
             gate.get(f"/overrides/{secret}", headers=bearer(admin)).text,
             gate.get("/status", headers={"Authorization": f"Basic {secret}"}).text,
             gate.post("/overrides", json={**wanted, "ticket": secret}, headers=bearer(admin)).text,
+            gate.post("/overrides", json={**wanted, "reason": f"as {secret}"}, headers=bearer(admin)).text,
+            gate.post("/can-deploy", json={"service": "api", "ref": f"v1 {secret}"}).text,
+            gate.post("/can-deploy", json={"service": "api", "run_url": f"https://x/?t={secret}"}).text,
         ]
     cursor: str | None = ""
     while cursor is not None:

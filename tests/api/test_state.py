@@ -175,3 +175,23 @@ def test_where_there_is_no_normal_change_the_first_kind_is_the_usual_one() -> No
     text = SEVERAL_CHANGES.replace("normal, ", "")
     assert load(Snapshot.of(text)).engine.policy_set.usual_change == "hotfix"
     assert load(Snapshot.of(SEVERAL_CHANGES)).engine.policy_set.usual_change == "normal"
+
+
+EVERY_MINUTE = """\
+version: 1
+policies:
+  - {id: jobs, title: Jobs, reason: R., when: [{cron: {start: "* * * * *", duration: 30s}}]}
+"""
+
+
+def test_a_schedule_of_too_many_segments_is_refused_with_what_can_be_asked(
+    gate: TestClient, folder: Path
+) -> None:
+    (folder / "policies.yaml").write_text(EVERY_MINUTE)
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    context.policies.load(Source(folder / "policies.yaml"), context.clock.now())
+    asked = {"service": "api", "from": "2026-11-27T00:00:00Z"}
+    [error] = gate.get("/schedule", params=asked).json()["errors"]
+    assert error["field"] == "to"
+    until = error["message"].rpartition("until ")[2]
+    assert len(gate.get("/schedule", params={**asked, "to": until}).json()["segments"]) == 10_000

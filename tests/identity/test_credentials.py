@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.identity.caller import ANONYMOUS, Caller, Role, person, same_person
-from app.identity.credentials import digest, is_key, is_token, new_key, new_token
+from app.identity.credentials import digest, holds_secret, is_key, is_token, new_key, new_session, new_token
 
 
 def test_keys_and_tokens_are_recognised_and_not_taken_for_one_another() -> None:
@@ -30,6 +30,13 @@ def test_a_changed_letter_is_noticed(place: int, letter: str) -> None:
 def test_no_text_is_taken_for_one_or_breaks_anything(text: str) -> None:
     assert not is_key(text)
     assert not is_token(f"fzo_{text}")
+
+
+def test_a_secret_is_found_in_the_middle_of_a_text() -> None:
+    for secret in (new_key(), new_token(), new_session()):
+        assert holds_secret(f"deployed with {secret}, at once")
+        assert not holds_secret(f"deployed with {secret[:-1]}")
+    assert not holds_secret("fzo_ and fzk_ are how they begin")
 
 
 def test_what_is_stored_is_a_sha_256() -> None:
