@@ -88,7 +88,7 @@ async def ask(request: Request) -> Response:
     decision = await decided(in_force, query.question, now if query.at is None else query.at)
     status = HTTPStatus.OK if decision.allowed else HTTPStatus(int(query.deny_status))
     told = answer(decision, in_force.home, in_force.revision)
-    body = json.dumps(told).encode()
+    body = json.dumps(told, ensure_ascii=False).encode()
     answered = Recent(
         status=status.value,
         headers=_headers(status, body, decision.opens_at, decision.at),

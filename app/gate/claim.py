@@ -210,7 +210,8 @@ def _written(draft: _Draft, use: Use | None) -> _Written:
     claim, decision = draft.claim, draft.decision
     told = use and use.disclosed(to_granter=_granted_by(claim.caller, use))
     body = claim_body(decision, draft.in_force, draft.own_id, told)
-    text = json.dumps(body)
+    # As people read it: it is shown in the logs of pipelines.
+    text = json.dumps(body, ensure_ascii=False)
     rest = {
         "opens_at": decision.opens_at,
         "ref": claim.ref,
@@ -273,4 +274,9 @@ def _again(draft: _Draft, fingerprint: str, data: str) -> Claimed:
         raise IdempotencyConflictError(
             "this idempotency key stands for an allow of before a freeze; make a new claim, with a new key"
         )
-    return Claimed(json.dumps(body).encode(), body["outcome"], recorded["opens_at"], determined_by(body))
+    return Claimed(
+        json.dumps(body, ensure_ascii=False).encode(),
+        body["outcome"],
+        recorded["opens_at"],
+        determined_by(body),
+    )

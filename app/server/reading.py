@@ -6,6 +6,7 @@ is done here, for the framework takes the last of repeated parameters and would 
 
 import asyncio
 import json
+import re
 from http import HTTPStatus
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
@@ -42,6 +43,8 @@ _LONGEST_PLACE: Final = 18
 _NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f]*$"
 _CURSOR: Final = r"^[0-9a-z_]{1,40}$"
 _NO_CURSOR: Final = "is `next` of the page before, as it came"
+_LOST_PLUS: Final = re.compile(r"\S+ \d\d:\d\d")
+"""What becomes of ``2026-11-27T14:00:00+01:00`` in a query string."""
 _SENTENCES: Final = {
     **FORMS,
     _NO_CONTROLS: "is one line of text, without control characters",
@@ -70,6 +73,8 @@ def _refuse_duration() -> NoReturn:
 def _instant(value: object) -> object:
     if not isinstance(value, str):
         raise MalformedValueError("write it as an RFC 3339 date-time with an offset")
+    if _LOST_PLUS.fullmatch(value):
+        raise MalformedValueError("in a URL, write the + of the offset as %2B, or use Z")
     return parse_instant(value)
 
 

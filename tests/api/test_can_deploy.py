@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests.api.conftest import bearer
 from tests.api.fakes import FakeClock
 
 
@@ -241,3 +242,18 @@ def test_every_answer_carries_a_request_id_and_safe_headers(
     assert lines[0]["request_id"] == "abc-1"
     assert (lines[0]["service"], lines[0]["outcome"], lines[0]["status"]) == ("api", "deny", 423)
     assert lines[1]["route"] == "unmatched"
+
+
+def test_a_plus_that_a_url_has_turned_into_a_blank_is_pointed_out(gate: TestClient) -> None:
+    [error] = gate.get("/can-deploy?service=api&at=2026-11-27T14:00:00+01:00").json()["errors"]
+    assert (error["field"], error["message"]) == (
+        "at",
+        "in a URL, write the + of the offset as %2B, or use Z",
+    )
+
+
+def test_an_answer_is_written_as_people_read_it(gate: TestClient, keys: dict[str, str]) -> None:
+    freeze = {"title": "Fin d'année", "reason": "Die Bücher werden geschlossen.", "ttl": "1h"}
+    gate.post("/freezes", json=freeze, headers=bearer(keys["ops"]))
+    for answer in (gate.get("/can-deploy?service=web"), gate.post("/can-deploy", json={"service": "web"})):
+        assert "Fin d'année" in answer.content.decode()
