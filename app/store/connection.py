@@ -8,20 +8,16 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ClauseElement, Table
 from sqlalchemy.engine import Dialect
-
-if TYPE_CHECKING:
-    from app.store.database import Database
 
 _ROWS_TOGETHER: Final = 64
 """Rows in one statement. Each number of rows is a statement of its own, prepared once and kept."""
 
 KEPT_STATEMENTS: Final = 256
 
-Found = TypeVar("Found")
 Row = tuple[Any, ...]
 
 
@@ -111,44 +107,3 @@ def _insertion(table: Table, rows: int, paramstyle: str) -> str:
     places = ["?"] * (rows * width) if paramstyle == "qmark" else [f"${n + 1}" for n in range(rows * width)]
     values = ", ".join(f"({', '.join(places[row * width : (row + 1) * width])})" for row in range(rows))
     return f"INSERT INTO {table.name} ({columns}) VALUES {values}"  # noqa: S608 - our own names
-
-
-class KeptConnection:
-    """Runs transactions on a connection that it keeps, and opens a new one after any error.
-
-    For the one thread that writes all the time; not safe for several at once.
-    """
-
-    def __init__(self, database: "Database", dropped: Callable[[], None]) -> None:
-        """Connect to `database` when it is first needed; call `dropped` when a connection was given up."""
-        self._database = database
-        self._dropped = dropped
-        self._connection: Connection | None = None
-
-    def transact(self, work: Callable[[Connection], Found]) -> Found:
-        """Do work in one transaction, committed when this returns."""
-        try:
-            connection = self._present()
-            with self._database.deadline(connection), self._database.pipelined(connection):
-                connection.say(self._database.BEGIN_WRITING)
-                result = work(connection)
-                connection.say("COMMIT")
-        except BaseException:
-            self.drop()
-            raise
-        # Not before the end of the pipeline: only there is it known that it was committed.
-        return result
-
-    def drop(self) -> None:
-        """Let go of the connection."""
-        if self._connection is not None:
-            self._connection.raw.close()
-            self._connection = None
-            self._dropped()
-
-    def _present(self) -> Connection:
-        if self._connection is not None and not self._database.is_present(self._connection):
-            self.drop()
-        if self._connection is None:
-            self._connection = self._database.connect()
-        return self._connection

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from app.core.errors import FreezegateError
-from app.store.connection import Connection, KeptConnection
+from app.store.connection import Connection
 from app.store.engine import open_database
 from app.store.errors import StoreUnavailableError
+from app.store.kept_connection import KeptConnection
 from app.store.schema import HEAD, upgrade, version_of
 from app.store.transaction import Transaction
 from app.store.view import View
