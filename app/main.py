@@ -36,7 +36,7 @@ from app.gate import keys
 from app.gate.claim import Claims
 from app.gate.freezes import Freezes
 from app.gate.ids import new_id
-from app.gate.in_force import LoadFailure, Policies
+from app.gate.in_force import Policies
 from app.gate.insights import Measurement
 from app.gate.live import Live
 from app.gate.notifications import Notifications
@@ -50,6 +50,7 @@ from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders, read_identity_file
 from app.integrations.sender import Sender
 from app.policies.source import Source
+from app.server.background import beside, remember, watchers
 from app.server.context import Context
 from app.server.documented import complete
 from app.server.edge import Edge
@@ -66,12 +67,6 @@ from app.settings import Settings, read_settings
 from app.store.store import Store
 from app.web import assets, dashboard, operations, reference, sessions
 from app.web import insights as insights_page
-
-RELOAD_INTERVAL: Final = 1.0
-"""Seconds between looks at the policy files; a change is in force within two."""
-
-REFRESH_INTERVAL: Final = 0.5
-"""Seconds between looks at the store; what another replica did is seen within one."""
 
 FAILURES: Final = "20/minute"
 """How often credentials from one address may fail."""
@@ -132,22 +127,13 @@ def create_app(
         if not in_force.loaded:
             in_force.load(Source(chosen.policies), clock.now())
         store = await asyncio.to_thread(Store.open, chosen.database) if opened is None else opened
-        context = _context(chosen, clock, in_force, store, metrics, recent)
-        await asyncio.to_thread(_begin, context, chosen)
-        sending = _sending(context, chosen)
-        watchers = [
-            asyncio.create_task(each) for each in (*(watch(context) for watch in _WATCHERS), *sending)
-        ]
-        app.state.context = context
         try:
-            async with tracing.sending():
+            app.state.context = context = _context(chosen, clock, in_force, store, metrics, recent)
+            await asyncio.to_thread(_begin, context, chosen)
+            async with beside(*watchers(context), *_sending(context, chosen)), tracing.sending():
                 with on_stop(context.hub.close):
                     yield
         finally:
-            for watcher in watchers:
-                watcher.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await watcher
             await store.close()
 
     app = FastAPI(
@@ -211,7 +197,7 @@ def _begin(context: Context, chosen: Settings) -> None:
             "no API key exists, and there is no terminal to show a first one on; make one with: "
             "freezegate keys create --name NAME --role admin",
         )
-    _remember(context)
+    remember(context)
     context.replica.load()
 
 
@@ -236,59 +222,5 @@ def _sending(context: Context, chosen: Settings) -> list[Coroutine[None, None, N
     notifications = Notifications(context.store, context.policies, context.clock, receivers, own_name)
     return [Sender(notifications, receivers, context.clock).run()]
 
-
-async def _watch_store(context: Context) -> None:
-    """Look for freezes and keys of other replicas for as long as the application runs."""
-    while True:
-        await asyncio.sleep(REFRESH_INTERVAL)
-        try:
-            await context.replica.refresh()
-        except Exception:
-            logging.getLogger("freezegate").exception("looking for changes in the store failed")
-
-
-async def _tell_listeners(context: Context) -> None:
-    """Tell listeners what has changed for as long as the application runs."""
-    while True:
-        await asyncio.sleep(REFRESH_INTERVAL)
-        try:
-            if news := await context.live.look():
-                await context.hub.tell(news)
-        except Exception:
-            logging.getLogger("freezegate").exception("telling what has changed failed")
-
-
-async def _keep_listeners(context: Context) -> None:
-    """Send listeners a sign of life for as long as the application runs."""
-    await context.hub.keep_alive()
-
-
-async def _watch_policies(context: Context) -> None:
-    """Look for changed policies for as long as the application runs."""
-    while True:
-        await asyncio.sleep(RELOAD_INTERVAL)
-        try:
-            await asyncio.to_thread(_look, context)
-        except Exception:
-            logging.getLogger("freezegate").exception("looking for changed policies failed")
-
-
-def _look(context: Context) -> None:
-    changed = context.policies.reload(context.clock.now())
-    if isinstance(changed, LoadFailure):
-        problems = [str(problem) for problem in changed.problems]
-        event(logging.ERROR, "policies refused; the set before stays in force", problems=problems)
-    elif changed is not None:
-        event(logging.INFO, "policies loaded", revision=changed.revision)
-    if not context.store.keeps(context.policies.in_force.revision):
-        _remember(context)
-
-
-def _remember(context: Context) -> None:
-    """Keep the policies in force, so that what they decide can be evaluated again; tell of their load."""
-    context.record.note_policies(context.policies.in_force)
-
-
-_WATCHERS: Final = (_watch_policies, _watch_store, _tell_listeners, _keep_listeners)
 
 app: Final = create_app()

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.gate.errors import UnknownRecordError
 from app.gate.freezes import described
@@ -34,13 +34,6 @@ class ListQuery(PageQuery):
     state: Literal["standing", "all"] = Field(
         "standing", description="standing: those that last, or are scheduled"
     )
-
-
-class FreezeList(BaseModel):
-    """Freezes, newest first."""
-
-    freezes: list[dict[str, Any]]
-    next: str | None
 
 
 @router.post(

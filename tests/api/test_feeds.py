@@ -29,8 +29,9 @@ from app.gate.feeds import MOST, Wanted, feed, feed_span
 from app.gate.in_force import InForce
 from app.gate.keys import KeyRequest
 from app.identity.caller import Role
-from app.main import _look, create_app
+from app.main import create_app
 from app.policies.source import Snapshot
+from app.server.background import look
 from app.settings import Settings
 from tests.api.conftest import POLICIES, bearer, key_for
 from tests.api.fakes import FakeClock
@@ -365,7 +366,7 @@ def test_policies_that_change_and_change_back_stamp_alike_on_all_replicas(tmp_pa
             (tmp_path / "policies.yaml").write_text(text)
             for context in contexts:
                 context.clock.at += 60
-                _look(context)
+                look(context)
         assert len({each.policies.in_force.loaded_at for each in contexts}) == 2
         assert gate.get("/calendar.ics").content == replica.get("/calendar.ics").content
         assert {each.stamp for each in fetch(gate)} == {NOW + 60}

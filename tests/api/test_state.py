@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from app.main import _look
 from app.policies.load import load
 from app.policies.source import Snapshot, Source
+from app.server.background import look
 from tests.api.conftest import POLICIES
 from tests.api.fakes import FakeClock
 
@@ -89,7 +89,7 @@ def test_what_the_framework_refuses_is_a_problem_too(gate: TestClient) -> None:
 def test_a_good_change_of_the_policies_is_taken(gate: TestClient, folder: Path) -> None:
     before = gate.get("/status").json()["policies"]["revision"]
     (folder / "policies.yaml").write_text(POLICIES.replace("fri 14:00", "fri 15:00").split("tests:")[0])
-    _look(gate.app.state.context)  # type: ignore[attr-defined]
+    look(gate.app.state.context)  # type: ignore[attr-defined]
     body = gate.get("/can-deploy", params={"service": "api"}).json()
     assert body["allowed"] is True
     assert body["closes_at"] == "2026-11-27T14:00:00Z"
@@ -100,7 +100,7 @@ def test_a_bad_change_leaves_the_old_set_in_force_and_is_seen(
     gate: TestClient, folder: Path, clock: FakeClock
 ) -> None:
     (folder / "policies.yaml").write_text(POLICIES.replace("fri 14:00", "fri 25:00"))
-    _look(gate.app.state.context)  # type: ignore[attr-defined]
+    look(gate.app.state.context)  # type: ignore[attr-defined]
     assert gate.get("/can-deploy", params={"service": "api"}).status_code == 423
     told = gate.get("/status").json()["policies"]
     assert told["stale"] is True
@@ -110,13 +110,13 @@ def test_a_bad_change_leaves_the_old_set_in_force_and_is_seen(
     assert ready.json()["checks"]["policies"]["stale_since"] == "2026-11-27T13:05:00Z"
     assert "freezegate_policies_stale 1.0" in gate.get("/metrics").text
     (folder / "policies.yaml").write_text(POLICIES)
-    _look(gate.app.state.context)  # type: ignore[attr-defined]
+    look(gate.app.state.context)  # type: ignore[attr-defined]
     assert gate.get("/status").json()["policies"]["stale"] is False
 
 
 def test_a_file_that_fails_its_own_tests_is_not_taken(gate: TestClient, folder: Path) -> None:
     (folder / "policies.yaml").write_text(POLICIES.replace("from: fri 14:00", "from: fri 15:00"))
-    _look(gate.app.state.context)  # type: ignore[attr-defined]
+    look(gate.app.state.context)  # type: ignore[attr-defined]
     assert gate.get("/status").json()["policies"]["stale"] is True
 
 

@@ -17,7 +17,7 @@ from prometheus_client.samples import Sample
 from starlette.testclient import TestClient
 
 from app.core.instant import DAY, parse_instant
-from app.main import _look
+from app.server.background import look
 from tests.api.conftest import POLICIES, bearer, clock, folder, gate, keys, log
 from tests.api.fakes import FakeClock
 from tests.deploy.promql import named
@@ -340,7 +340,7 @@ def test_an_override_that_waits_for_approval_is_pending(
     text = POLICIES.replace("policies:\n", "overrides: {approvals: 1}\npolicies:\n", 1)
     (folder / "policies.yaml").write_text(text)
     here = gate.app.state.context  # type: ignore[attr-defined]
-    _look(here)
+    look(here)
     granted = grant(gate, keys)
     for waiting in (1, 0):
         clock.at += 5
@@ -369,11 +369,11 @@ def test_a_refused_file_is_told_also_after_it_was_mended(
     here = gate.app.state.context  # type: ignore[attr-defined]
     assert value(gate, name) == 0
     (folder / "policies.yaml").write_text("version: 1\n")
-    _look(here)
+    look(here)
     failed_at = clock.at
     clock.at += 60
     (folder / "policies.yaml").write_text(POLICIES)
-    _look(here)
+    look(here)
     assert value(gate, name) == failed_at
     assert value(gate, "freezegate_policies_stale") == 0
 
