@@ -260,6 +260,24 @@ async def test_who_is_still_stopped_when_the_environment_opens_is_told_later(
     assert opened.title == "api may be deployed to production again"
 
 
+async def test_a_freeze_that_is_recorded_after_it_began_is_told_all_the_same(
+    gate: Gate, one: Notifications
+) -> None:
+    start = gate.clock.at
+    gate.clock.at = start + 60
+    assert await told(one) == []
+    # Its commit took a minute, or the clock of the other replica is slow.
+    gate.clock.at = start
+    wanted = freeze(starts_at=start + 10, ends_at=start + 20)
+    made = await gate.freezes.start(OPS, wanted, gate.in_force)
+    gate.clock.at = start + 61
+    got = await told(one)
+    assert events(got) == ["freeze-started", "freeze-begins", "freeze-ended"]
+    assert {each.subject for each in got} == {made.id}
+    gate.clock.at = start + 62
+    assert await told(one) == []
+
+
 async def test_a_scheduled_freeze_is_announced_an_hour_ahead(gate: Gate, one: Notifications) -> None:
     start = gate.clock.at + 3 * HOUR
     await gate.freezes.start(OPS, freeze(starts_at=start, ends_at=start + 60), gate.in_force)
