@@ -51,6 +51,8 @@ class Denied(NamedTuple):
     service: str
     who: str
     """The actor that the claim named, or else its caller; empty for an anonymous one."""
+    change: str = ""
+    """The kind of change; empty for the usual one."""
 
 
 class Notification(NamedTuple):
@@ -114,26 +116,29 @@ def policy_freeze_ends(present: Decision, home: Zone) -> Notification:
     return _of_policies(Occasion.POLICY_FREEZE_ENDS, present, title, explain.state(present, home))
 
 
-def gate_open(present: Decision, home: Zone, denied: Sequence[Denied], more: int) -> Notification:
+def gate_open(present: Decision, home: Zone, denied: Sequence[Denied], more: int, key: str) -> Notification:
     """An environment is open again; `denied` were refused meanwhile, and `more` beside them."""
     environment = present.question.environment
-    named = ", ".join(one_line(f"{each.service} ({each.who or 'anonymous'})") for each in denied)
-    rest = f" and {more} more" if more else ""
+    named = [*dict.fromkeys(denied)]
+    more += len(named[MOST_NAMED:])
+    del named[MOST_NAMED:]
     return Notification(
-        f"{Occasion.GATE_OPEN}:{environment}:{present.at}",
+        key,
         Occasion.GATE_OPEN,
         present.at,
         f"{environment} is open again",
-        (_cut(explain.state(present, home)), f"Denied meanwhile: {named}{rest}."),
+        (_cut(explain.state(present, home)), f"Denied meanwhile: {_names(named, more)}."),
         (environment,),
-        data={"denied": [each._asdict() for each in denied], "more": more},
+        data={"denied": [each._asdict() for each in named], "more": more},
     )
 
 
-def services_open(present: Decision, home: Zone, denied: Sequence[Denied], more: int) -> Notification:
+def services_open(
+    present: Decision, home: Zone, denied: Sequence[Denied], more: int, key: str
+) -> Notification:
     """Services may be deployed again whose environment was not frozen, or still is; see `gate_open`."""
-    services = ", ".join(dict.fromkeys(each.service for each in denied))
-    of_all = gate_open(present, home, denied, more)
+    services = ", ".join(dict.fromkeys(map(_what, denied)))
+    of_all = gate_open(present, home, denied, more, key)
     title = _cut(f"{services} may be deployed to {present.question.environment} again")
     return of_all._replace(title=title, text=(_cut(explain.message(present, home)), of_all.text[1]))
 
@@ -310,6 +315,17 @@ def _of_override(
         "max_uses": override.max_uses,
     }
     return Notification(key, event, at, title, tuple(text), override.environments, override.id, data)
+
+
+def _what(denied: Denied) -> str:
+    return f"{denied.change} of {denied.service}" if denied.change else denied.service
+
+
+def _names(denied: Sequence[Denied], more: int) -> str:
+    names = ", ".join(one_line(f"{_what(each)} ({each.who or 'anonymous'})") for each in denied)
+    if not names:
+        return f"{more} {'claim' if more == 1 else 'claims'}"
+    return f"{names} and {more} more" if more else names
 
 
 def _where(freeze: Freeze) -> str:

@@ -12,13 +12,13 @@ from json import dumps, loads
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from app.clock import Clock
-from app.core.engine import Engine
 from app.core.instant import DAY, HOUR, MINUTE
 from app.core.notification import Notification, policies_loaded_again, policies_refused
 from app.gate.errors import StoreUnavailableError
 from app.gate.in_force import InForce, LoadFailure, Policies
 from app.gate.occasions import Found, Look, find, look
 from app.gate.receivers import Receiver
+from app.gate.waiting import Openings
 from app.store.records import Backlog, Letter
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Notifications:
         self._pruned_at = 0
         self._failure: LoadFailure | None = None
         self._freezes: tuple[int, tuple[Freeze, ...]] = (-1, ())
-        self._engine: tuple[InForce, int, Engine] | None = None
+        self._openings: tuple[InForce, int, Openings] | None = None
         self._backlog: dict[str, Backlog] = {}
 
     @property
@@ -195,9 +195,10 @@ class Notifications:
     def _find(self, seen: Look, in_force: InForce, now: int) -> Found:
         """In a thread: to compile a year of policies takes milliseconds."""
         version, freezes = self._freezes
-        known = self._engine
+        known = self._openings
         if known is None or known[0] is not in_force or known[1] != version:
-            known = self._engine = (in_force, version, in_force.engine.with_freezes(freezes))
+            openings = Openings(in_force.engine.with_freezes(freezes))
+            known = self._openings = (in_force, version, openings)
         return find(seen, known[2], in_force.home, now)
 
     async def _settle(self, seen: Look, found: Found, now: int) -> None:

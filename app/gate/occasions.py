@@ -5,7 +5,6 @@ was told then. Nothing is written here.
 """
 
 import json
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -13,7 +12,6 @@ from app.core import notification as told
 from app.core.audit import Link
 from app.core.decision import Question
 from app.core.engine import Engine
-from app.core.errors import UnknownNameError
 from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR, LATEST, parse_instant
 from app.core.notification import Denied, Notification
@@ -21,6 +19,7 @@ from app.core.override import Override
 from app.core.scope import ScopeTimeline
 from app.core.wallclock import Zone
 from app.gate.happened import Kind
+from app.gate.waiting import Openings, Waiting, WaitingRoom, read_waiting
 from app.store.records import Backlog, Denial, Sender
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Look(NamedTuple):
     """What the claims were told that overrides were spent on, by the ids of the decisions."""
     freezes_version: int
     lasting: Sequence[Freeze] | None
-    """Those that may hold since the last look; None where they are known."""
+    """Those that may hold since just before the last look; None where they are known."""
     backlog: dict[str, Backlog]
 
 
@@ -66,10 +65,8 @@ class Environment(NamedTuple):
 
     by_policy: bool
     """Whether the policies freeze it."""
-    denied: tuple[Denied, ...] = ()
-    """Who was refused, and waits for it to open."""
-    more: int = 0
-    """And how many claims beside those."""
+    waiting: tuple[Waiting, ...] = ()
+    """Who was denied."""
 
 
 State = dict[str, Environment]
@@ -124,21 +121,22 @@ def look(view: "View", known_version: int, own_name: str, now: int) -> Look:
         {override.id: override for override in overrides if override is not None},
         {each: json.loads(claim.data) for each, claim in claims if claim is not None},
         head.freezes_version,
-        None if head.freezes_version == known_version else view.freezes_after(since),
+        # Those too that were lifted in the second of the last look, after it: what they stopped opens now.
+        None if head.freezes_version == known_version else view.freezes_after(since - 1),
         backlog,
     )
 
 
-def find(seen: Look, engine: Engine, home: Zone, now: int) -> Found:
+def find(seen: Look, openings: Openings, home: Zone, now: int) -> Found:
     """What there is to tell.
 
     Args:
         seen: what was read.
-        engine: the policies in force, with the freezes of that state.
+        openings: of the policies in force, with the freezes of that state.
         home: the zone in which sentences tell the time.
         now: the present instant.
     """
-    before = seen.sender
+    before, engine = seen.sender, openings.engine
     # Not beyond what was read: who was denied must be known when an environment opens.
     latest = now if seen.caught_up else _latest(seen)
     until = max(latest, before.looked_until)
@@ -148,8 +146,9 @@ def find(seen: Look, engine: Engine, home: Zone, now: int) -> Found:
     found = [
         *_recorded(seen, home),
         *_of_freezes(seen, engine.freezes, home, until, now),
-        *_of_policies(state, engine, home, before.looked_until, until, now),
-        *_openings(state, seen, engine, home, until),
+        *_of_policies(state, engine, home, before.looked_until, until),
+        *_announced(engine, home, before.looked_until + NOTICE, until + NOTICE, now),
+        *_opened(state, seen, openings, home, until),
     ]
     found.sort(key=lambda each: (each.at, each.rank))
     fresh = [each.notification for each in found if each.at >= now - OLDEST_NEWS]
@@ -225,97 +224,77 @@ def _of_freezes(seen: Look, lasting: Iterable[Freeze], home: Zone, until: int, n
             yield _Told(end, 1, told.freeze_ended(freeze, end))
 
 
-def _of_policies(
-    state: State, engine: Engine, home: Zone, since: int, until: int, now: int
-) -> Iterator[_Told]:
-    """Stretches in which the policies alone freeze an environment: announced, begun, over."""
+def _of_policies(state: State, engine: Engine, home: Zone, since: int, until: int) -> Iterator[_Told]:
+    """Stretches in which the policies alone freeze an environment: begun, over."""
     alone = engine.without_freezes
     for name, known in state.items():
         if name not in engine.policy_set.environments:
             continue
-        policies = alone.environment(name)
-        for at, frozen in _flips(policies, known.by_policy, since, until):
+        for at, frozen in _flips(alone.environment(name), known.by_policy, since, until):
             if frozen:
                 begun = told.policy_freeze_begins(alone.decide_environment(name, at), home)
                 yield _Told(at, 1, begun)
             else:
                 yield _Told(at, 1, told.policy_freeze_ends(engine.decide_environment(name, at), home))
-        ahead = since + NOTICE
-        holds = bool(policies.verdict(ahead).blocking)
-        for at, frozen in _flips(policies, holds, ahead, until + NOTICE):
+
+
+def _announced(engine: Engine, home: Zone, after: int, until: int, now: int) -> Iterator[_Told]:
+    """Stretches in which the policies alone freeze an environment, that begin after an instant."""
+    alone = engine.without_freezes
+    for name in engine.policy_set.environments:
+        policies = alone.environment(name)
+        for at, frozen in _flips(policies, bool(policies.verdict(after).blocking), after, until):
             # What has begun already needs no announcement.
             if frozen and at > now:
                 soon = told.policy_freeze_soon(name, alone.decide_environment(name, at), home, now)
                 yield _Told(at - NOTICE, 1, soon)
 
 
-def _openings(state: State, seen: Look, engine: Engine, home: Zone, until: int) -> Iterator[_Told]:
-    """What opens again to those who were denied; brings `state` up to `until`.
-
-    Each of them waits for the service that was claimed, whatever it was that vetoed: a freeze of the
-    environment, of a few services, or of a tag.
-    """
-    since = seen.sender.looked_until
+def _opened(state: State, seen: Look, openings: Openings, home: Zone, until: int) -> Iterator[_Told]:
+    """What opens again to those who were denied; brings `state` up to `until`."""
+    since, engine = seen.sender.looked_until, openings.engine
     for name, known in list(state.items()):
         if name not in engine.policy_set.environments:
             continue
-        blocked = {each.service: since for each in known.denied}
-        denials = deque(sorted((each for each in seen.denials if each.environment == name), key=_when))
-        while True:
-            openings = {service: _opens(engine, service, name, at) for service, at in blocked.items()}
-            at = min((each for each in openings.values() if each <= until), default=None)
-            if denials and (at is None or denials[0].at < at):
-                denial = denials.popleft()
-                if _opens(engine, denial.service, name, denial.at) > denial.at:
-                    known = _denied(known, denial)  # noqa: PLW2901 - goes along
-                    if any(each.service == denial.service for each in known.denied):
-                        blocked.setdefault(denial.service, denial.at)
-                continue
-            if at is None:
-                break
-            free = {service for service, opens in openings.items() if opens == at}
-            named = tuple(each for each in known.denied if each.service in free)
-            yield _Told(at, 2, _gate_open(engine, name, at, home, named, known.more))
-            waiting = tuple(each for each in known.denied if each.service not in free)
-            known = known._replace(denied=waiting, more=0)  # noqa: PLW2901 - goes along
-            blocked = {service: start for service, start in blocked.items() if service not in free}
-        state[name] = known
+        room = WaitingRoom(openings, name, known.waiting, since)
+        for denial in sorted((each for each in seen.denials if each.environment == name), key=_when):
+            yield from _leaving(room, seen, engine, name, home, min(denial.at, until + 1))
+            room.enter(denial)
+        yield from _leaving(room, seen, engine, name, home, until + 1)
+        state[name] = known._replace(waiting=room.remaining(until))
 
 
-def _opens(engine: Engine, service: str, environment: str, at: int) -> int:
-    """When a service may be deployed again, from an instant on; `LATEST` if nobody knows when."""
-    try:
-        scope = engine.scope(service, environment, engine.policy_set.usual_change)
-    except UnknownNameError:
-        # The policies of now refuse it altogether.
-        return LATEST
-    verdict = scope.verdict(at)
-    return (verdict.flips_at or LATEST) if verdict.blocking else at
+def _leaving(
+    room: WaitingRoom, seen: Look, engine: Engine, environment: str, home: Zone, before: int
+) -> Iterator[_Told]:
+    """Who may go ahead before an instant."""
+    while (at := room.opens_at) < before:
+        # Someone else may be found later to have waited for the same instant: a claim that took its time.
+        key = f"{told.Occasion.GATE_OPEN}:{environment}:{at}:{seen.sender.seq}"
+        yield _Told(at, 2, _gate_open(engine, environment, at, home, room.leave(), key))
 
 
 def _gate_open(
-    engine: Engine, environment: str, at: int, home: Zone, denied: tuple[Denied, ...], more: int
+    engine: Engine, environment: str, at: int, home: Zone, waited: Sequence[Waiting], key: str
 ) -> Notification:
     """Tell it of the environment, if that opens, and of the services alone otherwise."""
+    usual = engine.policy_set.usual_change
+    denied = [
+        Denied(each.service, name, "" if each.change == usual else each.change)
+        for each in waited
+        for name in each.who
+    ]
+    more = sum(each.more for each in waited)
     timeline = engine.environment(environment)
-    if not timeline.verdict(at).blocking and timeline.verdict(at - 1).blocking:
-        return told.gate_open(engine.decide_environment(environment, at), home, denied, more)
-    question = Question(denied[0].service, environment, engine.policy_set.usual_change)
-    return told.services_open(engine.decide(question, at), home, denied, more)
+    opens = not timeline.verdict(at).blocking and timeline.verdict(at - 1).blocking
+    if opens or not denied:
+        return told.gate_open(engine.decide_environment(environment, at), home, denied, more, key)
+    question = Question(denied[0].service, environment, denied[0].change or usual)
+    return told.services_open(engine.decide(question, at), home, denied, more, key)
 
 
 def _when(denial: Denial) -> int:
     return denial.at
-
-
-def _denied(known: Environment, denial: Denial) -> Environment:
-    """Note who was refused; each of them once."""
-    denied = Denied(denial.service, told.one_line(denial.who))
-    if denied in known.denied:
-        return known
-    if len(known.denied) < told.MOST_NAMED:
-        return known._replace(denied=(*known.denied, denied))
-    return known._replace(more=known.more + 1)
 
 
 def _flips(timeline: ScopeTimeline, frozen: bool, start: int, end: int) -> Iterator[tuple[int, bool]]:  # noqa: FBT001 - a state, not a switch
@@ -348,8 +327,8 @@ def _after(before: Sender, seq: int, until: int, state: State) -> Sender:
 
 def _read(text: str) -> State:
     return {
-        name: Environment(by_policy, tuple(Denied(*each) for each in denied), more)
-        for name, (by_policy, denied, more) in json.loads(text).items()
+        name: Environment(by_policy, tuple(map(read_waiting, waiting)))
+        for name, (by_policy, waiting) in json.loads(text).items()
     }
 
 

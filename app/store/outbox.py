@@ -86,7 +86,9 @@ _DENIALS: Final = (
         decisions.c.service,
         decisions.c.environment,
         func.coalesce(func.nullif(decisions.c.actor, ""), decisions.c.caller),
+        events.c.data,
     )
+    .join_from(decisions, events, events.c.seq == decisions.c.seq)
     .where(
         decisions.c.seq > bindparam("after"),
         decisions.c.seq <= bindparam("last"),

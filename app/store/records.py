@@ -147,6 +147,8 @@ class Denial(NamedTuple):
     environment: str
     who: str
     """The actor that the claim named, or else its caller; empty for an anonymous one."""
+    data: str
+    """What the record says of it, as JSON."""
 
 
 class Letter(NamedTuple):
@@ -184,4 +186,4 @@ class Sender(NamedTuple):
     looked_until: int
     """The instant up to which everything was told that comes by time; 0: nobody ever looked."""
     environments: str
-    """JSON: since when each environment is frozen."""
+    """JSON: of each environment, whether the policies freeze it, and who was denied and waits."""

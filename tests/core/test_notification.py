@@ -81,12 +81,40 @@ def test_a_policy_freeze_in_words() -> None:
 
 def test_an_opening_in_words() -> None:
     denied = (Denied("checkout", "carol"), Denied("web", ""))
-    opened = told.gate_open(decided(MONDAY), HOME, denied, 3)
+    opened = told.gate_open(decided(MONDAY), HOME, denied, 3, "k")
     assert opened.title == "production is open again"
     assert opened.text[1] == "Denied meanwhile: checkout (carol), web (anonymous) and 3 more."
-    assert (
-        told.gate_open(decided(MONDAY), HOME, denied[:1], 0).text[1] == "Denied meanwhile: checkout (carol)."
-    )
+
+
+@pytest.mark.parametrize(
+    ("denied", "more", "said"),
+    [
+        ([Denied("checkout", "carol")], 0, "checkout (carol)"),
+        ([Denied("checkout", "carol")] * 2, 0, "checkout (carol)"),
+        ([Denied("checkout", "carol", "hotfix")], 1, "hotfix of checkout (carol) and 1 more"),
+        ([], 1, "1 claim"),
+        ([], 2, "2 claims"),
+    ],
+)
+def test_an_opening_names_each_once_and_counts_the_rest(denied: list[Denied], more: int, said: str) -> None:
+    opened = told.gate_open(decided(MONDAY), HOME, denied, more, "k")
+    assert opened.text[1] == f"Denied meanwhile: {said}."
+
+
+def test_an_opening_names_twenty_and_counts_the_rest() -> None:
+    denied = [Denied("checkout", f"person {number}") for number in range(25)]
+    opened = told.gate_open(decided(MONDAY), HOME, denied, 2, "k")
+    assert opened.text[1].endswith("checkout (person 19) and 7 more.")
+    assert len(opened.data["denied"]) == 20
+    assert opened.data["more"] == 7
+
+
+def test_an_opening_of_services_names_what_may_be_deployed() -> None:
+    denied = [Denied("checkout", "carol"), Denied("checkout", "dave"), Denied("web", "", "hotfix")]
+    present = decided(MONDAY)._replace(question=Question("checkout", "production"))
+    opened = told.services_open(present, HOME, denied, 0, "k")
+    assert opened.title == "checkout, hotfix of web may be deployed to production again"
+    assert opened.text[0].startswith("checkout may be deployed to production.")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +195,7 @@ def test_refused_policies_in_words() -> None:
     "made",
     [
         told.policy_freeze_begins(decided(AT), HOME),
-        told.gate_open(decided(MONDAY), HOME, (Denied("api", "carol"),), 0),
+        told.gate_open(decided(MONDAY), HOME, (Denied("api", "carol"),), 0, "k"),
         told.freeze_started(freeze(), AT, HOME, "event:1"),
         told.override_granted(override(), AT, HOME, "event:1"),
         told.policies_refused("sha256:x", AT, ["p"], "k"),
@@ -205,7 +233,6 @@ def test_keys_fit_into_the_outbox_and_differ() -> None:
     keys = [
         told.policy_freeze_begins(frozen, HOME).key,
         told.policy_freeze_soon(longest, frozen, HOME, AT - HOUR).key,
-        told.gate_open(frozen, HOME, (), 0).key,
         told.policy_freeze_ends(frozen, HOME).key,
         told.freeze_soon(freeze(), HOME, AT - 60).key,
         told.freeze_begins(freeze(), HOME).key,

@@ -74,8 +74,8 @@ def freeze(selector: dict[str, Any] | None = None, **wanted: Any) -> StartReques
     return made._replace(**wanted)
 
 
-def claim(service: str = "api", actor: str | None = "carol", token: str | None = None) -> Claim:
-    return Claim(Question(service), actor=actor, caller=CI, token=token)
+def claim(service: str = "api", actor: str | None = "carol", token: str | None = None, **asked: Any) -> Claim:
+    return Claim(Question(service, **asked), actor=actor, caller=CI, token=token)
 
 
 @pytest.fixture(autouse=True)
@@ -305,6 +305,169 @@ async def test_a_freeze_that_ends_within_another_opens_nothing(gate: Gate, one: 
     assert events(await told(one)) == ["freeze-started", "policy-freeze-begins", "freeze-lifted"]
     gate.clock.at = MONDAY
     assert events(await told(one)) == ["policy-freeze-ends", "gate-open"]
+
+
+async def test_who_was_denied_for_the_length_of_a_deploy_is_told_when_it_fits(
+    gate: Gate, one: Notifications
+) -> None:
+    gate.clock.at = AFTER - 600
+    assert not (await gate.claims.claim(claim(duration=1_200), gate.in_force)).allowed
+    assert events(await told(one)) == ["policy-freeze-soon"]
+    gate.clock.at = AFTER
+    assert events(await told(one)) == ["policy-freeze-begins"]
+    gate.clock.at = MONDAY
+    (_, opened) = await told(one)
+    assert opened.title == "production is open again"
+    assert opened.text[1] == "Denied meanwhile: api (carol)."
+
+
+async def test_a_gap_that_is_too_short_for_a_deploy_opens_nothing_for_it(
+    gate: Gate, one: Notifications
+) -> None:
+    start = gate.clock.at
+    await gate.freezes.start(OPS, freeze(ends_at=start + 600), gate.in_force)
+    later = freeze(starts_at=start + 900, ends_at=start + 1_800)
+    await gate.freezes.start(OPS, later, gate.in_force)
+    for actor, duration in (("carol", 0), ("dave", 600)):
+        claimed = await gate.claims.claim(claim(actor=actor, duration=duration), gate.in_force)
+        assert not claimed.allowed
+    said = []
+    for at in range(start + 60, start + 1_801, 60):
+        gate.clock.at = at
+        said += [(at - start, each.text[1]) for each in await told(one) if each.event == Occasion.GATE_OPEN]
+    assert said == [
+        (600, "Denied meanwhile: api (carol)."),
+        (1_800, "Denied meanwhile: api (dave)."),
+    ]
+
+
+async def test_who_was_denied_in_the_second_in_which_the_freeze_was_lifted_is_told(
+    gate: Gate, one: Notifications
+) -> None:
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    gate.clock.at += 60
+    assert events(await told(one)) == ["freeze-started"]
+    assert not (await gate.claims.claim(claim(), gate.in_force)).allowed
+    await gate.freezes.lift(OTHER, made.id)
+    got = await told(one)
+    assert events(got) == ["freeze-lifted", "gate-open"]
+    # Also to those who looked in that second before.
+    assert got[1].title == "production is open again"
+    assert got[1].text[1] == "Denied meanwhile: api (carol)."
+    assert await told(one) == []
+
+
+async def test_who_asked_for_another_kind_of_change_waits_for_that(
+    gate: Gate, one: Notifications, policy_file: Path
+) -> None:
+    hotfixes = "applies_to: {changes: [hotfix]}, when: [{dates: {from: 2026-11-27, to: 2026-11-28}}]"
+    put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {hotfixes}}}\n")
+    gate.policies.reload(gate.clock.at)
+    await told(one)
+    assert not (await gate.claims.claim(claim(change="hotfix"), gate.in_force)).allowed
+    assert (await gate.claims.claim(claim(), gate.in_force)).allowed
+    gate.clock.at += 60
+    assert await told(one) == []
+    gate.clock.at = parse_instant("2026-11-28T23:00:00Z")
+    assert "gate-open" not in events(await told(one))
+    gate.clock.at = MONDAY
+    opened = (await told(one))[-1]
+    assert opened.text[1] == "Denied meanwhile: hotfix of api (carol)."
+
+
+async def test_a_service_that_stays_frozen_silences_no_other(gate: Gate, one: Notifications) -> None:
+    await gate.freezes.start(OPS, freeze({"services": ["web"]}), gate.in_force)
+    for number in range(25):
+        claimed = await gate.claims.claim(claim("web", actor=f"person {number}"), gate.in_force)
+        assert not claimed.allowed
+    gate.clock.at += 60
+    assert events(await told(one)) == ["freeze-started"]
+    every = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    assert not (await gate.claims.claim(claim(), gate.in_force)).allowed
+    gate.clock.at += 60
+    await gate.freezes.lift(OPS, every.id)
+    opened = (await told(one))[-1]
+    assert opened.text[1] == "Denied meanwhile: api (carol)."
+    assert opened.data["more"] == 0
+
+
+async def test_those_beyond_the_first_names_are_counted_with_their_own_service(
+    gate: Gate, one: Notifications
+) -> None:
+    made = await gate.freezes.start(OPS, freeze({"services": ["web"]}), gate.in_force)
+    for number in range(8):
+        await gate.claims.claim(claim("web", actor=f"person {number}"), gate.in_force)
+    gate.clock.at += 60
+    await told(one)
+    await gate.freezes.lift(OPS, made.id)
+    opened = (await told(one))[-1]
+    assert opened.title == "web may be deployed to production again"
+    assert opened.text[1].endswith("web (person 4) and 3 more.")
+    assert opened.data["more"] == 3
+
+
+async def test_names_that_somebody_made_up_do_not_keep_an_opening_from_being_told(
+    gate: Gate, one: Notifications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gate.waiting.MOST_WAITING", 10)
+    some = await gate.freezes.start(OPS, freeze({"services": ["old-*"]}), gate.in_force)
+    for number in range(10):
+        await gate.claims.claim(claim(f"old-{number}"), gate.in_force)
+    every = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    for service in ("api", "web"):
+        await gate.claims.claim(claim(service), gate.in_force)
+    gate.clock.at += 60
+    await told(one)
+    kept = (await gate.store.read(lambda view: view.sender())).environments
+    assert len(json.loads(kept)["production"][1]) == 11
+    await gate.freezes.lift(OPS, every.id)
+    opened = (await told(one))[-1]
+    assert opened.title == "production is open again"
+    assert opened.text[1] == "Denied meanwhile: 2 claims."
+    gate.clock.at += 60
+    await gate.freezes.lift(OPS, some.id)
+    opened = (await told(one))[-1]
+    assert opened.text[1].startswith("Denied meanwhile: old-0 (carol), old-1 (carol)")
+
+
+async def test_a_reload_that_opens_is_told_to_those_who_waited(
+    gate: Gate, one: Notifications, policy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gate.waiting.MOST_WAITING", 1)
+    always = "applies_to: {environments: [staging]}, when: [{always: true}]"
+    put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {always}}}\n")
+    gate.policies.reload(gate.clock.at)
+    gate.clock.at += 60
+    await told(one)
+    for service in ("api", "web"):
+        asked = claim(service, environment="staging", change="hotfix")
+        assert not (await gate.claims.claim(asked, gate.in_force)).allowed
+    gate.clock.at += 60
+    assert await told(one) == []
+    put(policy_file, FRIDAY)
+    gate.policies.reload(gate.clock.at)
+    gate.clock.at += 60
+    opened = next(each for each in await told(one) if each.event == Occasion.GATE_OPEN)
+    assert opened.title == "hotfix of api may be deployed to staging again"
+    assert opened.text[0].startswith("api may be deployed to staging.")
+    assert opened.text[1] == "Denied meanwhile: hotfix of api (carol) and 1 more."
+
+
+async def test_nobody_waits_for_longer_than_a_quarter(gate: Gate, one: Notifications) -> None:
+    made = await gate.freezes.start(OPS, freeze({"services": ["web"]}), gate.in_force)
+    await gate.claims.claim(claim("web"), gate.in_force)
+    gate.clock.at += 60
+    await told(one)
+    gate.clock.at += 89 * DAY
+    assert "gate-open" not in events(await told(one))
+    kept = (await gate.store.read(lambda view: view.sender())).environments
+    assert "web" in kept
+    gate.clock.at += DAY
+    await told(one)
+    kept = (await gate.store.read(lambda view: view.sender())).environments
+    assert "web" not in kept
+    await gate.freezes.lift(OPS, made.id)
+    assert "gate-open" not in events(await told(one))
 
 
 async def test_who_was_denied_is_counted_beyond_the_first_twenty(gate: Gate, one: Notifications) -> None:

@@ -36,6 +36,16 @@ def scenario(seed: int) -> list[tuple[int, str, Any]]:
     return sorted(acts)
 
 
+def claims(seed: int) -> list[tuple[int, str, Any]]:
+    """Claims of deploys that take their time, and nothing else; most of them shortly before a freeze.
+
+    Whether a deploy fits depends on what comes, and freezes that come later are not known to who looks often.
+    """
+    chance = random.Random(seed)
+    hours = (chance.randrange(-2 * HOUR, HOUR) for _ in range(25))
+    return sorted((BEFORE + 1 + at, "deploy", chance.random()) for at in hours)
+
+
 def looks(seed: int) -> list[int]:
     """A few or many; what is older than a day is told to nobody, so that they are no further apart."""
     chance = random.Random(seed)
@@ -56,6 +66,9 @@ async def act(gate: Gate, what: str, chance: float, made: list[str]) -> None:
     elif what == "claim":
         wants: Claim = claim(["api", "web", "docs"][int(3 * chance)], actor=f"p{int(4 * chance)}")
         await gate.claims.claim(wants, gate.in_force)
+    elif what == "deploy":
+        service, duration = ["api", "web"][int(2 * chance)], [0, 20 * MINUTE, HOUR][int(97 * chance) % 3]
+        await gate.claims.claim(claim(service, actor=f"p{int(4 * chance)}", duration=duration), gate.in_force)
     elif made:
         one = made[int(chance * len(made))]
         # What can't be done to a freeze that is over is not done.
@@ -106,6 +119,21 @@ def _essence(told: Notification, names: dict[str, str]) -> tuple[Any, ...]:
     """But for ids; a freeze that begins is told with the end that it has by then."""
     text = () if told.event == Occasion.FREEZE_BEGINS else told.text[1:]
     return (told.event.value, told.at, told.environments, names.get(told.subject or ""), told.title, text)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_however_often_a_sender_looks_those_whose_deploy_did_not_fit_are_told(
+    tmp_path: Path, policy_file: Path, seed: int
+) -> None:
+    acts = claims(seed)
+    every = [at for at, _, _ in acts] + [*range(START, END + DAY, 10 * MINUTE)]
+    often = await lived(tmp_path / "often.db", policy_file, acts, every, many=False)
+    rarely = [*looks(seed), END + 20 * HOUR]
+    seldom = await lived(tmp_path / "seldom.db", policy_file, acts, rarely, many=seed % 2 == 0)
+    assert sorted(map(str, seldom)) == sorted(map(str, often))
+    (opened,) = (each for each in often if each[0] == "gate-open")
+    denied = opened[5][0].count("(")
+    assert denied > 3
 
 
 @pytest.mark.parametrize("seed", range(8))

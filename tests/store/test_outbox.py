@@ -152,7 +152,7 @@ async def test_only_the_holder_moves_on_and_only_from_where_it_was(store: Store)
 async def test_the_news_are_all_but_decisions_and_of_those_the_denials(store: Store) -> None:
     def recorded(number: int, **changes: Any) -> Callable[[Transaction], None]:
         made = row(number)._replace(**changes)
-        return lambda transaction: transaction.record(made, Event(NOW, "decision", "", "{}"))
+        return lambda transaction: transaction.record(made, Event(NOW, "decision", "", f"[{number}]"))
 
     await store.write(recorded(1, actor="carol", caller="ci"))
     await store.write(recorded(2, outcome="allow"))
@@ -164,9 +164,9 @@ async def test_the_news_are_all_but_decisions_and_of_those_the_denials(store: St
     assert store.look(lambda view: view.news(3, 10)) == store.look(lambda view: view.news(0, 2)) == []
     denials = store.look(lambda view: view.denials(0, 10))
     assert [tuple(each) for each in denials] == [
-        (NOW, "api", "production", "carol"),
-        (NOW, "api", "staging", "ci"),
-        (NOW, "api", "production", ""),
+        (NOW, "api", "production", "carol", "[1]"),
+        (NOW, "api", "staging", "ci", "[3]"),
+        (NOW, "api", "production", "", "[4]"),
     ]
     assert len(store.look(lambda view: view.denials(1, 4))) == 1
     assert_whole(store)
