@@ -97,6 +97,7 @@ class Notifications:
         self._failure: LoadFailure | None = None
         self._freezes: tuple[int, tuple[Freeze, ...]] = (-1, ())
         self._openings: tuple[InForce, int, Openings] | None = None
+        self._looked_with = ""
         self._backlog: dict[str, Backlog] = {}
 
     @property
@@ -135,8 +136,10 @@ class Notifications:
         found = await asyncio.to_thread(self._find, seen, in_force, now)
         due = seen.sender.held_until - now <= LEASE - RENEWED
         if mine and not due and not found.notifications and found.after.seq == seen.sender.seq:
+            self._looked_with = in_force.revision
             return False
-        await self._settle(seen, found, now)
+        if await self._settle(seen, found, now):
+            self._looked_with = in_force.revision
         return self.is_sender and not seen.caught_up
 
     async def release(self) -> None:
@@ -199,29 +202,31 @@ class Notifications:
         if known is None or known[0] is not in_force or known[1] != version:
             openings = Openings(in_force.engine.with_freezes(freezes))
             known = self._openings = (in_force, version, openings)
-        return find(seen, known[2], in_force.home, now)
+        changed = in_force.revision != self._looked_with
+        return find(seen, known[2], in_force.home, now, changed=changed)
 
-    async def _settle(self, seen: Look, found: Found, now: int) -> None:
+    async def _settle(self, seen: Look, found: Found, now: int) -> bool:
         """Take or renew the lease, put what was found, and say how far it was: together or not at all."""
         prepared = [(self._wanting(each), each.key, dumps(each.to_data())) for each in found.notifications]
         pruning = now - self._pruned_at >= _PRUNED_EVERY
         microseconds = self._clock.microseconds()
 
-        def settle(transaction: "Transaction") -> bool:
+        def settle(transaction: "Transaction") -> tuple[bool, bool]:
             if not transaction.take_sender(self._own_name, now, now + LEASE):
-                return False
+                return False, False
             if not transaction.move_sender(self._own_name, seen.sender, found.after):
-                return True
+                return True, False
             for names, key, data in prepared:
                 transaction.put_notification(names, key, data, microseconds, now)
             if pruning:
                 transaction.prune_outbox(now - KEPT_FOR)
-            return True
+            return True, True
 
-        held = await self._store.write(settle)
+        held, moved = await self._store.write(settle)
         self._held_until = now + LEASE if held else 0
-        if held and pruning:
+        if moved and pruning:
             self._pruned_at = now
+        return moved
 
     async def _tell_of_policies(self) -> None:
         """Every replica loads by itself, and tells of it by itself; the key makes it one notification."""

@@ -127,7 +127,7 @@ def look(view: "View", known_version: int, own_name: str, now: int) -> Look:
     )
 
 
-def find(seen: Look, openings: Openings, home: Zone, now: int) -> Found:
+def find(seen: Look, openings: Openings, home: Zone, now: int, *, changed: bool) -> Found:
     """What there is to tell.
 
     Args:
@@ -135,6 +135,7 @@ def find(seen: Look, openings: Openings, home: Zone, now: int) -> Found:
         openings: of the policies in force, with the freezes of that state.
         home: the zone in which sentences tell the time.
         now: the present instant.
+        changed: whether the policies may be others than at the last look.
     """
     before, engine = seen.sender, openings.engine
     # Not beyond what was read: who was denied must be known when an environment opens.
@@ -143,11 +144,15 @@ def find(seen: Look, openings: Openings, home: Zone, now: int) -> Found:
     state = _read(before.environments)
     if not before.looked_until:
         return Found([], _after(before, seen.last, until, _present(state, engine, until)))
+    ahead = before.looked_until + NOTICE
+    if changed:
+        # They may freeze within the hour, and nothing has said so; keys keep out what was said.
+        ahead = min(ahead, now)
     found = [
         *_recorded(seen, home),
         *_of_freezes(seen, engine.freezes, home, until, now),
         *_of_policies(state, engine, home, before.looked_until, until),
-        *_announced(engine, home, before.looked_until + NOTICE, until + NOTICE, now),
+        *_announced(engine, home, ahead, until + NOTICE, now),
         *_opened(state, seen, openings, home, until),
     ]
     found.sort(key=lambda each: (each.at, each.rank))

@@ -159,6 +159,50 @@ async def test_a_reload_that_freezes_is_told(gate: Gate, one: Notifications, pol
     assert events(await told(one)) == ["policy-freeze-ends"]
 
 
+async def test_a_reload_that_freezes_within_the_hour_is_announced_at_once(
+    gate: Gate, one: Notifications, other: Gate, policy_file: Path
+) -> None:
+    # One at 10:40, and it is 10:00.
+    soon = 'when: [{dates: {from: 2026-11-27T10:40, to: "2026-11-27T11:00"}}]'
+    put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {soon}}}\n")
+    gate.policies.reload(gate.clock.at)
+    got = await told(one)
+    assert [(each.event, each.environments, each.title) for each in got] == [
+        ("policy-freeze-soon", ("production",), "production freezes in 40 min 1 s"),
+        ("policy-freeze-soon", ("staging",), "staging freezes in 40 min 1 s"),
+    ]
+    gate.clock.at += 60
+    assert await told(one) == []
+    # Nor does who takes over announce it again.
+    other.policies.reload(gate.clock.at)
+    await one.release()
+    assert await told(notifying(other, name="two")) == []
+
+
+async def test_an_announcement_that_could_not_be_written_is_made_at_the_next_look(
+    gate: Gate, one: Notifications, policy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = "applies_to: {environments: [staging]}, when: [{dates: {from: 2026-11-27T10:40, to: 2026-11-28}}]"
+    put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {soon}}}\n")
+    gate.policies.reload(gate.clock.at)
+    with monkeypatch.context() as away:
+        away.setattr(one, "_settle", _gone)
+        await one.collect()
+    assert events(await told(one)) == ["policy-freeze-soon"]
+
+
+async def test_a_new_environment_that_freezes_within_the_hour_is_announced(
+    gate: Gate, one: Notifications, policy_file: Path
+) -> None:
+    soon = "applies_to: {environments: [edge]}, when: [{dates: {from: 2026-11-27T10:40, to: 2026-11-28}}]"
+    text = FRIDAY.replace("[production, staging]", "[production, staging, edge]")
+    put(policy_file, f"{text}  - {{id: stop, title: Stop, reason: So., {soon}}}\n")
+    gate.policies.reload(gate.clock.at)
+    assert [(each.event, each.environments) for each in await told(one)] == [
+        ("policy-freeze-soon", ("edge",))
+    ]
+
+
 async def test_the_life_of_a_freeze_is_told_in_order(gate: Gate, one: Notifications) -> None:
     start = gate.clock.at
     made = await gate.freezes.start(
