@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from app.clock import Clock
 from app.core.instant import DAY, HOUR, MINUTE
-from app.core.notification import Notification, policies_loaded_again, policies_refused
+from app.core.notification import Notification, Occasion, policies_loaded_again, policies_refused
 from app.gate.errors import StoreUnavailableError
 from app.gate.in_force import InForce, LoadFailure, Policies
 from app.gate.occasions import Found, Look, find, look
@@ -234,24 +234,33 @@ class Notifications:
         if failure == before:
             return
         now = self._clock.now()
-        # The same failure may come back: it is told again in another hour.
         if failure is not None:
-            key = f"policies-refused:{failure.revision}:{now // HOUR}"
             problems = [str(problem) for problem in failure.problems]
-            notification = policies_refused(failure.revision, now, problems, key)
+            refused = policies_refused(failure.revision, now, problems, "")
+            await self._put_once(refused, failure, Occasion.POLICIES_LOADED_AGAIN)
         elif before is not None:
-            revision = self._policies.in_force.revision
-            key = f"policies-loaded-again:{before.revision}:{now // HOUR}"
-            notification = policies_loaded_again(revision, now, key)
-        await self._put(notification, now)
+            again = policies_loaded_again(self._policies.in_force.revision, now, "")
+            await self._put_once(again, before, Occasion.POLICIES_REFUSED)
         self._failure = failure
 
-    async def _put(self, notification: Notification, now: int) -> None:
-        names, data = self._wanting(notification), dumps(notification.to_data())
-        microseconds = self._clock.microseconds()
-        await self._store.write(
-            lambda transaction: transaction.put_notification(names, notification.key, data, microseconds, now)
-        )
+    async def _put_once(self, notification: Notification, about: LoadFailure, opposite: Occasion) -> None:
+        """Put it for all replicas together; once more after its opposite was told.
+
+        Args:
+            notification: without its key.
+            about: what was refused.
+            opposite: what is told in between, where that is told again.
+        """
+        names, now, microseconds = self._wanting(notification), self._clock.now(), self._clock.microseconds()
+
+        def put(transaction: "Transaction") -> None:
+            # Where nobody is told of the opposite, it is told in another hour.
+            after = transaction.latest_letter(f"{opposite}:") or ""
+            key = f"{notification.event}:{about.revision}:{now // HOUR}:{after}"
+            data = dumps(notification._replace(key=key).to_data())
+            transaction.put_notification(names, key, data, microseconds, now)
+
+        await self._store.write(put)
 
     def _wanting(self, notification: Notification) -> list[str]:
         return [name for name, receiver in self._receivers.items() if receiver.wants(notification)]

@@ -35,6 +35,7 @@ _OLDEST: Final = (
     .order_by(outbox.c.id)
     .limit(1)
 )
+_LATEST: Final = select(func.max(outbox.c.id)).where(outbox.c.key.like(bindparam("keys")))
 _BACKLOG: Final = (
     select(outbox.c.receiver, func.count(), func.min(outbox.c.created_at))
     .where(text(WAITING))
@@ -132,6 +133,12 @@ def oldest(connection: Connection, receiver: str) -> Letter | None:
     """What a receiver gets next."""
     row = connection.row(_OLDEST, to=receiver)
     return None if row is None else Letter._make(row)
+
+
+def latest(connection: Connection, about: str) -> str | None:
+    """The id of the newest notification whose key begins like that, whatever became of it."""
+    row = connection.row(_LATEST, keys=f"{about}%")
+    return None if row is None or row[0] is None else str(row[0])
 
 
 def backlog(connection: Connection) -> dict[str, Backlog]:

@@ -162,6 +162,10 @@ class View:
         """The notification that a receiver gets next."""
         return outbox.oldest(self._connection, receiver)
 
+    def latest_letter(self, about: str) -> str | None:
+        """The id of the newest notification whose key begins with `about`, whatever became of it."""
+        return outbox.latest(self._connection, about)
+
     def backlog(self) -> dict[str, Backlog]:
         """How many notifications wait for each receiver, and since when."""
         return outbox.backlog(self._connection)

@@ -546,6 +546,45 @@ async def test_a_refused_policy_file_is_told_once_by_all_replicas(
     assert await told(first) == []
 
 
+@pytest.mark.parametrize("mended_by", ["another one", "putting it back"])
+async def test_a_file_that_is_refused_again_after_it_was_mended_is_told_again(
+    gate: Gate, other: Gate, policy_file: Path, mended_by: str
+) -> None:
+    first, second = notifying(gate), notifying(other, name="two")
+    assert await told(first) == []
+    good = FRIDAY if mended_by == "putting it back" else f"# Mended.\n{FRIDAY}"
+    got = []
+    for text in ("policies: nonsense\n", good, "policies: nonsense\n", good, "policies: nonsense\n"):
+        put(policy_file, text)
+        gate.clock.at += 10
+        gate.policies.reload(gate.clock.at)
+        got += await told(first)
+        gate.clock.at += 1
+        other.policies.reload(gate.clock.at)
+        await second.collect()
+        got += await told(first)
+    refused, mended = "policies-refused", "policies-loaded-again"
+    assert events(got) == [refused, mended, refused, mended, refused]
+
+
+async def test_who_is_not_told_that_a_file_is_good_again_is_told_of_a_refusal_once_an_hour(
+    gate: Gate, policy_file: Path
+) -> None:
+    sender = notifying(gate, receiver("ops", events=frozenset({Occasion.POLICIES_REFUSED})))
+    assert await told(sender) == []
+    got = []
+    for text in ("policies: nonsense\n", FRIDAY) * 2:
+        put(policy_file, text)
+        gate.clock.at += 10
+        gate.policies.reload(gate.clock.at)
+        got += await told(sender)
+    assert events(got) == ["policies-refused"]
+    gate.clock.at += HOUR
+    put(policy_file, "policies: nonsense\n")
+    gate.policies.reload(gate.clock.at)
+    assert events(await told(sender)) == ["policies-refused"]
+
+
 async def test_a_receiver_gets_only_what_it_wants(gate: Gate) -> None:
     sender = notifying(
         gate,

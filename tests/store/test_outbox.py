@@ -98,6 +98,19 @@ async def test_the_backlog_counts_what_waits(store: Store) -> None:
     assert store.look(lambda view: view.backlog()) == {"ops": (2, NOW)}
 
 
+async def test_the_latest_of_a_kind_is_found_whatever_became_of_it(store: Store) -> None:
+    assert store.look(lambda view: view.latest_letter("refused:")) is None
+    await store.write(putting("refused:1", "ops", "bot"))
+    await store.write(putting("refused:2"))
+    await store.write(putting("good:1"))
+    letter = first(store, "bot")
+    await store.write(lambda transaction: transaction.note_sent(letter, NOW))
+    assert await drained(store) == ["refused:1", "refused:2", "good:1"]
+    refused = store.look(lambda view: view.latest_letter("refused:"))
+    good = store.look(lambda view: view.latest_letter("good:"))
+    assert [refused, good] == [f"ntf_{NOW * 1_000_000 + number:020}" for number in (2, 3)]
+
+
 async def test_what_is_old_is_forgotten_and_order_goes_on(store: Store) -> None:
     await store.write(putting("k1"))
     await store.write(putting("k2", at=NOW + 100))
