@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 
 from app.core.errors import FreezegateError
 from app.core.notification import Notification, Occasion
-from app.identity.oidc.issuers import secure_url
+from app.core.url import secure_url
 from app.policies.compose import read_document
 from app.policies.document import Document
 from app.policies.problem import Path as Keys

@@ -76,6 +76,7 @@ def test_a_receiver_wants_its_events_in_its_environments_and_what_matters_everyw
         ),
         (HOOK.replace("https://x", "http://x"), "the URL must begin with https://"),
         (HOOK.replace("https://x", "https://user:pw@x"), "must name a host, and nothing in front of it"),
+        (HOOK.replace("https://x", "https://x.example℀"), "the URL can't be read"),
         (HOOK.replace(f"    secret: {SECRET}\n", ""), "one of secret, secret_file is needed; none is there"),
         (HOOK.replace(SECRET, "short"), "the secret has fewer than 24 characters"),
         (HOOK.replace("webhook", "slack"), "Slack takes no secret"),

@@ -12,8 +12,7 @@ issuers:
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -25,21 +24,9 @@ from pydantic import (
 )
 
 from app.core.policy import GLOB_PATTERN
+from app.core.url import secure_url
 from app.identity.caller import Role
 from app.identity.oidc.errors import IdentityFileError
-
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-def secure_url(url: str) -> str:
-    """Hand back a URL that nobody listens in on, or raise ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOOPBACK):
-        raise ValueError("must begin with https://")
-    # A name and password in front of the host would end up in the log.
-    if not parts.hostname or "@" in parts.netloc:
-        raise ValueError("must name a host, and nothing in front of it")
-    return url
 
 
 def _simple(value: object) -> object:

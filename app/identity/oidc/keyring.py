@@ -7,8 +7,9 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
+from app.core.url import secure_url
 from app.identity.oidc.errors import IssuerUnavailableError
-from app.identity.oidc.issuers import Issuer, secure_url
+from app.identity.oidc.issuers import Issuer
 
 FRESH_FOR: Final = 600
 """Seconds after which keys are fetched anew, while those that are known go on to count."""
