@@ -220,6 +220,7 @@ def _sending(context: Context, chosen: Settings) -> list[Coroutine[None, None, N
         event(logging.WARNING, "receivers name environments that do not exist", environments=sorted(unknown))
     own_name = new_id("snd", context.clock.microseconds())
     notifications = Notifications(context.store, context.policies, context.clock, receivers, own_name)
+    context.metrics.watch_outbox(notifications)
     return [Sender(notifications, receivers, context.clock).run()]
 
 

@@ -40,6 +40,10 @@ GIVEN_UP_AFTER: Final = DAY
 KEPT_FOR: Final = 7 * DAY
 """Seconds after which a notification is forgotten, whatever became of it."""
 
+_COUNTED_EVERY: Final = 5
+"""Seconds between counts of what waits; only metrics tell it."""
+
+_NOTHING: Final = Backlog(0, 0)
 _PRUNED_EVERY: Final = HOUR
 _FIRST_PAUSE: Final = 5
 _LONGEST_PAUSE: Final = 10 * MINUTE
@@ -98,11 +102,12 @@ class Notifications:
         self._freezes: tuple[int, tuple[Freeze, ...]] = (-1, ())
         self._openings: tuple[InForce, int, Openings] | None = None
         self._looked_with = ""
-        self._backlog: dict[str, Backlog] = {}
+        self._counted_at = 0
+        self._backlog = dict.fromkeys(self._receivers, _NOTHING)
 
     @property
     def backlog(self) -> "Mapping[str, Backlog]":
-        """What waited for each receiver at the last look; nothing is looked up."""
+        """What waited for each receiver some seconds ago; nothing is looked up."""
         return self._backlog
 
     @property
@@ -121,11 +126,13 @@ class Notifications:
         """
         await self._tell_of_policies()
         now = self._clock.now()
+        counting = abs(now - self._counted_at) >= _COUNTED_EVERY
         seen = await self._store.read(
-            partial(look, known_version=self._freezes[0], own_name=self._own_name, now=now)
+            partial(look, known_version=self._freezes[0], own_name=self._own_name, now=now, counting=counting)
         )
-        names = self._receivers.keys()
-        self._backlog = {name: waiting for name, waiting in seen.backlog.items() if name in names}
+        if seen.backlog is not None:
+            self._counted_at = now
+            self._backlog = {name: seen.backlog.get(name, _NOTHING) for name in self._receivers}
         if seen.lasting is not None:
             self._freezes = (seen.freezes_version, tuple(seen.lasting))
         mine = seen.sender.holder == self._own_name

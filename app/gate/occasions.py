@@ -57,7 +57,8 @@ class Look(NamedTuple):
     freezes_version: int
     lasting: Sequence[Freeze] | None
     """Those that may hold since just before the last look; None where they are known."""
-    backlog: dict[str, Backlog]
+    backlog: dict[str, Backlog] | None
+    """What waits for each receiver; None where it was not counted."""
 
 
 class Environment(NamedTuple):
@@ -87,7 +88,7 @@ class _Told(NamedTuple):
     notification: Notification
 
 
-def look(view: "View", known_version: int, own_name: str, now: int) -> Look:
+def look(view: "View", known_version: int, own_name: str, now: int, *, counting: bool) -> Look:
     """Read what may be new, if this replica is the sender or can be.
 
     Args:
@@ -95,8 +96,9 @@ def look(view: "View", known_version: int, own_name: str, now: int) -> Look:
         known_version: of the freezes that are known already.
         own_name: of this replica.
         now: the present instant.
+        counting: whether to count what waits, also if it is not.
     """
-    sender, head, backlog = view.sender(), view.head(), view.backlog()
+    sender, head, backlog = view.sender(), view.head(), view.backlog() if counting else None
     if sender.holder != own_name and sender.held_until > now:
         return Look(sender, sender.seq, True, (), (), {}, {}, {}, head.freezes_version, None, backlog)
     # Whoever looks for the first time starts from the present.

@@ -14,10 +14,15 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.core.instant import DAY, parse_instant
+from app.core.notification import Occasion
+from app.gate.notifications import Notifications, Reply
+from app.gate.receivers import Receiver
 from app.server.background import look
+from app.server.context import Context
 from tests.api.conftest import POLICIES, bearer, clock, folder, gate, keys, log
 from tests.api.fakes import FakeClock
 from tests.deploy.promql import named
@@ -67,7 +72,20 @@ def claim(gate: TestClient, **headers: str) -> int:
 
 
 @pytest.fixture
-def exposed(gate: TestClient, keys: dict[str, str]) -> Exposed:
+def outbox(gate: TestClient) -> Notifications:
+    """The notifications of the gate, for two receivers, without anybody who sends them."""
+    here: Context = gate.app.state.context  # type: ignore[attr-defined]
+    receivers = [
+        Receiver(name, "slack", SecretStr("https://x"), None, frozenset(Occasion), None)
+        for name in ("ops", "bot")
+    ]
+    made = Notifications(here.store, here.policies, here.clock, receivers, "one")
+    here.metrics.watch_outbox(made)
+    return made
+
+
+@pytest.fixture
+def exposed(gate: TestClient, keys: dict[str, str], outbox: Notifications) -> Exposed:
     """The labels of every series of a gate that has seen some work, by the name of its metric."""
     token = grant(gate, keys)["token"]
     assert claim(gate) == 423
@@ -360,6 +378,33 @@ def test_freezes_tell_how_old_the_oldest_is(gate: TestClient, keys: dict[str, st
         clock.at += 3600
     assert value(gate, age) == 7200
     assert value(gate, "freezegate_freezes_active") == 2
+
+
+def test_what_waits_for_a_receiver_is_told_and_for_how_long(
+    gate: TestClient, keys: dict[str, str], clock: FakeClock, outbox: Notifications
+) -> None:
+    def told(receiver: str) -> tuple[float | None, float | None]:
+        assert gate.portal is not None
+        gate.portal.call(outbox.collect)
+        names = ("freezegate_notifications_waiting", "freezegate_notifications_oldest_age_seconds")
+        waiting, age = (value(gate, name, receiver=receiver) for name in names)
+        return waiting, age
+
+    assert told("ops") == (0, 0)
+    freeze = {"title": "Incident", "reason": "Payments are down.", "open_ended": True}
+    gate.post("/freezes", json=freeze, headers=bearer(keys["ops"]))
+    clock.at += 10
+    # Found now, and counted at the next look but some.
+    told("ops")
+    clock.at += 10
+    assert told("ops") == told("bot") == (1, 10)
+    assert gate.portal is not None
+    outstanding = gate.portal.call(outbox.due, "bot")
+    assert outstanding is not None
+    gate.portal.call(outbox.settle, outstanding.letter, Reply("taken"), 0.0)
+    clock.at += 3_600
+    assert told("ops") == (1, 3_610)
+    assert told("bot") == (0, 0)
 
 
 def test_a_refused_file_is_told_also_after_it_was_mended(

@@ -87,12 +87,15 @@ def test_a_gate_that_runs_tells_and_logs_nothing_secret(tmp_path: Path, local: L
         local.wait_for(2)
         assert "First" in local.got[0].body.decode()
         assert httpx.get(f"{server}/healthz").status_code == 200
+        metrics = httpx.get(f"{server}/metrics").text
+        for name in ("ops", "bot"):
+            assert f'freezegate_notifications_waiting{{receiver="{name}"}}' in metrics
     finally:
         process.terminate()
         out, err = process.communicate(timeout=30)
     assert "a notification could not be sent" in out
     for secret in ("SECRET", f":{local.port}", "/services/"):
-        assert secret not in out + err
+        assert secret not in out + err + metrics
 
 
 def test_a_gate_with_a_wrong_file_does_not_start(tmp_path: Path, local: LocalReceiver) -> None:

@@ -8,8 +8,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from app.clock import Clock
 from app.core.decision import Outcome
 from app.gate.in_force import Policies
+from app.gate.notifications import Notifications
 from app.gate.replica import Replica
 from app.server.metrics.decisions import PolicyDecisions
+from app.server.metrics.notifications import Outbox
 from app.server.metrics.policies import EnvironmentState, PolicyState
 from app.server.metrics.replica import ReplicaState
 from app.server.metrics.versions import Versions
@@ -77,6 +79,10 @@ class Metrics:
         """Tell of freezes, of overrides, of whether the store can be reached, and of what is written."""
         self._registry.register(ReplicaState(replica, self._policies, self._clock))
         store.watched_by(self._writing)
+
+    def watch_outbox(self, notifications: Notifications) -> None:
+        """Tell of what waits for the receivers of notifications."""
+        self._registry.register(Outbox(notifications, self._clock))
 
     def decided(self, outcome: str, asked_by: str, determined_by: Iterable[str]) -> None:
         """Count an answer; `asked_by` is ``question`` or ``claim``, see `app.core.answer.determined_by`."""
