@@ -7,13 +7,13 @@ import re
 from typing import NamedTuple
 
 _WORDS = frozenset({
-    "sum", "min", "max", "count", "topk", "by", "rate", "increase", "histogram_quantile", "absent", "time",
-    "and", "or", "unless",
+    "sum", "min", "max", "count", "topk", "by", "rate", "increase", "max_over_time", "histogram_quantile",
+    "absent", "time", "and", "or", "unless",
 })  # fmt: skip
 _TOKEN = re.compile(
     r"""
     (?P<grouping>\b(?:by|without|on|ignoring|group_left|group_right)\s*\((?P<labels>[^)]*)\))
-    | (?P<range>\[(?:\d+[smhd]|\$__rate_interval|\$__range)\])
+    | (?P<range>\[(?:\d+[smhd]|\$__rate_interval|\$__range)\](?:\s+offset\s+\d+[smhd]\b)?)
     | (?P<name>[a-zA-Z_:][\w:]*)(?P<selector>\s*\{(?P<matchers>[^}]*)\})?
     | (?P<rest>[\d.]+|[-+*/<>=!(),\s])
     """,
