@@ -37,6 +37,12 @@ RENEWED: Final = 5
 GIVEN_UP_AFTER: Final = DAY
 """Seconds that a notification is tried for."""
 
+PASSED_AFTER: Final = 5
+"""Tries after which a notification that fails holds up only what is about the same."""
+
+MOST_PASSED: Final = 3
+"""Subjects that are passed; if a fourth fails as well, it is the receiver, and not what it was sent."""
+
 KEPT_FOR: Final = 7 * DAY
 """Seconds after which a notification is forgotten, whatever became of it."""
 
@@ -49,6 +55,9 @@ _FIRST_PAUSE: Final = 5
 _LONGEST_PAUSE: Final = 10 * MINUTE
 _MOST_DOUBLED: Final = 10
 _LONGEST_ASKED: Final = HOUR
+_LOOKED_THROUGH: Final = 100
+"""Notifications that are looked through for one whose turn it is."""
+
 
 _logger: Final = logging.getLogger("freezegate.notifications")
 
@@ -102,6 +111,7 @@ class Notifications:
         self._freezes: tuple[int, tuple[Freeze, ...]] = (-1, ())
         self._openings: tuple[InForce, int, Openings] | None = None
         self._looked_with = ""
+        self._quiet_until: dict[str, int] = {}
         self._counted_at = 0
         self._backlog = dict.fromkeys(self._receivers, _NOTHING)
 
@@ -160,22 +170,24 @@ class Notifications:
     async def due(self, receiver: str) -> Outstanding | None:
         """What a receiver gets now; None if that is nothing, or another replica sends.
 
-        Its oldest one comes first: what waits behind it is not tried before it was sent or given up.
+        What is about the same freeze or override goes in the order in which it was put; see `next_letter`.
 
         Raises:
             StoreUnavailableError: the store can't be read.
         """
-        if not self.is_sender:
+        now = self._clock.now()
+        if not self.is_sender or self._quiet_until.get(receiver, 0) > now:
             return None
-        letter = await self._store.read(lambda view: view.oldest_letter(receiver))
-        if letter is None or letter.due_at > self._clock.now():
+        letters = await self._store.read(lambda view: view.first_letters(receiver, _LOOKED_THROUGH))
+        letter = next_letter(letters, now)
+        if letter is None:
             return None
-        try:
-            return Outstanding(letter, Notification.from_data(loads(letter.data)))
-        except (ValueError, TypeError, KeyError):
-            # Written by another version; it must not stand in the way of what comes after it.
+        notification = _read(letter)
+        if notification is None:
+            # It must not stand in the way of what comes after it.
             await self.settle(letter, Reply("refused", "can't be read"), 0)
             return None
+        return Outstanding(letter, notification)
 
     async def settle(self, letter: Letter, reply: Reply, jitter: float) -> None:
         """Note what became of a try.
@@ -197,7 +209,10 @@ class Notifications:
             await self._store.write(lambda transaction: transaction.give_up(letter, now, reply.why))
             _logger.warning("a notification was given up", extra={"fields": fields})
             return
-        then = now + max(pause(letter.attempts, jitter), min(reply.retry_after, _LONGEST_ASKED))
+        asked = min(reply.retry_after, _LONGEST_ASKED)
+        if asked:
+            self._quiet_until[letter.receiver] = now + asked
+        then = now + max(pause(letter.attempts, jitter), asked)
         await self._store.write(lambda transaction: transaction.note_failed(letter, then, reply.why))
         if letter.attempts == 0:
             _logger.warning("a notification could not be sent; it is tried again", extra={"fields": fields})
@@ -282,3 +297,40 @@ def pause(attempts: int, jitter: float) -> int:
     """
     longest = min(_FIRST_PAUSE << min(attempts, _MOST_DOUBLED), _LONGEST_PAUSE)
     return round(longest * (1 - jitter / 2))
+
+
+def next_letter(letters: "Sequence[Letter]", now: int) -> Letter | None:
+    """Which one is tried now.
+
+    The oldest comes first, and what waits behind it is not tried before it was sent or given up. Only
+    after some tries do others pass it, but for those of its subject: they stay in order. What has no
+    subject is one, for a policy freeze begins before it ends.
+
+    Args:
+        letters: what waits for a receiver, the oldest first and none left out in between.
+        now: the present instant.
+    """
+    passed: set[str | None] = set()
+    for letter in letters:
+        subject = _subject(letter)
+        if subject in passed:
+            continue
+        if letter.due_at <= now:
+            return letter
+        if letter.attempts < PASSED_AFTER or len(passed) == MOST_PASSED:
+            return None
+        passed.add(subject)
+    return None
+
+
+def _subject(letter: Letter) -> str | None:
+    notification = _read(letter)
+    return None if notification is None else notification.subject
+
+
+def _read(letter: Letter) -> Notification | None:
+    """What it says; None if another version wrote it, in words of its own."""
+    try:
+        return Notification.from_data(loads(letter.data))
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -21,7 +21,7 @@ _LAST_ID: Final = select(func.max(outbox.c.id))
 _KNOWN: Final = select(outbox.c.id).where(
     outbox.c.receiver == bindparam("to"), outbox.c.key == bindparam("about")
 )
-_OLDEST: Final = (
+_FIRST: Final = (
     select(
         outbox.c.id,
         outbox.c.receiver,
@@ -33,7 +33,7 @@ _OLDEST: Final = (
     )
     .where(text(WAITING), outbox.c.receiver == bindparam("to"))
     .order_by(outbox.c.id)
-    .limit(1)
+    .limit(bindparam("most"))
 )
 _LATEST: Final = select(func.max(outbox.c.id)).where(outbox.c.key.like(bindparam("keys")))
 _BACKLOG: Final = (
@@ -129,10 +129,9 @@ def put(
     return len(rows)
 
 
-def oldest(connection: Connection, receiver: str) -> Letter | None:
-    """What a receiver gets next."""
-    row = connection.row(_OLDEST, to=receiver)
-    return None if row is None else Letter._make(row)
+def first(connection: Connection, receiver: str, most: int) -> list[Letter]:
+    """What waits for a receiver, the oldest first."""
+    return [Letter._make(row) for row in connection.rows(_FIRST, to=receiver, most=most)]
 
 
 def latest(connection: Connection, about: str) -> str | None:

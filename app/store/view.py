@@ -158,9 +158,9 @@ class View:
         """The claims that were refused after a place in the record, up to another."""
         return outbox.denials(self._connection, after, last)
 
-    def oldest_letter(self, receiver: str) -> Letter | None:
-        """The notification that a receiver gets next."""
-        return outbox.oldest(self._connection, receiver)
+    def first_letters(self, receiver: str, most: int) -> list[Letter]:
+        """The notifications that wait for a receiver, the oldest first."""
+        return outbox.first(self._connection, receiver, most)
 
     def latest_letter(self, about: str) -> str | None:
         """The id of the newest notification whose key begins with `about`, whatever became of it."""

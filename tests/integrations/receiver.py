@@ -1,6 +1,7 @@
 """A receiver of notifications on this machine, over real HTTP."""
 
 import json
+import socket
 import threading
 import time
 from collections import deque
@@ -68,3 +69,20 @@ class LocalReceiver:
                 return
             time.sleep(0.02)
         raise AssertionError(f"{len(self.got)} of {number} arrived")
+
+
+class DownReceiver:
+    """Refuses every connection, until it comes up. Nobody else can take its port meanwhile."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/services/T000/SECRETPATH"
+
+    def come_up(self) -> LocalReceiver:
+        self.close()
+        return LocalReceiver(self.port)
+
+    def close(self) -> None:
+        self._socket.close()

@@ -21,7 +21,7 @@ from app.integrations import sender as module
 from app.integrations.sender import Sender
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import BEFORE, OPS, Gate
-from tests.integrations.receiver import LocalReceiver
+from tests.integrations.receiver import DownReceiver, LocalReceiver
 from tests.live.gate import ROOT, clean_environment
 
 pytestmark = pytest.mark.anyio
@@ -93,26 +93,29 @@ async def test_what_happens_arrives_at_every_receiver(gate: Gate, local: LocalRe
     assert len(local.got) == 2
 
 
-async def test_a_receiver_down_for_an_hour_gets_everything_in_order(
-    gate: Gate, local: LocalReceiver, start: Start
+async def test_a_receiver_down_for_an_hour_gets_everything_in_order_for_each_freeze(
+    gate: Gate, local: LocalReceiver, down: DownReceiver, start: Start
 ) -> None:
-    down = LocalReceiver()
-    down.close()
     sending = start(receiver(down.url), receiver(local.url, name="up"))
     await sending.step()
-    began = gate.clock.at
+    began, made = gate.clock.at, []
     for minute in range(60):
         gate.clock.at = began + 60 * minute
-        await gate.freezes.start(OPS, freeze(f"Incident {minute}"), gate.in_force)
+        if minute % 2 == 0:
+            made.append(await gate.freezes.start(OPS, freeze(f"Incident {minute}"), gate.in_force))
+        else:
+            await gate.freezes.lift(OPS, made[-1].id)
         await sending.step()
         assert len(local.got) == minute + 1  # the other one is held up by nothing
-    up = LocalReceiver(down.port)
+    up = down.come_up()
     try:
         for _ in range(11):
             gate.clock.at += 60
             await sending.step()
-        assert titles(up) == [f"Incident {minute}" for minute in range(60)]
-        assert len({got.headers["Webhook-Id"] for got in up.got}) == 60
+        assert len({got.headers["Webhook-Id"] for got in up.got}) == len(up.got) == 60
+        for each in made:
+            mine = [got.json["type"] for got in up.got if got.json["data"]["subject"] == each.id]
+            assert mine == ["freeze-started", "freeze-lifted"]
     finally:
         up.close()
 
@@ -189,17 +192,14 @@ async def test_a_receiver_that_never_answers_is_given_up_on_in_time(
     for writer in opened:
         writer.close()
     server.close()
-    letter = await gate.store.read(lambda view: view.oldest_letter("hook"))
-    assert letter is not None
+    (letter,) = await gate.store.read(lambda view: view.first_letters("hook", 2))
     assert letter.attempts == 1
 
 
 async def test_neither_url_nor_secret_is_logged_or_kept(
-    gate: Gate, local: LocalReceiver, start: Start, caplog: pytest.LogCaptureFixture
+    gate: Gate, local: LocalReceiver, down: DownReceiver, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    down = LocalReceiver()
-    down.close()
     sending = start(receiver(local.url), receiver(down.url, name="down"))
     local.answers += [(500, {}), (400, {"X-Echo": local.url})]
     await sending.step()

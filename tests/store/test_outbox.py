@@ -21,7 +21,7 @@ def putting(key: str, *to: str, at: int = NOW, not_before: int = NOW) -> Callabl
 
 
 def oldest(store: Store, receiver: str = "ops") -> Letter | None:
-    return store.look(lambda view: view.oldest_letter(receiver))
+    return next(iter(store.look(lambda view: view.first_letters(receiver, 1))), None)
 
 
 def first(store: Store, receiver: str = "ops") -> Letter:
@@ -87,6 +87,16 @@ async def test_what_is_given_up_makes_room_for_the_next(store: Store) -> None:
     await store.write(lambda transaction: transaction.give_up(letter, NOW, "answered 400"))
     assert await drained(store) == ["k2"]
     assert await store.write(putting("k1")) == 0
+
+
+async def test_the_first_letters_of_a_receiver_are_those_that_wait_the_oldest_first(store: Store) -> None:
+    for number in range(5):
+        await store.write(putting(f"k{number}", "ops", "bot"))
+    letter = first(store)
+    await store.write(lambda transaction: transaction.note_sent(letter, NOW))
+    letter = first(store)
+    await store.write(lambda transaction: transaction.note_failed(letter, NOW + 5, "answered 500"))
+    assert [each.key for each in store.look(lambda view: view.first_letters("ops", 3))] == ["k1", "k2", "k3"]
 
 
 async def test_the_backlog_counts_what_waits(store: Store) -> None:
