@@ -78,6 +78,54 @@ def test_a_text_is_never_cut_within_an_entity() -> None:
         assert re.fullmatch(r"(&lt;)*", escaped("<<<<<", most))
 
 
+def opened(*services: str, who: str = "carol", environment: str = "production") -> Notification:
+    denied = [{"service": service, "who": who, "change": ""} for service in services]
+    text = (f"{environment} is open.", f"Denied meanwhile: {', '.join(services)}.")
+    return Notification(
+        "k", Occasion.GATE_OPEN, 0, "open again", text, (environment,), None, {"denied": denied, "more": 0}
+    )
+
+
+def test_names_with_a_dot_stand_beneath_as_they_are() -> None:
+    message = json.loads(request(opened("checkout.api", "web", "a.b/c_d", "checkout.api"), RECEIVER, 0).body)
+    assert "checkout.api" not in message["text"]
+    assert message["blocks"][2] == {
+        "type": "context",
+        "elements": [{"type": "mrkdwn", "text": "`checkout.api` `a.b/c_d`", "verbatim": True}],
+    }
+
+
+def test_names_of_freezes_and_overrides_stand_there_too() -> None:
+    for data in (
+        {"services": ["web/*.api"], "environments": None},
+        {"services": None, "service": "web/*.api"},
+    ):
+        told = Notification("k", Occasion.FREEZE_STARTED, 0, "t", ("x",), ("eu.production",), "frz_1", data)
+        (_, _, context) = json.loads(request(told, RECEIVER, 0).body)["blocks"]
+        assert context["elements"][0]["text"] == "`eu.production` `web/*.api`"
+
+
+def test_without_a_dot_in_a_name_there_is_nothing_beneath() -> None:
+    assert len(json.loads(request(opened("checkout", "web"), RECEIVER, 0).body)["blocks"]) == 2
+
+
+@pytest.mark.parametrize("text", [*MENTIONS, *HOSTILE], ids=range(len(MENTIONS) + len(HOSTILE)))
+def test_nothing_but_names_stands_beneath_and_all_of_it_is_code(text: str) -> None:
+    # Whoever asks names a service, and nothing but a name is taken as one; it is looked at once more.
+    told = opened(text, f"x.{text}", "evil.example", who=text, environment=text)
+    (_, _, context) = json.loads(request(told, RECEIVER, 0).body)["blocks"]
+    assert re.fullmatch(
+        r"`[a-z0-9*][a-z0-9._/*-]*`( `[a-z0-9*][a-z0-9._/*-]*`)*", context["elements"][0]["text"]
+    )
+
+
+def test_a_message_with_many_names_fits() -> None:
+    told = opened(*(f"{number:03}.{'x' * 124}" for number in range(100)))
+    (_, _, context) = json.loads(request(told, RECEIVER, 0).body)["blocks"]
+    assert context["elements"][0]["text"].count(" ") == 19
+    assert len(context["elements"][0]["text"]) <= 3_000
+
+
 def test_a_message_reads_well() -> None:
     told = Notification("k", Occasion.GATE_OPEN, 0, "production is open again", ("One.", "Two & three."))
     message = json.loads(request(told, RECEIVER, 0).body)
