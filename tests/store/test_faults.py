@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import sqlite3
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
@@ -276,12 +277,14 @@ class Server:
 
 
 @pytest.fixture
-def server(postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(postgresql: str) -> Iterator[Server]:
     del postgresql  # it has set the environment up
-    own = Server(tmp_path_factory.mktemp("own"))
-    yield own
-    own.signal(signal.SIGCONT)
-    own.server.cleanup()
+    # Not in pytest's folder: see `postgresql`.
+    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
+        own = Server(Path(folder))
+        yield own
+        own.signal(signal.SIGCONT)
+        own.server.cleanup()
 
 
 @pytest.fixture
