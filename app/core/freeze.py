@@ -39,6 +39,13 @@ class Freeze(NamedTuple):
     created_at: int
     lifted_by: str | None = None
     lifted_at: int | None = None
+    changed_at: int | None = None
+    """When it was last extended or lifted; None if it stands as it was made."""
+
+    @property
+    def revised_at(self) -> int:
+        """When what is known of it was last changed, its making included."""
+        return self.created_at if self.changed_at is None else self.changed_at
 
     @property
     def kind(self) -> Literal["freeze"]:

@@ -145,5 +145,5 @@ def _entry(stretch: Stretch, wanted: Wanted, stamp: int) -> Entry:
     # Of what the entry is, and not of how it stands: a freeze that is extended or lifted stays the same one.
     told = json.dumps([rule.kind, rule.id, stretch.start, wanted.environment, wanted.service])
     uid = f"{hashlib.sha256(told.encode()).hexdigest()[:32]}@freezegate"
-    made = rule.created_at if isinstance(rule, Freeze) else stamp
-    return Entry(uid, made, rule, stretch.start, stretch.end)
+    revised = rule.revised_at if isinstance(rule, Freeze) else stamp
+    return Entry(uid, revised, rule, stretch.start, stretch.end)

@@ -138,7 +138,7 @@ class Freezes:
         now = microseconds // 1_000_000
         freeze = _lasting(transaction, freeze_id, now)
         _check_end(max(now, freeze.starts_at), ends_at, freeze.starts_at)
-        extended = freeze._replace(ends_at=ends_at)
+        extended = freeze._replace(ends_at=ends_at, changed_at=now)
         transaction.change_freeze(extended)
         transaction.append(
             happened(
@@ -159,7 +159,8 @@ class Freezes:
         known = transaction.freeze(freeze_id)
         if known is not None and known.state(now) is FreezeState.LIFTED:
             return known
-        lifted = _lasting(transaction, freeze_id, now)._replace(lifted_by=caller.name, lifted_at=now)
+        lasting = _lasting(transaction, freeze_id, now)
+        lifted = lasting._replace(lifted_by=caller.name, lifted_at=now, changed_at=now)
         transaction.change_freeze(lifted)
         transaction.append(happened(microseconds, Kind.FREEZE_LIFTED, caller.name, freeze=freeze_id))
         return lifted

@@ -13,7 +13,12 @@ _BY_ID: Final = select(freezes).where(freezes.c.id == bindparam("freeze_id"))
 _CHANGE: Final = (
     update(freezes)
     .where(freezes.c.id == bindparam("freeze_id"))
-    .values(ends_at=bindparam("new_end"), lifted_by=bindparam("person"), lifted_at=bindparam("lifted"))
+    .values(
+        ends_at=bindparam("new_end"),
+        lifted_by=bindparam("person"),
+        lifted_at=bindparam("lifted"),
+        changed_at=bindparam("changed"),
+    )
 )
 _LATEST: Final = (
     select(freezes)
@@ -32,13 +37,14 @@ def add(connection: Connection, freeze: Freeze) -> None:
 
 
 def change(connection: Connection, freeze: Freeze) -> None:
-    """Store where a freeze ends now, and who lifted it."""
+    """Store where a freeze ends now, who lifted it, and when that was said."""
     connection.change(
         _CHANGE,
         freeze_id=freeze.id,
         new_end=freeze.ends_at,
         person=freeze.lifted_by,
         lifted=freeze.lifted_at,
+        changed=freeze.changed_at,
     )
 
 

@@ -172,6 +172,8 @@ freezes: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("lifted_by", String(256)),
     Column("lifted_at", BigInteger),
+    # When its end was last moved, or it was lifted.
+    Column("changed_at", BigInteger),
 )
 
 keys: Final = Table(

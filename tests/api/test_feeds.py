@@ -310,7 +310,6 @@ def test_ad_hoc_freezes_stand_in_it_whatever_became_of_them(gate: TestClient, cl
         "No override token lifts it.",
         "No end is known; it is shown until Sun 28 Nov 2027 01:00 CET, where this calendar ends.",
     ]
-    assert all(each.stamp == NOW for each in seen.values())
     before = seen[short["id"]].uid
     gate.patch(f"/freezes/{short['id']}", json={"ttl": "9h"}, headers=key)
     assert {each.rule: each.uid for each in fetch(gate, service="checkout")}[short["id"]] == before
@@ -337,6 +336,23 @@ def test_a_freeze_of_years_is_one_entry_by_the_bounds_that_are_ever_in_sight() -
     shown = feed(made, Wanted("production"), feed_span(NOW), NOW)
     found = [(each.start, each.end) for each in shown.entries if each.rule.id == "years"]
     assert found == [(parse_instant("2025-01-10T08:00:00Z"), parse_instant("2028-12-10T08:00:00Z"))]
+
+
+def test_an_entry_is_stamped_with_when_it_was_last_revised(gate: TestClient, clock: FakeClock) -> None:
+    # RFC 5545, 3.8.7.2: without a METHOD, DTSTAMP is when the information was last revised.
+    key = bearer(key_for(gate, KeyRequest("second ops person", Role.OPS)))
+    untouched, extended, lifted = (freeze(gate, ttl="2h") for _ in range(3))
+    clock.at += 600
+    assert gate.patch(f"/freezes/{extended['id']}", json={"ttl": "9h"}, headers=key).status_code == 200
+    clock.at += 60
+    assert gate.delete(f"/freezes/{lifted['id']}", headers=key).status_code == 200
+    clock.at += 60
+    assert gate.delete(f"/freezes/{lifted['id']}", headers=key).status_code == 200  # changes nothing
+    stamps = {each.rule: each.stamp for each in fetch(gate)}
+    assert stamps[untouched["id"]] == NOW
+    assert stamps[extended["id"]] == NOW + 600
+    assert stamps[lifted["id"]] == NOW + 660
+    assert stamps["friday-afternoon"] == NOW
 
 
 def test_a_freeze_is_stamped_with_when_it_was_made(gate: TestClient, clock: FakeClock) -> None:

@@ -196,7 +196,7 @@ async def test_a_freeze_comes_back_whole_and_every_change_is_counted(store: Stor
     started = freeze(1)
     await store.write(lambda transaction: transaction.add_freeze(started))
     assert store.look(lambda view: view.freeze(started.id)) == started
-    lifted = started._replace(lifted_by="bob", lifted_at=NOW + 60, ends_at=None)
+    lifted = started._replace(lifted_by="bob", lifted_at=NOW + 60, ends_at=None, changed_at=NOW + 61)
     await store.write(lambda transaction: transaction.change_freeze(lifted))
     assert store.look(lambda view: view.freeze(started.id)) == lifted
     assert store.look(lambda view: view.head()).freezes_version == 2

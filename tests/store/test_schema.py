@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from app.gate.record import described
 from app.store.database import Database
@@ -22,7 +22,7 @@ from app.store.schema import HEAD, MIGRATIONS, migrate, stored_version, upgrade
 from app.store.sqlite import SQLite
 from app.store.store import Store
 from app.store.tables import metadata
-from tests.store.records import assert_whole
+from tests.store.records import NOW, assert_whole
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,16 +81,21 @@ def test_a_new_database_has_every_table_and_an_empty_record(url: str) -> None:
     store.let_go()
 
 
-def test_decisions_of_the_first_version_become_the_first_events(url: str) -> None:
+def of_version(database: Database, version: str) -> None:
     from alembic import command
 
-    database = opened(url)
     database.create()
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with database.engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, version)
+
+
+def test_decisions_of_the_first_version_become_the_first_events(url: str) -> None:
+    database = opened(url)
+    of_version(database, "0001")
+    with database.engine.begin() as connection:
         connection.execute(text("INSERT INTO policy_revisions VALUES ('sha256:x', 1, '{}')"))
         for number in (2, 1):
             answer = json.dumps({"decision_id": f"dec_{number}", "allowed": True})
@@ -121,6 +126,43 @@ def test_decisions_of_the_first_version_become_the_first_events(url: str) -> Non
     }
     assert store.look(lambda view: view.decision_of_key("ci", "k1")) is not None
     assert_whole(store)
+    store.let_go()
+    database.engine.dispose()
+
+
+def recorded(connection: Connection, seq: int, kind: str, **data: object) -> None:
+    """Put an event into a database of the second version; nobody looks at its hash."""
+    connection.execute(
+        text("INSERT INTO events VALUES (:seq, :at, :kind, 'alice', :data, '', '')"),
+        {"seq": seq, "at": (NOW + seq) * 1_000_000 + 5, "kind": kind, "data": json.dumps(data)},
+    )
+
+
+def test_when_older_freezes_were_changed_is_found_in_the_record(url: str) -> None:
+    database = opened(url)
+    of_version(database, "0002")
+    with database.engine.begin() as connection:
+        for number in (1, 2, 3):
+            connection.execute(
+                text(
+                    "INSERT INTO freezes VALUES "
+                    "(:id, 't', 'r', NULL, NULL, '{}', 'token', 5, NULL, 'alice', 5, NULL, NULL)"
+                ),
+                {"id": f"frz_{number}"},
+            )
+        recorded(connection, 1, "freeze-started", freeze={"id": "frz_1"})
+        recorded(connection, 2, "freeze-extended", freeze="frz_1", ends_at=None)
+        recorded(connection, 3, "freeze-extended", freeze="frz_2", ends_at=None)
+        recorded(connection, 4, "freeze-extended", freeze="frz_1", ends_at=None)
+        recorded(connection, 5, "freeze-lifted", freeze="frz_2")
+    store = Store.open(url)
+    kept = {each.id: each for each in store.look(lambda view: view.newest_freezes(None, 9))}
+    assert {own_id: each.changed_at for own_id, each in kept.items()} == {
+        "frz_1": NOW + 4,
+        "frz_2": NOW + 5,
+        "frz_3": None,
+    }
+    assert kept["frz_3"].revised_at == kept["frz_3"].created_at == 5
     store.let_go()
     database.engine.dispose()
 

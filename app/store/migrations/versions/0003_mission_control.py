@@ -1,6 +1,11 @@
-"""How deploys went, sessions of the dashboard, and the outbox of notifications."""
+"""How deploys went, sessions of the dashboard, and the outbox of notifications.
+
+What older rows lack of the new columns is found in the record.
+"""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,14 +18,16 @@ _TOGETHER = 1_000
 
 
 def upgrade() -> None:
-    """Create the tables; find out of the decisions before what blocked in each."""
+    """Create the tables; find out what blocked in the decisions before, and when freezes were changed."""
     op.add_column("decisions", sa.Column("blocking", sa.Text))
+    op.add_column("freezes", sa.Column("changed_at", sa.BigInteger))
     op.create_index("decisions_at", "decisions", ["at"])
     _create_outcomes()
     _create_sessions()
     _create_outbox()
     connection = op.get_bind()
     _fill_blocking(connection)
+    _fill_changed(connection)
     sender = sa.table("sender", *map(sa.column, _SENDER))
     connection.execute(sa.insert(sender).values(dict(zip(_SENDER, (1, "", 0, 0, 0, "{}"), strict=True))))
 
@@ -87,21 +94,36 @@ def _create_outbox() -> None:
 
 def _fill_blocking(connection: sa.Connection) -> None:
     decisions = sa.table("decisions", sa.column("seq"), sa.column("blocking"))
-    events = sa.table("events", *map(sa.column, ("seq", "kind", "data")))
+    for event in _events(connection, "decision"):
+        blocking = ",".join(each["id"] for each in json.loads(event.data)["answer"].get("blocking", ()))
+        if blocking:
+            connection.execute(
+                sa.update(decisions).where(decisions.c.seq == event.seq).values(blocking=blocking)
+            )
+
+
+def _fill_changed(connection: sa.Connection) -> None:
+    freezes = sa.table("freezes", sa.column("id"), sa.column("changed_at"))
+    for event in _events(connection, "freeze-extended", "freeze-lifted"):
+        connection.execute(
+            sa.update(freezes)
+            .where(freezes.c.id == json.loads(event.data)["freeze"])
+            .values(changed_at=event.at // 1_000_000)
+        )
+
+
+def _events(connection: sa.Connection, *kinds: str) -> Iterator[sa.Row[Any, Any, Any]]:
+    """Events of some kinds in their order; a page of them is held at a time."""
+    events = sa.table("events", *map(sa.column, ("seq", "at", "kind", "data")))
     after = 0
     while True:
         page = connection.execute(
-            sa.select(events.c.seq, events.c.data)
-            .where(events.c.kind == "decision", events.c.seq > after)
+            sa.select(events.c.seq, events.c.at, events.c.data)
+            .where(events.c.kind.in_(kinds), events.c.seq > after)
             .order_by(events.c.seq)
             .limit(_TOGETHER)
         ).all()
         if not page:
             return
-        for seq, data in page:
-            blocking = ",".join(each["id"] for each in json.loads(data)["answer"].get("blocking", ()))
-            if blocking:
-                connection.execute(
-                    sa.update(decisions).where(decisions.c.seq == seq).values(blocking=blocking)
-                )
+        yield from page
         after = page[-1].seq
