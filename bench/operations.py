@@ -133,7 +133,7 @@ def fill(store: Store) -> None:
     def work(transaction: Transaction) -> None:
         number = next(numbers)
         found = (f"dec_{number:026}", number, f"service-{number % 500}", "production", "deny")
-        row = DecisionRow(*found, "", None, None, None, None, "sha256:x")
+        row = DecisionRow(*found, "", None, None, None, None, "sha256:x", None, "normal")
         transaction.record(row, Event(number * 1_000_000, "decision", "", data))
 
     for _ in range(EVENTS // 500):

@@ -36,6 +36,7 @@ class Decided(NamedTuple):
     at: int
     service: str
     environment: str
+    change: str
     outcome: str
     blocking: str | None
     """The ids of what vetoed, joined by commas, whether or not a token lifted it."""

@@ -239,6 +239,7 @@ def _written(draft: _Draft, use: Use | None) -> _Written:
         fingerprint=None if claim.idempotency_key is None else claim.fingerprint,
         policy_revision=draft.in_force.revision,
         blocking=",".join(stretch.rule.id for stretch in decision.blocking) or None,
+        change=claim.question.change,
     )
     data = f'{{"answer": {text}, {json.dumps(rest)[1:]}'
     event = Event(draft.microseconds, Kind.DECISION.value, claim.caller.name, data)

@@ -38,6 +38,7 @@ _DECIDED: Final = (
         decisions.c.at,
         decisions.c.service,
         decisions.c.environment,
+        decisions.c.change,
         decisions.c.outcome,
         decisions.c.blocking,
         _LATEST,

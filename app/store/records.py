@@ -35,8 +35,10 @@ class DecisionRow(NamedTuple):
     fingerprint: str | None
     """Of the request, so that a key that comes back with another one is noticed; None without a key."""
     policy_revision: str
-    blocking: str | None = None
+    blocking: str | None
     """The ids of what vetoed, joined by commas, whether or not a token lifted it."""
+    change: str
+    """The kind of change."""
 
 
 class StoredDecision(NamedTuple):

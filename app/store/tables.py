@@ -86,6 +86,8 @@ decisions: Final = Table(
     Column("policy_revision", String(80), ForeignKey(policy_revisions.c.revision), nullable=False),
     # The ids of what vetoed, whether or not a token lifted it; joined by commas.
     Column("blocking", Text),
+    # The kind of change; the default is that of a claim which names none.
+    Column("change", String(128), nullable=False, server_default="normal"),
 )
 
 HAS_KEY: Final = "idempotency_key IS NOT NULL"

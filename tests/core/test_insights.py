@@ -93,7 +93,7 @@ class World(NamedTuple):
             went = rng.choice(["failed", "rolled-back"]) if rng.random() < rate else "succeeded"
             result = went if rng.random() < reported else None
             service = rng.choice(["api", "web", "checkout"])
-            yield Decided(at, service, "production", "allow", None, result)
+            yield Decided(at, service, "production", "normal", "allow", None, result)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -157,7 +157,7 @@ def test_one_hour_that_is_worse_is_named(policy_set: PolicySet) -> None:
             bad = (HOME.local(at) // HOUR + 72) % 168 == 2 * 24 + 16
             failed = rng.random() < (0.5 if bad else 0.05)
             decisions.append(
-                Decided(at, "api", "production", "allow", None, "failed" if failed else "succeeded")
+                Decided(at, "api", "production", "normal", "allow", None, "failed" if failed else "succeeded")
             )
     found = insights(policy_set, decisions)
     worse = [each for each in found.hours if each.comparison.verdict is Verdict.WORSE]
@@ -175,12 +175,14 @@ MONDAY = parse_instant("2025-12-01T08:30:00Z")
 
 def test_decisions_are_counted_where_they_belong(policy_set: PolicySet) -> None:
     decisions = [
-        Decided(FRIDAY, "api", "production", "deny", "friday-afternoon,frz_1", None),
-        Decided(FRIDAY + 1, "api", "production", "override", "friday-afternoon,frz_2", "rolled-back"),
-        Decided(FRIDAY + 2, "docs-site", "production", "allow", None, "succeeded"),
-        Decided(FRIDAY + 3, "api", "staging", "warn", None, None),
-        Decided(FRIDAY + 4, "api", "cellar", "deny", "long-gone", None),
-        Decided(MONDAY, "api", "production", "allow", None, "failed"),
+        Decided(FRIDAY, "api", "production", "normal", "deny", "friday-afternoon,frz_1", None),
+        Decided(
+            FRIDAY + 1, "api", "production", "normal", "override", "friday-afternoon,frz_2", "rolled-back"
+        ),
+        Decided(FRIDAY + 2, "docs-site", "production", "normal", "allow", None, "succeeded"),
+        Decided(FRIDAY + 3, "api", "staging", "normal", "warn", None, None),
+        Decided(FRIDAY + 4, "api", "cellar", "normal", "deny", "long-gone", None),
+        Decided(MONDAY, "api", "production", "normal", "allow", None, "failed"),
     ]
     found = insights(policy_set, decisions)
     assert (found.total.deploys, found.total.overrides, found.denials) == (4, 1, 2)
@@ -211,8 +213,8 @@ def test_decisions_are_counted_where_they_belong(policy_set: PolicySet) -> None:
 def test_a_policy_in_the_zone_of_the_service_holds_by_that_zone(policy_set: PolicySet) -> None:
     noon_in_amsterdam = parse_instant("2025-12-03T11:00:00Z")  # 06:00 in New York: nobody is awake there
     decisions = [
-        Decided(noon_in_amsterdam, "abroad", "staging", "allow", None, None),
-        Decided(noon_in_amsterdam, "api", "staging", "allow", None, None),
+        Decided(noon_in_amsterdam, "abroad", "staging", "normal", "allow", None, None),
+        Decided(noon_in_amsterdam, "api", "staging", "normal", "allow", None, None),
     ]
     awake = of_policy(insights(policy_set, decisions), "awake").comparison
     assert awake is not None
@@ -226,6 +228,7 @@ def test_deploys_by_an_override_are_held_against_the_others(policy_set: PolicySe
             START + number * HOUR,
             "web",
             "staging",
+            "normal",
             "override" if number % 10 == 0 else "allow",
             "year-end" if number % 10 == 0 else None,
             "failed" if rng.random() < (0.3 if number % 10 == 0 else 0.05) else "succeeded",
@@ -239,7 +242,9 @@ def test_deploys_by_an_override_are_held_against_the_others(policy_set: PolicySe
 
 
 def claim(at: int, outcome: str, service: str = "api", blocking: str | None = "friday-afternoon") -> Decided:
-    return Decided(at, service, "production", outcome, blocking if outcome == "deny" else None, None)
+    return Decided(
+        at, service, "production", "normal", outcome, blocking if outcome == "deny" else None, None
+    )
 
 
 def test_a_wait_goes_from_the_first_deny_to_the_next_allow(policy_set: PolicySet) -> None:
@@ -303,7 +308,9 @@ def test_an_empty_period_says_so(policy_set: PolicySet) -> None:
 
 def test_the_total_says_how_much_nobody_reported(policy_set: PolicySet) -> None:
     decisions = [
-        Decided(MONDAY + number, "web", "staging", "allow", None, None if number < 4 else "succeeded")
+        Decided(
+            MONDAY + number, "web", "staging", "normal", "allow", None, None if number < 4 else "succeeded"
+        )
         for number in range(40)
     ]
     assert total_in_words(insights(policy_set, decisions), 90 * DAY) == (
@@ -319,7 +326,7 @@ def test_what_an_allow_only_policy_refuses_is_told_the_right_way_round(policy_se
         at = START + number * HOUR
         asleep = not 9 <= HOME.local(at) // HOUR % 24 < 16
         result = "failed" if rng.random() < (0.2 if asleep else 0.05) else "succeeded"
-        decisions.append(Decided(at, "api", "production", "allow", None, result))
+        decisions.append(Decided(at, "api", "production", "normal", "allow", None, result))
     words = policy_in_words(of_policy(insights(policy_set, decisions), "awake"))
     assert words is not None
     assert words.startswith('Deploys at times that "Deploy while the team is awake" does not allow failed ')

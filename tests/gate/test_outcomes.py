@@ -30,14 +30,14 @@ def outcomes(gate: Gate) -> Outcomes:
     return Outcomes(gate.store, gate.clock, gate.replica)
 
 
-async def claimed(gate: Gate, service: str = "api") -> str:
+async def claimed(gate: Gate, service: str = "api", change: str = "normal") -> str:
     """The id of a decision."""
-    answer = await gate.claims.claim(Claim(Question(service)), gate.in_force)
+    answer = await gate.claims.claim(Claim(Question(service, change=change)), gate.in_force)
     return str(json.loads(answer.body)["decision_id"])
 
 
 async def test_every_report_is_kept_and_the_last_one_counts(gate: Gate, outcomes: Outcomes) -> None:
-    own_id = await claimed(gate)
+    own_id = await claimed(gate, change="rollback")
     gate.clock.at += HOUR
     await outcomes.report(CI, Report(own_id, "succeeded"))
     gate.clock.at += 10 * DAY
@@ -49,7 +49,7 @@ async def test_every_report_is_kept_and_the_last_one_counts(gate: Gate, outcomes
     ]
     assert shown["outcomes"][1]["reported_at"] == "2026-12-07T13:59:59Z"
     found = gate.store.look(lambda view: view.decided(DecidedFilter(BEFORE, BEFORE + 1), (BEFORE, 0), 9))
-    assert [decided.result for _, decided in found] == ["rolled-back"]
+    assert [(decided.change, decided.result) for _, decided in found] == [("rollback", "rolled-back")]
 
 
 async def test_a_report_is_an_event_of_the_record(gate: Gate, outcomes: Outcomes) -> None:

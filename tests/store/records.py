@@ -33,6 +33,8 @@ def row(number: int, key: str | None = None) -> DecisionRow:
         idempotency_key=key,
         fingerprint=None if key is None else "f",
         policy_revision=POLICIES.revision,
+        blocking="friday,frz_1",
+        change="normal",
     )
 
 

@@ -18,6 +18,7 @@ from app.store.database import Database
 from app.store.engine import open_database
 from app.store.errors import StoreUnavailableError
 from app.store.postgresql import _SCHEMA_LOCK
+from app.store.records import DecidedFilter
 from app.store.schema import HEAD, MIGRATIONS, migrate, stored_version, upgrade
 from app.store.sqlite import SQLite
 from app.store.store import Store
@@ -136,6 +137,37 @@ def recorded(connection: Connection, seq: int, kind: str, **data: object) -> Non
         text("INSERT INTO events VALUES (:seq, :at, :kind, 'alice', :data, '', '')"),
         {"seq": seq, "at": (NOW + seq) * 1_000_000 + 5, "kind": kind, "data": json.dumps(data)},
     )
+
+
+def test_what_older_decisions_were_about_is_found_in_the_record(url: str) -> None:
+    database = opened(url)
+    of_version(database, "0002")
+    answers = [
+        {"change": "normal", "blocking": []},
+        {"change": "rollback", "blocking": []},
+        {"change": "hotfix", "blocking": [{"id": "friday"}, {"id": "frz_1"}]},
+        {"change": "normal", "blocking": [{"id": "friday"}]},
+    ]
+    many = 2_401  # more than the migration holds at a time
+    with database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO policy_revisions VALUES ('sha256:x', 1, '{}')"))
+        for seq in range(1, many + 1):
+            recorded(connection, seq, "decision", answer=answers[seq % 4])
+        connection.execute(
+            text(
+                "INSERT INTO decisions VALUES (:seq, :id, :at, 'api', 'production', 'allow', '', "
+                "NULL, NULL, NULL, NULL, 'sha256:x')"
+            ),
+            [{"seq": seq, "id": f"dec_{seq}", "at": NOW + seq} for seq in range(1, many + 1)],
+        )
+    store = Store.open(url)
+    found = store.look(lambda view: view.decided(DecidedFilter(NOW, NOW + 9_999), (NOW, 0), 9_999))
+    expected = [("normal", None), ("rollback", None), ("hotfix", "friday,frz_1"), ("normal", "friday")]
+    assert [(decided.change, decided.blocking) for _, decided in found] == [
+        expected[seq % 4] for seq in range(1, many + 1)
+    ]
+    store.let_go()
+    database.engine.dispose()
 
 
 def test_when_older_freezes_were_changed_is_found_in_the_record(url: str) -> None:

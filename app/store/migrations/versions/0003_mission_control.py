@@ -15,18 +15,23 @@ down_revision = "0002"
 
 _SEQ = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TOGETHER = 1_000
+_USUAL_CHANGE = "normal"
+"""What a claim is for that says nothing else."""
 
 
 def upgrade() -> None:
-    """Create the tables; find out what blocked in the decisions before, and when freezes were changed."""
+    """Create the tables; find out what older decisions were about, and when older freezes were changed."""
     op.add_column("decisions", sa.Column("blocking", sa.Text))
+    op.add_column(
+        "decisions", sa.Column("change", sa.String(128), nullable=False, server_default=_USUAL_CHANGE)
+    )
     op.add_column("freezes", sa.Column("changed_at", sa.BigInteger))
     op.create_index("decisions_at", "decisions", ["at"])
     _create_outcomes()
     _create_sessions()
     _create_outbox()
     connection = op.get_bind()
-    _fill_blocking(connection)
+    _fill_decisions(connection)
     _fill_changed(connection)
     sender = sa.table("sender", *map(sa.column, _SENDER))
     connection.execute(sa.insert(sender).values(dict(zip(_SENDER, (1, "", 0, 0, 0, "{}"), strict=True))))
@@ -92,13 +97,17 @@ def _create_outbox() -> None:
     )
 
 
-def _fill_blocking(connection: sa.Connection) -> None:
-    decisions = sa.table("decisions", sa.column("seq"), sa.column("blocking"))
+def _fill_decisions(connection: sa.Connection) -> None:
+    decisions = sa.table("decisions", *map(sa.column, ("seq", "blocking", "change")))
     for event in _events(connection, "decision"):
-        blocking = ",".join(each["id"] for each in json.loads(event.data)["answer"].get("blocking", ()))
-        if blocking:
+        answer = json.loads(event.data)["answer"]
+        blocking = ",".join(each["id"] for each in answer.get("blocking", ())) or None
+        change = answer.get("change", _USUAL_CHANGE)
+        if blocking is not None or change != _USUAL_CHANGE:
             connection.execute(
-                sa.update(decisions).where(decisions.c.seq == event.seq).values(blocking=blocking)
+                sa.update(decisions)
+                .where(decisions.c.seq == event.seq)
+                .values(blocking=blocking, change=change)
             )
 
 
