@@ -11,18 +11,17 @@ from threading import Lock
 from typing import Final
 from weakref import WeakValueDictionary
 
+from app.core.candidates import Candidates
 from app.core.decision import Decision, Question
 from app.core.errors import UnknownNameError
 from app.core.freeze import Freeze
 from app.core.instant import in_range
-from app.core.policy import SERVICE_ZONE, Policy, PolicySet, Selector
+from app.core.policy import SERVICE_ZONE, Policy, PolicySet
 from app.core.scope import ScopeTimeline
 from app.core.timeline import BLOCK_BITS, BlockBudget, FreezeTimeline, PolicyTimeline, RuleTimeline
 from app.core.wallclock import Zone, zone
 
 SCOPES_REMEMBERED: Final = 4096
-
-_Key = tuple[str, str]
 
 
 class Engine:
@@ -166,11 +165,8 @@ class _Compiled:
         self.policy_set = policy_set
         self.budget = BlockBudget()
         self._timelines: dict[tuple[int, str], PolicyTimeline] = {}
-        self._index: dict[_Key | None, list[int]] = {}
+        self._candidates = Candidates(policy_set.policies)
         self._numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
-        for number, policy in enumerate(policy_set.policies):
-            for key in _keys(policy):
-                self._index.setdefault(key, []).append(number)
 
     def prepare(self, at: int) -> None:
         zones = {service.timezone for service in (self.policy_set.services or {}).values()} | {None}
@@ -188,14 +184,9 @@ class _Compiled:
         self, service: str, tags: frozenset[str], environment: str, change: str, service_zone: str | None
     ) -> Iterable[PolicyTimeline]:
         """The timelines of the policies that apply to a request, in the order of the file."""
-        for number in self._candidates(service, tags):
+        for number in self._candidates.of(service, tags):
             if self.policy_set.policies[number].matches(service, tags, environment, change):
                 yield self._timeline(number, service_zone)
-
-    def _candidates(self, service: str, tags: Iterable[str]) -> list[int]:
-        """The policies that may match, in the order of the file."""
-        keys: list[_Key | None] = [None, ("service", service), *(("tag", tag) for tag in tags)]
-        return sorted({number for key in keys for number in self._index.get(key, ())})
 
     def _timeline(self, number: int, service_zone: str | None) -> PolicyTimeline:
         policy = self.policy_set.policies[number]
@@ -209,18 +200,3 @@ class _Compiled:
     def _zone(self, policy: Policy, service_zone: str | None) -> Zone:
         own = service_zone if policy.timezone == SERVICE_ZONE else policy.timezone
         return zone(own or self.policy_set.timezone)
-
-
-def _keys(policy: Policy) -> set[_Key | None]:
-    """What a request must have, one of them at least, for the policy to apply; None if nothing."""
-    selectors = policy.applies_to
-    if not selectors:
-        return {None}
-    return {key for selector in selectors for key in _selector_keys(selector)}
-
-
-def _selector_keys(selector: Selector) -> set[_Key | None]:
-    for kind, names in (("service", selector.services), ("tag", selector.tags)):
-        if names is not None and not any("*" in name for name in names):
-            return {(kind, name) for name in names}
-    return {None}
