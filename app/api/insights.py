@@ -27,6 +27,7 @@ class InsightsQuery(Strict):
     )
     environment: NameField | None = Field(None, description="of this environment")
     service: NameField | None = Field(None, description="of this service")
+    change: NameField | None = Field(None, description="of this kind of change")
 
     def wanted(self, now: int) -> InsightsRequest:
         """As the gate takes it."""
@@ -34,7 +35,7 @@ class InsightsQuery(Strict):
         start = max(EARLIEST, end - USUAL) if self.from_ is None else self.from_
         if not 0 < end - start <= LONGEST:
             raise InvalidFieldsError([{"field": "to", "message": "must be after from, by 366 days at most"}])
-        return InsightsRequest(start, end, self.service, self.environment)
+        return InsightsRequest(start, end, self.service, self.environment, self.change)
 
 
 @router.get(

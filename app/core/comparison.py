@@ -1,9 +1,14 @@
-"""Deploys held against other deploys: which fail more often, if that can be told at all."""
+"""Deploys held against other deploys: which fail more often, if that can be told at all.
 
+Like is held against like. A rule that lets rollbacks through leaves hardly anything but rollbacks to
+its hours; if those fail more often at any hour, that is not the hour's doing.
+"""
+
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from app.core.proportion import Range, Share, chance, difference, wilson
+from app.core.proportion import Pair, Range, Share, chance, difference, weighed, wilson
 
 ENOUGH: Final = 10
 """Reported deploys that either side of a comparison must have; with fewer, one failure is ten per cent."""
@@ -64,10 +69,41 @@ class Tally:
         """Where the true rate of failures lies, with 95 % confidence by itself."""
         return wilson(self.share)
 
+
+class Sides(NamedTuple):
+    """Some deploys and the others, and those of both that can be held against each other."""
+
+    everything: Tally
+    inside: Tally
+    others: Tally
+    strata: tuple[Pair, ...]
+    """The reported deploys, by what makes them alike; those that have nothing alike on the other side
+    are left out."""
+    like: Pair
+    """All strata together, the others weighed as if as many of each were among them as inside."""
+
     @property
-    def enough(self) -> bool:
-        """Whether it may be held against others."""
-        return self.reported >= ENOUGH
+    def comparable(self) -> bool:
+        """Whether both sides are large enough to be judged."""
+        return all(share.total >= ENOUGH for share in self.like)
+
+
+def sides(everything: Tally, strata: Iterable[tuple[Tally, Tally]]) -> Sides:
+    """Some deploys and the others.
+
+    Args:
+        everything: both sides together.
+        strata: of deploys that are alike, those inside, and all of them; those without any inside may be
+            left out.
+    """
+    inside = Tally()
+    pairs = []
+    for part, whole in strata:
+        inside.add(part)
+        rest = whole.without(part)
+        if part.reported and rest.reported:
+            pairs.append(Pair(part.share, rest.share))
+    return Sides(everything, inside, everything.without(inside), tuple(pairs), weighed(pairs))
 
 
 class Comparison(NamedTuple):
@@ -75,8 +111,11 @@ class Comparison(NamedTuple):
 
     inside: Tally
     others: Tally
+    like: Pair
+    """See `Sides.like`."""
     difference: Range | None
-    """How much more often those inside fail, with the confidence that all comparisons of the list share."""
+    """How much more often those inside fail than their like among the others, with the confidence that all
+    comparisons of the list share."""
     verdict: Verdict
 
     @property
@@ -85,20 +124,19 @@ class Comparison(NamedTuple):
         return self.verdict in (Verdict.WORSE, Verdict.BETTER)
 
 
-def comparable(inside: Tally, others: Tally) -> bool:
-    """Whether both sides are large enough to be judged."""
-    return inside.enough and others.enough
-
-
-def compare(inside: Tally, others: Tally, confidence: float) -> Comparison:
+def compare(held: Sides, confidence: float) -> Comparison:
     """Judge, with a confidence that must allow for all the comparisons that are made beside this one."""
-    if not comparable(inside, others):
-        return Comparison(inside, others, None, Verdict.TOO_FEW)
-    found = difference(inside.share, others.share, confidence)
+    if not held.comparable:
+        return Comparison(held.inside, held.others, held.like, None, Verdict.TOO_FEW)
+    found = difference(*held.like, confidence)
+    return Comparison(held.inside, held.others, held.like, found, _verdict(held, found, confidence))
+
+
+def _verdict(held: Sides, found: Range, confidence: float) -> Verdict:
     if found.low > 0 or found.high < 0:
         # Two witnesses: the interval says how much, the exact test that it is not the small numbers.
-        if chance(inside.share, others.share) > 1 - confidence:
-            return Comparison(inside, others, found, Verdict.TOO_FEW)
-        return Comparison(inside, others, found, Verdict.WORSE if found.low > 0 else Verdict.BETTER)
+        if chance(held.strata) > 1 - confidence:
+            return Verdict.TOO_FEW
+        return Verdict.WORSE if found.low > 0 else Verdict.BETTER
     looked_closely = found.low >= -TELLING and found.high <= TELLING
-    return Comparison(inside, others, found, Verdict.NO_DIFFERENCE if looked_closely else Verdict.TOO_FEW)
+    return Verdict.NO_DIFFERENCE if looked_closely else Verdict.TOO_FEW

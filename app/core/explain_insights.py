@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.core.comparison import ENOUGH, Comparison, Tally, Verdict, comparable
+from app.core.comparison import ENOUGH, Comparison, Tally, Verdict
 from app.core.explain import waiting_time
 from app.core.insights import EnvironmentInsight, HourInsight, Insights, PolicyInsight
 from app.core.instant import DAY, HOUR, MINUTE
@@ -66,15 +66,29 @@ def waits_in_words(waits: Waits) -> str:
 
 
 def _comparison(found: Comparison, inside: str, others: str, where: str) -> str:
-    if not comparable(found.inside, found.others):
-        few = f"{found.inside.reported} of those and {found.others.reported} others"
-        return f"Deploys {inside}: too few to tell; {few} are reported, and each side needs {ENOUGH}."
+    if found.difference is None:
+        few = f"{found.inside.reported} of those and {found.others.reported} others are reported"
+        return f"Deploys {inside}: too few to tell; {few}, and {_needed(found)}."
     here = _share(found.inside, f"Deploys {inside} failed ", " of the time")
     verdict = {
         Verdict.WORSE: f"worse{where}",
         Verdict.BETTER: f"better{where}",
     }.get(found.verdict, found.verdict.value)
-    return f"{here}, {_share(found.others, f'{others} ', '')}: {verdict}."
+    return f"{here}, {_share(found.others, f'{others} ', '')}{_like_with_like(found)}: {verdict}."
+
+
+def _needed(found: Comparison) -> str:
+    if min(found.inside.reported, found.others.reported) < ENOUGH:
+        return f"each side needs {ENOUGH}"
+    return f"each side needs {ENOUGH} that are alike: in environment, kind of change and policies"
+
+
+def _like_with_like(found: Comparison) -> str:
+    """The rates of what was really compared, where they are other ones than those of all there are."""
+    compared = [_percent(share.rate or 0.0) for share in found.like]
+    if compared == [_percent(tally.share.rate or 0.0) for tally in (found.inside, found.others)]:
+        return ""
+    return "; like with like, {} % beside {} %".format(*compared)
 
 
 def _share(tally: Tally, before: str, after: str) -> str:

@@ -1,4 +1,4 @@
-"""Where policies hold for a service and an environment, cut into segments for counting.
+"""Where policies hold for a service, environment and kind of change, cut into segments for counting.
 
 By the policies as they stand, whether or not they were in force at the time: that is how a rule
 shows what it would have been good for before anybody made it.
@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from app.core.candidates import Candidates
 from app.core.interval import Interval, clip
 from app.core.policy import SERVICE_ZONE, Policy, PolicySet
 from app.core.timeline import BLOCK_BITS, BlockBudget, PolicyTimeline
@@ -28,30 +29,32 @@ class Held(NamedTuple):
 
 
 class Places:
-    """Finds where the policies of a set hold, for any service and environment, in one period."""
+    """Finds where the policies of a set hold, for any request, in one period."""
 
     def __init__(self, policy_set: PolicySet, period: Interval) -> None:
         """Look at the policies as they stand; nothing is compiled before it is asked for."""
         self._policy_set = policy_set
         self._period = period
+        self._candidates = Candidates(policy_set.policies)
         self._budget = BlockBudget()
         self._edges: dict[tuple[int, str], list[Interval]] = {}
         self._found: dict[tuple[tuple[int, str], ...], Held] = {}
 
-    def held(self, service: str, environment: str) -> Held:
-        """Where the policies hold that apply to some kind of change of a service."""
-        lines = tuple(self._lines(service, environment))
+    def held(self, service: str, environment: str, change: str) -> Held:
+        """Where the policies hold that apply to a kind of change of a service."""
+        lines = tuple(self._lines(service, environment, change))
         found = self._found.get(lines)
         if found is None:
             found = self._found[lines] = self._cut(lines)
         return found
 
-    def _lines(self, service: str, environment: str) -> Iterable[tuple[int, str]]:
+    def _lines(self, service: str, environment: str, change: str) -> Iterable[tuple[int, str]]:
         """The policies that apply, each with the zone that it is read in."""
         known = (self._policy_set.services or {}).get(service)
         tags = frozenset(known.tags) if known else frozenset()
-        for number, policy in enumerate(self._policy_set.policies):
-            if any(policy.matches(service, tags, environment, each) for each in self._policy_set.changes):
+        for number in self._candidates.of(service, tags):
+            policy = self._policy_set.policies[number]
+            if policy.matches(service, tags, environment, change):
                 yield number, self._zone(policy, known.timezone if known else None)
 
     def _zone(self, policy: Policy, service_zone: str | None) -> str:

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from app.core.answer import AD_HOC
-from app.core.comparison import Comparison, Tally, comparable, compare
+from app.core.comparison import Comparison, Sides, Tally, compare, sides
 from app.core.decision import Outcome
 from app.core.held import Held, Places
 from app.core.instant import HOUR
 from app.core.interval import Interval
 from app.core.policy import Policy, PolicySet
 from app.core.proportion import shared_out
-from app.core.waits import NO_WAITS, Queue, Waits
+from app.core.waits import NO_WAITS, Queue, Request, Waits
 from app.core.wallclock import zone
 
 SUCCEEDED: Final = "succeeded"
@@ -104,16 +104,13 @@ class Counting:
         self._start, self._end = period
         self._local = zone(policy_set.timezone).local
         self._queue = Queue(period)
-        self._hours = [Tally() for _ in range(HOURS)]
         self._hour_denials = [0] * HOURS
-        self._by_override: dict[str, Tally] = {}
-        self._by_environment: dict[str, Tally] = {}
         self._environment_denials: Counter[str] = Counter()
         self._policy_denials: Counter[str] = Counter()
         self._policy_overrides: Counter[str] = Counter()
         self._places = Places(policy_set, period)
-        self._held: dict[tuple[str, str], _Segments] = {}
-        self._segments: dict[int, _Segments] = {}
+        self._of_request: dict[Request, _Alike] = {}
+        self._alike: dict[tuple[int, str, str], _Alike] = {}
 
     def take(self, decisions: Iterable[Decided]) -> None:
         """Count some more decisions."""
@@ -126,68 +123,60 @@ class Counting:
     def finish(self, now: int) -> Insights:
         """What it all shows."""
         total = Tally()
-        for tally in self._hours:
-            total.add(tally)
-        judged = [each for each in self._hours if comparable(each, total.without(each))]
-        pairs = self._pairs()
-        overridden = {
-            name: (self._by_override.get(name, Tally()), tally)
-            for name, tally in self._by_environment.items()
-        }
-        compared = sum(
-            comparable(*each)
-            for each in (*pairs.values(), *((by, every.without(by)) for by, every in overridden.values()))
-        )
-        confidence = shared_out(compared)
+        for alike in self._alike.values():
+            total.add(alike.total)
+        hours, policies, environments = self._hours(total), self._held_policies(), self._overridden()
+        hours_compared = sum(each.comparable for each in hours)
+        others_compared = sum(each.comparable for each in (*policies.values(), *environments.values()))
+        of_hours, of_others = shared_out(hours_compared), shared_out(others_compared)
         waits, waits_of = self._queue.finish(now)
         return Insights(
             denials=sum(self._hour_denials),
             total=total,
-            hours=tuple(self._hour(number, total, shared_out(len(judged))) for number in range(HOURS)),
+            hours=tuple(
+                HourInsight(*divmod(hour, 24), self._hour_denials[hour], compare(each, of_hours))
+                for hour, each in enumerate(hours)
+            ),
             policies=self._policies(
-                {name: compare(*pair, confidence) for name, pair in pairs.items()}, waits_of
+                {name: compare(each, of_others) for name, each in policies.items()}, waits_of
             ),
             environments=tuple(
                 EnvironmentInsight(
-                    name, self._environment_denials[name], every, compare(by, every.without(by), confidence)
+                    name, self._environment_denials[name], each.everything, compare(each, of_others)
                 )
-                for name in self._environment_names()
-                for by, every in [overridden.get(name, (Tally(), Tally()))]
+                for name, each in environments.items()
             ),
             waits=waits,
-            hours_compared=len(judged),
-            others_compared=compared,
+            hours_compared=hours_compared,
+            others_compared=others_compared,
         )
 
     def _denied(self, decided: Decided) -> None:
         names = {_name(each) for each in (decided.blocking or "").split(",") if each}
-        self._queue.denied(decided.at, (decided.service, decided.environment), names)
+        self._queue.denied(decided.at, _request(decided), names)
         if self._start <= decided.at < self._end:
             self._hour_denials[self._hour_of(decided.at)] += 1
             self._environment_denials[decided.environment] += 1
             self._policy_denials.update(names)
 
     def _allowed(self, decided: Decided) -> None:
-        at, key = decided.at, (decided.service, decided.environment)
-        self._queue.allowed(at, key)
+        at, request = decided.at, _request(decided)
+        self._queue.allowed(at, request)
         if not self._start <= at < self._end:
             return
-        segments = self._held.get(key)
-        if segments is None:
-            segments = self._held[key] = self._segments_of(key)
+        alike = self._of_request.get(request)
+        if alike is None:
+            alike = self._of_request[request] = self._find_alike(request)
         overridden = decided.outcome == Outcome.OVERRIDE
-        tallies = [
-            self._hours[self._hour_of(at)],
-            self._by_environment.setdefault(decided.environment, Tally()),
-            segments.tally(at),
-        ]
         if overridden:
-            tallies.append(self._by_override.setdefault(decided.environment, Tally()))
             self._policy_overrides.update(
                 {_name(each) for each in (decided.blocking or "").split(",") if each}
             )
         reported = decided.result is not None
         failed = reported and decided.result != SUCCEEDED
+        tallies = alike.tallies(at, self._hour_of(at))
+        if overridden:
+            tallies.append(alike.overridden)
         for tally in tallies:
             tally.deploys += 1
             tally.overrides += overridden
@@ -197,25 +186,52 @@ class Counting:
     def _hour_of(self, at: int) -> int:
         return (self._local(at) // HOUR + _FIRST_HOUR) % HOURS
 
-    def _segments_of(self, key: tuple[str, str]) -> "_Segments":
-        held = self._places.held(*key)
-        return self._segments.setdefault(id(held), _Segments(held))
+    def _find_alike(self, request: Request) -> "_Alike":
+        """Deploys to the same environment, of the same kind of change, to which the same policies apply."""
+        _, environment, change = request
+        held = self._places.held(*request)
+        return self._alike.setdefault((id(held), environment, change), _Alike(held, environment))
 
-    def _hour(self, number: int, total: Tally, confidence: float) -> HourInsight:
-        tally = self._hours[number]
-        comparison = compare(tally, total.without(tally), confidence)
-        return HourInsight(number // 24, number % 24, self._hour_denials[number], comparison)
+    def _hours(self, total: Tally) -> list[Sides]:
+        """For each hour of the week, the deploys in it and those at other times."""
+        strata: list[list[tuple[Tally, Tally]]] = [[] for _ in range(HOURS)]
+        for alike in self._alike.values():
+            for hour, tally in alike.hours.items():
+                strata[hour].append((tally, alike.total))
+        return [sides(total, each) for each in strata]
 
-    def _pairs(self) -> dict[str, tuple[Tally, Tally]]:
+    def _held_policies(self) -> dict[str, Sides]:
         """For each policy, the deploys at times at which it holds, and the others that it applies to."""
-        inside = {number: Tally() for number in range(len(self._policy_set.policies))}
-        applying = {number: Tally() for number in inside}
-        for segments in self._segments.values():
-            segments.share_out(inside, applying)
+        numbers = range(len(self._policy_set.policies))
+        applying = [Tally() for _ in numbers]
+        strata: list[list[tuple[Tally, Tally]]] = [[] for _ in numbers]
+        for alike in self._alike.values():
+            for number in alike.held.applying:
+                applying[number].add(alike.total)
+            for number, tally in alike.inside().items():
+                strata[number].append((tally, alike.total))
         return {
-            policy.id: (inside[number], applying[number].without(inside[number]))
+            policy.id: sides(applying[number], strata[number])
             for number, policy in enumerate(self._policy_set.policies)
         }
+
+    def _overridden(self) -> dict[str, Sides]:
+        """For each environment, the deploys by an override and the others.
+
+        Those of the file in its order, then those that were there once.
+        """
+        known = self._policy_set.environments
+        seen = {*self._environment_denials, *(alike.environment for alike in self._alike.values())}
+        found = {}
+        for name in [*known, *sorted(seen.difference(known))]:
+            everything = Tally()
+            strata = []
+            for alike in self._alike.values():
+                if alike.environment == name:
+                    everything.add(alike.total)
+                    strata.append((alike.overridden, alike.total))
+            found[name] = sides(everything, strata)
+        return found
 
     def _policies(
         self, comparisons: Mapping[str, Comparison], waits: Mapping[str, Waits]
@@ -237,38 +253,43 @@ class Counting:
             for name in names
         )
 
-    def _environment_names(self) -> list[str]:
-        """Those of the file in its order, then those that were there once."""
-        known = self._policy_set.environments
-        return [*known, *sorted({*self._by_environment, *self._environment_denials}.difference(known))]
 
+class _Alike:
+    """The deploys to one environment, of one kind of change, to which the same policies apply.
 
-class _Segments:
-    """The deploys of services for which the same policies hold, by the segment of time."""
+    The gate treats them all alike, so that it can't be its doing if some of them fail more often.
+    """
 
-    __slots__ = ("_held", "_tallies")
+    __slots__ = ("environment", "held", "hours", "overridden", "segments", "total")
 
-    def __init__(self, held: Held) -> None:
-        self._held = held
-        self._tallies: dict[int, Tally] = {}
+    def __init__(self, held: Held, environment: str) -> None:
+        self.held = held
+        self.environment = environment
+        self.total = Tally()
+        self.overridden = Tally()
+        self.hours: dict[int, Tally] = {}
+        self.segments: dict[int, Tally] = {}
 
-    def tally(self, at: int) -> Tally:
-        """Those of the segment of an instant."""
-        segment = self._held.segment(at)
-        found = self._tallies.get(segment)
-        if found is None:
-            found = self._tallies[segment] = Tally()
+    def tallies(self, at: int, hour: int) -> list[Tally]:
+        """Where a deploy is counted."""
+        segment = self.held.segment(at)
+        return [
+            self.total,
+            self.hours.get(hour) or self.hours.setdefault(hour, Tally()),
+            self.segments.get(segment) or self.segments.setdefault(segment, Tally()),
+        ]
+
+    def inside(self) -> dict[int, Tally]:
+        """Of the policies that ever held, by their numbers, the deploys while they did."""
+        found: dict[int, Tally] = {}
+        for segment, tally in self.segments.items():
+            for number in self.held.holders[segment]:
+                found.setdefault(number, Tally()).add(tally)
         return found
 
-    def share_out(self, inside: Mapping[int, Tally], applying: Mapping[int, Tally]) -> None:
-        """Count them for the policies that hold in their segment, and for those that apply at all."""
-        every = Tally()
-        for segment, tally in self._tallies.items():
-            every.add(tally)
-            for number in self._held.holders[segment]:
-                inside[number].add(tally)
-        for number in self._held.applying:
-            applying[number].add(every)
+
+def _request(decided: Decided) -> Request:
+    return decided.service, decided.environment, decided.change
 
 
 def _name(rule_id: str) -> str:

@@ -1,4 +1,8 @@
-"""How long deploys waited: from the first deny of a service and environment to its next allowed claim."""
+"""How long deploys waited: from the first deny of a request to the next allowed claim that is the same.
+
+The same is what is for the same service, environment and kind of change: a rollback that a policy
+lets through does not end the wait of what was denied.
+"""
 
 from array import array
 from collections.abc import Iterable
@@ -10,6 +14,10 @@ from app.core.interval import Interval
 PATIENCE: Final = 14 * DAY
 """Seconds after which a deploy that was denied is said not to have come back: an allowed claim later
 than that is of another deploy."""
+
+
+Request = tuple[str, str, str]
+"""Service, environment and kind of change."""
 
 
 class Waits(NamedTuple):
@@ -60,23 +68,23 @@ class Queue:
     def __init__(self, period: Interval) -> None:
         """Count the waits that begin in a period."""
         self._period = period
-        self._waiting: dict[tuple[str, str], _Waiting] = {}
+        self._waiting: dict[Request, _Waiting] = {}
         self._all = _Ends()
         self._of_policies: dict[str, _Ends] = {}
 
-    def denied(self, at: int, key: tuple[str, str], policies: Iterable[str]) -> None:
-        """A claim for a service and environment was denied."""
-        waiting = self._waiting.get(key)
+    def denied(self, at: int, request: Request, policies: Iterable[str]) -> None:
+        """A claim was denied."""
+        waiting = self._waiting.get(request)
         if waiting is not None and at - waiting.since > PATIENCE:
             self._give_up(waiting)
             waiting = None
         if waiting is None:
-            waiting = self._waiting[key] = _Waiting(at)
+            waiting = self._waiting[request] = _Waiting(at)
         waiting.policies.update(policies)
 
-    def allowed(self, at: int, key: tuple[str, str]) -> None:
-        """A claim for a service and environment was allowed."""
-        waiting = self._waiting.pop(key, None)
+    def allowed(self, at: int, request: Request) -> None:
+        """A claim was allowed."""
+        waiting = self._waiting.pop(request, None)
         if waiting is None:
             return
         if at - waiting.since > PATIENCE:

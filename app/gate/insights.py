@@ -42,6 +42,7 @@ class InsightsRequest(NamedTuple):
     end: int
     service: str | None = None
     environment: str | None = None
+    change: str | None = None
 
 
 class Measurement:
@@ -79,7 +80,7 @@ def insights(look: Look, in_force: InForce, wanted: InsightsRequest, now: int) -
 def _pages(look: Look, wanted: InsightsRequest) -> Iterator[list[Decided]]:
     """The decisions of the period, and those beside it that waits may begin or end with."""
     start = wanted.start - PATIENCE
-    chosen = DecidedFilter(start, wanted.end + PATIENCE, wanted.service, wanted.environment)
+    chosen = DecidedFilter(start, wanted.end + PATIENCE, wanted.service, wanted.environment, wanted.change)
     after = (start, 0)
     while True:
         page = look(partial(_page, chosen=chosen, after=after))
@@ -102,10 +103,7 @@ def described(found: Insights, in_force: InForce, wanted: InsightsRequest) -> di
             "hour": each.hour,
             "denials": each.denials,
             **_tally(each.comparison.inside),
-            "difference": _difference(each.comparison),
-            "difference_interval": _range(each.comparison.difference),
-            "verdict": each.comparison.verdict.value,
-            "in_words": hour_in_words(each),
+            **_judged(each.comparison, hour_in_words(each)),
         }
         for each in found.hours
     ]
@@ -136,6 +134,7 @@ def described(found: Insights, in_force: InForce, wanted: InsightsRequest) -> di
         "timezone": in_force.home.name,
         "environment": wanted.environment,
         "service": wanted.service,
+        "change": wanted.change,
         "policy_revision": in_force.revision,
         "in_words": total_in_words(found, wanted.end - wanted.start),
         "totals": {
@@ -174,6 +173,20 @@ def _comparison(found: Comparison, words: str | None) -> dict[str, Any]:
     return {
         "inside": _tally(found.inside),
         "others": _tally(found.others),
+        **_judged(found, words),
+    }
+
+
+def _judged(found: Comparison, words: str | None) -> dict[str, Any]:
+    inside, others = found.like
+    return {
+        "like_for_like": None
+        if inside.rate is None or others.rate is None
+        else {
+            "reported": inside.total,
+            "rate": round(inside.rate, _DIGITS),
+            "expected": round(others.rate, _DIGITS),
+        },
         "difference": _difference(found),
         "difference_interval": _range(found.difference),
         "verdict": found.verdict.value,
@@ -194,7 +207,7 @@ def _tally(tally: Tally) -> dict[str, Any]:
 
 
 def _difference(found: Comparison) -> float | None:
-    here, there = found.inside.share.rate, found.others.share.rate
+    here, there = (share.rate for share in found.like)
     return None if here is None or there is None else round(here - there, _DIGITS)
 
 

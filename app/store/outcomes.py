@@ -85,6 +85,7 @@ def decided(
     for column, value in (
         (decisions.c.service, wanted.service),
         (decisions.c.environment, wanted.environment),
+        (decisions.c.change, wanted.change),
     ):
         if value is not None:
             query = query.where(column == value)

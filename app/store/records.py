@@ -103,6 +103,7 @@ class DecidedFilter(NamedTuple):
     """Decided for an instant before this one."""
     service: str | None = None
     environment: str | None = None
+    change: str | None = None
 
 
 class OverrideCounts(NamedTuple):

@@ -41,6 +41,7 @@ class InsightsPageQuery(Strict):
     show: Measure = "failures"
     environment: Annotated[NameField | None, BeforeValidator(lambda value: value or None)] = None
     service: Annotated[NameField | None, BeforeValidator(lambda value: value or None)] = None
+    change: Annotated[NameField | None, BeforeValidator(lambda value: value or None)] = None
 
 
 class Cell(NamedTuple):
@@ -67,7 +68,7 @@ async def insights(request: Request) -> Response:
     now = here.clock.now()
     in_force = here.policies.in_force
     wanted = InsightsRequest(
-        max(EARLIEST, now - int(query.days) * DAY), now, query.service, query.environment
+        max(EARLIEST, now - int(query.days) * DAY), now, query.service, query.environment, query.change
     )
     found = await here.measurement.insights(in_force, wanted)
     return page(
@@ -80,6 +81,7 @@ async def insights(request: Request) -> Response:
             cells=list(_cells(found["hours"], query.show)),
             drawing={"cell": CELL, "left": LEFT, "top": TOP},
             environments=in_force.policy_set.environments,
+            changes=in_force.policy_set.changes,
             now=now,
             home=in_force.home,
         )

@@ -10,7 +10,8 @@ from tests.api.conftest import bearer
 from tests.api.fakes import FakeClock
 
 COUNTS = {"deploys", "overrides", "reported", "failed", "rate", "interval"}
-COMPARISON = {"inside", "others", "difference", "difference_interval", "verdict", "in_words"}
+JUDGED = {"like_for_like", "difference", "difference_interval", "verdict", "in_words"}
+COMPARISON = {"inside", "others", *JUDGED}
 
 
 def deploy(gate: TestClient, result: str | None, service: str = "docs-site", **fields: str) -> None:
@@ -33,7 +34,8 @@ def test_the_shape_of_insights(gate: TestClient, clock: FakeClock) -> None:
     clock.at += 3_600
     found = asked(gate)
     assert (found["from"], found["to"]) == ("2026-08-29T14:05:00Z", "2026-11-27T14:05:00Z")
-    assert (found["timezone"], found["environment"], found["service"]) == ("Europe/Amsterdam", None, None)
+    assert found["timezone"] == "Europe/Amsterdam"
+    assert found["environment"] is found["service"] is found["change"] is None
     assert found["totals"] == {
         "decisions": 3,
         "denials": 1,
@@ -51,7 +53,7 @@ def test_the_shape_of_insights(gate: TestClient, clock: FakeClock) -> None:
     assert len(found["hours"]) == 168
     hour = found["hours"][4 * 24 + 14]
     assert (hour["weekday"], hour["hour"], hour["denials"], hour["deploys"]) == ("fri", 14, 1, 2)
-    assert set(hour) == {"weekday", "hour", "denials", *COUNTS, *COMPARISON} - {"inside", "others"}
+    assert set(hour) == {"weekday", "hour", "denials", *COUNTS, *JUDGED}
     friday, lunch = found["policies"]
     assert (friday["id"], friday["effect"], friday["denials"]) == ("friday-afternoon", "deny", 1)
     assert friday["title"] == "No deploys after Friday 14:00"
@@ -75,21 +77,34 @@ def test_a_difference_becomes_a_finding(gate: TestClient, clock: FakeClock) -> N
     clock.at = start + 4 * 86_400  # Tuesday
     for _ in range(60):
         deploy(gate, "succeeded", "api")
+    clock.at += 1
+    found = asked(gate, environment="production")
+    # What fails is unlike all that succeeded: another kind of change, to which other policies apply.
+    assert found["hours"][4 * 24 + 14]["rate"] == 0.5
+    assert found["hours"][4 * 24 + 14]["like_for_like"] is None
+    assert found["findings"] == []
+    for number in range(60):
+        deploy(gate, "failed" if number == 7 else "succeeded", change="rollback")
     for number in range(12):
         deploy(gate, "failed" if number % 2 else "succeeded", "api", environment="staging")
     clock.at += 1
     found = asked(gate, environment="production")
     # docs-site is exempt from the policy: none of its deploys counts for it, but all do for their hour.
     assert found["policies"][0]["comparison"]["verdict"] == "too few to tell"
-    assert found["totals"]["deploys"] == 90
+    assert found["totals"]["deploys"] == 150
     worse = [each for each in found["hours"] if each["verdict"] == "worse inside"]
     assert [(each["weekday"], each["hour"]) for each in worse] == [("fri", 14)]
     assert worse[0]["difference_interval"][0] > 0
+    assert worse[0]["like_for_like"] == {"reported": 30, "rate": 0.5, "expected": 0.0167}
+    assert worse[0]["in_words"].endswith(
+        "at other times 0.8 % (1 of 120, 0\u20135 %); like with like, 50 % beside 2 %: worse."
+    )
     assert worse[0]["in_words"] in found["findings"]
     assert asked(gate, service="api")["totals"]["deploys"] == 72
     assert asked(gate, service="api", environment="staging")["totals"]["failed"] == 6
+    assert asked(gate, change="rollback")["totals"]["deploys"] == 90
     assert asked(gate, to="2026-11-27T13:05:10Z")["totals"]["deploys"] == 10
-    assert asked(gate, **{"from": "2026-12-01T00:00:00Z"})["totals"]["deploys"] == 72
+    assert asked(gate, **{"from": "2026-12-01T00:00:00Z"})["totals"]["deploys"] == 132
 
 
 @pytest.mark.parametrize(
@@ -103,6 +118,7 @@ def test_a_difference_becomes_a_finding(gate: TestClient, clock: FakeClock) -> N
         {"to": "2000-01-01T00:00:00Z"},
         {"service": "API"},
         {"environment": "a b"},
+        {"change": "a b"},
         {"policy": "friday-afternoon"},
     ],
 )
@@ -116,7 +132,7 @@ def test_what_makes_no_sense_is_422(gate: TestClient, query: dict[str, str]) -> 
         {"to": "2000-01-02T00:00:00Z"},
         {"from": "2100-01-01T00:00:00Z", "to": "2100-12-31T23:59:59Z"},
         {"from": "2025-11-26T13:05:00Z", "to": "2026-11-27T13:05:00Z"},
-        {"environment": "gone", "service": "nobody-knows"},
+        {"environment": "gone", "service": "nobody-knows", "change": "none-of-ours"},
     ],
 )
 def test_the_ends_of_what_may_be_asked(gate: TestClient, query: dict[str, str]) -> None:

@@ -43,23 +43,24 @@ def test_segments_agree_with_the_engine() -> None:
     for _ in range(3_000):
         service = rng.choice(["api", "abroad", "quiet", "forever", "unknown"])
         environment = rng.choice(["production", "staging"])
+        change = rng.choice(["normal", "hotfix", "rollback"])
         at = rng.randrange(*YEAR)
-        held = places.held(service, environment)
-        # Of a hotfix everything may be said that may be said of any change here.
-        verdict = engine.scope(service, environment, "hotfix").verdict(at)
+        held = places.held(service, environment, change)
+        verdict = engine.scope(service, environment, change).verdict(at)
         expected = {numbers[each.rule.id] for each in (*verdict.blocking, *verdict.warnings)}
-        assert set(held.holders[held.segment(at)]) == expected, (service, environment, at)
+        assert set(held.holders[held.segment(at)]) == expected, (service, environment, change, at)
         assert expected <= set(held.applying)
 
 
 def test_services_that_the_same_policies_match_share_their_segments() -> None:
     places = Places(policies(), YEAR)
-    assert places.held("unknown", "staging") is places.held("another", "staging")
-    assert places.held("api", "staging") is not places.held("abroad", "staging")
+    assert places.held("unknown", "staging", "normal") is places.held("another", "staging", "rollback")
+    assert places.held("api", "staging", "normal") is not places.held("abroad", "staging", "normal")
+    assert places.held("api", "staging", "normal") is not places.held("api", "staging", "hotfix")
 
 
 def test_periods_at_the_ends_of_time_are_cut() -> None:
     for period in ((EARLIEST, EARLIEST + DAY), (LATEST - DAY, LATEST)):
-        held = Places(policies(), period).held("forever", "staging")
+        held = Places(policies(), period).held("forever", "staging", "normal")
         assert held.starts[0] == period[0]
         assert all(3 in holders for holders in held.holders[: held.segment(period[1] - 1) + 1])

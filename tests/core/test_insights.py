@@ -1,12 +1,16 @@
 """Insights of generated periods: what was planted is seen, and what was not is not."""
 
 import random
+import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from app.core.comparison import Verdict
+from app.core.decision import Question
+from app.core.engine import Engine
 from app.core.explain_insights import (
     environment_in_words,
     hour_in_words,
@@ -20,7 +24,9 @@ from app.core.policy import PolicySet
 from app.core.waits import PATIENCE
 from app.core.wallclock import zone
 from app.policies.load import load
-from app.policies.source import Snapshot
+from app.policies.source import Snapshot, Source
+
+ROOT = Path(__file__).parents[2]
 
 START = parse_instant("2025-11-24T00:00:00Z")
 YEAR = 365 * DAY
@@ -140,6 +146,135 @@ def test_of_many_years_without_any_effect_few_show_one_anywhere(policy_set: Poli
     assert wrong_hours <= 8
 
 
+class Kind(NamedTuple):
+    """Some of the deploys of a year, which fail as often at any hour."""
+
+    often: float
+    fails: float
+    service: str = "web"
+    environment: str = "production"
+    change: str = "normal"
+
+
+MIXED = (
+    Kind(0.55, 0.08),
+    Kind(0.15, 0.08, "api"),
+    Kind(0.1, 0.01, "docs-site"),
+    Kind(0.12, 0.2, environment="staging"),
+    Kind(0.02, 0.2, change="hotfix"),
+    Kind(0.06, 0.3, change="rollback"),
+)
+"""What is exempt fails less often than the rest, or more often as rollbacks do, and so does staging."""
+
+
+def enforced(policy_set: PolicySet, seed: int, kinds: tuple[Kind, ...] = MIXED) -> Iterator[Decided]:
+    """A year in which nothing depends on the hour but whether a claim is allowed."""
+    rng, engine = random.Random(seed), Engine(policy_set)
+    weights = [each.often for each in kinds]
+    for at in sorted(START + rng.randrange(YEAR) for _ in range(365 * 25)):
+        kind = rng.choices(kinds, weights)[0]
+        decision = engine.decide(Question(kind.service, kind.environment, kind.change), at)
+        blocking = ",".join(each.rule.id for each in decision.blocking) or None
+        failed = rng.random() < kind.fails
+        result = None if blocking or rng.random() < 0.2 else "failed" if failed else "succeeded"
+        outcome = "deny" if blocking else "allow"
+        yield Decided(at, kind.service, kind.environment, kind.change, outcome, blocking, result)
+
+
+def test_an_enforced_policy_shows_no_effect_by_what_it_lets_through() -> None:
+    shipped = load(Source(ROOT / "policies.yaml").read()).policy_set
+    for seed in range(5):
+        kinds = (Kind(0.94, 0.08), Kind(0.06, 0.3, change="rollback"))
+        found = insights(shipped, enforced(shipped, seed, kinds))
+        friday = of_policy(found, "friday-afternoon")
+        assert friday.denials > 2_000
+        assert friday.comparison is not None
+        # It exempts rollbacks: they are neither inside nor among the others, and nothing else came through.
+        assert friday.comparison.verdict is Verdict.TOO_FEW
+        assert friday.comparison.inside.deploys == 0
+        assert not any(each.comparison and each.comparison.differs for each in found.policies)
+
+
+def test_of_many_enforced_years_few_show_an_effect_anywhere(policy_set: PolicySet) -> None:
+    wrong_others = wrong_hours = 0
+    for seed in range(40):
+        found = insights(policy_set, enforced(policy_set, seed))
+        wrong_others += any(each.comparison and each.comparison.differs for each in found.policies)
+        wrong_others += any(each.comparison.differs for each in found.environments)
+        wrong_hours += any(each.comparison.differs for each in found.hours)
+    # Two of forty are what is allowed; three standard deviations of that are four.
+    assert wrong_others <= 6
+    assert wrong_hours <= 6
+
+
+def gathered(seed: int, effect: float) -> Iterator[Decided]:
+    """A year without policies, in which a third of what comes on Friday afternoons are rollbacks.
+
+    Rollbacks fail in three of ten cases at any hour, others in one of ten, and more on Friday afternoons by
+    `effect`.
+    """
+    rng = random.Random(seed)
+    for at in sorted(START + rng.randrange(YEAR) for _ in range(365 * 25)):
+        friday = is_friday_afternoon(at)
+        change = "rollback" if rng.random() < (0.33 if friday else 0.03) else "normal"
+        rate = (0.3 if change == "rollback" else 0.1) + (effect if friday else 0)
+        result = "failed" if rng.random() < rate else "succeeded"
+        yield Decided(at, "web", "production", change, "allow", None, result)
+
+
+EVERYTHING = """\
+version: 1
+timezone: Europe/Amsterdam
+policies:
+  - {id: friday, title: Friday, reason: r, when: [{weekly: {from: fri 14:00, to: mon 08:00}}]}
+"""
+
+
+def test_what_always_fails_more_often_makes_no_hour_worse_in_which_it_gathers() -> None:
+    everything = load(Snapshot.of(EVERYTHING)).policy_set
+    wrong = 0
+    for seed in range(20):
+        found = insights(everything, gathered(seed, effect=0))
+        friday = of_policy(found, "friday").comparison
+        assert friday is not None
+        rates = friday.inside.share.rate, friday.others.share.rate
+        assert (rates[0] or 0) - (rates[1] or 0) > 0.04
+        wrong += friday.differs or any(each.comparison.differs for each in found.hours)
+    assert wrong <= 5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_planted_is_seen_also_where_kinds_of_change_are_mixed(seed: int) -> None:
+    everything = load(Snapshot.of(EVERYTHING)).policy_set
+    friday = of_policy(insights(everything, gathered(seed, effect=0.08)), "friday")
+    assert friday.comparison is not None
+    assert friday.comparison.verdict is Verdict.WORSE
+    assert friday.comparison.difference is not None
+    assert friday.comparison.difference.low < 0.08 < friday.comparison.difference.high
+    words = policy_in_words(friday)
+    assert words is not None
+    assert re.search(r"; like with like, 2\d % beside 1\d %: worse inside\.$", words)
+
+
+def test_what_has_nothing_alike_to_be_held_against_is_too_few(policy_set: PolicySet) -> None:
+    monday = START + 7 * DAY + 2 * HOUR  # 03:00 in Amsterdam
+    tuesday = monday + DAY
+    there = Decided(0, "web", "staging", "normal", "allow", None, "failed")
+    decisions = [
+        *(there._replace(at=monday + number) for number in range(60)),
+        *(there._replace(at=tuesday, environment="production", result="succeeded") for _ in range(30)),
+        *(there._replace(at=tuesday) for _ in range(9)),
+    ]
+    found = insights(policy_set, decisions)
+    assert not any(each.comparison.differs for each in found.hours)
+    assert found.hours_compared == 0
+    assert hour_in_words(found.hours[3]) == (
+        "Deploys on Mondays between 03:00 and 04:00: too few to tell; "
+        "60 of those and 39 others are reported, "
+        "and each side needs 10 that are alike: in environment, kind of change and policies."
+    )
+
+
 def test_a_month_is_too_few_to_tell(policy_set: PolicySet) -> None:
     first = [each for each in World(0.08, 0.16).year(1, a_day=2) if each.at < START + 28 * DAY]
     friday = of_policy(insights(policy_set, first, days=28), "friday-afternoon")
@@ -180,13 +315,14 @@ def test_decisions_are_counted_where_they_belong(policy_set: PolicySet) -> None:
             FRIDAY + 1, "api", "production", "normal", "override", "friday-afternoon,frz_2", "rolled-back"
         ),
         Decided(FRIDAY + 2, "docs-site", "production", "normal", "allow", None, "succeeded"),
+        Decided(FRIDAY + 2, "api", "production", "rollback", "allow", None, "failed"),
         Decided(FRIDAY + 3, "api", "staging", "normal", "warn", None, None),
         Decided(FRIDAY + 4, "api", "cellar", "normal", "deny", "long-gone", None),
         Decided(MONDAY, "api", "production", "normal", "allow", None, "failed"),
     ]
     found = insights(policy_set, decisions)
-    assert (found.total.deploys, found.total.overrides, found.denials) == (4, 1, 2)
-    assert (found.total.reported, found.total.failed) == (3, 2)
+    assert (found.total.deploys, found.total.overrides, found.denials) == (5, 1, 2)
+    assert (found.total.reported, found.total.failed) == (4, 3)
     told = [(each.id, each.denials, each.overrides) for each in found.policies]
     assert told == [
         ("friday-afternoon", 1, 1),
@@ -197,7 +333,7 @@ def test_decisions_are_counted_where_they_belong(policy_set: PolicySet) -> None:
     ]
     friday = of_policy(found, "friday-afternoon").comparison
     assert friday is not None
-    # Neither docs-site, which it exempts, nor staging, to which it does not apply.
+    # Neither docs-site and rollbacks, which it exempts, nor staging, to which it does not apply.
     assert (friday.inside.deploys, friday.others.deploys) == (1, 1)
     assert of_policy(found, "ad-hoc").comparison is None
     assert policy_in_words(of_policy(found, "ad-hoc")) is None
@@ -205,9 +341,9 @@ def test_decisions_are_counted_where_they_belong(policy_set: PolicySet) -> None:
     assert set(hours) == {(4, 15), (0, 9)}
     assert hours[4, 15].denials == 2
     named = [(each.name, each.denials, each.tally.deploys) for each in found.environments]
-    assert named == [("production", 1, 3), ("staging", 0, 1), ("cellar", 1, 0)]
+    assert named == [("production", 1, 4), ("staging", 0, 1), ("cellar", 1, 0)]
     production = found.environments[0].comparison
-    assert (production.inside.deploys, production.others.deploys) == (1, 2)
+    assert (production.inside.deploys, production.others.deploys) == (1, 3)
 
 
 def test_a_policy_in_the_zone_of_the_service_holds_by_that_zone(policy_set: PolicySet) -> None:
@@ -267,6 +403,15 @@ def test_a_wait_goes_from_the_first_deny_to_the_next_allow(policy_set: PolicySet
         "1 did not come back within 14 days."
     )
     assert waits_in_words(of_policy(found, "awake").waits) == "No deploy was denied and allowed later."
+
+
+def test_a_rollback_that_is_let_through_ends_no_wait_of_others(policy_set: PolicySet) -> None:
+    decisions = [
+        claim(FRIDAY, "deny"),
+        claim(FRIDAY + HOUR, "allow")._replace(change="rollback"),
+        claim(MONDAY, "allow"),
+    ]
+    assert insights(policy_set, decisions).waits == (1, MONDAY - FRIDAY, MONDAY - FRIDAY, 0, 0)
 
 
 def test_a_wait_that_begins_beside_the_period_is_not_counted_and_may_end_there(policy_set: PolicySet) -> None:

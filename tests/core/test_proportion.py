@@ -1,11 +1,12 @@
 """The statistics, against values that others have published and against plain simulation."""
 
 import random
+from math import comb
 
 import pytest
 
-from app.core.comparison import ENOUGH, Tally, Verdict, compare
-from app.core.proportion import Range, Share, chance, difference, shared_out, wilson
+from app.core.comparison import ENOUGH, Comparison, Tally, Verdict, compare, sides
+from app.core.proportion import Pair, Range, Share, chance, difference, shared_out, weighed, wilson
 
 
 def rounded(found: Range, digits: int = 4) -> tuple[float, float]:
@@ -78,14 +79,71 @@ def test_an_interval_stays_between_nothing_and_all(total: int) -> None:
 def test_the_exact_test_gives_the_published_chances(
     one: tuple[int, int], other: tuple[int, int], tail: float
 ) -> None:
-    assert chance(Share(*one), Share(*other)) == pytest.approx(2 * tail)
-    assert chance(Share(*other), Share(*one)) == pytest.approx(2 * tail)
+    assert chance([Pair(Share(*one), Share(*other))]) == pytest.approx(2 * tail)
+    assert chance([Pair(Share(*other), Share(*one))]) == pytest.approx(2 * tail)
 
 
 def test_the_exact_test_takes_many_and_none() -> None:
-    assert chance(Share(10_000, 100_000), Share(100, 1_000)) == pytest.approx(1, abs=0.06)
-    assert chance(Share(20_000, 100_000), Share(10_000, 100_000)) == pytest.approx(0, abs=1e-300)
-    assert chance(Share(0, 0), Share(0, 0)) == chance(Share(0, 9), Share(0, 9)) == 1
+    large = Pair(Share(10_000, 100_000), Share(100, 1_000))
+    assert chance([large]) == pytest.approx(1, abs=0.06)
+    assert chance([Pair(Share(20_000, 100_000), Share(10_000, 100_000))]) == pytest.approx(0, abs=1e-300)
+    assert chance([Pair(Share(0, 0), Share(0, 0))]) == chance([Pair(Share(0, 9), Share(0, 9))]) == 1
+    assert chance([large] * 5) == pytest.approx(1, abs=0.06)
+    assert chance([]) == 1
+
+
+RABBITS = [
+    # A. Agresti, Categorical Data Analysis (1990), 231-237: cured of the rabbits that got penicillin at once,
+    # and of those that got it later, at five doses.
+    Pair(Share(0, 6), Share(0, 5)),
+    Pair(Share(3, 6), Share(0, 6)),
+    Pair(Share(6, 6), Share(2, 6)),
+    Pair(Share(5, 6), Share(6, 6)),
+    Pair(Share(2, 2), Share(5, 5)),
+]
+
+
+def test_the_exact_test_of_several_strata_gives_the_published_chance() -> None:
+    # In the manual of R, under mantelhaen.test: 0.040 (and 0.020 one-sided).
+    assert chance(RABBITS) == pytest.approx(0.040, abs=5e-4)
+    assert chance([Pair(*reversed(each)) for each in RABBITS]) == pytest.approx(0.040, abs=5e-4)
+
+
+def test_the_exact_test_of_several_strata_agrees_with_counting() -> None:
+    rng = random.Random(4)
+    for _ in range(30):
+        totals = [(rng.randrange(1, 6), rng.randrange(1, 6)) for _ in range(3)]
+        strata = [
+            Pair(Share(rng.randint(0, one), one), Share(rng.randint(0, other), other))
+            for one, other in totals
+        ]
+        ways: dict[int, int] = {0: 1}
+        for one, other in strata:
+            hits = int(one.hits + other.hits)
+            ways_here = {
+                number: comb(int(one.total), number) * comb(int(other.total), hits - number)
+                for number in range(hits + 1)
+            }
+            ways = {
+                sum_: sum(ways.get(sum_ - each, 0) * count for each, count in ways_here.items())
+                for sum_ in range(max(ways) + hits + 1)
+            }
+        seen = sum(one.hits for one, _ in strata)
+        up = sum(count for number, count in ways.items() if number >= seen)
+        down = sum(count for number, count in ways.items() if number <= seen)
+        assert chance(strata) == pytest.approx(min(1, 2 * min(up, down) / sum(ways.values())))
+
+
+def test_others_are_weighed_as_if_they_were_mixed_alike() -> None:
+    one = Pair(Share(3, 30), Share(40, 400))
+    assert weighed([one]) == one
+    assert weighed([]) == (Share(0, 0), Share(0, 0))
+    # Nine of ten inside are of what fails in half of the cases; of the others, one of ten is.
+    inside, others = weighed([Pair(Share(45, 90), Share(50, 100)), Pair(Share(1, 10), Share(90, 900))])
+    assert inside == (46, 100)
+    assert others.rate == pytest.approx(0.46)
+    # Hardly more than the hundred that count.
+    assert others.total == pytest.approx(100 * 100 / (90 * 90 / 100 + 10 * 10 / 900))
 
 
 def test_more_confidence_makes_a_wider_interval() -> None:
@@ -100,6 +158,13 @@ def test_confidence_is_shared_out_over_the_comparisons() -> None:
 
 def tally(failed: int, reported: int) -> Tally:
     return Tally(reported, 0, reported, failed)
+
+
+def compared(inside: Tally, others: Tally, confidence: float) -> Comparison:
+    everything = Tally()
+    for tally in (inside, others):
+        everything.add(tally)
+    return compare(sides(everything, [(inside, everything)]), confidence)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +182,7 @@ def tally(failed: int, reported: int) -> Tally:
     ],
 )
 def test_verdicts(inside: Tally, others: Tally, verdict: Verdict) -> None:
-    found = compare(inside, others, 0.95)
+    found = compared(inside, others, 0.95)
     assert found.verdict is verdict
     assert found.differs == (verdict in (Verdict.WORSE, Verdict.BETTER))
     assert (found.difference is None) == (min(inside.reported, others.reported) < ENOUGH)
@@ -125,8 +190,8 @@ def test_verdicts(inside: Tally, others: Tally, verdict: Verdict) -> None:
 
 def test_what_one_comparison_shows_is_not_shown_among_two_hundred() -> None:
     inside, others = tally(10, 40), tally(40, 400)
-    assert compare(inside, others, 0.95).verdict is Verdict.WORSE
-    assert compare(inside, others, shared_out(200)).verdict is Verdict.TOO_FEW
+    assert compared(inside, others, 0.95).verdict is Verdict.WORSE
+    assert compared(inside, others, shared_out(200)).verdict is Verdict.TOO_FEW
 
 
 def failing(rng: random.Random, deploys: int, rate: float) -> Tally:
@@ -144,6 +209,6 @@ def test_where_there_is_no_difference_one_is_seen_in_one_list_of_twenty_at_most(
         pairs = [
             (failing(rng, rng.randrange(40, 200), rate), failing(rng, 400, rate)) for _ in range(comparisons)
         ]
-        wrong += any(compare(*pair, confidence).differs for pair in pairs)
+        wrong += any(compared(*pair, confidence).differs for pair in pairs)
     # Of 400 lists, 20 are what is allowed; three standard deviations of that are 13.
     assert wrong <= 33

@@ -123,17 +123,22 @@ async def test_pages_of_decisions_join_without_gaps_or_repeats(gate: Gate, outco
     assert seen == [0, 0, 0, 1, 1]
 
 
-async def test_decisions_are_found_by_service_and_environment(gate: Gate, outcomes: Outcomes) -> None:
+async def test_decisions_are_found_by_what_they_were_for(gate: Gate, outcomes: Outcomes) -> None:
     await claimed(gate)
     await claimed(gate, "web")
-    await gate.claims.claim(Claim(Question("api", "staging")), gate.in_force)
+    await gate.claims.claim(Claim(Question("api", "staging", "hotfix")), gate.in_force)
 
-    def count(service: str | None, environment: str | None) -> int:
-        wanted = DecidedFilter(BEFORE, BEFORE + 1, service, environment)
+    def count(service: str | None, environment: str | None, change: str | None = None) -> int:
+        wanted = DecidedFilter(BEFORE, BEFORE + 1, service, environment, change)
         return len(gate.store.look(lambda view: view.decided(wanted, (BEFORE, 0), 9)))
 
     assert [count(None, None), count("api", None), count(None, "production")] == [3, 2, 2]
     assert [count("api", "staging"), count("web", "staging")] == [1, 0]
+    assert [count(None, None, "hotfix"), count("web", None, "normal"), count("web", None, "hotfix")] == [
+        1,
+        1,
+        0,
+    ]
 
 
 async def test_insights_are_counted_from_what_is_stored(
