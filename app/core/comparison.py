@@ -13,9 +13,17 @@ from app.core.proportion import Pair, Range, Share, chance, difference, weighed,
 ENOUGH: Final = 10
 """Reported deploys that either side of a comparison must have; with fewer, one failure is ten per cent."""
 
-TELLING: Final = 0.1
-"""A difference that matters. "No difference seen" is said only where the whole interval of the
-difference lies within this on either side of zero: a wider one has not looked closely enough."""
+TELLING: Final = 0.5
+"""A difference that matters, beside the rate of the others: half as often again, or half as often.
+
+"No difference seen" is said only where the whole interval of the difference lies within it on either
+side of zero: a wider one has not looked closely enough."""
+
+LEAST: Final = 0.01
+"""A smaller difference does not matter, however rarely the others fail: one deploy of a hundred."""
+
+MOST: Final = 0.1
+"""A larger one does, however often they fail."""
 
 
 class Verdict(StrEnum):
@@ -68,6 +76,11 @@ class Tally:
     def range(self) -> Range:
         """Where the true rate of failures lies, with 95 % confidence by itself."""
         return wilson(self.share)
+
+
+def telling(others: Share) -> float:
+    """The least difference from the rate of the others that matters."""
+    return min(MOST, max(LEAST, TELLING * (others.rate or 0.0)))
 
 
 class Sides(NamedTuple):
@@ -138,5 +151,6 @@ def _verdict(held: Sides, found: Range, confidence: float) -> Verdict:
         if chance(held.strata) > 1 - confidence:
             return Verdict.TOO_FEW
         return Verdict.WORSE if found.low > 0 else Verdict.BETTER
-    looked_closely = found.low >= -TELLING and found.high <= TELLING
+    bound = telling(held.like.other)
+    looked_closely = found.low >= -bound and found.high <= bound
     return Verdict.NO_DIFFERENCE if looked_closely else Verdict.TOO_FEW

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.clock import Clock
-from app.core.comparison import ENOUGH, TELLING, Comparison, Tally
+from app.core.comparison import ENOUGH, LEAST, MOST, TELLING, Comparison, Tally
 from app.core.explain_insights import (
     environment_in_words,
     hour_in_words,
@@ -151,7 +151,7 @@ def described(found: Insights, in_force: InForce, wanted: InsightsRequest) -> di
         "method": {
             "confidence": CONFIDENCE,
             "enough": ENOUGH,
-            "telling": TELLING,
+            "telling": {"of_others": TELLING, "at_least": LEAST, "at_most": MOST},
             "patience_s": PATIENCE,
             "hours": _method(found.hours_compared),
             "policies_and_environments": _method(found.others_compared),

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BeforeValidator
 
-from app.core.comparison import Verdict
+from app.core.comparison import ENOUGH
 from app.core.instant import DAY, EARLIEST
 from app.gate.errors import UnauthenticatedError
 from app.gate.insights import InsightsRequest
@@ -112,7 +112,7 @@ def _amount(each: dict[str, Any], show: Measure) -> float | None:
 
 def _is_too_few(each: dict[str, Any], show: Measure) -> bool:
     """Whether a rate would be one of a handful of deploys: then the handful is shown, and no colour."""
-    return show == "failures" and bool(each["verdict"] == Verdict.TOO_FEW)
+    return show == "failures" and each["reported"] < ENOUGH
 
 
 def _text(each: dict[str, Any], amount: float | None, show: Measure) -> str:

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -132,6 +133,17 @@ def test_none_is_seen_where_none_was_planted(policy_set: PolicySet, seed: int) -
     friday = of_policy(found, "friday-afternoon")
     assert friday.comparison is not None
     assert friday.comparison.verdict is Verdict.NO_DIFFERENCE
+
+
+def test_a_rate_that_doubles_is_not_passed_over(policy_set: PolicySet) -> None:
+    verdicts: Counter[Verdict] = Counter()
+    for seed in range(60):
+        found = insights(policy_set, World(0.05, 0.1).year(seed, a_day=2 + seed % 4))
+        friday = of_policy(found, "friday-afternoon").comparison
+        assert friday is not None
+        verdicts[friday.verdict] += 1
+    assert verdicts[Verdict.NO_DIFFERENCE] == 0
+    assert verdicts[Verdict.WORSE] >= 30
 
 
 def test_of_many_years_without_any_effect_few_show_one_anywhere(policy_set: PolicySet) -> None:

@@ -173,6 +173,14 @@ def compared(inside: Tally, others: Tally, confidence: float) -> Comparison:
         (tally(12, 39), tally(30, 380), Verdict.WORSE),
         (tally(2, 390), tally(40, 380), Verdict.BETTER),
         (tally(40, 400), tally(400, 4000), Verdict.NO_DIFFERENCE),
+        # An interval from -1.9 to 6.0 points: they may fail twice as often.
+        (tally(9, 150), tally(200, 4000), Verdict.TOO_FEW),
+        (tally(50, 1000), tally(200, 4000), Verdict.NO_DIFFERENCE),
+        # Beside three in four, ten points are enough to matter; beside one in a thousand, one is not.
+        (tally(300, 400), tally(3000, 4000), Verdict.NO_DIFFERENCE),
+        (tally(38, 50), tally(3000, 4000), Verdict.TOO_FEW),
+        (tally(1, 1000), tally(4, 4000), Verdict.NO_DIFFERENCE),
+        (tally(0, 400), tally(0, 4000), Verdict.NO_DIFFERENCE),
         # Every one of nine failed, and still: nine.
         (tally(9, 9), tally(30, 3800), Verdict.TOO_FEW),
         (tally(30, 3800), tally(9, 9), Verdict.TOO_FEW),
