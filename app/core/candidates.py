@@ -1,10 +1,11 @@
 """Which policies may apply to a request, found without asking every one of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from app.core.policy import Policy, Selector
 
-_Key = tuple[str, str]
+_Key = tuple[Literal["service", "prefix", "tag"], str]
 
 
 class Candidates:
@@ -12,15 +13,52 @@ class Candidates:
 
     def __init__(self, policies: Sequence[Policy]) -> None:
         """Index them; they are known by their places in the file."""
-        self._index: dict[_Key | None, list[int]] = {}
+        self._by_name = _Index()
+        self._by_other = _Index()
         for number, policy in enumerate(policies):
+            index = self._by_name if _looks_at_names(policy) else self._by_other
             for key in _keys(policy):
-                self._index.setdefault(key, []).append(number)
+                index.add(key, number)
 
     def of(self, service: str, tags: Iterable[str]) -> list[int]:
         """Those that may apply to a service with these tags, in the order of the file; the others do not."""
-        keys: list[_Key | None] = [None, ("service", service), *(("tag", tag) for tag in tags)]
-        return sorted({number for key in keys for number in self._index.get(key, ())})
+        tags = frozenset(tags)
+        return sorted({*self.of_name(service, tags), *self.of_tags(tags)})
+
+    def of_name(self, service: str, tags: Iterable[str]) -> set[int]:
+        """Of those, the ones that look at the name of the service."""
+        return self._by_name.find(service, tags)
+
+    def of_tags(self, tags: Iterable[str]) -> set[int]:
+        """Of those, the ones that do not: alike for all services with these tags."""
+        return self._by_other.find("", tags)
+
+
+class _Index:
+    """Numbers of policies by keys, of which a request must have one; None is had by all."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[_Key | None, list[int]] = {}
+        self._lengths: set[int] = set()
+
+    def add(self, key: _Key | None, number: int) -> None:
+        self._numbers.setdefault(key, []).append(number)
+        if key is not None and key[0] == "prefix":
+            self._lengths.add(len(key[1]))
+
+    def find(self, service: str, tags: Iterable[str]) -> set[int]:
+        keys: tuple[_Key | None, ...] = (
+            None,
+            ("service", service),
+            *(("prefix", service[:length]) for length in self._lengths),
+            *(("tag", tag) for tag in tags),
+        )
+        return {number for key in keys for number in self._numbers.get(key, ())}
+
+
+def _looks_at_names(policy: Policy) -> bool:
+    selectors = (*(policy.applies_to or ()), *(policy.exempt or ()))
+    return any(selector.services is not None for selector in selectors)
 
 
 def _keys(policy: Policy) -> set[_Key | None]:
@@ -31,8 +69,18 @@ def _keys(policy: Policy) -> set[_Key | None]:
     return {key for selector in selectors for key in _selector_keys(selector)}
 
 
-def _selector_keys(selector: Selector) -> set[_Key | None]:
-    for kind, names in (("service", selector.services), ("tag", selector.tags)):
-        if names is not None and not any("*" in name for name in names):
-            return {(kind, name) for name in names}
-    return {None}
+def _selector_keys(selector: Selector) -> Iterator[_Key | None]:
+    if selector.services is not None:
+        yield from map(_name_key, selector.services)
+    elif selector.tags is not None and not any("*" in tag for tag in selector.tags):
+        yield from (("tag", tag) for tag in selector.tags)
+    else:
+        yield None
+
+
+def _name_key(glob: str) -> _Key | None:
+    """A glob is looked for by what stands before its first star."""
+    prefix, star, _ = glob.partition("*")
+    if not star:
+        return "service", glob
+    return ("prefix", prefix) if prefix else None

@@ -1,4 +1,4 @@
-"""Where policies hold for a service, environment and kind of change, cut into segments for counting.
+"""Where policies hold for a service, environment and kind of change, found for very many instants.
 
 By the policies as they stand, whether or not they were in force at the time: that is how a rule
 shows what it would have been good for before anybody made it.
@@ -6,26 +6,64 @@ shows what it would have been good for before anybody made it.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final, NamedTuple
 
 from app.core.candidates import Candidates
 from app.core.interval import Interval, clip
-from app.core.policy import SERVICE_ZONE, Policy, PolicySet
+from app.core.policy import SERVICE_ZONE, PolicySet
 from app.core.timeline import BLOCK_BITS, BlockBudget, PolicyTimeline
 from app.core.wallclock import zone
 
+_OFTEN: Final = 1_000
+"""Instants after which a sweep over all boundaries is cheaper than to ask each policy anew."""
 
-class Held(NamedTuple):
-    """The segments of a period, and which policies hold in each; policies by their numbers."""
+_Alike = tuple[tuple[int, ...], frozenset[str], str, str, str | None]
+"""What makes services alike for the policies: those that name it, its tags, environment, change, zone."""
 
-    starts: "array[int]"
-    holders: list[tuple[int, ...]]
-    applying: tuple[int, ...]
 
-    def segment(self, at: int) -> int:
-        """The segment of an instant within the period."""
-        return bisect_right(self.starts, at) - 1
+class _Line(NamedTuple):
+    """Where one policy holds, read in one zone."""
+
+    number: int
+    edges: "array[int]"
+    """Start and end, start and end, …"""
+
+
+class Held:
+    """Where each of some policies holds; policies by their numbers."""
+
+    def __init__(self, lines: Sequence[_Line]) -> None:
+        """Look at these in the order of their numbers."""
+        self.applying = tuple(line.number for line in lines)
+        """All of them, whether or not they ever hold."""
+        self._lines = lines
+        self._asked = 0
+        self._starts: array[int] | None = None
+        self._holders: list[tuple[int, ...]] = [()]
+
+    def at(self, instant: int) -> tuple[int, ...]:
+        """Those that hold at an instant within the period."""
+        if self._starts is None:
+            self._asked += 1
+            if self._asked <= _OFTEN:
+                return tuple(line.number for line in self._lines if bisect_right(line.edges, instant) & 1)
+            self._starts = self._cut()
+        return self._holders[bisect_right(self._starts, instant)]
+
+    def _cut(self) -> "array[int]":
+        """Sweep over the boundaries of all lines; who holds is the same between one and the next."""
+        boundaries = sorted((edge, line.number) for line in self._lines for edge in line.edges)
+        starts = array("q")
+        held: set[int] = set()
+        for edge, number in boundaries:
+            held ^= {number}
+            if not starts or edge != starts[-1]:
+                starts.append(edge)
+                self._holders.append(())
+            self._holders[-1] = tuple(sorted(held))
+        return starts
 
 
 class Places:
@@ -37,58 +75,62 @@ class Places:
         self._period = period
         self._candidates = Candidates(policy_set.policies)
         self._budget = BlockBudget()
-        self._edges: dict[tuple[int, str], list[Interval]] = {}
+        self._lines: dict[tuple[int, str], _Line] = {}
+        self._alike: dict[_Alike, Held] = {}
         self._found: dict[tuple[tuple[int, str], ...], Held] = {}
 
     def held(self, service: str, environment: str, change: str) -> Held:
         """Where the policies hold that apply to a kind of change of a service."""
-        lines = tuple(self._lines(service, environment, change))
-        found = self._found.get(lines)
-        if found is None:
-            found = self._found[lines] = self._cut(lines)
-        return found
-
-    def _lines(self, service: str, environment: str, change: str) -> Iterable[tuple[int, str]]:
-        """The policies that apply, each with the zone that it is read in."""
         known = (self._policy_set.services or {}).get(service)
         tags = frozenset(known.tags) if known else frozenset()
-        for number in self._candidates.of(service, tags):
-            policy = self._policy_set.policies[number]
-            if policy.matches(service, tags, environment, change):
-                yield number, self._zone(policy, known.timezone if known else None)
+        service_zone = known.timezone if known else None
+        named = tuple(
+            number
+            for number in sorted(self._candidates.of_name(service, tags))
+            if self._policy_set.policies[number].matches(service, tags, environment, change)
+        )
+        # Of very many services few are named by a policy: what holds for the others is found once.
+        alike = (named, tags, environment, change, service_zone)
+        found = self._alike.get(alike)
+        if found is None:
+            found = self._alike[alike] = self._find(*alike)
+        return found
 
-    def _zone(self, policy: Policy, service_zone: str | None) -> str:
+    def _find(
+        self,
+        named: tuple[int, ...],
+        tags: frozenset[str],
+        environment: str,
+        change: str,
+        service_zone: str | None,
+    ) -> Held:
+        others = (
+            number
+            for number in self._candidates.of_tags(tags)
+            if self._policy_set.policies[number].matches("", tags, environment, change)
+        )
+        lines = tuple((number, self._zone(number, service_zone)) for number in sorted((*named, *others)))
+        found = self._found.get(lines)
+        if found is None:
+            found = self._found[lines] = Held([self._line(*line) for line in lines])
+        return found
+
+    def _zone(self, number: int, service_zone: str | None) -> str:
+        """The zone that a policy is read in."""
+        policy = self._policy_set.policies[number]
         own = service_zone if policy.timezone == SERVICE_ZONE else policy.timezone
         return own or self._policy_set.timezone
 
-    def _intervals(self, number: int, zone_name: str) -> list[Interval]:
+    def _line(self, number: int, zone_name: str) -> _Line:
         """Where one policy holds within the period."""
-        found = self._edges.get((number, zone_name))
+        found = self._lines.get((number, zone_name))
         if found is None:
-            policy = self._policy_set.policies[number]
-            timeline = PolicyTimeline(policy, zone(zone_name), self._budget)
+            timeline = PolicyTimeline(self._policy_set.policies[number], zone(zone_name), self._budget)
             start, end = self._period
-            found = self._edges[number, zone_name] = []
+            edges = array("q")
             for block in range(start >> BLOCK_BITS, ((end - 1) >> BLOCK_BITS) + 1):
-                edges = timeline.edges(block)
-                found += clip(list(zip(edges[::2], edges[1::2], strict=True)), self._period)
+                within = timeline.edges(block)
+                held = clip(list(zip(within[::2], within[1::2], strict=True)), self._period)
+                edges.extend(chain.from_iterable(held))
+            found = self._lines[number, zone_name] = _Line(number, edges)
         return found
-
-    def _cut(self, lines: tuple[tuple[int, str], ...]) -> Held:
-        """Sweep over the boundaries of all lines; a segment lies between one and the next."""
-        boundaries = sorted(
-            (edge, number)
-            for number, zone_name in lines
-            for interval in self._intervals(number, zone_name)
-            for edge in interval
-        )
-        starts = array("q", [self._period[0]])
-        holders: list[tuple[int, ...]] = [()]
-        held: set[int] = set()
-        for edge, number in boundaries:
-            held ^= {number}
-            if edge != starts[-1]:
-                starts.append(edge)
-                holders.append(())
-            holders[-1] = tuple(sorted(held))
-        return Held(starts, holders, tuple(number for number, _ in lines))

@@ -260,7 +260,7 @@ class _Alike:
     The gate treats them all alike, so that it can't be its doing if some of them fail more often.
     """
 
-    __slots__ = ("environment", "held", "hours", "overridden", "segments", "total")
+    __slots__ = ("environment", "held", "holders", "hours", "overridden", "total")
 
     def __init__(self, held: Held, environment: str) -> None:
         self.held = held
@@ -268,22 +268,23 @@ class _Alike:
         self.total = Tally()
         self.overridden = Tally()
         self.hours: dict[int, Tally] = {}
-        self.segments: dict[int, Tally] = {}
+        self.holders: dict[tuple[int, ...], Tally] = {}
+        """By the policies that held."""
 
     def tallies(self, at: int, hour: int) -> list[Tally]:
         """Where a deploy is counted."""
-        segment = self.held.segment(at)
+        holders = self.held.at(at)
         return [
             self.total,
             self.hours.get(hour) or self.hours.setdefault(hour, Tally()),
-            self.segments.get(segment) or self.segments.setdefault(segment, Tally()),
+            self.holders.get(holders) or self.holders.setdefault(holders, Tally()),
         ]
 
     def inside(self) -> dict[int, Tally]:
         """Of the policies that ever held, by their numbers, the deploys while they did."""
         found: dict[int, Tally] = {}
-        for segment, tally in self.segments.items():
-            for number in self.held.holders[segment]:
+        for holders, tally in self.holders.items():
+            for number in holders:
                 found.setdefault(number, Tally()).add(tally)
         return found
 

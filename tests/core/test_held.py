@@ -1,9 +1,11 @@
-"""Where policies hold, cut into segments: the same as the engine says, instant by instant."""
+"""Where policies hold: the same as the engine says, instant by instant."""
 
 import random
 
+import pytest
+
 from app.core.engine import Engine
-from app.core.held import Places
+from app.core.held import _OFTEN, Places
 from app.core.instant import DAY, EARLIEST, LATEST, parse_instant
 from app.core.policy import PolicySet
 from app.policies.load import load
@@ -35,7 +37,9 @@ def policies() -> PolicySet:
     return load(Snapshot.of(POLICIES)).policy_set
 
 
-def test_segments_agree_with_the_engine() -> None:
+@pytest.mark.parametrize("often", [0, 10**9], ids=["swept", "asked"])
+def test_who_holds_is_who_the_engine_says(monkeypatch: pytest.MonkeyPatch, often: int) -> None:
+    monkeypatch.setattr("app.core.held._OFTEN", often)
     policy_set = policies()
     engine, places = Engine(policy_set), Places(policy_set, YEAR)
     numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
@@ -48,11 +52,11 @@ def test_segments_agree_with_the_engine() -> None:
         held = places.held(service, environment, change)
         verdict = engine.scope(service, environment, change).verdict(at)
         expected = {numbers[each.rule.id] for each in (*verdict.blocking, *verdict.warnings)}
-        assert set(held.holders[held.segment(at)]) == expected, (service, environment, change, at)
+        assert set(held.at(at)) == expected, (service, environment, change, at)
         assert expected <= set(held.applying)
 
 
-def test_services_that_the_same_policies_match_share_their_segments() -> None:
+def test_services_that_the_same_policies_match_share_what_is_found() -> None:
     places = Places(policies(), YEAR)
     assert places.held("unknown", "staging", "normal") is places.held("another", "staging", "rollback")
     assert places.held("api", "staging", "normal") is not places.held("abroad", "staging", "normal")
@@ -62,5 +66,6 @@ def test_services_that_the_same_policies_match_share_their_segments() -> None:
 def test_periods_at_the_ends_of_time_are_cut() -> None:
     for period in ((EARLIEST, EARLIEST + DAY), (LATEST - DAY, LATEST)):
         held = Places(policies(), period).held("forever", "staging", "normal")
-        assert held.starts[0] == period[0]
-        assert all(3 in holders for holders in held.holders[: held.segment(period[1] - 1) + 1])
+        for _ in range(2 * _OFTEN):
+            assert 3 in held.at(period[0])
+            assert 3 in held.at(period[1] - 1)
