@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
+from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
@@ -131,7 +132,7 @@ def create_app(
             app.state.context = context = _context(chosen, clock, in_force, store, metrics, recent)
             await asyncio.to_thread(_begin, context, chosen)
             async with beside(*watchers(context), *_sending(context, chosen)), tracing.sending():
-                with on_stop(context.hub.close):
+                with on_stop(partial(_let_go, context)):
                     yield
         finally:
             await store.close()
@@ -156,6 +157,12 @@ def create_app(
     app.add_exception_handler(HTTPException, handle_http_exception)
     complete(app)
     return app
+
+
+def _let_go(context: Context) -> None:
+    """End what has no end of its own, or takes long: the server waits for it."""
+    context.hub.close()
+    context.measurement.stop()
 
 
 def _context(

@@ -5,11 +5,12 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from app.core.instant import EARLIEST
-from app.gate.insights import LONGEST, USUAL, InsightsRequest
+from app.gate.insights import LONGEST, USUAL, InsightsRequest, until
 from app.identity.caller import Role
 from app.server.asking import authorised, needs
 from app.server.context import context
 from app.server.documented import parameters, problems
+from app.server.leaving import unless_gone
 from app.server.problems import InvalidFieldsError
 from app.server.reading import InstantField, NameField, Strict, read_query
 
@@ -23,7 +24,8 @@ class InsightsQuery(Strict):
         None, alias="from", description="decided for this instant or later; 90 days before `to` if not given"
     )
     to: InstantField | None = Field(
-        None, description="decided for an instant before this one; now if not given"
+        None,
+        description="decided for an instant before this one; the end of this minute if not given",
     )
     environment: NameField | None = Field(None, description="of this environment")
     service: NameField | None = Field(None, description="of this service")
@@ -31,9 +33,9 @@ class InsightsQuery(Strict):
 
     def wanted(self, now: int) -> InsightsRequest:
         """As the gate takes it."""
-        end = now if self.to is None else self.to
+        end = until(now) if self.to is None else self.to
         start = max(EARLIEST, end - USUAL) if self.from_ is None else self.from_
-        if not 0 < end - start <= LONGEST:
+        if not 0 < (now if self.to is None else end) - start <= LONGEST:
             raise InvalidFieldsError([{"field": "to", "message": "must be after from, by 366 days at most"}])
         return InsightsRequest(start, end, self.service, self.environment, self.change)
 
@@ -49,5 +51,6 @@ async def show_insights(request: Request) -> Response:
     await authorised(request, Role.VIEWER)
     query = read_query(request, InsightsQuery)
     here = context(request)
-    found = await here.measurement.insights(here.policies.in_force, query.wanted(here.clock.now()))
+    counting = here.measurement.insights(here.policies.in_force, query.wanted(here.clock.now()))
+    found = await unless_gone(request, counting)
     return JSONResponse(found, headers={"Cache-Control": "no-store"})

@@ -8,6 +8,7 @@ FreezegateError                  (app.core.errors)
 ├── UnauthenticatedError         who asks is not who may ask anything
 ├── ForbiddenError               who asks may not do this
 ├── StateConflictError           it can't be done to a thing in that state
+├── BusyError                    too much is being worked on
 ├── StoreUnavailableError        (app.store.errors) the record can't be read or written now
 └── IdempotencyConflictError     (app.store.errors) a key came back with another request
 ```
@@ -45,7 +46,12 @@ class StateConflictError(FreezegateError):
     """It can't be done to a thing in the state that it is in."""
 
 
+class BusyError(FreezegateError):
+    """Too much is being worked on; it may be done later."""
+
+
 __all__ = [
+    "BusyError",
     "ForbiddenError",
     "IdempotencyConflictError",
     "InvalidFieldError",

@@ -1,7 +1,8 @@
 """Insights: the decisions of a period, read page by page and counted in a thread."""
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -15,10 +16,11 @@ from app.core.explain_insights import (
     waits_in_words,
 )
 from app.core.insights import Counting, Decided, Insights
-from app.core.instant import DAY, format_instant
+from app.core.instant import DAY, MINUTE, format_instant
 from app.core.notation import WEEKDAYS
 from app.core.proportion import CONFIDENCE, Range, shared_out
 from app.core.waits import PATIENCE, Waits
+from app.gate.errors import BusyError
 from app.gate.in_force import InForce
 from app.gate.record import Look
 from app.store.records import DecidedFilter
@@ -30,7 +32,12 @@ if TYPE_CHECKING:
 USUAL: Final = 90 * DAY
 LONGEST: Final = 366 * DAY
 
+MOST_UNFINISHED: Final = 8
+"""Counts that are going on or waiting; whoever asks for another one is told to come again."""
+
+_KEPT: Final = 4
 _TOGETHER: Final = 5_000
+"""Decisions that are read, and held, at a time."""
 _DIGITS: Final = 4
 """Of rates and intervals: more would claim to know what nobody can."""
 
@@ -45,36 +52,127 @@ class InsightsRequest(NamedTuple):
     change: str | None = None
 
 
+def until(now: int) -> int:
+    """Where a period ends that reaches up to now: with the minute, so that all who ask within it share."""
+    return now + -now % MINUTE
+
+
 class Measurement:
-    """The use case of insights."""
+    """The use case of insights.
+
+    Counting takes seconds of one core, which claims need more: it is done one after the other, and once
+    for all who ask for the same within a minute. Only so many wait, and what nobody waits for ends.
+    """
 
     def __init__(self, store: "Store", clock: Clock) -> None:
         """Read `store`; what may still come back is told by the time of `clock`."""
         self._store = store
         self._clock = clock
-        # Counting takes seconds of one core, which claims need more: one after the other.
         self._free = asyncio.Semaphore(1)
+        self._counts: dict[_Asked, _Count] = {}
 
     async def insights(self, in_force: InForce, wanted: InsightsRequest) -> dict[str, Any]:
-        """What a period of decisions shows, by the policies in force now.
+        """What a period of decisions shows, by the policies in force now; at most a minute old.
 
         Raises:
+            BusyError: too much else is to be counted before it, or the gate is stopping.
             StoreUnavailableError: the decisions can't be read.
         """
-        await self._free.acquire()
         now = self._clock.now()
-        work = asyncio.create_task(asyncio.to_thread(insights, self._store.look, in_force, wanted, now))
-        work.add_done_callback(lambda _: self._free.release())
-        # Shielded: a thread can't be stopped, and the next one should not begin before it is through.
-        return await asyncio.shield(work)
+        asked = (in_force.revision, wanted, now // MINUTE)
+        count = self._counts.get(asked) or self._begin(asked, in_force, now)
+        count.waiting += 1
+        try:
+            # Shielded: others wait for it, too.
+            return await asyncio.shield(count.task)
+        finally:
+            count.waiting -= 1
+            if not count.waiting and not count.task.done():
+                self._forget(asked, count)
+                count.stop()
+
+    def stop(self) -> None:
+        """Let nothing of it keep the process from ending."""
+        for count in self._counts.values():
+            count.unwanted.set()
+
+    def _begin(self, asked: "_Asked", in_force: InForce, now: int) -> "_Count":
+        unfinished = sum(not count.task.done() for count in self._counts.values())
+        if unfinished >= MOST_UNFINISHED:
+            raise BusyError("too much is being counted already")
+        self._forget_finished(asked)
+        count = _Count()
+        count.task = asyncio.create_task(self._count(count, in_force, asked[1], now))
+        count.task.add_done_callback(lambda task: self._finished(asked, count, task))
+        self._counts[asked] = count
+        return count
+
+    async def _count(
+        self, count: "_Count", in_force: InForce, wanted: InsightsRequest, now: int
+    ) -> dict[str, Any]:
+        async with self._free:
+            count.begun = True
+            look = self._store.look
+            return await asyncio.to_thread(insights, look, in_force, wanted, now, count.unwanted.is_set)
+
+    def _finished(self, asked: "_Asked", count: "_Count", task: "asyncio.Task[dict[str, Any]]") -> None:
+        """Keep what took long. What did not is counted anew: then it is as new as can be."""
+        failed = task.cancelled() or task.exception() is not None
+        if failed or task.result()["totals"]["decisions"] < _TOGETHER:
+            self._forget(asked, count)
+
+    def _forget(self, asked: "_Asked", count: "_Count") -> None:
+        if self._counts.get(asked) is count:
+            del self._counts[asked]
+
+    def _forget_finished(self, asked: "_Asked") -> None:
+        """Make room: of another minute nothing is asked for again."""
+        finished = [each for each, count in self._counts.items() if count.task.done()]
+        past = [each for each in finished if each[-1] != asked[-1]]
+        for each in past or finished[: len(finished) - _KEPT + 1]:
+            del self._counts[each]
 
 
-def insights(look: Look, in_force: InForce, wanted: InsightsRequest, now: int) -> dict[str, Any]:
-    """What a period of decisions shows; at once."""
+_Asked = tuple[str, InsightsRequest, int]
+"""By which policies, for what, and in which minute."""
+
+
+class _Count:
+    """One count, and who waits for it."""
+
+    task: "asyncio.Task[dict[str, Any]]"
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.begun = False
+        self.unwanted = threading.Event()
+
+    def stop(self) -> None:
+        """End it soon: a thread can't be stopped, but it looks at the flag."""
+        self.unwanted.set()
+        if not self.begun:
+            self.task.cancel()
+
+
+def insights(
+    look: Look,
+    in_force: InForce,
+    wanted: InsightsRequest,
+    now: int,
+    unwanted: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """What a period of decisions shows; at once.
+
+    Raises:
+        BusyError: nobody wants it any more, as `unwanted` says.
+        StoreUnavailableError: the decisions can't be read.
+    """
     counting = Counting(in_force.policy_set, (wanted.start, wanted.end))
     for page in _pages(look, wanted):
+        if unwanted():
+            raise BusyError("the gate is stopping")
         counting.take(page)
-    return described(counting.finish(now), in_force, wanted)
+    return described(counting.finish(now), in_force, wanted, now)
 
 
 def _pages(look: Look, wanted: InsightsRequest) -> Iterator[list[Decided]]:
@@ -95,7 +193,7 @@ def _page(view: "View", chosen: DecidedFilter, after: tuple[int, int]) -> list[t
     return view.decided(chosen, after, _TOGETHER)
 
 
-def described(found: Insights, in_force: InForce, wanted: InsightsRequest) -> dict[str, Any]:
+def described(found: Insights, in_force: InForce, wanted: InsightsRequest, now: int) -> dict[str, Any]:
     """Insights as they are shown."""
     hours = [
         {
@@ -131,6 +229,7 @@ def described(found: Insights, in_force: InForce, wanted: InsightsRequest) -> di
     return {
         "from": format_instant(wanted.start),
         "to": format_instant(wanted.end),
+        "as_of": format_instant(now),
         "timezone": in_force.home.name,
         "environment": wanted.environment,
         "service": wanted.service,

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from app.core.errors import FreezegateError, MalformedValueError, UnknownNameError
 from app.gate.errors import (
+    BusyError,
     ForbiddenError,
     IdempotencyConflictError,
     InvalidFieldError,
@@ -37,6 +38,7 @@ _STATUS: Final[tuple[tuple[type[Exception], HTTPStatus], ...]] = (
     (UnknownNameError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (MalformedValueError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (NotLoadedError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (BusyError, HTTPStatus.SERVICE_UNAVAILABLE),
     (IssuerUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
     (StoreUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
 )

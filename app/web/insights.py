@@ -10,10 +10,11 @@ from pydantic import BeforeValidator
 from app.core.comparison import ENOUGH
 from app.core.instant import DAY, EARLIEST
 from app.gate.errors import UnauthenticatedError
-from app.gate.insights import InsightsRequest
+from app.gate.insights import InsightsRequest, until
 from app.identity.caller import Role
 from app.server.asking import authorised
 from app.server.context import context
+from app.server.leaving import unless_gone
 from app.server.reading import NameField, Strict, read_query
 from app.web.dashboard import viewer_of
 from app.web.pages import PageRoute, page, redirect, rendered
@@ -67,10 +68,11 @@ async def insights(request: Request) -> Response:
     here = context(request)
     now = here.clock.now()
     in_force = here.policies.in_force
+    end = until(now)
     wanted = InsightsRequest(
-        max(EARLIEST, now - int(query.days) * DAY), now, query.service, query.environment, query.change
+        max(EARLIEST, end - int(query.days) * DAY), end, query.service, query.environment, query.change
     )
-    found = await here.measurement.insights(in_force, wanted)
+    found = await unless_gone(request, here.measurement.insights(in_force, wanted))
     return page(
         rendered(
             "insights.html",

@@ -144,6 +144,25 @@ def test_insights_are_for_viewers(gate: TestClient, keys: dict[str, str]) -> Non
     assert gate.get("/insights", headers=bearer("fzk_wrong")).status_code == 401
 
 
+def test_a_period_that_reaches_up_to_now_ends_with_the_minute(gate: TestClient, clock: FakeClock) -> None:
+    clock.at += 1
+    deploy(gate, "failed")
+    found = asked(gate, **{"from": "2025-11-26T13:05:01Z"})
+    assert (found["to"], found["totals"]["failed"]) == ("2026-11-27T13:06:00Z", 1)
+    assert found["as_of"] == "2026-11-27T13:05:01Z"
+    assert gate.get("/insights", params={"from": "2025-11-26T13:05:00Z"}).status_code == 422
+
+
+def test_too_many_counts_at_once_are_refused_and_told_when_to_come_again(
+    gate: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gate.insights.MOST_UNFINISHED", 0)
+    for path in ("/insights", "/dashboard/insights"):
+        reply = gate.get(path)
+        assert (reply.status_code, reply.headers["retry-after"]) == (503, "2")
+    assert gate.get("/insights").json()["detail"] == "too much is being counted already"
+
+
 def test_without_a_store_there_are_none(gate: TestClient, folder: Path) -> None:
     away = (folder / "gate.db").rename(folder / "away.db")
     assert gate.get("/insights").status_code == 503

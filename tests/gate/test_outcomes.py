@@ -10,7 +10,6 @@ from app.core.instant import DAY, HOUR
 from app.gate import keys
 from app.gate.claim import Claim
 from app.gate.errors import ForbiddenError, StateConflictError, UnauthenticatedError, UnknownRecordError
-from app.gate.insights import InsightsRequest, Measurement, insights
 from app.gate.keys import KeyRequest
 from app.gate.outcomes import SHOWN, Outcomes, Report
 from app.gate.replica import caller_of
@@ -139,39 +138,3 @@ async def test_decisions_are_found_by_what_they_were_for(gate: Gate, outcomes: O
         1,
         0,
     ]
-
-
-async def test_insights_are_counted_from_what_is_stored(
-    gate: Gate, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.gate.insights._TOGETHER", 2)
-    wanted = InsightsRequest(BEFORE - DAY, BEFORE + DAY)
-    for _ in range(3):
-        await outcomes.report(CI, Report(await claimed(gate), "failed"))
-    gate.clock.at = AFTER
-    await claimed(gate)
-    gate.clock.at += 3 * DAY  # after the period: what waited comes back
-    await claimed(gate)
-    found = await Measurement(gate.store, gate.clock).insights(gate.in_force, wanted)
-    assert found == insights(gate.store.look, gate.in_force, wanted, gate.clock.at)
-    assert found["totals"]["decisions"] == 4
-    assert (found["totals"]["reported"], found["totals"]["failed"], found["totals"]["unreported"]) == (
-        3,
-        3,
-        0,
-    )
-    friday = found["policies"][0]
-    assert (friday["id"], friday["denials"]) == ("friday", 1)
-    assert (friday["waits"]["count"], friday["waits"]["median_s"]) == (1, 3 * DAY)
-
-
-async def test_insights_are_counted_one_after_the_other_and_alike(gate: Gate, outcomes: Outcomes) -> None:
-    await outcomes.report(CI, Report(await claimed(gate), "failed"))
-    measurement = Measurement(gate.store, gate.clock)
-    wanted = InsightsRequest(BEFORE - DAY, BEFORE + DAY)
-    impatient = asyncio.create_task(measurement.insights(gate.in_force, wanted))
-    await asyncio.sleep(0)
-    impatient.cancel()
-    found = await asyncio.gather(*(measurement.insights(gate.in_force, wanted) for _ in range(5)))
-    assert all(each == found[0] for each in found)
-    assert found[0]["totals"]["failed"] == 1
