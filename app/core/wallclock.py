@@ -11,7 +11,7 @@ the same answers on every machine, whatever time zone files the system has.
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import cache
 from importlib import resources
@@ -43,14 +43,17 @@ def weekday(day: int) -> int:
     return (day + 3) % 7
 
 
-class Zone:
-    """A time zone from 2000 to 2100, as a table of regimes: stretches of one constant offset."""
+class Regimes:
+    """A wall clock from 2000 to 2100, as a table of regimes: stretches of one constant offset."""
 
-    def __init__(self, name: str) -> None:
-        """Build the table of a zone; use `zone()`, which builds each but once."""
-        self.name = name
-        self.info = ZoneInfo.from_file(BytesIO(_resource(name)), key=name)
-        starts, offsets = _regimes(name, self.info)
+    def __init__(self, starts: Sequence[int], offsets: Sequence[int]) -> None:
+        """Take a table.
+
+        Args:
+            starts: the instants at which the regimes begin, in order; the first holds before its own, too.
+            offsets: for each, the seconds that the wall clock is ahead of UTC. A clock that is changed must
+                stay so for longer than it was moved by, so that local times come in order as well.
+        """
         self._starts = starts
         self._offsets = offsets
         self._local_starts = [start + offset for start, offset in zip(starts, offsets, strict=True)]
@@ -82,19 +85,29 @@ class Zone:
         return (first,) if first == last else (first, last)
 
 
+class Zone(Regimes):
+    """A time zone of the IANA database."""
+
+    def __init__(self, name: str) -> None:
+        """Build the table of a zone; use `zone()`, which builds each but once."""
+        self.name = name
+        self.info = ZoneInfo.from_file(BytesIO(_resource(name)), key=name)
+        super().__init__(*_regimes(name, self.info))
+
+
 class Wall(NamedTuple):
-    """A zone together with the choice of instant where a bound occurs twice.
+    """A wall clock together with the choice of instant where a bound occurs twice.
 
     Ambiguity never shortens a freeze: what freezes is read *wide*, what opens is read *narrow*.
     """
 
-    zone: Zone
+    zone: Regimes
     start: Callable[[int], int]
     end: Callable[[int], int]
     wide: bool
 
     @classmethod
-    def of(cls, zone: Zone, *, wide: bool) -> "Wall":
+    def of(cls, zone: Regimes, *, wide: bool) -> "Wall":
         """The wall clock of a zone, its windows read wide or narrow."""
         if wide:
             return cls(zone, zone.earliest, zone.latest, wide=True)
@@ -104,7 +117,7 @@ class Wall(NamedTuple):
         """The local day of an instant."""
         return self.zone.local(instant) // DAY
 
-    def elsewhere(self, zone: Zone) -> "Wall":
+    def elsewhere(self, zone: Regimes) -> "Wall":
         """Another zone's wall clock, read the same way."""
         return Wall.of(zone, wide=self.wide)
 
