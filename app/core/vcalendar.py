@@ -1,0 +1,345 @@
+"""Reading an iCalendar file (RFC 5545) so that each bound of its events is a local time of a zone.
+
+The libraries that read and expand calendars know time zones, too, but keep them for the whole process, and
+take a time that the clock skips or shows twice as it comes. So they are given local times only: what a TZID
+means is found out here, from this file alone, and recurrence is a matter of calendars and clock faces. Each
+event carries its bounds along, as `Bounds`, for whoever turns an occurrence into instants.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from app.core.errors import MalformedValueError
+from app.core.instant import DAY
+from app.core.vtimezone import Zones
+from app.core.wallclock import Regimes, local_day, zone
+
+BOUNDS: Final = "X-FREEZEGATE-BOUNDS"
+"""Under which an event holds its `Bounds`."""
+
+MAX_TEXT: Final = 1_048_576
+MAX_EVENTS: Final = 10_000
+_LONGEST: Final = 36_525 * DAY
+
+_WRITTEN: Final = "X-FREEZEGATE-"
+"""Begins the names under which a DURATION and an RDATE are kept as they are written: one day and 24 hours
+differ where the clocks are changed, and the library takes one for the other."""
+
+_TZID: Final = "X-TZID"
+_ZONE: Final = "X-VTIMEZONE"
+"""What a TZID and a VTIMEZONE are called while the library reads, so that it makes nothing of them."""
+
+_FOLD: Final = re.compile(r"\r?\n[ \t]")
+_KEPT_LINE: Final = re.compile(r"^(DURATION|RDATE)(?:;[^:\r\n]*)?:([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
+_ZONE_LINE: Final = re.compile(r"^(BEGIN|END):VTIMEZONE(?=\r?$)", re.MULTILINE | re.IGNORECASE)
+_TZID_PARAMETER: Final = re.compile(
+    r"^([A-Z-]+(?:;[^;:\"\r\n]*(?:\"[^\"\r\n]*\"[^;:\"\r\n]*)*)*?;)TZID=", re.MULTILINE | re.IGNORECASE
+)
+_DURATION: Final = re.compile(r"\+?P(?:(\d+)W|(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?)", re.ASCII)
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the zero of local time, which has no zone
+_ONCE: Final = ("DTSTART", "DTEND", "DURATION", "RECURRENCE-ID")
+_READ: Final = (*_ONCE, "RRULE", "RDATE", "EXDATE", "STATUS", "TRANSP")
+
+
+class Moment(NamedTuple):
+    """A bound of an event: a local time of a zone, or of the policy's zone (None)."""
+
+    zone: Regimes | None
+    seconds: int
+    after: int = 0
+    """Elapsed seconds after that: hours of a DURATION are exact, its days are those of the calendar."""
+
+    def later(self, seconds: int) -> "Moment":
+        """The bound so much later on its own wall clock."""
+        return self._replace(seconds=self.seconds + seconds)
+
+
+class Span(NamedTuple):
+    """Start and end of an occurrence."""
+
+    start: Moment
+    end: Moment
+
+
+class Bounds(NamedTuple):
+    """The bounds of an event."""
+
+    first: Span
+    """As DTSTART and DTEND or DURATION say."""
+    listed: Mapping[int, Span]
+    """Those of each RDATE, which may have a zone and a length of its own; by the local time of its start in
+    the zone of DTSTART."""
+
+    def of(self, local: int) -> Span:
+        """The occurrence that starts at a local time of the zone of DTSTART."""
+        if local in self.listed:
+            return self.listed[local]
+        shift = local - self.first.start.seconds
+        return Span(self.first.start.later(shift), self.first.end.later(shift))
+
+
+@lru_cache(maxsize=64)
+def read_calendar(text: str) -> Any:
+    """Read a calendar; its events have local times without zones, and their `Bounds`.
+
+    Raises:
+        MalformedValueError: it is no calendar, too large, recurs too often, names an unknown zone, or holds
+            what can't be read.
+    """
+    if len(text) > MAX_TEXT:
+        raise MalformedValueError("the calendar is larger than 1 MiB")
+    calendar = _parse(text)
+    zones = Zones(calendar.walk(_ZONE))
+    home = _home(calendar, zones)
+    events = list(calendar.walk("VEVENT"))
+    if len(events) > MAX_EVENTS:
+        raise MalformedValueError(f"the calendar has more than {MAX_EVENTS} events")
+    readers = [_Reader(event, zones, home) for event in events]
+    series = {reader.uid: reader.bounds.first.start.zone for reader in readers if not reader.is_of_series}
+    for reader in readers:
+        reader.settle(series.get(reader.uid, reader.bounds.first.start.zone))
+    return calendar
+
+
+def local_seconds(value: date | datetime) -> int:
+    """A date or local time as seconds, see `wallclock`."""
+    if not isinstance(value, datetime):
+        return local_day(value) * DAY
+    return int((value.replace(tzinfo=None) - _EPOCH).total_seconds())
+
+
+def local_time(seconds: int) -> datetime:
+    """A local time as the libraries take it."""
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def _parse(text: str) -> Any:
+    from icalendar import Calendar
+
+    unfolded = _FOLD.sub("", text)
+    kept = _KEPT_LINE.sub(rf"\g<0>\r\n{_WRITTEN}\1:\2", unfolded)
+    renamed = _TZID_PARAMETER.sub(rf"\1{_TZID}=", _ZONE_LINE.sub(rf"\1:{_ZONE}", kept))
+    try:
+        calendars = Calendar.from_ical(renamed, multiple=True)
+    except Exception as error:  # noqa: BLE001 - the library lets through whatever its parts raise
+        raise MalformedValueError(f"not an iCalendar file: {error}") from None
+    if len(calendars) != 1 or calendars[0].name != "VCALENDAR":
+        raise MalformedValueError("not an iCalendar file: it holds exactly one VCALENDAR")
+    return calendars[0]
+
+
+def _home(calendar: Any, zones: Zones) -> Regimes | None:
+    """The zone that a calendar names for all times without one, as some servers do.
+
+    The name is taken away: the library would look for it among the zones of the system.
+    """
+    name = calendar.pop("X-WR-TIMEZONE", None)
+    if name is None:
+        return None
+    found = zones.find(str(name))
+    if found is None:
+        raise MalformedValueError(f"the calendar is in a time zone that nobody knows: {name}")
+    return found
+
+
+class _Reader:
+    """Reads one event, and then settles it for the library."""
+
+    def __init__(self, event: Any, zones: Zones, home: Regimes | None) -> None:
+        self._event = event
+        self._zones = zones
+        self._home = home
+        self._name = f'the event "{event.get("SUMMARY", event.get("UID", "without a name"))}"'
+        self.uid = str(event.get("UID", id(event)))
+        self.is_of_series = "RECURRENCE-ID" in event
+        """Whether it is one occurrence of a series, moved or changed."""
+        self._check()
+        self.bounds = self._bounds()
+
+    def settle(self, zone_of_series: Regimes | None) -> None:
+        """Leave local times in the event, and its bounds; `zone_of_series` is that of the master's start."""
+        event, start = self._event, self._event["DTSTART"]
+        for value in self._dates("EXDATE"):
+            value.dt = self._in_zone(value, "EXDATE", zone_of_series)
+        for value in self._dates("RDATE"):
+            value.dt = self._in_zone(value, "RDATE", self.bounds.first.start.zone)
+        if self.is_of_series:
+            again = event["RECURRENCE-ID"]
+            again.dt = self._in_zone(again, "RECURRENCE-ID", zone_of_series)
+        for rule in _listed(event.get("RRULE")):
+            if "UNTIL" in rule:
+                rule["UNTIL"] = [self._until(each) for each in rule["UNTIL"]]
+        if isinstance(start.dt, datetime):
+            start.dt = local_time(self.bounds.first.start.seconds)
+        self._stretch()
+        event[BOUNDS] = self.bounds
+
+    # What it says
+
+    def _bounds(self) -> Bounds:
+        event = self._event
+        start = self._moment(event["DTSTART"].dt, event["DTSTART"].params, "DTSTART", self._home)
+        first = Span(start, self._end(start))
+        return Bounds(first, dict(self._listed_spans(first)))
+
+    def _end(self, start: Moment) -> Moment:
+        """As DTEND or DURATION say; without either a day lasts a day, and a time no time."""
+        event = self._event
+        duration = event.get(f"{_WRITTEN}DURATION")
+        end = start if duration is None else self._after(start, str(duration))
+        if "DTEND" in event:
+            if end != start:
+                raise self._wrong("has both DTEND and DURATION")
+            # Some telephones add a DURATION of nothing.
+            return self._moment(event["DTEND"].dt, event["DTEND"].params, "DTEND", start.zone)
+        lasts_a_day = duration is None and not isinstance(event["DTSTART"].dt, datetime)
+        return start.later(DAY) if lasts_a_day else end
+
+    def _listed_spans(self, first: Span) -> Iterator[tuple[int, Span]]:
+        """What each RDATE means, with the local time of its start by which the library will tell it."""
+        written = [str(line).split(",") for line in _listed(self._event.get(f"{_WRITTEN}RDATE"))]
+        for line, texts in zip(_listed(self._event.get("RDATE")), written, strict=True):
+            for value, text in zip(line.dts, texts, strict=True):
+                is_period = isinstance(value.dt, tuple)
+                begin = value.dt[0] if is_period else value.dt
+                start = self._moment(begin, line.params, "RDATE", first.start.zone)
+                local = _seconds_in(start, first.start.zone)
+                if is_period:
+                    end = self._end_of_period(start, value.dt[1], text, line.params)
+                else:
+                    end = first.end.later(local - first.start.seconds)
+                yield local, Span(start, end)
+
+    def _end_of_period(self, start: Moment, end: Any, text: str, params: Any) -> Moment:
+        if not isinstance(self._event["DTSTART"].dt, datetime):
+            raise self._wrong("lasts for days and has an RDATE with a time")
+        if isinstance(end, timedelta):
+            return self._after(start, text.partition("/")[2])
+        return self._moment(end, params, "RDATE", start.zone)
+
+    def _moment(self, value: Any, params: Any, key: str, otherwise: Regimes | None) -> Moment:
+        """A bound as it is written; `otherwise` is the zone of times that have none."""
+        if not isinstance(value, date):
+            raise self._wrong(f"has {_a(key)} that is neither a day nor a time of one")
+        named = self._zone_of(params, key)
+        if not isinstance(value, datetime):
+            return Moment(named or (otherwise if key != "DTSTART" else None), local_seconds(value))
+        local = local_seconds(value)
+        if value.tzinfo is None:
+            return Moment(named or otherwise, local)
+        if named is not None and named.local(local) != local:
+            raise self._wrong(f"has {_a(key)} in UTC that names a time zone as well")
+        if self._home is not None and "RRULE" in self._event:
+            # What recurs in such a calendar recurs in its zone, even if it is written in UTC.
+            return Moment(self._home, self._home.local(local))
+        return Moment(zone("UTC"), local)
+
+    def _zone_of(self, params: Any, key: str) -> Regimes | None:
+        if _TZID not in params:
+            return None
+        found = self._zones.find(str(params[_TZID]))
+        if found is None:
+            what = "is" if key == "DTSTART" else f"has {_a(key)}"
+            raise self._wrong(f"{what} in a time zone that nobody knows: {params[_TZID]}")
+        return found
+
+    def _after(self, start: Moment, duration: str) -> Moment:
+        """The end of what begins at `start` and has a DURATION (RFC 5545, 3.3.6)."""
+        match = _DURATION.fullmatch(duration.strip())
+        if match is None:
+            raise self._wrong(f"has a length that is not a duration: {duration}")
+        weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        exact = hours * 3_600 + minutes * 60 + seconds
+        return Moment(start.zone, start.seconds + (7 * weeks + days) * DAY, exact)
+
+    # What it may say
+
+    def _check(self) -> None:
+        event = self._event
+        for key, _ in event.errors:
+            if key in _READ:
+                raise self._wrong(f"has {_a(key)} that can't be read")
+        for key in _ONCE:
+            if isinstance(event.get(key), list):
+                raise self._wrong(f"has more than one {key}")
+        if "DTSTART" not in event:
+            raise self._wrong("has no DTSTART")
+        if "EXRULE" in event:
+            raise self._wrong("has an EXRULE, which RFC 5545 dropped; write EXDATE")
+        for rule in _listed(event.get("RRULE")):
+            self._check_rule(rule)
+
+    def _check_rule(self, rule: Any) -> None:
+        if "FREQ" not in rule:
+            raise self._wrong("has a recurrence without FREQ")
+        if any(interval < 1 for interval in rule.get("INTERVAL", ())):
+            raise self._wrong("has a recurrence whose INTERVAL is not positive")
+        minutes, seconds = len(rule.get("BYMINUTE", "0")), len(rule.get("BYSECOND", "0"))
+        if rule["FREQ"][0] in ("SECONDLY", "MINUTELY") or minutes * seconds > 1:
+            raise self._wrong("recurs more often than once an hour")
+
+    def _wrong(self, sentence: str) -> MalformedValueError:
+        return MalformedValueError(f"{self._name} {sentence}")
+
+    # What the library gets
+
+    def _dates(self, key: str) -> Iterator[Any]:
+        for line in _listed(self._event.get(key)):
+            for value in line.dts:
+                value.params = line.params
+                yield value
+
+    def _in_zone(self, value: Any, key: str, where: Regimes | None) -> date:
+        """A time as the wall clock of a zone shows it; a day is that day everywhere."""
+        begin: date = value.dt[0] if isinstance(value.dt, tuple) else value.dt
+        moment = self._moment(begin, value.params, key, where)
+        if not isinstance(begin, datetime):
+            return begin
+        return local_time(_seconds_in(moment, where))
+
+    def _until(self, value: date | datetime) -> date | datetime:
+        """The last local time of a rule; a day lasts to its end, for a time of that day is in it."""
+        lasts_for_days = not isinstance(self._event["DTSTART"].dt, datetime)
+        if lasts_for_days or not isinstance(value, datetime):
+            return local_time(local_seconds(value) // DAY * DAY + (0 if lasts_for_days else DAY - 1))
+        where = self.bounds.first.start.zone
+        if value.tzinfo is None or where is None:
+            return value.replace(tzinfo=None)
+        return local_time(where.local(local_seconds(value.astimezone(UTC))))
+
+    def _stretch(self) -> None:
+        """Make an event as long as its longest occurrence, so that the library finds each while it lasts."""
+        from icalendar.prop import vDDDTypes
+
+        spans = (self.bounds.first, *self.bounds.listed.values())
+        longest = max(span.end.seconds + span.end.after - span.start.seconds for span in spans)
+        start = self._event["DTSTART"].dt
+        if longest > _LONGEST:
+            raise self._wrong("lasts for more than a hundred years")
+        length = max(0, longest)
+        if not isinstance(start, datetime):
+            length = max(DAY, -(-length // DAY) * DAY)
+        self._event.pop("DURATION", None)
+        self._event["DTEND"] = vDDDTypes(start + timedelta(seconds=length))
+
+
+def _seconds_in(moment: Moment, where: Regimes | None) -> int:
+    """What the wall clock of a zone shows at a bound; without one of the two zones, what the bound says."""
+    if moment.zone is None or where is None or moment.zone is where:
+        return moment.seconds
+    return where.local(moment.zone.earliest(moment.seconds))
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _a(key: str) -> str:
+    """``a DTEND``, ``an EXDATE``."""
+    return f"an {key}" if key[0] in "ER" and key != "RECURRENCE-ID" else f"a {key}"
