@@ -2,11 +2,15 @@
 
 ```
 FreezegateError
-├── MalformedValueError   a text that does not have the form asked for
-│   └── OutOfRangeError   an instant outside the years 2000 to 2100
-└── UnknownNameError      a name that the policies do not list
+├── MalformedValueError    a text that does not have the form asked for
+│   ├── FaultyValuesError  values of a mapping that its other values rule out
+│   └── OutOfRangeError    an instant outside the years 2000 to 2100
+└── UnknownNameError       a name that the policies do not list
 ```
 """
+
+from collections.abc import Iterable
+from typing import NamedTuple
 
 
 class FreezegateError(Exception):
@@ -15,6 +19,23 @@ class FreezegateError(Exception):
 
 class MalformedValueError(FreezegateError, ValueError):
     """A text does not have the form it should have; a ValueError, so that pydantic reports it."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with one value of a mapping."""
+
+    path: tuple[str | int, ...]
+    """The key, and the position in its list where it has one."""
+    sentence: str
+    """It follows the value where it begins with "not ": ``"UK" is not …``."""
+
+
+class FaultyValuesError(MalformedValueError):
+    """Values of a mapping are wrong by what its other values say; `faults` holds all of them."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(fault.sentence for fault in self.faults))
 
 
 class OutOfRangeError(MalformedValueError):

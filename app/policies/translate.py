@@ -1,13 +1,14 @@
 """What pydantic finds wrong, in sentences about the file: no word of theirs, and where it stands."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from app.core.errors import FaultyValuesError
 from app.core.policy import FORMS, Name
 from app.core.windows import WindowEntry
 from app.policies.document import Document
@@ -19,6 +20,8 @@ NOTHING: Final = "nothing stands behind this key"
 
 _FEW: Final = 12
 _LONGEST_SENTENCE: Final = 300
+_LONGEST_LIST: Final = 460
+"""Of a sentence that may list what is known."""
 
 _KINDS: Final[dict[type, str]] = {
     bool: "true or false",
@@ -30,7 +33,10 @@ _KINDS: Final[dict[type, str]] = {
     type(None): "nothing",
 }
 
-_RANK: Final = {"value_error": 0, "literal_error": 1, "enum": 1}
+_FAULT: Final = "fault"
+"""A complaint of the core's about one value of a mapping; no kind of pydantic's."""
+
+_RANK: Final = {_FAULT: 0, "value_error": 0, "literal_error": 1, "enum": 1}
 _OTHER_RANK: Final = 2
 
 
@@ -48,7 +54,7 @@ class _Error(NamedTuple):
 
 def translate(document: Document, details: Iterable[ErrorDetails]) -> list[Problem]:
     """The problems that `details` tell of, at most one for each path."""
-    errors = [_locate(document.data, detail) for detail in details]
+    errors = [error for detail in details for error in _taken_apart(_locate(document.data, detail))]
     around = _Around(errors)
     problems: list[Problem] = []
     for path, group in groupby(sorted(errors, key=_order), key=lambda error: error.path):
@@ -88,6 +94,20 @@ def _locate(data: Any, detail: ErrorDetails) -> _Error:
             of_union = of_union or part != "[key]"
     of_key = location[-1:] == ("[key]",)
     return _Error(tuple(path), detail["type"], value, detail.get("ctx", {}), of_key, of_union)
+
+
+def _taken_apart(error: _Error) -> Iterator[_Error]:
+    """A complaint about a mapping, as those about its values if it says which they are."""
+    cause = error.context.get("error")
+    if not isinstance(cause, FaultyValuesError):
+        yield error
+        return
+    for fault in cause.faults:
+        value = error.value
+        for part in fault.path:
+            value = value[part]
+        context = {"error": fault.sentence}
+        yield error._replace(path=(*error.path, *fault.path), kind=_FAULT, value=value, context=context)
 
 
 class _Around:
@@ -158,9 +178,15 @@ def _told_by_us(error: _Error) -> str:
     return sentence if "did you mean" in sentence else sentence + _guess(error, error.value)
 
 
-def _on_one_line(sentence: str) -> str:
+def _told_of_value(error: _Error) -> str:
+    """A sentence of the core's own about a value that has the right form, with its own guess."""
+    sentence = _on_one_line(str(error.context["error"]), _LONGEST_LIST)
+    return f"{_shown(error.value)} is {sentence}" if sentence.startswith("not ") else sentence
+
+
+def _on_one_line(sentence: str, longest: int = _LONGEST_SENTENCE) -> str:
     """A sentence that may hold what a library repeats of a file: printable, and not too much of it."""
-    shown = sentence if len(sentence) <= _LONGEST_SENTENCE else f"{sentence[:_LONGEST_SENTENCE]}…"
+    shown = sentence if len(sentence) <= longest else f"{sentence[:longest]}…"
     return "".join(letter if letter.isprintable() else " " for letter in shown)
 
 
@@ -213,6 +239,7 @@ def _limit(words: str, key: str) -> Callable[[_Error], str]:
 
 
 _SENTENCES: Final[dict[str, Callable[[_Error], str]]] = {
+    _FAULT: _told_of_value,
     "value_error": _told_by_us,
     "literal_error": _one_of,
     "enum": _one_of,

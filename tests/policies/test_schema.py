@@ -49,7 +49,12 @@ BEYOND_A_SCHEMA = {
     ),
     *("holidays-category-unknown", "holidays-country-and-market", "holidays-country-in-lower-case"),
     *("holidays-country-unknown", "holidays-market-unknown", "holidays-name-unknown", "holidays-of-nowhere"),
-    *("holidays-subdivision-unknown", "icalendar-file-absolute", "icalendar-file-missing"),
+    *(
+        "holidays-many-values-unknown",
+        "holidays-subdivision-unknown",
+        "icalendar-file-absolute",
+        "icalendar-file-missing",
+    ),
     *("icalendar-file-outside", "yearly-from-equals-to", "yearly-no-such-day"),
     *(
         "test-at-a-date",

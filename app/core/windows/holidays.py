@@ -7,13 +7,13 @@ holiday", silently, for a year that it does not know.
 import difflib
 import re
 import warnings
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from app.core.errors import MalformedValueError
+from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.notation import TimeOfDay, format_time_of_day
@@ -24,6 +24,16 @@ _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 2100
 _REACH: Final = 40
 """Days around a span in which an eve or a day after may lie; no run of days off is as long."""
+
+_ENGLISH: Final = "en_US"
+
+_MOST_GUESSES: Final = 20
+"""Of one list of names: looking for what comes near to one takes a millisecond."""
+
+_LONG_WORD: Final = 5
+_LONGEST_NAME: Final = 60
+_LONGEST_LISTING: Final = 320
+"""Characters of a text that is looked for, and of a list of what is known."""
 
 
 class _Calendar(NamedTuple):
@@ -70,12 +80,10 @@ class Holidays(Window):
     def _names_a_calendar(self) -> Self:
         if (self.country is None) == (self.market is None):
             raise MalformedValueError("name either a country or a market")
-        if self.market is not None and (self.subdivision or self.categories):
-            raise MalformedValueError("subdivision and categories go with a country, not with a market")
-        _check_calendar(self._calendar)
-        for pattern in (*self.names, *self.except_names):
-            if not any(_matches((pattern,), names) for names in _all_names(self._calendar)):
-                raise MalformedValueError(_no_such_holiday(self._calendar, pattern))
+        # Names can only be looked for in a calendar that there is.
+        faults = list(self._faults_of_calendar()) or list(self._faults_of_names())
+        if faults:
+            raise FaultyValuesError(faults)
         return self
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
@@ -113,6 +121,33 @@ class Holidays(Window):
         if any("estimated" in name for names in _all_names(self._calendar) for name in names):
             remarks.append("some of its dates are estimated, for they follow the moon; check them each year")
         return remarks
+
+    def _faults_of_calendar(self) -> Iterator[Fault]:
+        if self.market is not None:
+            yield from _fault(("market",), self.market, "code of a market", _markets())
+            for key in ("subdivision", "categories"):
+                if getattr(self, key):
+                    yield Fault((key,), f"{key} goes with a country, not with a market")
+            return
+        country = self.country or ""
+        unknown = list(_fault(("country",), country, "code of a country", _countries()))
+        yield from unknown
+        if unknown:
+            return
+        if self.subdivision is not None:
+            what = f"subdivision of {country}"
+            yield from _fault(("subdivision",), self.subdivision, what, _subdivisions(country))
+        for index, category in enumerate(self.categories):
+            what = f"category of {country}"
+            yield from _fault(("categories", index), category, what, _categories(country))
+
+    def _faults_of_names(self) -> Iterator[Fault]:
+        for key, patterns in (("names", self.names), ("except_names", self.except_names)):
+            for index, pattern in enumerate(patterns):
+                if not any(_matches((pattern,), names) for names in _all_names(self._calendar)):
+                    hint = _nearest_holiday(self._calendar, pattern) if index < _MOST_GUESSES else ""
+                    whose = self.country or self.market
+                    yield Fault((key, index), f"not the name of a holiday of {whose}{hint}")
 
     @property
     def _calendar(self) -> _Calendar:
@@ -180,7 +215,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
 @lru_cache(maxsize=4096)
 def _year(which: _Calendar, year: int) -> _Year:
     """A year of a calendar; a year that it does not know has weekends and no holidays."""
-    own, english = _load(which, year), _load(which, year, language="en_US")
+    own, english = _load(which, year), _load(which, year, english=True)
     return _Year(
         names={
             local_day(day): tuple(dict.fromkeys((name, english.get(day, name)))) for day, name in own.items()
@@ -197,23 +232,31 @@ def _all_names(which: _Calendar) -> frozenset[tuple[str, ...]]:
     return frozenset(names for year in years for names in _year(which, year).names.values())
 
 
-def _no_such_holiday(which: _Calendar, pattern: str) -> str:
+def _nearest_holiday(which: _Calendar, pattern: str) -> str:
     known = sorted({name for names in _all_names(which) for name in names})
-    close = difflib.get_close_matches(pattern, known, 1, 0.5)
-    hint = f"; did you mean {close[0]}?" if close else f"; it has, for one, {known[0]}" if known else ""
-    return f"the calendar has no holiday of this name{hint}"
+    # Kerstmis is nearer to the kerstdag of "Eerste kerstdag" than to the whole.
+    words = {word: name for name in known for word in name.lower().split() if len(word) >= _LONG_WORD}
+    words |= {name.lower(): name for name in known}
+    close = difflib.get_close_matches(pattern[:_LONGEST_NAME].strip("*").lower(), words, 1, 0.6)
+    if close:
+        return f'; did you mean "{words[close[0]]}"?'
+    return f'; it has, for one, "{known[0]}"' if known else ""
 
 
-def _load(which: _Calendar, year: int, language: str | None = None) -> Any:
-    import holidays
-
+def _load(which: _Calendar, year: int, *, english: bool = False) -> Any:
     with warnings.catch_warnings():
         # Of years whose dates are not known: told by `remarks`, where the author can read it.
         warnings.simplefilter("ignore")
-        return _load_quietly(holidays, which, year, language)
+        return _load_aloud(which, year, english=english)
 
 
-def _load_quietly(holidays: Any, which: _Calendar, year: int, language: str | None) -> Any:
+def _load_aloud(which: _Calendar, year: int, *, english: bool = False) -> Any:
+    import holidays
+
+    # Left out, or not among those of the calendar, the language would be that of whoever started the process.
+    entity = getattr(holidays, which.market or which.country or "")
+    has_english = _ENGLISH in entity.supported_languages
+    language = _ENGLISH if english and has_english else entity.default_language
     if which.market is not None:
         return holidays.financial_holidays(which.market, years=[year], expand=False, language=language)
     return holidays.country_holidays(
@@ -229,12 +272,10 @@ def _load_quietly(holidays: Any, which: _Calendar, year: int, language: str | No
 @lru_cache(maxsize=64)
 def _warnings(which: _Calendar) -> tuple[str, ...]:
     """What the package warns of at both ends of the years that are answered."""
-    import holidays
-
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for year in (_FIRST_YEAR, _LAST_YEAR):
-            _load_quietly(holidays, which, year, None)
+            _load_aloud(which, year)
     return tuple(dict.fromkeys(f"the calendar warns: {warning.message}" for warning in caught))
 
 
@@ -243,35 +284,75 @@ def _known_years(which: _Calendar) -> tuple[int, int]:
     return calendar.start_year, calendar.end_year
 
 
-@lru_cache(maxsize=1024)
-def _check_calendar(which: _Calendar) -> None:
-    """Refuse a calendar that the package does not have.
+# What the package knows
 
-    Raises:
-        MalformedValueError: naming what is unknown and what comes close to it.
-    """
+
+class _Known(NamedTuple):
+    """Words that may stand behind a key."""
+
+    codes: tuple[str, ...]
+    names: Mapping[str, str]
+    """What else a code is called, and the code."""
+    takes_names: bool = False
+    """Whether a name may stand in place of its code."""
+
+
+@cache
+def _markets() -> _Known:
     import holidays
 
-    if which.market is not None:
-        _check_code("market", which.market, list(holidays.list_supported_financial()))
-        return
-    countries = holidays.list_supported_countries(include_aliases=False)
-    country = which.country or ""
-    _check_code("country", country, list(countries))
-    if which.subdivision is not None:
-        aliases = getattr(holidays, country).subdivisions_aliases
-        _check_code(f"subdivision of {country}", which.subdivision, [*countries[country], *aliases])
-    for category in which.categories:
-        known = getattr(holidays, country).supported_categories
-        _check_code(f"category of {country}", category, sorted(known))
+    return _Known(tuple(holidays.list_supported_financial()), {})
 
 
-def _check_code(what: str, code: str, known: list[str]) -> None:
-    if code in known:
-        return
-    close = [each for each in known if each.lower() == code.lower()]
-    close = close or difflib.get_close_matches(code, known, 1, 0.6)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    if not hint and 0 < len(known) <= 24:  # noqa: PLR2004 - as many as fit a line
-        hint = f"; known: {', '.join(known)}"
-    raise MalformedValueError(f"there is no such {what}{hint}")
+@cache
+def _countries() -> _Known:
+    import holidays
+    from holidays.registry import COUNTRIES
+
+    names = {
+        re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name): code
+        for first, code, *others in COUNTRIES.values()
+        for name in (first, *others)
+    }
+    return _Known(tuple(holidays.list_supported_countries(include_aliases=False)), names)
+
+
+@cache
+def _subdivisions(country: str) -> _Known:
+    import holidays
+
+    entity = getattr(holidays, country)
+    return _Known(tuple(entity.subdivisions), entity.subdivisions_aliases, takes_names=True)
+
+
+@cache
+def _categories(country: str) -> _Known:
+    import holidays
+
+    return _Known(tuple(sorted(getattr(holidays, country).supported_categories)), {})
+
+
+def _fault(path: tuple[str | int, ...], text: str, what: str, known: _Known) -> Iterator[Fault]:
+    """The fault of a word that is not known, if it is not."""
+    if text not in known.codes and not (known.takes_names and text in known.names):
+        yield Fault(path, f"not a known {what}{_nearest_code(text, known) or _all_codes(known)}")
+
+
+def _nearest_code(text: str, known: _Known) -> str:
+    named = {name.lower(): code for name, code in known.names.items()}
+    words = named | {code.lower(): code for code in known.codes}
+    word = text[:_LONGEST_NAME].lower()
+    # DE-BY is how ISO 3166-2 writes the BY of DE.
+    near = [each for each in (word, word.rpartition("-")[2]) if each in words]
+    near = near or difflib.get_close_matches(word, words, 1, 0.75)
+    return f'; did you mean "{words[near[0]]}"?' if near else ""
+
+
+def _all_codes(known: _Known) -> str:
+    """What is known, each with its name, as far as it fits a line."""
+    names: dict[str, str] = {}
+    for name, code in known.names.items():
+        names.setdefault(code, name)
+    in_full = (f"{code} ({names[code]})" if code in names else code for code in known.codes)
+    listings = (", ".join(in_full), ", ".join(known.codes))
+    return next((f"; known: {listing}" for listing in listings if 0 < len(listing) <= _LONGEST_LISTING), "")

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from app.core.errors import MalformedValueError
+from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.vcalendar import BOUNDS, Moment, Span, local_seconds, local_time, read_calendar
@@ -38,9 +38,11 @@ class ICalendar(Window):
             raise MalformedValueError("a calendar file can only be read together with its policy file")
         try:
             self._text = read(self.file)
+            _check(self._text)
         except (OSError, KeyError, UnicodeDecodeError) as error:
-            raise MalformedValueError(f"the calendar can't be read: {error}") from None
-        _check(self._text)
+            raise FaultyValuesError([Fault(("file",), f"the calendar can't be read: {error}")]) from None
+        except MalformedValueError as error:
+            raise FaultyValuesError([Fault(("file",), str(error))]) from None
         return self
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:

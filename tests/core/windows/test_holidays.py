@@ -1,0 +1,125 @@
+"""The names of holidays, and what is said of words that no calendar knows."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from app.core.errors import FaultyValuesError
+from app.core.instant import parse_instant
+from app.core.wallclock import Wall, zone
+from app.core.windows import holidays
+from app.core.windows.holidays import Holidays
+
+UTC = Wall.of(zone("UTC"), wide=True)
+
+
+def faults(**fields: Any) -> list[tuple[tuple[str | int, ...], str]]:
+    with pytest.raises(ValidationError) as caught:
+        Holidays.model_validate(fields)
+    (error,) = caught.value.errors()
+    cause = error["ctx"]["error"]
+    assert isinstance(cause, FaultyValuesError)
+    return [(fault.path, fault.sentence) for fault in cause.faults]
+
+
+@pytest.fixture
+def nothing_is_known_yet() -> Iterator[None]:
+    def forget() -> None:
+        for remembered in (holidays._year, holidays._all_names, holidays._block):
+            remembered.cache_clear()
+
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.usefixtures("nothing_is_known_yet")
+@pytest.mark.parametrize("locale", ["C.UTF-8", "uk_UA.UTF-8", "de_DE.UTF-8"])
+def test_holidays_have_the_same_names_whoever_started_the_process(
+    locale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.setenv(name, locale)
+    assert holidays._year(holidays._Calendar("DE", None, (), None), 2026).names[20454] == (
+        "Neujahr",
+        "New Year's Day",
+    )
+    Holidays.model_validate({"country": "DE", "names": ["Neujahr", "Good Friday"]})
+    assert faults(country="DE", names=["Новий рік"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "sentence"),
+    [
+        ({"country": "UK"}, ("country",), 'not a known code of a country; did you mean "GB"?'),
+        ({"country": "nl"}, ("country",), 'not a known code of a country; did you mean "NL"?'),
+        ({"country": "NLD"}, ("country",), 'not a known code of a country; did you mean "NL"?'),
+        ({"country": "New Zealand"}, ("country",), 'not a known code of a country; did you mean "NZ"?'),
+        ({"country": "XX"}, ("country",), "not a known code of a country"),
+        ({"market": "XNYX"}, ("market",), 'not a known code of a market; did you mean "XNYS"?'),
+        (
+            {"country": "DE", "subdivision": "DE-BY"},
+            ("subdivision",),
+            'not a known subdivision of DE; did you mean "BY"?',
+        ),
+        (
+            {"country": "DE", "subdivision": "bayern"},
+            ("subdivision",),
+            'not a known subdivision of DE; did you mean "BY"?',
+        ),
+        ({"country": "IT", "subdivision": "Bavaria"}, ("subdivision",), "not a known subdivision of IT"),
+        (
+            {"country": "GB", "subdivision": "Cornwall"},
+            ("subdivision",),
+            (
+                "not a known subdivision of GB; "
+                "known: ENG (England), NIR (Northern Ireland), SCT (Scotland), WLS (Wales)"
+            ),
+        ),
+        (
+            {"country": "NL", "categories": ["public", "publik"]},
+            ("categories", 1),
+            'not a known category of NL; did you mean "public"?',
+        ),
+        (
+            {"country": "NL", "names": ["*Christmas*", "Kerstmis"]},
+            ("names", 1),
+            'not the name of a holiday of NL; did you mean "Tweede kerstdag"?',
+        ),
+        (
+            {"market": "XNYS", "except_names": ["*Thanksgivin"]},
+            ("except_names", 0),
+            'not the name of a holiday of XNYS; did you mean "Thanksgiving Day"?',
+        ),
+    ],
+)
+def test_a_word_that_no_calendar_knows_is_told_where_it_stands(
+    fields: dict[str, Any], path: tuple[str | int, ...], sentence: str
+) -> None:
+    assert faults(**fields) == [(path, sentence)]
+
+
+def test_a_name_of_a_subdivision_stands_for_its_code() -> None:
+    windows = [
+        Holidays.model_validate({"country": "DE", "subdivision": name, "names": ["Fronleichnam"]})
+        for name in ("Bayern", "BY")
+    ]
+    span, wall = (parse_instant("2026-01-01T00:00:00Z"), parse_instant("2027-01-01T00:00:00Z")), UTC
+    assert windows[0].intervals(span, wall) == windows[1].intervals(span, wall) != []
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    paths = [path for path, _ in faults(country="DE", subdivision="X", categories=["x", "public", "y"])]
+    assert paths == [("subdivision",), ("categories", 0), ("categories", 2)]
+    paths = [path for path, _ in faults(country="NL", names=["X", "King's Day", "Y"], except_names=["Z"])]
+    assert paths == [("names", 0), ("names", 2), ("except_names", 0)]
+    paths = [path for path, _ in faults(market="XNYZ", subdivision="NY", categories=["public"])]
+    assert paths == [("market",), ("subdivision",), ("categories",)]
+
+
+def test_of_very_many_wrong_names_each_is_told_and_only_some_are_guessed_at() -> None:
+    found = faults(country="NL", names=["Kerstmis"] * 500)
+    assert len(found) == 500
+    assert 0 < len([sentence for _, sentence in found if "did you mean" in sentence]) < 50
