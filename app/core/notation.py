@@ -94,7 +94,7 @@ def parse_date_bound(text: str) -> DateBound:
     match = _DATE_BOUND.fullmatch(text)
     if match is None:
         raise MalformedValueError(
-            'not a date such as "2026-12-11" or a local time such as "2026-12-11 18:00"'
+            'not a date (YYYY-MM-DD) such as "2026-12-31" or a local time such as "2026-12-31 18:00"'
         )
     try:
         day = date(int(match[1]), int(match[2]), int(match[3]))
@@ -107,7 +107,7 @@ def parse_year_bound(text: str) -> YearBound:
     """Read ``12-20`` or ``12-20 18:00``: month, day and perhaps a time."""
     match = _YEAR_BOUND.fullmatch(text)
     if match is None:
-        raise MalformedValueError('not a month and day such as "12-20" or "12-20 18:00"')
+        raise MalformedValueError('not a month and day (MM-DD) such as "12-31" or "12-31 18:00"')
     month, day = int(match[1]), int(match[2])
     try:
         date(2000, month, day)  # a leap year: 02-29 is a day of the year

@@ -1,4 +1,8 @@
-"""Guesses at what an author meant by a value that can't be read; a guess is shown only if it would do."""
+"""Guesses at what an author meant by a value that can't be read.
+
+A guess is shown only if it would do, and only where it is not one of two readings: a wrong guess that is
+taken over is a freeze at the wrong time.
+"""
 
 import re
 from collections.abc import Iterator
@@ -24,9 +28,20 @@ _WEEKDAY_NAMES: Final = {
     "friday": "fri",
     "saturday": "sat",
     "sunday": "sun",
+    "weekday": "mon-fri",
+    "weekdays": "mon-fri",
+    "weekend": "sat-sun",
+    "weekends": "sat-sun",
 }
 _HOUR_OF_TWELVE: Final = re.compile(r"\b(1[0-2]|0?[1-9])(?::([0-5]\d))? ?(am|pm)\b")
 _NOON: Final = 12
+
+_DAY_AND_MONTH: Final = re.compile(r"(\d{1,2})[-/.](\d{1,2})(?:[-/.](\d{4}))?(?= |$)")
+_DATE: Final = re.compile(r"(?:\d{4}-)?\d\d-\d\d(?: |$)")
+_MONTHS: Final = 12
+
+_HOST: Final = re.compile(r"(?!https?\b)[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:/\S*)?", re.IGNORECASE)
+"""A link that lacks no more than its beginning."""
 
 
 def better(text: str, kind: Any) -> str | None:
@@ -34,8 +49,10 @@ def better(text: str, kind: Any) -> str | None:
     adapter = _adapter(kind)
     if adapter is None or len(text) > _LONGEST:
         return None
+    unclear = _may_be_swapped(text)
     for candidate in _repairs(text):
-        if candidate != text and _is_valid(adapter, candidate):
+        takes_a_side = unclear and _DATE.match(candidate)
+        if candidate != text and not takes_a_side and _is_valid(adapter, candidate):
             return candidate
     return None
 
@@ -69,19 +86,29 @@ def _repairs(text: str) -> Iterator[str]:
     slashed = re.sub(r"(?<=\d)[/.](?=\d)", "-", lowered)
     yield from (stripped, lowered, times, times.replace(" - ", "-"), slashed, _pad(slashed))
     yield from (lowered.replace(" ", "-"), lowered.replace("_", "-").replace(" ", "-"))
-    yield from (lowered.replace(" ", ""), _swap_day_and_year(slashed), f"https://{stripped}")
-    if not any(letter.isalpha() for letter in lowered):
-        return
-    zone = nearest(stripped, [*zone_names(), SERVICE_ZONE], cutoff=0.75)
-    if zone:
-        yield zone
-    yield from sorted(name for name in zone_names() if name.lower().endswith("/" + lowered.replace(" ", "_")))
+    yield from (lowered.replace(" ", ""), _year_first(lowered))
+    if _HOST.fullmatch(stripped):
+        yield f"https://{stripped}"
+    if any(letter.isalpha() for letter in lowered):
+        yield from _zones(stripped)
+
+
+def _zones(text: str) -> Iterator[str]:
+    """Zones named like this; by area and city only, for EST is near to CEST and hours away."""
+    if text.upper() == "UTC":
+        yield "UTC"
+    cities = [name for name in zone_names() if "/" in name and not name.startswith("Etc/")]
+    near = nearest(text, [*cities, SERVICE_ZONE], cutoff=0.75)
+    if near:
+        yield near
+    city = "/" + text.lower().replace(" ", "_")
+    yield from sorted(name for name in cities if name.lower().endswith(city))
 
 
 def _weekday(word: re.Match[str]) -> str:
     if word[0] in ("am", "pm"):
         return word[0]
-    near = nearest(word[0], _WEEKDAY_NAMES, cutoff=0.6)
+    near = nearest(word[0], _WEEKDAY_NAMES, cutoff=0.65)
     return _WEEKDAY_NAMES[near] if near else word[0]
 
 
@@ -98,6 +125,16 @@ def _pad(text: str) -> str:
     return re.sub(r"(?<![\d:])(\d)(?=-)|(?<=\d-)(\d)(?![\d:])", lambda found: f"0{found[0]}", text)
 
 
-def _swap_day_and_year(text: str) -> str:
-    """``11-12-2026`` as ``2026-12-11``."""
-    return re.sub(r"^(\d\d)-(\d\d)-(\d{4})\b", r"\3-\2-\1", text)
+def _may_be_swapped(text: str) -> bool:
+    """Whether a date may be read day first and month first: ``11/12/2026``."""
+    match = _DAY_AND_MONTH.match(text.strip())
+    return match is not None and match[1] != match[2] and max(int(match[1]), int(match[2])) <= _MONTHS
+
+
+def _year_first(text: str) -> str:
+    """``25/12/2026`` and ``12/25/2026`` as ``2026-12-25``: what is more than 12 is the day."""
+    match = _DAY_AND_MONTH.match(text)
+    if match is None:
+        return text
+    month, day = sorted((int(match[1]), int(match[2])))
+    return f"{match[3]}-" * bool(match[3]) + f"{month:02}-{day:02}{text[match.end() :]}"

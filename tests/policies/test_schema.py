@@ -50,6 +50,11 @@ BEYOND_A_SCHEMA = {
     *("holidays-category-unknown", "holidays-country-and-market", "holidays-country-in-lower-case"),
     *("holidays-country-unknown", "holidays-market-unknown", "holidays-name-unknown", "holidays-of-nowhere"),
     *(
+        "cron-day-of-month-out-of-range",
+        "cron-day-of-week-out-of-range",
+        "cron-day-of-week-sixth",
+        "cron-day-of-week-wraps",
+        "timezone-abbreviation",
         "holidays-many-values-unknown",
         "holidays-subdivision-unknown",
         "icalendar-file-absolute",

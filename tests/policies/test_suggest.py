@@ -1,6 +1,7 @@
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import StringConstraints
 
 from app.core.notation import (
     DateBoundText,
@@ -11,8 +12,10 @@ from app.core.notation import (
     YearBoundText,
     ZoneName,
 )
-from app.core.policy import Name
+from app.core.policy import LINK_PATTERN, Name
 from app.policies.suggest import better
+
+Link = Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$")]
 
 
 @pytest.mark.parametrize(
@@ -38,17 +41,29 @@ from app.policies.suggest import better
         ("Sat", Weekdays, "sat"),
         ("2026/12/11", DateBoundText, "2026-12-11"),
         ("2026-12-1", DateBoundText, "2026-12-01"),
-        ("11-12-2026", DateBoundText, "2026-12-11"),
+        ("25-12-2026", DateBoundText, "2026-12-25"),
+        ("25.12.2026 18:00", DateBoundText, "2026-12-25 18:00"),
+        ("12/25/2026", DateBoundText, "2026-12-25"),
+        ("1/25/2026", DateBoundText, "2026-01-25"),
+        ("11/11/2026", DateBoundText, "2026-11-11"),
         ("2026-12-11 9:00", DateBoundText, "2026-12-11 09:00"),
         ("2026-02-30", DateBoundText, None),
         ("12/20", YearBoundText, "12-20"),
-        ("1-3", YearBoundText, "01-03"),
+        ("1-13", YearBoundText, "01-13"),
+        ("25/12", YearBoundText, "12-25"),
+        ("3/3", YearBoundText, "03-03"),
+        ("9.10", TimeOfDay, "09:10"),
         ("66 h", Duration, "66h"),
         ("66H", Duration, "66h"),
         ("europe/amsterdam", ZoneName, "Europe/Amsterdam"),
         ("Europe/Amsterdm", ZoneName, "Europe/Amsterdam"),
         ("America/New York", ZoneName, "America/New_York"),
         ("New York", ZoneName, "America/New_York"),
+        ("NEW YORK", ZoneName, "America/New_York"),
+        ("utc", ZoneName, "UTC"),
+        ("weekend", Weekdays, "sat-sun"),
+        ("Weekdays", Weekdays, "mon-fri"),
+        ("wiki.example.com:8080/freeze", Link, "https://wiki.example.com:8080/freeze"),
         ("nowhere at all", ZoneName, None),
         ("Check Out", Name, "check-out"),
         ("x" * 100, Name, None),
@@ -59,3 +74,33 @@ from app.policies.suggest import better
 )
 def test_a_slip_is_undone_where_the_result_would_do(text: str, kind: Any, meant: str | None) -> None:
     assert better(text, kind) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        # A month off for half of those who write so.
+        ("12/11/2026", DateBoundText),
+        ("11-12-2026", DateBoundText),
+        ("1.2.2026 18:00", DateBoundText),
+        ("11/12", YearBoundText),
+        ("1-3", YearBoundText),
+        ("1-3 18:00", YearBoundText),
+        # Abbreviations stand for an offset, and often for several.
+        ("CEST", ZoneName),
+        ("cet", ZoneName),
+        ("PST", ZoneName),
+        ("IST", ZoneName),
+        ("UTC+1", ZoneName),
+        ("GMT+2", ZoneName),
+        ("weekend 14:00", WeekTimeText),
+        ("weekday", WeekTimeText),
+        ("javascript:alert(1)", Link),
+        ("mailto:ops@example.com", Link),
+        ("https//wiki.example.com", Link),
+        ("see-the-wiki", Link),
+        ("", Link),
+    ],
+)
+def test_where_a_guess_may_mislead_there_is_none(text: str, kind: Any) -> None:
+    assert better(text, kind) is None

@@ -5,6 +5,7 @@ second; here the fields are expanded on calendar days instead, which is some hun
 """
 
 import calendar
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -22,9 +23,15 @@ from app.core.windows.window import Window
 
 _FIELDS: Final = 5
 _SATURDAY: Final = 5
+_LONGEST_MONTH: Final = 31
+_WEEK: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_RANGE: Final = re.compile(r"(\w+)-(\w+)", re.ASCII)
 _HINTS: Final = {
-    "bad day-of-week": "; a range does not wrap, write FRI,SAT,SUN",
-    "bad day-of-month": "; a day that its months do not have never fires",
+    "bad minute": "minutes are 0 to 59",
+    "bad hour": "hours are 0 to 23",
+    "bad day-of-month": "days of the month are 1 to 31, L the last, LW the last from Monday to Friday",
+    "bad month": "months are 1 to 12 or JAN to DEC",
+    "bad day-of-week": "days are SUN to SAT or 0 to 7, FRI#1 to FRI#5 those of a month, 5L the last Friday",
 }
 
 # A window may have been opened in the year before the first instant that is answered.
@@ -180,6 +187,25 @@ def _days(text: str, first: int, last: int) -> list[int]:
     return [day for day in range(first, last) if schedule.fires_on(calendar_date(day))]
 
 
+def _complaint(found: str, text: str) -> str:
+    """What cronsim found, and what would do instead."""
+    _, _, days, _, weekdays = text.upper().split()
+    hint = _HINTS.get(found, "")
+    if found == "bad day-of-week" and any(map(_wraps, _RANGE.finditer(weekdays))):
+        hint = "a range does not wrap, write FRI,SAT,SUN"
+    if found == "bad day-of-month" and days.isdecimal() and 1 <= int(days) <= _LONGEST_MONTH:
+        hint = "a day that its months do not have never fires"
+    return f"not a cron expression: {found}" + (f"; {hint}" if hint else "")
+
+
+def _wraps(match: re.Match[str]) -> bool:
+    """Whether a range of days of the week ends before it begins, as ``FRI-SUN`` does."""
+    first, last = (
+        _WEEK.index(day) if day in _WEEK else int(day) if day.isdecimal() else 0 for day in match.groups()
+    )
+    return last < first
+
+
 @lru_cache(maxsize=4096)
 def _read(text: str) -> _Schedule:
     """Take an expression apart.
@@ -192,8 +218,7 @@ def _read(text: str) -> _Schedule:
     try:
         parsed = CronSim(text, datetime(2000, 1, 1, tzinfo=UTC))
     except CronSimError as error:
-        complaint = str(error).lower()
-        raise MalformedValueError(f"not a cron expression: {complaint}{_HINTS.get(complaint, '')}") from None
+        raise MalformedValueError(_complaint(str(error).lower(), text)) from None
     pairs = [item for item in parsed.weekdays if isinstance(item, tuple)]
     return _Schedule(
         times=tuple(sorted(h * HOUR + m * MINUTE for h in parsed.hours for m in parsed.minutes)),
