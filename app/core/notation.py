@@ -30,6 +30,10 @@ _ISO_DURATION = re.compile(
 
 MAX_DURATION: Final = 366 * DAY
 
+LINE_PATTERN: Final = r"^\s*[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\s*$"
+"""One line of text, shown within sentences: no control characters, and no line breaks but around it, where
+the folded texts of YAML have one and where they are taken off."""
+
 
 class WeekTime(NamedTuple):
     """A weekday (Monday is 0) and a time of day in seconds."""

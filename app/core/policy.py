@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from app.core.notation import Duration, ZoneName
+from app.core.notation import LINE_PATTERN, Duration, ZoneName
 from app.core.windows import WindowEntry
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9._/-]{0,127}"
@@ -22,19 +22,22 @@ GLOB_PATTERN = r"[a-z0-9*][a-z0-9._/*-]{0,127}"
 """Names with ``*`` for any run of characters but ``/``."""
 
 ID_PATTERN = r"[a-z0-9][a-z0-9-]{0,63}"
-LINK_PATTERN = r"https?://\S{1,490}"
+LINK_PATTERN = r"https?://[^\s\x00-\x1f\x7f-\x9f]{1,490}"
 
 FORMS = {
     f"^{NAME_PATTERN}$": "a name is 1 to 128 of a-z, 0-9 and . _ / -, and begins with a letter or digit",
     f"^{GLOB_PATTERN}$": "a name is 1 to 128 of a-z, 0-9 and . _ / -, with * for any run of them",
     f"^{ID_PATTERN}$": "an id is 1 to 64 of a-z, 0-9 and -, and begins with a letter or digit",
     f"^{LINK_PATTERN}$": "a link begins with https:// or http:// and holds no spaces",
+    LINE_PATTERN: "a text is one line, without control characters",
 }
 """What each pattern asks for, in words: the same for the file and for requests."""
 
 Name = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$")]
 NameGlob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=500, pattern=LINE_PATTERN, strip_whitespace=True)
+]
 
 SERVICE_ZONE = "service"
 

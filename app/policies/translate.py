@@ -210,7 +210,8 @@ def _one_of(error: _Error) -> str:
 def _wrong_form(error: _Error) -> str:
     text = str(error.path[-1]) if error.of_key else str(error.value)
     form = FORMS.get(str(error.context.get("pattern")), "this is not of the form that is expected here")
-    return f"{quoted(text)} can't be used: {form}{_guess(error, text)}"
+    advice = "; a long one is folded with >, not kept with |" if "\n" in text.strip() else ""
+    return f"{quoted(text)} can't be used: {form}{advice}{_guess(error, text)}"
 
 
 def _expected(what: str) -> Callable[[_Error], str]:

@@ -7,13 +7,14 @@ context, as ``{"read": name -> text}``.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import Field, PrivateAttr, StringConstraints, ValidationInfo, model_validator
 
 from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.instant import DAY
 from app.core.interval import Interval
+from app.core.notation import LINE_PATTERN
 from app.core.vcalendar import BOUNDS, Moment, Span, local_seconds, local_time, read_calendar
 from app.core.wallclock import Wall
 from app.core.windows.window import Window
@@ -22,13 +23,16 @@ _CHUNK: Final = 128
 """Days that are expanded at once and remembered."""
 
 
+Summary = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, pattern=LINE_PATTERN, strip_whitespace=True)
+]
+
+
 class ICalendar(Window):
     """The busy events of a calendar file; cancelled and transparent ones do not count."""
 
     file: str = Field(min_length=1, max_length=255, description="the calendar, beside the policy file")
-    summary: str | None = Field(
-        None, min_length=1, max_length=255, description="only events of such a summary; * is anything"
-    )
+    summary: Summary | None = Field(None, description="only events of such a summary; * is anything")
     _text: str = PrivateAttr("")
 
     @model_validator(mode="after")
