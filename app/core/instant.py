@@ -45,8 +45,8 @@ def parse_instant(text: str) -> int:
         raise MalformedValueError("the offset is not a time of day")
     try:
         stamp = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError as error:
-        raise MalformedValueError(str(error)) from None
+    except ValueError:
+        raise MalformedValueError("there is no such day in the calendar, or no such time in a day") from None
     offset = timedelta(hours=offset_hours, minutes=offset_minutes).total_seconds()
     return in_range(int(stamp.timestamp() - (offset if match[8] == "+" else -offset)))
 

@@ -3,13 +3,14 @@
 Every remark holds for certain. Where certainty would take more than is looked at here, none is made.
 """
 
+import json
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from app.core.decision import Question
 from app.core.engine import Engine
-from app.core.instant import DAY, LATEST, format_instant
-from app.core.policy import Policy, PolicySet
+from app.core.instant import DAY, LATEST, LOOK_AHEAD, format_instant
+from app.core.policy import Effect, Policy, PolicySet
 from app.core.scope import ScopeTimeline
 from app.core.timeline import BlockBudget, PolicyTimeline
 from app.core.wallclock import Wall
@@ -24,6 +25,7 @@ from app.policies.shadow import Shadows, zone_of, zones_of
 from app.policies.source import Snapshot
 
 _DROUGHT_DAYS: Final = 14
+_NO_TAGS: Final = "without a catalogue no service has tags"
 
 
 def lint(snapshot: Snapshot, now: int) -> list[Problem]:
@@ -62,16 +64,64 @@ class _Lint:
             yield self._warn(
                 self._draft.documents[0], (), "there are no tests: say under tests what must come out"
             )
+        yield from self._on_usual_names()
+        for document in self._draft.documents:
+            for where in _doubled(document.data):
+                yield self._warn(document, where, "is in this list already")
         for (document, path), policy in zip(self._places, self._set.policies, strict=True):
             yield from self._on_windows(document, path, policy)
-            if self._reach.matches_nothing(policy):
-                sentence = "this policy can never match: nothing that applies_to means is left by exempt"
-                yield self._warn(document, (*path, "id"), sentence)
+            yield from self._on_exceptions(document, path, policy)
+            yield from self._on_reach(document, path, policy)
         yield from self._on_shadows()
         yield from self._on_droughts()
 
     def _warn(self, document: Document, path: Path, sentence: str) -> Problem:
         return document.problem(path, sentence, Severity.WARNING)
+
+    def _on_usual_names(self) -> Iterator[Problem]:
+        """On what requests mean that leave a name out, and can't."""
+        of_question = Question._field_defaults
+        for key, field, what in (
+            ("environments", "environment", "environment"),
+            ("changes", "change", "kind of change"),
+        ):
+            usual = of_question[field]
+            if usual not in getattr(self._set, key):
+                document = next(self._draft.having(key))
+                sentence = f"{quoted(usual)} is not among them: requests that name no {what} are refused"
+                yield self._warn(document, (key,), sentence)
+
+    def _on_reach(self, document: Document, path: Path, policy: Policy) -> Iterator[Problem]:
+        if self._reach.matches_nothing(policy):
+            sentence = f"this policy can never match: {self._why_it_matches_nothing(policy)}"
+            yield self._warn(document, (*path, "id"), sentence)
+        elif self._set.services is None:
+            for key, selectors in (("applies_to", policy.applies_to), ("exempt", policy.exempt)):
+                for index, selector in enumerate(selectors or ()):
+                    if selector.tags is not None:
+                        where = _selector_path(document, (*path, key), index)
+                        yield self._warn(document, (*where, "tags"), f"matches nothing: {_NO_TAGS}")
+
+    def _why_it_matches_nothing(self, policy: Policy) -> str:
+        if not self._reach.matches_nothing(policy.model_copy(update={"exempt": None})):
+            return "nothing that applies_to means is left by exempt"
+        if self._set.services is None and all(each.tags is not None for each in policy.applies_to or ()):
+            return _NO_TAGS
+        return "no request has all that a selector of applies_to asks for"
+
+    def _on_exceptions(self, document: Document, path: Path, policy: Policy) -> Iterator[Problem]:
+        if policy.except_when and not self._is_ever_open(policy):
+            bare = policy.model_copy(update={"except_when": []})
+            if self._is_ever_open(bare):
+                sentence = "takes away all of when, at least for the next two years"
+                yield self._warn(document, (*path, "except_when"), sentence)
+
+    def _is_ever_open(self, policy: Policy) -> bool:
+        """Whether anything of its windows is left in the next two years, in any zone it is read in."""
+        windows = policy.model_copy(update={"effect": Effect.DENY})
+        until, budget = min(self._now + LOOK_AHEAD, LATEST), BlockBudget()
+        timelines = (PolicyTimeline(windows, zone, budget) for zone in zones_of(policy, self._set))
+        return any(next(each.stretches(self._now, until), None) is not None for each in timelines)
 
     def _on_windows(self, document: Document, path: Path, policy: Policy) -> Iterator[Problem]:
         walls = [Wall.of(each, wide=True) for each in zones_of(policy, self._set)]
@@ -81,7 +131,10 @@ class _Lint:
                 for remark in entry.window.remarks():
                     yield self._warn(document, where, remark)
                 over_by = _over_by(entry, walls)
-                if over_by is not None and over_by <= self._now:
+                if all(entry.window.is_empty(wall) for wall in walls):
+                    sentence = "never open: the clocks are put forward past all of it"
+                    yield self._warn(document, where, sentence)
+                elif over_by is not None and over_by <= self._now:
                     since = format_instant(over_by)
                     yield self._warn(document, where, f"wholly in the past: it is over since {since}")
 
@@ -133,3 +186,29 @@ def _over_by(entry: WindowEntry, walls: Iterable[Wall]) -> int | None:
     """The instant from which on a window is never open again in any of its zones, if there is one."""
     ends = [entry.window.over_by(wall) for wall in walls]
     return max((end for end in ends if end is not None), default=None) if None not in ends else None
+
+
+def _selector_path(document: Document, path: Path, index: int) -> Path:
+    """Where a selector stands: one may stand without its list."""
+    value = document.data
+    for part in path:
+        value = value[part]
+    return (*path, index) if isinstance(value, list) else path
+
+
+def _doubled(data: Any) -> Iterator[Path]:
+    """The paths of all entries of lists that are equal to an earlier entry."""
+    stack: list[tuple[Path, Any]] = [((), data)]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, dict):
+            stack.extend(((*path, key), inner) for key, inner in value.items())
+        elif isinstance(value, list):
+            seen: set[str] = set()
+            for index, inner in enumerate(value):
+                written = json.dumps(inner, sort_keys=True)
+                if written in seen:
+                    yield (*path, index)
+                else:
+                    stack.append(((*path, index), inner))
+                seen.add(written)

@@ -100,8 +100,32 @@ def test_a_policy_that_exempts_all_that_it_applies_to_can_never_match() -> None:
 
 
 def test_a_policy_for_tags_without_a_catalogue_can_never_match() -> None:
-    (remark,) = remarks(policy("friday", applies_to="{tags: [tier-1]}"))
-    assert "can never match" in remark
+    assert remarks(policy("friday", applies_to="[{tags: [tier-1]}, {tags: [pci]}]")) == [
+        "5:9: policies[0].id: this policy can never match: without a catalogue no service has tags"
+    ]
+
+
+def test_tags_in_one_selector_of_several_match_nothing_without_a_catalogue() -> None:
+    exempt = remarks(policy("friday", exempt="[{changes: [rollback]}, {tags: [static]}]"))
+    assert exempt == [
+        "9:44: policies[0].exempt[1].tags: matches nothing: without a catalogue no service has tags"
+    ]
+    alone = remarks(policy("friday", exempt="{tags: [static]}"))
+    assert alone == [
+        "9:20: policies[0].exempt.tags: matches nothing: without a catalogue no service has tags"
+    ]
+    applies_to = remarks(policy("friday", applies_to="[{services: [api]}, {tags: [static]}]"))
+    assert applies_to == [
+        "8:44: policies[0].applies_to[1].tags: matches nothing: without a catalogue no service has tags"
+    ]
+
+
+def test_a_policy_whose_selectors_no_service_fits_can_never_match() -> None:
+    top = TOP + "services: {api: {tags: [x]}, web: {tags: [y]}}\nunknown_services: refuse\n"
+    (remark,) = remarks(policy("friday", applies_to="{services: [api], tags: [y]}"), top=top)
+    assert remark.endswith(
+        "this policy can never match: no request has all that a selector of applies_to asks for"
+    )
 
 
 def test_a_policy_that_exempts_some_can_match_others() -> None:
@@ -258,9 +282,98 @@ def test_where_no_service_may_be_deployed_at_all_nothing_is_told_of_opening() ->
 def test_without_normal_changes_the_first_kind_is_looked_at() -> None:
     top = TOP + "changes: [standard, rollback]\n"
     tests = TESTS.replace("expect", "change: standard, expect")
-    assert (
-        len(remarks(policy("closed", when=ALWAYS, exempt="{changes: [rollback]}"), top=top, tests=tests)) == 1
+    found = remarks(policy("closed", when=ALWAYS, exempt="{changes: [rollback]}"), top=top, tests=tests)
+    assert len([remark for remark in found if "nothing opens" in remark]) == 1
+
+
+# Defaults that nobody can use
+
+
+def test_a_set_without_the_usual_names_is_told_of_requests_that_leave_them_out() -> None:
+    top = TOP.replace("production, staging", "staging, acceptance") + "changes: [standard, rollback]\n"
+    tests = TESTS.replace("expect", "change: standard, expect")
+    friday = policy("friday", applies_to="{environments: [staging]}")
+    assert remarks(friday, top=top, tests=tests) == [
+        '3:15: environments: "production" is not among them: requests that name no environment are refused',
+        '4:10: changes: "normal" is not among them: requests that name no kind of change are refused',
+    ]
+
+
+# What stands in a list twice
+
+
+def test_an_entry_that_is_in_its_list_twice_is_told() -> None:
+    top = TOP.replace("[production, staging]", "[production, staging, production]")
+    windows = "{weekly: {from: fri 14:00, to: mon 08:00}}, {weekly: {to: mon 08:00, from: fri 14:00}}"
+    days = "{daily: {days: [mon, tue, mon], from: '09:00', to: '10:00'}}"
+    found = remarks(
+        policy("friday", when=f"{windows}, {days}", applies_to="{services: [api, web, api]}"), top=top
     )
+    assert [remark.partition(": ")[2] for remark in found] == [
+        "environments[2]: is in this list already",
+        "policies[0].applies_to.services[2]: is in this list already",
+        "policies[0].when[1]: is in this list already",
+        "policies[0].when[2].daily.days[2]: is in this list already",
+    ]
+
+
+# Windows that are never open
+
+
+@pytest.mark.parametrize(
+    ("window", "found"),
+    [
+        ("{dates: {from: 2027-03-28 02:10, to: 2027-03-28 02:50}}", True),
+        ("{dates: {from: 2027-03-28 02:00, to: 2027-03-28 03:00}}", True),
+        ("{dates: {from: 2027-03-28 02:10, to: 2027-03-28 03:01}}", False),
+        ("{dates: {from: 2027-03-28 01:59, to: 2027-03-28 02:50}}", False),
+    ],
+)
+def test_dates_that_the_clocks_skip_are_told(window: str, found: bool) -> None:  # noqa: FBT001 - a parameter
+    text = remarks(policy("dates", when=window))
+    assert (
+        text == ["9:20: policies[0].when[0].dates: never open: the clocks are put forward past all of it"]
+    ) is found
+
+
+def test_dates_that_only_some_zones_skip_are_open_in_the_others() -> None:
+    top = TOP + "services: {api: {timezone: Asia/Tokyo}, web: {}}\n"
+    window = "{dates: {from: 2027-03-28 02:10, to: 2027-03-28 02:50}}"
+    assert remarks(policy("dates", when=window, timezone="service"), top=top) == []
+
+
+def test_a_calendar_without_such_an_event_is_told() -> None:
+    calendar = (
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example//EN\r\nBEGIN:VEVENT\r\nUID:1\r\n"
+        "DTSTART;VALUE=DATE:20261224\r\nSUMMARY:Year end\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    for summary, found in (("Freeze*", ["9:24"]), ("Year*", [])):
+        text = policy("calendar", when=f"{{icalendar: {{file: a.ics, summary: '{summary}'}}}}")
+        problems = lint(Snapshot.of(f"{TOP}policies:\n{text}{TESTS}", calendars={"a.ics": calendar}), NOW)
+        assert [f"{each.line}:{each.column}" for each in problems] == found
+        assert all("there is no busy event of this summary" in each.message for each in problems)
+
+
+# Exceptions that leave nothing
+
+
+@pytest.mark.parametrize("effect", ["deny", "warn", "allow-only"])
+def test_exceptions_that_take_everything_away_are_told(effect: str) -> None:
+    fields = {"effect": effect, "exempt": "{services: [docs]}"}
+    (remark,) = remarks(
+        policy("friday", except_when="[{weekly: {from: fri 12:00, to: mon 09:00}}]", **fields)
+    )
+    assert remark == (
+        "9:18: policies[0].except_when: takes away all of when, at least for the next two years"
+    )
+    some = policy("friday", except_when="[{weekly: {from: fri 14:01, to: mon 09:00}}]", **fields)
+    assert remarks(some) == []
+
+
+def test_where_there_is_nothing_to_take_away_nothing_is_told_of_exceptions() -> None:
+    past = "{dates: {from: 2025-12-11, to: 2025-12-11}}"
+    found = remarks(policy("past", when=past, except_when="[{always: true}]"))
+    assert [remark for remark in found if "takes away" in remark] == []
 
 
 # What windows say of themselves

@@ -33,6 +33,10 @@ class Dates(Window):
         last = _say(self.to) if self.to.time is not None else f"the end of {_say(self.to)}"
         return f"from {_say(self.from_)} to {last}"
 
+    def is_empty(self, wall: Wall) -> bool:
+        """Whether the clocks are put forward past all of it."""
+        return wall.end(self._end()) <= wall.start(self._start())
+
     def over_by(self, wall: Wall) -> int | None:
         """Its end."""
         return wall.end(self._end())

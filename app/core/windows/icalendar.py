@@ -62,6 +62,13 @@ class ICalendar(Window):
         named = f' called "{self.summary}"' if self.summary else ""
         return f"during the busy events{named} of {self.file}"
 
+    def remarks(self) -> list[str]:
+        """That there is nothing in it."""
+        if next(_busy(self._text, self.summary), None) is not None:
+            return []
+        named = " of this summary" if self.summary else ""
+        return [f"never open: there is no busy event{named} in the calendar"]
+
     def over_by(self, wall: Wall) -> int | None:
         """The end of the last event, where none recurs."""
         events = list(_busy(self._text, self.summary))

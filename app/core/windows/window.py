@@ -28,6 +28,10 @@ class Window(BaseModel):
         """What `freezegate lint` should tell the author about this window; usually nothing."""
         return []
 
+    def is_empty(self, wall: Wall) -> bool:  # noqa: ARG002 - most windows recur, so some of them is there
+        """Whether it is never open on a wall clock; said only where that is certain."""
+        return False
+
     def over_by(self, wall: Wall) -> int | None:  # noqa: ARG002 - most windows recur
         """The instant after which it never opens again; None if it recurs."""
         return None
