@@ -7,7 +7,7 @@ event carries its bounds along, as `Bounds`, for whoever turns an occurrence int
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -33,7 +33,9 @@ _ZONE: Final = "X-VTIMEZONE"
 """What a TZID and a VTIMEZONE are called while the library reads, so that it makes nothing of them."""
 
 _FOLD: Final = re.compile(r"\r?\n[ \t]")
-_KEPT_LINE: Final = re.compile(r"^(DURATION|RDATE)(?:;[^:\r\n]*)?:([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
+_KEPT_LINE: Final = re.compile(
+    r"^(DURATION|RDATE)(?:;(?:[^:\"\r\n]|\"[^\"\r\n]*\")*)?:([^\r\n]+)", re.MULTILINE | re.IGNORECASE
+)
 _ZONE_LINE: Final = re.compile(r"^(BEGIN|END):VTIMEZONE(?=\r?$)", re.MULTILINE | re.IGNORECASE)
 _TZID_PARAMETER: Final = re.compile(
     r"^([A-Z-]+(?:;[^;:\"\r\n]*(?:\"[^\"\r\n]*\"[^;:\"\r\n]*)*)*?;)TZID=", re.MULTILINE | re.IGNORECASE
@@ -41,8 +43,8 @@ _TZID_PARAMETER: Final = re.compile(
 _DURATION: Final = re.compile(r"\+?P(?:(\d+)W|(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?)", re.ASCII)
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the zero of local time, which has no zone
-_ONCE: Final = ("DTSTART", "DTEND", "DURATION", "RECURRENCE-ID")
-_READ: Final = (*_ONCE, "RRULE", "RDATE", "EXDATE", "STATUS", "TRANSP")
+_ONCE: Final = ("DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "SEQUENCE")
+_READ: Final = (*_ONCE, "RRULE", "RDATE", "EXDATE", "SEQUENCE", "STATUS", "TRANSP")
 
 
 class Moment(NamedTuple):
@@ -98,10 +100,7 @@ def read_calendar(text: str) -> Any:
     events = list(calendar.walk("VEVENT"))
     if len(events) > MAX_EVENTS:
         raise MalformedValueError(f"the calendar has more than {MAX_EVENTS} events")
-    readers = [_Reader(event, zones, home) for event in events]
-    series = {reader.uid: reader.bounds.first.start.zone for reader in readers if not reader.is_of_series}
-    for reader in readers:
-        reader.settle(series.get(reader.uid, reader.bounds.first.start.zone))
+    _settle([_Reader(event, zones, home) for event in events])
     return calendar
 
 
@@ -146,6 +145,19 @@ def _home(calendar: Any, zones: Zones) -> Regimes | None:
     return found
 
 
+def _settle(readers: Sequence["_Reader"]) -> None:
+    """Make ready what was read of all events, moved occurrences by the zone of their series."""
+    masters = [reader for reader in readers if not reader.is_of_series]
+    first: dict[tuple[str, int], _Reader] = {}
+    for number, master in enumerate(masters):
+        if first.setdefault((master.uid, master.sequence), master) is not master:
+            # No revision of the other but a copy whose UID was left as it was: the library would drop it.
+            master.rename(f"{master.uid} {number}")
+    series = {master.uid: master.zone for master in masters}
+    for reader in readers:
+        reader.settle(series.get(reader.uid, reader.zone) if reader.is_of_series else reader.zone)
+
+
 class _Reader:
     """Reads one event, and then settles it for the library."""
 
@@ -158,7 +170,19 @@ class _Reader:
         self.is_of_series = "RECURRENCE-ID" in event
         """Whether it is one occurrence of a series, moved or changed."""
         self._check()
-        self.bounds = self._bounds()
+        self.sequence = int(event.get("SEQUENCE", -1))
+        """The number of its revision; the library takes the last one of a UID."""
+        self._bounds = self._read_bounds()
+
+    @property
+    def zone(self) -> Regimes | None:
+        """That of its start."""
+        return self._bounds.first.start.zone
+
+    def rename(self, uid: str) -> None:
+        """Give it a UID of its own."""
+        self.uid = uid
+        self._event["UID"] = uid
 
     def settle(self, zone_of_series: Regimes | None) -> None:
         """Leave local times in the event, and its bounds; `zone_of_series` is that of the master's start."""
@@ -166,7 +190,7 @@ class _Reader:
         for value in self._dates("EXDATE"):
             value.dt = self._in_zone(value, "EXDATE", zone_of_series)
         for value in self._dates("RDATE"):
-            value.dt = self._in_zone(value, "RDATE", self.bounds.first.start.zone)
+            value.dt = self._in_zone(value, "RDATE", self.zone)
         if self.is_of_series:
             again = event["RECURRENCE-ID"]
             again.dt = self._in_zone(again, "RECURRENCE-ID", zone_of_series)
@@ -174,13 +198,13 @@ class _Reader:
             if "UNTIL" in rule:
                 rule["UNTIL"] = [self._until(each) for each in rule["UNTIL"]]
         if isinstance(start.dt, datetime):
-            start.dt = local_time(self.bounds.first.start.seconds)
+            start.dt = local_time(self._bounds.first.start.seconds)
         self._stretch()
-        event[BOUNDS] = self.bounds
+        event[BOUNDS] = self._bounds
 
     # What it says
 
-    def _bounds(self) -> Bounds:
+    def _read_bounds(self) -> Bounds:
         event = self._event
         start = self._moment(event["DTSTART"].dt, event["DTSTART"].params, "DTSTART", self._home)
         first = Span(start, self._end(start))
@@ -306,16 +330,15 @@ class _Reader:
         lasts_for_days = not isinstance(self._event["DTSTART"].dt, datetime)
         if lasts_for_days or not isinstance(value, datetime):
             return local_time(local_seconds(value) // DAY * DAY + (0 if lasts_for_days else DAY - 1))
-        where = self.bounds.first.start.zone
-        if value.tzinfo is None or where is None:
+        if value.tzinfo is None or self.zone is None:
             return value.replace(tzinfo=None)
-        return local_time(where.local(local_seconds(value.astimezone(UTC))))
+        return local_time(self.zone.local(local_seconds(value.astimezone(UTC))))
 
     def _stretch(self) -> None:
         """Make an event as long as its longest occurrence, so that the library finds each while it lasts."""
         from icalendar.prop import vDDDTypes
 
-        spans = (self.bounds.first, *self.bounds.listed.values())
+        spans = (self._bounds.first, *self._bounds.listed.values())
         longest = max(span.end.seconds + span.end.after - span.start.seconds for span in spans)
         start = self._event["DTSTART"].dt
         if longest > _LONGEST:

@@ -223,7 +223,29 @@ def test_a_time_in_utc_that_also_names_a_zone_is_refused() -> None:
         window("DTSTART;TZID=Europe/Amsterdam:20260328T110000Z", "DURATION:PT1H")
 
 
+def test_a_name_in_quotes_may_hold_colons_and_commas() -> None:
+    name = "(UTC+01:00) Amsterdam, Berlin"
+    period = f'RDATE;VALUE=PERIOD;TZID="{name}":20260612T100000/PT3H'
+    calendar = window(*event(name, "20260610T100000", "20260610T110000"), period, zones=outlook(name))
+    assert spans(calendar) == [
+        ("2026-06-10T08:00:00Z", "2026-06-10T09:00:00Z"),
+        ("2026-06-12T08:00:00Z", "2026-06-12T11:00:00Z"),
+    ]
+
+
 # Recurrence
+
+
+def test_events_that_share_a_uid_by_mistake_all_count() -> None:
+    copied = ("END:VEVENT", "BEGIN:VEVENT", "UID:1", "DTSTART:20260612T100000Z", "DURATION:PT1H")
+    assert spans(window("DTSTART:20260610T100000Z", "DURATION:PT1H", *copied)) == [
+        ("2026-06-10T10:00:00Z", "2026-06-10T11:00:00Z"),
+        ("2026-06-12T10:00:00Z", "2026-06-12T11:00:00Z"),
+    ]
+    revised = (*copied, "SEQUENCE:1")
+    assert spans(window("DTSTART:20260610T100000Z", "DURATION:PT1H", *revised)) == [
+        ("2026-06-12T10:00:00Z", "2026-06-12T11:00:00Z")
+    ]
 
 
 def test_an_exception_takes_out_its_own_occurrence_and_no_other() -> None:
