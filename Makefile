@@ -15,11 +15,13 @@ test: .venv/dev lint types layers unit
 
 # From hash-pinned lock files alone. The project itself is not built: a .pth file puts this folder on the
 # path and a two-line script starts it, so that nothing but the locked packages comes from the network.
-.venv/run: requirements/run.txt
+# Isolated (-I): else Python would look for `app` and for its own modules in the folder the command is called in
+# first, which in a pipeline is somebody's repository.
+.venv/run: requirements/run.txt Makefile
 	$(PYTHON) -m venv .venv
 	$(PIP) -r requirements/run.txt
 	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/freezegate.pth"
-	@printf '#!/bin/sh\nexec "%s/$(BIN)/python" -m app.cli "$$@"\n' "$(CURDIR)" > $(BIN)/freezegate
+	@printf '#!/bin/sh\nexec "%s/$(BIN)/python" -I -m app.cli "$$@"\n' "$(CURDIR)" > $(BIN)/freezegate
 	@chmod +x $(BIN)/freezegate
 	@touch $@
 

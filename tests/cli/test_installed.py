@@ -1,0 +1,76 @@
+"""The command as `make run` and the image install it: none of the caller's folder becomes a part of it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import POLICIES
+from tests.live.gate import ROOT, running
+
+INSTALLED = [str(Path(sys.executable).with_name("freezegate"))]
+IMAGE = (ROOT / "Dockerfile").read_text()
+
+
+def of_the_image(instruction: str) -> list[str]:
+    """A command of the Dockerfile, with this environment's Python in place of the image's."""
+    found = re.findall(rf"^ *{instruction} (\[.*\])$", IMAGE, re.MULTILINE)
+    python, *rest = json.loads(found[0])
+    assert python == "/opt/freezegate/bin/python"
+    return [sys.executable, *rest]
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A folder with code that allows everything, under names that the command imports."""
+    allow = "raise SystemExit(0)\n"
+    package = tmp_path / "app"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for file in ("app/cli.py", "json.py", "click.py", "urllib.py", "sitecustomize.py"):
+        (tmp_path / file).write_text(allow)
+    (tmp_path / "policies.yaml").write_text(POLICIES)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", [INSTALLED, of_the_image("ENTRYPOINT")], ids=["make", "image"])
+@pytest.mark.parametrize("path", [None, "."], ids=["as it is", "with the folder on PYTHONPATH"])
+def test_what_lies_in_the_callers_folder_is_not_run(
+    command: list[str], path: str | None, hostile: Path
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [*command, "check", "api", "--policies", "policies.yaml", "--at", "2026-11-27T13:00:00Z"],
+        cwd=hostile,
+        env={**environment, **({"PYTHONPATH": path} if path else {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "No deploys after Friday 14:00" in done.stdout
+
+
+def test_the_images_health_check_asks_the_port_that_is_set_and_runs_nothing_of_its_folder(
+    hostile: Path, tmp_path: Path
+) -> None:
+    def health(port: str) -> int:
+        environment = {**os.environ, "FREEZEGATE_PORT": port, "http_proxy": "http://127.0.0.1:9"}
+        check = of_the_image("CMD")
+        return subprocess.run(
+            check, cwd=hostile, env=environment, capture_output=True, check=False
+        ).returncode
+
+    with running(ROOT / "policies.yaml", tmp_path / "gate.db") as gate:
+        assert health(gate.url.rpartition(":")[2]) == 0
+        assert health("9") != 0
+
+
+def test_the_image_sets_nothing_that_its_isolated_python_would_not_read() -> None:
+    assert "-I" in of_the_image("ENTRYPOINT")
+    assert "PYTHON" not in IMAGE
