@@ -15,17 +15,35 @@ quoted() {
 # The value of a member that is a string, at the top of our reply; empty if there is none.
 # Members before it hold no objects, so the first match outside of a string is the member itself.
 member() {
-    sed -n 's/.*[,{] *"'"$1"'": *"\(\([^"\\]\|\\.\)*\)".*/\1/p' "$reply" | head -n 1
+    LC_ALL=C sed -nE 's/.*[,{] *"'"$1"'": *"(([^"\\]|\\.)*)".*/\1/p' "$reply" | head -n 1
 }
 
-# One line of harmless text: nothing that could begin a workflow command or another output.
+# One line of harmless text: nothing that could begin a workflow command or another output. UTF-8 stays as it is.
 harmless() {
-    printf '%s' "$1" | tr -d '\000-\037\177' | sed 's/\\u[0-9a-fA-F]\{4\}/?/g; s/\\\(.\)/\1/g; s/::/: :/g'
+    # A backslash that is escaped waits as a control character, so that it escapes nothing itself.
+    printf '%s' "$1" | tr -d '\000-\037\177' | LC_ALL=C sed -E -e $'s/\\\\\\\\/\001/g' \
+        -e 's/\\u[0-9a-fA-F]{4}/?/g; s/\\[bfnrt]/ /g; s/\\//g; s/::/: :/g; s/##\[/# #[/g' | tr '\001' '\\'
+}
+
+# A secret without the line ends that it may have from the file it was kept in.
+trimmed() {
+    printf '%s' "$(printf '%s' "$1" | tr '\r' '\n')"
+}
+
+# Whether a secret is made of what keys and tokens are made of. Anything else could end its value in curl's
+# configuration and go on with options: of a proxy, say, that allows everything and is sent the API key.
+fits() {
+    [ "$(printf '%s|' "$1" | LC_ALL=C tr -d 'A-Za-z0-9._~+/=-')" = '|' ]
+}
+
+# What is asked, as the members with which a body begins, and an answer goes on.
+asked() {
+    printf '"service": %s, "environment": %s, "change": %s' \
+        "$(quoted "$GATE_SERVICE")" "$(quoted "$GATE_ENVIRONMENT")" "$(quoted "$GATE_CHANGE")"
 }
 
 body() {
-    printf '{"service": %s, "environment": %s, "change": %s' \
-        "$(quoted "$GATE_SERVICE")" "$(quoted "$GATE_ENVIRONMENT")" "$(quoted "$GATE_CHANGE")"
+    printf '{%s' "$(asked)"
     [ -z "${GATE_DURATION:-}" ] || printf ', "duration": %s' "$(quoted "$GATE_DURATION")"
     [ -z "${GATE_REF:-}" ] || printf ', "ref": %s' "$(quoted "$GATE_REF")"
     [ -z "${GATE_ACTOR:-}" ] || printf ', "actor": %s' "$(quoted "$GATE_ACTOR")"
@@ -37,30 +55,50 @@ body() {
 headers() {
     printf 'header = "Content-Type: application/json"\n'
     # Of this one step: another that claims the same, later in the job, must get a decision of its own.
-    printf 'header = "Idempotency-Key: %s-%s-%s"\n' "${GATE_KEY:-gate}" "$nonce" "$1"
-    [ -z "${GATE_API_KEY:-}" ] || printf 'header = "Authorization: Bearer %s"\n' "$GATE_API_KEY"
-    [ -z "${GATE_OVERRIDE_TOKEN:-}" ] || printf 'header = "X-Override-Token: %s"\n' "$GATE_OVERRIDE_TOKEN"
+    printf 'header = "Idempotency-Key: %s-%s-%s"\n' "${key:0:80}" "$nonce" "$1"
+    [ -z "$api_key" ] || printf 'header = "Authorization: Bearer %s"\n' "$api_key"
+    [ -z "$override_token" ] || printf 'header = "X-Override-Token: %s"\n' "$override_token"
 }
 
 claim() {
-    curl --silent --show-error --max-time 15 --proto '=http,https' --config <(headers "$1") \
-        --data "$(body)" --output "$reply" --write-out '%{http_code}' "${GATE_URL%/}/can-deploy"
+    curl --silent --show-error --globoff --max-time 15 --proto '=http,https' --config <(headers "$1") \
+        --data "$(body)" --output "$reply" --write-out '%{http_code}' --url "${GATE_URL%/}/can-deploy"
 }
 
-# Only our own reply, whole, with the very members that an allow begins with.
+# Whether the reply is one JSON value: without its strings, what is innermost is taken out until one is left.
+is_whole() {
+    local inner='s/(\{[^][{}]*\}|\[[^][{}]*\])/v/g'
+    [ "$(LC_ALL=C sed -E -e 's/"([^"\\]|\\.)*"//g' -e ':a' -e "$inner" -e 'ta' "$reply")" = v ]
+}
+
+# Only our own reply, whole, with the very members that an allow of this question begins with, and each but once.
 is_allow() {
-    [ "$1" = 200 ] || return 1
-    local text
+    [ "$1" = 200 ] && is_whole || return 1
+    local text end='"policy_revision": "'
     text=$(cat "$reply")
     case $text in
-        '{"allowed": true, "outcome": "'*'"policy_revision": "'*'"decision_id": "dec_'*'}') return 0 ;;
+        '{"allowed": true, "outcome": "allow", '"$(asked), "*"$end"*'"decision_id": "dec_'*'"}') ;;
+        '{"allowed": true, "outcome": "warn", '"$(asked), "*"$end"*'"decision_id": "dec_'*'"}') ;;
+        '{"allowed": true, "outcome": "override", '"$(asked), "*"$end"*'"decision_id": "dec_'*'"}') ;;
+        *) return 1 ;;
     esac
-    return 1
+    case ${text#*"$(asked), "} in
+        *'"allowed":'* | *'"outcome":'* | *'"service":'* | *'"environment":'* | *'"change":'*) return 1 ;;
+    esac
 }
 
 is_deny() {
     [ "$1" = 423 ] || return 1
     case $(cat "$reply") in '{"allowed": false, "outcome": "deny", '*'}') return 0 ;; esac
+    return 1
+}
+
+# Whether asking again would not help: a redirect, and every refusal but too slow, locked, too early, too often.
+is_final() {
+    case $1 in
+        408 | 423 | 425 | 429) return 1 ;;
+        3?? | 4??) return 0 ;;
+    esac
     return 1
 }
 
@@ -77,19 +115,26 @@ tell() {
     } >> "${GITHUB_STEP_SUMMARY:-/dev/null}"
 }
 
+stop() {
+    tell false "$1" "$2"
+    printf '::error title=Deploy stopped::%s\n' "${2//%/%25}"
+    exit 1
+}
+
 case ${GATE_WAIT_MINUTES:-0} in
-    *[!0-9]* | ?????*)
-        tell false "" "wait is a number of minutes, 9999 at most."
-        printf '::error title=Deploy stopped::wait is a number of minutes, 9999 at most.\n'
-        exit 1
-        ;;
+    *[!0-9]* | ?????*) stop "" "wait is a number of minutes, 9999 at most." ;;
 esac
+api_key=$(trimmed "${GATE_API_KEY:-}")
+override_token=$(trimmed "${GATE_OVERRIDE_TOKEN:-}")
+fits "$api_key" || stop "" "api-key holds characters that no key has."
+fits "$override_token" || stop "" "override-token holds characters that no token has."
+key=${GATE_KEY:-gate}
+key=${key//[!0-9A-Za-z_-]/}
 nonce=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
-attempt=0
+claims=1
 while :; do
-    attempt=$((attempt + 1))
     : > "$reply"
-    status=$(claim "$attempt") || status=000
+    status=$(claim "$claims") || status=000
     if is_allow "$status"; then
         message=$(harmless "$(member message)")
         tell true "" "$message"
@@ -100,13 +145,14 @@ while :; do
     if is_deny "$status"; then
         message=$(harmless "$(member message)")
         opens_at=$(member opens_at | grep -E '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$' || true)
+        # This claim is settled. One whose answer was lost is made again under its key: it must spend nothing more.
+        claims=$((claims + 1))
     else
-        message="The gate at $(harmless "$GATE_URL") gave no usable answer (status $status), so nothing is deployed."
+        detail=$(harmless "$(member detail)")
+        message="The gate at $(harmless "$GATE_URL") gave no usable answer (status $status${detail:+: $detail}), so nothing is deployed."
     fi
-    if [ $((SECONDS - asked_at)) -ge $((10#${GATE_WAIT_MINUTES:-0} * 60)) ]; then
-        tell false "$opens_at" "$message"
-        printf '::error title=Deploy stopped::%s\n' "${message//%/%25}"
-        exit 1
+    if is_final "$status" || [ $((SECONDS - asked_at)) -ge $((10#${GATE_WAIT_MINUTES:-0} * 60)) ]; then
+        stop "$opens_at" "$message"
     fi
     printf 'waiting: %s\n' "$message"
     sleep "${GATE_POLL_SECONDS:-30}"

@@ -3,29 +3,77 @@
 import http.server
 import json
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
 from tests.live.gate import ROOT, running
 
-ALLOW = (
-    '{"allowed": true, "outcome": "allow", "service": "api", '
-    '"message": "api may be deployed to production.", "opens_at": null, '
-    '"policy_revision": "sha256:x", "decision_id": "dec_1"}'
-)
-DENY = (
-    '{"allowed": false, "outcome": "deny", "service": "api", "message": "%s", "blocking": [], '
-    '"opens_at": "2026-11-30T07:00:00Z", "policy_revision": "sha256:x", "decision_id": "dec_1"}'
-)
+
+def reply(**changed: Any) -> str:
+    """An answer in the very form of the gate."""
+    answer = {
+        "allowed": True,
+        "outcome": "allow",
+        "service": "api",
+        "environment": "production",
+        "change": "normal",
+        "duration_s": 0,
+        "at": "2026-11-27T13:05:00Z",
+        "message": "api may be deployed to production.",
+        "blocking": [],
+        "warnings": [],
+        "opens_at": None,
+        "closes_at": None,
+        "override": None,
+        "policy_revision": "sha256:x",
+        "decision_id": "dec_1",
+    }
+    return json.dumps({**answer, **changed})
+
+
+ALLOW = reply()
+DENY = reply(allowed=False, outcome="deny", message="%s", opens_at="2026-11-30T07:00:00Z")
+ENTRY = {
+    "id": "late",
+    "kind": "policy",
+    "title": "allowed",
+    "link": 'It is "late"} {',
+    "reason": "a [b",
+    "contact": "service",
+}
+ALLOWS = {
+    "an allow": ALLOW,
+    "a warning": reply(outcome="warn", warnings=[ENTRY, ENTRY]),
+    "an override": reply(
+        outcome="override", blocking=[ENTRY], override={"id": "ovr_1", "uncovered": [], "uses_left": 0}
+    ),
+    "an allow that speaks of allowed": reply(message='he said "allowed": false, "service": "web"}'),
+    "an allow in UTF-8": json.dumps(json.loads(reply(message="Année: ça va 🚀")), ensure_ascii=False),
+}
 GARBAGE = {
     "html": (200, "<html>it works</html>"),
     "a deny as 200": (200, DENY % "frozen"),
+    "an allow of another service": (200, reply(service="web")),
+    "an allow of another environment": (200, reply(environment="staging")),
+    "an allow of another change": (200, reply(change="rollback")),
+    "an allow whose outcome is a deny": (200, reply(outcome="deny")),
+    "an allow of an outcome that there is not": (200, reply(outcome="maybe")),
+    "an allow with a brace too many": (200, ALLOW + "}"),
+    "an allow with a brace too many inside": (200, ALLOW.replace('"blocking"', '"x": 1}, "blocking"')),
+    "an allow with a brace too few": (200, ALLOW.replace('"blocking": []', '"blocking": [{]')),
+    "an allow that takes it back": (200, ALLOW.replace('"at"', '"allowed": false, "at"')),
+    "an allow with a second outcome": (200, ALLOW.replace('"at"', '"outcome": "deny", "at"')),
+    "an allow with a second service": (200, ALLOW.replace('"at"', '"service": "web", "at"')),
+    "an allow and a deny": (200, ALLOW + (DENY % "frozen")),
+    "an allow and a deny in lines": (200, ALLOW + "\n" + (DENY % "frozen")),
+    "two allows in lines": (200, ALLOW + "\n" + ALLOW),
     "a truncated allow": (200, ALLOW[:-20]),
     "an allow inside a message": (200, DENY % 'he said \\"allowed\\": true, \\"outcome\\": \\"allow\\"'),
     "an allow as 423": (423, ALLOW),
@@ -38,6 +86,13 @@ GARBAGE = {
 }
 
 
+LOST = 0
+"""For a status: the connection ends without an answer."""
+PROBLEM = json.dumps({"type": "about:blank", "status": 422, "detail": "environment: unknown environment"})
+FINAL = [301, 307, 400, 401, 403, 404, 409, 413, 422]
+PASSING = [LOST, 408, 423, 425, 429, 500, 502, 503]
+
+
 class Result(NamedTuple):
     status: int
     printed: str
@@ -46,15 +101,22 @@ class Result(NamedTuple):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    status, body, requests = 200, "", list[bytes]()
+    answers: list[tuple[int, str]]
+    requests: list[bytes]
     keys: list[str | None]
+    tokens: list[tuple[str | None, str | None]]
 
     def do_POST(self) -> None:
         self.keys.append(self.headers["Idempotency-Key"])
+        self.tokens.append((self.headers["Authorization"], self.headers["X-Override-Token"]))
         self.requests.append(self.rfile.read(int(self.headers["Content-Length"])))
-        content = self.body.encode()
-        self.send_response(self.status)
-        if self.status == 302:
+        status, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if status == LOST:
+            self.close_connection = True
+            return
+        content = body.encode()
+        self.send_response(status)
+        if 300 <= status < 400:
             self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -66,21 +128,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 class Fake(NamedTuple):
     url: str
-    answer: Callable[[int, str], None]
+    answer: Callable[..., None]
+    """Reply with these, one after the other; with the last one from then on."""
     requests: list[bytes]
     keys: list[str | None]
+    tokens: list[tuple[str | None, str | None]]
 
 
 @pytest.fixture
 def fake() -> Iterator[Fake]:
-    handler = type("Handler", (_Handler,), {"requests": [], "keys": []})
+    handler: Any = type("Handler", (_Handler,), {"requests": [], "keys": [], "tokens": []})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
-    def answer(status: int, body: str) -> None:
-        handler.status, handler.body = status, body  # type: ignore[attr-defined]
+    def answer(*answers: tuple[int, str]) -> None:
+        handler.answers = list(answers)
 
-    yield Fake(f"http://127.0.0.1:{server.server_port}", answer, handler.requests, handler.keys)  # type: ignore[attr-defined]
+    url = f"http://127.0.0.1:{server.server_port}"
+    yield Fake(url, answer, handler.requests, handler.keys, handler.tokens)
     server.shutdown()
     server.server_close()
 
@@ -100,19 +165,37 @@ def github(url: str, folder: Path, **inputs: str) -> Result:
     return _run(["bash", "-c", step["run"]], folder, environment)
 
 
-def gitlab(url: str, folder: Path, **inputs: str) -> Result:
-    """Run the before_script of the hidden job, and then the deploy."""
+def gitlab(url: str, folder: Path, **given: str) -> Result:
+    """Run the before_script of the hidden job, and then the deploy; what is no input is a variable."""
+    spec, template = component()
+    inputs = {name: str(each.get("default", "")) for name, each in spec.items()}
+    inputs.update({"url": url, "service": "api"})
+    inputs.update({name: value for name, value in given.items() if name in spec})
+    for name, each in spec.items():
+        assert matches_as_in_gitlab(each["regex"], inputs[name])
+    variables = {name: value for name, value in given.items() if name not in spec}
+    if secret := variables.pop("api_key", None):
+        variables["GATE_API_KEY"] = secret
+    if secret := variables.pop("override_token", None):
+        variables["GATE_OVERRIDE_TOKEN"] = secret
+    lines = [*template["before_script"], "echo deployed"]
+    script = "\n".join(
+        re.sub(r"\$\[\[ inputs\.(\w+) \]\]", lambda each: inputs[each[1]], line) for line in lines
+    )
+    assert "$[[" not in script
+    return _run(["sh", "-e", "-c", script], folder, variables)
+
+
+def matches_as_in_gitlab(pattern: str, text: str) -> bool:
+    """Whether an input is taken; in RE2 the end is the end of the text."""
+    return re.search(pattern.removesuffix("$") + r"\Z", text) is not None
+
+
+def component() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The inputs of the GitLab component, and its hidden job."""
     text = (ROOT / "clients/gitlab/templates/can-deploy.yml").read_text()
     spec, template = yaml.safe_load_all(text)
-    given = {name: str(each.get("default", "")) for name, each in spec["spec"]["inputs"].items()}
-    given.update({"url": url, "service": "api", **inputs})
-    job = template[".can-deploy"]
-    environment = {}
-    for name, value in job["variables"].items():
-        key = value.removeprefix("$[[ inputs.").removesuffix(" ]]")
-        environment[name] = given[key]
-    script = "\n".join([*job["before_script"], "echo deployed"])
-    return _run(["sh", "-e", "-c", script], folder, environment)
+    return spec["spec"]["inputs"], template[".can-deploy"]
 
 
 def _run(command: list[str], folder: Path, environment: dict[str, str]) -> Result:
@@ -121,7 +204,7 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> Resul
         command,
         env={
             "PATH": os.environ["PATH"],
-            "GATE_POLL_SECONDS": "1",
+            "GATE_POLL_SECONDS": "0.1",
             "GITHUB_ACTION_PATH": str(ROOT / "clients/github-action"),
             "GITHUB_OUTPUT": str(outputs),
             "GITHUB_STEP_SUMMARY": str(summary),
@@ -145,17 +228,18 @@ Client = Callable[..., Result]
 
 
 @CLIENTS
-def test_an_allow_passes(client: Client, fake: Fake, tmp_path: Path) -> None:
-    fake.answer(200, ALLOW)
+@pytest.mark.parametrize("kind", ALLOWS)
+def test_an_allow_passes(client: Client, fake: Fake, tmp_path: Path, kind: str) -> None:
+    fake.answer((200, ALLOWS[kind]))
     result = client(fake.url, tmp_path)
     assert result.status == 0
-    assert "api may be deployed to production." in result.printed
+    assert json.loads(ALLOWS[kind])["message"] in result.printed
     assert json.loads(fake.requests[0])["service"] == "api"
 
 
 @CLIENTS
 def test_a_deny_stops_and_explains_itself(client: Client, fake: Fake, tmp_path: Path) -> None:
-    fake.answer(423, DENY % "api may not be deployed: Friday.")
+    fake.answer((423, DENY % "api may not be deployed: Friday."))
     result = client(fake.url, tmp_path)
     assert result.status != 0
     assert "api may not be deployed: Friday." in result.printed
@@ -165,35 +249,109 @@ def test_a_deny_stops_and_explains_itself(client: Client, fake: Fake, tmp_path: 
 @CLIENTS
 @pytest.mark.parametrize("kind", GARBAGE)
 def test_garbage_never_passes(client: Client, fake: Fake, tmp_path: Path, kind: str) -> None:
-    fake.answer(*GARBAGE[kind])
+    fake.answer(GARBAGE[kind])
     assert client(fake.url, tmp_path).status != 0
 
 
 @CLIENTS
 def test_a_redirect_is_not_followed_to_an_allow(client: Client, fake: Fake, tmp_path: Path) -> None:
-    fake.answer(302, ALLOW)
+    fake.answer((302, ALLOW))
     assert client(fake.url, tmp_path).status != 0
 
 
 @CLIENTS
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense://x", "file:///etc/passwd"])
 def test_a_gate_that_is_gone_never_passes(client: Client, tmp_path: Path, url: str) -> None:
-    assert client(url, tmp_path).status != 0
+    if client is gitlab:
+        assert gitlab("$ADDRESS", tmp_path, ADDRESS=url).status != 0
+    else:
+        assert github(url, tmp_path).status != 0
 
 
-@CLIENTS
-@pytest.mark.parametrize("service", ['x", "change": "rollback', "$(touch pwned)", "a b\nc", "`id`", "\\"])
-def test_hostile_inputs_stay_data(client: Client, fake: Fake, tmp_path: Path, service: str) -> None:
-    fake.answer(423, DENY % "no")
-    client(fake.url, tmp_path, service=service)
+HOSTILE = pytest.mark.parametrize(
+    "text", ['x", "change": "rollback', "$(touch pwned)", "a b\nc", "`id`", "\\", "-K/etc/passwd", "@x"]
+)
+
+
+@HOSTILE
+def test_hostile_inputs_stay_data(fake: Fake, tmp_path: Path, text: str) -> None:
+    fake.answer((423, DENY % "no"))
+    github(fake.url, tmp_path, service=text)
     body = json.loads(fake.requests[0])
-    assert body["service"] == service.replace("\n", " ")
+    assert body["service"] == text.replace("\n", " ")
     assert body["change"] == "normal"
     assert not list(tmp_path.glob("pwned"))
 
 
+@HOSTILE
+def test_hostile_variables_stay_data_in_gitlab(fake: Fake, tmp_path: Path, text: str) -> None:
+    fake.answer((423, DENY % "no"))
+    gitlab(fake.url, tmp_path, service="$NAME", NAME=text, GITLAB_USER_LOGIN=text, CI_JOB_ID=text)
+    body = json.loads(fake.requests[0])
+    assert body["service"] == body["actor"] == text.replace("\n", " ")
+    assert body["change"] == "normal"
+    assert not list(tmp_path.glob("pwned"))
+
+
+@pytest.mark.parametrize("text", ['x"; touch pwned; "', "$(touch pwned)", "a b", "a\nb", "`id`", "\\", "'"])
+@pytest.mark.parametrize("name", ["url", "service", "environment", "change"])
+def test_gitlab_makes_no_pipeline_of_an_input_that_would_become_shell(name: str, text: str) -> None:
+    pattern = component()[0][name]["regex"]
+    assert not matches_as_in_gitlab(pattern, text)
+
+
+def test_what_the_inputs_of_the_component_fix_no_variable_of_the_pipeline_replaces(
+    fake: Fake, tmp_path: Path
+) -> None:
+    fake.answer((423, DENY % "no"))
+    others = {"url": "http://127.0.0.1:9", "service": "web", "environment": "staging", "change": "rollback"}
+    variables = {f"{head}_{name}": each for head in ("GATE", "gate") for name, each in others.items()}
+    shouted = {name.upper(): each for name, each in variables.items()}
+    assert gitlab(fake.url, tmp_path, **variables, **shouted).status != 0
+    body = json.loads(fake.requests[0])
+    assert (body["service"], body["environment"], body["change"]) == ("api", "production", "normal")
+
+
+INJECTED = 'x"\nproxy = "%s"\nuser-agent = "y'
+
+
+@CLIENTS
+@pytest.mark.parametrize("secret", ["api_key", "override_token"])
+@pytest.mark.parametrize(
+    "text", [INJECTED, "two\nlines", 'a"b', "a\\b", "a b", "a\rb", "ključ", "x\n\nproxy"]
+)
+def test_a_secret_that_is_none_reaches_nobody_and_stops_the_deploy(
+    client: Client, fake: Fake, tmp_path: Path, secret: str, text: str
+) -> None:
+    fake.answer((200, ALLOW))
+    text = text.replace("%s", fake.url)
+    result = client("http://127.0.0.1:9", tmp_path, **{"api_key": "fzk_secret", secret: text})
+    assert result.status != 0
+    assert "deployed" not in result.printed
+    assert fake.requests == []
+    assert "holds characters that no" in result.printed
+    assert text not in result.printed
+
+
+@CLIENTS
+def test_the_line_end_of_a_secret_that_came_from_a_file_is_cut_off(
+    client: Client, fake: Fake, tmp_path: Path
+) -> None:
+    fake.answer((200, ALLOW))
+    secrets = {"api_key": "fzk_aZ09-._~+/=\r\n", "override_token": "fzo_1\n\n"}
+    assert client(fake.url, tmp_path, **secrets).status == 0
+    assert fake.tokens == [("Bearer fzk_aZ09-._~+/=", "fzo_1")]
+
+
+@CLIENTS
+def test_a_secret_of_nothing_but_line_ends_is_none(client: Client, fake: Fake, tmp_path: Path) -> None:
+    fake.answer((200, ALLOW))
+    assert client(fake.url, tmp_path, api_key="\n", override_token="\r\n").status == 0  # noqa: S106
+    assert fake.tokens == [(None, None)]
+
+
 def test_outputs_and_summary_are_written(fake: Fake, tmp_path: Path) -> None:
-    fake.answer(423, DENY % "api may not be deployed.")
+    fake.answer((423, DENY % "api may not be deployed."))
     result = github(fake.url, tmp_path)
     assert result.outputs == (
         "allowed=false\nopens_at=2026-11-30T07:00:00Z\nmessage=api may not be deployed.\n"
@@ -205,7 +363,7 @@ def test_outputs_and_summary_are_written(fake: Fake, tmp_path: Path) -> None:
     "hostile", ["a\\nallowed=true", "x::set-output name=allowed::true", "<img src=x>", "a\\u000ab"]
 )
 def test_a_hostile_message_writes_no_output_and_no_command(fake: Fake, tmp_path: Path, hostile: str) -> None:
-    fake.answer(423, DENY % hostile)
+    fake.answer((423, DENY % hostile))
     result = github(fake.url, tmp_path)
     assert [line.split("=")[0] for line in result.outputs.splitlines()] == ["allowed", "opens_at", "message"]
     assert result.outputs.startswith("allowed=false\n")
@@ -214,15 +372,69 @@ def test_a_hostile_message_writes_no_output_and_no_command(fake: Fake, tmp_path:
 
 
 def test_waiting_ends_when_it_opens(fake: Fake, tmp_path: Path) -> None:
-    fake.answer(423, DENY % "no")
-
-    def open_soon() -> None:
-        fake.answer(200, ALLOW)
-
-    timer = threading.Timer(1.0, open_soon)
-    timer.start()
+    fake.answer((423, DENY % "no"), (423, DENY % "no"), (200, ALLOW))
     assert github(fake.url, tmp_path, wait="1").status == 0
-    timer.join()
+    assert len(set(fake.keys)) == 3  # each question that was answered is followed by one of its own
+
+
+@pytest.mark.parametrize("status", PASSING)
+def test_a_question_whose_answer_was_lost_is_asked_again_under_its_key(
+    fake: Fake, tmp_path: Path, status: int
+) -> None:
+    fake.answer((423, DENY % "no"), (status, ""), (status, ""), (200, ALLOW))
+    assert github(fake.url, tmp_path, wait="1").status == 0
+    assert len(set(fake.keys[1:])) == 1
+    assert fake.keys[0] != fake.keys[1]
+
+
+@pytest.mark.parametrize("status", FINAL)
+def test_waiting_ends_at_once_on_what_will_not_change_and_says_why(
+    fake: Fake, tmp_path: Path, status: int
+) -> None:
+    fake.answer((status, PROBLEM))
+    result = github(fake.url, tmp_path, wait="9999")
+    assert result.status == 1
+    assert len(fake.requests) == 1
+    assert f"(status {status}: environment: unknown environment)" in result.outputs
+    assert "environment: unknown environment" in result.printed
+
+
+@pytest.mark.parametrize("status", [LOST, 408, 425, 429, 500, 502, 503])
+def test_gitlab_asks_again_for_an_answer_that_was_lost_under_the_same_key(
+    fake: Fake, tmp_path: Path, status: int
+) -> None:
+    fake.answer((status, ""), (status, ""), (200, ALLOW))
+    assert gitlab(fake.url, tmp_path).status == 0
+    assert len(fake.keys) == 3
+    assert len(set(fake.keys)) == 1
+
+
+def test_gitlab_asks_three_times_at_most(fake: Fake, tmp_path: Path) -> None:
+    fake.answer((503, PROBLEM))
+    assert gitlab(fake.url, tmp_path).status != 0
+    assert len(fake.keys) == 3
+
+
+@pytest.mark.parametrize("status", [*FINAL, 423])
+def test_gitlab_asks_once_where_it_is_refused_and_says_why(fake: Fake, tmp_path: Path, status: int) -> None:
+    fake.answer((status, PROBLEM))
+    result = gitlab(fake.url, tmp_path)
+    assert result.status != 0
+    assert len(fake.keys) == 1
+    assert f"(status {status}): environment: unknown environment" in result.printed
+
+
+@CLIENTS
+def test_what_the_gate_says_commands_neither_terminal_nor_ci(
+    client: Client, fake: Fake, tmp_path: Path
+) -> None:
+    hostile = '\x1b[2J\r\n::set-env name=X::1 ##[add-path]y "quoted" C:\\new\\\\u00e9'
+    fake.answer((423, reply(allowed=False, outcome="deny", message=hostile)))
+    printed = client(fake.url, tmp_path).printed
+    assert "\x1b" not in printed
+    assert "\n::set-env" not in printed
+    assert '"quoted" C:\\new\\\\u00e9' in printed
+    assert client is gitlab or "##[" not in printed
 
 
 @CLIENTS
@@ -243,7 +455,7 @@ def test_the_real_gate_allows_and_denies(client: Client, tmp_path: Path) -> None
 def test_each_run_of_a_step_has_a_key_of_its_own(
     fake: Fake, tmp_path: Path, client: Callable[..., Result]
 ) -> None:
-    fake.answer(200, ALLOW)
+    fake.answer((200, ALLOW))
     for number in range(3):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -256,7 +468,7 @@ def test_each_run_of_a_step_has_a_key_of_its_own(
 def test_a_wait_that_is_no_number_of_minutes_stops_the_deploy_and_says_so(
     fake: Fake, tmp_path: Path, minutes: str
 ) -> None:
-    fake.answer(200, ALLOW)
+    fake.answer((200, ALLOW))
     result = github(fake.url, tmp_path, wait=minutes)
     assert result.status == 1
     assert "allowed=false" in result.outputs
@@ -264,5 +476,5 @@ def test_a_wait_that_is_no_number_of_minutes_stops_the_deploy_and_says_so(
 
 
 def test_a_wait_with_a_leading_zero_is_taken_as_it_reads(fake: Fake, tmp_path: Path) -> None:
-    fake.answer(200, ALLOW)
+    fake.answer((200, ALLOW))
     assert github(fake.url, tmp_path, wait="08").status == 0
