@@ -46,7 +46,7 @@ def _idempotency_key(text: str) -> str:
     type=click.Choice(["deny", "allow"]),
     default="deny",
     show_default=True,
-    help="What no usable answer means. A refused request is never an allow.",
+    help="What no usable answer means. A deny or a refused request is never an allow.",
 )
 @as_json
 def command(  # noqa: PLR0913 - each is an option
@@ -75,7 +75,7 @@ def command(  # noqa: PLR0913 - each is an option
         answer = oracle.ask(Asked(service, environment, change, duration, at), SystemClock().now())
     except UndecidedError as error:
         fail(plain(error))
-        if on_error == "allow" and policies is None and not error.refused:
+        if on_error == "allow" and policies is None and error.passable:
             fail("WARNING: nobody could tell, and --on-error allow LETS THE DEPLOY THROUGH UNCHECKED")
             return ALLOWED
         return UNDECIDED

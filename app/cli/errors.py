@@ -10,10 +10,21 @@ too often (RFC 9110, RFC 4918, RFC 8470, RFC 6585)."""
 
 
 class UndecidedError(FreezegateError):
-    """No usable answer came; `status` is the HTTP status where that is what was wrong."""
+    """No usable answer came.
 
-    def __init__(self, sentence: str, status: int | None = None) -> None:
+    Args:
+        sentence: what is wrong, for people.
+        status: the HTTP status, where a reply came.
+        denied: whether the reply says no, unusable as it is.
+        misnamed: whether the policies do not list a name of the question.
+    """
+
+    def __init__(
+        self, sentence: str, status: int | None = None, *, denied: bool = False, misnamed: bool = False
+    ) -> None:
         self.status = status
+        self.denied = denied
+        self.misnamed = misnamed
         super().__init__(sentence)
 
     @property
@@ -22,6 +33,11 @@ class UndecidedError(FreezegateError):
         return self.status is not None and 300 <= self.status < 500  # noqa: PLR2004 - the 3xx and 4xx
 
     @property
+    def passable(self) -> bool:
+        """Whether nobody said no, so that who asked for it may go on unchecked."""
+        return not (self.denied or self.refused)
+
+    @property
     def final(self) -> bool:
         """Whether asking again would not help."""
-        return self.refused and self.status not in _PASSING
+        return self.misnamed or (self.refused and self.status not in _PASSING)

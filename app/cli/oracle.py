@@ -1,6 +1,7 @@
 """Whom `check` and `wait` ask: a server, or a policy file on this machine."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -16,6 +17,8 @@ from app.core.instant import parse_instant
 _OK: Final = 200
 _LOCKED: Final = 423
 _OUTCOMES: Final = ("allow", "warn", "override")
+_SAYS_NO: Final = re.compile(rb'"allowed"\s*:\s*false')
+"""Looked for in the bytes, so that it is found in what can't be read, too; quotes in texts are escaped."""
 
 
 class Answer(NamedTuple):
@@ -140,18 +143,28 @@ def read_answer(reply: Reply, asked: Asked) -> Answer:
         UndecidedError: it is no answer to what was asked.
     """
     try:
-        body = json.loads(reply.content)
+        body = json.loads(reply.content, object_pairs_hook=_object)
     except (ValueError, RecursionError):
         body = None
+    denied = _SAYS_NO.search(reply.content) is not None
     if reply.status not in (_OK, _LOCKED):
         detail = body.get("detail") if isinstance(body, dict) else None
         sentence = f"the server answered {reply.status}"
-        raise UndecidedError(sentence + (f": {detail}" if detail else ""), reply.status)
+        raise UndecidedError(sentence + (f": {detail}" if detail else ""), reply.status, denied=denied)
     if not isinstance(body, dict) or not _fits(body, reply.status, asked):
-        raise UndecidedError("the server's reply is no answer to this question", reply.status)
+        sentence = "the server's reply is no answer to this question"
+        raise UndecidedError(sentence, reply.status, denied=denied)
     body.setdefault("warnings", [])
     body.setdefault("opens_at", None)
     return Answer(body)
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of members that are each there once; of two, nobody could tell which counts."""
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError("a member twice")
+    return found
 
 
 def _fits(body: dict[str, Any], status: int, asked: Asked) -> bool:

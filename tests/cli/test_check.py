@@ -27,10 +27,8 @@ UNUSABLE: list[tuple[int, object]] = [
     (200, b"\xff\xfe\x00"),
     (200, []),
     (200, {}),
-    (200, DENY),
     (200, {**ALLOW, "allowed": "true"}),
     (200, {**ALLOW, "allowed": 1}),
-    (200, {**ALLOW, "allowed": False}),
     (200, {**ALLOW, "outcome": "deny"}),
     (200, {**ALLOW, "outcome": "surely"}),
     (200, {**ALLOW, "outcome": ["allow"]}),
@@ -44,6 +42,7 @@ UNUSABLE: list[tuple[int, object]] = [
     (200, {**ALLOW, "at": "now"}),
     (200, {**ALLOW, "opens_at": "soon"}),
     (200, {key: value for key, value in ALLOW.items() if key != "outcome"}),
+    (200, b'{"outcome": "deny", ' + json.dumps(ALLOW).encode()[1:]),
     (201, ALLOW),
     (206, ALLOW),
     (423, ALLOW),
@@ -53,6 +52,18 @@ UNUSABLE: list[tuple[int, object]] = [
     (502, b"Bad Gateway"),
     (503, {"detail": "cannot decide safely"}),
 ]
+
+DENIED: list[tuple[int, object]] = [
+    (200, DENY),
+    (200, {**ALLOW, "allowed": False}),
+    (200, {"allowed": False}),
+    (206, DENY),
+    (500, DENY),
+    (503, {"allowed": False, "detail": "cannot decide safely"}),
+    (200, b'{"allowed": false, ' + json.dumps(ALLOW).encode()[1:]),
+    (200, json.dumps(ALLOW).encode()[:-1] + b', "allowed": false}'),
+]
+"""No answers, as they are; but whoever sent them said no, whatever else."""
 
 REFUSED = [301, 302, 307, 308, 400, 401, 403, 404, 409, 413, 422, 429]
 
@@ -79,7 +90,7 @@ def test_a_deny_exits_1_and_says_who_blocks_why_and_whom_to_ask(
     assert "  friday-afternoon: Nothing good happens after 14:00 on a Friday. Ask #release-managers." in said
 
 
-@pytest.mark.parametrize(("status", "body"), UNUSABLE)
+@pytest.mark.parametrize(("status", "body"), UNUSABLE + DENIED)
 def test_a_reply_that_is_no_answer_exits_3(server: CannedServer, status: int, body: object) -> None:
     server.reply(status, body)
     assert run(["check", "api", "--server", server.url]) == 3
@@ -92,6 +103,15 @@ def test_on_error_allow_lets_garbage_and_faults_through_with_a_warning(
     server.reply(status, body)
     assert run(["check", "api", "--server", server.url, "--on-error", "allow"]) == 0
     assert "WARNING" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("status", "body"), DENIED)
+def test_on_error_allow_lets_nothing_through_that_says_no(
+    server: CannedServer, capsys: pytest.CaptureFixture[str], status: int, body: object
+) -> None:
+    server.reply(status, body)
+    assert run(["check", "api", "--server", server.url, "--on-error", "allow"]) == 3
+    assert "WARNING" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("on_error", ["allow", "deny"])
