@@ -11,7 +11,7 @@ import click
 from app.cli import ALLOWED, FROZEN
 from app.cli.errors import UndecidedError
 from app.cli.server import DEADLINE, Reply, address, authorisation, secret_header, send
-from app.core.errors import FreezegateError
+from app.core.errors import FreezegateError, UnknownNameError
 from app.core.instant import parse_instant
 
 _OK: Final = 200
@@ -60,8 +60,8 @@ class Asked(NamedTuple):
 class Oracle(Protocol):
     """Answers a question, or raises `UndecidedError`."""
 
-    def ask(self, asked: Asked, now: int) -> Answer:
-        """Answer as of `now`."""
+    def ask(self, asked: Asked, now: int, within: float = DEADLINE) -> Answer:
+        """Answer as of `now`, or give up after some seconds."""
         ...
 
 
@@ -80,7 +80,7 @@ class FileOracle:
         self._source = Source(path)
         self._loaded = loaded_from(self._source, self._source.read())
 
-    def ask(self, asked: Asked, now: int) -> Answer:
+    def ask(self, asked: Asked, now: int, within: float = DEADLINE) -> Answer:  # noqa: ARG002 - never long
         """Answer as a server with these policies would."""
         from app.cli.files import loaded_from
         from app.core.answer import answer
@@ -97,26 +97,22 @@ class FileOracle:
                 self._loaded = loaded_from(self._source, snapshot)
             decision = self._loaded.engine.decide(question, at)
         except FreezegateError as error:
-            raise UndecidedError(str(error)) from error
+            raise UndecidedError(str(error), misnamed=isinstance(error, UnknownNameError)) from error
         return Answer(answer(decision, zone(self._loaded.policy_set.timezone), self._loaded.revision))
 
 
 class ServerOracle:
     """Answers by asking a server; by claiming, where the deploy is about to start."""
 
-    def __init__(
-        self, url: str, claim: Mapping[str, str] | None = None, *, deadline: float = DEADLINE
-    ) -> None:
+    def __init__(self, url: str, claim: Mapping[str, str] | None = None) -> None:
         """Ask the server at `url`, with the key and, for a claim, the override token of the environment.
 
         Args:
             url: its address, ``http`` or ``https``.
             claim: the fields of a claim besides the question; None asks without claiming.
-            deadline: seconds that an answer may take.
         """
         self._url = f"{url}/can-deploy"
         self._claim = claim
-        self._deadline = deadline
         self._headers = {"Accept": "application/json", **authorisation()}
         if claim is not None:
             if token := secret_header("FREEZEGATE_OVERRIDE_TOKEN"):
@@ -124,9 +120,9 @@ class ServerOracle:
             if key := claim.get("idempotency_key"):
                 self._headers["Idempotency-Key"] = key
 
-    def ask(self, asked: Asked, now: int) -> Answer:  # noqa: ARG002 - the server has its own clock
+    def ask(self, asked: Asked, now: int, within: float = DEADLINE) -> Answer:  # noqa: ARG002 - it has a clock
         """Ask, and take nothing but a well-formed answer for one."""
-        return read_answer(send(self._request(asked), self._deadline), asked)
+        return read_answer(send(self._request(asked), within), asked)
 
     def _request(self, asked: Asked) -> dict[str, Any]:
         request: dict[str, Any] = {"url": self._url, "headers": self._headers}

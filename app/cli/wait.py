@@ -15,6 +15,7 @@ from app.cli.errors import UndecidedError
 from app.cli.options import as_json, asked_of, checked, question
 from app.cli.oracle import Answer, Asked, Oracle, find_oracle
 from app.cli.report import echo, plain
+from app.cli.server import DEADLINE
 from app.clock import SystemClock
 from app.core.explain import waiting_time
 from app.core.notation import parse_duration
@@ -23,6 +24,9 @@ HEARTBEAT: Final = 300
 """Seconds between signs of life in a log: CI systems end jobs that fall silent."""
 
 LONGEST_POLL: Final = 60
+
+_SHORTEST_QUESTION: Final = 1.0
+"""Seconds that a question may take, however little patience is left."""
 
 
 class Time(Protocol):
@@ -97,7 +101,7 @@ class Wait:
             now = self._clock.now()
             answer: Answer | None = None
             try:
-                answer = self._ask(asked, now)
+                answer = self._ask(asked, now, began)
             except UndecidedError as error:
                 self._teller.changed(now, str(error), f"no answer: {plain(error)}")
                 if error.final:
@@ -110,8 +114,11 @@ class Wait:
                 return FROZEN if answered else UNDECIDED
             self._pause(answer, began)
 
-    def _ask(self, asked: Asked, now: int) -> Answer:
-        answer = self._oracle.ask(asked, now)
+    def _ask(self, asked: Asked, now: int, began: int) -> Answer:
+        within = DEADLINE
+        if self._patience.timeout is not None:
+            within = min(within, max(_SHORTEST_QUESTION, began + self._patience.timeout - now))
+        answer = self._oracle.ask(asked, now, within)
         line = json.dumps(answer.body) if self._as_json else plain(answer.body["message"])
         self._teller.changed(now, _state(answer), line)
         return answer

@@ -180,7 +180,7 @@ def endless_server() -> Iterator[str]:
 
 def test_a_reply_that_never_ends_is_given_up_at_the_deadline(endless_server: str) -> None:
     with pytest.raises(UndecidedError, match=r"did not answer within 0\.3 s"):
-        ServerOracle(endless_server, deadline=0.3).ask(Asked("api"), 0)
+        ServerOracle(endless_server).ask(Asked("api"), 0, within=0.3)
 
 
 def test_a_reply_that_is_too_large_is_no_answer(

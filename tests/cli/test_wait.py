@@ -1,4 +1,6 @@
 import json
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import pytest
 from app.cli import run
 from app.cli.errors import UndecidedError
 from app.cli.oracle import Answer, Asked, FileOracle
+from app.cli.server import DEADLINE
 from app.cli.wait import HEARTBEAT, Patience, Teller, Wait
 from app.core.instant import format_instant, parse_instant
 from tests.cli.conftest import ALLOW, DENY, POLICIES, CannedServer
@@ -38,9 +41,11 @@ class Scripted:
     def __init__(self, reply: Callable[[int], dict[str, Any] | UndecidedError]) -> None:
         self._reply = reply
         self.asked_at: list[int] = []
+        self.within: list[float] = []
 
-    def ask(self, asked: Asked, now: int) -> Answer:
+    def ask(self, asked: Asked, now: int, within: float = DEADLINE) -> Answer:
         self.asked_at.append(now)
+        self.within.append(within)
         reply = self._reply(now)
         if isinstance(reply, UndecidedError):
             raise reply
@@ -129,6 +134,29 @@ def test_patience_ends_with_1_where_it_is_still_frozen() -> None:
 def test_no_patience_asks_once() -> None:
     status, _, oracle, clock = hold(lambda _: DENY, Patience(timeout=0))
     assert (status, len(oracle.asked_at), clock.slept) == (1, 1, [])
+
+
+def test_no_question_takes_longer_than_the_patience_that_is_left() -> None:
+    _, _, oracle, _ = hold(lambda _: DENY, Patience(timeout=33, poll=15))
+    assert oracle.within == [10, 10, 3, 1]
+
+
+def test_a_server_that_hangs_is_waited_for_no_longer_than_the_patience() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        began = time.monotonic()
+        assert run(["wait", "api", "--server", url, "--timeout", "1s"]) == 3
+        assert time.monotonic() - began < 5
+
+
+def test_a_name_that_a_policy_file_does_not_list_ends_the_wait_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_text(POLICIES)
+    told, clock = Told(), FakeTime()
+    wait = Wait(FileOracle(path), Patience(timeout=100), clock, told.teller)
+    assert wait.until_open(Asked("api", environment="nowhere")) == 3
+    assert clock.slept == []
+    assert told.lines == ["no answer: unknown environment; known: production"]
 
 
 def test_patience_ends_with_3_where_no_answer_ever_came() -> None:
