@@ -11,10 +11,10 @@ import click
 from app.cli import ALLOWED
 from app.cli.errors import UndecidedError
 from app.cli.options import as_json, asked_of, change, checked, environment, name
+from app.cli.oracle import Asked
 from app.cli.report import colours, plain
 from app.cli.server import address, authorisation, send
 from app.clock import SystemClock
-from app.core.decision import Question
 from app.core.errors import FreezegateError, MalformedValueError
 from app.core.instant import DAY, HOUR, format_instant, in_range, parse_instant
 from app.core.notation import parse_date_bound, parse_zone_name
@@ -29,7 +29,7 @@ _SKIPPED: Final = " "
 _COLOURS: Final = ("red", "magenta", "blue", "cyan", "green")
 _MARGIN: Final = " " * 17
 
-Timetable = Callable[[Question, int, int], dict[str, Any]]
+Timetable = Callable[[Asked, int, int], dict[str, Any]]
 """Gives the `/schedule` of a question from one instant to another."""
 
 
@@ -191,12 +191,12 @@ def command(  # noqa: PLR0913 - each is an option
     An hour in which anything blocks, if only for a part of it, is drawn as blocked.
     """
     now = SystemClock().now()
-    question = Question(service, environment, change)
+    asked = Asked(service, environment, change)
     ask = _timetable(server, policies)
-    where = zone(timezone) if timezone else _zone_of(ask(question, now, now + HOUR))
+    where = zone(timezone) if timezone else _zone_of(ask(asked, now, now + HOUR))
     today = where.local(now) // DAY
     first_day = _read_day(first) if first else today
-    schedule = ask(question, *_span(first_day, 7 * weeks, where))
+    schedule = ask(asked, *_span(first_day, 7 * weeks, where))
     if as_json:
         click.echo(json.dumps(schedule))
         return ALLOWED
@@ -240,6 +240,7 @@ def _timetable(server: str | None, policies: Path | None) -> Timetable:
 
 def _of_file(path: Path) -> Timetable:
     from app.cli.files import loaded_from
+    from app.core.decision import Question
     from app.gate.check import Span, schedule
     from app.gate.in_force import InForce
     from app.policies.source import Source
@@ -247,20 +248,19 @@ def _of_file(path: Path) -> Timetable:
     source = Source(path)
     snapshot = source.read()
     in_force = InForce(loaded_from(source, snapshot).engine, snapshot, 0, ())
-    return lambda question, start, end: schedule(in_force, question, Span(start, end))
+
+    def ask(asked: Asked, start: int, end: int) -> dict[str, Any]:
+        question = Question(asked.service, asked.environment, asked.change)
+        return schedule(in_force, question, Span(start, end))
+
+    return ask
 
 
 def _of_server(url: str) -> Timetable:
-    def ask(question: Question, start: int, end: int) -> dict[str, Any]:
-        asked = {
-            "service": question.service,
-            "environment": question.environment,
-            "change": question.change,
-            "from": format_instant(start),
-            "to": format_instant(end),
-        }
+    def ask(asked: Asked, start: int, end: int) -> dict[str, Any]:
+        params = {**asked.fields(), "from": format_instant(start), "to": format_instant(end)}
         headers = {"Accept": "application/json", **authorisation()}
-        reply = send({"method": "GET", "url": f"{url}/schedule", "params": asked, "headers": headers})
+        reply = send({"method": "GET", "url": f"{url}/schedule", "params": params, "headers": headers})
         try:
             schedule = json.loads(reply.content)
         except (ValueError, RecursionError):

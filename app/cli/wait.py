@@ -17,8 +17,7 @@ from app.cli.oracle import Answer, Asked, Oracle, find_oracle
 from app.cli.report import echo, plain
 from app.cli.server import DEADLINE
 from app.clock import SystemClock
-from app.core.explain import waiting_time
-from app.core.notation import parse_duration
+from app.core.notation import parse_duration, waiting_time
 
 HEARTBEAT: Final = 300
 """Seconds between signs of life in a log: CI systems end jobs that fall silent."""

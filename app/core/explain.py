@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from app.core.decision import Decision, Outcome, Stretch
-from app.core.instant import DAY, HOUR, MINUTE
-from app.core.notation import format_duration
+from app.core.notation import format_duration, waiting_time
 from app.core.override import Override, Use, UseResult
 from app.core.policy import SERVICE_ZONE, Effect, Policy
 from app.core.wallclock import Zone
@@ -68,17 +67,6 @@ def zone_label(instant: int, where: Zone) -> str:
     moment = datetime.fromtimestamp(instant, where.info)
     label = moment.tzname() or ""
     return label if label.isalpha() else f"UTC{moment.isoformat()[19:]}"
-
-
-def waiting_time(seconds: int) -> str:
-    """``2 d 17 h 55 min``; seconds only below an hour, and never less than what is left."""
-    if seconds >= HOUR:
-        seconds += -seconds % MINUTE
-    days, rest = divmod(seconds, DAY)
-    hours, rest = divmod(rest, HOUR)
-    minutes, rest = divmod(rest, MINUTE)
-    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
-    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
 
 
 def policy_in_words(policy: Policy, home: Zone) -> str:

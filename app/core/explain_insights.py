@@ -3,9 +3,9 @@
 from typing import Final
 
 from app.core.comparison import ENOUGH, Comparison, Tally, Verdict
-from app.core.explain import waiting_time
 from app.core.insights import EnvironmentInsight, HourInsight, Insights, PolicyInsight
 from app.core.instant import DAY, HOUR, MINUTE
+from app.core.notation import waiting_time
 from app.core.policy import Effect
 from app.core.proportion import Range
 from app.core.waits import PATIENCE, Waits

@@ -1,15 +1,12 @@
-"""How times are written in policies.yaml and in requests: one parser and one pydantic type for each.
+"""How times are written in policies.yaml, in requests and for people: a parser for each, and its reverse.
 
-The types appear in the window models, so the JSON Schema carries the same patterns that the parsers
-read by. Every parser raises `MalformedValueError` with a sentence that says what is expected.
+Every parser raises `MalformedValueError` with a sentence that says what is expected. `written` makes
+types of them for the models; those cost a command that only asks a server more than all else.
 """
 
 import re
-from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Final, NamedTuple
-
-from pydantic import BeforeValidator, WithJsonSchema
+from typing import Final, NamedTuple
 
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY, HOUR, MINUTE
@@ -17,14 +14,14 @@ from app.core.wallclock import local_day, zone_names
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-_TIME = r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?"
-_TIME_OF_DAY = re.compile(_TIME, re.ASCII)
-_WEEK_TIME = re.compile(rf"({'|'.join(WEEKDAYS)}) +({_TIME})", re.ASCII)
-_DATE_BOUND = re.compile(rf"(\d{{4}})-(\d\d)-(\d\d)(?:[ T]({_TIME}))?", re.ASCII)
-_YEAR_BOUND = re.compile(rf"(\d\d)-(\d\d)(?: +({_TIME}))?", re.ASCII)
-_DAYS = re.compile(rf"({'|'.join(WEEKDAYS)})(?:-({'|'.join(WEEKDAYS)}))?", re.ASCII)
-_SHORT_DURATION = re.compile(r"(?=\d)(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
-_ISO_DURATION = re.compile(
+TIME = r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?"
+TIME_OF_DAY = re.compile(TIME, re.ASCII)
+WEEK_TIME = re.compile(rf"({'|'.join(WEEKDAYS)}) +({TIME})", re.ASCII)
+DATE_BOUND = re.compile(rf"(\d{{4}})-(\d\d)-(\d\d)(?:[ T]({TIME}))?", re.ASCII)
+YEAR_BOUND = re.compile(rf"(\d\d)-(\d\d)(?: +({TIME}))?", re.ASCII)
+DAYS = re.compile(rf"({'|'.join(WEEKDAYS)})(?:-({'|'.join(WEEKDAYS)}))?", re.ASCII)
+SHORT_DURATION = re.compile(r"(?=\d)(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+ISO_DURATION = re.compile(
     r"P(?=[\dT])(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?", re.ASCII
 )
 
@@ -64,7 +61,7 @@ class YearBound(NamedTuple):
 
 def parse_time_of_day(text: str) -> int:
     """Read ``14:00`` or ``14:00:30``, the seconds since local midnight."""
-    match = _TIME_OF_DAY.fullmatch(text)
+    match = TIME_OF_DAY.fullmatch(text)
     if match is None:
         raise MalformedValueError('not a time of day such as "14:00"')
     return int(match[1]) * HOUR + int(match[2]) * MINUTE + int(match[3] or 0)
@@ -77,7 +74,7 @@ def parse_end_of_day(text: str) -> int:
 
 def parse_week_time(text: str) -> WeekTime:
     """Read ``fri 14:00``."""
-    match = _WEEK_TIME.fullmatch(text)
+    match = WEEK_TIME.fullmatch(text)
     if match is None:
         raise MalformedValueError('not a weekday and a time such as "fri 14:00"')
     return WeekTime(WEEKDAYS.index(match[1]), parse_time_of_day(match[2]))
@@ -85,7 +82,7 @@ def parse_week_time(text: str) -> WeekTime:
 
 def parse_days(text: str) -> tuple[int, ...]:
     """Read a weekday (``sat``) or a range of them (``mon-thu``; ``fri-mon`` wraps)."""
-    match = _DAYS.fullmatch(text)
+    match = DAYS.fullmatch(text)
     if match is None:
         raise MalformedValueError('not a weekday such as "sat" or a range such as "mon-thu"')
     first = WEEKDAYS.index(match[1])
@@ -95,7 +92,7 @@ def parse_days(text: str) -> tuple[int, ...]:
 
 def parse_date_bound(text: str) -> DateBound:
     """Read ``2026-12-11`` or ``2026-12-11 18:00``."""
-    match = _DATE_BOUND.fullmatch(text)
+    match = DATE_BOUND.fullmatch(text)
     if match is None:
         raise MalformedValueError(
             'not a date (YYYY-MM-DD) such as "2026-12-31" or a local time such as "2026-12-31 18:00"'
@@ -109,7 +106,7 @@ def parse_date_bound(text: str) -> DateBound:
 
 def parse_year_bound(text: str) -> YearBound:
     """Read ``12-20`` or ``12-20 18:00``: month, day and perhaps a time."""
-    match = _YEAR_BOUND.fullmatch(text)
+    match = YEAR_BOUND.fullmatch(text)
     if match is None:
         raise MalformedValueError('not a month and day (MM-DD) such as "12-31" or "12-31 18:00"')
     month, day = int(match[1]), int(match[2])
@@ -125,7 +122,7 @@ def parse_duration(text: str) -> int:
 
     A day is 24 hours of elapsed time, whatever the wall clock does.
     """
-    match = _SHORT_DURATION.fullmatch(text) or _ISO_DURATION.fullmatch(text)
+    match = SHORT_DURATION.fullmatch(text) or ISO_DURATION.fullmatch(text)
     if match is None:
         raise MalformedValueError('not a duration such as "20m", "1h30m", "2d" or "PT20M"')
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
@@ -157,54 +154,22 @@ def format_time_of_day(seconds: int) -> str:
     return f"{hours:02}:{minutes:02}" + (f":{rest:02}" if rest else "")
 
 
+def waiting_time(seconds: int) -> str:
+    """``2 d 17 h 55 min``; seconds only below an hour, and never less than what is left."""
+    if seconds >= HOUR:
+        seconds += -seconds % MINUTE
+    parts = zip(_elapsed(seconds), ("d", "h", "min", "s"), strict=True)
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
 def format_duration(seconds: int) -> str:
     """Write elapsed seconds as they are read: ``1d12h``."""
-    days, rest = divmod(seconds, DAY)
-    hours, rest = divmod(rest, HOUR)
-    minutes, rest = divmod(rest, MINUTE)
-    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (rest, "s"))
+    parts = zip(_elapsed(seconds), "dhms", strict=True)
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
-def _written(parse: Callable[[str], object]) -> BeforeValidator:
-    def validate(value: Any) -> Any:
-        if not isinstance(value, str):
-            raise MalformedValueError(f"expected a text, not {_kind_of(value)}; write it in quotes")
-        return parse(value)
-
-    return BeforeValidator(validate)
-
-
-def _kind_of(value: object) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", dict: "a mapping", list: "a list"}
-    return names.get(type(value), "nothing" if value is None else "that")
-
-
-def _schema(pattern: re.Pattern[str], example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern.pattern})$", "examples": [example]})
-
-
-TimeOfDay = Annotated[int, _written(parse_time_of_day), _schema(_TIME_OF_DAY, "14:00")]
-EndOfDay = Annotated[
-    int,
-    _written(parse_end_of_day),
-    WithJsonSchema({"type": "string", "pattern": f"^(?:{_TIME}|24:00(?::00)?)$", "examples": ["24:00"]}),
-]
-WeekTimeText = Annotated[WeekTime, _written(parse_week_time), _schema(_WEEK_TIME, "fri 14:00")]
-Weekdays = Annotated[tuple[int, ...], _written(parse_days), _schema(_DAYS, "mon-thu")]
-DateBoundText = Annotated[DateBound, _written(parse_date_bound), _schema(_DATE_BOUND, "2026-12-11 18:00")]
-YearBoundText = Annotated[YearBound, _written(parse_year_bound), _schema(_YEAR_BOUND, "12-20 18:00")]
-Duration = Annotated[
-    int,
-    _written(parse_positive_duration),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": f"^(?:{_SHORT_DURATION.pattern}|{_ISO_DURATION.pattern})$",
-            "examples": ["66h", "2d", "PT20M"],
-        }
-    ),
-]
-ZoneName = Annotated[
-    str, _written(parse_zone_name), WithJsonSchema({"type": "string", "examples": ["Europe/Amsterdam"]})
-]
+def _elapsed(seconds: int) -> tuple[int, int, int, int]:
+    """Days, hours, minutes and seconds."""
+    days, rest = divmod(seconds, DAY)
+    hours, rest = divmod(rest, HOUR)
+    return days, hours, *divmod(rest, MINUTE)

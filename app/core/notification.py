@@ -13,6 +13,7 @@ from app.core.answer import instant_or_none
 from app.core.decision import Decision
 from app.core.freeze import Freeze, FreezeState
 from app.core.instant import format_instant
+from app.core.notation import waiting_time
 from app.core.override import Override
 from app.core.wallclock import Zone
 
@@ -93,7 +94,7 @@ def policy_freeze_soon(environment: str, frozen: Decision, home: Zone, now: int)
     """The policies are about to freeze an environment; `frozen` is how it is decided when they have."""
     start = explain.local_time(frozen.at, home, now)
     opens = f" Opens {explain.local_time(frozen.opens_at, home, now)}." if frozen.opens_at else ""
-    within = explain.waiting_time(frozen.at - now)
+    within = waiting_time(frozen.at - now)
     titles = one_line(explain.titles(frozen.blocking))
     return _of_policies(
         Occasion.POLICY_FREEZE_SOON,
@@ -179,7 +180,7 @@ def freeze_soon(freeze: Freeze, home: Zone, now: int) -> Notification:
     said = f"{_where(freeze)} will be frozen from {when} on: {_end(title)}"
     text = (said[0].upper() + said[1:], _end(one_line(freeze.reason)))
     key = f"{Occasion.FREEZE_SOON}:{freeze.id}:{start}"
-    within = explain.waiting_time(start - now)
+    within = waiting_time(start - now)
     return _of_freeze(Occasion.FREEZE_SOON, freeze, now, f"Deploys freeze in {within}: {title}", text, key)
 
 

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from app.core.notation import LINE_PATTERN, Duration, ZoneName
+from app.core.notation import LINE_PATTERN
 from app.core.windows import WindowEntry
+from app.core.written import Duration, ZoneName
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9._/-]{0,127}"
 """The names of services and environments, in the file and in requests; never normalised."""

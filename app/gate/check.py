@@ -10,9 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from app.core.answer import entry, instant_or_none
 from app.core.decision import Decision, Outcome, Question, Stretch
-from app.core.explain import message, policy_in_words, state, waiting_time
+from app.core.explain import message, policy_in_words, state
 from app.core.freeze import FreezeState
 from app.core.instant import DAY, LATEST, LOOK_AHEAD, format_instant, in_range
+from app.core.notation import waiting_time
 from app.core.policy import Effect, Policy, Selector
 from app.core.timeline import PolicyTimeline
 from app.gate.errors import InvalidFieldError, UnknownRecordError

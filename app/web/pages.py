@@ -17,9 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from app import __version__
 from app.core.errors import FreezegateError
-from app.core.explain import local_time, scope_in_words, waiting_time
+from app.core.explain import local_time, scope_in_words
 from app.core.instant import format_instant, parse_instant
-from app.core.notation import format_duration
+from app.core.notation import format_duration, waiting_time
 from app.server.problems import problem_for
 
 _SOURCES: Final = (

@@ -44,16 +44,31 @@ def test_client_commands_load_neither_the_web_framework_nor_the_database_library
     assert "httpx" not in loaded or against == "server" or command in ("override", "freeze")
 
 
-def test_asking_a_server_loads_none_of_what_reads_policies(server: CannedServer) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "api", "--duration", "20m", "--at", "2026-11-27T12:00:00Z"],
+        ["wait", "api", "--timeout", "0s"],
+        ["calendar", "--from", "2026-11-27", "--timezone", "Europe/Amsterdam"],
+        ["override", "grant", "--service", "api", "--reason", "because", "--ttl", "1h"],
+        ["freeze", "start", "--title", "Incident", "--reason", "because", "--ttl", "1h"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_asking_a_server_loads_none_of_what_reads_policies(
+    server: CannedServer, arguments: list[str]
+) -> None:
+    server.reply(503, b"")
     done = subprocess.run(
-        [sys.executable, "-c", _LISTING, "check", "api", "--server", server.url],
+        [sys.executable, "-c", _LISTING, *arguments, "--server", server.url],
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
     status, loaded = json.loads(done.stdout.splitlines()[-1])
-    assert status == 0
+    assert status == 3
+    assert len(server.received) == 1
     assert not {"yaml", "pydantic", "holidays", "icalendar"} & set(loaded)
 
 

@@ -3,7 +3,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import StringConstraints
 
-from app.core.notation import (
+from app.core.policy import LINK_PATTERN, Name
+from app.core.written import (
     DateBoundText,
     Duration,
     TimeOfDay,
@@ -12,7 +13,6 @@ from app.core.notation import (
     YearBoundText,
     ZoneName,
 )
-from app.core.policy import LINK_PATTERN, Name
 from app.policies.suggest import better
 
 Link = Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$")]

@@ -17,9 +17,10 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY, EARLIEST, HOUR, LATEST, MINUTE
 from app.core.interval import Interval
-from app.core.notation import Duration, format_duration
+from app.core.notation import format_duration
 from app.core.wallclock import Wall, calendar_date
 from app.core.windows.window import Window
+from app.core.written import Duration
 
 _FIELDS: Final = 5
 _SATURDAY: Final = 5

@@ -7,9 +7,10 @@ from pydantic import Field, model_validator
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY
 from app.core.interval import Interval
-from app.core.notation import DateBound, DateBoundText, format_time_of_day
+from app.core.notation import DateBound, format_time_of_day
 from app.core.wallclock import Wall, calendar_date
 from app.core.windows.window import Window
+from app.core.written import DateBoundText
 
 
 class Dates(Window):

@@ -16,9 +16,10 @@ from pydantic import Field, model_validator
 from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.instant import DAY
 from app.core.interval import Interval
-from app.core.notation import TimeOfDay, format_time_of_day
+from app.core.notation import format_time_of_day
 from app.core.wallclock import Wall, calendar_date, local_day, weekday
 from app.core.windows.window import Window
+from app.core.written import TimeOfDay
 
 _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 2100

@@ -6,9 +6,10 @@ from pydantic import Field
 
 from app.core.instant import DAY
 from app.core.interval import Interval
-from app.core.notation import WeekTime, WeekTimeText, format_time_of_day
+from app.core.notation import WeekTime, format_time_of_day
 from app.core.wallclock import Wall, weekday
 from app.core.windows.window import Window
+from app.core.written import WeekTimeText
 
 _WEEK: Final = 7 * DAY
 _NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
