@@ -9,7 +9,7 @@ import pytest
 
 from tests.live.gate import ROOT
 
-HEAVY = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic")
+HEAVY = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "httpx")
 SHADY_NAMES = ("util", "common", "helper", "manager")
 
 
@@ -32,7 +32,7 @@ def test_help_loads_little_more_than_click() -> None:
     loaded = loaded_by(
         "from app.cli import cli\ntry: cli.main(['--help'], standalone_mode=False)\nexcept SystemExit: pass"
     )
-    assert not loaded & {*HEAVY, "pydantic", "yaml", "httpx", "holidays"}
+    assert not loaded & {*HEAVY, "pydantic", "yaml", "holidays"}
 
 
 def test_importing_the_application_reads_and_opens_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from app.cli.errors import UndecidedError
 from app.cli.options import as_json, asked_of, change, checked, environment, name
 from app.cli.oracle import Asked
 from app.cli.report import colours, plain
-from app.cli.server import address, authorisation, send
+from app.cli.server import Request, address, authorisation, send
 from app.clock import SystemClock
 from app.core.errors import FreezegateError, MalformedValueError
 from app.core.instant import DAY, HOUR, format_instant, in_range, parse_instant
@@ -260,7 +260,7 @@ def _of_server(url: str) -> Timetable:
     def ask(asked: Asked, start: int, end: int) -> dict[str, Any]:
         params = {**asked.fields(), "from": format_instant(start), "to": format_instant(end)}
         headers = {"Accept": "application/json", **authorisation()}
-        reply = send({"method": "GET", "url": f"{url}/schedule", "params": params, "headers": headers})
+        reply = send(Request("GET", f"{url}/schedule", headers, params))
         try:
             schedule = json.loads(reply.content)
         except (ValueError, RecursionError):

@@ -9,7 +9,7 @@ import click
 from app.cli.errors import UndecidedError
 from app.cli.options import checked, instant
 from app.cli.report import echo, plain
-from app.cli.server import address, authorisation, send
+from app.cli.server import Request, address, authorisation, send
 from app.core.errors import FreezegateError
 
 _REFUSED: Final = range(400, 500)
@@ -53,16 +53,9 @@ def ask(
         RefusedError: the server refused it; the text says why.
         UndecidedError: nothing usable came back, so nobody knows whether it was done.
     """
-    request: dict[str, Any] = {
-        "method": method,
-        "url": f"{address(server)}{path}",
-        "headers": {"Accept": "application/json", **authorisation()},
-    }
-    if body is not None:
-        request["json"] = {name: value for name, value in body.items() if value not in (None, ())}
-    if params:
-        request["params"] = params
-    reply = send(request)
+    wanted = None if body is None else {name: each for name, each in body.items() if each not in (None, ())}
+    headers = {"Accept": "application/json", **authorisation()}
+    reply = send(Request(method, f"{address(server)}{path}", headers, params, wanted))
     told = _object(reply.content)
     if reply.status in _REFUSED and told is not None:
         raise RefusedError(_why(reply.status, told))

@@ -10,7 +10,7 @@ import click
 
 from app.cli import ALLOWED, FROZEN
 from app.cli.errors import UndecidedError
-from app.cli.server import DEADLINE, Reply, address, authorisation, secret_header, send
+from app.cli.server import DEADLINE, Reply, Request, address, authorisation, secret_header, send
 from app.core.errors import FreezegateError, UnknownNameError
 from app.core.instant import parse_instant
 
@@ -124,12 +124,11 @@ class ServerOracle:
         """Ask, and take nothing but a well-formed answer for one."""
         return read_answer(send(self._request(asked), within), asked)
 
-    def _request(self, asked: Asked) -> dict[str, Any]:
-        request: dict[str, Any] = {"url": self._url, "headers": self._headers}
+    def _request(self, asked: Asked) -> Request:
         if self._claim is None:
-            return {**request, "method": "GET", "params": asked.fields()}
+            return Request("GET", self._url, self._headers, params=asked.fields())
         told = {name: value for name, value in self._claim.items() if name != "idempotency_key"}
-        return {**request, "method": "POST", "json": {**asked.fields(), **told}}
+        return Request("POST", self._url, self._headers, body={**asked.fields(), **told})
 
 
 def read_answer(reply: Reply, asked: Asked) -> Answer:

@@ -1,22 +1,42 @@
 """A server as the client commands see it: one request, within a deadline, no redirects.
 
-httpx is imported by the request: it costs more than everything else that a client command loads.
+By the standard library, imported by the request: httpx costs more than everything else that a
+client command loads, and one request needs nothing of what it does better.
 """
 
+import json
 import os
 import threading
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import unquote, urlencode, urlsplit
 
 import click
 
+from app import __version__
 from app.cli.errors import UndecidedError
+
+if TYPE_CHECKING:
+    import ssl
+    import urllib.request
+    from http.client import HTTPResponse
 
 DEADLINE: Final = 10.0
 """Seconds for everything: finding the address, connecting, and the whole of the reply."""
 
 _LARGEST: Final = 16 * 1024 * 1024
+_CHUNK: Final = 64 * 1024
+
+
+class Request(NamedTuple):
+    """What is sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    params: Mapping[str, str] | None = None
+    body: Mapping[str, Any] | None = None
+    """Sent as JSON."""
 
 
 class Reply(NamedTuple):
@@ -40,7 +60,9 @@ def address(server: str | None) -> str:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
+    # Names in other letters have a form in ASCII, which is the one that certificates know.
+    readable = url.isascii() and url.isprintable() and " " not in url
+    if not usable or parts.query or parts.fragment or not readable:
         raise click.UsageError("a server is given by an address such as http://127.0.0.1:1400")
     return url.rstrip("/")
 
@@ -63,42 +85,109 @@ def authorisation() -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def send(request: Mapping[str, Any], deadline: float = DEADLINE) -> Reply:
-    """Send a request, given as httpx takes it, and read the reply as a whole.
-
-    Args:
-        request: method, url, headers, and params or json.
-        deadline: in seconds.
+def send(request: Request, deadline: float = DEADLINE) -> Reply:
+    """Send a request and read the reply as a whole, within so many seconds.
 
     Raises:
-        UndecidedError: no reply came in time.
+        UndecidedError: no reply came in time, or not the whole of it.
     """
-    outcome: list[Reply | UndecidedError] = []
-    # httpx's own timeouts count anew with every byte, and none covers the resolver. A thread that is
+    exchange = _Exchange(request, deadline)
+    # Timeouts of sockets count anew with every byte, and none covers the resolver. A thread that is
     # too late is left behind; it ends with the process at the latest.
-    thread = threading.Thread(target=lambda: outcome.append(_exchange(request, deadline)), daemon=True)
+    thread = threading.Thread(target=exchange.run, daemon=True)
     thread.start()
     thread.join(deadline)
-    if not outcome:
-        raise UndecidedError(f"the server did not answer within {deadline:g} s")
-    if isinstance(outcome[0], UndecidedError):
-        raise outcome[0]
-    return outcome[0]
+    if exchange.reply is not None:
+        return exchange.reply
+    sentence = exchange.fault or f"the server did not answer within {deadline:g} s"
+    raise UndecidedError(sentence, exchange.status)
 
 
-def _exchange(request: Mapping[str, Any], deadline: float) -> Reply | UndecidedError:
-    import httpx
+class _Exchange:
+    """A request and its reply, as far as they have come."""
 
-    content = bytearray()
-    try:
-        with (
-            httpx.Client(timeout=deadline, follow_redirects=False) as client,
-            client.stream(**request) as response,
-        ):
-            for chunk in response.iter_bytes():
-                content += chunk
-                if len(content) > _LARGEST:
-                    return UndecidedError("the server's reply has no end")
-            return Reply(response.status_code, bytes(content))
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-        return UndecidedError(f"the server can't be reached: {str(error) or type(error).__name__}")
+    def __init__(self, request: Request, deadline: float) -> None:
+        self._request = request
+        self._deadline = deadline
+        self.status: int | None = None
+        """Known before the rest of the reply: a refusal that breaks off is a refusal."""
+        self.reply: Reply | None = None
+        self.fault: str | None = None
+
+    def run(self) -> None:
+        from http.client import HTTPException
+        from urllib.error import URLError
+
+        try:
+            with _opened(self._request, self._deadline) as response:
+                self.status = response.status
+                self._read(response)
+        except (OSError, HTTPException, ValueError) as error:
+            reason = error.reason if isinstance(error, URLError) else error
+            self.fault = f"the server can't be reached: {str(reason) or type(error).__name__}"
+
+    def _read(self, response: "HTTPResponse") -> None:
+        content = bytearray()
+        while chunk := response.read(_CHUNK):
+            content += chunk
+            if len(content) > _LARGEST:
+                self.fault = "the server's reply has no end"
+                return
+        if response.length:
+            self.fault = "the server's reply breaks off"
+            return
+        self.reply = Reply(response.status, bytes(content))
+
+
+def _opened(request: Request, timeout: float) -> "HTTPResponse":
+    """The beginning of the reply, whatever its status: nothing follows redirects or raises for errors."""
+    from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, UnknownHandler
+
+    proxies = _proxies()
+    opener = OpenerDirector()
+    opener.add_handler(ProxyHandler(proxies))
+    opener.add_handler(HTTPHandler())
+    opener.add_handler(UnknownHandler())
+    if any(url.startswith("https:") for url in (request.url, *proxies.values())):
+        opener.add_handler(HTTPSHandler(context=_trusted()))
+    response: HTTPResponse = opener.open(_prepared(request), timeout=timeout)
+    return response
+
+
+def _prepared(request: Request) -> "urllib.request.Request":
+    from base64 import b64encode
+    from urllib.request import Request as Prepared
+
+    parts = urlsplit(request.url)
+    user, _, host = parts.netloc.rpartition("@")
+    url = parts._replace(netloc=host, query=urlencode(request.params or {})).geturl()
+    headers = {"User-Agent": f"freezegate/{__version__}", **request.headers}
+    if user:
+        headers.setdefault("Authorization", f"Basic {b64encode(unquote(user).encode()).decode()}")
+    data = None
+    if request.body is not None:
+        data = json.dumps(request.body).encode()
+        headers["Content-Type"] = "application/json"
+    return Prepared(url, data, headers, method=request.method)  # noqa: S310 - `address` takes http(s) alone
+
+
+def _proxies() -> dict[str, str]:
+    """The proxies of the environment; ALL_PROXY stands for those that are not named by their own."""
+    from urllib.request import getproxies
+
+    named = getproxies()
+    everywhere = named.get("all")
+    return {"http": everywhere, "https": everywhere, **named} if everywhere else named
+
+
+def _trusted() -> "ssl.SSLContext":
+    """Whom the system trusts, or SSL_CERT_FILE; where the system knows nobody, whom browsers trust."""
+    import ssl
+
+    context = ssl.create_default_context()
+    known = ssl.get_default_verify_paths()
+    if known.cafile is None and known.capath is None:
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+    return context

@@ -100,7 +100,7 @@ class CannedServer:
                 self.end_headers()
                 self.wfile.write(canned.content)
 
-            do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - as inherited
+            do_POST = do_PATCH = do_DELETE = do_CONNECT = do_GET  # noqa: N815 - as inherited
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
                 """Be silent."""
@@ -131,7 +131,7 @@ def server() -> Iterator[CannedServer]:
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
-        if variable.startswith("FREEZEGATE_") or variable.lower().endswith("_proxy"):
+        if variable.startswith(("FREEZEGATE_", "SSL_CERT_")) or variable.lower().endswith("_proxy"):
             monkeypatch.delenv(variable)
     for variable in ("GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(variable, raising=False)

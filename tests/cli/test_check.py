@@ -268,6 +268,7 @@ def test_a_secret_that_fits_no_header_is_refused_and_not_shown(
         ["api", "--server", "http://localhost:70000"],
         ["api", "--server", "http://[::1"],
         ["api", "--server", "http://localhost/?x"],
+        ["api", "--server", "http://gäte.invalid"],
         ["api", "--server", "http://localhost", "--ref", "v1"],
         ["api", "--server", "http://localhost", "--claim", "--at", FRIDAY_NOON],
         ["api", "--server", "http://localhost", "--claim", "--idempotency-key", "a b"],
