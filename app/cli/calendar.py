@@ -27,6 +27,8 @@ _SEVERAL: Final = "#"
 _SEVERAL_WARN: Final = "+"
 _SKIPPED: Final = " "
 _COLOURS: Final = ("red", "magenta", "blue", "cyan", "green")
+_LIKE_ANY_OTHER: Final = "any"
+"""A server is always asked for a service; nothing singles out this one."""
 _MARGIN: Final = " " * 17
 
 Timetable = Callable[[Asked, int, int], dict[str, Any]]
@@ -161,7 +163,9 @@ def _read_day(text: str) -> int:
 
 @click.command("calendar")
 @asked_of
-@click.option("--service", default="any", show_default=True, callback=checked(name), help="For this service.")
+@click.option(
+    "--service", callback=checked(name), help="For this service; else for one that no rule singles out."
+)
 @environment
 @change
 @click.option("--weeks", default=4, show_default=True, type=click.IntRange(1, 52), help="How many weeks.")
@@ -178,7 +182,7 @@ def command(  # noqa: PLR0913 - each is an option
     *,
     server: str | None,
     policies: Path | None,
-    service: str,
+    service: str | None,
     environment: str,
     change: str,
     weeks: int,
@@ -191,7 +195,7 @@ def command(  # noqa: PLR0913 - each is an option
     An hour in which anything blocks, if only for a part of it, is drawn as blocked.
     """
     now = SystemClock().now()
-    asked = Asked(service, environment, change)
+    asked = Asked(service or "", environment, change)
     ask = _timetable(server, policies)
     where = zone(timezone) if timezone else _zone_of(ask(asked, now, now + HOUR))
     today = where.local(now) // DAY
@@ -259,6 +263,7 @@ def _of_file(path: Path) -> Timetable:
 def _of_server(url: str) -> Timetable:
     def ask(asked: Asked, start: int, end: int) -> dict[str, Any]:
         params = {**asked.fields(), "from": format_instant(start), "to": format_instant(end)}
+        params["service"] = asked.service or _LIKE_ANY_OTHER
         headers = {"Accept": "application/json", **authorisation()}
         reply = send(Request("GET", f"{url}/schedule", headers, params))
         try:
@@ -266,10 +271,19 @@ def _of_server(url: str) -> Timetable:
         except (ValueError, RecursionError):
             schedule = None
         if reply.status != 200:  # noqa: PLR2004 - OK
-            detail = schedule.get("detail") if isinstance(schedule, dict) else None
-            raise UndecidedError(plain(f"the server answered {reply.status}: {detail or 'no schedule'}"))
+            raise UndecidedError(plain(f"the server answered {reply.status}: {_why(schedule, asked)}"))
         if not isinstance(schedule, dict):
             raise UndecidedError("the server's reply is no schedule")
         return schedule
 
     return ask
+
+
+def _why(problem: object, asked: Asked) -> str:
+    """Why a server gives no schedule, as it says; and what would help, where it wants to know the service."""
+    if not isinstance(problem, dict) or not problem.get("detail"):
+        return "no schedule"
+    errors = problem.get("errors")
+    named = errors if isinstance(errors, list) else []
+    unknown = any(isinstance(each, dict) and each.get("field") == "service" for each in named)
+    return f"{problem['detail']}{'; choose one with --service' if unknown and not asked.service else ''}"

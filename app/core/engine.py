@@ -45,7 +45,7 @@ class Engine:
         self._lasting = [FreezeTimeline(freeze, home) for freeze in freezes]
         self._shared: WeakValueDictionary[tuple[RuleTimeline, ...], ScopeTimeline] = WeakValueDictionary()
         self._scopes: dict[tuple[str, str, str], ScopeTimeline] = {}
-        self._environments: dict[str, ScopeTimeline] = {}
+        self._environments: dict[tuple[str, str], ScopeTimeline] = {}
         self._remembering = Lock()
 
     def decide(self, question: Question, at: int) -> Decision:
@@ -79,18 +79,20 @@ class Engine:
                 self._scopes[key] = scope
         return scope
 
-    def environment(self, environment: str) -> ScopeTimeline:
+    def environment(self, environment: str, change: str | None = None) -> ScopeTimeline:
         """The timeline of an environment itself: what holds for a service that nothing singles out.
 
         Raises:
-            UnknownNameError: the policies list no such environment.
+            UnknownNameError: the policies list no such environment or kind of change.
         """
-        scope = self._environments.get(environment)
+        change = change or self.policy_set.usual_change
+        scope = self._environments.get((environment, change))
         if scope is None:
             self._check_name("environment", environment, self.policy_set.environments)
-            scope = self._match("", frozenset(), environment, self.policy_set.usual_change, None)
+            self._check_name("change", change, self.policy_set.changes)
+            scope = self._match("", frozenset(), environment, change, None)
             # Looked at every second; what nobody holds would be compiled anew each time.
-            self._environments[environment] = scope
+            self._environments[environment, change] = scope
         return scope
 
     def decide_environment(self, environment: str, at: int) -> Decision:

@@ -79,7 +79,9 @@ def status(
 
 
 def schedule(in_force: InForce, question: Question, span: Span) -> dict[str, Any]:
-    """The timeline of a service: consecutive segments, each with what blocks in it.
+    """The timeline of a service, of one that nothing singles out if none is named.
+
+    Consecutive segments, each with what blocks in it.
 
     Raises:
         UnknownNameError: the policies list no such environment, kind of change or service.
@@ -88,13 +90,17 @@ def schedule(in_force: InForce, question: Question, span: Span) -> dict[str, Any
     """
     in_range(span.start)
     in_range(span.end - 1)
-    scope = in_force.engine.scope(question.service, question.environment, question.change)
+    scope = (
+        in_force.engine.scope(question.service, question.environment, question.change)
+        if question.service
+        else in_force.engine.environment(question.environment, question.change)
+    )
     segments = list(islice(scope.segments(span.start, span.end), MOST_SEGMENTS + 1))
     if len(segments) > MOST_SEGMENTS:
         until = format_instant(segments[MOST_SEGMENTS].start)
         raise InvalidFieldError("to", f"there are more than {MOST_SEGMENTS} segments; ask until {until}")
     return {
-        "service": question.service,
+        "service": question.service or None,
         "environment": question.environment,
         "change": question.change,
         "timezone": in_force.home.name,

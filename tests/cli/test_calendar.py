@@ -170,6 +170,50 @@ def test_a_server_is_asked_for_its_schedule(server: CannedServer, capsys: pytest
     assert json.loads(capsys.readouterr().out)["segments"] == [segment]
 
 
+CATALOGUE = POLICIES.replace(
+    "policies:\n",
+    """unknown_services: refuse
+services: {api: {}, pay: {tags: [pci]}}
+changes: [normal, rollback]
+policies:
+  - {id: pci, title: PCI, reason: Audit, applies_to: {tags: [pci]}, when: [{always: true}]}
+""",
+).replace("    when:\n      - weekly", "    exempt: {changes: [rollback]}\n    when:\n      - weekly")
+
+
+def test_without_a_service_what_nothing_singles_out_is_drawn_even_where_unknown_ones_are_refused(
+    policies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(policies).write_text(CATALOGUE)
+    arguments = ["calendar", "--policies", policies, "--weeks", "1"]
+    assert run(arguments) == 0
+    assert "> Fri 2026-11-27 ..............AAAAAAAAAA\n" in capsys.readouterr().out
+    assert run([*arguments, "--change", "rollback"]) == 0
+    assert "> Fri 2026-11-27 ....................aaa.\n" in capsys.readouterr().out
+    assert run([*arguments, "--service", "pay"]) == 0
+    assert "> Fri 2026-11-27 AAAAAAAAAAAAAA####" in capsys.readouterr().out
+    assert run([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["service"] is None
+
+
+@pytest.mark.parametrize("arguments", [["--service", "web"], ["--change", "web"], ["--environment", "web"]])
+def test_a_name_that_the_file_does_not_list_exits_3(policies: str, arguments: list[str]) -> None:
+    Path(policies).write_text(CATALOGUE)
+    assert run(["calendar", "--policies", policies, *arguments]) == 3
+
+
+def test_a_server_that_refuses_unknown_services_is_said_to_want_one(
+    server: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = {"field": "service", "message": "unknown service"}
+    server.reply(422, {"detail": "service: unknown service", "errors": [error]})
+    assert run(["calendar", "--server", server.url]) == 3
+    assert "422: service: unknown service; choose one with --service" in capsys.readouterr().err
+    assert server.received[0].path.startswith("/schedule?service=any&")
+    assert run(["calendar", "--server", server.url, "--service", "web"]) == 3
+    assert "choose one" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", [], {"timezone": "Mars/Base"}, {"timezone": "UTC"}, {"timezone": "UTC", "segments": [{}]}],
