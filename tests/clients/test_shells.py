@@ -441,13 +441,13 @@ def test_what_the_gate_says_commands_neither_terminal_nor_ci(
 def test_the_real_gate_allows_and_denies(client: Client, tmp_path: Path) -> None:
     frozen = tmp_path / "frozen.yaml"
     frozen.write_text(
-        "version: 1\npolicies:\n  - {id: stop, title: All is frozen, reason: Because, "
+        "version: 1\npolicies:\n  - {id: stop, title: Année gelée 🚀, reason: Because, "
         "exempt: {changes: [rollback]}, when: [{always: true}]}\n"
     )
     with running(frozen, tmp_path / "gate.db") as gate:
         denied = client(gate.url, tmp_path)
         assert denied.status != 0
-        assert "All is frozen" in denied.printed
+        assert "Année gelée 🚀" in denied.printed
         assert client(gate.url, tmp_path, change="rollback").status == 0
 
 
