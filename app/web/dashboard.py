@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from app.core.answer import answer
 from app.core.decision import Question
-from app.core.errors import MalformedValueError
+from app.core.errors import MalformedValueError, UnknownNameError
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import format_duration
 from app.core.wallclock import Zone
@@ -20,15 +20,15 @@ from app.gate.check import check
 from app.gate.errors import UnauthenticatedError
 from app.gate.in_force import InForce
 from app.gate.overview import Moment, overview
-from app.identity.caller import Caller, Role
-from app.identity.credentials import form_proof
-from app.server.asking import SESSION_COOKIE, authorised
+from app.identity.caller import Role
+from app.server.asking import authorised
 from app.server.context import Context, context
-from app.server.problems import InvalidFieldsError, RefusedError, problem_for
+from app.server.problems import InvalidFieldsError
 from app.server.reading import DurationField, NameField, Strict, read_query
 from app.store.records import DecisionFilter
 from app.web.pages import PageRoute, page, redirect, rendered
 from app.web.picture import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, picture, rule_styles
+from app.web.viewer import Viewer, viewer_of
 from app.web.wall_time import local_instant
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -73,20 +73,6 @@ class DashboardQuery(Strict):
         return DecisionFilter(self.of_service, self.of_environment, self.of_outcome)
 
 
-class _Viewer(NamedTuple):
-    """Who looks, and from where."""
-
-    name: str
-    role: Role | None
-    proof: str
-    base: str
-    """The address of this gate as the viewer knows it."""
-
-    @property
-    def is_ops(self) -> bool:
-        return self.role is not None and self.role.covers(Role.OPS)
-
-
 @router.get("/")
 async def dashboard(request: Request) -> Response:
     """Everything at a glance; to whom the settings let see it, or who has signed in."""
@@ -108,13 +94,6 @@ async def dashboard(request: Request) -> Response:
     return page(body, 422 if errors else 200)
 
 
-def viewer_of(request: Request, caller: Caller) -> _Viewer:
-    """Who looks at a page."""
-    proof = "" if caller.session_id is None else form_proof(request.cookies[SESSION_COOKIE])
-    name = "" if caller.session_id is None else caller.name
-    return _Viewer(name, caller.role if name else None, proof, str(request.base_url).rstrip("/"))
-
-
 def _read(request: Request) -> tuple[DashboardQuery, list[str]]:
     """The query; where something in it is wrong, none, and what is wrong."""
     try:
@@ -126,7 +105,7 @@ def _read(request: Request) -> tuple[DashboardQuery, list[str]]:
 
 
 def _render(
-    here: Context, moment: Moment, query: DashboardQuery, viewer: _Viewer, errors: list[str]
+    here: Context, moment: Moment, query: DashboardQuery, viewer: Viewer, errors: list[str]
 ) -> bytes:
     in_force, now = moment.in_force, moment.now
     shown = overview(here.store.look, moment, query.wanted)
@@ -175,12 +154,7 @@ def _asked(in_force: InForce, query: DashboardQuery, now: int, base: str) -> _As
             query.duration or 0,
         )
         decision = check(in_force, question, at)
-    except (RefusedError, MalformedValueError) as error:
-        return _Asked(None, str(error), "")
-    except Exception as error:
-        refused = problem_for(error)
-        if refused.status_code != 422:  # noqa: PLR2004 - a name or an instant that the policies do not know
-            raise
+    except (MalformedValueError, UnknownNameError) as error:
         return _Asked(None, str(error), "")
     told = answer(decision, in_force.home, in_force.revision)
     return _Asked(told, None, _curl(question, at if query.at else None, base))

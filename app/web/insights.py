@@ -16,8 +16,8 @@ from app.server.asking import authorised
 from app.server.context import context
 from app.server.leaving import unless_gone
 from app.server.reading import NameField, Strict, read_query
-from app.web.dashboard import viewer_of
 from app.web.pages import PageRoute, page, redirect, rendered
+from app.web.viewer import viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
 

@@ -18,9 +18,9 @@ from app.server.context import context
 from app.server.operations import EndFields, GrantBody, StartBody
 from app.server.problems import InvalidFieldsError
 from app.server.reading import Strict, validated
-from app.web.dashboard import viewer_of
 from app.web.forms import signed_in
 from app.web.pages import PageRoute, page, redirect, rendered
+from app.web.viewer import viewer_of
 from app.web.wall_time import local_instant
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)

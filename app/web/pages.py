@@ -21,6 +21,7 @@ from app.core.explain import local_time, scope_in_words
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import format_duration, waiting_time
 from app.server.problems import problem_for
+from app.web.viewer import present_viewer
 
 _SOURCES: Final = (
     "default-src 'none'",
@@ -111,8 +112,10 @@ class PageRoute(APIRoute):
                 return await handle(request)
             except FreezegateError as error:
                 refused = problem_for(error)
+                viewer = await present_viewer(request)
                 told = page(
-                    rendered("error.html", status=refused.status_code, why=str(error)), refused.status_code
+                    rendered("error.html", viewer=viewer, status=refused.status_code, why=str(error)),
+                    refused.status_code,
                 )
                 for name in ("retry-after", "www-authenticate"):
                     if name in refused.headers:

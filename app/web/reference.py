@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from app.server.reading import Strict, read_query
 from app.web.pages import PageRoute, page, rendered
+from app.web.viewer import present_viewer
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -18,7 +19,8 @@ async def docs(request: Request) -> Response:
     """Every route: who may use it, what it takes and what it answers."""
     read_query(request, Strict)
     document = request.app.openapi()
-    return page(rendered("reference.html", groups=_groups(document), document=document))
+    viewer = await present_viewer(request)
+    return page(rendered("reference.html", viewer=viewer, groups=_groups(document), document=document))
 
 
 def _groups(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

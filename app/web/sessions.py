@@ -12,9 +12,9 @@ from app.gate.sessions import LIFETIME
 from app.identity.caller import Role
 from app.server.asking import SESSION_COOKIE, key_caller, session_caller
 from app.server.context import context
-from app.web.dashboard import viewer_of
 from app.web.forms import FORM_COOKIE, signed_in, signing_in
 from app.web.pages import PageRoute, page, redirect, rendered
+from app.web.viewer import viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
 

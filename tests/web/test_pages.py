@@ -311,6 +311,20 @@ def test_a_cookie_is_no_credential_for_the_api_where_something_is_changed(
     assert gate.delete("/overrides/ovr_1").status_code == 401
 
 
+def test_every_page_says_who_is_signed_in(gate: TestClient, ops: Page) -> None:
+    for path in ("/", "/docs", "/dashboard/insights", "/dashboard/sessions", "/dashboard/insights?days=7"):
+        page = Page(gate.get(path).text)
+        assert "ops person ops" in page.text, path
+        assert "Sign out" in page.text, path
+    refused = gate.post("/dashboard/freezes/frz_nothing/lift", data={"proof": ops.value("proof")})
+    assert "ops person ops" in Page(refused.text).text
+    gate.cookies.clear()
+    for path in ("/docs", "/dashboard/insights?days=7"):
+        assert "ops person" not in Page(gate.get(path).text).text
+    gate.cookies.set("freezegate_session", "fzs_made-up")
+    assert "Sign in" in Page(gate.get("/docs").text).text
+
+
 def test_sessions_are_listed_and_revoked(
     gate: TestClient, keys: dict[str, str], clock: FakeClock, ops: Page
 ) -> None:

@@ -1,0 +1,42 @@
+"""Who looks at a page: a name and a role where somebody has signed in, and what their forms must carry."""
+
+from typing import NamedTuple
+
+from fastapi import Request
+
+from app.core.errors import FreezegateError
+from app.identity.caller import ANONYMOUS, Caller, Role
+from app.identity.credentials import form_proof
+from app.server.asking import SESSION_COOKIE, session_caller
+
+
+class Viewer(NamedTuple):
+    """Who looks, and from where."""
+
+    name: str
+    """Empty for somebody who has not signed in."""
+    role: Role | None
+    proof: str
+    base: str
+    """The address of this gate as the viewer knows it."""
+
+    @property
+    def is_ops(self) -> bool:
+        """Whether the page has buttons."""
+        return self.role is not None and self.role.covers(Role.OPS)
+
+
+def viewer_of(request: Request, caller: Caller) -> Viewer:
+    """Who looks at a page, of whom it is known already what they may."""
+    proof = "" if caller.session_id is None else form_proof(request.cookies[SESSION_COOKIE])
+    name = "" if caller.session_id is None else caller.name
+    return Viewer(name, caller.role if name else None, proof, str(request.base_url).rstrip("/"))
+
+
+async def present_viewer(request: Request) -> Viewer:
+    """Who looks at a page that is for anyone; nobody in particular where that can't be found out."""
+    try:
+        caller = await session_caller(request)
+    except FreezegateError:
+        caller = None
+    return viewer_of(request, caller or ANONYMOUS)
