@@ -5,13 +5,16 @@ They are plain text for people: short, with the local time of the zone that the 
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from app.core.decision import Decision, Outcome, Stretch
 from app.core.notation import format_duration, waiting_time
 from app.core.override import Override, Use, UseResult
 from app.core.policy import SERVICE_ZONE, Effect, Policy
 from app.core.wallclock import Zone
+
+_DIRECTIONS: Final = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""The marks that set the direction in which what follows them is read (UAX 9, explicit formatting)."""
 
 
 def message(decision: Decision, home: Zone, use: Use | None = None) -> str:
@@ -51,7 +54,16 @@ def state(decision: Decision, home: Zone) -> str:
 
 def titles(stretches: tuple[Stretch, ...]) -> str:
     """The titles of what vetoes or warns, joined."""
-    return "; ".join(stretch.rule.title.rstrip(".") for stretch in stretches)
+    return undirected("; ".join(stretch.rule.title.rstrip(".") for stretch in stretches))
+
+
+def undirected(text: str) -> str:
+    """A text of somebody's, without the marks that would turn round the words of ours after it.
+
+    Its letters keep the direction that is theirs. To isolate it instead is no way out: a text may hold
+    the very mark that ends the isolation.
+    """
+    return text if text.isascii() else text.translate(_DIRECTIONS)
 
 
 def local_time(instant: int, where: Zone, seen_from: int) -> str:
@@ -79,7 +91,7 @@ def policy_in_words(policy: Policy, home: Zone) -> str:
     windows = ", and ".join(entry.window.words() for entry in policy.when)
     exceptions = ", nor ".join(entry.window.words() for entry in policy.except_when)
     zone = "the service's own" if policy.timezone == SERVICE_ZONE else policy.timezone or home.name
-    return f"{lead}{windows}{f', but not {exceptions}' if exceptions else ''}, {zone} time."
+    return undirected(f"{lead}{windows}{f', but not {exceptions}' if exceptions else ''}, {zone} time.")
 
 
 def scope_in_words(selectors: Sequence[Mapping[str, Any]] | None) -> str:
@@ -105,9 +117,10 @@ def _any_of(names: Sequence[str] | None) -> str:
 def _lifted(decision: Decision, override: Override) -> str:
     question = decision.question
     left = override.uses_left - 1
+    by = undirected(f"{override.granted_by} ({override.reason.rstrip('.')})")
     return (
-        f"{question.service} may be deployed to {question.environment} by an override of "
-        f"{override.granted_by} ({override.reason.rstrip('.')}), in spite of: {titles(decision.blocking)}. "
+        f"{question.service} may be deployed to {question.environment} by an override of {by}, "
+        f"in spite of: {titles(decision.blocking)}. "
         f"{left or 'No'} {'use' if left == 1 else 'uses'} left."
     )
 

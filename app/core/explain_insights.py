@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.core.comparison import ENOUGH, Comparison, Tally, Verdict
+from app.core.explain import undirected
 from app.core.insights import EnvironmentInsight, HourInsight, Insights, PolicyInsight
 from app.core.instant import DAY, HOUR, MINUTE
 from app.core.notation import waiting_time
@@ -25,7 +26,7 @@ def policy_in_words(each: PolicyInsight) -> str | None:
     """How deploys go at the times at which a policy holds; None where it is not known when that is."""
     if each.policy is None or each.comparison is None:
         return None
-    title = each.policy.title.rstrip(".")
+    title = undirected(each.policy.title.rstrip("."))
     if each.policy.effect is Effect.ALLOW_ONLY:
         return _comparison(each.comparison, f'at times that "{title}" does not allow', "others", " then")
     return _comparison(each.comparison, f'inside "{title}"', "others", " inside")

@@ -10,7 +10,7 @@ the same answers on every machine, whatever time zone files the system has.
 """
 
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import cache
@@ -83,6 +83,11 @@ class Regimes:
         """Every instant that shows a local time, in order; in a gap, the first instant after it."""
         first, last = self.earliest(local), self.latest(local)
         return (first,) if first == last else (first, last)
+
+    def setbacks(self, start: int, end: int) -> list[int]:
+        """The instants after `start` and before `end` at which the wall clock is set back."""
+        regimes = range(bisect_right(self._starts, start), bisect_left(self._starts, end))
+        return [self._starts[each] for each in regimes if self._offsets[each] < self._offsets[each - 1]]
 
 
 class Zone(Regimes):

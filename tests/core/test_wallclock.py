@@ -58,3 +58,15 @@ def test_what_is_no_iana_name_is_refused(name: str) -> None:
 
 def test_weekdays_are_counted_from_monday() -> None:
     assert weekday(local("2026-11-27T00:00") // DAY) == 4
+
+
+def test_the_instants_at_which_a_clock_is_set_back() -> None:
+    amsterdam = zone("Europe/Amsterdam")
+    back = parse_instant("2026-10-25T01:00:00Z")
+    assert amsterdam.setbacks(
+        parse_instant("2026-01-01T00:00:00Z"), parse_instant("2027-01-01T00:00:00Z")
+    ) == [back]
+    assert amsterdam.setbacks(back - 1, back + 1) == [back]
+    assert amsterdam.setbacks(back, back + DAY) == []
+    assert amsterdam.setbacks(back - DAY, back) == []
+    assert zone("UTC").setbacks(EARLIEST, LATEST) == []
