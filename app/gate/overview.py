@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.instant import DAY, LATEST
 from app.core.scope import Verdict
-from app.core.wallclock import Zone, weekday
+from app.core.wallclock import Zone
 from app.gate.check import policies, status
 from app.gate.errors import StoreUnavailableError
 from app.gate.freezes import described as freeze_described
@@ -16,7 +16,9 @@ from app.store.records import DecisionFilter
 if TYPE_CHECKING:
     from app.store.view import View
 
-WEEKS: Final = 4
+DAYS: Final = 29
+"""Today, and four weeks more: as far as upcoming freezes are told, wherever in the day now is."""
+
 MOST_DECISIONS: Final = 25
 MOST_OVERRIDES: Final = 50
 
@@ -31,7 +33,7 @@ class Moment(NamedTuple):
 
 
 class Weeks(NamedTuple):
-    """What blocks an environment from the Monday before now, for four weeks."""
+    """What blocks an environment from the midnight before now, for four weeks and the rest of today."""
 
     environment: str
     first_day: int
@@ -50,6 +52,8 @@ class Overview(NamedTuple):
     """The ad-hoc freezes that last or are to come."""
     overrides: list[dict[str, Any]] | None
     """Those that may still let something through; None if the store can't be read."""
+    zones: dict[str, Zone]
+    """By the id of a policy, the zone whose time its bounds are told in; the file's for all others."""
     decisions: list[dict[str, Any]] | None
     """The latest, as the filter wants them; None if the store can't be read."""
 
@@ -73,10 +77,11 @@ def overview(look: Look, moment: Moment, wanted: DecisionFilter) -> Overview:
     return Overview(
         status(in_force, moment.last_error, moment.degraded_since, now, now),
         {name: _then(in_force, name, now) for name in names},
-        [_weeks(in_force, name, now) for name in names],
+        [weeks(in_force, name, now) for name in names],
         policies(in_force, now)["policies"],
         [freeze_described(each, now) for each in in_force.engine.freezes if each.stands(now)],
         overrides,
+        {each.id: in_force.engine.timeline(each.id).zone for each in in_force.policy_set.policies},
         latest,
     )
 
@@ -88,14 +93,10 @@ def _then(in_force: InForce, environment: str, now: int) -> int | None:
     return None if flips_at is None else decide(environment, flips_at).flips_at
 
 
-def _weeks(in_force: InForce, environment: str, now: int) -> Weeks:
+def weeks(in_force: InForce, environment: str, now: int) -> Weeks:
+    """What blocks an environment in the weeks that are drawn."""
     home = in_force.home
     today = home.local(now) // DAY
-    first = today - weekday(today)
-    start, end = _midnight(home, first), min(_midnight(home, first + WEEKS * 7), LATEST)
+    start, end = home.earliest(today * DAY), min(home.earliest((today + DAYS) * DAY), LATEST)
     segments = in_force.engine.environment(environment).segments(start, end)
-    return Weeks(environment, first, tuple(segments))
-
-
-def _midnight(home: Zone, day: int) -> int:
-    return home.earliest(day * DAY)
+    return Weeks(environment, today, tuple(segments))

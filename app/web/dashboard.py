@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping
 from functools import partial
+from math import isqrt
 from typing import Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import urlencode
 
@@ -43,6 +44,11 @@ NOTICES: Final[Mapping[str, str]] = {
     "signed-out": "You are signed out.",
 }
 """What a page says after a form was sent; the address carries the word only."""
+
+MOST_PICTURES_ON_A_WALL: Final = 3
+"""With more environments, the room is for their cards."""
+
+_COLUMNS: Final[Mapping[int, int]] = {1: 1, 2: 2, 3: 3, 4: 2, **dict.fromkeys(range(5, 10), 3)}
 
 
 def _blank(value: object) -> object:
@@ -104,15 +110,15 @@ def _read(request: Request) -> tuple[DashboardQuery, list[str]]:
         ]
 
 
-def _render(
-    here: Context, moment: Moment, query: DashboardQuery, viewer: Viewer, errors: list[str]
-) -> bytes:
+def _render(here: Context, moment: Moment, query: DashboardQuery, viewer: Viewer, errors: list[str]) -> bytes:
     in_force, now = moment.in_force, moment.now
     shown = overview(here.store.look, moment, query.wanted)
-    styles = rule_styles(in_force.policy_set.policies)
+    styles = rule_styles(in_force.policy_set.policies, in_force.engine.freezes, now)
+    on_the_wall = query.wall is not None
+    drawn = () if on_the_wall and len(shown.weeks) > MOST_PICTURES_ON_A_WALL else shown.weeks
     asked = _asked(in_force, query, now, viewer.base) if query.service else None
     return rendered(
-        "wall.html" if query.wall is not None else "dashboard.html",
+        "wall.html" if on_the_wall else "dashboard.html",
         viewer=viewer,
         notice=NOTICES.get(query.done or ""),
         errors=errors,
@@ -122,8 +128,9 @@ def _render(
         policy_set=in_force.policy_set,
         asked=asked,
         shown=shown,
-        pictures=[picture(weeks, styles, in_force.home, now) for weeks in shown.weeks],
+        pictures=[picture(weeks, styles, in_force.home, now) for weeks in drawn],
         styles=styles,
+        across=columns_on_a_wall(len(shown.weeks)),
         drawing={
             "width": WIDTH,
             "height": HEIGHT,
@@ -134,6 +141,11 @@ def _render(
         },
         outcomes=("allow", "warn", "override", "deny"),
     )
+
+
+def columns_on_a_wall(environments: int) -> int:
+    """How many cards stand beside each other on a wall, so that their letters are large."""
+    return _COLUMNS.get(environments) or max(4, isqrt(environments - 1) + 1)
 
 
 class _Asked(NamedTuple):

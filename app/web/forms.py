@@ -22,7 +22,10 @@ from app.server.reading import limited_body
 FORM_COOKIE: Final = "freezegate_form"
 PROOF: Final = "proof"
 _FORM: Final = "application/x-www-form-urlencoded"
-_MOST_FIELDS: Final = 64
+_MOST_FIELDS: Final = 128
+
+_TICKED: Final = frozenset({"environments"})
+"""Fields of which a browser sends one for each box that is ticked; they are joined by commas."""
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -41,9 +44,11 @@ async def read_form(request: Request) -> dict[str, str]:
         )
     except ValueError:
         raise InvalidFieldsError([{"field": "body", "message": "not a readable form"}]) from None
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise InvalidFieldsError([{"field": "fields", "message": "a field is given more than once"}])
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        if name in fields and name not in _TICKED:
+            raise InvalidFieldsError([{"field": "fields", "message": "a field is given more than once"}])
+        fields[name] = f"{fields[name]},{value}" if name in fields else value
     return {name: value.strip() for name, value in fields.items() if value.strip()}
 
 

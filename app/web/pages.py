@@ -6,6 +6,7 @@ templates escape everything, and the policy below forbids what would get past th
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -14,12 +15,14 @@ from fastapi import Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from app import __version__
 from app.core.errors import FreezegateError
-from app.core.explain import local_time, scope_in_words
+from app.core.explain import local_time, scope_in_words, undirected
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import format_duration, waiting_time
+from app.core.wallclock import Zone
 from app.server.problems import problem_for
 from app.web.viewer import present_viewer
 
@@ -81,8 +84,22 @@ def _templates() -> Environment:
         waiting=waiting_time,
         scope=scope_in_words,
         duration=format_duration,
+        clock=wall_clock,
+        said=said,
+        undirected=undirected,
     )
     return environment
+
+
+def wall_clock(instant: int, where: Zone) -> str:
+    """What a clock on the wall shows: ``Fri 27 Nov 14:05``, as the script writes it that lets it tick."""
+    moment = datetime.fromtimestamp(instant, where.info)
+    return f"{moment:%a} {moment.day} {moment:%b %H:%M}"
+
+
+def said(text: str) -> Markup:
+    """A text that somebody wrote: what direction it is read in is its own, and not that of our words."""
+    return Markup("<bdi>%s</bdi>") % undirected(text)
 
 
 def rendered(template: str, **values: Any) -> bytes:

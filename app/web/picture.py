@@ -1,17 +1,21 @@
 """Four weeks of an environment as a picture: days across, hours down, a colour for each rule.
 
-Pure geometry: what comes out is drawn by a template, in units of the picture.
+Pure geometry: what comes out is drawn by a template, in units of the picture. Days and hours are those
+of the policies' home zone; what is said of a stretch is said in the zone of its rule, as everywhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from app.core.decision import Stretch
-from app.core.explain import local_time
+from app.core.explain import local_time, undirected
+from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR
+from app.core.interval import Interval, normalise
 from app.core.policy import Effect, Policy
 from app.core.wallclock import Zone, calendar_date, weekday
-from app.gate.overview import WEEKS, Weeks
+from app.gate.overview import DAYS, Weeks
 
 DAY_WIDTH: Final = 34
 HOUR_HEIGHT: Final = 7
@@ -19,14 +23,24 @@ LEFT: Final = 40
 TOP: Final = 34
 _GAP: Final = 2
 _SATURDAY: Final = 5
+
 COLOURS: Final = 8
-"""How many colours there are; each has a hatching of its own as well."""
+HATCHINGS: Final = 9
+"""The last is for ad-hoc freezes first, so that an incident looks like nothing else."""
 
-AD_HOC: Final = "rule-freeze"
-"""The style of every ad-hoc freeze."""
+_SHIFT: Final = 3
+"""By how much the hatchings are shifted each time that the colours begin anew: 64 pairs come before the
+first comes again."""
 
-WIDTH: Final = LEFT + WEEKS * 7 * DAY_WIDTH + 1
+WIDTH: Final = LEFT + DAYS * DAY_WIDTH + 1
 HEIGHT: Final = TOP + 24 * HOUR_HEIGHT + 6
+
+
+class Style(NamedTuple):
+    """How a rule looks: a colour, and a hatching for those who can't tell the colours apart."""
+
+    colour: str
+    hatching: str
 
 
 class Box(NamedTuple):
@@ -41,7 +55,7 @@ class Box(NamedTuple):
 class Drawn(NamedTuple):
     """One stretch of one rule: its boxes, and what it says."""
 
-    style: str
+    style: Style
     label: str
     boxes: tuple[Box, ...]
 
@@ -55,13 +69,14 @@ class Day(NamedTuple):
     """Named above the first column and the first of each month."""
     name: str
     weekend: bool
+    monday: bool
     today: bool
 
 
 class LegendEntry(NamedTuple):
-    """What a colour stands for."""
+    """What a style stands for."""
 
-    style: str
+    style: Style
     title: str
 
 
@@ -71,100 +86,101 @@ class Picture(NamedTuple):
     environment: str
     days: tuple[Day, ...]
     drawn: tuple[Drawn, ...]
-    past: tuple[Box, ...]
-    """What lies behind now, to be veiled."""
+    past: Box
+    """What of today lies behind now, to be veiled."""
     legend: tuple[LegendEntry, ...]
     now: Box
 
 
-def rule_styles(policies: Sequence[Policy]) -> dict[str, str]:
-    """The style of each policy that can block, by id: the same in every picture and list of a page.
+def rule_styles(policies: Sequence[Policy], freezes: Sequence[Freeze], now: int) -> dict[str, Style]:
+    """The style of each rule that can block, by id: the same in every picture and list of a page.
 
-    Those that only warn have none, so that the colours last longer.
+    Policies that only warn have none, so that the colours last longer. Ad-hoc freezes share a colour;
+    those that stand come first, and are told apart by their hatching.
     """
-    vetoing = (each for each in policies if each.effect is not Effect.WARN)
-    return {policy.id: f"rule-{number % COLOURS}" for number, policy in enumerate(vetoing)}
+    vetoing = (policy for policy in policies if policy.effect is not Effect.WARN)
+    styles = {policy.id: _style(number) for number, policy in enumerate(vetoing)}
+    standing = sorted(freezes, key=lambda each: (not each.stands(now), each.starts_at, each.id))
+    for number, freeze in enumerate(standing):
+        styles[freeze.id] = Style("rule-freeze", f"hatching-{(HATCHINGS - 1 + number) % HATCHINGS}")
+    return styles
 
 
-def picture(weeks: Weeks, styles: Mapping[str, str], home: Zone, now: int) -> Picture:
-    """Draw what blocks an environment; local times are those of `home`."""
+def _style(number: int) -> Style:
+    turn, colour = divmod(number, COLOURS)
+    return Style(f"rule-{colour}", f"hatching-{(colour + _SHIFT * turn) % COLOURS}")
+
+
+def picture(weeks: Weeks, styles: Mapping[str, Style], home: Zone, now: int) -> Picture:
+    """Draw what blocks an environment, on the wall clock of `home`."""
     boxes: dict[tuple[str, int | None, int | None], list[Box]] = {}
     stretches: dict[tuple[str, int | None, int | None], Stretch] = {}
     for segment in weeks.segments:
+        shown = _shown(home, segment.start, segment.end)
         for lane, stretch in enumerate(segment.blocking):
             key = (stretch.rule.id, stretch.start, stretch.end)
             stretches[key] = stretch
-            boxes.setdefault(key, []).extend(
-                _boxes(weeks, home, segment.start, segment.end, lane, len(segment.blocking))
-            )
-    local = home.local(now)
+            boxes.setdefault(key, []).extend(_boxes(weeks.first_day, shown, lane, len(segment.blocking)))
+    x, y = LEFT, round(TOP + home.local(now) % DAY * HOUR_HEIGHT / HOUR, 2)
     return Picture(
         weeks.environment,
-        tuple(_days(weeks, local // DAY)),
-        tuple(
-            Drawn(styles.get(key[0], AD_HOC), _label(stretches[key], home, now), tuple(boxes[key]))
-            for key in boxes
-        ),
-        tuple(_past(weeks, home, now)),
-        tuple(_legend(stretches.values(), styles)),
-        Box(
-            LEFT + (local // DAY - weeks.first_day) * DAY_WIDTH,
-            TOP + local % DAY * HOUR_HEIGHT / HOUR,
-            DAY_WIDTH,
-            0,
-        ),
+        tuple(_days(weeks.first_day)),
+        tuple(Drawn(styles[key[0]], _label(stretches[key], now), tuple(boxes[key])) for key in boxes),
+        Box(x, TOP, DAY_WIDTH - _GAP, round(y - TOP, 2)),
+        tuple(_legend(stretches.values(), styles, now)),
+        Box(x, y, DAY_WIDTH - _GAP, 0),
     )
 
 
-def _legend(stretches: Iterable[Stretch], styles: Mapping[str, str]) -> Iterator[LegendEntry]:
-    """What each colour stands for, policies first; ad-hoc freezes share one."""
-    rules = {stretch.rule.id: stretch.rule for stretch in stretches}
+def _legend(stretches: Iterable[Stretch], styles: Mapping[str, Style], now: int) -> Iterator[LegendEntry]:
+    """What each style stands for, in the order of the styles; not of what is over."""
+    rules = {each.rule.id: each.rule for each in stretches if each.end is None or each.end > now}
     for own_id, style in styles.items():
         if own_id in rules:
             yield LegendEntry(style, rules[own_id].title)
-    for own_id, rule in rules.items():
-        if own_id not in styles:
-            yield LegendEntry(AD_HOC, rule.title)
 
 
-def _past(weeks: Weeks, home: Zone, now: int) -> Iterator[Box]:
-    """The days before today, and of today what is over."""
-    today, seconds = divmod(home.local(now), DAY)
-    gone = (today - weeks.first_day) * DAY_WIDTH
-    if gone:
-        yield Box(LEFT, TOP, gone, 24 * HOUR_HEIGHT)
-    yield Box(LEFT + gone, TOP, DAY_WIDTH - _GAP, round(seconds * HOUR_HEIGHT / HOUR, 2))
+def _shown(home: Zone, start: int, end: int) -> list[Interval]:
+    """The local times that the clock shows from `start` to `end`, in order and each once.
 
-
-def _boxes(weeks: Weeks, home: Zone, start: int, end: int, lane: int, lanes: int) -> Iterator[Box]:
-    """The part of each day from `start` to `end`; rules that block together share its width."""
+    Where it is set back, it shows an hour twice: what lasts from one into the other would seem to end
+    before it starts. Where it is set forward, the hour that it leaves out is taken along.
+    """
+    parts = pairwise([start, *home.setbacks(start, end), end])
     # Not the local time of the end itself: a day that begins there has no part in it.
-    first, last = home.local(start), home.local(end - 1) + 1
+    return normalise((home.local(first), home.local(last - 1) + 1) for first, last in parts)
+
+
+def _boxes(first_day: int, shown: Iterable[Interval], lane: int, lanes: int) -> Iterator[Box]:
+    """The part of each day that is shown; rules that block together share its width."""
     width = (DAY_WIDTH - _GAP) / lanes
-    for day in range(first // DAY, (last - 1) // DAY + 1):
-        above = max(first - day * DAY, 0) * HOUR_HEIGHT / HOUR
-        below = min(last - day * DAY, DAY) * HOUR_HEIGHT / HOUR
-        x = LEFT + (day - weeks.first_day) * DAY_WIDTH + lane * width
-        yield Box(round(x, 2), round(TOP + above, 2), round(width, 2), round(max(below - above, 0), 2))
+    for start, end in shown:
+        for day in range(start // DAY, (end - 1) // DAY + 1):
+            above = max(start - day * DAY, 0) * HOUR_HEIGHT / HOUR
+            below = min(end - day * DAY, DAY) * HOUR_HEIGHT / HOUR
+            x = LEFT + (day - first_day) * DAY_WIDTH + lane * width
+            yield Box(round(x, 2), round(TOP + above, 2), round(width, 2), round(below - above, 2))
 
 
-def _days(weeks: Weeks, today: int) -> Iterator[Day]:
-    for column in range(WEEKS * 7):
-        day = weeks.first_day + column
+def _days(first_day: int) -> Iterator[Day]:
+    for column in range(DAYS):
+        day = first_day + column
         date = calendar_date(day)
-        month = f"{date:%B}" if column == 0 or date.day == 1 else ""
+        # One month's name reaches into the second column: the next month's may stand there.
+        named = date.day == 1 or (column == 0 and calendar_date(day + 1).day != 1)
         yield Day(
             LEFT + column * DAY_WIDTH,
             str(date.day),
-            month,
+            f"{date:%B}" if named else "",
             f"{date:%a}"[:2],
             weekday(day) >= _SATURDAY,
-            day == today,
+            weekday(day) == 0,
+            column == 0,
         )
 
 
-def _label(stretch: Stretch, home: Zone, now: int) -> str:
+def _label(stretch: Stretch, now: int) -> str:
     start, end = stretch.bounds(now)
-    since = "for longer than two years" if start is None else f"from {local_time(start, home, now)}"
-    until = "with no end in sight" if end is None else f"to {local_time(end, home, now)}"
-    return f"{stretch.rule.title.rstrip('.')}: {since} {until}. {stretch.rule.reason}"
+    since = "for longer than two years" if start is None else f"from {local_time(start, stretch.zone, now)}"
+    until = "with no end in sight" if end is None else f"to {local_time(end, stretch.zone, now)}"
+    return undirected(f"{stretch.rule.title.rstrip('.')}: {since} {until}. {stretch.rule.reason}")

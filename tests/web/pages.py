@@ -14,6 +14,10 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
         self.unclosed: list[str] = []
+        self.isolated: list[str] = []
+        """The whole text of every element that keeps its direction of reading to itself."""
+        self.exposed: list[str] = []
+        """Texts that do not stand in such an element, nor in the title of a drawing, which takes none."""
         self.feed(html)
         self.close()
 
@@ -21,6 +25,8 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
         if tag not in _EMPTY:
             self.unclosed.append(tag)
+        if tag == "bdi":
+            self.isolated.append("")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
@@ -30,6 +36,10 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+        if "bdi" in self.unclosed:
+            self.isolated[-1] += data
+        elif "svg" not in self.unclosed:
+            self.exposed.append(data)
 
     @property
     def text(self) -> str:

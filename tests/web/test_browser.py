@@ -1,102 +1,13 @@
 """The dashboard in a real Chromium, with a real gate behind it."""
 
-import json
 import socket
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from app.identity.credentials import new_key
-from tests.live.gate import Gate, running, start
-from tests.web.browser import CHROMIUM, opened
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="NO CHROMIUM: THE DASHBOARD IS NOT TRIED IN A BROWSER; install chromium, or set CHROMIUM",
-)
-
-OPEN = "version: 1\nenvironments: [production, staging]\npolicies: []\n"
-ALWAYS = """\
-version: 1
-timezone: Europe/Amsterdam
-environments: [production, staging]
-services: {checkout: {tags: [tier-1]}, docs-site: {tags: [static]}}
-policies:
-  - id: closed
-    title: The books are being closed
-    reason: Nobody may change what is being counted.
-    contact: "#finance"
-    applies_to: {environments: [production]}
-    exempt: {services: [docs-site]}
-    when: [{always: true}]
-  - id: friday-afternoon
-    title: No deploys after Friday 14:00
-    reason: Nothing good happens after 14:00 on a Friday.
-    applies_to: {environments: [staging]}
-    when: [{weekly: {from: fri 14:00, to: fri 23:59}}]
-"""
-
-
-class Served(NamedTuple):
-    url: str
-    key: str
-    folder: Path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """A gate on which nothing is frozen, and an admin's key of it."""
-    with _serving(tmp_path, OPEN) as gate:
-        yield gate
-
-
-def _serving(folder: Path, policies: str) -> "_Serving":
-    return _Serving(folder, policies)
-
-
-class _Serving:
-    def __init__(self, folder: Path, policies: str) -> None:
-        (folder / "policies.yaml").write_text(policies)
-        self._folder = folder
-        self._key = new_key()
-        self._running = running(folder / "policies.yaml", folder / "gate.db", FREEZEGATE_ADMIN_KEY=self._key)
-
-    def __enter__(self) -> Served:
-        return Served(self._running.__enter__().url, self._key, self._folder)
-
-    def __exit__(self, *_: object) -> None:
-        self._running.__exit__(None, None, None)
-
-
-def send(gate: Served, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    request = urllib.request.Request(  # noqa: S310 - our own gate
-        gate.url + path,
-        None if body is None else json.dumps(body).encode(),
-        {"Content-Type": "application/json", "Authorization": f"Bearer {gate.key}"},
-        method=method,
-    )
-    with urllib.request.urlopen(request, timeout=20) as reply:  # noqa: S310
-        found: dict[str, Any] = json.load(reply)
-        return found
-
-
-def sign_in(page: Page, gate: Served) -> None:
-    page.goto(f"{gate.url}/dashboard/sign-in")
-    page.get_by_label("API key").fill(gate.key)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("You are signed in.")).to_be_visible()
+from tests.live.gate import Gate, start
+from tests.web.browser import opened
+from tests.web.serving import ALWAYS, OPEN, Served, send, serving, sign_in
 
 
 def test_an_open_and_empty_gate(browser: Browser, served: Served) -> None:
@@ -108,7 +19,7 @@ def test_an_open_and_empty_gate(browser: Browser, served: Served) -> None:
 
 
 def test_a_frozen_gate(browser: Browser, tmp_path: Path) -> None:
-    with _serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
+    with serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
         card = page.locator(".card.frozen").first
         expect(card).to_contain_text("FROZEN")
         expect(card).to_contain_text("Nobody may change what is being counted.")
@@ -120,7 +31,7 @@ def test_a_frozen_gate(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_a_degraded_gate(browser: Browser, tmp_path: Path) -> None:
-    with _serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
+    with serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
         away = (tmp_path / "gate.db").rename(tmp_path / "away.db")
         expect(page.get_by_text("The store has not been reached since")).to_be_visible()
         expect(page.locator(".card.frozen").first).to_contain_text("FROZEN")
@@ -210,7 +121,7 @@ def test_sessions_and_signing_out(browser: Browser, served: Served) -> None:
 
 
 def test_the_what_if_form(browser: Browser, tmp_path: Path) -> None:
-    with _serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
+    with serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
         ask = page.locator("#ask")
         ask.get_by_label("Service").fill("checkout")
         ask.get_by_label("Environment").select_option("staging")
@@ -223,7 +134,7 @@ def test_the_what_if_form(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_everything_without_javascript(browser: Browser, tmp_path: Path) -> None:
-    with _serving(tmp_path, ALWAYS) as gate:
+    with serving(tmp_path, ALWAYS) as gate:
         send(gate, "POST", "/can-deploy", {"service": "docs-site"})
         with opened(browser, gate.url, java_script_enabled=False) as page:
             expect(page.locator(".card.frozen")).to_contain_text("FROZEN")
@@ -243,7 +154,7 @@ def test_everything_without_javascript(browser: Browser, tmp_path: Path) -> None
 
 
 def test_dark_phone_and_wall(browser: Browser, tmp_path: Path) -> None:
-    with _serving(tmp_path, ALWAYS) as gate:
+    with serving(tmp_path, ALWAYS) as gate:
         with opened(browser, gate.url, color_scheme="dark") as page:
             assert _brightness(page) < 64
             page.screenshot(path=tmp_path / "dark.png", full_page=True)

@@ -10,15 +10,19 @@ from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from app.core.explain import undirected
 from app.gate.keys import KeyRequest
 from app.gate.sessions import LIFETIME
 from app.identity.caller import Role
 from app.main import create_app
 from app.settings import Settings
+from app.web.dashboard import columns_on_a_wall
 from tests.api.conftest import bearer, key_for
 from tests.api.fakes import FakeClock
 from tests.hostile import HOSTILE
 from tests.web.pages import Page
+
+DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 FREEZE = {"title": "Payment incident", "reason": "Cards fail.", "ttl": "2h", "contact": "#incident-room"}
 
@@ -333,7 +337,7 @@ def test_sessions_are_listed_and_revoked(
     clock.at += 1
     proof = sign_in(gate, keys["ops"]).value("proof")
     listed = gate.get("/dashboard/sessions").text
-    assert listed.count("<strong>ops person</strong>") == 2
+    assert listed.count("<strong><bdi>ops person</bdi></strong>") == 2
     sessions = re.findall(r"/dashboard/sessions/(ses_\w+)/revoke", listed)
     gate.post(f"/dashboard/sessions/{sessions[1]}/revoke", data={"proof": proof})
     gate.cookies.clear()
@@ -474,14 +478,168 @@ def test_hostile_texts_stay_texts_on_the_page(
             for text in texts
         ]
         clock.at += 1
-        page = Page(gate.get("/").text)
+        reply = gate.get("/")
+        assert not DIRECTIONS.search(reply.text)
+        page = Page(reply.text)
         assert page.unclosed == []
         assert [tag for tag, _ in page.elements if tag in ("script", "iframe", "base", "style")] == plain
         for tag, attributes in page.elements:
             assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
             assert not str(attributes.get("href", "")).startswith(("javascript:", "data:", "//")), attributes
         written = "".join(page.words)
+        isolated = [each.strip() for each in page.isolated]
         for text, reply in zip(texts, freezes, strict=True):
             assert reply.status_code == 201, text
-            assert text.strip() in written
+            cleaned = undirected(text).strip()
+            # As title, reason and contact of the freeze, as actor and ref of the decision.
+            assert isolated.count(cleaned) >= 5, text
+            assert cleaned in written
             gate.delete(f"/freezes/{reply.json()['id']}", headers=ops)
+
+
+BY_SOMEBODY = """\
+version: 1
+environments: [production]
+policies:
+  - id: frozen
+    title: "ABC\u202e."
+    reason: "ABC\u202b"
+    contact: "ABC\u2067"
+    when: [{always: true}]
+  - id: warning
+    title: "ABC\u202e"
+    reason: "ABC\u202e"
+    contact: "ABC\u2069\u202e"
+    effect: warn
+    when: [{always: true}]
+  - id: coming
+    title: "ABC\u202e"
+    reason: "ABC\u202e"
+    when: [{yearly: {from: 12-01, to: 12-02}}]
+"""
+
+
+def test_no_text_of_somebodys_turns_round_the_words_beside_it(
+    gate: TestClient, folder: Path, keys: dict[str, str]
+) -> None:
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    (folder / "policies.yaml").write_text(BY_SOMEBODY)
+    context.policies.reload(context.clock.now())
+    assert context.policies.last_error is None
+    text = "ABC\u202e"
+    admin = bearer(key_for(gate, KeyRequest("ABC", Role.ADMIN)))
+    freeze = {"title": text, "reason": text, "contact": text, "open_ended": True}
+    gate.post("/freezes", json={**freeze, "starts_at": "2026-11-25T00:00:00Z"}, headers=admin)
+    wanted = {
+        "services": ["api"],
+        "environments": ["production"],
+        "reason": text,
+        "ticket": text,
+        "ttl": "1h",
+    }
+    token = gate.post("/overrides", json=wanted, headers=admin).json()["token"]
+    claimed = gate.post(
+        "/can-deploy",
+        json={"service": "api", "actor": text, "ref": text},
+        headers={"X-Override-Token": token},
+    ).json()
+    gate.post("/can-deploy", json={"service": "api", "actor": text, "ref": text, "run_url": text})
+    outcome = {"result": "failed", "incident": text}
+    gate.post(f"/decisions/{claimed['decision_id']}/outcome", json=outcome, headers=admin)
+    (folder / "policies.yaml").write_text(BY_SOMEBODY.replace("when", "ABC\u202e"))
+    context.policies.reload(context.clock.now())
+    sign_in(gate, key_for(gate, KeyRequest("ABC again", Role.ADMIN)))
+    for path in ("/", "/?wall", "/?service=api", "/dashboard/insights", "/dashboard/sessions", "/docs"):
+        reply = gate.get(path)
+        assert not DIRECTIONS.search(reply.text), path
+        page = Page(reply.text)
+        assert any("ABC" in each for each in page.isolated), path
+        assert not [each for each in page.exposed if "ABC" in each], path
+
+
+def test_a_policy_of_another_zone_tells_the_time_there(gate: TestClient, folder: Path) -> None:
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    (folder / "policies.yaml").write_text(
+        "version: 1\ntimezone: Europe/Amsterdam\npolicies:\n"
+        "  - {id: ny, title: New York wakes up, reason: x, timezone: America/New_York, "
+        "when: [{daily: {from: '08:00', to: '10:00'}}]}\n"
+        "  - {id: ny-2, title: New York trades, reason: x, timezone: America/New_York, "
+        "when: [{daily: {from: '11:00', to: '16:00'}}]}\n"
+    )
+    context.policies.reload(context.clock.now())
+    text = Page(gate.get("/").text).text
+    assert "Opens in 1 h 55 min Fri 27 Nov 10:00 EST and closes again Fri 27 Nov 11:00 EST" in text
+    assert "New York trades in 2 h 55 min Fri 27 Nov 11:00 EST to Fri 27 Nov 16:00 EST" in text
+    labels = [
+        each["aria-label"] or "" for each in Page(gate.get("/").text).named("g") if "aria-label" in each
+    ]
+    assert labels[0] == "New York wakes up: from Fri 27 Nov 08:00 EST to Fri 27 Nov 10:00 EST. x"
+    assert "Opens in 1 h 55 min Fri 27 Nov 10:00 EST" in Page(gate.get("/?wall").text).text
+
+
+def test_a_warning_says_whom_to_ask_and_where_to_read_more(gate: TestClient, folder: Path) -> None:
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    (folder / "policies.yaml").write_text(
+        "version: 1\npolicies:\n  - {id: late, title: It is late, reason: Nobody watches., effect: warn, "
+        "contact: '#oncall', link: 'https://example.org/late', when: [{always: true}]}\n"
+    )
+    context.policies.reload(context.clock.now())
+    page = Page(gate.get("/").text)
+    assert "production ✓OPEN It is late Nobody watches. Ask #oncall · Read more" in page.text
+    assert "https://example.org/late" in [each.get("href") for each in page.named("a")]
+    assert "It is late Nobody watches. Ask #oncall" in Page(gate.get("/?wall").text).text
+
+
+def test_what_is_wrong_with_the_gate_is_shown_on_the_wall_as_well(gate: TestClient, folder: Path) -> None:
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    (folder / "policies.yaml").write_text("version: 1\npolicies: []\n")
+    context.policies.reload(context.clock.now())
+    (folder / "policies.yaml").write_text("version: 1\npolcies: []\n")
+    context.policies.reload(context.clock.now())
+    for path in ("/", "/?wall"):
+        text = Page(gate.get(path).text).text
+        assert "There are no policies: nothing is ever frozen." in text
+        assert "A changed policy file is refused; the set before it stays in force." in text
+        assert "did you mean" in text
+
+
+def test_what_ops_do_stands_before_everything_else(gate: TestClient, ops: Page) -> None:
+    text = Page(gate.get("/").text).text
+    assert text.index("Freeze now") < text.index("production ❄FROZEN")
+    assert text.index("Grant an override") < text.index("production ❄FROZEN")
+
+
+def test_environments_are_ticked(gate: TestClient, ops: Page, keys: dict[str, str]) -> None:
+    boxes = [each for each in Page(gate.get("/").text).named("input") if each.get("name") == "environments"]
+    assert [(each["value"], "checked" in each) for each in boxes] == [
+        ("production", False),
+        ("staging", False),
+        ("production", True),
+        ("staging", False),
+    ]
+    form = {**FREEZE, "proof": ops.value("proof")}
+    gate.post("/dashboard/freezes", data={**form, "environments": ["staging", "production"]})
+    gate.post("/dashboard/freezes", data={**form, "environments": "staging"})
+    gate.post("/dashboard/freezes", data=form)
+    scopes = {str(each["environments"]) for each in gate.get("/freezes").json()["freezes"]}
+    assert scopes == {"None", "['staging']", "['staging', 'production']"}
+    twice = gate.post("/dashboard/freezes", data={**form, "title": ["a", "b"]})
+    assert twice.status_code == 422
+    assert "a field is given more than once" in Page(twice.text).text
+
+
+def test_a_picture_is_one_stop_for_the_tab_key(gate: TestClient) -> None:
+    page = Page(gate.get("/").text)
+    stretches = [each for each in page.named("g") if "tabindex" in each]
+    assert len(stretches) > 4
+    assert {each["tabindex"] for each in stretches} == {"-1"}
+    regions = [each for each in page.named("div") if each.get("class") == "scroll"]
+    assert [each["tabindex"] for each in regions] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("environments", "columns"),
+    [(1, 1), (2, 2), (3, 3), (4, 2), (5, 3), (6, 3), (8, 3), (9, 3), (10, 4), (16, 4), (17, 5), (100, 10)],
+)
+def test_cards_on_the_wall_stand_so_that_their_letters_are_large(environments: int, columns: int) -> None:
+    assert columns_on_a_wall(environments) == columns

@@ -29,6 +29,16 @@ function countDown() {
     due ||= left === 0;
   }
   if (due) refreshSoon();
+  for (const each of document.querySelectorAll("[data-clock]")) each.textContent = clock(each.dataset.clock);
+}
+
+// What a clock on the wall of a zone shows; the server writes it in the same way.
+function clock(timeZone) {
+  const shown = new Intl.DateTimeFormat("en-US", {
+    timeZone, weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+  });
+  const part = Object.fromEntries(shown.formatToParts(now()).map(({ type, value }) => [type, value]));
+  return `${part.weekday} ${part.day} ${part.month} ${part.hour}:${part.minute}`;
 }
 
 // The server's clock, for the viewer's own may be wrong.
@@ -123,7 +133,7 @@ function showDecision(decision) {
   outcome.append(text("span", `pill ${decision.outcome}`, decision.outcome));
   summary.append(outcome, " ",
     text("span", "what", `${decision.service} → ${decision.environment}`), " ",
-    text("span", "by", decision.actor || decision.by || ""), " ");
+    text("bdi", "by", decision.actor || decision.by || ""), " ");
   const time = text("time", "", new Date(decision.at).toLocaleString());
   time.dateTime = decision.at;
   summary.append(time);
@@ -142,7 +152,8 @@ function showDecision(decision) {
 function text(name, style, content) {
   const element = document.createElement(name);
   if (style) element.className = style;
-  element.textContent = content;
+  // Without the marks that would turn round the words of ours after it, as the server does.
+  element.textContent = content.replace(/[\u202a-\u202e\u2066-\u2069]/g, "");
   return element;
 }
 
@@ -207,8 +218,23 @@ function tellStretches() {
   }
 }
 
+// A picture is one stop for the tab key; within it the arrow keys go from stretch to stretch.
+function stepThroughPictures() {
+  document.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const picture = event.target.closest?.(".picture .scroll");
+    if (!step || !picture) return;
+    const stretches = [...picture.querySelectorAll("g.stretch[tabindex]")];
+    const next = stretches[stretches.indexOf(document.activeElement) + step];
+    if (!next) return;
+    next.focus();
+    event.preventDefault();
+  });
+}
+
 ownTimes(document);
 offerCopies();
+stepThroughPictures();
 tellStretches();
 if (live) {
   countDown();
