@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from app.gate.keys import KeyRequest
 from app.gate.sessions import LIFETIME
 from app.identity.caller import Role
+from app.identity.credentials import digest
 from app.main import create_app
 from app.settings import Settings
 from tests.api.conftest import bearer, key_for
@@ -383,6 +384,44 @@ def test_where_nobody_may_look_without_credentials_the_dashboard_asks_to_sign_in
         assert client.get("/can-deploy?service=api").status_code == 200
         client.cookies.clear()
         assert client.get("/can-deploy?service=api").status_code == 401
+
+
+def test_while_the_store_is_away_who_has_signed_in_sees_on_and_nobody_is_sent_away(tmp_path: Path) -> None:
+    (tmp_path / "policies.yaml").write_text("version: 1\npolicies: []\n")
+    settings = Settings(policies=tmp_path / "policies.yaml", anonymous_role="none")
+    with TestClient(create_app(settings, clock=FakeClock(1_795_784_700))) as client:
+        key = key_for(client, KeyRequest("somebody", Role.OPS))
+        sign_in(client, key)
+        unseen = dict(client.cookies)
+        client.cookies.clear()
+        proof = sign_in(client, key).value("proof")
+        client.app.state.context.sessions._seen.pop(digest(unseen["freezegate_session"]))  # type: ignore[attr-defined]
+        (tmp_path / "freezegate.db").rename(tmp_path / "away.db")
+        assert client.portal is not None
+        client.portal.call(client.app.state.context.replica.refresh)  # type: ignore[attr-defined]
+        reply = client.get("/", follow_redirects=False)
+        assert reply.status_code == 200
+        assert "The store has not been reached since" in Page(reply.text).text
+        assert client.get("/status").status_code == 200
+        refused = client.post("/dashboard/freezes", data={**FREEZE, "proof": proof})
+        assert refused.status_code == 503
+        client.cookies.clear()
+        client.cookies.update(unseen)
+        away = client.get("/", follow_redirects=False)
+        assert (away.status_code, away.headers["retry-after"]) == (503, "2")
+        (tmp_path / "away.db").rename(tmp_path / "freezegate.db")
+        assert client.get("/", follow_redirects=False).status_code == 200
+
+
+def test_a_session_that_can_not_be_looked_up_keeps_nobody_from_what_anybody_may_see(
+    gate: TestClient, folder: Path, ops: Page
+) -> None:
+    gate.app.state.context.sessions._seen.clear()  # type: ignore[attr-defined]
+    away = (folder / "gate.db").rename(folder / "away.db")
+    reply = gate.get("/")
+    away.rename(folder / "gate.db")
+    assert reply.status_code == 200
+    assert "Freeze now" not in reply.text
 
 
 def test_the_documents_name_every_route_and_load_no_script(gate: TestClient) -> None:
