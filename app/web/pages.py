@@ -58,9 +58,14 @@ def asset(name: str) -> bytes:
 
 
 @cache
+def asset_version(name: str) -> str:
+    """The content of a file that pages load, in a few letters."""
+    return hashlib.sha256(asset(name)).hexdigest()[:12]
+
+
 def _asset_url(name: str) -> str:
     """Where it is loaded from: another place for another content, so that browsers may keep it."""
-    return f"/static/{name}?v={hashlib.sha256(asset(name)).hexdigest()[:12]}"
+    return f"/static/{name}?v={asset_version(name)}"
 
 
 @cache

@@ -169,7 +169,8 @@ def test_assets_are_kept_by_their_content(gate: TestClient) -> None:
         assert reply.status_code == 200
         assert "immutable" in reply.headers["cache-control"]
     assert gate.get("/static/other.js").status_code == 404
-    assert gate.get("/static/dashboard.js").headers["cache-control"] == "no-cache"
+    for version in ("", "?v=", "?v=garbage", "?w=1"):
+        assert gate.get(f"/static/dashboard.js{version}").headers["cache-control"] == "no-cache"
 
 
 def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_can_not_use(
