@@ -1,9 +1,8 @@
 """``/``: the dashboard."""
 
 import shlex
-from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -27,22 +26,12 @@ from app.server.context import Context, context
 from app.server.problems import InvalidFieldsError, RefusedError, problem_for
 from app.server.reading import DurationField, NameField, Strict, read_query
 from app.store.records import DecisionFilter
+from app.web.notices import notice, said
 from app.web.pages import PageRoute, page, redirect, rendered
 from app.web.picture import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, picture, rule_styles
 from app.web.wall_time import local_instant
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
-
-NOTICES: Final[Mapping[str, str]] = {
-    "frozen": "The freeze is on.",
-    "extended": "The end of the freeze was moved.",
-    "lifted": "The freeze was lifted.",
-    "approved": "The override was approved.",
-    "revoked": "The override was revoked.",
-    "signed-in": "You are signed in.",
-    "signed-out": "You are signed out.",
-}
-"""What a page says after a form was sent; the address carries the word only."""
 
 
 def _blank(value: object) -> object:
@@ -57,7 +46,6 @@ class DashboardQuery(Strict):
     """The parameters of the dashboard: two forms and a view."""
 
     wall: str | None = Field(None, max_length=8)
-    done: str | None = Field(None, max_length=32)
     service: Annotated[NameField | None, Blank] = None
     environment: Annotated[NameField | None, Blank] = None
     change: Annotated[NameField | None, Blank] = None
@@ -96,16 +84,22 @@ async def dashboard(request: Request) -> Response:
         return redirect("/dashboard/sign-in")
     here = context(request)
     query, errors = _read(request)
+    told = notice(request)
+    if told and caller.session_id is not None:
+        # Another replica may have done it, and it is half a second before this one looks by itself.
+        await here.replica.refresh()
     now = here.clock.now()
     viewer = viewer_of(request, caller)
     in_force = here.policies.in_force
     moment = Moment(in_force, here.policies.last_error, here.replica.degraded_since, now)
     asked = (
-        viewer, query, tuple(errors), now, in_force.revision, in_force.freezes_version,
+        viewer, told, query, tuple(errors), now, in_force.revision, in_force.freezes_version,
         here.replica.seq, moment.last_error and moment.last_error.revision, moment.degraded_since,
     )  # fmt: skip
-    body = await here.shared.get(asked, partial(_render, here, moment, query, viewer, errors))
-    return page(body, 422 if errors else 200)
+    body = await here.shared.get(asked, partial(_render, here, moment, query, viewer, told, errors))
+    reply = page(body, 422 if errors else 200)
+    said(request, reply)
+    return reply
 
 
 def viewer_of(request: Request, caller: Caller) -> _Viewer:
@@ -126,7 +120,12 @@ def _read(request: Request) -> tuple[DashboardQuery, list[str]]:
 
 
 def _render(
-    here: Context, moment: Moment, query: DashboardQuery, viewer: _Viewer, errors: list[str]
+    here: Context,
+    moment: Moment,
+    query: DashboardQuery,
+    viewer: _Viewer,
+    told: str | None,
+    errors: list[str],
 ) -> bytes:
     in_force, now = moment.in_force, moment.now
     shown = overview(here.store.look, moment, query.wanted)
@@ -135,7 +134,7 @@ def _render(
     return rendered(
         "wall.html" if query.wall is not None else "dashboard.html",
         viewer=viewer,
-        notice=NOTICES.get(query.done or ""),
+        notice=told,
         errors=errors,
         query=query,
         now=now,

@@ -20,7 +20,8 @@ from app.server.problems import InvalidFieldsError
 from app.server.reading import Strict, validated
 from app.web.dashboard import viewer_of
 from app.web.forms import signed_in
-from app.web.pages import PageRoute, page, redirect, rendered
+from app.web.notices import done
+from app.web.pages import PageRoute, page, rendered
 from app.web.wall_time import local_instant
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
@@ -58,7 +59,7 @@ async def approve(request: Request, override_id: str) -> Response:
     """Approve what somebody else granted."""
     caller, _ = await signed_in(request, Role.OPS)
     await context(request).overrides.approve(caller, _known(override_id))
-    return redirect("/?done=approved#overrides")
+    return done(request, "approved", "/#overrides")
 
 
 @router.post("/overrides/{override_id}/revoke")
@@ -66,7 +67,7 @@ async def revoke(request: Request, override_id: str) -> Response:
     """Revoke an override, on every replica at once."""
     caller, _ = await signed_in(request, Role.OPS)
     await context(request).overrides.revoke(caller, _known(override_id))
-    return redirect("/?done=revoked#overrides")
+    return done(request, "revoked", "/#overrides")
 
 
 @router.post("/freezes")
@@ -76,8 +77,9 @@ async def start(request: Request) -> Response:
     here = context(request)
     in_force = here.policies.in_force
     body = _read(form, in_force.home, StartBody)
-    await here.freezes.start(caller, body.request(here.clock.now()), in_force)
-    return redirect("/?done=frozen#freezes")
+    freeze = await here.freezes.start(caller, body.request(here.clock.now()), in_force)
+    is_on = freeze.starts_at <= here.clock.now()
+    return done(request, "frozen" if is_on else "scheduled", "/#freezes")
 
 
 @router.post("/freezes/{freeze_id}/extend")
@@ -87,7 +89,7 @@ async def extend(request: Request, freeze_id: str) -> Response:
     here = context(request)
     body = _read(form, here.policies.in_force.home, EndFields)
     await here.freezes.extend(caller, _known(freeze_id), body.end(here.clock.now()))
-    return redirect("/?done=extended#freezes")
+    return done(request, "extended", "/#freezes")
 
 
 @router.post("/freezes/{freeze_id}/lift")
@@ -95,7 +97,7 @@ async def lift(request: Request, freeze_id: str) -> Response:
     """Lift a freeze, on every replica at once."""
     caller, _ = await signed_in(request, Role.OPS)
     await context(request).freezes.lift(caller, _known(freeze_id))
-    return redirect("/?done=lifted#freezes")
+    return done(request, "lifted", "/#freezes")
 
 
 def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:

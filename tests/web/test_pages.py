@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import iter_route_contexts
+from httpx2 import Response
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
@@ -183,11 +184,45 @@ def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_can_not_use(
         follow_redirects=False,
     )
     assert reply.status_code == 303
-    cookie = reply.headers["set-cookie"].lower()
-    assert "freezegate_session=fzs_" in cookie
-    assert "httponly" in cookie
-    assert "samesite=lax" in cookie
+    session, told = sorted(_cookies(reply), key=lambda each: "freezegate_session=fzs_" not in each)
+    assert {"httponly", "samesite=lax", "path=/"} <= set(session.lower().split("; "))
+    assert {"httponly", "samesite=strict"} <= set(told.lower().split("; "))
     assert keys["ops"] not in gate.get("/").text
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_every_cookie_is_secure_where_the_gate_is_asked_by_https(
+    gate: TestClient, keys: dict[str, str], scheme: str
+) -> None:
+    gate.base_url = gate.base_url.copy_with(scheme=scheme)
+    asked = gate.get("/dashboard/sign-in")
+    form = {"proof": Page(asked.text).value("proof"), "key": keys["ops"]}
+    signed_in = gate.post("/dashboard/sign-in", data=form, follow_redirects=False)
+    proof = {"proof": Page(gate.get("/").text).value("proof")}
+    frozen = gate.post("/dashboard/freezes", data={**proof, **FREEZE}, follow_redirects=False)
+    given = [cookie for reply in (asked, signed_in, frozen) for cookie in _cookies(reply)]
+    assert len(given) == 4
+    assert all(("secure" in cookie.lower().split("; ")) == (scheme == "https") for cookie in given), given
+
+
+def _cookies(reply: Response) -> list[str]:
+    return reply.headers.get_list("set-cookie")
+
+
+def test_two_tabs_may_ask_to_sign_in_and_either_form_is_good(gate: TestClient, keys: dict[str, str]) -> None:
+    first, second = (Page(gate.get("/dashboard/sign-in").text).value("proof") for _ in range(2))
+    for proof in (first, second):
+        reply = gate.post("/dashboard/sign-in", data={"proof": proof, "key": keys["ops"]})
+        assert "You are signed in." in Page(reply.text).text
+
+
+def test_what_a_form_did_is_said_once_and_no_link_can_claim_it(gate: TestClient, ops: Page) -> None:
+    assert "You are signed in." in ops.text
+    assert "You are signed in." not in gate.get("/").text
+    claimed = gate.get("/?done=frozen").text
+    assert "The freeze is on." not in claimed
+    gate.cookies.set("freezegate_done", "<b>nonsense</b>", path="/")
+    assert "nonsense" not in gate.get("/").text
 
 
 def test_a_wrong_key_does_not_sign_in_and_tries_are_limited(gate: TestClient) -> None:
@@ -225,6 +260,39 @@ def test_ops_freeze_extend_and_lift_from_the_page(gate: TestClient, ops: Page) -
     lifted = gate.post(f"/dashboard/freezes/{freeze['id']}/lift", data=proof)
     assert "The freeze was lifted." in Page(lifted.text).text
     assert gate.get(f"/freezes/{freeze['id']}").json()["state"] == "lifted"
+
+
+def test_a_freeze_that_is_to_come_is_not_said_to_be_on(gate: TestClient, ops: Page) -> None:
+    data = {"proof": ops.value("proof"), **FREEZE, "starts_at": "2026-11-28T14:00"}
+    text = Page(gate.post("/dashboard/freezes", data=data).text).text
+    assert "The freeze will begin when its time comes." in text
+    assert "The freeze is on." not in text
+
+
+def test_the_page_after_a_form_shows_what_it_did(gate: TestClient, ops: Page, keys: dict[str, str]) -> None:
+    proof = {"proof": ops.value("proof")}
+    wanted = {"services": ["checkout"], "environments": ["production"], "reason": "Fix", "ttl": "1h"}
+    made = [gate.post("/overrides", json=wanted, headers=bearer(keys["ops"])).json()["id"] for _ in range(6)]
+    # All in one second of the clock, and faster than the replica looks at the store by itself.
+    for override_id in made:
+        page = gate.post(f"/dashboard/overrides/{override_id}/revoke", data=proof).text
+        assert "The override was revoked." in page
+        assert f"/overrides/{override_id}/revoke" not in page
+
+
+def test_the_page_after_a_form_shows_what_it_did_whichever_replica_gives_it(
+    gate: TestClient, ops: Page, folder: Path, clock: FakeClock
+) -> None:
+    settings = Settings(
+        policies=folder / "policies.yaml", database_url=SecretStr(f"sqlite:///{folder / 'gate.db'}")
+    )
+    with TestClient(create_app(settings, clock=clock)) as other:
+        data = {"proof": ops.value("proof"), **FREEZE, "environments": "staging"}
+        gate.post("/dashboard/freezes", data=data, follow_redirects=False)
+        other.cookies.update(gate.cookies)
+        page = Page(other.get("/").text).text
+    assert "The freeze is on." in page
+    assert "staging ❄FROZEN" in page
 
 
 def test_ops_grant_and_revoke_from_the_page_and_the_token_is_shown_once(
@@ -399,7 +467,8 @@ def test_while_the_store_is_away_who_has_signed_in_sees_on_and_nobody_is_sent_aw
         client.app.state.context.sessions._seen.pop(digest(unseen["freezegate_session"]))  # type: ignore[attr-defined]
         (tmp_path / "freezegate.db").rename(tmp_path / "away.db")
         assert client.portal is not None
-        client.portal.call(client.app.state.context.replica.refresh)  # type: ignore[attr-defined]
+        refresh: Callable[[], Any] = client.app.state.context.replica.refresh  # type: ignore[attr-defined]
+        client.portal.call(refresh)
         reply = client.get("/", follow_redirects=False)
         assert reply.status_code == 200
         assert "The store has not been reached since" in Page(reply.text).text
