@@ -9,23 +9,29 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.core.errors import FreezegateError, MalformedValueError
 from app.core.instant import format_instant
 from app.core.wallclock import Zone
-from app.gate.errors import UnknownRecordError
+from app.gate.errors import ForbiddenError, UnknownRecordError
 from app.gate.overrides import described
 from app.identity.caller import Role
+from app.server.asking import session_caller
 from app.server.context import context
 from app.server.operations import EndFields, GrantBody, StartBody
 from app.server.problems import InvalidFieldsError
 from app.server.reading import Strict, validated
+from app.web.again import again
+from app.web.cookies import set_cookie
 from app.web.dashboard import viewer_of
 from app.web.forms import signed_in
 from app.web.notices import done
-from app.web.pages import PageRoute, page, rendered
+from app.web.pages import PageRoute, page, redirect, rendered
 from app.web.wall_time import local_instant
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
 
+_TOKEN_COOKIE: Final = "freezegate_token"  # noqa: S105 - the name of it
+_TOKEN_LIFETIME: Final = 60
 _ID: Final = re.compile(r"(ovr|frz)_[0-9a-z]{1,36}")
 _MOST_DIGITS: Final = 5
 _LISTS: Final = ("services", "environments", "policies", "tags")
@@ -36,22 +42,48 @@ Body = TypeVar("Body", bound=Strict)
 
 @router.post("/overrides")
 async def grant(request: Request) -> Response:
-    """Grant an override; the answer shows the token, this once."""
+    """Grant an override; the page that follows shows the token.
+
+    Until there it travels in a cookie of that page alone. Shown in the answer to the form, it would be
+    granted once more by whoever loads that answer again; kept here, another replica would not have it.
+    """
     caller, form = await signed_in(request, Role.OPS)
     here = context(request)
-    now = here.clock.now()
     in_force = here.policies.in_force
-    body = _read(form, in_force.home, GrantBody)
-    override, token = await here.overrides.grant(caller, body.request(now), in_force)
+    try:
+        body = _read(form, in_force.home, GrantBody)
+        override, token = await here.overrides.grant(caller, body.request(here.clock.now()), in_force)
+    except FreezegateError as error:
+        return again(request, caller, "grant", form, error)
+    place = f"/dashboard/overrides/{override.id}/granted"
+    reply = redirect(place)
+    set_cookie(request, reply, _TOKEN_COOKIE, token, path=place, lifetime=_TOKEN_LIFETIME)
+    return reply
+
+
+@router.get("/overrides/{override_id}/granted")
+async def granted(request: Request, override_id: str) -> Response:
+    """Show the token of an override to whoever has just granted it, this once."""
+    caller = await session_caller(request)
+    if caller is None:
+        return redirect("/dashboard/sign-in")
+    if not caller.may(Role.OPS):
+        raise ForbiddenError("this needs the role ops")
+    here = context(request)
+    override = await here.overrides.show(_known(override_id))
+    token = request.cookies.get(_TOKEN_COOKIE, "")
+    now = here.clock.now()
     shown = rendered(
         "granted.html",
         viewer=viewer_of(request, caller),
         override=described(override, now),
-        token=token,
+        token=token if await here.overrides.opens(override, token) else None,
         now=now,
-        home=in_force.home,
+        home=here.policies.in_force.home,
     )
-    return page(shown, 201)
+    reply = page(shown)
+    reply.delete_cookie(_TOKEN_COOKIE, path=request.url.path)
+    return reply
 
 
 @router.post("/overrides/{override_id}/approve")
@@ -76,8 +108,11 @@ async def start(request: Request) -> Response:
     caller, form = await signed_in(request, Role.OPS)
     here = context(request)
     in_force = here.policies.in_force
-    body = _read(form, in_force.home, StartBody)
-    freeze = await here.freezes.start(caller, body.request(here.clock.now()), in_force)
+    try:
+        body = _read(form, in_force.home, StartBody)
+        freeze = await here.freezes.start(caller, body.request(here.clock.now()), in_force)
+    except FreezegateError as error:
+        return again(request, caller, "freeze", form, error)
     is_on = freeze.starts_at <= here.clock.now()
     return done(request, "frozen" if is_on else "scheduled", "/#freezes")
 
@@ -87,8 +122,12 @@ async def extend(request: Request, freeze_id: str) -> Response:
     """Move the end of a freeze."""
     caller, form = await signed_in(request, Role.OPS)
     here = context(request)
-    body = _read(form, here.policies.in_force.home, EndFields)
-    await here.freezes.extend(caller, _known(freeze_id), body.end(here.clock.now()))
+    known = _known(freeze_id)
+    try:
+        body = _read(form, here.policies.in_force.home, EndFields)
+        await here.freezes.extend(caller, known, body.end(here.clock.now()))
+    except FreezegateError as error:
+        return again(request, caller, "extend", form, error)
     return done(request, "extended", "/#freezes")
 
 
@@ -107,7 +146,7 @@ def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:
         if name in _LISTS:
             body[name] = [each.strip() for each in value.split(",") if each.strip()]
         elif name in _TIMES:
-            body[name] = format_instant(local_instant(value, home))
+            body[name] = _time(name, value, home)
         elif name == "open_ended":
             body[name] = True
         elif name == "max_uses":
@@ -115,6 +154,13 @@ def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:
         else:
             body[name] = value
     return validated(body, model)
+
+
+def _time(field: str, value: str, home: Zone) -> str:
+    try:
+        return format_instant(local_instant(value, home))
+    except MalformedValueError as error:
+        raise InvalidFieldsError([{"field": field, "message": str(error)}]) from None
 
 
 def _number(field: str, value: str) -> int:

@@ -99,6 +99,16 @@ def page(body: bytes, status: int = 200) -> Response:
     return Response(body, status_code=status, headers=_HEADERS, media_type="text/html")
 
 
+def refusal(error: FreezegateError, template: str, **values: Any) -> Response:
+    """A page that tells of an error, with the status and the headers that the API would answer it with."""
+    refused = problem_for(error)
+    told = page(rendered(template, status=refused.status_code, **values), refused.status_code)
+    for name in ("retry-after", "www-authenticate"):
+        if name in refused.headers:
+            told.headers[name] = refused.headers[name]
+    return told
+
+
 def redirect(place: str) -> Response:
     """Go and see, after a form was sent: so that loading the page again does not send it again."""
     return Response(status_code=303, headers={**_HEADERS, "Location": place})
@@ -115,13 +125,6 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except FreezegateError as error:
-                refused = problem_for(error)
-                told = page(
-                    rendered("error.html", status=refused.status_code, why=str(error)), refused.status_code
-                )
-                for name in ("retry-after", "www-authenticate"):
-                    if name in refused.headers:
-                        told.headers[name] = refused.headers[name]
-                return told
+                return refusal(error, "error.html", why=str(error))
 
         return handle_or_tell

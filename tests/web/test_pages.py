@@ -17,6 +17,7 @@ from app.identity.caller import Role
 from app.identity.credentials import digest
 from app.main import create_app
 from app.settings import Settings
+from app.web.again import LABELS
 from tests.api.conftest import bearer, key_for
 from tests.api.fakes import FakeClock
 from tests.hostile import HOSTILE
@@ -301,10 +302,14 @@ def test_ops_grant_and_revoke_from_the_page_and_the_token_is_shown_once(
     proof = {"proof": ops.value("proof")}
     wanted = {"services": "checkout, api", "environments": "production", "reason": "Payment fix", "ttl": "1h"}
     reply = gate.post("/dashboard/overrides", data={**proof, **wanted, "max_uses": "2", "policies": ""})
-    assert reply.status_code == 201
+    assert reply.status_code == 200
     token = re.search(r"fzo_\w+", reply.text)
     assert token is not None
-    granted = gate.get("/overrides", headers=bearer(keys["ops"])).json()["overrides"][0]
+    assert token[0] not in str(reply.url)
+    again = gate.get(reply.url.path).text
+    assert "fzo_" not in again
+    assert "Its token was shown once" in again
+    (granted,) = gate.get("/overrides", headers=bearer(keys["ops"])).json()["overrides"]
     assert (granted["services"], granted["max_uses"]) == (["checkout", "api"], 2)
     listed = gate.get("/").text
     assert "Payment fix" in listed
@@ -335,6 +340,84 @@ def test_what_can_not_be_done_is_told_on_a_page(
     reply = gate.post(path, data={**data, "proof": ops.value("proof")})
     assert reply.status_code == status
     assert "That did not work" in Page(reply.text).text
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "told"),
+    [
+        ("/dashboard/freezes", {**FREEZE, "ttl": "soon"}, "Lasts: "),
+        ("/dashboard/freezes", {"title": "x", "reason": "y"}, "Say when it ends: fill in “Lasts”"),
+        (
+            "/dashboard/freezes",
+            {**FREEZE, "environments": "moon"},
+            "Environments: unknown environments; known:",
+        ),
+        ("/dashboard/freezes", {**FREEZE, "starts_at": "yesterday"}, "Starts: write it as 2026-11-27T14:00"),
+        ("/dashboard/freezes", {**FREEZE, "starts_at": "2026-01-01T00:00"}, "Starts: lies in the past"),
+        ("/dashboard/freezes/frz_1/extend", {"ttl": "-2h"}, "Lasts from now: "),
+        ("/dashboard/freezes/frz_1/extend", {}, "Say how long it lasts from now."),
+        (
+            "/dashboard/overrides",
+            {"services": "api", "ttl": "99d", "reason": "Fix"},
+            "Environments: is required",
+        ),
+        ("/dashboard/overrides", {"max_uses": "many", "reason": "Fix"}, "Uses: is a number"),
+        (
+            "/dashboard/overrides",
+            {"services": "api", "environments": "staging", "reason": "Fix", "ttl": "90d"},
+            "Expires after: a token may live for",
+        ),
+        (
+            "/dashboard/overrides",
+            {"services": "*", "environments": "staging", "reason": "Fix", "ttl": "1h"},
+            "admin",
+        ),
+    ],
+)
+def test_a_form_that_is_refused_comes_back_filled_in_and_is_told_in_its_own_words(
+    gate: TestClient, ops: Page, path: str, data: dict[str, str], told: str
+) -> None:
+    reply = gate.post(path, data={**data, "proof": ops.value("proof")})
+    page = Page(reply.text)
+    assert reply.status_code in (403, 422)
+    assert told in page.text
+    assert path in {form.get("action") for form in page.named("form")}
+    for name, value in data.items():
+        assert page.value(name) == value
+    again = gate.post(path, data={"proof": page.value("proof")})
+    assert again.status_code == 422, "the form that comes back is as good as the one before"
+
+
+def test_the_words_of_refusals_are_the_labels_of_the_forms(gate: TestClient, ops: Page) -> None:
+    frozen = gate.post("/dashboard/freezes", data={**FREEZE, "proof": ops.value("proof")}).text
+    for labels in LABELS.values():
+        for label in labels.values():
+            assert re.search(rf"<label[^>]*>(<input[^>]*>)? ?{label} ?<?", frozen), label
+
+
+def test_a_token_is_shown_to_nobody_but_who_granted_it_and_on_its_own_page_only(
+    gate: TestClient, ops: Page, keys: dict[str, str]
+) -> None:
+    wanted = {"services": "api", "environments": "production", "reason": "Fix", "ttl": "1h"}
+    data = {"proof": ops.value("proof"), **wanted}
+    first, second = (gate.post("/dashboard/overrides", data=data, follow_redirects=False) for _ in range(2))
+    place = first.headers["location"]
+    (cookie,) = _cookies(first)
+    assert {f"Path={place}", "HttpOnly", "Max-Age=60", "SameSite=strict"} <= set(cookie.split("; "))
+    assert re.search(r"fzo_\w+", first.text) is None
+    others = re.search(r"fzo_\w+", str(_cookies(second)))
+    assert others is not None
+    session = gate.cookies["freezegate_session"]
+    planted = {"Cookie": f"freezegate_session={session}; freezegate_token={others[0]}"}
+    gate.cookies.clear()
+    assert "fzo_" not in gate.get(place, headers=planted).text
+    assert "Its token was shown once" in gate.get(place, headers=planted).text
+    gate.cookies.set("freezegate_session", session)
+    assert gate.get("/dashboard/overrides/ovr_nothing/granted").status_code == 404
+    gate.cookies.clear()
+    assert gate.get(place, follow_redirects=False).headers["location"] == "/dashboard/sign-in"
+    sign_in(gate, keys["viewer"])
+    assert gate.get(place).status_code == 403
 
 
 FORMS = [
@@ -516,6 +599,7 @@ PAGES = {
     "GET /dashboard/sessions": "viewer",
     "POST /dashboard/sessions/{session_id}/revoke": "viewer",
     "POST /dashboard/overrides": "ops",
+    "GET /dashboard/overrides/{override_id}/granted": "ops",
     "POST /dashboard/overrides/{override_id}/approve": "ops",
     "POST /dashboard/overrides/{override_id}/revoke": "ops",
     "POST /dashboard/freezes": "ops",
