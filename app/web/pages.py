@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from app import __version__
 from app.core.errors import FreezegateError
-from app.core.explain import local_time, scope_in_words, waiting_time
+from app.core.explain import local_time, scope_in_words, waiting_time, zone_label
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import format_duration
 from app.server.problems import problem_for
@@ -85,6 +85,7 @@ def _templates() -> Environment:
         waiting=waiting_time,
         scope=scope_in_words,
         duration=format_duration,
+        zone_label=zone_label,
     )
     return environment
 

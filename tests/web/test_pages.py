@@ -109,34 +109,113 @@ def test_what_if_gives_the_answer_of_a_pipeline_and_its_curl(gate: TestClient) -
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"service": "UPPER"}, "service: a name is"),
-        ({"service": "api", "environment": "moon"}, "moon"),
-        ({"service": "api", "at": "yesterday"}, "2026-11-27T14:00"),
-        ({"service": "api", "at": "2026-02-30T10:00"}, "2026-11-27T14:00"),
-        ({"service": "api", "at": "1970-01-01T00:00:00Z"}, "2000"),
-        ({"service": "api", "duration": "soon"}, "duration"),
-        ({"nonsense": "1"}, "there is no such field"),
-        ({"of_outcome": "maybe"}, "of_outcome"),
+        ({"service": "UPPER"}, "Service: a name is"),
+        (
+            {"service": "api", "environment": "moon"},
+            "Environment: unknown environment; known: production",
+        ),
+        ({"service": "api", "change": "guess"}, "Kind of change: unknown change; known: normal"),
+        ({"service": "api", "at": "yesterday"}, "When: write it as 2026-11-27T14:00"),
+        ({"service": "api", "at": "2026-02-30T10:00"}, "When: write it as 2026-11-27T14:00"),
+        (
+            {"service": "api", "at": "1970-01-01T00:00:00Z"},
+            "When: answers are given for the years 2000 to 2100",
+        ),
+        ({"service": "api", "duration": "soon"}, "It takes: "),
+        ({"utm_source": "slack"}, "Something in the address is not known here; it is left out."),
+        ({"of_outcome": "maybe"}, "Outcome: "),
     ],
 )
-def test_a_question_that_can_not_be_read_is_told_on_the_page(
+def test_a_question_that_can_not_be_read_is_told_on_a_page_that_is_whole(
     gate: TestClient, query: dict[str, str], said: str
 ) -> None:
     reply = gate.get("/", params=query)
+    page = Page(reply.text)
     assert reply.status_code in (200, 422)
-    assert said in Page(reply.text).text or query.get("environment") == "moon"
+    assert said in page.text
     assert reply.headers["content-type"].startswith("text/html")
+    assert "production ❄FROZEN" in page.text
+    assert not [each for each in page.named("div") if str(each.get("class")).startswith("answer")]
+    for name in query.keys() & {"service", "at", "duration", "of_service"}:
+        assert page.value(name) == query[name], "what was typed is kept"
 
 
-def test_decisions_are_listed_and_filtered(gate: TestClient) -> None:
-    for service in ("checkout", "docs-site"):
-        gate.post("/can-deploy", json={"service": service, "actor": "ada", "ref": "v1"})
-    every = Page(gate.get("/").text).text
-    assert "checkout → production ada" in every
-    assert "docs-site → production ada" in every
-    allowed = Page(gate.get("/?of_outcome=deny").text).text
-    assert "checkout → production" in allowed
-    assert "docs-site → production" not in allowed
+def test_what_is_right_in_an_address_counts_beside_what_is_wrong(gate: TestClient) -> None:
+    reply = gate.get("/?service=checkout&environment=staging&change=hotfix&utm_source=slack&of_outcome=deny")
+    page = Page(reply.text)
+    assert reply.status_code == 422
+    assert "Yes checkout may be deployed to staging." in page.text
+    assert "<option selected>staging</option>" in reply.text
+    assert "<option selected>hotfix</option>" in reply.text
+    repeated = Page(gate.get("/?service=a&service=b").text).text
+    assert "The address can't be read: a field is given more than once." in repeated
+    assert "production ❄FROZEN" in repeated
+
+
+CLAIMS = {
+    ("checkout", "production"): "deny",
+    ("docs-site", "production"): "allow",
+    ("checkout", "staging"): "allow",
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", set(CLAIMS)),
+        ("of_outcome=deny", {("checkout", "production")}),
+        ("of_service=checkout", {("checkout", "production"), ("checkout", "staging")}),
+        ("of_environment=production", {("checkout", "production"), ("docs-site", "production")}),
+        ("of_service=checkout&of_environment=staging&of_outcome=", {("checkout", "staging")}),
+    ],
+)
+def test_decisions_are_listed_and_filtered_by_each_field(
+    gate: TestClient, query: str, expected: set[tuple[str, str]]
+) -> None:
+    for service, environment in CLAIMS:
+        gate.post("/can-deploy", json={"service": service, "environment": environment, "actor": "ada"})
+    listed = Page(gate.get(f"/?{query}").text).text
+    assert {pair for pair in CLAIMS if f"{pair[0]} → {pair[1]} ada" in listed} == expected
+
+
+def test_a_decision_says_who_really_asked_beside_who_was_named(
+    gate: TestClient, keys: dict[str, str]
+) -> None:
+    claim = {"service": "checkout", "actor": "the boss"}
+    gate.post("/can-deploy", json=claim, headers=bearer(keys["ci"]))
+    gate.post("/can-deploy", json=claim)
+    text = Page(gate.get("/").text).text
+    assert text.count("checkout → production the boss") == 2
+    assert "Asked byci person" in text
+    assert "Asked bysomebody without credentials" in text
+
+
+def test_approving_is_offered_to_those_whose_approval_is_asked_for(
+    gate: TestClient, keys: dict[str, str], folder: Path
+) -> None:
+    (folder / "policies.yaml").write_text("version: 1\noverrides: {approvals: 2}\npolicies: []\n")
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    context.policies.reload(context.clock.now())
+    wanted = {"services": ["api"], "environments": ["production"], "reason": "Fix", "ttl": "1h"}
+    own_id = gate.post("/overrides", json=wanted, headers=bearer(keys["ops"])).json()["id"]
+    offer = f"/dashboard/overrides/{own_id}/approve"
+    sign_in(gate, keys["ops"])
+    assert offer not in gate.get("/").text
+    gate.cookies.clear()
+    sign_in(gate, keys["admin"])
+    assert offer in gate.get("/").text
+    gate.post(offer, data={"proof": Page(gate.get("/").text).value("proof")})
+    assert offer not in gate.get("/").text, "once is enough"
+    gate.cookies.clear()
+    sign_in(gate, key_for(gate, KeyRequest("third person", Role.OPS)))
+    assert offer in gate.get("/").text
+
+
+def test_only_the_wall_loads_itself_again_without_javascript(gate: TestClient) -> None:
+    assert [each["content"] for each in Page(gate.get("/?wall").text).named("meta") if "http-equiv" in each]
+    page = Page(gate.get("/").text)
+    assert not [each for each in page.named("meta") if "http-equiv" in each], "half a form would be gone"
+    assert "this page stays as it was on Fri 27 Nov 14:05 CET" in page.text
 
 
 def test_every_page_has_the_strict_policy_and_loads_nothing_from_elsewhere(
