@@ -1,102 +1,11 @@
 """The dashboard in a real Chromium, with a real gate behind it."""
 
-import json
-import socket
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from app.identity.credentials import new_key
-from tests.live.gate import Gate, running, start
-from tests.web.browser import CHROMIUM, opened
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="NO CHROMIUM: THE DASHBOARD IS NOT TRIED IN A BROWSER; install chromium, or set CHROMIUM",
-)
-
-OPEN = "version: 1\nenvironments: [production, staging]\npolicies: []\n"
-ALWAYS = """\
-version: 1
-timezone: Europe/Amsterdam
-environments: [production, staging]
-services: {checkout: {tags: [tier-1]}, docs-site: {tags: [static]}}
-policies:
-  - id: closed
-    title: The books are being closed
-    reason: Nobody may change what is being counted.
-    contact: "#finance"
-    applies_to: {environments: [production]}
-    exempt: {services: [docs-site]}
-    when: [{always: true}]
-  - id: friday-afternoon
-    title: No deploys after Friday 14:00
-    reason: Nothing good happens after 14:00 on a Friday.
-    applies_to: {environments: [staging]}
-    when: [{weekly: {from: fri 14:00, to: fri 23:59}}]
-"""
-
-
-class Served(NamedTuple):
-    url: str
-    key: str
-    folder: Path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """A gate on which nothing is frozen, and an admin's key of it."""
-    with _serving(tmp_path, OPEN) as gate:
-        yield gate
-
-
-def _serving(folder: Path, policies: str) -> "_Serving":
-    return _Serving(folder, policies)
-
-
-class _Serving:
-    def __init__(self, folder: Path, policies: str) -> None:
-        (folder / "policies.yaml").write_text(policies)
-        self._folder = folder
-        self._key = new_key()
-        self._running = running(folder / "policies.yaml", folder / "gate.db", FREEZEGATE_ADMIN_KEY=self._key)
-
-    def __enter__(self) -> Served:
-        return Served(self._running.__enter__().url, self._key, self._folder)
-
-    def __exit__(self, *_: object) -> None:
-        self._running.__exit__(None, None, None)
-
-
-def send(gate: Served, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    request = urllib.request.Request(  # noqa: S310 - our own gate
-        gate.url + path,
-        None if body is None else json.dumps(body).encode(),
-        {"Content-Type": "application/json", "Authorization": f"Bearer {gate.key}"},
-        method=method,
-    )
-    with urllib.request.urlopen(request, timeout=20) as reply:  # noqa: S310
-        found: dict[str, Any] = json.load(reply)
-        return found
-
-
-def sign_in(page: Page, gate: Served) -> None:
-    page.goto(f"{gate.url}/dashboard/sign-in")
-    page.get_by_label("API key").fill(gate.key)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("You are signed in.")).to_be_visible()
+from tests.web.browser import opened
+from tests.web.serving import ALWAYS, Served, send, serving, sign_in
 
 
 def test_an_open_and_empty_gate(browser: Browser, served: Served) -> None:
@@ -108,7 +17,7 @@ def test_an_open_and_empty_gate(browser: Browser, served: Served) -> None:
 
 
 def test_a_frozen_gate(browser: Browser, tmp_path: Path) -> None:
-    with _serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
+    with serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
         card = page.locator(".card.frozen").first
         expect(card).to_contain_text("FROZEN")
         expect(card).to_contain_text("Nobody may change what is being counted.")
@@ -117,49 +26,6 @@ def test_a_frozen_gate(browser: Browser, tmp_path: Path) -> None:
         stretch = page.locator(".picture g.stretch").first
         stretch.focus()
         expect(page.locator(".picture .detail").first).to_contain_text("The books are being closed")
-
-
-def test_a_degraded_gate(browser: Browser, tmp_path: Path) -> None:
-    with _serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
-        away = (tmp_path / "gate.db").rename(tmp_path / "away.db")
-        expect(page.get_by_text("The store has not been reached since")).to_be_visible()
-        expect(page.locator(".card.frozen").first).to_contain_text("FROZEN")
-        away.rename(tmp_path / "gate.db")
-        expect(page.get_by_text("The store has not been reached since")).to_have_count(0)
-
-
-def test_a_freeze_made_elsewhere_shows_by_itself(browser: Browser, served: Served) -> None:
-    with opened(browser, served.url) as page:
-        expect(page.locator(".card.frozen")).to_have_count(0)
-        freeze = send(
-            served,
-            "POST",
-            "/freezes",
-            {
-                "title": "Payment incident",
-                "reason": "Cards fail.",
-                "environments": ["production"],
-                "ttl": "1h",
-            },
-        )
-        expect(page.locator(".card.frozen")).to_contain_text("Payment incident")
-        expect(page).to_have_title("❄ production frozen · freezegate")
-        expect(page.locator("#freezes")).to_contain_text("Cards fail.")
-        send(served, "DELETE", f"/freezes/{freeze['id']}")
-        expect(page.locator(".card.frozen")).to_have_count(0)
-
-
-def test_a_claim_shows_by_itself_and_opens_to_its_explanation(browser: Browser, served: Served) -> None:
-    with opened(browser, served.url) as page:
-        expect(page.get_by_text("None yet.")).to_be_visible()
-        send(served, "POST", "/can-deploy", {"service": "checkout", "actor": "ada"})
-        first = page.locator(".decisions li").first
-        expect(first).to_contain_text("checkout → production")
-        send(served, "POST", "/can-deploy", {"service": "search", "actor": "grace", "ref": "v7"})
-        expect(page.locator(".decisions li")).to_have_count(2)
-        expect(first).to_contain_text("search → production")
-        first.locator("summary").click()
-        expect(first.locator("details")).to_contain_text("search may be deployed to production.")
 
 
 def test_granting_and_revoking(browser: Browser, served: Served) -> None:
@@ -172,10 +38,17 @@ def test_granting_and_revoking(browser: Browser, served: Served) -> None:
         form.get_by_role("button", name="Grant").click()
         token = page.locator("#token").inner_text()
         assert token.startswith("fzo_")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         page.get_by_role("button", name="Copy").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == token
+        page.reload()
+        expect(page.get_by_text("Its token was shown once")).to_be_visible()
+        assert token not in page.content()
         page.goto(served.url)
         assert token not in page.content()
         override = page.locator("#overrides li")
+        expect(override).to_have_count(1)
         expect(override).to_contain_text("Payment fix")
         override.get_by_role("button", name="Revoke").click()
         expect(page.get_by_text("The override was revoked.")).to_be_visible()
@@ -199,6 +72,21 @@ def test_freezing_extending_and_lifting(browser: Browser, served: Served) -> Non
         expect(page.locator(".card.open")).to_have_count(2)
 
 
+def test_a_button_pressed_twice_in_haste_does_it_once(browser: Browser, served: Served) -> None:
+    with opened(browser, served.url) as page:
+        sign_in(page, served)
+        page.get_by_text("Freeze now").click()
+        form = page.locator("#start-freeze")
+        for label, value in (("Title", "Incident"), ("Reason", "Cards fail"), ("Lasts", "2h")):
+            form.get_by_label(label).fill(value)
+        page.evaluate(
+            "window.held = []; window.addEventListener('submit', (event) => {"
+            " held.push(event.defaultPrevented); event.preventDefault(); })"
+        )
+        form.get_by_role("button", name="Freeze").dblclick()
+        assert page.evaluate("held") == [False, True]
+
+
 def test_sessions_and_signing_out(browser: Browser, served: Served) -> None:
     with opened(browser, served.url) as page:
         sign_in(page, served)
@@ -210,7 +98,7 @@ def test_sessions_and_signing_out(browser: Browser, served: Served) -> None:
 
 
 def test_the_what_if_form(browser: Browser, tmp_path: Path) -> None:
-    with _serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
+    with serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
         ask = page.locator("#ask")
         ask.get_by_label("Service").fill("checkout")
         ask.get_by_label("Environment").select_option("staging")
@@ -223,7 +111,7 @@ def test_the_what_if_form(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_everything_without_javascript(browser: Browser, tmp_path: Path) -> None:
-    with _serving(tmp_path, ALWAYS) as gate:
+    with serving(tmp_path, ALWAYS) as gate:
         send(gate, "POST", "/can-deploy", {"service": "docs-site"})
         with opened(browser, gate.url, java_script_enabled=False) as page:
             expect(page.locator(".card.frozen")).to_contain_text("FROZEN")
@@ -243,7 +131,7 @@ def test_everything_without_javascript(browser: Browser, tmp_path: Path) -> None
 
 
 def test_dark_phone_and_wall(browser: Browser, tmp_path: Path) -> None:
-    with _serving(tmp_path, ALWAYS) as gate:
+    with serving(tmp_path, ALWAYS) as gate:
         with opened(browser, gate.url, color_scheme="dark") as page:
             assert _brightness(page) < 64
             page.screenshot(path=tmp_path / "dark.png", full_page=True)
@@ -264,52 +152,3 @@ def test_dark_phone_and_wall(browser: Browser, tmp_path: Path) -> None:
 def _brightness(page: Page) -> int:
     found: int = page.evaluate("Number(getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0])")
     return found
-
-
-def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Browser, served: Served) -> None:
-    with opened(browser, served.url) as page:
-        page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.className") == "skip"
-        page.keyboard.press("Enter")
-        seen = set()
-        for _ in range(60):
-            page.keyboard.press("Tab")
-            if page.evaluate("document.activeElement === document.body"):
-                break
-            seen.add(
-                page.evaluate("document.activeElement.name || document.activeElement.textContent.trim()")
-            )
-            style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-            assert style != "none", page.evaluate("document.activeElement.outerHTML")
-        assert {"service", "environment", "duration", "Ask", "of_service", "Filter"} <= seen
-
-
-def test_a_page_says_when_it_is_stale_and_comes_back(browser: Browser, tmp_path: Path) -> None:
-    (tmp_path / "policies.yaml").write_text(OPEN)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    gate = _on(port, tmp_path)
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(gate.url)
-    expect(page.locator("#live")).to_be_hidden()
-    _stop(gate)
-    expect(page.locator("#live")).to_contain_text("Not live")
-    (tmp_path / "policies.yaml").write_text(ALWAYS)
-    gate = _on(port, tmp_path)
-    expect(page.locator(".card.frozen").first).to_contain_text("FROZEN", timeout=30_000)
-    expect(page.locator("#live")).to_be_hidden(timeout=30_000)
-    context.close()
-    _stop(gate)
-
-
-def _stop(gate: Gate) -> None:
-    gate.process.terminate()
-    gate.process.wait(20)
-    assert gate.process.stderr is not None
-    gate.process.stderr.close()
-
-
-def _on(port: str, folder: Path) -> Gate:
-    return start(folder / "policies.yaml", folder / "gate.db", port=port)
