@@ -119,6 +119,15 @@ class Overrides:
             raise UnknownRecordError(_NO_SUCH)
         return override
 
+    async def opens(self, override: Override, token: str) -> bool:
+        """Whether a token is that of an override.
+
+        Raises:
+            StoreUnavailableError: it can't be read.
+        """
+        found = await self._store.read(lambda view: view.override_of_token(digest(token)))
+        return found is not None and found.id == override.id
+
     async def newest(self, *, usable: bool, before: str | None, most: int) -> list[Override]:
         """Overrides, newest first; only those that may still let something through, if `usable`."""
         now = self._clock.now() if usable else None

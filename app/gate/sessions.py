@@ -24,6 +24,9 @@ LIFETIME: Final = 12 * HOUR
 """Seconds that a session lasts: a working day and what follows it."""
 
 MOST_LISTED: Final = 200
+MOST_REMEMBERED: Final = 1024
+"""Sessions that a replica remembers for the time that it can't look them up."""
+
 _MOST_SAID: Final = 200
 _FORGOTTEN_AFTER: Final = 30 * DAY
 
@@ -45,6 +48,8 @@ class Sessions:
         self._store = store
         self._clock = clock
         self._replica = replica
+        self._seen: dict[str, SessionRecord] = {}
+        """The sessions looked up last, by the hashes of their secrets; the latest at the end."""
 
     async def open(self, caller: Caller, browser: str) -> str:
         """Open a session for the caller of a key; gives its secret, which is stored nowhere.
@@ -78,14 +83,20 @@ class Sessions:
         await self._store.write(settle)
         return secret
 
-    async def caller(self, secret: str) -> Caller | None:
-        """Who asks with the secret of a session; None if it is no good (any more), or can't be looked up."""
+    async def caller(self, secret: str, *, from_memory: bool) -> Caller | None:
+        """Who asks with the secret of a session; None if it is no good (any more).
+
+        Args:
+            secret: what the browser has.
+            from_memory: whether a session seen before counts while the store can't be reached, as a key
+                does; for what only reads.
+
+        Raises:
+            StoreUnavailableError: it can't be looked up, and is not remembered.
+        """
         if not is_session(secret):
             return None
-        try:
-            session = await self._store.read(lambda view: view.session_of_secret(digest(secret)))
-        except StoreUnavailableError:
-            return None
+        session = await self._find(digest(secret), from_memory=from_memory)
         now = self._clock.now()
         if session is None or session.revoked_at is not None or session.expires_at <= now:
             return None
@@ -93,6 +104,21 @@ class Sessions:
         if key is None or key.revoked_at is not None or (key.expires_at or now + 1) <= now:
             return None
         return caller_of(key)._replace(session_id=session.id)
+
+    async def _find(self, hashed: str, *, from_memory: bool) -> SessionRecord | None:
+        try:
+            session = await self._store.read(lambda view: view.session_of_secret(hashed))
+        except StoreUnavailableError:
+            if from_memory and hashed in self._seen:
+                return self._seen[hashed]
+            raise
+        # Whatever was revoked is forgotten as soon as it is looked up: memory never outlives that.
+        self._seen.pop(hashed, None)
+        if session is not None and session.revoked_at is None:
+            self._seen[hashed] = session
+            if len(self._seen) > MOST_REMEMBERED:
+                del self._seen[next(iter(self._seen))]
+        return session
 
     async def listed(self, caller: Caller) -> list[Opened]:
         """The open sessions of the caller's own name; of everybody, for an admin. Newest first."""

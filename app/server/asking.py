@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from app.gate.errors import ForbiddenError, UnauthenticatedError
+from app.gate.errors import ForbiddenError, StoreUnavailableError, UnauthenticatedError
 from app.gate.replica import caller_of
 from app.identity.caller import ANONYMOUS, Caller, Role
 from app.identity.credentials import digest, is_key
@@ -32,9 +32,10 @@ async def authorised(request: Request, role: Role) -> Caller:
         UnauthenticatedError: there are no credentials, or none that are good.
         ForbiddenError: the caller's role does not reach so far.
         RefusedError: too many tries of this address have failed.
+        StoreUnavailableError: there is a session that can't be looked up, and others may not do this.
     """
     here = context(request)
-    caller = await _caller(request, here)
+    caller = await _caller(request, here, role)
     if caller.may(role):
         return caller
     if not caller.name:
@@ -53,11 +54,10 @@ def limit_anonymous_claims(request: Request, caller: Caller) -> None:
         raise _too_many("too many claims without credentials from this address", wait)
 
 
-async def _caller(request: Request, here: Context) -> Caller:
+async def _caller(request: Request, here: Context, role: Role) -> Caller:
     credentials = request.headers.getlist("authorization")
     if not credentials:
-        session = await session_caller(request) if request.method in _READS else None
-        return session or ANONYMOUS._replace(role=here.anonymous_role)
+        return await _of_browser(request, ANONYMOUS._replace(role=here.anonymous_role), role)
     scheme, _, secret = credentials[0].partition(" ")
     if len(credentials) > 1 or scheme.lower() != "bearer":
         raise _failed(request, here, "send credentials once, as Authorization: Bearer …")
@@ -66,10 +66,33 @@ async def _caller(request: Request, here: Context) -> Caller:
     return await key_caller(request, secret)
 
 
-async def session_caller(request: Request) -> Caller | None:
-    """The caller of the session that a browser has; None without one that is good."""
+async def _of_browser(request: Request, everybody: Caller, role: Role) -> Caller:
+    """The caller of a session, for what only reads; else `everybody`."""
+    if request.method not in _READS:
+        return everybody
+    try:
+        return await session_caller(request, from_memory=True) or everybody
+    except StoreUnavailableError:
+        # What anybody may see is not kept from somebody because of a cookie.
+        if everybody.may(role):
+            return everybody
+        raise
+
+
+async def session_caller(request: Request, *, from_memory: bool = False) -> Caller | None:
+    """The caller of the session that a browser has; None without one that is good.
+
+    Args:
+        request: what the browser asked.
+        from_memory: whether one seen before counts while it can't be looked up.
+
+    Raises:
+        StoreUnavailableError: it can't be looked up.
+    """
     secret = request.cookies.get(SESSION_COOKIE)
-    return None if secret is None else await context(request).sessions.caller(secret)
+    if secret is None:
+        return None
+    return await context(request).sessions.caller(secret, from_memory=from_memory)
 
 
 async def key_caller(request: Request, secret: str) -> Caller:

@@ -1,6 +1,6 @@
 """What operations are asked for with: one reading of it, for the API's bodies and the pages' forms."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -11,6 +11,9 @@ from app.server.problems import InvalidFieldsError
 from app.server.reading import InstantField, LinkField, NameField, PeriodField, Sentence, Strict
 
 Glob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]
+
+ONE_LIFE: Final = "give ttl or expires_at, one of them"
+ONE_END: Final = "say when it ends: give ttl, until or open_ended, one of them"
 
 
 class GrantBody(Strict):
@@ -32,7 +35,7 @@ class GrantBody(Strict):
     def request(self, now: int) -> GrantRequest:
         """As the gate takes it."""
         if (self.ttl is None) == (self.expires_at is None):
-            raise InvalidFieldsError([{"field": "ttl", "message": "give ttl or expires_at, one of them"}])
+            raise InvalidFieldsError([{"field": "ttl", "message": ONE_LIFE}])
         expires_at = self.expires_at if self.ttl is None else now + self.ttl
         assert expires_at is not None  # noqa: S101 - one of them is there
         return GrantRequest(
@@ -59,8 +62,7 @@ class EndFields(Strict):
         """The instant; None for an open end."""
         given = [name for name in ("ttl", "until", "open_ended") if getattr(self, name) is not None]
         if len(given) != 1:
-            message = "say when it ends: give ttl, until or open_ended, one of them"
-            raise InvalidFieldsError([{"field": "until", "message": message}])
+            raise InvalidFieldsError([{"field": "until", "message": ONE_END}])
         return self.until if self.ttl is None else counted_from + self.ttl
 
 

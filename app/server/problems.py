@@ -99,12 +99,21 @@ def problem(
     )
 
 
+def wrong_fields(error: Exception) -> list[dict[str, str]]:
+    """The fields that an error is about, each with what is wrong about it; none, if it is about no field."""
+    if isinstance(error, RefusedError):
+        return error.errors or []
+    if isinstance(error, (UnknownNameError, InvalidFieldError)):
+        return [{"field": error.field, "message": str(error)}]
+    return []
+
+
 def problem_for(error: Exception) -> Response:
     """The problem document of an error; one that nobody foresaw says nothing but 500."""
     if isinstance(error, RefusedError):
         return problem(error.status, str(error), errors=error.errors, headers=error.headers)
-    if isinstance(error, (UnknownNameError, InvalidFieldError)):
-        return problem_for(InvalidFieldsError([{"field": error.field, "message": str(error)}]))
+    if wrong := wrong_fields(error):
+        return problem_for(InvalidFieldsError(wrong))
     for family, status in _STATUS:
         if isinstance(error, family):
             return problem(status, str(error), headers=_HEADERS.get(status))

@@ -165,6 +165,15 @@ def read_query(request: Request, model: type[Model]) -> Model:
     Raises:
         InvalidFieldsError: a parameter is unknown, repeated, missing or malformed.
     """
+    return validated(query_fields(request), model)
+
+
+def query_fields(request: Request) -> dict[str, str]:
+    """The parameters of the query string as they stand there.
+
+    Raises:
+        InvalidFieldsError: it can't be read, or a parameter is repeated.
+    """
     try:
         pairs = parse_qsl(
             request.scope["query_string"].decode("ascii"),
@@ -174,7 +183,7 @@ def read_query(request: Request, model: type[Model]) -> Model:
         )
     except ValueError:
         raise InvalidFieldsError([{"field": "query", "message": "not a readable query string"}]) from None
-    return validated(_without_repeats(pairs), model)
+    return _without_repeats(pairs)
 
 
 async def read_body(request: Request, model: type[Model]) -> Model:

@@ -59,6 +59,7 @@ async def signed_in(request: Request, role: Role) -> tuple[Caller, dict[str, str
         UnauthenticatedError: there is no session, or none that is good.
         ForbiddenError: the role does not reach so far, or the form comes from elsewhere.
         RefusedError: the form can't be read.
+        StoreUnavailableError: the session can't be looked up; then nothing could be done, either.
     """
     caller = await session_caller(request)
     if caller is None:

@@ -9,22 +9,29 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.core.errors import FreezegateError, MalformedValueError
 from app.core.instant import format_instant
 from app.core.wallclock import Zone
-from app.gate.errors import UnknownRecordError
+from app.gate.errors import ForbiddenError, UnknownRecordError
 from app.gate.overrides import described
 from app.identity.caller import Role
+from app.server.asking import session_caller
 from app.server.context import context
 from app.server.operations import EndFields, GrantBody, StartBody
 from app.server.problems import InvalidFieldsError
 from app.server.reading import Strict, validated
+from app.web.again import again
+from app.web.cookies import set_cookie
 from app.web.forms import signed_in
-from app.web.pages import PageRoute, page, redirect, rendered
+from app.web.notices import done
+from app.web.pages import PageRoute, listed, page, redirect, rendered
 from app.web.viewer import viewer_of
 from app.web.wall_time import local_instant
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
 
+_TOKEN_COOKIE: Final = "freezegate_token"  # noqa: S105 - the name of it
+_TOKEN_LIFETIME: Final = 60
 _ID: Final = re.compile(r"(ovr|frz)_[0-9a-z]{1,36}")
 _MOST_DIGITS: Final = 5
 _LISTS: Final = ("services", "environments", "policies", "tags")
@@ -35,22 +42,48 @@ Body = TypeVar("Body", bound=Strict)
 
 @router.post("/overrides")
 async def grant(request: Request) -> Response:
-    """Grant an override; the answer shows the token, this once."""
+    """Grant an override; the page that follows shows the token.
+
+    Until there it travels in a cookie of that page alone. Shown in the answer to the form, it would be
+    granted once more by whoever loads that answer again; kept here, another replica would not have it.
+    """
     caller, form = await signed_in(request, Role.OPS)
     here = context(request)
-    now = here.clock.now()
     in_force = here.policies.in_force
-    body = _read(form, in_force.home, GrantBody)
-    override, token = await here.overrides.grant(caller, body.request(now), in_force)
+    try:
+        body = _read(form, in_force.home, GrantBody)
+        override, token = await here.overrides.grant(caller, body.request(here.clock.now()), in_force)
+    except FreezegateError as error:
+        return again(request, caller, "grant", form, error)
+    place = f"/dashboard/overrides/{override.id}/granted"
+    reply = redirect(place)
+    set_cookie(request, reply, _TOKEN_COOKIE, token, path=place, lifetime=_TOKEN_LIFETIME)
+    return reply
+
+
+@router.get("/overrides/{override_id}/granted")
+async def granted(request: Request, override_id: str) -> Response:
+    """Show the token of an override to whoever has just granted it, this once."""
+    caller = await session_caller(request)
+    if caller is None:
+        return redirect("/dashboard/sign-in")
+    if not caller.may(Role.OPS):
+        raise ForbiddenError("this needs the role ops")
+    here = context(request)
+    override = await here.overrides.show(_known(override_id))
+    token = request.cookies.get(_TOKEN_COOKIE, "")
+    now = here.clock.now()
     shown = rendered(
         "granted.html",
         viewer=viewer_of(request, caller),
         override=described(override, now),
-        token=token,
+        token=token if await here.overrides.opens(override, token) else None,
         now=now,
-        home=in_force.home,
+        home=here.policies.in_force.home,
     )
-    return page(shown, 201)
+    reply = page(shown)
+    reply.delete_cookie(_TOKEN_COOKIE, path=request.url.path)
+    return reply
 
 
 @router.post("/overrides/{override_id}/approve")
@@ -58,7 +91,7 @@ async def approve(request: Request, override_id: str) -> Response:
     """Approve what somebody else granted."""
     caller, _ = await signed_in(request, Role.OPS)
     await context(request).overrides.approve(caller, _known(override_id))
-    return redirect("/?done=approved#overrides")
+    return done(request, "approved", "/#overrides")
 
 
 @router.post("/overrides/{override_id}/revoke")
@@ -66,7 +99,7 @@ async def revoke(request: Request, override_id: str) -> Response:
     """Revoke an override, on every replica at once."""
     caller, _ = await signed_in(request, Role.OPS)
     await context(request).overrides.revoke(caller, _known(override_id))
-    return redirect("/?done=revoked#overrides")
+    return done(request, "revoked", "/#overrides")
 
 
 @router.post("/freezes")
@@ -75,9 +108,13 @@ async def start(request: Request) -> Response:
     caller, form = await signed_in(request, Role.OPS)
     here = context(request)
     in_force = here.policies.in_force
-    body = _read(form, in_force.home, StartBody)
-    await here.freezes.start(caller, body.request(here.clock.now()), in_force)
-    return redirect("/?done=frozen#freezes")
+    try:
+        body = _read(form, in_force.home, StartBody)
+        freeze = await here.freezes.start(caller, body.request(here.clock.now()), in_force)
+    except FreezegateError as error:
+        return again(request, caller, "freeze", form, error)
+    is_on = freeze.starts_at <= here.clock.now()
+    return done(request, "frozen" if is_on else "scheduled", "/#freezes")
 
 
 @router.post("/freezes/{freeze_id}/extend")
@@ -85,9 +122,13 @@ async def extend(request: Request, freeze_id: str) -> Response:
     """Move the end of a freeze."""
     caller, form = await signed_in(request, Role.OPS)
     here = context(request)
-    body = _read(form, here.policies.in_force.home, EndFields)
-    await here.freezes.extend(caller, _known(freeze_id), body.end(here.clock.now()))
-    return redirect("/?done=extended#freezes")
+    known = _known(freeze_id)
+    try:
+        body = _read(form, here.policies.in_force.home, EndFields)
+        await here.freezes.extend(caller, known, body.end(here.clock.now()))
+    except FreezegateError as error:
+        return again(request, caller, "extend", form, error)
+    return done(request, "extended", "/#freezes")
 
 
 @router.post("/freezes/{freeze_id}/lift")
@@ -95,7 +136,7 @@ async def lift(request: Request, freeze_id: str) -> Response:
     """Lift a freeze, on every replica at once."""
     caller, _ = await signed_in(request, Role.OPS)
     await context(request).freezes.lift(caller, _known(freeze_id))
-    return redirect("/?done=lifted#freezes")
+    return done(request, "lifted", "/#freezes")
 
 
 def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:
@@ -103,9 +144,9 @@ def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:
     body: dict[str, Any] = {}
     for name, value in form.items():
         if name in _LISTS:
-            body[name] = [each.strip() for each in value.split(",") if each.strip()]
+            body[name] = listed(value)
         elif name in _TIMES:
-            body[name] = format_instant(local_instant(value, home))
+            body[name] = _time(name, value, home)
         elif name == "open_ended":
             body[name] = True
         elif name == "max_uses":
@@ -113,6 +154,13 @@ def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:
         else:
             body[name] = value
     return validated(body, model)
+
+
+def _time(field: str, value: str, home: Zone) -> str:
+    try:
+        return format_instant(local_instant(value, home))
+    except MalformedValueError as error:
+        raise InvalidFieldsError([{"field": field, "message": str(error)}]) from None
 
 
 def _number(field: str, value: str) -> int:

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from app import __version__
 from app.core.errors import FreezegateError
-from app.core.explain import local_time, scope_in_words, undirected
+from app.core.explain import local_time, scope_in_words, undirected, zone_label
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import format_duration, waiting_time
 from app.core.wallclock import Zone
@@ -51,6 +51,7 @@ _HEADERS: Final = {
 ASSETS: Final = {
     "dashboard.css": "text/css; charset=utf-8",
     "dashboard.js": "text/javascript; charset=utf-8",
+    "live.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 
@@ -62,9 +63,14 @@ def asset(name: str) -> bytes:
 
 
 @cache
+def asset_version(name: str) -> str:
+    """The content of a file that pages load, in a few letters."""
+    return hashlib.sha256(asset(name)).hexdigest()[:12]
+
+
 def _asset_url(name: str) -> str:
     """Where it is loaded from: another place for another content, so that browsers may keep it."""
-    return f"/static/{name}?v={hashlib.sha256(asset(name)).hexdigest()[:12]}"
+    return f"/static/{name}?v={asset_version(name)}"
 
 
 @cache
@@ -86,7 +92,9 @@ def _templates() -> Environment:
         duration=format_duration,
         clock=wall_clock,
         said=said,
+        listed=listed,
         undirected=undirected,
+        zone_label=zone_label,
     )
     return environment
 
@@ -95,6 +103,11 @@ def wall_clock(instant: int, where: Zone) -> str:
     """What a clock on the wall shows: ``Fri 27 Nov 14:05``, as the script writes it that lets it tick."""
     moment = datetime.fromtimestamp(instant, where.info)
     return f"{moment:%a} {moment.day} {moment:%b %H:%M}"
+
+
+def listed(text: str) -> list[str]:
+    """What stands between the commas of a field."""
+    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def said(text: str) -> Markup:
@@ -110,6 +123,16 @@ def rendered(template: str, **values: Any) -> bytes:
 def page(body: bytes, status: int = 200) -> Response:
     """A page as it goes out."""
     return Response(body, status_code=status, headers=_HEADERS, media_type="text/html")
+
+
+def refusal(error: FreezegateError, template: str, **values: Any) -> Response:
+    """A page that tells of an error, with the status and the headers that the API would answer it with."""
+    refused = problem_for(error)
+    told = page(rendered(template, status=refused.status_code, **values), refused.status_code)
+    for name in ("retry-after", "www-authenticate"):
+        if name in refused.headers:
+            told.headers[name] = refused.headers[name]
+    return told
 
 
 def redirect(place: str) -> Response:
@@ -128,15 +151,7 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except FreezegateError as error:
-                refused = problem_for(error)
                 viewer = await present_viewer(request)
-                told = page(
-                    rendered("error.html", viewer=viewer, status=refused.status_code, why=str(error)),
-                    refused.status_code,
-                )
-                for name in ("retry-after", "www-authenticate"):
-                    if name in refused.headers:
-                        told.headers[name] = refused.headers[name]
-                return told
+                return refusal(error, "error.html", viewer=viewer, why=str(error))
 
         return handle_or_tell

@@ -12,13 +12,16 @@ from app.gate.sessions import LIFETIME
 from app.identity.caller import Role
 from app.server.asking import SESSION_COOKIE, key_caller, session_caller
 from app.server.context import context
+from app.web.cookies import set_cookie
 from app.web.forms import FORM_COOKIE, signed_in, signing_in
+from app.web.notices import done
 from app.web.pages import PageRoute, page, redirect, rendered
 from app.web.viewer import viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
 
 _HERE: Final = "/dashboard/sign-in"
+_FORM_VALUE: Final = re.compile(r"[A-Za-z0-9_-]{32}")
 _ID: Final = re.compile(r"ses_[0-9a-z]{1,36}")
 
 
@@ -37,9 +40,9 @@ async def sign_in(request: Request) -> Response:
     except UnauthenticatedError as error:
         return _form(request, str(error))
     secret = await context(request).sessions.open(caller, request.headers.get("user-agent", ""))
-    reply = redirect("/?done=signed-in")
-    _set_cookie(request, reply, SESSION_COOKIE, secret, LIFETIME)
-    reply.delete_cookie(FORM_COOKIE, path=_HERE)
+    reply = done(request, "signed-in")
+    # Lax, so that somebody who follows a link to the dashboard is still signed in.
+    set_cookie(request, reply, SESSION_COOKIE, secret, path="/", lifetime=LIFETIME, followed=True)
     return reply
 
 
@@ -49,7 +52,7 @@ async def sign_out(request: Request) -> Response:
     caller, _ = await signed_in(request, Role.VIEWER)
     assert caller.session_id is not None  # noqa: S101 - it has just been found by it
     await context(request).sessions.close(caller, caller.session_id)
-    reply = redirect("/?done=signed-out")
+    reply = done(request, "signed-out")
     reply.delete_cookie(SESSION_COOKIE, path="/")
     return reply
 
@@ -84,20 +87,9 @@ async def revoke_session(request: Request, session_id: str) -> Response:
 
 
 def _form(request: Request, why: str | None) -> Response:
-    proof = secrets.token_urlsafe(24)
+    # The value that is there already is another tab's, whose form is as good as this one.
+    kept = request.cookies.get(FORM_COOKIE, "")
+    proof = kept if _FORM_VALUE.fullmatch(kept) else secrets.token_urlsafe(24)
     reply = page(rendered("sign_in.html", proof=proof, why=why), 200 if why is None else 401)
-    _set_cookie(request, reply, FORM_COOKIE, proof, None)
+    set_cookie(request, reply, FORM_COOKIE, proof, path=_HERE, lifetime=None)
     return reply
-
-
-def _set_cookie(request: Request, reply: Response, name: str, value: str, lifetime: int | None) -> None:
-    # Lax for the session, so that somebody who follows a link to the dashboard is still signed in.
-    reply.set_cookie(
-        name,
-        value,
-        max_age=lifetime,
-        path="/" if name == SESSION_COOKIE else _HERE,
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="lax" if name == SESSION_COOKIE else "strict",
-    )

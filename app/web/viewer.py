@@ -1,11 +1,12 @@
 """Who looks at a page: a name and a role where somebody has signed in, and what their forms must carry."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import Request
 
 from app.core.errors import FreezegateError
-from app.identity.caller import ANONYMOUS, Caller, Role
+from app.core.override import OverrideState
+from app.identity.caller import ANONYMOUS, Caller, Role, same_person
 from app.identity.credentials import form_proof
 from app.server.asking import SESSION_COOKIE, session_caller
 
@@ -24,6 +25,12 @@ class Viewer(NamedTuple):
     def is_ops(self) -> bool:
         """Whether the page has buttons."""
         return self.role is not None and self.role.covers(Role.OPS)
+
+    def may_approve(self, override: dict[str, Any]) -> bool:
+        """Whether the approval of this person is what an override waits for."""
+        by = [override["granted_by"], *(given["by"] for given in override["approvals"]["given"])]
+        waits = override["state"] == OverrideState.PENDING
+        return self.is_ops and waits and not any(same_person(self.name, each) for each in by)
 
 
 def viewer_of(request: Request, caller: Caller) -> Viewer:

@@ -1,15 +1,19 @@
 """A real Chromium, and what must never happen in it."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium")
+
+# Whatever is waited for comes sooner than this, also on a machine that is busy with other tests.
+expect.set_options(timeout=20_000)
 
 _WATCH: Final = """
 window.violations = [];
@@ -19,14 +23,19 @@ document.addEventListener("securitypolicyviolation", (event) => window.violation
 
 
 @contextmanager
-def opened(browser: Browser, url: str, path: str = "/", **options: Any) -> Iterator[Page]:
-    """A page, which must end without an error, a violation of its policy, or a serious finding of axe."""
+def opened(
+    browser: Browser, url: str, path: str = "/", *, refused: str | None = None, **options: Any
+) -> Iterator[Page]:
+    """A page, which must end without an error, a violation of its policy, or a serious finding of axe.
+
+    Where a page is `refused` with a status (a pattern), the browser says so: that is no error.
+    """
     context = browser.new_context(**{"timezone_id": "Europe/Amsterdam", **options})
     page = context.new_page()
     page.set_default_timeout(30_000)
     page.add_init_script(_WATCH)
     said: list[str] = []
-    page.on("console", lambda each: said.append(each.text) if each.type in ("error", "warning") else None)
+    page.on("console", lambda each: said.append(each.text) if _is_wrong(each, refused) else None)
     page.on("pageerror", lambda error: said.append(str(error)))
     elsewhere: list[str] = []
     page.on("request", lambda each: elsewhere.append(each.url) if not each.url.startswith(url) else None)
@@ -40,6 +49,11 @@ def opened(browser: Browser, url: str, path: str = "/", **options: Any) -> Itera
         findings = serious(page)
         assert not findings, findings
     context.close()
+
+
+def _is_wrong(said: ConsoleMessage, refused: str | None) -> bool:
+    expected = refused is not None and re.search(f"status of {refused}", said.text) is not None
+    return said.type in ("error", "warning") and not expected
 
 
 def serious(page: Page) -> list[str]:

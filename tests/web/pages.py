@@ -48,6 +48,19 @@ class Page(HTMLParser):
     def named(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
 
+    def filled(self, name: str) -> str:
+        """What a form sends of a field: for boxes, those that are ticked."""
+        boxes = [
+            each
+            for each in self.named("input")
+            if each.get("name") == name and each.get("type") == "checkbox"
+        ]
+        return (
+            ",".join(each["value"] or "" for each in boxes if "checked" in each)
+            if boxes
+            else self.value(name)
+        )
+
     def value(self, name: str) -> str:
         """Of an input, by its name; the first."""
         found = next(each["value"] for each in self.named("input") if each.get("name") == name)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import iter_route_contexts
+from httpx2 import Response
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
@@ -14,8 +15,10 @@ from app.core.explain import undirected
 from app.gate.keys import KeyRequest
 from app.gate.sessions import LIFETIME
 from app.identity.caller import Role
+from app.identity.credentials import digest
 from app.main import create_app
 from app.settings import Settings
+from app.web.again import LABELS
 from app.web.dashboard import columns_on_a_wall
 from tests.api.conftest import bearer, key_for
 from tests.api.fakes import FakeClock
@@ -110,34 +113,113 @@ def test_what_if_gives_the_answer_of_a_pipeline_and_its_curl(gate: TestClient) -
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"service": "UPPER"}, "service: a name is"),
-        ({"service": "api", "environment": "moon"}, "moon"),
-        ({"service": "api", "at": "yesterday"}, "2026-11-27T14:00"),
-        ({"service": "api", "at": "2026-02-30T10:00"}, "2026-11-27T14:00"),
-        ({"service": "api", "at": "1970-01-01T00:00:00Z"}, "2000"),
-        ({"service": "api", "duration": "soon"}, "duration"),
-        ({"nonsense": "1"}, "there is no such field"),
-        ({"of_outcome": "maybe"}, "of_outcome"),
+        ({"service": "UPPER"}, "Service: a name is"),
+        (
+            {"service": "api", "environment": "moon"},
+            "Environment: unknown environment; known: production",
+        ),
+        ({"service": "api", "change": "guess"}, "Kind of change: unknown change; known: normal"),
+        ({"service": "api", "at": "yesterday"}, "When: write it as 2026-11-27T14:00"),
+        ({"service": "api", "at": "2026-02-30T10:00"}, "When: write it as 2026-11-27T14:00"),
+        (
+            {"service": "api", "at": "1970-01-01T00:00:00Z"},
+            "When: answers are given for the years 2000 to 2100",
+        ),
+        ({"service": "api", "duration": "soon"}, "It takes: "),
+        ({"utm_source": "slack"}, "Something in the address is not known here; it is left out."),
+        ({"of_outcome": "maybe"}, "Outcome: "),
     ],
 )
-def test_a_question_that_can_not_be_read_is_told_on_the_page(
+def test_a_question_that_can_not_be_read_is_told_on_a_page_that_is_whole(
     gate: TestClient, query: dict[str, str], said: str
 ) -> None:
     reply = gate.get("/", params=query)
+    page = Page(reply.text)
     assert reply.status_code in (200, 422)
-    assert said in Page(reply.text).text or query.get("environment") == "moon"
+    assert said in page.text
     assert reply.headers["content-type"].startswith("text/html")
+    assert "production ❄FROZEN" in page.text
+    assert not [each for each in page.named("div") if str(each.get("class")).startswith("answer")]
+    for name in query.keys() & {"service", "at", "duration", "of_service"}:
+        assert page.value(name) == query[name], "what was typed is kept"
 
 
-def test_decisions_are_listed_and_filtered(gate: TestClient) -> None:
-    for service in ("checkout", "docs-site"):
-        gate.post("/can-deploy", json={"service": service, "actor": "ada", "ref": "v1"})
-    every = Page(gate.get("/").text).text
-    assert "checkout → production ada" in every
-    assert "docs-site → production ada" in every
-    allowed = Page(gate.get("/?of_outcome=deny").text).text
-    assert "checkout → production" in allowed
-    assert "docs-site → production" not in allowed
+def test_what_is_right_in_an_address_counts_beside_what_is_wrong(gate: TestClient) -> None:
+    reply = gate.get("/?service=checkout&environment=staging&change=hotfix&utm_source=slack&of_outcome=deny")
+    page = Page(reply.text)
+    assert reply.status_code == 422
+    assert "Yes checkout may be deployed to staging." in page.text
+    assert "<option selected>staging</option>" in reply.text
+    assert "<option selected>hotfix</option>" in reply.text
+    repeated = Page(gate.get("/?service=a&service=b").text).text
+    assert "The address can't be read: a field is given more than once." in repeated
+    assert "production ❄FROZEN" in repeated
+
+
+CLAIMS = {
+    ("checkout", "production"): "deny",
+    ("docs-site", "production"): "allow",
+    ("checkout", "staging"): "allow",
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", set(CLAIMS)),
+        ("of_outcome=deny", {("checkout", "production")}),
+        ("of_service=checkout", {("checkout", "production"), ("checkout", "staging")}),
+        ("of_environment=production", {("checkout", "production"), ("docs-site", "production")}),
+        ("of_service=checkout&of_environment=staging&of_outcome=", {("checkout", "staging")}),
+    ],
+)
+def test_decisions_are_listed_and_filtered_by_each_field(
+    gate: TestClient, query: str, expected: set[tuple[str, str]]
+) -> None:
+    for service, environment in CLAIMS:
+        gate.post("/can-deploy", json={"service": service, "environment": environment, "actor": "ada"})
+    listed = Page(gate.get(f"/?{query}").text).text
+    assert {pair for pair in CLAIMS if f"{pair[0]} → {pair[1]} ada" in listed} == expected
+
+
+def test_a_decision_says_who_really_asked_beside_who_was_named(
+    gate: TestClient, keys: dict[str, str]
+) -> None:
+    claim = {"service": "checkout", "actor": "the boss"}
+    gate.post("/can-deploy", json=claim, headers=bearer(keys["ci"]))
+    gate.post("/can-deploy", json=claim)
+    text = Page(gate.get("/").text).text
+    assert text.count("checkout → production the boss") == 2
+    assert "Asked byci person" in text
+    assert "Asked bysomebody without credentials" in text
+
+
+def test_approving_is_offered_to_those_whose_approval_is_asked_for(
+    gate: TestClient, keys: dict[str, str], folder: Path
+) -> None:
+    (folder / "policies.yaml").write_text("version: 1\noverrides: {approvals: 2}\npolicies: []\n")
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    context.policies.reload(context.clock.now())
+    wanted = {"services": ["api"], "environments": ["production"], "reason": "Fix", "ttl": "1h"}
+    own_id = gate.post("/overrides", json=wanted, headers=bearer(keys["ops"])).json()["id"]
+    offer = f"/dashboard/overrides/{own_id}/approve"
+    sign_in(gate, keys["ops"])
+    assert offer not in gate.get("/").text
+    gate.cookies.clear()
+    sign_in(gate, keys["admin"])
+    assert offer in gate.get("/").text
+    gate.post(offer, data={"proof": Page(gate.get("/").text).value("proof")})
+    assert offer not in gate.get("/").text, "once is enough"
+    gate.cookies.clear()
+    sign_in(gate, key_for(gate, KeyRequest("third person", Role.OPS)))
+    assert offer in gate.get("/").text
+
+
+def test_only_the_wall_loads_itself_again_without_javascript(gate: TestClient) -> None:
+    assert [each["content"] for each in Page(gate.get("/?wall").text).named("meta") if "http-equiv" in each]
+    page = Page(gate.get("/").text)
+    assert not [each for each in page.named("meta") if "http-equiv" in each], "half a form would be gone"
+    assert "this page stays as it was on Fri 27 Nov 14:05 CET" in page.text
 
 
 def test_every_page_has_the_strict_policy_and_loads_nothing_from_elsewhere(
@@ -172,7 +254,8 @@ def test_assets_are_kept_by_their_content(gate: TestClient) -> None:
         assert reply.status_code == 200
         assert "immutable" in reply.headers["cache-control"]
     assert gate.get("/static/other.js").status_code == 404
-    assert gate.get("/static/dashboard.js").headers["cache-control"] == "no-cache"
+    for version in ("", "?v=", "?v=garbage", "?w=1"):
+        assert gate.get(f"/static/dashboard.js{version}").headers["cache-control"] == "no-cache"
 
 
 def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_can_not_use(
@@ -185,11 +268,45 @@ def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_can_not_use(
         follow_redirects=False,
     )
     assert reply.status_code == 303
-    cookie = reply.headers["set-cookie"].lower()
-    assert "freezegate_session=fzs_" in cookie
-    assert "httponly" in cookie
-    assert "samesite=lax" in cookie
+    session, told = sorted(_cookies(reply), key=lambda each: "freezegate_session=fzs_" not in each)
+    assert {"httponly", "samesite=lax", "path=/"} <= set(session.lower().split("; "))
+    assert {"httponly", "samesite=strict"} <= set(told.lower().split("; "))
     assert keys["ops"] not in gate.get("/").text
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_every_cookie_is_secure_where_the_gate_is_asked_by_https(
+    gate: TestClient, keys: dict[str, str], scheme: str
+) -> None:
+    gate.base_url = gate.base_url.copy_with(scheme=scheme)
+    asked = gate.get("/dashboard/sign-in")
+    form = {"proof": Page(asked.text).value("proof"), "key": keys["ops"]}
+    signed_in = gate.post("/dashboard/sign-in", data=form, follow_redirects=False)
+    proof = {"proof": Page(gate.get("/").text).value("proof")}
+    frozen = gate.post("/dashboard/freezes", data={**proof, **FREEZE}, follow_redirects=False)
+    given = [cookie for reply in (asked, signed_in, frozen) for cookie in _cookies(reply)]
+    assert len(given) == 4
+    assert all(("secure" in cookie.lower().split("; ")) == (scheme == "https") for cookie in given), given
+
+
+def _cookies(reply: Response) -> list[str]:
+    return reply.headers.get_list("set-cookie")
+
+
+def test_two_tabs_may_ask_to_sign_in_and_either_form_is_good(gate: TestClient, keys: dict[str, str]) -> None:
+    first, second = (Page(gate.get("/dashboard/sign-in").text).value("proof") for _ in range(2))
+    for proof in (first, second):
+        reply = gate.post("/dashboard/sign-in", data={"proof": proof, "key": keys["ops"]})
+        assert "You are signed in." in Page(reply.text).text
+
+
+def test_what_a_form_did_is_said_once_and_no_link_can_claim_it(gate: TestClient, ops: Page) -> None:
+    assert "You are signed in." in ops.text
+    assert "You are signed in." not in gate.get("/").text
+    claimed = gate.get("/?done=frozen").text
+    assert "The freeze is on." not in claimed
+    gate.cookies.set("freezegate_done", "<b>nonsense</b>", path="/")
+    assert "nonsense" not in gate.get("/").text
 
 
 def test_a_wrong_key_does_not_sign_in_and_tries_are_limited(gate: TestClient) -> None:
@@ -229,16 +346,53 @@ def test_ops_freeze_extend_and_lift_from_the_page(gate: TestClient, ops: Page) -
     assert gate.get(f"/freezes/{freeze['id']}").json()["state"] == "lifted"
 
 
+def test_a_freeze_that_is_to_come_is_not_said_to_be_on(gate: TestClient, ops: Page) -> None:
+    data = {"proof": ops.value("proof"), **FREEZE, "starts_at": "2026-11-28T14:00"}
+    text = Page(gate.post("/dashboard/freezes", data=data).text).text
+    assert "The freeze will begin when its time comes." in text
+    assert "The freeze is on." not in text
+
+
+def test_the_page_after_a_form_shows_what_it_did(gate: TestClient, ops: Page, keys: dict[str, str]) -> None:
+    proof = {"proof": ops.value("proof")}
+    wanted = {"services": ["checkout"], "environments": ["production"], "reason": "Fix", "ttl": "1h"}
+    made = [gate.post("/overrides", json=wanted, headers=bearer(keys["ops"])).json()["id"] for _ in range(6)]
+    # All in one second of the clock, and faster than the replica looks at the store by itself.
+    for override_id in made:
+        page = gate.post(f"/dashboard/overrides/{override_id}/revoke", data=proof).text
+        assert "The override was revoked." in page
+        assert f"/overrides/{override_id}/revoke" not in page
+
+
+def test_the_page_after_a_form_shows_what_it_did_whichever_replica_gives_it(
+    gate: TestClient, ops: Page, folder: Path, clock: FakeClock
+) -> None:
+    settings = Settings(
+        policies=folder / "policies.yaml", database_url=SecretStr(f"sqlite:///{folder / 'gate.db'}")
+    )
+    with TestClient(create_app(settings, clock=clock)) as other:
+        data = {"proof": ops.value("proof"), **FREEZE, "environments": "staging"}
+        gate.post("/dashboard/freezes", data=data, follow_redirects=False)
+        other.cookies.update(gate.cookies)
+        page = Page(other.get("/").text).text
+    assert "The freeze is on." in page
+    assert "staging ❄FROZEN" in page
+
+
 def test_ops_grant_and_revoke_from_the_page_and_the_token_is_shown_once(
     gate: TestClient, ops: Page, keys: dict[str, str]
 ) -> None:
     proof = {"proof": ops.value("proof")}
     wanted = {"services": "checkout, api", "environments": "production", "reason": "Payment fix", "ttl": "1h"}
     reply = gate.post("/dashboard/overrides", data={**proof, **wanted, "max_uses": "2", "policies": ""})
-    assert reply.status_code == 201
+    assert reply.status_code == 200
     token = re.search(r"fzo_\w+", reply.text)
     assert token is not None
-    granted = gate.get("/overrides", headers=bearer(keys["ops"])).json()["overrides"][0]
+    assert token[0] not in str(reply.url)
+    again = gate.get(reply.url.path).text
+    assert "fzo_" not in again
+    assert "Its token was shown once" in again
+    (granted,) = gate.get("/overrides", headers=bearer(keys["ops"])).json()["overrides"]
     assert (granted["services"], granted["max_uses"]) == (["checkout", "api"], 2)
     listed = gate.get("/").text
     assert "Payment fix" in listed
@@ -269,6 +423,85 @@ def test_what_can_not_be_done_is_told_on_a_page(
     reply = gate.post(path, data={**data, "proof": ops.value("proof")})
     assert reply.status_code == status
     assert "That did not work" in Page(reply.text).text
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "told"),
+    [
+        ("/dashboard/freezes", {**FREEZE, "ttl": "soon"}, "Lasts: "),
+        ("/dashboard/freezes", {"title": "x", "reason": "y"}, "Say when it ends: fill in “Lasts”"),
+        (
+            "/dashboard/freezes",
+            {**FREEZE, "environments": "moon"},
+            "Environments: unknown environments; known:",
+        ),
+        ("/dashboard/freezes", {**FREEZE, "starts_at": "yesterday"}, "Starts: write it as 2026-11-27T14:00"),
+        ("/dashboard/freezes", {**FREEZE, "starts_at": "2026-01-01T00:00"}, "Starts: lies in the past"),
+        ("/dashboard/freezes/frz_1/extend", {"ttl": "-2h"}, "Lasts from now: "),
+        ("/dashboard/freezes/frz_1/extend", {}, "Say how long it lasts from now."),
+        (
+            "/dashboard/overrides",
+            {"services": "api", "ttl": "99d", "reason": "Fix"},
+            "Environments: is required",
+        ),
+        ("/dashboard/overrides", {"max_uses": "many", "reason": "Fix"}, "Uses: is a number"),
+        (
+            "/dashboard/overrides",
+            {"services": "api", "environments": "staging", "reason": "Fix", "ttl": "90d"},
+            "Expires after: a token may live for",
+        ),
+        (
+            "/dashboard/overrides",
+            {"services": "*", "environments": "staging", "reason": "Fix", "ttl": "1h"},
+            "admin",
+        ),
+    ],
+)
+def test_a_form_that_is_refused_comes_back_filled_in_and_is_told_in_its_own_words(
+    gate: TestClient, ops: Page, path: str, data: dict[str, str], told: str
+) -> None:
+    reply = gate.post(path, data={**data, "proof": ops.value("proof")})
+    page = Page(reply.text)
+    assert reply.status_code in (403, 422)
+    assert told in page.text
+    assert path in {form.get("action") for form in page.named("form")}
+    for name, value in data.items():
+        # What is no environment has no box to be ticked.
+        assert page.filled(name) == value.replace("moon", "")
+    again = gate.post(path, data={"proof": page.value("proof")})
+    assert again.status_code == 422, "the form that comes back is as good as the one before"
+
+
+def test_the_words_of_refusals_are_the_labels_of_the_forms(gate: TestClient, ops: Page) -> None:
+    frozen = gate.post("/dashboard/freezes", data={**FREEZE, "proof": ops.value("proof")}).text
+    for labels in LABELS.values():
+        for label in labels.values():
+            assert re.search(rf"<(label|legend)[^>]*>(<input[^>]*>)? ?{label}", frozen), label
+
+
+def test_a_token_is_shown_to_nobody_but_who_granted_it_and_on_its_own_page_only(
+    gate: TestClient, ops: Page, keys: dict[str, str]
+) -> None:
+    wanted = {"services": "api", "environments": "production", "reason": "Fix", "ttl": "1h"}
+    data = {"proof": ops.value("proof"), **wanted}
+    first, second = (gate.post("/dashboard/overrides", data=data, follow_redirects=False) for _ in range(2))
+    place = first.headers["location"]
+    (cookie,) = _cookies(first)
+    assert {f"Path={place}", "HttpOnly", "Max-Age=60", "SameSite=strict"} <= set(cookie.split("; "))
+    assert re.search(r"fzo_\w+", first.text) is None
+    others = re.search(r"fzo_\w+", str(_cookies(second)))
+    assert others is not None
+    session = gate.cookies["freezegate_session"]
+    planted = {"Cookie": f"freezegate_session={session}; freezegate_token={others[0]}"}
+    gate.cookies.clear()
+    assert "fzo_" not in gate.get(place, headers=planted).text
+    assert "Its token was shown once" in gate.get(place, headers=planted).text
+    gate.cookies.set("freezegate_session", session)
+    assert gate.get("/dashboard/overrides/ovr_nothing/granted").status_code == 404
+    gate.cookies.clear()
+    assert gate.get(place, follow_redirects=False).headers["location"] == "/dashboard/sign-in"
+    sign_in(gate, keys["viewer"])
+    assert gate.get(place).status_code == 403
 
 
 FORMS = [
@@ -403,6 +636,45 @@ def test_where_nobody_may_look_without_credentials_the_dashboard_asks_to_sign_in
         assert client.get("/can-deploy?service=api").status_code == 401
 
 
+def test_while_the_store_is_away_who_has_signed_in_sees_on_and_nobody_is_sent_away(tmp_path: Path) -> None:
+    (tmp_path / "policies.yaml").write_text("version: 1\npolicies: []\n")
+    settings = Settings(policies=tmp_path / "policies.yaml", anonymous_role="none")
+    with TestClient(create_app(settings, clock=FakeClock(1_795_784_700))) as client:
+        key = key_for(client, KeyRequest("somebody", Role.OPS))
+        sign_in(client, key)
+        unseen = dict(client.cookies)
+        client.cookies.clear()
+        proof = sign_in(client, key).value("proof")
+        client.app.state.context.sessions._seen.pop(digest(unseen["freezegate_session"]))  # type: ignore[attr-defined]
+        (tmp_path / "freezegate.db").rename(tmp_path / "away.db")
+        assert client.portal is not None
+        refresh: Callable[[], Any] = client.app.state.context.replica.refresh  # type: ignore[attr-defined]
+        client.portal.call(refresh)
+        reply = client.get("/", follow_redirects=False)
+        assert reply.status_code == 200
+        assert "The store has not been reached since" in Page(reply.text).text
+        assert client.get("/status").status_code == 200
+        refused = client.post("/dashboard/freezes", data={**FREEZE, "proof": proof})
+        assert refused.status_code == 503
+        client.cookies.clear()
+        client.cookies.update(unseen)
+        away = client.get("/", follow_redirects=False)
+        assert (away.status_code, away.headers["retry-after"]) == (503, "2")
+        (tmp_path / "away.db").rename(tmp_path / "freezegate.db")
+        assert client.get("/", follow_redirects=False).status_code == 200
+
+
+def test_a_session_that_can_not_be_looked_up_keeps_nobody_from_what_anybody_may_see(
+    gate: TestClient, folder: Path, ops: Page
+) -> None:
+    gate.app.state.context.sessions._seen.clear()  # type: ignore[attr-defined]
+    away = (folder / "gate.db").rename(folder / "away.db")
+    reply = gate.get("/")
+    away.rename(folder / "gate.db")
+    assert reply.status_code == 200
+    assert "Freeze now" not in reply.text
+
+
 def test_the_documents_name_every_route_and_load_no_script(gate: TestClient) -> None:
     page = Page(gate.get("/docs").text)
     document = gate.get("/openapi.json").json()
@@ -425,6 +697,7 @@ PAGES = {
     "GET /dashboard/sessions": "viewer",
     "POST /dashboard/sessions/{session_id}/revoke": "viewer",
     "POST /dashboard/overrides": "ops",
+    "GET /dashboard/overrides/{override_id}/granted": "ops",
     "POST /dashboard/overrides/{override_id}/approve": "ops",
     "POST /dashboard/overrides/{override_id}/revoke": "ops",
     "POST /dashboard/freezes": "ops",

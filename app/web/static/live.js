@@ -1,0 +1,314 @@
+// Keeps the dashboard live: the server says that something changed, and what differs on the page is changed.
+"use strict";
+
+const policy = window.trustedTypes
+  ? window.trustedTypes.createPolicy("freezegate", { createHTML: (page) => page })
+  : { createHTML: (page) => page };
+
+const MOST_DECISIONS = 25;
+const STALE_AFTER = 40_000; // milliseconds; the server sends a sign of life every 15 seconds
+
+const live = document.getElementById("live");
+
+// A moment as the server writes it: in the zone of the policy file.
+function localTime(at, { zone, zoneLabel } = live.dataset) {
+  let format;
+  try {
+    format = new Intl.DateTimeFormat("en-US", {
+      timeZone: zone, weekday: "short", day: "numeric", month: "short",
+      hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+    });
+  } catch {
+    return localTime(at, { zone: "UTC", zoneLabel: "UTC" }); // a zone that is younger than the browser
+  }
+  const part = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, value]));
+  const seconds = part.second === "00" ? "" : `:${part.second}`;
+  return `${part.weekday} ${part.day} ${part.month} ${part.hour}:${part.minute}${seconds} ${zoneLabel}`;
+}
+
+// --- asking for the page --------------------------------------------------------------------------
+
+const SOON = [50, 450]; // milliseconds: not all at once, for everybody who watches learns of it in the same moment
+const LATER = [3_000, 6_000]; // for what may happen many times a second
+const AGAIN = [4_000, 6_000]; // after a failure
+const AGAIN_SOON = [500, 1_000]; // a replica is half a second behind, at most
+const AT_LAST = [240_000, 300_000]; // the line of now moves by itself, and the title of a tab that nobody looks at
+
+let timer;
+let due = Infinity;
+function refreshWithin([least, most]) {
+  const at = performance.now() + least + Math.random() * (most - least);
+  if (at >= due) return;
+  clearTimeout(timer);
+  due = at;
+  timer = setTimeout(refresh, at - performance.now());
+}
+
+let asking = false;
+let failing = false;
+let behind = false;
+let wanted = 0; // the place in the record of what the page must show
+let meanwhile = []; // decisions told while the page was on its way: it may not have them yet
+async function refresh() {
+  due = Infinity;
+  if (asking) {
+    refreshWithin(SOON);
+    return;
+  }
+  asking = true;
+  meanwhile = [];
+  const atLeast = wanted;
+  let pace = AT_LAST;
+  try {
+    show(await ask().finally(() => { asking = false; }));
+    meanwhile.forEach(showDecision);
+    failing = false;
+    // Another replica may have written the page, before it knew what this one has told.
+    const wasBehind = behind;
+    behind = Number(live.dataset.seq) < atLeast;
+    if (behind) pace = wasBehind ? LATER : AGAIN_SOON;
+    if (document.hidden || stream?.readyState === EventSource.OPEN) heard();
+  } catch {
+    failing = true;
+    pace = AGAIN;
+    stale();
+  }
+  refreshWithin(pace);
+}
+
+async function ask() {
+  const reply = await fetch(location.pathname + location.search, {
+    credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(10_000),
+  });
+  if (reply.redirected) location.reload(); // the session is over: the server says where to go
+  // A page whose address is wrong in part says so, and is whole.
+  if (reply.redirected || !(reply.ok || reply.status === 422)) throw new Error(reply.statusText);
+  ahead = Date.parse(reply.headers.get("date")) - Date.now() || 0;
+  return new DOMParser().parseFromString(policy.createHTML(await reply.text()), "text/html");
+}
+
+function show(page) {
+  const before = states();
+  const focused = document.activeElement;
+  document.title = page.title;
+  Object.assign(live.dataset, page.getElementById("live").dataset);
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const fresh = page.getElementById(part.id);
+    if (!fresh) continue;
+    enhance(fresh);
+    change(part, fresh);
+  }
+  if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
+  announce(before, states());
+}
+
+// Only what differs is touched: where the focus is, how far something is scrolled, what is unfolded, selected
+// or half written stays as it is.
+function change(old, fresh) {
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  if (old.classList.contains("detail") || old.isEqualNode(fresh)) return; // the first is the script's own
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value && !isOfViewer(old, name)) old.setAttribute(name, value);
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !isOfViewer(old, name)) old.removeAttribute(name);
+  }
+  changeChildren(old, fresh);
+}
+
+function isOfViewer(element, attribute) {
+  return attribute === "open" && element.localName === "details";
+}
+
+function changeChildren(old, fresh) {
+  const names = new Set([...fresh.children].map(key));
+  const known = new Map([...old.children].map((each) => [key(each), each]));
+  let place = old.firstChild;
+  for (const each of [...fresh.childNodes]) {
+    while (place && key(place) && !names.has(key(place))) place = removed(place);
+    const name = key(each);
+    const found = name ? known.get(name) : isAlike(place, each) ? place : undefined;
+    if (!found || found.nodeName !== each.nodeName) {
+      old.insertBefore(document.adoptNode(each), place);
+      continue;
+    }
+    known.delete(name);
+    if (found === place) place = place.nextSibling;
+    else old.insertBefore(found, place);
+    change(found, each);
+  }
+  while (place) place = removed(place);
+}
+
+// What tells one thing from another of its kind: a button of one must never become that of the next.
+function key(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return "";
+  return node.getAttribute("id") || node.dataset.id || node.getAttribute("action")
+    || (node.matches(".stretch") && node.getAttribute("aria-label")) || "";
+}
+
+function isAlike(place, each) {
+  return place?.nodeName === each.nodeName && !key(place);
+}
+
+function removed(node) {
+  const next = node.nextSibling;
+  node.remove();
+  return next;
+}
+
+// Said once, politely, to who does not see the colour of a card change.
+function announce(before, after) {
+  const said = [];
+  for (const [name, { state, why }] of after) {
+    if (before.has(name) && before.get(name).state !== state) said.push(`${name} is ${state} now${why}.`);
+  }
+  if (said.length) document.getElementById("announced").textContent = said.join(" ");
+}
+
+function states() {
+  const found = new Map();
+  for (const card of document.querySelectorAll(".card[data-id]")) {
+    const title = card.querySelector(".title")?.textContent.replace(/\.$/, "");
+    const frozen = card.classList.contains("frozen");
+    found.set(card.dataset.id, { state: frozen ? "frozen" : "open", why: frozen && title ? `: ${title}` : "" });
+  }
+  const verdict = document.querySelector("#live-answer .verdict");
+  if (verdict) found.set("The answer to your question", { state: `“${verdict.textContent}”`, why: "" });
+  return found;
+}
+
+// --- decisions: shown as they are told, for there may be too many to ask for the page each time ----
+
+function showDecision(decision) {
+  const part = document.getElementById("live-decisions");
+  if (!part || (part.dataset.ofService && part.dataset.ofService !== decision.service)
+    || (part.dataset.ofEnvironment && part.dataset.ofEnvironment !== decision.environment)
+    || (part.dataset.ofOutcome && part.dataset.ofOutcome !== decision.outcome)) return;
+  const list = part.querySelector(".decisions");
+  if (!list) {
+    refreshWithin(SOON);
+    return;
+  }
+  refreshWithin(LATER); // the rest of its explanation comes with the page
+  if (asking) meanwhile.push(decision);
+  if (list.querySelector(`[data-id="${CSS.escape(decision.decision_id)}"]`)) return;
+  const item = document.createElement("li");
+  item.dataset.id = decision.decision_id;
+  const details = item.appendChild(document.createElement("details"));
+  details.dataset.id = decision.decision_id;
+  details.append(summary(decision), "\n", text("p", "", decision.message), "\n", explanation(decision));
+  ownTimes(item);
+  list.prepend("\n", item);
+  while (list.children.length > MOST_DECISIONS) list.lastElementChild.remove();
+}
+
+function summary(decision) {
+  const line = document.createElement("summary");
+  const outcome = document.createElement("span");
+  outcome.className = "outcome";
+  outcome.append(text("span", `pill ${decision.outcome}`, decision.outcome));
+  const time = text("time", "", localTime(Date.parse(decision.at)));
+  time.dateTime = decision.at;
+  line.append(outcome, " ", text("span", "what", `${decision.service} → ${decision.environment}`), " ",
+    text("bdi", "by", decision.actor || decision.by || ""), " ", time);
+  return line;
+}
+
+function explanation(decision) {
+  const list = document.createElement("dl");
+  const row = (name, ...content) => {
+    const value = document.createElement("dd");
+    value.append(...content);
+    list.append("\n", text("dt", "", name), value);
+  };
+  for (const entry of decision.blocking) row(entry.title, `${entry.reason}${entry.contact ? ` Ask ${entry.contact}.` : ""}`);
+  for (const entry of decision.warnings) row(`Warning: ${entry.title}`, entry.reason);
+  row("Asked by", decision.by || "somebody without credentials");
+  row("Kind of change", decision.change);
+  if (decision.ref) row("Ref", decision.ref);
+  if (decision.run_url) row("Run", linked(decision.run_url));
+  row("Decision", text("code", "", decision.decision_id));
+  return list;
+}
+
+function linked(content) {
+  if (!/^https?:\/\//.test(content)) return content;
+  const link = text("a", "", content);
+  link.href = content;
+  link.rel = "noreferrer";
+  return link;
+}
+
+// --- whether it is live at all -------------------------------------------------------------------
+
+let heardAt = Date.now();
+
+function heard() {
+  heardAt = Date.now();
+  if (!failing) live.hidden = true;
+}
+
+function stale() {
+  const said = `Not live: this is as of ${localTime(heardAt + ahead)}. Trying again …`;
+  if (live.textContent !== said) live.textContent = said;
+  live.hidden = false;
+}
+
+let stream;
+let listeningSince;
+function listen() {
+  stream?.close();
+  // A browser has six connections for a gate, over all of its tabs: those that nobody looks at take none.
+  if (document.hidden) return;
+  listeningSince = Date.now();
+  stream = new EventSource("/events");
+  let isFirst = true;
+  const on = (name, react) => stream.addEventListener(name, (event) => {
+    react(JSON.parse(event.data), Number(event.lastEventId) || 0);
+    heard();
+  });
+  const changed = (_, place) => {
+    wanted = Math.max(wanted, place);
+    refreshWithin(SOON);
+  };
+  on("state", (_, place) => {
+    // The first tells how it stands; hardly ever has anything changed since the page was written.
+    const isKnown = isFirst && live.hidden && Number(live.dataset.seq) >= place;
+    isFirst = false;
+    if (isKnown) refreshWithin(LATER);
+    else changed(_, place);
+  });
+  on("freeze", changed);
+  on("policies", changed);
+  on("override", (what, place) => (what.kind === "override-spent" ? refreshWithin(LATER) : changed(what, place)));
+  on("decision", showDecision);
+  for (const name of ["outcome", "missed"]) on(name, () => refreshWithin(LATER));
+  on("alive", () => {});
+  stream.onerror = () => {
+    stale();
+    // Browsers come back by themselves, except after an answer that is no stream.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5_000);
+  };
+}
+
+// A connection may be dead without anybody having said so: after a laptop was asleep, or behind a proxy.
+function mindSilence() {
+  if (document.hidden || Date.now() - Math.max(heardAt, listeningSince) <= STALE_AFTER) return;
+  stale();
+  listen();
+}
+
+// --- from now on ----------------------------------------------------------------------------------
+
+setInterval(() => { if (countDown(document)) refreshWithin(SOON); }, 1000);
+setInterval(mindSilence, 5_000);
+document.addEventListener("visibilitychange", () => {
+  listen();
+  if (!document.hidden) refreshWithin(SOON);
+});
+refreshWithin(AT_LAST);
+listen();

@@ -1,0 +1,65 @@
+"""The answer to "Can I deploy?", and how to ask it by oneself."""
+
+import shlex
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from app.core.answer import answer
+from app.core.decision import Question
+from app.core.errors import FreezegateError
+from app.core.instant import format_instant, parse_instant
+from app.core.notation import format_duration
+from app.core.wallclock import Zone
+from app.gate.check import check
+from app.gate.in_force import InForce
+from app.server.problems import problem_for, wrong_fields
+from app.web.query import DashboardQuery, told
+from app.web.wall_time import local_instant
+
+
+class Asked(NamedTuple):
+    """What is shown of it."""
+
+    answer: dict[str, Any] | None
+    why_not: str | None
+    curl: str
+
+
+def asked(in_force: InForce, query: DashboardQuery, now: int, base: str) -> Asked:
+    """What a pipeline would be told; or why it would be told nothing."""
+    question = Question(
+        query.service or "",
+        query.environment or in_force.policy_set.environments[0],
+        query.change or in_force.policy_set.usual_change,
+        query.duration or 0,
+    )
+    try:
+        at = now if query.at is None else _instant(query.at, in_force.home)
+        decision = check(in_force, question, at)
+    except FreezegateError as error:
+        if problem_for(error).status_code != 422:  # noqa: PLR2004 - what the policies do not know, or no time
+            raise
+        # What is about no field is about the time, which is the only one that is read here.
+        (wrong, *_) = wrong_fields(error) or [{"field": "at", "message": str(error)}]
+        return Asked(None, told(**wrong).text, "")
+    return Asked(
+        answer(decision, in_force.home, in_force.revision),
+        None,
+        _curl(question, at if query.at else None, base),
+    )
+
+
+def _curl(question: Question, at: int | None, base: str) -> str:
+    """The question as a line of shell."""
+    fields = {"service": question.service, "environment": question.environment, "change": question.change}
+    if question.duration:
+        fields["duration"] = format_duration(question.duration)
+    if at is not None:
+        fields["at"] = format_instant(at)
+    url = f"{base}/can-deploy?{urlencode(fields, safe='/:')}"
+    return f"curl -fsSL --max-redirs 0 {shlex.quote(url)}"
+
+
+def _instant(text: str, home: Zone) -> int:
+    """An instant with an offset, or the local time that a browser's field gives."""
+    return local_instant(text, home) if len(text) <= len("2026-11-27T14:00:00") else parse_instant(text)

@@ -1,0 +1,93 @@
+"""Sessions on a real store: while it is away, and that a revoked one is over everywhere."""
+
+from pathlib import Path
+
+import pytest
+
+from app.gate import keys
+from app.gate.errors import StoreUnavailableError
+from app.gate.keys import KeyRequest
+from app.gate.replica import caller_of
+from app.gate.sessions import LIFETIME, MOST_REMEMBERED, Sessions
+from app.identity.caller import Role
+from app.identity.credentials import new_session
+from tests.api.fakes import FakeClock
+from tests.gate.conftest import Gate, gate_on
+
+pytestmark = pytest.mark.anyio
+
+
+async def opened(gate: Gate, sessions: Sessions) -> str:
+    record, _ = keys.create(gate.store, gate.clock, KeyRequest("alice", Role.OPS), "test")
+    gate.replica.load()
+    return await sessions.open(caller_of(record), "a browser")
+
+
+async def test_a_session_revoked_on_one_replica_is_over_on_the_other_at_once(gate: Gate, other: Gate) -> None:
+    here = Sessions(gate.store, gate.clock, gate.replica)
+    there = Sessions(other.store, other.clock, other.replica)
+    secret = await opened(gate, here)
+    other.replica.load()
+    caller = await there.caller(secret, from_memory=True)
+    assert caller is not None
+    assert caller.session_id is not None
+    await here.close(caller, caller.session_id)
+    assert await there.caller(secret, from_memory=True) is None
+    assert await here.caller(secret, from_memory=True) is None
+
+
+@pytest.fixture
+async def away(tmp_path: Path, policy_file: Path, clock: FakeClock) -> Gate:
+    return gate_on(f"sqlite:///{tmp_path / 'away.db'}", policy_file, clock)
+
+
+def take_away(gate: Gate, tmp_path: Path) -> None:
+    (tmp_path / "away.db").rename(tmp_path / "taken.db")
+
+
+async def test_while_the_store_is_away_a_session_seen_before_reads_and_does_nothing_else(
+    away: Gate, tmp_path: Path
+) -> None:
+    sessions = Sessions(away.store, away.clock, away.replica)
+    secret, unseen = await opened(away, sessions), await opened(away, sessions)
+    known = await sessions.caller(secret, from_memory=True)
+    take_away(away, tmp_path)
+    assert known is not None
+    assert await sessions.caller(secret, from_memory=True) == known
+    for tried, from_memory in ((secret, False), (unseen, True), (new_session(), True)):
+        with pytest.raises(StoreUnavailableError):
+            await sessions.caller(tried, from_memory=from_memory)
+    assert await sessions.caller("fzs_nonsense", from_memory=True) is None
+    away.clock.at += LIFETIME
+    assert await sessions.caller(secret, from_memory=True) is None
+    await away.store.close()
+
+
+async def test_a_session_that_was_revoked_is_not_remembered(away: Gate, tmp_path: Path) -> None:
+    sessions = Sessions(away.store, away.clock, away.replica)
+    secret = await opened(away, sessions)
+    caller = await sessions.caller(secret, from_memory=True)
+    assert caller is not None
+    assert caller.session_id is not None
+    await sessions.close(caller, caller.session_id)
+    assert await sessions.caller(secret, from_memory=True) is None
+    take_away(away, tmp_path)
+    with pytest.raises(StoreUnavailableError):
+        await sessions.caller(secret, from_memory=True)
+    await away.store.close()
+
+
+async def test_memory_of_sessions_is_bounded_and_keeps_those_in_use(
+    away: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gate.sessions.MOST_REMEMBERED", 3)
+    assert MOST_REMEMBERED > 3
+    sessions = Sessions(away.store, away.clock, away.replica)
+    secrets = [await opened(away, sessions) for _ in range(4)]
+    for secret in (secrets[0], secrets[1], secrets[2], secrets[0], secrets[3]):
+        await sessions.caller(secret, from_memory=True)
+    take_away(away, tmp_path)
+    assert await sessions.caller(secrets[0], from_memory=True) is not None
+    with pytest.raises(StoreUnavailableError):
+        await sessions.caller(secrets[1], from_memory=True)
+    await away.store.close()
