@@ -140,8 +140,8 @@ def test_dark_phone_and_wall(browser: Browser, tmp_path: Path) -> None:
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
             page.screenshot(path=tmp_path / "phone.png", full_page=True)
         with opened(browser, gate.url, "/?wall", viewport={"width": 1920, "height": 1080}) as page:
-            letters = page.locator(".card .state").first.evaluate(
-                "(each) => parseFloat(getComputedStyle(each).fontSize)"
+            letters = page.evaluate(
+                "parseFloat(getComputedStyle(document.querySelector('.card .state')).fontSize)"
             )
             assert letters >= 100
             assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
