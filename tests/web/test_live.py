@@ -121,6 +121,15 @@ def test_a_freeze_made_elsewhere_shows_within_two_seconds(browser: Browser, serv
         expect(page.locator("#announced")).to_have_text("production is open now.")
 
 
+def test_the_wall_tells_of_a_flip_as_well(browser: Browser, served: Served) -> None:
+    with opened(browser, served.url, "/?wall") as page:
+        freeze = send(served, "POST", "/freezes", INCIDENT)
+        expect(page.locator(".card.frozen")).to_contain_text("Payment incident")
+        expect(page.locator("#announced")).to_have_text("production is frozen now: Payment incident.")
+        send(served, "DELETE", f"/freezes/{freeze['id']}")
+        expect(page.locator("#announced")).to_have_text("production is open now.")
+
+
 def test_a_claim_shows_by_itself_and_opens_to_its_explanation(browser: Browser, served: Served) -> None:
     with opened(browser, served.url) as page:
         expect(page.get_by_text("None yet.")).to_be_visible()

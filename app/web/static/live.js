@@ -225,8 +225,9 @@ function explanation(decision) {
     value.append(...content);
     list.append("\n", text("dt", "", name), value);
   };
-  for (const entry of decision.blocking) row(entry.title, `${entry.reason}${entry.contact ? ` Ask ${entry.contact}.` : ""}`);
-  for (const entry of decision.warnings) row(`Warning: ${entry.title}`, entry.reason);
+  const why = (entry) => `${entry.reason}${entry.contact ? ` Ask ${entry.contact}.` : ""}`;
+  for (const entry of decision.blocking) row(entry.title, why(entry));
+  for (const entry of decision.warnings) row(`Warning: ${entry.title}`, why(entry));
   row("Asked by", decision.by || "somebody without credentials");
   row("Kind of change", decision.change);
   if (decision.ref) row("Ref", decision.ref);
