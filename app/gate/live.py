@@ -84,7 +84,7 @@ class Live:
         """How far everybody has been told."""
         in_force = self._policies.in_force
         return Standing(
-            self._replica.seq if self._seq is None else self._seq,
+            self._told_up_to(),
             self._clock.now(),
             in_force.revision,
             in_force.freezes_version,
@@ -117,9 +117,15 @@ class Live:
         self._state = state
         return news
 
+    def _told_up_to(self) -> int:
+        """The place up to which events have been told; to begin with, where the record stands then."""
+        if self._seq is None:
+            self._seq = self._replica.seq
+        return self._seq
+
     async def _recorded(self) -> list[News]:
-        after, last = self._seq, self._replica.seq
-        if after is None or last <= after:
+        after, last = self._told_up_to(), self._replica.seq
+        if last <= after:
             self._seq = last
             return []
         missed, count = _span(after, last, MOST_TOLD)

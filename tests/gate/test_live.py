@@ -72,6 +72,13 @@ async def test_who_was_away_for_too_long_is_told_what_was_missed(gate: Gate, liv
         assert names(live.beginning(standing, seen)) == ["state"]
 
 
+async def test_what_comes_between_who_begins_first_and_the_first_look_is_told(gate: Gate, live: Live) -> None:
+    standing = live.standing
+    await claim(gate)
+    assert names(live.beginning(standing, None)) == ["state"]
+    assert names(await live.look()) == ["decision"]
+
+
 async def test_who_begins_is_told_up_to_where_everybody_has_been_told(gate: Gate, live: Live) -> None:
     await live.look()
     await claim(gate)
