@@ -54,6 +54,7 @@ class ScopeTimeline:
         self._budget = budget
         self._blocks: dict[int, _Block] = {}
         self._present = Verdict(0, 0, 0, (), (), None)
+        self._followed: tuple[Verdict, tuple[Stretch, ...]] = self._present, ()
         self._vetoers = [line for line in timelines if line.rule.effect is not Effect.WARN]
         self._vetoing = sum(
             1 << bit for bit, line in enumerate(timelines) if line.rule.effect is not Effect.WARN
@@ -104,16 +105,24 @@ class ScopeTimeline:
         flips_at = verdict.flips_at
         if flips_at is not None and flips_at > at + LOOK_AHEAD:
             flips_at = None
-        following = self._following(at, verdict.blocking, flips_at) if verdict.blocking else ()
+        following = self._following(verdict, flips_at) if verdict.blocking and flips_at is not None else ()
         return Decision(question, at, verdict.blocking, verdict.warnings, flips_at, following)
 
-    def _following(self, at: int, blocking: tuple[Stretch, ...], opens_at: int | None) -> tuple[Stretch, ...]:
-        """What else vetoes until it opens, where nothing that blocks now lasts that long."""
-        if opens_at is None or not all(each.end and each.end < opens_at for each in blocking):
-            return ()
-        known = {id(stretch.rule) for stretch in blocking}
-        others = self._met(at, opens_at, self._vetoing)
-        return tuple(stretch for stretch in others if id(stretch.rule) not in known)
+    def _following(self, verdict: Verdict, opens_at: int) -> tuple[Stretch, ...]:
+        """What else vetoes until it opens, where nothing that blocks now lasts that long.
+
+        The same for every instant of a verdict; that of the last one is remembered, as the verdict is.
+        """
+        of, known = self._followed
+        if of is verdict:
+            return known
+        following: tuple[Stretch, ...] = ()
+        if all(each.end and each.end < opens_at for each in verdict.blocking):
+            blocking = {id(stretch.rule) for stretch in verdict.blocking}
+            others = self._met(verdict.start, opens_at, self._vetoing)
+            following = tuple(stretch for stretch in others if id(stretch.rule) not in blocking)
+        self._followed = verdict, following
+        return following
 
     def segments(self, start: int, end: int) -> Iterator[Verdict]:
         """Consecutive verdicts that cover `start` to `end`, cut to it; each differs from the next."""

@@ -45,3 +45,16 @@ def test_a_deploy_that_never_fits_has_no_start_within_two_years() -> None:
 def test_a_deploy_that_just_fits_starts_when_the_freeze_ends() -> None:
     decision = engine(HOURLY).decide(Question("api", duration=30 * MINUTE), FRIDAY + MINUTE)
     assert decision.opens_at == FRIDAY + 30 * MINUTE
+
+
+def test_what_follows_is_found_once_for_all_instants_of_a_segment() -> None:
+    first = "{id: first, title: A, reason: R., when: [{weekly: {from: fri 13:00, to: fri 14:00}}]}"
+    then = "{id: then, title: B, reason: R., when: [{weekly: {from: fri 14:00, to: mon 08:00}}]}"
+    both = load(Snapshot.of(f"version: 1\npolicies:\n  - {first}\n  - {then}\n")).engine
+    one, two, later = (
+        both.decide(Question("api"), FRIDAY + at) for at in (0, 30 * MINUTE, HOUR + 30 * MINUTE)
+    )
+    assert [each.rule.id for each in one.following] == ["then"]
+    assert two.following is one.following
+    assert later.following == ()
+    assert both.decide(Question("api"), FRIDAY).following == one.following
