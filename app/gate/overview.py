@@ -1,5 +1,6 @@
 """Everything that the dashboard shows, of one moment."""
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.instant import DAY, LATEST
@@ -20,6 +21,9 @@ DAYS: Final = 29
 """Today, and four weeks more: as far as upcoming freezes are told, wherever in the day now is."""
 
 MOST_DECISIONS: Final = 25
+MOST_DRAWN: Final = 4_000
+"""Segments of an environment; a policy of every minute would make a page of many megabytes."""
+
 MOST_OVERRIDES: Final = 50
 
 
@@ -38,6 +42,8 @@ class Weeks(NamedTuple):
     environment: str
     first_day: int
     segments: tuple[Verdict, ...]
+    whole: bool
+    """False where there are too many segments to be drawn; then there are none here."""
 
 
 class Overview(NamedTuple):
@@ -98,5 +104,7 @@ def weeks(in_force: InForce, environment: str, now: int) -> Weeks:
     home = in_force.home
     today = home.local(now) // DAY
     start, end = home.earliest(today * DAY), min(home.earliest((today + DAYS) * DAY), LATEST)
-    segments = in_force.engine.environment(environment).segments(start, end)
-    return Weeks(environment, today, tuple(segments))
+    found = in_force.engine.environment(environment).segments(start, end)
+    segments = tuple(islice(found, MOST_DRAWN + 1))
+    whole = len(segments) <= MOST_DRAWN
+    return Weeks(environment, today, segments if whole else (), whole)

@@ -90,6 +90,8 @@ class Picture(NamedTuple):
     """What of today lies behind now, to be veiled."""
     legend: tuple[LegendEntry, ...]
     now: Box
+    whole: bool
+    """False where too much changes to be drawn."""
 
 
 def rule_styles(policies: Sequence[Policy], freezes: Sequence[Freeze], now: int) -> dict[str, Style]:
@@ -129,6 +131,7 @@ def picture(weeks: Weeks, styles: Mapping[str, Style], home: Zone, now: int) -> 
         Box(x, TOP, DAY_WIDTH - _GAP, round(y - TOP, 2)),
         tuple(_legend(stretches.values(), styles, now)),
         Box(x, y, DAY_WIDTH - _GAP, 0),
+        weeks.whole,
     )
 
 

@@ -916,3 +916,14 @@ def test_a_picture_is_one_stop_for_the_tab_key(gate: TestClient) -> None:
 )
 def test_cards_on_the_wall_stand_so_that_their_letters_are_large(environments: int, columns: int) -> None:
     assert columns_on_a_wall(environments) == columns
+
+
+def test_a_policy_of_every_minute_leaves_the_page_small(tmp_path: Path) -> None:
+    every_minute = "{id: jobs, title: Jobs, reason: R., when: [{cron: {start: '* * * * *', duration: 30s}}]}"
+    (tmp_path / "policies.yaml").write_text(f"version: 1\npolicies:\n  - {every_minute}\n")
+    with TestClient(
+        create_app(Settings(policies=tmp_path / "policies.yaml"), clock=FakeClock(1_795_784_700))
+    ) as gate:
+        page = gate.get("/").text
+    assert "What blocks production changes too often to be drawn" in Page(page).text
+    assert len(page) < 100_000

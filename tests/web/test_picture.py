@@ -333,3 +333,10 @@ def test_the_legend_names_what_is_in_force_or_to_come_and_nothing_that_is_over()
         assert by_title.get(title, each.style) == each.style
     assert of(found, "Over")
     assert not of(found, "Out of view")
+
+
+def test_what_changes_every_minute_is_not_drawn_but_said() -> None:
+    every_minute = {"cron": {"start": "* * * * *", "duration": "30s"}}
+    found = drawn([policy("jobs", every_minute)])
+    assert (found.whole, found.drawn) == (False, ())
+    assert drawn([policy("jobs", {"cron": {"start": "0 * * * *", "duration": "30m"}})]).whole
