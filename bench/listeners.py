@@ -59,6 +59,13 @@ async def join(heard: list[int]) -> list[_Listener]:
     return listeners
 
 
+async def part(listeners: list[_Listener]) -> None:
+    for listener in listeners:
+        listener.transport.close()
+    await asyncio.gather(*(listener.closed for listener in listeners))
+    await asyncio.sleep(1)
+
+
 async def come_back(pid: int) -> None:
     """Claims while everybody who had missed some hundred events connects anew."""
     ratios = []
@@ -77,10 +84,7 @@ async def come_back(pid: int) -> None:
         slowest = max(among.latencies) * 1000
         print(f"  p99 {among.p99 * 1000:.1f} ms, slowest {slowest:.0f} ms while all come back", flush=True)
         ratios.append(among.p99 / alone.p99)
-        for listener in listeners:
-            listener.transport.close()
-        await asyncio.gather(*(listener.closed for listener in listeners))
-        await asyncio.sleep(1)
+        await part(listeners)
     compare(f"claim p99 while {LISTENERS} come back at once / alone", ratios, "<= 2")
     print(f"  memory: {(_resident(pid) - before) / 1024:.0f} MiB kept")
 
@@ -98,10 +102,7 @@ async def measure(pid: int) -> None:
         told.append(heard[0] / LISTENERS / among.requests)
         ratios.append(among.p99 / alone.p99)
         print(f"  p99 {alone.p99 * 1000:.1f} ms alone, {among.p99 * 1000:.1f} ms among listeners", flush=True)
-        for listener in listeners:
-            listener.transport.close()
-        await asyncio.gather(*(listener.closed for listener in listeners))
-        await asyncio.sleep(1)
+        await part(listeners)
     compare(f"claim p99 at 16 connections, {LISTENERS} listening / alone", ratios, "<= 2")
     print(f"  each listener was told of {statistics.median(told):.0%} of the claims, the rest as a number")
     kept = (_resident(pid) - before) / 1024
