@@ -19,9 +19,6 @@ from app.server.problems import RefusedError
 
 SESSION_COOKIE: Final = "freezegate_session"
 
-_READS: Final = frozenset({"GET", "HEAD"})
-"""What a page of somebody else's may let a browser send, cookies and all, without harm."""
-
 _NO_GOOD: Final = "these credentials are no good"
 
 
@@ -68,7 +65,8 @@ async def _caller(request: Request, here: Context, role: Role) -> Caller:
 
 async def _of_browser(request: Request, everybody: Caller, role: Role) -> Caller:
     """The caller of a session, for what only reads; else `everybody`."""
-    if request.method not in _READS:
+    # What somebody else's page may let a browser send, cookies and all, without harm. A HEAD comes as a GET.
+    if request.method != "GET":
         return everybody
     try:
         return await session_caller(request, from_memory=True) or everybody

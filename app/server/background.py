@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Final
 
 from app.gate.in_force import LoadFailure
@@ -33,42 +33,27 @@ async def beside(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 def watchers(context: Context) -> tuple[Coroutine[None, None, None], ...]:
     """All that every gate does beside requests."""
     return (
-        _watch_policies(context),
-        _watch_store(context),
-        _tell_listeners(context),
+        _every(RELOAD_INTERVAL, lambda: asyncio.to_thread(look, context), "looking for changed policies"),
+        _every(REFRESH_INTERVAL, context.replica.refresh, "looking for changes in the store"),
+        _every(REFRESH_INTERVAL, lambda: _tell_listeners(context), "telling what has changed"),
         context.hub.keep_alive(),
     )
 
 
-async def _watch_store(context: Context) -> None:
-    """Look for freezes and keys of other replicas for as long as the application runs."""
+async def _every(seconds: float, look: Callable[[], Awaitable[None]], doing: str) -> None:
+    """Look again and again, for as long as the application runs; what fails is tried anew the next time."""
     while True:
-        await asyncio.sleep(REFRESH_INTERVAL)
+        await asyncio.sleep(seconds)
         try:
-            await context.replica.refresh()
+            await look()
         except Exception:
-            logging.getLogger("freezegate").exception("looking for changes in the store failed")
+            logging.getLogger("freezegate").exception("%s failed", doing)
 
 
 async def _tell_listeners(context: Context) -> None:
-    """Tell listeners what has changed for as long as the application runs."""
-    while True:
-        await asyncio.sleep(REFRESH_INTERVAL)
-        try:
-            if news := await context.live.look():
-                await context.hub.tell(news)
-        except Exception:
-            logging.getLogger("freezegate").exception("telling what has changed failed")
-
-
-async def _watch_policies(context: Context) -> None:
-    """Look for changed policies for as long as the application runs."""
-    while True:
-        await asyncio.sleep(RELOAD_INTERVAL)
-        try:
-            await asyncio.to_thread(look, context)
-        except Exception:
-            logging.getLogger("freezegate").exception("looking for changed policies failed")
+    """Tell listeners what has changed."""
+    if news := await context.live.look():
+        await context.hub.tell(news)
 
 
 def look(context: Context) -> None:
