@@ -2,8 +2,8 @@
 
 from app.policies.load import load, load_untested
 from app.policies.loaded import LoadedPolicies
-from app.policies.problem import PolicyFileError
 from app.policies.source import Snapshot, Source
+from app.yaml.problem import PolicyFileError
 
 
 def loaded_from(source: Source, snapshot: Snapshot, *, tested: bool = True) -> LoadedPolicies:

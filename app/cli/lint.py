@@ -11,8 +11,8 @@ from app.cli.problems import print_problems
 from app.cli.report import echo
 from app.clock import SystemClock
 from app.policies.lint import lint
-from app.policies.problem import Problem, Severity
 from app.policies.source import Source
+from app.yaml.problem import Problem, Severity
 
 
 @click.command("lint")

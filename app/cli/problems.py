@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import click
 
 from app.cli.report import echo, github_annotation
-from app.policies.problem import Problem, Severity
+from app.yaml.problem import Problem, Severity
 
 
 def print_problems(problems: Iterable[Problem], *, github: bool, err: bool = False) -> None:

@@ -12,9 +12,9 @@ import click
 from app.cli import ALLOWED, UNDECIDED, fail
 from app.clock import SystemClock
 from app.core.errors import FreezegateError
-from app.policies.problem import PolicyFileError, Problem
 from app.policies.source import Source
 from app.settings import Settings, SettingsError, read_settings
+from app.yaml.problem import PolicyFileError, Problem
 
 if TYPE_CHECKING:
     from app.gate.in_force import Policies

@@ -14,9 +14,9 @@ from app.cli.files import loaded_from
 from app.cli.options import as_json, github, paths
 from app.cli.problems import print_problems
 from app.cli.report import echo, github_annotation, plain
-from app.policies.problem import PolicyFileError, Problem
 from app.policies.selftest import SelfTestResult, run
 from app.policies.source import Source
+from app.yaml.problem import PolicyFileError, Problem
 
 
 class Outcome(NamedTuple):

@@ -15,8 +15,8 @@ from app.core.policy import PolicySet
 from app.core.wallclock import Zone, zone
 from app.gate.errors import NotLoadedError
 from app.policies.load import load
-from app.policies.problem import PolicyFileError, Problem
 from app.policies.source import Snapshot, Source
+from app.yaml.problem import PolicyFileError, Problem
 
 
 class InForce(NamedTuple):

@@ -25,10 +25,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 from app.core.errors import FreezegateError
 from app.core.notification import Notification, Occasion
 from app.core.url import secure_url
-from app.policies.compose import read_document
-from app.policies.document import Document
-from app.policies.problem import Path as Keys
-from app.policies.problem import did_you_mean, format_path
+from app.yaml.compose import read_document
+from app.yaml.document import Document
+from app.yaml.problem import Path as Keys
+from app.yaml.problem import did_you_mean, format_path
 
 SHORTEST_SECRET: Final = 24
 """Characters; what signs must not be guessed."""

@@ -11,10 +11,10 @@ from app.core.errors import MalformedValueError
 from app.core.instant import DAY
 from app.core.notation import format_duration, parse_duration
 from app.core.policy import SERVICE_ZONE, SelfTest
-from app.policies.document import Document
 from app.policies.moment import parse_moment
-from app.policies.problem import Path, Problem, Severity, quoted
 from app.policies.vocabulary import Vocabulary, ceilings_of
+from app.yaml.document import Document
+from app.yaml.problem import Path, Problem, Severity, quoted
 
 LONGEST_DEPLOY: Final = 31 * DAY
 

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 
 from app.core.policy import PolicySet
 from app.policies.check import check_set, entries
-from app.policies.compose import read_document
-from app.policies.document import Document
-from app.policies.problem import Path, Problem, Severity, format_path
 from app.policies.source import Snapshot
-from app.policies.translate import NOTHING, translate
+from app.yaml.compose import read_document
+from app.yaml.document import Document
+from app.yaml.problem import Path, Problem, Severity, format_path
+from app.yaml.translate import NOTHING, translate
 
 _NULL_MEANS: Final = "next_change"
 """The one key behind which a written null says something."""

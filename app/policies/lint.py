@@ -15,14 +15,14 @@ from app.core.scope import ScopeTimeline
 from app.core.timeline import BlockBudget, PolicyTimeline
 from app.core.wallclock import Wall
 from app.core.windows import WindowEntry
-from app.policies.document import Document
 from app.policies.draft import Draft, in_order, read_draft
 from app.policies.load import accept
-from app.policies.problem import Path, Problem, Severity, quoted
 from app.policies.reach import Reach
 from app.policies.selftest import failures
 from app.policies.shadow import Shadows, zone_of, zones_of
 from app.policies.source import Snapshot
+from app.yaml.document import Document
+from app.yaml.problem import Path, Problem, Severity, quoted
 
 _DROUGHT_DAYS: Final = 14
 _NO_TAGS: Final = "without a catalogue no service has tags"

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from app.core.engine import Engine
 from app.policies.draft import Draft, read_draft
 from app.policies.loaded import LoadedPolicies, PlacedTest
-from app.policies.problem import PolicyFileError, Severity, format_path
 from app.policies.selftest import failures
 from app.policies.source import Snapshot
+from app.yaml.problem import PolicyFileError, Severity, format_path
 
 
 def load(snapshot: Snapshot) -> LoadedPolicies:

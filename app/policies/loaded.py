@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from app.core.engine import Engine
 from app.core.policy import PolicySet, SelfTest
-from app.policies.problem import Problem
+from app.yaml.problem import Problem
 
 
 class PlacedTest(NamedTuple):

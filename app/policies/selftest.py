@@ -9,7 +9,7 @@ from app.core.policy import SelfTest
 from app.core.wallclock import Zone, zone
 from app.policies.loaded import LoadedPolicies, PlacedTest
 from app.policies.moment import parse_moment
-from app.policies.problem import Problem
+from app.yaml.problem import Problem
 
 
 class SelfTestResult(NamedTuple):

@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple, Self
 
 from app.core.errors import MalformedValueError
-from app.policies.compose import read_document
-from app.policies.problem import Problem, Severity, quoted
-from app.policies.syntax import LARGEST, Position, position_of
+from app.yaml.compose import read_document
+from app.yaml.problem import Problem, Severity, quoted
+from app.yaml.syntax import LARGEST, Position, position_of
 
 _ATTEMPTS: Final = 3
 """A ConfigMap is swapped under the reader now and then; the second attempt sees the new one."""

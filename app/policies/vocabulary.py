@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from app.core.errors import MalformedValueError
 from app.core.policy import Ceilings, PolicySet, glob_pattern
 from app.core.wallclock import Zone, zone
-from app.policies.problem import MOST_GUESSES, did_you_mean, quoted
+from app.yaml.problem import MOST_GUESSES, did_you_mean, quoted
 
 _FEW: Final = 8
 

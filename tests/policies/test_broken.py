@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.policies.load import load
-from app.policies.problem import PolicyFileError, Severity
 from app.policies.source import Source
+from app.yaml.problem import PolicyFileError, Severity
 
 BROKEN = Path(__file__).parent / "broken"
 CASES = sorted(path for path in BROKEN.iterdir() if path.suffix != ".expected")

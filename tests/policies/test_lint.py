@@ -4,8 +4,8 @@ import pytest
 
 from app.core.instant import parse_instant
 from app.policies.lint import lint
-from app.policies.problem import Severity
 from app.policies.source import Snapshot, Source
+from app.yaml.problem import Severity
 
 NOW = parse_instant("2026-11-23T12:00:00Z")
 

@@ -9,8 +9,8 @@ from app.core.decision import Question
 from app.core.instant import parse_instant
 from app.policies.draft import read_draft
 from app.policies.load import load, load_untested
-from app.policies.problem import MOST_GUESSES, PolicyFileError, Problem, Severity
 from app.policies.source import Snapshot
+from app.yaml.problem import MOST_GUESSES, PolicyFileError, Problem, Severity
 
 FRIDAY = """version: 1
 timezone: Europe/Amsterdam
@@ -257,7 +257,7 @@ def test_no_text_raises_anything_but_the_error_of_policy_files(text: str) -> Non
 
 
 def test_the_text_and_its_positions_are_let_go_after_loading() -> None:
-    from app.policies.document import Document
+    from app.yaml.document import Document
 
     loaded = load(Snapshot.of(FRIDAY))
     gc.collect()

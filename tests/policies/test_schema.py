@@ -11,10 +11,10 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from app.policies.compose import read_document
 from app.policies.load import load
 from app.policies.schema import FILE, schema, text
 from app.policies.source import Snapshot
+from app.yaml.compose import read_document
 
 ROOT = Path(__file__).parents[2]
 BROKEN = Path(__file__).parent / "broken"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import MalformedValueError
-from app.policies.problem import Severity
 from app.policies.source import Snapshot, Source
-from app.policies.syntax import LARGEST
+from app.yaml.problem import Severity
+from app.yaml.syntax import LARGEST
 
 TEXT = "version: 1\npolicies: []\n"
 WITH_CALENDAR = """version: 1

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from app.policies.problem import (
+from app.yaml.problem import (
     PolicyFileError,
     Problem,
     Severity,

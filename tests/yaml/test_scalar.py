@@ -1,7 +1,7 @@
 import pytest
 
 from app.core.errors import MalformedValueError
-from app.policies.scalar import plain_scalar
+from app.yaml.scalar import plain_scalar
 
 
 @pytest.mark.parametrize(

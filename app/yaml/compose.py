@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple, Protocol
 import yaml
 
 from app.core.errors import MalformedValueError
-from app.policies.document import Document, Nodes
-from app.policies.problem import Path, quoted
-from app.policies.scalar import plain_scalar
-from app.policies.syntax import Position, SyntaxFault, check_characters, fault
+from app.yaml.document import Document, Nodes
+from app.yaml.problem import Path, quoted
+from app.yaml.scalar import plain_scalar
+from app.yaml.syntax import Position, SyntaxFault, check_characters, fault
 
 DEEPEST: Final = 64
 """How deep lists and mappings may be nested."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from app.core.policy import PolicySet
-from app.policies.problem import Path
+from app.yaml.problem import Path
 
 
 def type_at(path: Path) -> Any:

@@ -7,9 +7,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.policies.compose import Events, libyaml_events, python_events, read_document
-from app.policies.document import Document, Place
-from app.policies.syntax import LARGEST, Position
+from app.yaml.compose import Events, libyaml_events, python_events, read_document
+from app.yaml.document import Document, Place
+from app.yaml.syntax import LARGEST, Position
 
 PARSERS = pytest.mark.parametrize("events", [libyaml_events, python_events])
 

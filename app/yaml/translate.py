@@ -11,10 +11,10 @@ from pydantic_core import ErrorDetails
 from app.core.errors import FaultyValuesError
 from app.core.policy import FORMS, Name
 from app.core.windows import WindowEntry
-from app.policies.document import Document
-from app.policies.problem import MOST_GUESSES, Path, Problem, did_you_mean, nearest, quoted
-from app.policies.shape import keys_of, model_at, type_at
-from app.policies.suggest import better, does_as_list
+from app.yaml.document import Document
+from app.yaml.problem import MOST_GUESSES, Path, Problem, did_you_mean, nearest, quoted
+from app.yaml.shape import keys_of, model_at, type_at
+from app.yaml.suggest import better, does_as_list
 
 NOTHING: Final = "nothing stands behind this key"
 

@@ -13,7 +13,7 @@ from app.core.written import (
     YearBoundText,
     ZoneName,
 )
-from app.policies.suggest import better
+from app.yaml.suggest import better
 
 Link = Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$")]
 

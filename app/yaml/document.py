@@ -9,8 +9,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from app.policies.problem import Path, Problem, Severity, format_path
-from app.policies.syntax import Position
+from app.yaml.problem import Path, Problem, Severity, format_path
+from app.yaml.syntax import Position
 
 _COLUMN_BITS: Final = 25
 _COLUMN: Final = (1 << _COLUMN_BITS) - 1

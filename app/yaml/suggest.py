@@ -13,7 +13,7 @@ from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from app.core.notation import WEEKDAYS
 from app.core.policy import SERVICE_ZONE
 from app.core.wallclock import zone_names
-from app.policies.problem import nearest
+from app.yaml.problem import nearest
 
 _LONGEST: Final = 60
 _WORD: Final = re.compile(r"[a-z]+")
