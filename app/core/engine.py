@@ -32,17 +32,20 @@ class Engine:
         self._use(_Compiled(policy_set), ())
 
     def with_freezes(self, freezes: Sequence[Freeze]) -> "Engine":
-        """An engine of the same policies, with these ad-hoc freezes and no others."""
+        """An engine of the same policies, with these ad-hoc freezes and no others.
+
+        Those that were lifted before they started are left out: no question can run into them.
+        """
         other = object.__new__(Engine)
         other._use(self._compiled, freezes)
         return other
 
     def _use(self, compiled: "_Compiled", freezes: Sequence[Freeze]) -> None:
         self.policy_set = compiled.policy_set
-        self.freezes = tuple(freezes)
+        self.freezes = tuple(freeze for freeze in freezes if not freeze.never_holds)
         self._compiled = compiled
         home = zone(self.policy_set.timezone)
-        self._lasting = [FreezeTimeline(freeze, home) for freeze in freezes]
+        self._lasting = [FreezeTimeline(freeze, home) for freeze in self.freezes]
         self._shared: WeakValueDictionary[tuple[RuleTimeline, ...], ScopeTimeline] = WeakValueDictionary()
         self._scopes: dict[tuple[str, str, str], ScopeTimeline] = {}
         self._environments: dict[tuple[str, str], ScopeTimeline] = {}

@@ -74,6 +74,11 @@ class Freeze(NamedTuple):
             return self.ends_at
         return self.lifted_at
 
+    @property
+    def never_holds(self) -> bool:
+        """Whether it was lifted before it started."""
+        return self.until is not None and self.until <= self.starts_at
+
     def state(self, at: int) -> FreezeState:
         """Where it stands at an instant."""
         if self.lifted_at is not None and self.lifted_at <= at:

@@ -5,7 +5,10 @@ is sorted, and none of them is empty, overlaps or touches the next: equal sets o
 equal normal lists.
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import lt
 
 Interval = tuple[int, int]
 
@@ -52,3 +55,18 @@ def subtract(intervals: Sequence[Interval], taken: Sequence[Interval]) -> list[I
     for interval in intervals:
         result.extend(complement(taken, interval) if taken else [interval])
     return result
+
+
+def edges_of(intervals: Iterable[Interval]) -> "array[int]":
+    """Return start and end, start and end, … of a normal list.
+
+    Every timeline hands out its edges through here. A sweep toggles a rule at each edge, so a reversed
+    pair would freeze what lies between its bounds, and an unsorted one would break every bisection.
+
+    Raises:
+        ValueError: the list is not normal.
+    """
+    edges = array("q", chain.from_iterable(intervals))
+    if not all(map(lt, edges, edges[1:])):
+        raise ValueError("the edges of a timeline are not in order")
+    return edges

@@ -8,7 +8,7 @@ and a set of ten thousand policies is ready as soon as its present block is.
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from threading import Lock
 from typing import Final, Protocol
@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from app.core.decision import Stretch
 from app.core.freeze import Freeze
 from app.core.instant import EARLIEST, LATEST, LOOK_AHEAD
-from app.core.interval import Interval, clip, complement, normalise, subtract
+from app.core.interval import Interval, clip, complement, edges_of, normalise, subtract
 from app.core.policy import Effect, Policy
 from app.core.wallclock import Wall, Zone
 from app.core.windows import WindowEntry
@@ -90,7 +90,7 @@ class PolicyTimeline:
         """Start and end, start and end, … of what this policy holds within a block."""
         edges = self._blocks.get(block)
         if edges is None:
-            edges = array("q", chain.from_iterable(self._compile(block_span(block))))
+            edges = edges_of(self._compile(block_span(block)))
             self._blocks[block] = edges
             self._budget.charge(self, block, len(edges))
         return edges
@@ -167,26 +167,28 @@ class PolicyTimeline:
 class FreezeTimeline:
     """Where an ad-hoc freeze vetoes: one stretch, which needs no compiling."""
 
-    __slots__ = ("_span", "_stretch", "rule", "zone")
+    __slots__ = ("_held", "_stretch", "rule", "zone")
 
     def __init__(self, freeze: Freeze, home: Zone) -> None:
         """Tell the times of `freeze` in the zone `home`."""
         self.rule = freeze
         self.zone = home
-        self._span = freeze.starts_at, LATEST if freeze.until is None else freeze.until
+        until = LATEST if freeze.until is None else freeze.until
+        # Normal: a freeze that was lifted before it started holds nowhere.
+        self._held = normalise([(freeze.starts_at, until)])
         self._stretch = Stretch(freeze, home, freeze.starts_at, freeze.until)
 
-    def edges(self, block: int) -> Sequence[int]:
+    def edges(self, block: int) -> "array[int]":
         """Start and end of what it holds within a block."""
-        return list(chain.from_iterable(clip([self._span], block_span(block))))
+        return edges_of(clip(self._held, block_span(block)))
 
     def stretch(self, at: int) -> Stretch | None:
         """Its stretch, if it lasts at an instant."""
-        return self._stretch if self._span[0] <= at < self._span[1] else None
+        return next(self.stretches(at, at + 1), None)
 
     def stretches(self, start: int, until: int) -> Iterator[Stretch]:
         """Its stretch, if it ends after `start` and begins before `until`."""
-        if self._span[1] > start and self._span[0] < until and self._span[0] < self._span[1]:
+        if clip(self._held, (start, until)):
             yield self._stretch
 
 

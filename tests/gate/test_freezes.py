@@ -2,15 +2,19 @@ from typing import Any
 
 import pytest
 
+from app.core.answer import answer
 from app.core.decision import Question
 from app.core.errors import UnknownNameError
 from app.core.freeze import FreezeState
 from app.core.instant import DAY, HOUR
 from app.core.policy import Selector
-from app.gate.check import Span, schedule, status
+from app.gate.check import Span, check, schedule, status
 from app.gate.errors import InvalidFieldError, StateConflictError, UnknownRecordError
+from app.gate.feeds import Wanted, badge_of, feed
 from app.gate.freezes import MAX_LENGTH, StartRequest, described
-from tests.gate.conftest import BEFORE, OPS, OTHER, Gate
+from app.gate.in_force import InForce, with_freezes
+from app.gate.overview import weeks
+from tests.gate.conftest import AFTER, BEFORE, OPS, OTHER, Gate
 from tests.store.records import assert_whole
 
 pytestmark = pytest.mark.anyio
@@ -126,13 +130,39 @@ async def test_a_freeze_is_lifted_once_and_the_record_stays(gate: Gate) -> None:
         await gate.freezes.extend(OPS, freeze.id, None)
 
 
-async def test_a_freeze_that_is_lifted_before_it_starts_never_holds(gate: Gate) -> None:
-    start = gate.clock.at + 600
-    freeze = await gate.freezes.start(OPS, request(starts_at=start, ends_at=start + 600), gate.in_force)
+async def test_a_freeze_that_is_lifted_before_it_starts_leaves_no_trace_in_any_answer(gate: Gate) -> None:
+    now = gate.clock.at = BEFORE - 2 * DAY  # it starts in an hour; Friday's own freeze comes in two days
+    before = _seen(gate, now)
+    closed_before = gate.in_force.engine.decide(Question("api"), now).closes_at
+    freeze = await gate.freezes.start(
+        OPS, request(starts_at=now + HOUR, ends_at=now + 4 * HOUR), gate.in_force
+    )
+    assert gate.in_force.engine.decide(Question("api"), now).closes_at == now + HOUR
+    assert _seen(gate, now) != before
     await gate.freezes.lift(OPS, freeze.id)
-    assert blocked(gate, at=start + 1) == []
-    segments = schedule(gate.in_force, Question("api"), Span(gate.clock.at, start + 900))["segments"]
-    assert all(not any(each["kind"] == "freeze" for each in segment["blocking"]) for segment in segments)
+    assert gate.in_force.engine.decide(Question("api"), now).closes_at == closed_before
+    for at in (now, now + 1, now + HOUR, now + 2 * HOUR, AFTER):
+        with_it, without = gate.in_force, with_freezes(gate.in_force, (), 0)
+        assert _seen(gate, at, with_it) == _seen(gate, at, without)
+
+
+def _seen(gate: Gate, at: int, in_force: InForce | None = None) -> list[object]:
+    """Every kind of answer that is given of an instant, without the instants of loading."""
+    in_force = in_force or gate.in_force
+    question = Question("api")
+    decision = check(in_force, question, at)
+    shown = status(in_force, None, None, at, gate.clock.at)
+    span = Span(at, at + 7 * DAY)
+    return [
+        answer(decision, in_force.home, in_force.revision),
+        answer(check(in_force, question._replace(duration=2 * HOUR), at), in_force.home, in_force.revision),
+        [shown["environments"], shown["freezes"], shown["warnings"]],
+        schedule(in_force, question, span),
+        badge_of(in_force, Wanted("production"), None, at),
+        feed(in_force, Wanted("production", "api"), span, 0),
+        weeks(in_force, "production", at),
+        in_force.engine.freezes_for(question, at),
+    ]
 
 
 async def test_a_freeze_stands_in_the_schedule_and_the_status(gate: Gate) -> None:
