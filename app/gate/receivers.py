@@ -18,17 +18,17 @@ Where a Slack message goes is a secret by itself. So no URL is ever repeated, in
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-from app.core.errors import FreezegateError
 from app.core.notification import Notification, Occasion
+from app.core.policy import ID_PATTERN
 from app.core.url import secure_url
-from app.yaml.compose import read_document
 from app.yaml.document import Document
+from app.yaml.file import read_file
 from app.yaml.problem import Path as Keys
-from app.yaml.problem import did_you_mean, format_path
+from app.yaml.problem import YamlFileError
 
 SHORTEST_SECRET: Final = 24
 """Characters; what signs must not be guessed."""
@@ -36,8 +36,8 @@ SHORTEST_SECRET: Final = 24
 _LONGEST_URL: Final = 2_000
 
 
-class ReceiversFileError(FreezegateError):
-    """The file of receivers can't be read; the text names the place in it."""
+class ReceiversFileError(YamlFileError):
+    """The file of receivers can't be used; the text names every place in it that is wrong."""
 
 
 class Receiver(NamedTuple):
@@ -68,7 +68,7 @@ _Text = Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_URL)]
 
 
 class _Entry(_Part):
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    name: Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")]
     kind: Literal["slack", "webhook"]
     url: _Text | None = None
     url_file: _Text | None = None
@@ -93,18 +93,8 @@ def read_receivers_file(path: Path, environment: Mapping[str, str]) -> list[Rece
     Raises:
         ReceiversFileError: it can't be read, or something in it is wrong.
     """
-    try:
-        document = read_document(str(path), path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReceiversFileError(f"{path}: can't be read: {error}") from None
-    if document.problems:
-        raise ReceiversFileError("\n".join(map(str, document.problems)))
-    try:
-        entries = _File.model_validate(document.data).receivers
-    except ValidationError as error:
-        wrong = [_sentence(document, each) for each in error.errors(include_url=False)]
-        raise ReceiversFileError("\n".join(wrong)) from None
-    receivers = [_receiver(document, index, each, environment) for index, each in enumerate(entries)]
+    content, document = read_file(path, _File, ReceiversFileError, private=True)
+    receivers = [_receiver(document, *each, environment) for each in enumerate(content.receivers)]
     names = [receiver.name for receiver in receivers]
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -164,20 +154,5 @@ def _only(
     return str(value)
 
 
-def _sentence(document: Document, detail: Any) -> str:
-    """What pydantic found, without the value that it found it in."""
-    keys: Keys = detail["loc"]
-    last = str(keys[-1]) if keys else ""
-    if detail["type"] == "extra_forbidden":
-        known = _Entry.model_fields if len(keys) > 1 else _File.model_fields
-        return str(document.problem_of_key(keys, f"unknown key{did_you_mean(last, known)}"))
-    if detail["type"] == "enum":
-        near = did_you_mean(str(detail["input"]), Occasion)
-        return str(document.problem(keys, f"there is no such event{near}"))
-    path = format_path(keys) or "the file"
-    message = "is needed" if detail["type"] == "missing" else detail["msg"]
-    return str(document.problem(keys, message if path == format_path(keys) else f"{path}: {message}"))
-
-
 def _wrong(document: Document, keys: Keys, message: str) -> ReceiversFileError:
-    return ReceiversFileError(str(document.problem(keys, message)))
+    return ReceiversFileError([document.problem(keys, message)])

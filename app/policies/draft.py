@@ -102,22 +102,9 @@ def _validate(
         part = PolicySet.model_validate(data, context={"read": snapshot.calendar})
     except ValidationError as error:
         found.add(translate(document, error.errors(include_url=False, include_input=False)))
-    if document.holds_null:
-        found.add([document.problem(path, NOTHING) for path in _nulls(data)])
+    silent = [path for path in document.nulls() if path[-1:] != (_NULL_MEANS,)]
+    found.add([document.problem(path, NOTHING) for path in silent])
     return part
-
-
-def _nulls(data: Any) -> Iterator[Path]:
-    """The paths of all values that are null, but for the one key that may be."""
-    stack: list[tuple[Path, Any]] = [((), data)]
-    while stack:
-        path, value = stack.pop()
-        if isinstance(value, dict):
-            stack.extend(((*path, key), inner) for key, inner in value.items())
-        elif isinstance(value, list):
-            stack.extend(((*path, index), inner) for index, inner in enumerate(value))
-        elif value is None and path[-1:] != (_NULL_MEANS,):
-            yield path
 
 
 def _nothing_frozen(draft: Draft) -> Problem:

@@ -129,6 +129,18 @@ class Document:
         """Something is wrong at a position."""
         return Problem(self.name, position.line, position.column, format_path(path), message, severity)
 
+    def nulls(self) -> Iterator[Path]:
+        """The paths of all values that are null: keys behind which nothing stands."""
+        stack: list[tuple[Path, Any]] = [((), self.data)] if self.holds_null else []
+        while stack:
+            path, value = stack.pop()
+            if isinstance(value, dict):
+                stack.extend(((*path, key), inner) for key, inner in value.items())
+            elif isinstance(value, list):
+                stack.extend(((*path, index), inner) for index, inner in enumerate(value))
+            elif value is None:
+                yield path
+
     def _entries_of(self, node: int, value: Any) -> dict[str | int, tuple[int | None, int]]:
         """The nodes of key and value for each entry of a container."""
         node = self._nodes.meant(node)

@@ -1,4 +1,4 @@
-"""What is wrong with a policy file, and where: one value, one error, one way to write it."""
+"""What is wrong with a file, and where: one value, one error, one way to write it."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -51,12 +51,16 @@ class Problem(NamedTuple):
         return {**self._asdict(), "severity": self.severity.value}
 
 
-class PolicyFileError(FreezegateError):
-    """Policy files can't be used; `problems` holds everything that is wrong with them."""
+class YamlFileError(FreezegateError):
+    """Files can't be used; `problems` holds everything that is wrong with them."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class PolicyFileError(YamlFileError):
+    """Policy files can't be used."""
 
 
 def format_path(path: Path) -> str:

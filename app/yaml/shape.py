@@ -1,4 +1,4 @@
-"""What may stand at a path of a policy file, read off the models: its type, and the keys it knows."""
+"""What may stand at a path of a file, read off the models: its type, and the keys it knows."""
 
 from collections.abc import Iterator
 from types import UnionType
@@ -6,13 +6,12 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from app.core.policy import PolicySet
 from app.yaml.problem import Path
 
 
-def type_at(path: Path) -> Any:
-    """The type, with what pydantic knows of it, of the value at `path`; None if there is none."""
-    here: Any = PolicySet
+def type_at(root: type[BaseModel], path: Path) -> Any:
+    """Return the annotated type of the value at `path` within `root`; None if there is none."""
+    here: Any = root
     for part in path:
         here = next(_inside(here, part), None)
         if here is None:
@@ -20,9 +19,9 @@ def type_at(path: Path) -> Any:
     return here
 
 
-def model_at(path: Path) -> type[BaseModel] | None:
+def model_at(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
     """The model of the mapping at `path`; None if it is no mapping with keys of its own."""
-    for option in _options(type_at(path)):
+    for option in _options(type_at(root, path)):
         # One selector may stand without its list.
         for each in _options(get_args(option)[0]) if get_origin(option) is list else (option,):
             if isinstance(each, type) and issubclass(each, BaseModel):

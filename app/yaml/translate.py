@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from app.core.errors import FaultyValuesError
-from app.core.policy import FORMS, Name
+from app.core.policy import FORMS, Name, PolicySet
 from app.core.windows import WindowEntry
 from app.yaml.document import Document
 from app.yaml.problem import MOST_GUESSES, Path, Problem, did_you_mean, nearest, quoted
@@ -40,6 +40,15 @@ _RANK: Final = {_FAULT: 0, "value_error": 0, "literal_error": 1, "enum": 1}
 _OTHER_RANK: Final = 2
 
 
+class _File(NamedTuple):
+    """What is said once of all the complaints about a file."""
+
+    root: type[BaseModel]
+    """The model of the file as a whole."""
+    private: bool
+    """Whether its values may be secrets, which no sentence repeats."""
+
+
 class _Error(NamedTuple):
     """One complaint of pydantic's, at its place in the file."""
 
@@ -49,12 +58,27 @@ class _Error(NamedTuple):
     context: dict[str, Any]
     of_key: bool
     of_union: bool
+    within: "_File"
     guess: bool = True
 
 
-def translate(document: Document, details: Iterable[ErrorDetails]) -> list[Problem]:
-    """The problems that `details` tell of, at most one for each path."""
-    errors = [error for detail in details for error in _taken_apart(_locate(document.data, detail))]
+def translate(
+    document: Document,
+    details: Iterable[ErrorDetails],
+    root: type[BaseModel] = PolicySet,
+    *,
+    private: bool = False,
+) -> list[Problem]:
+    """Return the problems that `details` tell of, at most one for each path.
+
+    Args:
+        document: the file.
+        details: what pydantic found, without the input.
+        root: the model that the file was held against.
+        private: whether the values of the file may be secrets, which no sentence repeats.
+    """
+    file = _File(root, private)
+    errors = [error for detail in details for error in _taken_apart(_locate(document.data, detail, file))]
     around = _Around(errors)
     problems: list[Problem] = []
     for path, group in groupby(sorted(errors, key=_order), key=lambda error: error.path):
@@ -77,7 +101,7 @@ def _order(error: _Error) -> tuple[tuple[bool, str | int], ...]:
     return tuple((isinstance(part, str), part) for part in error.path)
 
 
-def _locate(data: Any, detail: ErrorDetails) -> _Error:
+def _locate(data: Any, detail: ErrorDetails, file: _File) -> _Error:
     """Follow pydantic's location through the data; the names it gives to the arms of a union lead nowhere."""
     path: list[str | int] = []
     value, of_union = data, False
@@ -93,7 +117,7 @@ def _locate(data: Any, detail: ErrorDetails) -> _Error:
         else:
             of_union = of_union or part != "[key]"
     of_key = location[-1:] == ("[key]",)
-    return _Error(tuple(path), detail["type"], value, detail.get("ctx", {}), of_key, of_union)
+    return _Error(tuple(path), detail["type"], value, detail.get("ctx", {}), of_key, of_union, file)
 
 
 def _taken_apart(error: _Error) -> Iterator[_Error]:
@@ -143,11 +167,11 @@ def _sentence(error: _Error) -> str:
             else NOTHING
         )
     write = _SENTENCES.get(error.kind)
-    return write(error) if write else f"{_shown(error.value)} is not what is expected here"
+    return write(error) if write else f"{_shown(error)} is not what is expected here"
 
 
 def _unknown_key(error: _Error) -> str:
-    model, key = model_at(error.path[:-1]), str(error.path[-1])
+    model, key = model_at(error.within.root, error.path[:-1]), str(error.path[-1])
     known = keys_of(model) if model else []
     if model is WindowEntry and any(key in keys_of(kind) for kind in _kinds()):
         return f"{quoted(key)} stands outside of a window; name its kind first: {', '.join(known)}"
@@ -160,10 +184,16 @@ def _unknown_key(error: _Error) -> str:
     return f"unknown {word} {quoted(key)}{guess}"
 
 
-def _shown(value: Any) -> str:
+def _shown(error: _Error) -> str:
+    value = error.value
     if isinstance(value, str):
-        return quoted(value)
-    return str(value) if type(value) in (int, float) else kind_of(value)
+        return _quoted(error, value)
+    return str(value) if type(value) in (int, float) and not error.within.private else kind_of(value)
+
+
+def _quoted(error: _Error, text: str) -> str:
+    """A text of the file in quotes, or a word for it where it may be a secret."""
+    return "this" if error.within.private else quoted(text)
 
 
 def _told_by_us(error: _Error) -> str:
@@ -174,14 +204,14 @@ def _told_by_us(error: _Error) -> str:
             return _expected("a text")(error)
         return sentence
     if sentence.startswith("not "):
-        sentence = f"{quoted(error.value)} is {sentence}"
+        sentence = f"{_quoted(error, error.value)} is {sentence}"
     return sentence if "did you mean" in sentence else sentence + _guess(error, error.value)
 
 
 def _told_of_value(error: _Error) -> str:
     """A sentence of the core's own about a value that has the right form, with its own guess."""
     sentence = _on_one_line(str(error.context["error"]), _LONGEST_LIST)
-    return f"{_shown(error.value)} is {sentence}" if sentence.startswith("not ") else sentence
+    return f"{_shown(error)} is {sentence}" if sentence.startswith("not ") else sentence
 
 
 def _on_one_line(sentence: str, longest: int = _LONGEST_SENTENCE) -> str:
@@ -191,7 +221,9 @@ def _on_one_line(sentence: str, longest: int = _LONGEST_SENTENCE) -> str:
 
 
 def _guess(error: _Error, text: str) -> str:
-    candidate = better(text, Name if error.of_key else type_at(error.path)) if error.guess else None
+    if not error.guess or error.within.private:
+        return ""
+    candidate = better(text, Name if error.of_key else type_at(error.within.root, error.path))
     return f"; did you mean {quoted(candidate)}?" if candidate else ""
 
 
@@ -199,19 +231,19 @@ def _one_of(error: _Error) -> str:
     expected = str(error.context.get("expected", ""))
     known = re.findall(r"'([^']*)'", expected) or [expected]
     if len(known) == 1:
-        return f"must be {known[0]}, not {_shown(error.value)}"
+        return f"must be {known[0]}, not {_shown(error)}"
     if not isinstance(error.value, str):
         also = ", or a mapping" if error.of_union else ""
-        return f"expected one of {', '.join(known)}{also}, not {_shown(error.value)}"
+        return f"expected one of {', '.join(known)}{also}, not {_shown(error)}"
     guess = did_you_mean(error.value, known, cutoff=0.5)
-    return f"{quoted(error.value)} is not one of {', '.join(known)}{guess}"
+    return f"{_quoted(error, error.value)} is not one of {', '.join(known)}{guess}"
 
 
 def _wrong_form(error: _Error) -> str:
     text = str(error.path[-1]) if error.of_key else str(error.value)
     form = FORMS.get(str(error.context.get("pattern")), "this is not of the form that is expected here")
     advice = "; a long one is folded with >, not kept with |" if "\n" in text.strip() else ""
-    return f"{quoted(text)} can't be used: {form}{advice}{_guess(error, text)}"
+    return f"{_quoted(error, text)} can't be used: {form}{advice}{_guess(error, text)}"
 
 
 def _expected(what: str) -> Callable[[_Error], str]:
@@ -220,7 +252,11 @@ def _expected(what: str) -> Callable[[_Error], str]:
         if what == "a text" and isinstance(error.value, bool | int | float):
             advice = "; write it in quotes"
         elif what == "a list" and isinstance(error.value, str):
-            as_list = error.guess and does_as_list(error.value, type_at(error.path))
+            as_list = (
+                error.guess
+                and not error.within.private
+                and does_as_list(error.value, type_at(error.within.root, error.path))
+            )
             advice = f"; write [{error.value}]" if as_list else ""
         elif what == "a list" and isinstance(error.value, dict):
             advice = '; begin each entry with "- "'
@@ -232,7 +268,7 @@ def _expected(what: str) -> Callable[[_Error], str]:
 def _kinds() -> Iterable[type[BaseModel]]:
     """The models of the kinds of window."""
     entry = ("policies", 0, "when", 0)
-    return filter(None, (model_at((*entry, kind)) for kind in keys_of(WindowEntry)))
+    return filter(None, (model_at(PolicySet, (*entry, kind)) for kind in keys_of(WindowEntry)))
 
 
 def _limit(words: str, key: str) -> Callable[[_Error], str]:

@@ -58,8 +58,11 @@ def test_a_receiver_wants_its_events_in_its_environments_and_what_matters_everyw
         ("receivers:\n  - name: a\n    name: b\n", ":3:5:"),
         (HOOK.replace("webhook", "pager"), ":3:11: receivers[0].kind"),
         (HOOK.replace("hook\n", "Hook!\n", 1), ":2:11: receivers[0].name"),
-        (HOOK + "    event: [gate-open]\n", ':6:5: receivers[0].event: unknown key; did you mean "events"?'),
-        (HOOK + "    events: [gate-opens]\n", 'there is no such event; did you mean "gate-open"?'),
+        (
+            HOOK + "    event: [gate-open]\n",
+            ':6:5: receivers[0].event: unknown key "event"; did you mean "events"?',
+        ),
+        (HOOK + "    events: [gate-opens]\n", '; did you mean "gate-open"?'),
         (HOOK + "    events: []\n", "receivers[0].events"),
         (
             HOOK + "    url_file: x\n",
@@ -83,6 +86,21 @@ def test_a_receiver_wants_its_events_in_its_environments_and_what_matters_everyw
         (HOOK + HOOK.removeprefix("receivers:\n"), "receivers[1].name: this name stands there twice"),
         ("receivers: [{name: a, kind: slack, url: [x]}]\n", "receivers[0].url"),
         ("receivers: {\n", "receivers.yaml:2:1: the file ends here"),
+        (HOOK + "    environments:\n", ":6:18: receivers[0].environments: nothing stands behind this key"),
+        (HOOK + "    events: gate-open\n", "receivers[0].events: expected a list, not a text"),
+        (
+            HOOK.replace("kind: webhook", f"kind: {SECRET}"),
+            "receivers[0].kind: this is not one of slack, webhook",
+        ),
+        (
+            HOOK.replace("name: hook", f"name: X{SECRET}"),
+            "receivers[0].name: this can't be used: an id is 1 to 64",
+        ),
+        (
+            HOOK.replace(SECRET, "1234567890123456789012345"),
+            "receivers[0].secret: expected a text, not a number",
+        ),
+        (HOOK + "    tags: NO\n    on: 12:30\n", "receivers[0].on: unknown key"),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_repeats_nothing_secret(

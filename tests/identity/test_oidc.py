@@ -336,6 +336,16 @@ GOOD = {
     ]
 }
 
+FILE = """\
+issuers:
+  - issuer: https://x.example
+    audience: a
+    rules:
+      - claims:
+          sub: x
+        role: ci
+"""
+
 
 def test_the_file_of_issuers_is_read(tmp_path: Path) -> None:
     file = tmp_path / "identity.yaml"
@@ -347,23 +357,78 @@ def test_the_file_of_issuers_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("issuers: [", "no YAML"),
-        ("", "valid dictionary"),
-        ("issuers: []", "issuers"),
-        ("issuer: {}", "issuers"),
+        ("issuers: [", r"identity\.yaml:2:1: the file ends here"),
+        ("", "identity.yaml:1:1: the file is empty"),
+        ("issuers: []", "1:10: issuers: an empty list"),
+        ("issuer: {}", 'unknown key "issuer"; did you mean "issuers"'),
+        (
+            FILE.replace("audience: a", "audience: a\n    audience: b"),
+            '4:5: .*"audience" is here twice, first in line 3',
+        ),
+        (FILE.replace("audience", "audiance"), r'3:5: issuers\[0\]\.audiance: .* did you mean "audience"'),
+        (
+            FILE.replace("role: ci", "role: cI"),
+            r'7:15: .*role: "cI" is not one of viewer, ci, .* did you mean "ci"',
+        ),
+        (FILE + "        services:\n", r"8:18: .*\.services: nothing stands behind this key"),
+        (FILE + "        services: checkout\n", r"services: expected a list, not a text; write \[checkout\]"),
+        (FILE + "        services: [Check out]\n", r"services\[0\]: .*can't be used: a name is 1 to 128"),
+        (
+            FILE.replace("sub: x", "sub: [x]"),
+            r"claims\.sub: must be a text, a whole number, or true or false",
+        ),
+        (FILE.replace("sub: x", "sub: ~"), r"claims\.sub: nothing stands behind this key"),
+        (FILE.replace("sub: x", "sub: !!str x"), "tags such as !name have no meaning here"),
+        (FILE.replace("https://", ""), r"2:13: issuers\[0\]\.issuer: must begin with https://"),
+        (FILE + FILE.removeprefix("issuers:\n"), r"8:13: issuers\[1\]\.issuer: .*stands in line 2 already"),
         (json.dumps(GOOD).replace("https:", "http:"), "must begin with https"),
         (json.dumps(GOOD).replace("audience", "audiance"), "audiance"),
         (json.dumps(GOOD).replace('"ci"', '"boss"'), "role"),
         (json.dumps(GOOD).replace('{"sub": "x"}', "{}"), "claims"),
         (json.dumps(GOOD).replace('{"sub": "x"}', '{"sub": 1.5}'), "claims"),
-        (json.dumps({"issuers": GOOD["issuers"] * 2}), "twice"),
+        (json.dumps({"issuers": GOOD["issuers"] * 2}), "stands in line 1 already"),
     ],
 )
 def test_a_wrong_file_of_issuers_says_where(tmp_path: Path, content: str, said: str) -> None:
     file = tmp_path / "identity.yaml"
     file.write_text(content)
-    with pytest.raises(IdentityFileError, match=said):
+    with pytest.raises(IdentityFileError, match=said) as raised:
         read_identity_file(file)
+    assert "pydantic" not in str(raised.value)
+    assert "Input should" not in str(raised.value)
+
+
+def test_every_mistake_of_a_file_of_issuers_is_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "identity.yaml"
+    file.write_text(FILE.replace("audience", "audiance").replace("role: ci", "role: boss"))
+    with pytest.raises(IdentityFileError) as raised:
+        read_identity_file(file)
+    assert [problem.line for problem in raised.value.problems] == [3, 7]
+
+
+def test_claims_are_read_as_yaml_1_2(tmp_path: Path) -> None:
+    file = tmp_path / "identity.yaml"
+    file.write_text(
+        FILE.replace(
+            "sub: x", "a: NO\n          b: 12:30\n          on: yes\n          c: 0123\n          d: '0123'"
+        )
+    )
+    (read,) = read_identity_file(file)
+    assert read.rules[0].claims == {"a": "NO", "b": "12:30", "on": "yes", "c": 123, "d": "0123"}
+
+
+def test_a_file_of_issuers_that_is_no_text_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "identity.yaml"
+    file.write_bytes(b"issuers:\n  - \xff\n")
+    with pytest.raises(IdentityFileError, match=":2:1: the file is not UTF-8 from here on"):
+        read_identity_file(file)
+
+
+def test_the_example_of_the_page_is_good(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/identity.md").read_text()
+    file = tmp_path / "identity.yaml"
+    file.write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    assert [issuer.audience for issuer in read_identity_file(file)] == ["freezegate", "freezegate"]
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

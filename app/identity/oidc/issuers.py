@@ -14,19 +14,13 @@ issuers:
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.core.policy import GLOB_PATTERN
 from app.core.url import secure_url
 from app.identity.caller import Role
 from app.identity.oidc.errors import IdentityFileError
+from app.yaml.file import read_file
 
 
 def _simple(value: object) -> object:
@@ -36,7 +30,7 @@ def _simple(value: object) -> object:
 
 
 Claim = Annotated[Any, AfterValidator(_simple)]
-Url = Annotated[str, StringConstraints(min_length=8, max_length=500), AfterValidator(secure_url)]
+Url = Annotated[str, StringConstraints(max_length=500), AfterValidator(secure_url)]
 
 
 class _Part(BaseModel):
@@ -76,44 +70,17 @@ class _File(_Part):
 
 
 def read_identity_file(path: Path) -> list[Issuer]:
-    """Read the file of issuers.
+    """Read the file of issuers, as YAML 1.2.
 
     Raises:
         IdentityFileError: it can't be read, or something in it is wrong.
     """
-    content = _content(path)
-    try:
-        issuers = _File.model_validate(content).issuers
-    except ValidationError as error:
-        wrong = (
-            f"{path}: {'.'.join(map(str, each['loc'])) or 'the file'}: "
-            f"{each['msg'].removeprefix('Value error, ')}"
-            for each in error.errors(include_input=False, include_url=False)
-        )
-        raise IdentityFileError("\n".join(wrong)) from None
-    names = [issuer.issuer.rstrip("/") for issuer in issuers]
-    if len(set(names)) != len(names):
-        raise IdentityFileError(f"{path}: an issuer stands there twice; put its rules together")
-    return issuers
-
-
-def _content(path: Path) -> object:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Refuses what the library lets pass: of two `claims` in one rule, only the last would count."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the library's signature
-            keys = [key.value for key, _ in node.value]
-            for key, _ in node.value:
-                if keys.count(key.value) > 1:
-                    raise yaml.constructor.ConstructorError(None, None, "a key stands twice", key.start_mark)
-            return super().construct_mapping(node, deep)
-
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
-        raise IdentityFileError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
-    # Impossible dates, and text that is not UTF-8, are ValueErrors.
-    except (OSError, ValueError, RecursionError) as error:
-        raise IdentityFileError(f"{path}: can't be read: {error}") from None
+    content, document = read_file(path, _File, IdentityFileError)
+    first: dict[str, int] = {}
+    for index, issuer in enumerate(content.issuers):
+        before = first.setdefault(issuer.issuer.rstrip("/"), index)
+        if before != index:
+            line = document.place(("issuers", before)).best.line
+            sentence = f"this issuer stands in line {line} already; put its rules together"
+            raise IdentityFileError([document.problem(("issuers", index, "issuer"), sentence)])
+    return content.issuers
