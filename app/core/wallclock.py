@@ -84,6 +84,11 @@ class Regimes:
         first, last = self.earliest(local), self.latest(local)
         return (first,) if first == last else (first, last)
 
+    def showing(self, local: int) -> tuple[int, ...]:
+        """Every instant that shows a local time, in order; in a gap, none."""
+        instants = self.all(local)
+        return instants if self.local(instants[0]) == local else ()
+
     def setbacks(self, start: int, end: int) -> list[int]:
         """The instants after `start` and before `end` at which the wall clock is set back."""
         regimes = range(bisect_right(self._starts, start), bisect_left(self._starts, end))

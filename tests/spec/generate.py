@@ -187,7 +187,7 @@ def _holidays(rng: random.Random, _: int) -> dict[str, Any]:
 
 def _cron(rng: random.Random, _: int) -> dict[str, Any]:
     def expression() -> str:
-        minute = rng.choice(("0", "30", "15,45", "59"))
+        minute = rng.choice(("0", "30", "15,45", "59", "*/20"))
         hour = rng.choice(("0", "1", "2", "3", "*", "*/6", "1-3", "14"))
         day = rng.choice(("*", "*", "*", "1,15", "*/10"))
         return f"{minute} {hour} {day} * {rng.choice(('*', '5', '1-5', '0'))}"

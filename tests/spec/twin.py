@@ -197,10 +197,15 @@ def made_working(country: str, year: int) -> set[date]:
     return set(calendars.country_holidays(country, years=[year], expand=False).weekend_workdays)
 
 
-def firings(expression: str, first: date, last: date, where: ZoneInfo) -> list[int]:
-    """Every instant at which a cron expression of numbers, lists, steps and stars fires."""
+def firings(
+    expression: str, first: date, last: date, where: ZoneInfo, *, late: bool
+) -> list[tuple[datetime, int]]:
+    """Every firing of a cron expression of numbers, lists, steps and stars: the local time, the instant.
+
+    Where a fixed time is shown twice, it fires in the second pass if `late`, else in the first.
+    """
     minute, hour, day_of_month, month, day_of_week = expression.split()
-    found: set[int] = set()
+    found: set[tuple[datetime, int]] = set()
     for day in days(first, last):
         if not cron_field(month, day.month, 1, 12):
             continue
@@ -211,12 +216,24 @@ def firings(expression: str, first: date, last: date, where: ZoneInfo) -> list[i
             continue
         for minute_of_day in range(1440):
             if cron_field(hour, minute_of_day // 60, 0, 23) and cron_field(minute, minute_of_day % 60, 0, 59):
-                both = instants_of(midnight(day) + timedelta(minutes=minute_of_day), where)
-                found.update(both if hour.startswith("*") else both[:1])
-    return sorted(found)
+                local = midnight(day) + timedelta(minutes=minute_of_day)
+                instants = instants_of(local, where)
+                if is_wildcard(expression):
+                    found.update((local, at) for at in instants if shown(at, where) == local)
+                else:
+                    found.add((local, instants[-1] if late else instants[0]))
+    return sorted(found, key=lambda each: each[1])
+
+
+def is_wildcard(expression: str) -> bool:
+    """Whether it fires whenever the wall clock shows its times: its minute or hour begins with a star."""
+    minute, hour, *_ = expression.split()
+    return minute.startswith("*") or hour.startswith("*")
 
 
 def cron_field(field: str, value: int, low: int, high: int) -> bool:
+    for number, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]):
+        field = field.replace(name, str(number))
     for part in field.split(","):
         span, _, step = part.partition("/")
         first, last = (low, high) if span == "*" else (int(span.split("-")[0]), int(span.split("-")[-1]))
@@ -238,7 +255,7 @@ def occurrences(
         return
     first, last = shown(near[0], where).date() - DAY, shown(near[1], where).date() + DAY
     if kind == "cron":
-        yield from cron(spec, first, last, where, near)
+        yield from cron(spec, first, last, where, near, wide=wide)
         return
     local = {"weekly": weekly, "daily": daily, "dates": dates, "yearly": yearly, "holidays": holidays}
     for start, end in local[kind](spec, first, last):
@@ -248,20 +265,26 @@ def occurrences(
 
 
 def cron(
-    spec: dict[str, Any], first: date, last: date, where: ZoneInfo, near: Occurrence
+    spec: dict[str, Any], first: date, last: date, where: ZoneInfo, near: Occurrence, *, wide: bool
 ) -> Iterator[Occurrence]:
     if "duration" in spec:
         length = duration_of(spec["duration"])
-        for at in firings(spec["start"], first - timedelta(seconds=length) - DAY, last, where):
+        since = first - timedelta(seconds=length) - DAY
+        for _, at in firings(spec["start"], since, last, where, late=not wide):
             yield at, at + length
         return
     # Far enough to see a closing on either side: some expressions fire twice a year.
     for reach in (70 * DAY, 400 * DAY, 4000 * DAY):
-        closings = firings(spec["end"], first - reach, last + reach, where)
-        if closings and closings[0] < near[0] and closings[-1] > near[1]:
+        closings = firings(spec["end"], first - reach, last + reach, where, late=wide)
+        if closings and closings[0][1] < near[0] - 2 * 86_400 and closings[-1][1] > near[1] + 2 * 86_400:
             break
-    for at in firings(spec["start"], first - reach, last, where):
-        yield at, min((end for end in closings if end > at), default=LATEST)
+    for local, at in firings(spec["start"], first - reach, last, where, late=not wide):
+        if is_wildcard(spec["end"]):
+            yield at, min((end for _, end in closings if end > at), default=LATEST)
+        else:
+            # As in weekly: the next such local time. Where the clocks leave nothing of it, it is empty.
+            later = [end for shown_end, end in closings if shown_end > local]
+            yield at, min(later, default=LATEST)
 
 
 class Rule:

@@ -7,7 +7,7 @@ second; here the fields are expanded on calendar days instead, which is some hun
 import calendar
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Annotated, Final, NamedTuple, Self
@@ -45,8 +45,9 @@ class _Schedule(NamedTuple):
 
     times: tuple[int, ...]
     """Seconds of the day at which it fires, in order."""
-    every_pass: bool
-    """Whether it fires in both passes of a fold: its hour is a wildcard."""
+    wildcard: bool
+    """Whether its minute or hour begins with a star. As in Debian's cron, it then fires whenever the wall
+    clock shows its times: in both passes of a repeated hour, and not at all in an hour that is skipped."""
     months: frozenset[int]
     days: frozenset[int]
     last_day: bool
@@ -119,7 +120,8 @@ class Cron(Window):
         if self.end is not None:
             return _until_next(self.start, self.end, span, wall)
         length = self.duration or 0
-        return [(at, at + length) for at in _firings(self.start, wall, span[0] - length, span[1])]
+        openings = _firings(self.start, wall.start, wall, span[0] - length, span[1])
+        return [(at, at + length) for at in openings]
 
     def words(self) -> str:
         """``for 2d14h each time cron "0 18 * * FRI" fires``."""
@@ -129,16 +131,47 @@ class Cron(Window):
 
 
 def _until_next(start: str, end: str, span: Interval, wall: Wall) -> list[Interval]:
-    """From each firing of one expression to the next firing of the other, strictly after it."""
-    # What is open when the span begins was opened since the last closing before it.
-    since = _last_firing(end, wall, span[0])
-    closings = [*_firings(end, wall, since, span[1]), _next_firing(end, wall, span[1])]
-    openings = _firings(start, wall, since, span[1])
-    return [(at, closings[bisect_right(closings, at)]) for at in openings]
+    """From each firing of one expression to the next firing of the other.
+
+    An end of fixed times is the next such time on the wall clock, as in `weekly`; only then is each bound
+    read as an instant, and a window with nothing left in between is empty. An end with a wildcard names no
+    single time, so there it is the next instant at which it fires.
+    """
+    # What was opened before a firing of `end` is over with it. The two days allow for a wall clock that
+    # skips or repeats a whole day.
+    since = _last_firing(end, wall, span[0] - 2 * DAY) - 2 * DAY
+    until = _next_firing(end, wall, span[1] + 2 * DAY) + 2 * DAY
+    if _read(end).wildcard:
+        closings = [*_firings(end, wall.end, wall, since, until), _LAST]
+        openings = _firings(start, wall.start, wall, since, span[1])
+        return [(at, closings[bisect_right(closings, at)]) for at in openings]
+    times = [*_local_times(end, since, until, wall), wall.zone.local(_LAST)]
+    return [
+        (at, wall.end(times[bisect_right(times, local)]))
+        for local, at in _timed_firings(start, since, span[1], wall)
+    ]
 
 
-def _firings(text: str, wall: Wall, first: int, last: int) -> list[int]:
-    """The firings in ``[first, last)``, in order. On a local time in a gap: the first instant after it."""
+def _timed_firings(text: str, first: int, last: int, wall: Wall) -> Iterator[tuple[int, int]]:
+    """The local times at which an expression fires, with the instant that each starts at."""
+    if _read(text).wildcard:
+        local = wall.zone.local
+        return ((local(at), at) for at in _firings(text, wall.start, wall, first, last))
+    return ((time, wall.start(time)) for time in _local_times(text, first, last, wall))
+
+
+def _local_times(text: str, first: int, last: int, wall: Wall) -> list[int]:
+    """The local times that an expression names around the instants from `first` to `last`, in order."""
+    times, local = _read(text).times, wall.zone.local
+    days = _days(text, local(first) // DAY, local(last) // DAY + 1)
+    return [day * DAY + time for day in days for time in times]
+
+
+def _firings(text: str, bound: Callable[[int], int], wall: Wall, first: int, last: int) -> list[int]:
+    """The firings in ``[first, last)``, in order.
+
+    `bound` turns a fixed local time into an instant: the first one after a gap, one of the two in a fold.
+    """
     schedule, zone = _read(text), wall.zone
     firings: list[int] = []
     for day in _days(text, zone.local(first) // DAY - 1, zone.local(last) // DAY + 2):
@@ -148,15 +181,15 @@ def _firings(text: str, wall: Wall, first: int, last: int) -> list[int]:
             firings.extend([start + time for time in schedule.times])
             continue
         for time in schedule.times:
-            instants = zone.all(midnight + time)
-            firings.extend(instants if schedule.every_pass else instants[:1])
+            local = midnight + time
+            firings.extend(zone.showing(local) if schedule.wildcard else (bound(local),))
     return sorted({at for at in firings if first <= at < last})
 
 
 def _last_firing(text: str, wall: Wall, at: int) -> int:
     """The last firing at or before an instant, as far back as is looked."""
     for length in _widening():
-        if firings := _firings(text, wall, max(at - length, _FIRST), at + 1):
+        if firings := _firings(text, wall.end, wall, max(at - length, _FIRST), at + 1):
             return firings[-1]
         if at - length < _FIRST:
             break
@@ -166,7 +199,7 @@ def _last_firing(text: str, wall: Wall, at: int) -> int:
 def _next_firing(text: str, wall: Wall, at: int) -> int:
     """The first firing at or after an instant, as far ahead as is looked."""
     for length in _widening():
-        if firings := _firings(text, wall, at, min(at + length, _LAST)):
+        if firings := _firings(text, wall.end, wall, at, min(at + length, _LAST)):
             return firings[0]
         if at + length > _LAST:
             break
@@ -223,7 +256,7 @@ def _read(text: str) -> _Schedule:
     pairs = [item for item in parsed.weekdays if isinstance(item, tuple)]
     return _Schedule(
         times=tuple(sorted(h * HOUR + m * MINUTE for h in parsed.hours for m in parsed.minutes)),
-        every_pass=text.split()[1].startswith("*"),
+        wildcard=any(field.startswith("*") for field in text.split()[:2]),
         months=frozenset(parsed.months),
         days=frozenset(parsed.days),
         last_day=CronSim.LAST in parsed.days,
