@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 import app.main
 from app.server.interpreter import tune
 from app.server.log import configure
-from app.server.protocol import DeadlineProtocol
+from app.server.protocol import GateProtocol
 from app.settings import Settings
 from app.store.store import Store
 
@@ -107,7 +107,7 @@ def main() -> None:
     uvicorn.run(
         application,
         port=port,
-        http="httptools" if name == "bare" else DeadlineProtocol,
+        http="httptools" if name == "bare" else GateProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

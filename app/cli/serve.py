@@ -83,7 +83,7 @@ def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
 
     from app.server.interpreter import tune
     from app.server.log import configure
-    from app.server.protocol import DeadlineProtocol
+    from app.server.protocol import GateProtocol
 
     # By name: `main` puts everything together and stands above the command line.
     create_app = importlib.import_module("app.main").create_app
@@ -104,7 +104,7 @@ def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
         timeout_graceful_shutdown=10,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
-        http=DeadlineProtocol,
+        http=GateProtocol,
         loop="auto",  # uvloop, where the platform has it
         ws="none",
         lifespan="on",  # "auto" would go on after a start that failed

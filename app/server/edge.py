@@ -44,6 +44,9 @@ _SAFE_HEADERS: Final = (
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
 )
+_LAST_ANSWER: Final = (*_SAFE_HEADERS, (b"connection", b"close"))
+"""For a request that offers an upgrade. Our protocol ignores the offer and drops the field; a server that
+does not would read the body of this request as the next one, if it were to read on."""
 
 
 def without_deadline(request: Request) -> None:
@@ -128,15 +131,20 @@ class Edge:
             )
 
 
+def _offers_upgrade(scope: Scope) -> bool:
+    return any(name == b"upgrade" for name, _ in scope["headers"])
+
+
 class _Exchange:
     """One request on its way: what is known of it, and what is added to its answer."""
 
-    __slots__ = ("_send", "method", "request_id", "scope", "started", "status")
+    __slots__ = ("_send", "added", "method", "request_id", "scope", "started", "status")
 
     def __init__(self, scope: Scope, send: Send, method: str, request_id: bytes, started: int) -> None:
         self.scope = scope
         self.method = method
         """As it was asked: what answers a HEAD is asked for a GET."""
+        self.added = _SAFE_HEADERS if not _offers_upgrade(scope) else _LAST_ANSWER
         self.request_id = request_id
         self.started = started
         self.status = 0
@@ -146,7 +154,7 @@ class _Exchange:
         """Pass a message on, with our headers on the first."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], *_SAFE_HEADERS, (b"x-request-id", self.request_id)]
+            message["headers"] = [*message["headers"], *self.added, (b"x-request-id", self.request_id)]
         elif self.method == "HEAD":
             message = {**message, "body": b""}
         await self._send(message)

@@ -60,3 +60,11 @@ def test_there_is_no_head_of_what_can_not_be_got_or_never_ends(gate: TestClient,
 def test_what_a_route_takes_is_told(gate: TestClient) -> None:
     refused = gate.put("/can-deploy")
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+def test_under_another_server_a_request_that_offers_an_upgrade_is_the_last_of_its_connection(
+    gate: TestClient,
+) -> None:
+    offered = gate.get(QUESTION, headers={"Upgrade": "h2c", "Connection": "Upgrade"})
+    assert offered.headers["connection"] == "close"
+    assert "connection" not in gate.get(QUESTION).headers

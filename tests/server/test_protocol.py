@@ -5,7 +5,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from app.server import protocol
-from app.server.protocol import DeadlineProtocol
+from app.server.protocol import GateProtocol
 
 pytestmark = pytest.mark.anyio
 
@@ -24,12 +24,12 @@ async def test_a_head_that_never_ends_is_given_up_and_a_whole_one_is_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(protocol, "HEAD_DEADLINE", 0.2)
-    config = uvicorn.Config(answer, http=DeadlineProtocol, lifespan="off", ws="none", log_config=None)
+    config = uvicorn.Config(answer, http=GateProtocol, lifespan="off", ws="none", log_config=None)
     config.load()
     state = uvicorn.Server(config).server_state
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: DeadlineProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        lambda: GateProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
     port = server.sockets[0].getsockname()[1]
     silent, _silent = await asyncio.open_connection("127.0.0.1", port)
