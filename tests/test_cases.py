@@ -17,6 +17,10 @@ NEAR = 40 * 86_400
 """How far the twin looks; a flip beyond it is the engine's word alone."""
 
 
+FAR = 731 * 86_400
+"""How far the twin looks for the bounds of what holds."""
+
+
 def cases() -> list[Any]:
     return [
         pytest.param(with_booleans(case), id=f"{file.stem}: {case['name']}")
@@ -48,6 +52,13 @@ def policy_set(case: dict[str, Any]) -> dict[str, Any]:
     return {**whole, "services": case["services"]} if "services" in case else whole
 
 
+def bounds(question: dict[str, Any]) -> list[tuple[int | None, ...]]:
+    return [
+        tuple(None if bound == "null" else parse_instant(bound) for bound in pair)
+        for pair in question["bounds"]
+    ]
+
+
 def asked(question: dict[str, Any]) -> Question:
     return Question(
         question.get("service", "api"),
@@ -66,6 +77,11 @@ def test_the_engine_answers_as_worked_out_by_hand(case: dict[str, Any]) -> None:
         if "by" in question:
             named = decision.blocking or decision.warnings
             assert [stretch.rule.id for stretch in named] == question["by"], question
+        if "bounds" in question:
+            named = decision.blocking or decision.warnings
+            assert [stretch.bounds(decision.at) for stretch in named] == bounds(question), question
+        if "closing" in question:
+            assert [stretch.rule.id for stretch in decision.closing] == question["closing"], question
         if "flips_at" in question:
             expected = None if question["flips_at"] == "null" else parse_instant(question["flips_at"])
             assert decision.flips_at == expected, question
@@ -82,10 +98,15 @@ def test_the_twin_answers_as_worked_out_by_hand(case: dict[str, Any]) -> None:
         assert outcome == question["expect"], question
         if "by" in question:
             assert (blocking or warnings) == question["by"], question
+        if "bounds" in question:
+            held = Twin(plain, one._asdict(), (at - FAR, at + FAR), {}).stretches(at, at + 1)
+            assert [held[name] for name in blocking or warnings] == bounds(question), question
         if "flips_at" in question:
             expected = None if question["flips_at"] == "null" else parse_instant(question["flips_at"])
             if expected is not None and expected < at + NEAR - 3 * 86_400:
                 assert twin.next_flip(at, one.duration, expected) == expected, question
+                if "closing" in question:
+                    assert twin.closing(at, one.duration, expected) == question["closing"], question
 
 
 def test_there_are_cases_to_run() -> None:

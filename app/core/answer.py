@@ -40,6 +40,7 @@ def answer(
         "warnings": [entry(stretch, decision.at) for stretch in decision.warnings],
         "opens_at": instant_or_none(decision.opens_at),
         "closes_at": instant_or_none(decision.closes_at),
+        "closing": [entry(stretch, decision.at) for stretch in decision.closing],
         "override": use and _use(use),
         "policy_revision": revision,
         "decision_id": decision_id,
@@ -47,7 +48,7 @@ def answer(
 
 
 def entry(stretch: Stretch, at: int) -> dict[str, Any]:
-    """One entry of `blocking` or `warnings`."""
+    """One entry of `blocking`, `warnings` or `closing`."""
     rule = stretch.rule
     start, end = stretch.bounds(at)
     return {

@@ -64,6 +64,8 @@ class Decision(NamedTuple):
     """The first instant at which the combined answer really flips; None when not within two years."""
     following: tuple[Stretch, ...] = ()
     """What else vetoes until it opens, where nothing of `blocking` lasts that long; by its start."""
+    closing: tuple[Stretch, ...] = ()
+    """What vetoes from `closes_at` on; empty while something blocks, or where nothing closes it."""
 
     @property
     def allowed(self) -> bool:

@@ -20,8 +20,7 @@ _DIRECTIONS: Final = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206
 def message(decision: Decision, home: Zone, use: Use | None = None) -> str:
     """Say whether, why not, and when that changes; and what became of the override token.
 
-    Local times are those of the first blocking rule's zone; of `home`, the file's zone, where
-    nothing blocks.
+    Local times are those of the zone of the first rule that blocks, or will close it.
     """
     if use is None:
         return _answer(decision, home)
@@ -36,7 +35,7 @@ def _answer(decision: Decision, home: Zone) -> str:
     if decision.blocking:
         where = decision.blocking[0].zone
         return f"{subject} may not be deployed to {place}: {_why(decision)} {_opens(decision, where)}"
-    closes = f" Closes {_moment(decision, decision.closes_at, home)}." if decision.closes_at else ""
+    closes = _closes(decision, home)
     if decision.outcome is Outcome.WARN:
         return f"{subject} may be deployed to {place}, with a warning: {titles(decision.warnings)}.{closes}"
     return f"{subject} may be deployed to {place}.{closes}"
@@ -47,7 +46,7 @@ def state(decision: Decision, home: Zone) -> str:
     place = decision.question.environment
     if decision.blocking:
         return f"{place} is frozen: {_why(decision)} {_opens(decision, decision.blocking[0].zone)}"
-    closes = f" Closes {_moment(decision, decision.closes_at, home)}." if decision.closes_at else ""
+    closes = _closes(decision, home)
     warning = f", with a warning: {titles(decision.warnings)}" if decision.warnings else ""
     return f"{place} is open{warning}.{closes}"
 
@@ -152,6 +151,13 @@ def _opens(decision: Decision, where: Zone) -> str:
     if decision.opens_at is None:
         return "It does not open within two years."
     return f"Opens {_moment(decision, decision.opens_at, where)}."
+
+
+def _closes(decision: Decision, home: Zone) -> str:
+    if decision.closes_at is None:
+        return ""
+    where = decision.closing[0].zone if decision.closing else home
+    return f" Closes {_moment(decision, decision.closes_at, where)}: {titles(decision.closing)}."
 
 
 def _moment(decision: Decision, instant: int, where: Zone) -> str:

@@ -54,7 +54,7 @@ class ScopeTimeline:
         self._budget = budget
         self._blocks: dict[int, _Block] = {}
         self._present = Verdict(0, 0, 0, (), (), None)
-        self._followed: tuple[Verdict, tuple[Stretch, ...]] = self._present, ()
+        self._told: tuple[Verdict, tuple[Stretch, ...]] = self._present, ()
         self._vetoers = [line for line in timelines if line.rule.effect is not Effect.WARN]
         self._vetoing = sum(
             1 << bit for bit, line in enumerate(timelines) if line.rule.effect is not Effect.WARN
@@ -105,24 +105,43 @@ class ScopeTimeline:
         flips_at = verdict.flips_at
         if flips_at is not None and flips_at > at + LOOK_AHEAD:
             flips_at = None
-        following = self._following(verdict, flips_at) if verdict.blocking and flips_at is not None else ()
-        return Decision(question, at, verdict.blocking, verdict.warnings, flips_at, following)
+        if flips_at is None:
+            return Decision(question, at, verdict.blocking, verdict.warnings, None)
+        others = self._others(verdict, flips_at)
+        if verdict.blocking:
+            return Decision(question, at, verdict.blocking, verdict.warnings, flips_at, following=others)
+        return Decision(question, at, (), verdict.warnings, flips_at, closing=others)
 
-    def _following(self, verdict: Verdict, opens_at: int) -> tuple[Stretch, ...]:
-        """What else vetoes until it opens, where nothing that blocks now lasts that long.
+    def _others(self, verdict: Verdict, flips_at: int) -> tuple[Stretch, ...]:
+        """Return what an answer names beside what holds now: what follows it, or what will close it.
 
         The same for every instant of a verdict; that of the last one is remembered, as the verdict is.
         """
-        of, known = self._followed
+        of, known = self._told
         if of is verdict:
             return known
-        following: tuple[Stretch, ...] = ()
-        if all(each.end and each.end < opens_at for each in verdict.blocking):
-            blocking = {id(stretch.rule) for stretch in verdict.blocking}
-            others = self._met(verdict.start, opens_at, self._vetoing)
-            following = tuple(stretch for stretch in others if id(stretch.rule) not in blocking)
-        self._followed = verdict, following
-        return following
+        others = self._following(verdict, flips_at) if verdict.blocking else self._vetoers_at(flips_at)
+        self._told = verdict, others
+        return others
+
+    def _following(self, verdict: Verdict, opens_at: int) -> tuple[Stretch, ...]:
+        """What else vetoes until it opens, where nothing that blocks now lasts that long."""
+        if not all(each.end and each.end < opens_at for each in verdict.blocking):
+            return ()
+        blocking = {id(stretch.rule) for stretch in verdict.blocking}
+        others = self._met(verdict.start, opens_at, self._vetoing)
+        return tuple(stretch for stretch in others if id(stretch.rule) not in blocking)
+
+    def _vetoers_at(self, at: int) -> tuple[Stretch, ...]:
+        """What vetoes at an instant; the present verdict stays remembered.
+
+        A block that isn't compiled stays so: it may be two years away, and is wanted for this alone.
+        """
+        block = self._blocks.get(at >> BLOCK_BITS)
+        if block is None:
+            return tuple(stretch for line in self._vetoers if (stretch := line.stretch(at)))
+        holders = block.holders[bisect_right(block.starts, at) - 1]
+        return self._stretches(holders & self._vetoing, at)
 
     def segments(self, start: int, end: int) -> Iterator[Verdict]:
         """Consecutive verdicts that cover `start` to `end`, cut to it; each differs from the next."""
@@ -159,14 +178,16 @@ class ScopeTimeline:
         end = min(at + question.duration, LATEST)
         blocking = self._in_order(self._met(at, end, self._vetoing))
         warnings = self._in_order(self._met(at, end, ~self._vetoing))
+        closes: int | None = None
         if blocking:
             flips_at = self._first_fit(at, question.duration)
         else:
             closes = self.verdict(end - 1).flips_at
             flips_at = closes - question.duration + 1 if closes is not None else None
         if flips_at is not None and flips_at > at + LOOK_AHEAD:
-            flips_at = None
-        return Decision(question, at, blocking, warnings, flips_at)
+            flips_at = closes = None
+        closing = () if closes is None else self._vetoers_at(closes)
+        return Decision(question, at, blocking, warnings, flips_at, closing=closing)
 
     def _first_fit(self, at: int, duration: int) -> int | None:
         """The first start after `at` from which nothing vetoes for `duration` seconds."""

@@ -175,6 +175,7 @@ def _state(decision: Decision) -> dict[str, Any]:
         "warnings": [entry(stretch, decision.at) for stretch in decision.warnings],
         "opens_at": instant_or_none(decision.opens_at),
         "closes_at": instant_or_none(decision.closes_at),
+        "closing": [entry(stretch, decision.at) for stretch in decision.closing],
     }
 
 

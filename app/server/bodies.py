@@ -16,7 +16,7 @@ class Problem(BaseModel):
 
 
 class BlockingEntry(BaseModel):
-    """A policy or freeze that vetoes or warns, and from when until when it does."""
+    """A policy or freeze that vetoes, warns or will veto, and from when until when it does."""
 
     id: str
     kind: Literal["policy", "freeze"]
@@ -62,7 +62,8 @@ class DecisionBody(BaseModel):
     blocking: list[BlockingEntry]
     warnings: list[BlockingEntry]
     opens_at: str | None
-    closes_at: str | None
+    closes_at: str | None = Field(description="when it closes; null while denied, or not within two years")
+    closing: list[BlockingEntry] = Field(description="what vetoes from `closes_at` on; empty without it")
     override: OverrideUse | None
     policy_revision: str
     decision_id: str | None

@@ -48,6 +48,7 @@ def test_a_deny_is_423_and_explains_itself(gate: TestClient) -> None:
         "warnings": [],
         "opens_at": "2026-11-30T07:00:00Z",
         "closes_at": None,
+        "closing": [],
         "override": None,
         "decision_id": None,
     }
@@ -58,6 +59,9 @@ def test_a_second_before_the_freeze_it_is_allowed(gate: TestClient) -> None:
     assert reply.status_code == 200
     assert reply.json()["allowed"] is True
     assert reply.json()["closes_at"] == "2026-11-27T13:00:00Z"
+    assert [each["id"] for each in reply.json()["closing"]] == ["friday-afternoon"]
+    assert reply.json()["closing"][0]["until"] == "2026-11-30T07:00:00Z"
+    assert reply.json()["message"].endswith(", in 1 s: No deploys after Friday 14:00.")
     assert "retry-after" not in reply.headers
 
 

@@ -1,3 +1,5 @@
+import pytest
+
 from app.core.decision import Question
 from app.core.engine import Engine
 from app.core.explain import message
@@ -27,6 +29,26 @@ def test_what_prolongs_a_freeze_is_named() -> None:
         "api may not be deployed to production: Friday; then The books are closed. "
         "Opens Thu 3 Dec 00:00 CET, in 5 d 10 h."
     )
+
+
+@pytest.mark.parametrize(
+    ("until", "then"),
+    [("14:59:59", []), ("15:00", []), ("15:00:01", ["second"])],
+    ids=["ends before the first", "ends with the first", "outlasts the first by a second"],
+)
+def test_what_begins_later_and_does_not_prolong_it_is_not_named(until: str, then: list[str]) -> None:
+    policies = f"""version: 1
+policies:
+  - {{id: first, title: A, reason: R., when: [{{dates: {{from: 2026-11-27 13:00, to: 2026-11-27 15:00}}}}]}}
+  - id: second
+    title: B
+    reason: R.
+    when: [{{dates: {{from: 2026-11-27 14:00, to: "2026-11-27 {until}"}}}}]
+"""
+    decision = load(Snapshot.of(policies)).engine.decide(
+        Question("api"), parse_instant("2026-11-27T13:30:00Z")
+    )
+    assert [stretch.rule.id for stretch in decision.following] == then
 
 
 def test_where_nothing_follows_nothing_is_said_of_it() -> None:

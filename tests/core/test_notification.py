@@ -75,7 +75,9 @@ def test_a_policy_freeze_in_words() -> None:
     }
     over = told.policy_freeze_ends(decided(MONDAY), HOME)
     assert over.title == "The policy freeze of production is over"
-    assert over.text == ("production is open. Closes Fri 4 Dec 14:00 CET, in 4 d 6 h.",)
+    assert over.text == (
+        "production is open. Closes Fri 4 Dec 14:00 CET, in 4 d 6 h: No deploys after Friday 14:00.",
+    )
     assert [each.environments for each in (soon, begun, over)] == [("production",)] * 3
 
 

@@ -84,6 +84,23 @@ async def test_every_recorded_decision_can_be_evaluated_again_to_the_same_answer
     await gate.store.close()
 
 
+async def test_a_decision_of_before_answers_named_what_closes_them_still_compares_equal(
+    folder: Path, tmp_path: Path
+) -> None:
+    gate = gate_on(f"sqlite:///{tmp_path / 'gate.db'}", folder, FakeClock(parse_instant(INSTANTS[0])))
+    own_id = json.loads((await gate.claims.claim(Claim(Question("api")), gate.in_force)).body)["decision_id"]
+    stored = gate.store.look(lambda view: view.decision(own_id))
+    assert stored is not None
+    data = json.loads(stored.data)
+    assert data["answer"].pop("closing")
+    data["answer"]["message"] = "api may be deployed to production. Closes Fri 27 Nov 14:00 CET, in 1 s."
+    older: Any = Records(data, gate.in_force.snapshot.to_json())
+    assert replay(older, own_id).same
+    data["answer"]["closes_at"] = None
+    assert not replay(older, own_id).same
+    await gate.store.close()
+
+
 class Records:
     """A record of one decision, as somebody has made it up."""
 

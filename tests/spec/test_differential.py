@@ -1,7 +1,7 @@
 """The fast engine against the slow twin, on generated policies, zones and instants."""
 
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
@@ -19,12 +19,6 @@ PER_SET = 40
 SHARDS = 8
 FAR = 2 * 86_400
 """How far the twin looks for itself; beyond it, it checks what the engine claims."""
-
-
-class Said(NamedTuple):
-    blocking: list[str]
-    warnings: list[str]
-    flips_at: int | None
 
 
 def fast(engine: Engine, question: Question) -> Decision:
@@ -46,6 +40,8 @@ def _compare(engine: Engine, one: Case, policy_set: dict[str, Any], question: Qu
     quick = ([s.rule.id for s in decision.blocking], [s.rule.id for s in decision.warnings])
     if quick != slow:
         return f"engine {quick}, twin {slow}"
+    if apart := _bounds_apart(decision, twin, one.near):
+        return apart
     limit = one.near[1]
     expected = twin.next_flip(question.at, question.duration, limit - length)
     claimed = decision.flips_at
@@ -56,6 +52,21 @@ def _compare(engine: Engine, one: Case, policy_set: dict[str, Any], question: Qu
     return _far_claim(engine, policy_set, question, claimed)
 
 
+def _bounds_apart(decision: Decision, twin: Twin, near: tuple[int, int]) -> str | None:
+    """What the two say differently about the bounds of what blocks and warns, as far as they are near."""
+    question = decision.question
+    slow = twin.stretches(decision.at, decision.at + max(question.duration, 1))
+    for stretch in (*decision.blocking, *decision.warnings):
+        known = slow[stretch.rule.id]
+        quick = tuple(
+            bound if bound is not None and near[0] <= bound <= near[1] else None
+            for bound in stretch.bounds(decision.at)
+        )
+        if quick != tuple(b if b is not None and near[0] <= b <= near[1] else None for b in known):
+            return f"{stretch.rule.id}: engine from {stretch.start} to {stretch.end}, twin {known}"
+    return None
+
+
 def _far_claim(
     engine: Engine, policy_set: dict[str, Any], question: Question, claimed: int | None
 ) -> str | None:
@@ -64,9 +75,14 @@ def _far_claim(
         return None
     there = _twin(policy_set, question, (claimed - FAR, claimed + FAR))
     before, after = there.fits(claimed - 1, question.duration), there.fits(claimed, question.duration)
-    now = not fast(engine, question).blocking
+    decision = fast(engine, question)
+    now = not decision.blocking
     if (before, after) != (now, not now):
         return f"engine flips at {claimed}; the twin says {before} before and {after} from then on"
+    closing = [stretch.rule.id for stretch in decision.closing]
+    expected = there.closing(claimed - 1, question.duration, claimed) if now else []
+    if closing != expected:
+        return f"engine says that {closing} close it at {claimed}, the twin {expected}"
     return None
 
 

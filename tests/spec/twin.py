@@ -343,6 +343,7 @@ class Twin:
         near: Occurrence,
         known: dict[tuple[str, str, Occurrence], Rule],
     ) -> None:
+        self.near = near
         service = question["service"]
         entry = (policy_set.get("services") or {}).get(service, {})
         facts = {
@@ -381,6 +382,32 @@ class Twin:
             [rule.id for rule in held if rule.effect != "warn"],
             [rule.id for rule in held if rule.effect == "warn"],
         )
+
+    def closing(self, at: int, length: int, flips_at: int) -> list[str]:
+        """Who vetoes from the flip of an open answer on, in the order of the file."""
+        if not self.fits(at, length):
+            return []
+        last = flips_at + max(length, 1) - 1  # the second of the deploy that runs into it
+        return [rule.id for rule in self.vetoers if rule.holds(last)]
+
+    def stretches(self, start: int, end: int) -> dict[str, tuple[int | None, int | None]]:
+        """Of each policy that holds anywhere in ``[start, end)``, the bounds of its first stretch there.
+
+        A bound is None where it is not near.
+        """
+        found = {}
+        for rule in self.rules:
+            bounds = sorted(rule.bounds())
+            moments = [start, *(bound for bound in bounds if start < bound < end)]
+            first = next((moment for moment in moments if rule.holds(moment)), None)
+            if first is not None:
+                begins = (b for b in reversed(bounds) if b <= first and not rule.holds(b - 1))
+                ends = (b for b in bounds if b > first and not rule.holds(b))
+                found[rule.id] = self._near(next(begins, None)), self._near(next(ends, None))
+        return found
+
+    def _near(self, bound: int | None) -> int | None:
+        return bound if bound is not None and self.near[0] <= bound <= self.near[1] else None
 
     def fits(self, start: int, length: int) -> bool:
         """Whether a deploy of `length` seconds may start."""

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.core.explain import undirected
+from app.core.instant import DAY
 from app.gate.keys import KeyRequest
 from app.gate.sessions import LIFETIME
 from app.identity.caller import Role
@@ -53,6 +54,19 @@ def test_a_frozen_environment_says_why_whom_to_ask_and_until_when(gate: TestClie
     assert "closes again Fri 4 Dec 14:00 CET" in page.text
     assert "staging ✓OPEN" in page.text
     assert page.unclosed == []
+
+
+def test_an_open_environment_says_what_will_close_it(gate: TestClient, clock: FakeClock) -> None:
+    clock.at -= DAY
+    for path in ("/", "/?wall"):
+        text = Page(gate.get(path).text).text
+        assert "production ✓OPEN" in text
+        assert "Fri 27 Nov 14:00 CET No deploys after Friday 14:00 and opens again" in text, path
+    asked = Page(gate.get("/?service=api&environment=production").text).text
+    assert "Closes Fri 27 Nov 14:00 CET, in 23 h 55 min: No deploys after Friday 14:00." in asked
+    told = gate.get("/status").json()["environments"][0]
+    assert [each["id"] for each in told["closing"]] == ["friday-afternoon"]
+    assert told["message"].endswith("in 23 h 55 min: No deploys after Friday 14:00.")
 
 
 def test_services_that_differ_stand_below_their_environment(gate: TestClient) -> None:
