@@ -50,6 +50,7 @@ from app.gate.sessions import Sessions
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders, read_identity_file
 from app.integrations.sender import Sender
+from app.outbound import Outbound
 from app.policies.source import Source
 from app.server.background import beside, remember, watchers
 from app.server.context import Context
@@ -188,10 +189,16 @@ def _context(
         recent=recent,
         shared=Shared(),
         anonymous_role=None if chosen.anonymous_role == "none" else Role(chosen.anonymous_role),
-        providers=IdentityProviders(read_identity_file(chosen.identity)) if chosen.identity else None,
+        providers=_providers(chosen),
         failures=Throttle(clock, FAILURES),
         anonymous_claims=Throttle(clock, chosen.anonymous_claims),
     )
+
+
+def _providers(chosen: Settings) -> IdentityProviders | None:
+    if chosen.identity is None:
+        return None
+    return IdentityProviders(read_identity_file(chosen.identity), Outbound(chosen.ca_file))
 
 
 def _begin(context: Context, chosen: Settings) -> None:
@@ -228,7 +235,7 @@ def _sending(context: Context, chosen: Settings) -> list[Coroutine[None, None, N
     own_name = new_id("snd", context.clock.microseconds())
     notifications = Notifications(context.store, context.policies, context.clock, receivers, own_name)
     context.metrics.watch_outbox(notifications)
-    return [Sender(notifications, receivers, context.clock).run()]
+    return [Sender(notifications, receivers, context.clock, Outbound(chosen.ca_file)).run()]
 
 
 app: Final = create_app()

@@ -55,6 +55,9 @@ class Settings(BaseModel):
     notifications: Path | None = Field(
         default=None, description="a YAML file with the receivers of notifications"
     )
+    ca_file: Path | None = Field(
+        default=None, description="certificates (PEM) to trust in outgoing calls, besides the usual ones"
+    )
     trusted_proxies: str | None = Field(
         default=None, description="addresses or networks of proxies whose `X-Forwarded-For` is believed"
     )

@@ -61,11 +61,14 @@ def _load(settings: Settings) -> "Policies":
     from app.gate.in_force import Policies
     from app.gate.receivers import read_receivers_file
     from app.identity.oidc import read_identity_file
+    from app.outbound import Outbound
 
     if settings.identity is not None:
         read_identity_file(settings.identity)  # so that a wrong one is told in its own words
     if settings.notifications is not None:
         read_receivers_file(settings.notifications, os.environ)  # the same
+    if settings.identity or settings.notifications or settings.ca_file:
+        Outbound(settings.ca_file).check()
     loaded = Policies()
     loaded.load(Source(settings.policies), SystemClock().now())
     return loaded

@@ -17,6 +17,7 @@ from app.gate.notifications import Notifications, Reply
 from app.gate.receivers import Receiver
 from app.integrations.slack import message as slack
 from app.integrations.webhook import message as webhook
+from app.outbound import Outbound
 
 if TYPE_CHECKING:
     import httpx
@@ -46,6 +47,7 @@ class Sender:
         notifications: Notifications,
         receivers: Sequence[Receiver],
         clock: Clock,
+        outbound: Outbound,
         *,
         deadline: float = DEADLINE,
         jitter: Callable[[], float] = random.random,
@@ -56,33 +58,26 @@ class Sender:
             notifications: finds, keeps and counts.
             receivers: where to.
             clock: tells the time.
+            outbound: makes the client.
             deadline: seconds that a receiver has for its answer.
             jitter: from 0 to 1, at random.
         """
         self._notifications = notifications
         self._receivers = receivers
         self._clock = clock
+        self._outbound = outbound
         self._deadline = deadline
         self._jitter = jitter
-        # It writes the URL of every request into the log.
-        for name in ("httpx", "httpcore"):
-            logging.getLogger(name).setLevel(logging.WARNING)
 
     async def run(self) -> None:
         """Look and send until cancelled; then let another replica do it."""
         try:
-            async with self.client() as client, asyncio.TaskGroup() as loops:
+            async with self._outbound.client(self._deadline) as client, asyncio.TaskGroup() as loops:
                 loops.create_task(_again_and_again(self.collect))
                 for receiver in self._receivers:
                     loops.create_task(_again_and_again(self._delivering(client, receiver)))
         finally:
             await self._notifications.release()
-
-    def client(self) -> "httpx.AsyncClient":
-        """Follows no redirects, and looks for no proxies."""
-        import httpx
-
-        return httpx.AsyncClient(timeout=self._deadline, follow_redirects=False, trust_env=False)
 
     async def collect(self) -> None:
         """Put everything that there is to tell into the outbox."""

@@ -21,7 +21,8 @@ from app.identity.oidc import (
     IssuerUnavailableError,
     read_identity_file,
 )
-from app.identity.oidc.keyring import FRESH_FOR, RETRY_AFTER, TRUSTED_FOR, fetch
+from app.identity.oidc.keyring import FRESH_FOR, KEPT_FOR, RETRY_AFTER, TRUSTED_FOR, fetch
+from app.outbound import Outbound
 from tests.identity.issuer import AUDIENCE, NOW, LocalIssuer, raw
 
 pytestmark = pytest.mark.anyio
@@ -296,6 +297,20 @@ async def test_the_last_good_keys_are_kept_while_the_issuer_is_in_trouble(
     assert "/elsewhere" not in issuer.fetched
 
 
+async def test_keys_count_for_a_day_while_the_issuer_is_down_and_no_longer(issuer: LocalIssuer) -> None:
+    providers = IdentityProviders([configured(issuer)])
+    await providers.authenticate(issuer.token(), NOW)
+    issuer.replies["/keys"] = (500, b"")
+    last = NOW + KEPT_FOR - 1
+    assert (await providers.authenticate(issuer.token(iat=last, exp=last + 60), last)).role is Role.CI
+    for later in (NOW + KEPT_FOR, NOW + 7 * KEPT_FOR):
+        with pytest.raises(IssuerUnavailableError):
+            await providers.authenticate(issuer.token(iat=later, exp=later + 60), later)
+    del issuer.replies["/keys"]
+    back = NOW + 7 * KEPT_FOR + RETRY_AFTER
+    assert (await providers.authenticate(issuer.token(iat=back, exp=back + 60), back)).role is Role.CI
+
+
 @pytest.mark.parametrize(
     ("discovered", "replies"),
     [
@@ -327,7 +342,7 @@ async def test_an_issuer_that_is_not_there_is_away() -> None:
 async def test_fetching_follows_no_redirect(issuer: LocalIssuer) -> None:
     issuer.replies["/keys"] = (302, b"")
     with pytest.raises(ValueError, match="302"):
-        await fetch(f"{issuer.url}/keys")
+        await fetch(Outbound(), f"{issuer.url}/keys")
 
 
 GOOD = {

@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -19,6 +18,7 @@ from app.gate.notifications import LEASE, Notifications
 from app.gate.receivers import Receiver
 from app.integrations import sender as module
 from app.integrations.sender import Sender
+from app.outbound import Outbound
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import BEFORE, OPS, Gate
 from tests.integrations.receiver import DownReceiver, LocalReceiver
@@ -44,8 +44,11 @@ class Sending:
     def __init__(self, gate: Gate, *receivers: Receiver, name: str = "one") -> None:
         self.receivers = receivers
         self.notifications = Notifications(gate.store, gate.policies, gate.clock, receivers, name)
-        self.sender = Sender(self.notifications, receivers, gate.clock, deadline=5, jitter=lambda: 0.0)
-        self.client = self.sender.client()
+        outbound = Outbound()
+        self.sender = Sender(
+            self.notifications, receivers, gate.clock, outbound, deadline=5, jitter=lambda: 0.0
+        )
+        self.client = outbound.client(5)
 
     async def step(self) -> None:
         await self.sender.collect()
@@ -307,13 +310,3 @@ async def test_a_process_that_is_killed_while_it_sends_loses_nothing(
     # Only the one that nobody could note comes again.
     assert len(arrived) == len(made) + 1
     assert arrived[at - 1] == arrived[at]
-
-
-async def test_the_client_follows_no_redirects_and_looks_for_no_proxies(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    client = start(receiver("https://x")).client
-    assert not client.follow_redirects
-    assert not client.trust_env
-    assert isinstance(client, httpx.AsyncClient)

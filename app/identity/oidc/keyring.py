@@ -5,17 +5,23 @@ import json
 import logging
 import math
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from app.core.url import secure_url
 from app.identity.oidc.errors import IssuerUnavailableError
 from app.identity.oidc.issuers import Issuer
+from app.outbound import Outbound
 
 FRESH_FOR: Final = 600
 """Seconds after which keys are fetched anew, while those that are known go on to count."""
 
 TRUSTED_FOR: Final = 3_600
 """Seconds after which a request waits for that: a key that the issuer took back is not used for days."""
+
+KEPT_FOR: Final = 24 * 3_600
+"""Seconds that keys count while the issuer is down; then its tokens are refused. A key that leaked is taken
+back by an issuer that nobody may be able to reach from here."""
 
 RETRY_AFTER: Final = 30
 """Seconds between two tries, however many unknown keys are named meanwhile."""
@@ -55,16 +61,23 @@ class Keyring:
         """The key of an id; None if the issuer has no such key.
 
         Raises:
-            IssuerUnavailableError: no keys were ever to be had.
+            IssuerUnavailableError: no keys were ever to be had, or none for a day.
         """
-        age = math.inf if self._fetched_at is None else now - self._fetched_at
+        age = self._age(now)
         fetching = self._begin(now) if age >= FRESH_FOR or key_id not in self._keys else None
         if fetching is not None and (age >= TRUSTED_FOR or key_id not in self._keys):
             # Shielded: others wait for it too, when whoever asked first goes away.
             await asyncio.shield(fetching)
-        if self._fetched_at is None:
+        if self._age(now) >= KEPT_FOR:
             raise IssuerUnavailableError("the keys of the issuer can't be had at the moment")
         return self._keys.get(key_id)
+
+    def _age(self, now: int) -> float:
+        """Return how many seconds old the keys are; they count as due anew where the clock went back."""
+        if self._fetched_at is None:
+            return math.inf
+        age = now - self._fetched_at
+        return age if age >= 0 else FRESH_FOR
 
     def _begin(self, now: int) -> asyncio.Task[None] | None:
         """The fetch that is under way, or else a new one; None if the last was only just."""
@@ -122,18 +135,22 @@ def _key(found: Any) -> Key | None:
         return None
 
 
-async def fetch(url: str) -> bytes:
-    """Get a document from an issuer: no redirects, no proxies, of 1 MiB at most."""
-    import httpx
+async def fetch(outbound: Outbound, url: str) -> bytes:
+    """Get a document of 1 MiB at most from an issuer.
 
+    Raises:
+        ValueError: the answer is not a 200, or too long.
+        httpx.HTTPError: no answer came.
+        OutboundError: the certificates to trust can't be used.
+    """
     content = bytearray()
     # As it comes: a small compressed answer could be a huge one.
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     async with (
-        httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as client,
+        outbound.client(_TIMEOUT) as client,
         client.stream("GET", url, headers=headers) as reply,
     ):
-        if reply.status_code != httpx.codes.OK:
+        if reply.status_code != HTTPStatus.OK:
             raise ValueError(f"answered {reply.status_code}")
         async for chunk in reply.aiter_raw():
             content += chunk

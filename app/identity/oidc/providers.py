@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from app.identity.caller import Caller
 from app.identity.oidc.errors import CredentialsError
 from app.identity.oidc.issuers import Issuer, Rule
-from app.identity.oidc.keyring import Fetch, Key, Keyring, fetch
+from app.identity.oidc.keyring import Key, Keyring, fetch
 from app.identity.oidc.vendors import name_of, vendor_of
+from app.outbound import Outbound
 
 ALGORITHMS: Final = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
@@ -28,9 +30,10 @@ _FORM: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 class IdentityProviders:
     """The issuers whose tokens are taken."""
 
-    def __init__(self, issuers: Sequence[Issuer], fetch: Fetch = fetch) -> None:
-        """Take the tokens of `issuers`, and get their keys by `fetch`."""
-        self._issuers = {issuer.issuer: (issuer, Keyring(issuer, fetch)) for issuer in issuers}
+    def __init__(self, issuers: Sequence[Issuer], outbound: Outbound | None = None) -> None:
+        """Take the tokens of `issuers`; `outbound` makes the clients that get their keys."""
+        get = partial(fetch, outbound or Outbound())
+        self._issuers = {issuer.issuer: (issuer, Keyring(issuer, get)) for issuer in issuers}
 
     def looks_like_identity_token(self, text: str) -> bool:
         """Whether a text has the three parts of one, and is no longer than one is."""

@@ -1,0 +1,97 @@
+"""Outgoing HTTP: the one place that makes clients for calls to issuers and receivers.
+
+Trusted are the roots of the system and Mozilla's, or those of ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``
+where one is set; those of ``FREEZEGATE_CA_FILE`` come on top. ``HTTPS_PROXY``, ``HTTP_PROXY``,
+``ALL_PROXY`` and ``NO_PROXY`` are followed, but calls to this machine never go through a proxy: they
+are the only ones that may be unencrypted. No ``.netrc`` is read, and no redirect is followed.
+"""
+
+import logging
+import os
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from app.core.errors import FreezegateError
+
+if TYPE_CHECKING:
+    import httpx
+
+_CA_FILE: Final = "FREEZEGATE_CA_FILE"
+_LOOPBACK: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+
+
+class OutboundError(FreezegateError):
+    """The certificates or the proxy of outgoing calls can't be used; the text names the variable."""
+
+
+class Outbound:
+    """Makes HTTP clients that trust the same roots and use the same proxies."""
+
+    def __init__(self, ca_file: Path | None = None) -> None:
+        """Trust the certificates of `ca_file`, PEM, besides the usual ones; nothing is read yet."""
+        self._ca_file = ca_file
+        self._trusted: ssl.SSLContext | None = None
+
+    def check(self) -> None:
+        """Read the certificates and the proxies, so that a mistake is found at the start.
+
+        Raises:
+            OutboundError: they can't be used.
+        """
+        import httpx
+
+        try:
+            self.client(1.0)
+        # SOCKS needs another library; what is said of an unknown scheme quotes the URL.
+        except (ValueError, ImportError, httpx.InvalidURL):
+            raise OutboundError(
+                "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the URL of a proxy; one is http://proxy.example:3128"
+            ) from None
+
+    def client(self, timeout: float) -> "httpx.AsyncClient":
+        """Return a new client; each of its waits lasts `timeout` seconds at most.
+
+        Raises:
+            OutboundError: the certificates can't be used.
+        """
+        import httpx
+
+        # They log the URL of every request, and that of a receiver may be a secret.
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        return httpx.AsyncClient(
+            timeout=timeout,
+            follow_redirects=False,
+            verify=self._context(),
+            mounts=dict.fromkeys(_LOOPBACK),
+            trust_env=True,  # the proxies; certificates are given
+        )
+
+    def _context(self) -> ssl.SSLContext:
+        if self._trusted is None:
+            import httpx
+
+            folders = os.environ.get("SSL_CERT_DIR", "")
+            # OpenSSL passes over one that is not there, and then trusts nobody.
+            if folders and not any(Path(each).is_dir() for each in folders.split(os.pathsep)):
+                raise OutboundError("SSL_CERT_DIR: there is no such folder")
+            try:
+                context = httpx.create_ssl_context()
+            except (OSError, ssl.SSLError) as error:
+                raise _unusable("SSL_CERT_FILE", error) from None
+            if not os.environ.get("SSL_CERT_FILE") and not os.environ.get("SSL_CERT_DIR"):
+                context.load_default_certs()
+            if self._ca_file is not None:
+                try:
+                    context.load_verify_locations(cafile=self._ca_file)
+                except (OSError, ssl.SSLError) as error:
+                    raise _unusable(_CA_FILE, error) from None
+            self._trusted = context
+        return self._trusted
+
+
+def _unusable(variable: str, error: OSError) -> OutboundError:
+    if isinstance(error, ssl.SSLError):
+        return OutboundError(f"{variable}: the file holds no certificates in PEM form")
+    return OutboundError(f"{variable}: the file can't be read: {error.strerror}")
