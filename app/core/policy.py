@@ -10,8 +10,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from app.core.errors import MalformedValueError
 from app.core.notation import LINE_PATTERN
 from app.core.windows import WindowEntry
 from app.core.written import Duration, ZoneName
@@ -98,8 +99,22 @@ def glob_pattern(globs: list[str] | tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join("[^/]*".join(map(re.escape, glob.split("*"))) for glob in globs))
 
 
+def _says_something(selector: Selector) -> Selector:
+    if not selector.model_fields_set:
+        raise MalformedValueError(
+            "an empty selector would mean every request; name environments, services, tags or changes, "
+            "or leave it out"
+        )
+    return selector
+
+
+_WrittenSelector = Annotated[
+    Selector, AfterValidator(_says_something), Field(json_schema_extra={"minProperties": 1})
+]
+
 Selectors = Annotated[
-    list[Selector], BeforeValidator(_as_list, json_schema_input_type=list[Selector] | Selector)
+    list[_WrittenSelector],
+    BeforeValidator(_as_list, json_schema_input_type=list[_WrittenSelector] | _WrittenSelector),
 ]
 
 

@@ -18,7 +18,8 @@ def selector(rng: random.Random) -> dict[str, Any]:
         "environments": ["production"],
         "changes": ["normal", "hotfix"],
     }
-    return {name: values for name, values in fields.items() if rng.random() < 0.35}
+    picked = {name: values for name, values in fields.items() if rng.random() < 0.35}
+    return picked or selector(rng)  # an empty one is refused
 
 
 def policy(rng: random.Random, number: int) -> Policy:

@@ -36,7 +36,7 @@ _SELECTORS = st.fixed_dictionaries(
         "tags": st.just(["tier-1"]),
         "changes": st.just(["normal"]),
     },
-)
+).filter(bool)
 
 
 @st.composite
@@ -54,7 +54,7 @@ def _policies(draw: st.DrawFn) -> list[dict[str, Any]]:
         optional = {
             "timezone": st.sampled_from(["service", "Asia/Tokyo", "UTC"]),
             "applies_to": st.lists(_SELECTORS, min_size=1, max_size=2),
-            "exempt": st.lists(_SELECTORS.filter(bool), min_size=1, max_size=1),
+            "exempt": st.lists(_SELECTORS, min_size=1, max_size=1),
             "except_when": st.lists(_WINDOWS, min_size=1, max_size=1),
         }
         for key, values in optional.items():
