@@ -132,7 +132,7 @@ def _parse(text: str) -> Any:
 
 
 def _home(calendar: Any, zones: Zones) -> Regimes | None:
-    """The zone that a calendar names for all times without one, as some servers do.
+    """The zone that a calendar names for all days, and times without one, as some servers do.
 
     The name is taken away: the library would look for it among the zones of the system.
     """
@@ -250,10 +250,8 @@ class _Reader:
         if not isinstance(value, date):
             raise self._wrong(f"has {_a(key)} that is neither a day nor a time of one")
         named = self._zone_of(params, key)
-        if not isinstance(value, datetime):
-            return Moment(named or (otherwise if key != "DTSTART" else None), local_seconds(value))
         local = local_seconds(value)
-        if value.tzinfo is None:
+        if not isinstance(value, datetime) or value.tzinfo is None:
             return Moment(named or otherwise, local)
         if named is not None and named.local(local) != local:
             raise self._wrong(f"has {_a(key)} in UTC that names a time zone as well")

@@ -77,6 +77,18 @@ def test_hours_are_exact_in_every_occurrence() -> None:
     assert ends(*daily) == ["2026-03-28T02:30:00Z", "2026-03-29T02:30:00Z", "2026-03-30T01:30:00Z"]
 
 
+def test_a_whole_day_is_one_of_the_calendars_own_zone() -> None:
+    whole_day = ("DTSTART;VALUE=DATE:20260610",)
+    assert spans(window(*whole_day)) == [("2026-06-09T22:00:00Z", "2026-06-10T22:00:00Z")]
+    tokyo = window(*whole_day, zones=("X-WR-TIMEZONE:Asia/Tokyo",))
+    assert spans(tokyo) == [("2026-06-09T15:00:00Z", "2026-06-10T15:00:00Z")]
+    every_year = (*whole_day, "DTEND;VALUE=DATE:20260612", "RRULE:FREQ=YEARLY", "RDATE;VALUE=DATE:20260701")
+    assert spans(window(*every_year, zones=("X-WR-TIMEZONE:America/New_York",))) == [
+        ("2026-06-10T04:00:00Z", "2026-06-12T04:00:00Z"),
+        ("2026-07-01T04:00:00Z", "2026-07-03T04:00:00Z"),
+    ]
+
+
 def test_days_that_last_for_days_end_at_midnight() -> None:
     assert ends("DTSTART;VALUE=DATE:20260328", "DURATION:P2D") == ["2026-03-29T22:00:00Z"]
 
