@@ -51,7 +51,8 @@ async def grant(request: Request) -> Response:
     here = context(request)
     now = here.clock.now()
     override, token = await here.overrides.grant(caller, body.request(now), here.policies.in_force)
-    return _reply({**described(override, now), "token": token}, HTTPStatus.CREATED)
+    shown = described(override, now, here.policies.in_force)
+    return _reply({**shown, "token": token}, HTTPStatus.CREATED)
 
 
 @router.get(
@@ -69,7 +70,8 @@ async def list_overrides(request: Request) -> Response:
     found = await here.overrides.newest(usable=usable, before=query.cursor, most=query.limit)
     following = found[-1].id if len(found) == query.limit else None
     now = here.clock.now()
-    return _reply({"overrides": [described(each, now) for each in found], "next": following})
+    in_force = here.policies.in_force
+    return _reply({"overrides": [described(each, now, in_force) for each in found], "next": following})
 
 
 @router.get(
@@ -84,7 +86,7 @@ async def show(request: Request, override_id: str) -> Response:
     read_query(request, Strict)
     here = context(request)
     override = await here.overrides.show(_known(override_id))
-    return _reply(described(override, here.clock.now()))
+    return _reply(described(override, here.clock.now(), here.policies.in_force))
 
 
 @router.delete(
@@ -99,7 +101,7 @@ async def revoke(request: Request, override_id: str) -> Response:
     read_query(request, Strict)
     here = context(request)
     override = await here.overrides.revoke(caller, _known(override_id))
-    return _reply(described(override, here.clock.now()))
+    return _reply(described(override, here.clock.now(), here.policies.in_force))
 
 
 @router.post(
@@ -109,12 +111,12 @@ async def revoke(request: Request, override_id: str) -> Response:
     openapi_extra=needs(Role.OPS),
 )
 async def approve(request: Request, override_id: str) -> Response:
-    """Where the policies ask for it, a token is good for nothing before."""
+    """A policy may ask for approvals before a token lifts it; where nothing asks, this is 409."""
     caller = await authorised(request, Role.OPS)
     await no_body(request)
     here = context(request)
-    override = await here.overrides.approve(caller, _known(override_id))
-    return _reply(described(override, here.clock.now()))
+    override = await here.overrides.approve(caller, _known(override_id), here.policies.in_force)
+    return _reply(described(override, here.clock.now(), here.policies.in_force))
 
 
 def _known(override_id: str) -> str:

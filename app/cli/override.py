@@ -130,7 +130,7 @@ def _asked(server: str | None, method: str, path: str, body: dict[str, Any] | No
 def _print(override: dict[str, Any], *, err: bool = False) -> None:
     approvals = override.get("approvals") or {}
     given = [each.get("by") for each in approvals.get("given") or ()]
-    waits = f", needs {approvals.get('needed')} approvals" if approvals.get("needed") else ""
+    waits = _waits(override.get("state"), approvals.get("needed") or 0)
     services, environments, policies = (
         ", ".join(map(str, override.get(each) or ())) for each in ("services", "environments", "policies")
     )
@@ -148,3 +148,11 @@ def _print(override: dict[str, Any], *, err: bool = False) -> None:
         lines.append(f"  {override['ticket']}")
     for line in lines:
         echo(plain(line), err=err)
+
+
+def _waits(state: object, needed: int) -> str:
+    """Say how many approvals an override needs, and for what where it is active without them."""
+    count = f"{needed} approval{'' if needed == 1 else 's'}"
+    if not needed:
+        return ""
+    return f", some policies need {count}" if state == "active" else f", needs {count}"

@@ -79,7 +79,7 @@ def _use(use: Use) -> dict[str, Any]:
     return {
         "id": override and override.id,
         "result": use.result.value,
-        "uncovered": [stretch.rule.id for stretch in use.uncovered],
+        "uncovered": [{"part": gap.part.value, "id": gap.id, "why": gap.why} for gap in use.uncovered],
         "uses_left": override and override.uses_left - spent,
     }
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from app.core.decision import Decision, Outcome, Stretch
 from app.core.notation import format_duration, waiting_time
-from app.core.override import Override, Use, UseResult
+from app.core.override import Gap, Override, Part, Use, UseResult
 from app.core.policy import SERVICE_ZONE, Effect, Policy
 from app.core.wallclock import Zone
 
@@ -126,7 +126,8 @@ def _lifted(decision: Decision, override: Override) -> str:
 
 def _unspent(use: Use) -> str:
     if use.result is UseResult.DOES_NOT_COVER:
-        return f"The override token does not cover: {titles(use.uncovered)}. No use is spent."
+        gaps = undirected("; ".join(map(_gap_in_words, use.uncovered)))
+        return f"The override token does not cover this deploy: {gaps}. No use is spent."
     return {
         UseResult.NOT_NEEDED: "The override token was not needed. No use is spent.",
         UseResult.PENDING: "The override token still waits for approval.",
@@ -134,6 +135,15 @@ def _unspent(use: Use) -> str:
         UseResult.USED_UP: "The override token is used up.",
         UseResult.REVOKED: "The override token was revoked.",
     }.get(use.result, "The override token is not valid.")
+
+
+def _gap_in_words(gap: Gap) -> str:
+    """Which part of a token does not fit, what it should have covered, and why it doesn't."""
+    if gap.part in (Part.SERVICE, Part.ENVIRONMENT):
+        return f"not the {gap.part.value} {gap.id}, {gap.why}"
+    # Freezes have no ceilings: all other parts are about policies.
+    kind = "freeze" if gap.part is Part.FREEZE else "policy"
+    return f"not the {kind} {gap.id} ({(gap.title or '').rstrip('.')}), {gap.why}"
 
 
 def _why(decision: Decision) -> str:

@@ -48,6 +48,11 @@ class Freeze(NamedTuple):
         return self.created_at if self.changed_at is None else self.changed_at
 
     @property
+    def began_at(self) -> int:
+        """When it began for a token: at its start, and not before somebody made it."""
+        return max(self.starts_at, self.created_at)
+
+    @property
     def kind(self) -> Literal["freeze"]:
         """What it is, beside the policies of the file."""
         return "freeze"

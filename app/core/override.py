@@ -3,10 +3,12 @@
 Pure judgements over values. Spending it, so that N uses are N uses, is the store's part.
 """
 
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from app.core.decision import Decision, Rule, Stretch
+from app.core.decision import Decision, Question, Rule
+from app.core.freeze import Freeze
 from app.core.notation import format_duration
 from app.core.policy import Ceilings, PolicySet, glob_pattern
 
@@ -91,14 +93,31 @@ class Override(NamedTuple):
             return OverrideState.PENDING
         return OverrideState.ACTIVE
 
-    def covers_request(self, service: str, environment: str) -> bool:
-        """Whether its scope takes in a service and environment."""
-        return environment in self.environments and bool(glob_pattern(self.services).fullmatch(service))
+    def names(self, rule: Rule) -> bool:
+        """Whether it names a rule by id."""
+        return self.policies is not None and rule.id in self.policies
 
-    def covers_rule(self, rule: Rule) -> bool:
-        """Whether it lifts the veto of a rule: it names it or all, and keeps to the rule's ceilings."""
-        named = self.policies is None or rule.id in self.policies
-        return named and rule.overridable == "token" and not exceeded(self, rule.ceilings)
+    def scope_gaps(self, question: Question) -> tuple["Gap", ...]:
+        """What of a question lies outside its services and environments."""
+        gaps = []
+        if glob_pattern(self.services).fullmatch(question.service) is None:
+            gaps.append(Gap(Part.SERVICE, question.service, "it is for other services"))
+        if question.environment not in self.environments:
+            gaps.append(Gap(Part.ENVIRONMENT, question.environment, "it is for other environments"))
+        return tuple(gaps)
+
+    def rule_gap(self, rule: Rule) -> "Gap | None":
+        """Why it doesn't lift the veto of a rule; None if it does."""
+        part = Part.FREEZE if rule.kind == "freeze" else Part.POLICY
+        if rule.overridable == "never":
+            return Gap(part, rule.id, "no token lifts it", rule.title)
+        if self.policies is not None and not self.names(rule):
+            return Gap(part, rule.id, "it does not name it", rule.title)
+        # A token granted on Friday was never meant for the incident of Saturday.
+        if isinstance(rule, Freeze) and self.granted_at < rule.began_at and not self.names(rule):
+            return Gap(part, rule.id, "it was granted before this freeze began", rule.title)
+        exceeds = exceeded(self, rule.ceilings)
+        return exceeds and Gap(exceeds.part, rule.id, exceeds.why, rule.title)
 
     def to_data(self) -> dict[str, Any]:
         """As JSON can say it; `from_data` reads it back."""
@@ -115,13 +134,37 @@ class Override(NamedTuple):
         return cls(**{**data, **tuples, "approvals": given})
 
 
+class Part(StrEnum):
+    """The part of a token that does not fit a deploy."""
+
+    SERVICE = "service"
+    ENVIRONMENT = "environment"
+    POLICY = "policy"
+    FREEZE = "freeze"
+    TTL = "ttl"
+    USES = "uses"
+    APPROVALS = "approvals"
+
+
+class Gap(NamedTuple):
+    """One respect in which a token does not cover a deploy."""
+
+    part: Part
+    id: str
+    """Of the service, the environment, or the rule that it does not lift."""
+    why: str
+    """The reason, as a clause about the token: "it was granted before this freeze began"."""
+    title: str | None = None
+    """Of the rule, if it is one."""
+
+
 class Use(NamedTuple):
     """The judgement of one presented token."""
 
     result: UseResult
     override: Override | None = None
-    uncovered: tuple[Stretch, ...] = ()
-    """The vetoes that it does not lift."""
+    uncovered: tuple[Gap, ...] = ()
+    """Why it does not cover the deploy."""
 
     @property
     def spends(self) -> bool:
@@ -154,10 +197,8 @@ def judge(override: Override | None, decision: Decision) -> Use:
         return Use(useless, override)
     if decision.allowed:
         return Use(UseResult.NOT_NEEDED, override)
-    in_scope = override.covers_request(decision.question.service, decision.question.environment)
-    uncovered = tuple(
-        stretch for stretch in decision.blocking if not (in_scope and override.covers_rule(stretch.rule))
-    )
+    lifting = map(override.rule_gap, (stretch.rule for stretch in decision.blocking))
+    uncovered = (*override.scope_gaps(decision.question), *(gap for gap in lifting if gap is not None))
     return Use(UseResult.DOES_NOT_COVER if uncovered else UseResult.SPENT, override, uncovered)
 
 
@@ -179,12 +220,52 @@ def ceiling(policy_set: PolicySet, rules: tuple[Rule, ...]) -> Ceiling:
     )
 
 
-def exceeded(override: Override, ceilings: Ceilings) -> str | None:
-    """What an override has too much or too little of for a rule, as a sentence; None if it fits."""
+class Excess(NamedTuple):
+    """What a token has too much or too little of for a rule."""
+
+    part: Part
+    why: str
+
+
+def exceeded(override: Override, ceilings: Ceilings) -> Excess | None:
+    """Return what an override has too much or too little of for a rule; None if it fits."""
     if ceilings.max_ttl is not None and override.ttl > ceilings.max_ttl:
-        return f"it lives longer than {format_duration(ceilings.max_ttl)}"
+        return Excess(Part.TTL, f"it lives longer than {format_duration(ceilings.max_ttl)}")
     if ceilings.max_uses is not None and override.max_uses > ceilings.max_uses:
-        return f"it has more than {ceilings.max_uses} uses"
+        return Excess(Part.USES, f"it has more than {ceilings.max_uses} {_plural('use', ceilings.max_uses)}")
     if ceilings.approvals is not None and len(override.approvals) < ceilings.approvals:
-        return f"it needs {ceilings.approvals} approvals"
+        needed = f"{ceilings.approvals} {_plural('approval', ceilings.approvals)}"
+        return Excess(Part.APPROVALS, f"it needs {needed} and has {len(override.approvals) or 'none'}")
     return None
+
+
+def approvals_wanted(override: Override, rules: Iterable[Rule]) -> int:
+    """Return how many approvals an override needs for all that it may lift of these rules.
+
+    A rule that it can't lift however many approve it, for its life or its uses, asks for none.
+    """
+    asked = (
+        rule.ceilings.approvals or 0
+        for rule in rules
+        if _may_concern(rule, override.environments) and _lifted_once_approved(override, rule)
+    )
+    return max([override.approvals_needed, *asked])
+
+
+def _lifted_once_approved(override: Override, rule: Rule) -> bool:
+    gap = override.rule_gap(rule)
+    return gap is None or gap.part is Part.APPROVALS
+
+
+def _may_concern(rule: Rule, environments: Collection[str]) -> bool:
+    """Whether a policy may veto anything in some environments; freezes ask for no approvals."""
+    if isinstance(rule, Freeze) or rule.applies_to is None:
+        return True
+    return any(
+        selector.environments is None or not set(environments).isdisjoint(selector.environments)
+        for selector in rule.applies_to
+    )
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"

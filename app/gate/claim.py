@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from app.clock import Clock
 from app.core.answer import answer, determined_by
 from app.core.audit import Event
-from app.core.decision import Decision, Question
+from app.core.decision import Decision, Outcome, Question
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
 from app.core.override import Use, UseResult, judge
@@ -139,11 +139,12 @@ class Claims:
         if transaction.freezes_version != draft.in_force.freezes_version:
             draft, prepared = self._decided_again(draft, transaction), None
         claim = draft.claim
+        # Before anything is answered, a repeated answer too: a revoked key gets none.
+        self._replica.check_caller(claim.caller, transaction)
         if claim.idempotency_key is not None:
             earlier = transaction.decision_of_key(claim.caller.name, claim.idempotency_key)
             if earlier is not None:
-                return _again(draft, *earlier)
-        self._replica.check_caller(claim.caller, transaction)
+                return _again(draft, *earlier, transaction)
         use = None if claim.token is None else self._use(draft, transaction)
         written = prepared or _written(draft, use)
         self._keep_policies(draft.in_force, transaction)
@@ -264,16 +265,16 @@ def _granted_by(caller: Caller, use: Use) -> bool:
     )
 
 
-def _again(draft: _Draft, fingerprint: str, data: str) -> Claimed:
-    """The decision that the key of a claim stands for already."""
+def _again(draft: _Draft, fingerprint: str, data: str, transaction: "Transaction") -> Claimed:
+    """Return the decision that the key of a claim stands for already."""
     if fingerprint != draft.claim.fingerprint:
         raise IdempotencyConflictError("this idempotency key was used for another request")
     recorded = json.loads(data)
     body = recorded["answer"]
-    late = draft.decision.at - parse_instant(body["at"]) > RETRIED_FOR
-    if late and body["allowed"] and not draft.decision.allowed:
+    outdated = _outdated(draft.decision, body, transaction) if body["allowed"] else None
+    if outdated is not None:
         raise IdempotencyConflictError(
-            "this idempotency key stands for an allow of before a freeze; make a new claim, with a new key"
+            f"this idempotency key stands for an allow {outdated}; make a new claim, with a new key"
         )
     return Claimed(
         json.dumps(body, ensure_ascii=False).encode(),
@@ -281,3 +282,20 @@ def _again(draft: _Draft, fingerprint: str, data: str) -> Claimed:
         recorded["opens_at"],
         determined_by(body),
     )
+
+
+def _outdated(decision: Decision, body: dict[str, Any], transaction: "Transaction") -> str | None:
+    """Return why a recorded allow is not given again, as words that follow "an allow"; None if it is.
+
+    A token that has expired or is used up is no reason for `RETRIED_FOR`: it was good when it was spent,
+    and that one use is this very deploy.
+    """
+    if any(stretch.rule.overridable == "never" for stretch in decision.blocking):
+        return "of before a freeze that is never overridden"
+    if decision.at - parse_instant(body["at"]) > RETRIED_FOR and not decision.allowed:
+        return "of before a freeze"
+    spent = body["override"]["id"] if body["outcome"] == Outcome.OVERRIDE else None
+    override = None if spent is None else transaction.override(spent)
+    if override is not None and override.revoked_at is not None:
+        return "by an override that was revoked since"
+    return None

@@ -9,7 +9,7 @@ from app.core.decision import Rule
 from app.core.errors import UnknownNameError
 from app.core.instant import format_instant
 from app.core.notation import format_duration
-from app.core.override import Approval, Override, OverrideState, ceiling
+from app.core.override import Approval, Override, OverrideState, approvals_wanted, ceiling
 from app.gate.errors import ForbiddenError, InvalidFieldError, StateConflictError, UnknownRecordError
 from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
@@ -87,16 +87,16 @@ class Overrides:
         await self._store.write(settle)
         return override, token
 
-    async def approve(self, caller: Caller, override_id: str) -> Override:
+    async def approve(self, caller: Caller, override_id: str, in_force: InForce) -> Override:
         """Approve what somebody else granted; approving twice changes nothing.
 
         Raises:
             ForbiddenError: the caller granted it.
-            StateConflictError: it can't let anything through any more.
+            StateConflictError: it can't let anything through any more, or nothing needs this approval.
             UnknownRecordError: there is no such override.
             StoreUnavailableError: it could not be recorded.
         """
-        return await self._store.write(partial(self._approve, caller, override_id))
+        return await self._store.write(partial(self._approve, caller, override_id, in_force))
 
     async def revoke(self, caller: Caller, override_id: str) -> Override:
         """Revoke an override, on every replica at once; revoking twice changes nothing.
@@ -133,7 +133,9 @@ class Overrides:
         now = self._clock.now() if usable else None
         return await self._store.read(lambda view: view.newest_overrides(now, before, most))
 
-    def _approve(self, caller: Caller, override_id: str, transaction: "Transaction") -> Override:
+    def _approve(
+        self, caller: Caller, override_id: str, in_force: InForce, transaction: "Transaction"
+    ) -> Override:
         self._replica.check_caller(caller, transaction)
         microseconds = self._clock.microseconds()
         override = _found(transaction, override_id)
@@ -144,6 +146,7 @@ class Overrides:
         state = override.state(microseconds // 1_000_000)
         if state not in (OverrideState.PENDING, OverrideState.ACTIVE):
             raise StateConflictError(f"this override is {state.value}")
+        _check_wanted(override, in_force)
         approval = Approval(caller.name, microseconds // 1_000_000)
         transaction.approve(override_id, person(caller.name), approval)
         transaction.append(happened(microseconds, Kind.OVERRIDE_APPROVED, caller.name, override=override_id))
@@ -161,8 +164,17 @@ class Overrides:
         return override._replace(revoked_by=caller.name, revoked_at=now)
 
 
-def described(override: Override, at: int) -> dict[str, Any]:
-    """An override as it is shown at an instant; never with its token."""
+def described(override: Override, at: int, in_force: InForce | None = None) -> dict[str, Any]:
+    """An override as it is shown at an instant; never with its token.
+
+    Args:
+        override: what is shown.
+        at: the instant.
+        in_force: the policies that may ask for approvals beside those that the grant asked for.
+    """
+    needed = override.approvals_needed
+    if in_force is not None:
+        needed = approvals_wanted(override, in_force.policy_set.policies)
     return {
         "id": override.id,
         "state": override.state(at).value,
@@ -178,7 +190,7 @@ def described(override: Override, at: int) -> dict[str, Any]:
         "uses": override.uses,
         "uses_left": override.uses_left,
         "approvals": {
-            "needed": override.approvals_needed,
+            "needed": needed,
             "given": [{"by": each.by, "at": format_instant(each.at)} for each in override.approvals],
         },
         "revoked_by": override.revoked_by,
@@ -191,6 +203,19 @@ def _found(transaction: "Transaction", override_id: str) -> Override:
     if override is None:
         raise UnknownRecordError(_NO_SUCH)
     return override
+
+
+def _check_wanted(override: Override, in_force: InForce) -> None:
+    """Refuse an approval that would never count.
+
+    Raises:
+        StateConflictError: neither the grant nor any policy that it may lift asks for it.
+    """
+    wanted = approvals_wanted(override, in_force.policy_set.policies)
+    if not wanted:
+        raise StateConflictError("nothing that this override may lift asks for an approval")
+    if len(override.approvals) >= wanted:
+        raise StateConflictError(f"this override has the approvals that it needs: {wanted}")
 
 
 def _approvals_needed(caller: Caller, wanted: GrantRequest, in_force: InForce, now: int) -> int:

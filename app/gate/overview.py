@@ -71,7 +71,7 @@ def overview(look: Look, moment: Moment, wanted: DecisionFilter) -> Overview:
     def stored(view: "View") -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         usable = view.newest_overrides(now, None, MOST_OVERRIDES)
         latest = decisions(view, wanted, None, MOST_DECISIONS).items
-        return [override_described(each, now) for each in usable], latest
+        return [override_described(each, now, in_force) for each in usable], latest
 
     overrides: list[dict[str, Any]] | None
     latest: list[dict[str, Any]] | None

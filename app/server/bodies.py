@@ -29,6 +29,14 @@ class BlockingEntry(BaseModel):
     link: str | None
 
 
+class UncoveredPart(BaseModel):
+    """Why a token does not cover a deploy: the part that does not fit, and what it should have covered."""
+
+    part: Literal["service", "environment", "policy", "freeze", "ttl", "uses", "approvals"]
+    id: str = Field(description="of the service, the environment, or the policy or freeze not lifted")
+    why: str
+
+
 class OverrideUse(BaseModel):
     """What became of the override token that was presented."""
 
@@ -44,7 +52,7 @@ class OverrideUse(BaseModel):
         "unknown",
         "invalid",
     ] = Field(description="unknown, expired, used-up and revoked tokens of others all read invalid")
-    uncovered: list[str]
+    uncovered: list[UncoveredPart] = Field(description="why it does not cover the deploy; else empty")
     uses_left: int | None
 
 

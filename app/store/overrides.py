@@ -29,11 +29,6 @@ class Spend(NamedTuple):
 _COLUMNS: Final = select(*(column for column in overrides.columns if column is not overrides.c.digest))
 _BY_ID: Final = _COLUMNS.where(overrides.c.id == bindparam("override_id"))
 _BY_DIGEST: Final = _COLUMNS.where(overrides.c.digest == bindparam("token_digest"))
-_APPROVALS: Final = (
-    select(approvals.c.by, approvals.c.at)
-    .where(approvals.c.override_id == bindparam("override_id"))
-    .order_by(approvals.c.at)
-)
 _GIVEN: Final = (
     select(func.count())
     .select_from(approvals)
@@ -94,12 +89,12 @@ def add(connection: Connection, override: Override, digest: str) -> None:
 
 def find(connection: Connection, override_id: str) -> Override | None:
     """The override of an id."""
-    return _whole(connection, connection.row(_BY_ID, override_id=override_id))
+    return _first(connection, connection.rows(_BY_ID, override_id=override_id))
 
 
 def of_token(connection: Connection, digest: str) -> Override | None:
     """The override of a token, by the token's hash."""
-    return _whole(connection, connection.row(_BY_DIGEST, token_digest=digest))
+    return _first(connection, connection.rows(_BY_DIGEST, token_digest=digest))
 
 
 def of_tokens(connection: Connection, digests: Sequence[str]) -> dict[str, Override]:
@@ -108,10 +103,10 @@ def of_tokens(connection: Connection, digests: Sequence[str]) -> dict[str, Overr
     for first in range(0, len(digests), _TOGETHER):
         together = digests[first : first + _TOGETHER]
         values = {f"digest_{number}": digest for number, digest in enumerate(together)}
-        for digest, *row in connection.rows(_of_any(len(together)), **values):
-            override = _whole(connection, tuple(row))
-            if override is not None:
-                found[digest] = override
+        rows = connection.rows(_of_any(len(together)), **values)
+        found.update(
+            zip((row[0] for row in rows), _whole(connection, [row[1:] for row in rows]), strict=True)
+        )
     return found
 
 
@@ -132,8 +127,7 @@ def newest(connection: Connection, now: int | None, before: str | None, most: in
         )
     if before is not None:
         query = query.where(overrides.c.id < before)
-    found = (_whole(connection, row) for row in connection.rows(query))
-    return [override for override in found if override is not None]
+    return _whole(connection, connection.rows(query))
 
 
 def count(connection: Connection, now: int) -> OverrideCounts:
@@ -173,13 +167,42 @@ def revoke(connection: Connection, override_id: str, person: str, now: int) -> b
     return connection.change(_REVOKE, override_id=override_id, person=person, now=now) > 0
 
 
-def _whole(connection: Connection, row: Row | None) -> Override | None:
-    if row is None:
-        return None
+def _first(connection: Connection, rows: Sequence[Row]) -> Override | None:
+    return next(iter(_whole(connection, rows)), None)
+
+
+def _whole(connection: Connection, rows: Sequence[Row]) -> list[Override]:
+    """Read rows as overrides, in their order, each with its approvals."""
+    given = _approvals_of(connection, [row[0] for row in rows])
+    return [_override(row, given.get(row[0], ())) for row in rows]
+
+
+def _approvals_of(connection: Connection, own_ids: Sequence[str]) -> dict[str, tuple[Approval, ...]]:
+    """Find the approvals of many overrides, oldest first, also where the grant asked for none.
+
+    A policy may ask for what the grant did not.
+    """
+    given: dict[str, tuple[Approval, ...]] = {}
+    for first in range(0, len(own_ids), _TOGETHER):
+        together = own_ids[first : first + _TOGETHER]
+        values = {f"override_{number}": own_id for number, own_id in enumerate(together)}
+        for own_id, *approval in connection.rows(_approvals_of_any(len(together)), **values):
+            given[own_id] = (*given.get(own_id, ()), Approval._make(approval))
+    return given
+
+
+@lru_cache(maxsize=_TOGETHER)
+def _approvals_of_any(count: int) -> Select[Any]:
+    wanted = (approvals.c.override_id == bindparam(f"override_{number}") for number in range(count))
+    return (
+        select(approvals.c.override_id, approvals.c.by, approvals.c.at)
+        .where(or_(*wanted))
+        .order_by(approvals.c.at)
+    )
+
+
+def _override(row: Row, given: tuple[Approval, ...]) -> Override:
     own_id, services, environments, policies, *middle, revoked_by, revoked_at = row
-    given: tuple[Approval, ...] = ()
-    if middle[-1]:
-        given = tuple(Approval._make(each) for each in connection.rows(_APPROVALS, override_id=own_id))
     return Override._make(
         (
             own_id,

@@ -90,7 +90,8 @@ async def granted(request: Request, override_id: str) -> Response:
 async def approve(request: Request, override_id: str) -> Response:
     """Approve what somebody else granted."""
     caller, _ = await signed_in(request, Role.OPS)
-    await context(request).overrides.approve(caller, _known(override_id))
+    here = context(request)
+    await here.overrides.approve(caller, _known(override_id), here.policies.in_force)
     return done(request, "approved", "/#overrides")
 
 

@@ -29,7 +29,8 @@ class Viewer(NamedTuple):
     def may_approve(self, override: dict[str, Any]) -> bool:
         """Whether the approval of this person is what an override waits for."""
         by = [override["granted_by"], *(given["by"] for given in override["approvals"]["given"])]
-        waits = override["state"] == OverrideState.PENDING
+        usable = override["state"] in (OverrideState.PENDING, OverrideState.ACTIVE)
+        waits = usable and len(override["approvals"]["given"]) < override["approvals"]["needed"]
         return self.is_ops and waits and not any(same_person(self.name, each) for each in by)
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,6 +140,11 @@ def test_what_is_wrong_is_said_in_the_words_of_the_field(
     assert sentence in error["message"]
 
 
+def reload(gate: TestClient) -> None:
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    context.policies.reload(context.clock.now())
+
+
 @pytest.mark.parametrize("ticket", ["PAY-311", "https://tickets.example/PAY-311", "INC 42 (see the channel)"])
 def test_a_ticket_is_whatever_the_tracker_calls_it(
     gate: TestClient, keys: dict[str, str], ticket: str
@@ -153,7 +159,21 @@ def test_patterns_are_for_admins(gate: TestClient, keys: dict[str, str]) -> None
     assert gate.post("/overrides", json=wanted, headers=bearer(keys["admin"])).status_code == 201
 
 
-def test_overrides_are_approved_by_somebody_else_and_revoked(gate: TestClient, keys: dict[str, str]) -> None:
+def test_an_approval_that_nothing_asks_for_is_refused_with_a_sentence(
+    gate: TestClient, keys: dict[str, str]
+) -> None:
+    granted = gate.post("/overrides", json=GRANT, headers=bearer(keys["ops"])).json()
+    refused = gate.post(f"/overrides/{granted['id']}/approve", headers=bearer(keys["admin"]))
+    assert refused.status_code == 409
+    assert refused.json()["detail"] == "nothing that this override may lift asks for an approval"
+
+
+def test_overrides_are_approved_by_somebody_else_and_revoked(
+    gate: TestClient, keys: dict[str, str], folder: Path
+) -> None:
+    file = folder / "policies.yaml"
+    file.write_text(file.read_text().replace("policies:", "overrides: {approvals: 1}\npolicies:", 1))
+    reload(gate)
     granted = gate.post("/overrides", json=GRANT, headers=bearer(keys["ops"])).json()
     path = f"/overrides/{granted['id']}"
     assert gate.post(f"{path}/approve", headers=bearer(keys["ops"])).status_code == 403

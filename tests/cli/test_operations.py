@@ -18,6 +18,11 @@ FROZEN = """version: 1
 overrides: {max_ttl: 24h, max_uses: 5, approvals: 0}
 policies:
   - {id: always, title: Frozen, reason: A test., when: [{always: true}]}
+  - id: audit
+    title: Audit
+    reason: Over, and still a reason to approve.
+    override: {approvals: 1}
+    when: [{dates: {from: 2020-01-01, to: 2020-01-01}}]
 """
 
 
@@ -120,7 +125,9 @@ def test_overrides_are_shown_approved_and_revoked(
         "override grant --service api --uses 3 --ttl 1h --reason x --ticket https://x.example/1"
     )
     own_id = granted["id"]
-    assert "uses left: 3 of 3" in shell(f"override show {own_id}")
+    shown = shell(f"override show {own_id}")
+    assert "uses left: 3 of 3" in shown
+    assert "is active, some policies need 1 approval" in shown
     assert own_id in shell("override list")
     shell(f"override approve {own_id}", exits=1)
     assert "somebody else" in shell.err

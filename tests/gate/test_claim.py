@@ -52,6 +52,11 @@ async def grant(gate: Gate, **wanted: Any) -> str:
     return digest(token)
 
 
+def gaps(answered: dict[str, Any]) -> list[tuple[str, str]]:
+    """The parts of a token that do not fit, and what they should have covered."""
+    return [(each["part"], each["id"]) for each in answered["override"]["uncovered"]]
+
+
 def incident(**wanted: Any) -> StartRequest:
     request = StartRequest("Incident", "It burns.", Selector.model_validate({}), None, None)
     return request._replace(**wanted)
@@ -228,28 +233,29 @@ async def test_where_nothing_vetoes_no_use_is_spent(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "wanted", "at"),
+    ("question", "wanted", "uncovered"),
     [
-        (Question("web"), {}, AFTER),
-        (Question("api"), {"environments": ("staging",)}, AFTER),
-        (Question("api"), {"policies": ("audit-week",), "expires_at": AFTER + 60}, AFTER),
+        (Question("web"), {}, ("service", "web")),
+        (Question("api"), {"environments": ("staging",)}, ("environment", "production")),
+        (Question("api"), {"policies": ("audit-week",), "expires_at": AFTER + 60}, ("policy", "friday")),
     ],
 )
-async def test_a_token_that_does_not_cover_spends_nothing_and_says_what_it_lacks(
-    gate: Gate, question: Question, wanted: dict[str, Any], at: int
+async def test_a_token_that_does_not_cover_spends_nothing_and_says_what_does_not_fit(
+    gate: Gate, question: Question, wanted: dict[str, Any], uncovered: tuple[str, str]
 ) -> None:
     token = await grant(gate, **wanted)
     if "policies" in wanted:
         override = gate.store.look(lambda view: view.override_of_token(token))
         assert override is not None
-        await gate.overrides.approve(OTHER, override.id)
-    gate.clock.at = at
+        await gate.overrides.approve(OTHER, override.id, gate.in_force)
     answered = await claim(gate, Claim(question, token=token))
     assert not answered["allowed"]
     assert answered["override"]["result"] == "does-not-cover"
-    assert answered["override"]["uncovered"] == ["friday"]
+    assert gaps(answered) == [uncovered]
     assert answered["override"]["uses_left"] == 1
-    assert "does not cover: No deploys after Friday 14:00. No use is spent." in answered["message"]
+    told = f"does not cover this deploy: not the {uncovered[0]} {uncovered[1]}"
+    assert told in answered["message"]
+    assert "No use is spent." in answered["message"]
 
 
 async def test_a_rule_that_is_never_overridden_stands_beside_one_that_is(gate: Gate) -> None:
@@ -257,14 +263,14 @@ async def test_a_rule_that_is_never_overridden_stands_beside_one_that_is(gate: G
     token = await grant(gate)
     answered = await claim(gate, Claim(API, token=token))
     assert [each["id"] for each in answered["blocking"]] == ["friday", "year-end"]
-    assert answered["override"]["uncovered"] == ["year-end"]
+    assert gaps(answered) == [("policy", "year-end")]
 
 
 async def test_ceilings_of_a_policy_hold_for_a_token_that_names_no_policy(gate: Gate) -> None:
     gate.clock.at = AFTER + 5 * 86_400
     token = await grant(gate, expires_at=gate.clock.at + 2 * HOUR)
     answered = await claim(gate, Claim(API, token=token))
-    assert answered["override"]["uncovered"] == ["audit-week"]
+    assert gaps(answered) == [("ttl", "audit-week")]
 
 
 async def test_a_token_that_waits_for_approval_is_pending_and_then_good(gate: Gate) -> None:
@@ -273,8 +279,111 @@ async def test_a_token_that_waits_for_approval_is_pending_and_then_good(gate: Ga
     assert (await claim(gate, Claim(API, token=token)))["override"]["result"] == "pending"
     override = gate.store.look(lambda view: view.override_of_token(token))
     assert override is not None
-    await gate.overrides.approve(OTHER, override.id)
+    await gate.overrides.approve(OTHER, override.id, gate.in_force)
     assert (await claim(gate, Claim(API, token=token)))["outcome"] == "override"
+
+
+async def test_an_approval_counts_for_a_policy_that_asks_for_it_and_not_only_for_the_grant(
+    gate: Gate,
+) -> None:
+    gate.clock.at = AFTER + 5 * 86_400
+    token = await grant(gate)
+    refused = await claim(gate, Claim(API, token=token))
+    assert gaps(refused) == [("approvals", "audit-week")]
+    assert "it needs 1 approval and has none" in refused["message"]
+    override = gate.store.look(lambda view: view.override_of_token(token))
+    assert override is not None
+    approved = await gate.overrides.approve(OTHER, override.id, gate.in_force)
+    assert await gate.overrides.show(override.id) == approved
+    assert [each.id for each in await gate.overrides.newest(usable=True, before=None, most=9)] == [
+        override.id
+    ]
+    assert (await claim(gate, Claim(API, token=token)))["outcome"] == "override"
+
+
+async def test_a_token_granted_before_an_ad_hoc_freeze_began_does_not_lift_it(
+    gate: Gate, other: Gate
+) -> None:
+    token = await grant(gate, expires_at=gate.clock.at + 3 * HOUR, max_uses=2)
+    gate.clock.at += HOUR
+    freeze = await other.freezes.start(OPS, incident(), other.in_force)
+    answered = await claim(gate, Claim(API, token=token))
+    assert not answered["allowed"]
+    assert gaps(answered) == [("freeze", freeze.id)]
+    assert "it was granted before this freeze began" in answered["message"]
+    await gate.replica.refresh()
+    for later in (await grant(gate), await grant(gate, policies=("friday", freeze.id))):
+        assert (await claim(gate, Claim(API, token=later)))["outcome"] == "override"
+
+
+async def test_a_token_may_name_a_freeze_that_is_yet_to_begin(gate: Gate) -> None:
+    planned = incident(starts_at=AFTER + HOUR)
+    freeze = await gate.freezes.start(OPS, planned, gate.in_force)
+    naming = await grant(gate, expires_at=AFTER + 3 * HOUR, policies=("friday", freeze.id))
+    not_naming = await grant(gate, expires_at=AFTER + 3 * HOUR)
+    gate.clock.at += HOUR
+    assert not (await claim(gate, Claim(API, token=not_naming)))["allowed"]
+    assert (await claim(gate, Claim(API, token=naming)))["allowed"]
+
+
+async def test_an_allow_is_not_given_again_into_a_freeze_that_is_never_overridden(
+    gate: Gate, other: Gate
+) -> None:
+    gate.clock.at = BEFORE - HOUR
+    made = Claim(API, idempotency_key="k")
+    first = await gate.claims.claim(made, gate.in_force)
+    freeze = await other.freezes.start(OPS, incident(), other.in_force)
+    gate.clock.at += 1
+    assert await gate.claims.claim(made, gate.in_force) == first
+    await other.freezes.lift(OPS, freeze.id)
+    await other.freezes.start(OPS, incident(override="never"), other.in_force)
+    with pytest.raises(IdempotencyConflictError, match="of before a freeze that is never overridden; make a"):
+        await gate.claims.claim(made, gate.in_force)
+
+
+async def test_a_deny_is_given_again_into_a_freeze_that_is_never_overridden(gate: Gate) -> None:
+    made = Claim(API, idempotency_key="k")
+    first = await gate.claims.claim(made, gate.in_force)
+    await gate.freezes.start(OPS, incident(override="never"), gate.in_force)
+    assert await gate.claims.claim(made, gate.in_force) == first
+
+
+async def test_an_allow_by_a_token_is_not_given_again_after_the_token_was_revoked(
+    gate: Gate, other: Gate
+) -> None:
+    token = await grant(gate, max_uses=2)
+    made = Claim(API, idempotency_key="k", token=token)
+    first = await gate.claims.claim(made, gate.in_force)
+    assert first.outcome == "override"
+    assert await gate.claims.claim(made, gate.in_force) == first
+    override = gate.store.look(lambda view: view.override_of_token(token))
+    assert override is not None
+    await other.overrides.revoke(OPS, override.id)
+    with pytest.raises(IdempotencyConflictError, match="an allow by an override that was revoked since"):
+        await gate.claims.claim(made, gate.in_force)
+    assert count(gate.store) == 1
+
+
+async def test_an_allow_by_a_token_is_given_again_though_the_token_has_expired(gate: Gate) -> None:
+    token = await grant(gate, expires_at=AFTER + 60)
+    made = Claim(API, idempotency_key="k", token=token)
+    first = await gate.claims.claim(made, gate.in_force)
+    gate.clock.at = AFTER + RETRIED_FOR
+    assert await gate.claims.claim(made, gate.in_force) == first
+    gate.clock.at += 1
+    with pytest.raises(IdempotencyConflictError, match="of before a freeze"):
+        await gate.claims.claim(made, gate.in_force)
+
+
+async def test_nothing_is_given_again_to_a_key_that_was_revoked(gate: Gate) -> None:
+    gate.clock.at = BEFORE
+    record, _ = create(gate.store, gate.clock, KeyRequest("pipeline", Role.CI), "test")
+    await gate.replica.refresh()
+    made = Claim(API, caller=caller_of(record), idempotency_key="k")
+    await gate.claims.claim(made, gate.in_force)
+    revoke(gate.store, gate.clock, record.id, "test")
+    with pytest.raises(UnauthenticatedError):
+        await gate.claims.claim(made, gate.in_force)
 
 
 @pytest.mark.parametrize("spoilt", ["expired", "revoked", "used-up", "unknown"])

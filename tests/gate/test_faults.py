@@ -78,7 +78,7 @@ async def test_what_ops_do_is_done_whole_or_not_at_all(gate: Gate, monkeypatch: 
     failing = FailingAt(monkeypatch)
     requests: list[Callable[[], Awaitable[Any]]] = [
         lambda: gate.overrides.grant(OPS, GRANT, gate.in_force),
-        lambda: gate.overrides.approve(OTHER, override.id),
+        lambda: gate.overrides.approve(OTHER, override.id, gate.in_force),
         lambda: gate.overrides.revoke(OPS, override.id),
     ]
     for request in requests:

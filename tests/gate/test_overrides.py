@@ -105,19 +105,42 @@ async def test_the_same_person_behind_another_key_does_not_approve(gate: Gate) -
     assert override.state(AFTER) is OverrideState.PENDING
     for same in ("Alice", "alice", " ALICE ", "\uff21lice"):
         with pytest.raises(ForbiddenError):
-            await gate.overrides.approve(OPS._replace(name=same, key_id=None), override.id)
-    approved = await gate.overrides.approve(OTHER, override.id)
+            await gate.overrides.approve(OPS._replace(name=same, key_id=None), override.id, gate.in_force)
+    approved = await gate.overrides.approve(OTHER, override.id, gate.in_force)
     assert approved.state(AFTER) is OverrideState.ACTIVE
     assert approved == await gate.overrides.show(override.id)
-    assert await gate.overrides.approve(OTHER._replace(name="BOB"), override.id) == approved
+    assert await gate.overrides.approve(OTHER._replace(name="BOB"), override.id, gate.in_force) == approved
     assert_whole(gate.store)
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"policies": ("friday",)}, {"max_uses": 2}, {"expires_at": AFTER + HOUR + 1}]
+)
+async def test_an_approval_that_nothing_asks_for_is_refused(gate: Gate, wanted: dict[str, Any]) -> None:
+    override, _ = await gate.overrides.grant(OPS, WANTED._replace(**wanted), gate.in_force)
+    with pytest.raises(StateConflictError, match="nothing that this override may lift asks for an approval"):
+        await gate.overrides.approve(OTHER, override.id, gate.in_force)
+    assert (await gate.overrides.show(override.id)).approvals == ()
+
+
+async def test_an_approval_more_than_is_asked_for_is_refused(gate: Gate) -> None:
+    override, _ = await gate.overrides.grant(OPS, WANTED, gate.in_force)
+    await gate.overrides.approve(OTHER, override.id, gate.in_force)
+    with pytest.raises(StateConflictError, match="has the approvals that it needs: 1"):
+        await gate.overrides.approve(ADMIN, override.id, gate.in_force)
+
+
+async def test_what_policies_ask_for_is_shown_beside_what_the_grant_needs(gate: Gate) -> None:
+    override, _ = await gate.overrides.grant(OPS, WANTED, gate.in_force)
+    assert described(override, AFTER)["approvals"]["needed"] == 0
+    assert described(override, AFTER, gate.in_force)["approvals"]["needed"] == 1
 
 
 async def test_what_is_over_is_not_approved(gate: Gate) -> None:
     override, _ = await gate.overrides.grant(OPS, WANTED, gate.in_force)
     await gate.overrides.revoke(OTHER, override.id)
     with pytest.raises(StateConflictError, match="revoked"):
-        await gate.overrides.approve(OTHER, override.id)
+        await gate.overrides.approve(OTHER, override.id, gate.in_force)
 
 
 async def test_revoking_twice_changes_nothing(gate: Gate) -> None:
@@ -131,7 +154,7 @@ async def test_revoking_twice_changes_nothing(gate: Gate) -> None:
 
 
 async def test_what_nobody_granted_is_unknown(gate: Gate) -> None:
-    for attempt in (gate.overrides.show("ovr_0"), gate.overrides.approve(OPS, "ovr_0")):
+    for attempt in (gate.overrides.show("ovr_0"), gate.overrides.approve(OPS, "ovr_0", gate.in_force)):
         with pytest.raises(UnknownRecordError):
             await attempt
     with pytest.raises(UnknownRecordError):

@@ -30,9 +30,9 @@ pytestmark = pytest.mark.anyio
 async def busy(gate: Gate) -> Gate:
     """A gate on which everything has happened once."""
     record, _ = keys.create(gate.store, gate.clock, KeyRequest("Alice", Role.OPS), "root")
-    request = GrantRequest(("api",), ("production",), None, "The fix.", AFTER + HOUR, 2)
+    request = GrantRequest(("api",), ("production",), None, "The fix.", AFTER + HOUR)
     override, token = await gate.overrides.grant(OPS, request, gate.in_force)
-    await gate.overrides.approve(OTHER, override.id)
+    await gate.overrides.approve(OTHER, override.id, gate.in_force)
     await gate.claims.claim(Claim(Question("api"), token=digest(token)), gate.in_force)
     await gate.overrides.revoke(OTHER, override.id)
     incident = StartRequest("Incident", "It burns.", Selector.model_validate({}), None, AFTER + HOUR)

@@ -1,0 +1,180 @@
+"""The rules of override tokens at their edges: life, uses, approvals, and which part does not fit."""
+
+from typing import Any
+
+import pytest
+
+from app.core.decision import Decision, Question, Stretch
+from app.core.explain import message
+from app.core.freeze import Freeze
+from app.core.override import (
+    MAX_TTL,
+    MAX_USES,
+    Approval,
+    Override,
+    OverrideState,
+    Part,
+    UseResult,
+    approvals_wanted,
+    ceiling,
+    exceeded,
+    judge,
+)
+from app.core.policy import Ceilings, Policy, PolicySet, Selector
+from app.core.wallclock import zone
+
+NOW = 1_795_784_700
+HOUR = 3_600
+YES = Approval("Bob", NOW)
+UTC = zone("UTC")
+API = Question("api")
+
+
+def token(**given: Any) -> Override:
+    made = Override(
+        "ovr_1", ("api",), ("production",), None, "The fix.", None, "Alice", NOW, NOW + HOUR, 2, 0, 0
+    )
+    return made._replace(**given)
+
+
+def policy(own_id: str = "friday", **given: Any) -> Policy:
+    written = {"id": own_id, "title": "No deploys.", "reason": "x", "when": [{"always": True}], **given}
+    return Policy.model_validate(written)
+
+
+def freeze(**given: Any) -> Freeze:
+    everything = Selector.model_validate({})
+    made = Freeze("frz_1", "Incident", "x", None, None, everything, "token", NOW, None, "Bob", NOW)
+    return made._replace(**given)
+
+
+def denied(*rules: Policy | Freeze, at: int = NOW, question: Question = API) -> Decision:
+    blocking = tuple(Stretch(rule, UTC, NOW, NOW + HOUR) for rule in rules)
+    return Decision(question, at, blocking, (), NOW + HOUR)
+
+
+@pytest.mark.parametrize(
+    ("given", "at", "state"),
+    [
+        ({}, NOW, OverrideState.ACTIVE),
+        ({}, NOW + HOUR - 1, OverrideState.ACTIVE),
+        ({}, NOW + HOUR, OverrideState.EXPIRED),
+        ({"uses": 1}, NOW, OverrideState.ACTIVE),
+        ({"uses": 2}, NOW, OverrideState.USED_UP),
+        ({"uses": 3}, NOW, OverrideState.USED_UP),
+        ({"approvals_needed": 1}, NOW, OverrideState.PENDING),
+        ({"approvals_needed": 1, "approvals": (YES,)}, NOW, OverrideState.ACTIVE),
+        ({"approvals_needed": 2, "approvals": (YES,)}, NOW, OverrideState.PENDING),
+        ({"approvals_needed": 1}, NOW + HOUR, OverrideState.EXPIRED),
+        ({"revoked_at": NOW, "uses": 2}, NOW + HOUR, OverrideState.REVOKED),
+    ],
+)
+def test_a_token_is_good_until_the_second_it_expires_and_for_its_last_use(
+    given: dict[str, Any], at: int, state: OverrideState
+) -> None:
+    assert token(**given).state(at) is state
+
+
+@pytest.mark.parametrize(
+    ("ceilings", "given", "part"),
+    [
+        ({"max_ttl": "1h"}, {}, None),
+        ({"max_ttl": "59m"}, {}, Part.TTL),
+        ({"max_uses": 2}, {}, None),
+        ({"max_uses": 1}, {}, Part.USES),
+        ({"approvals": 0}, {}, None),
+        ({"approvals": 1}, {}, Part.APPROVALS),
+        ({"approvals": 1}, {"approvals": (YES,)}, None),
+        ({"approvals": 2}, {"approvals": (YES,)}, Part.APPROVALS),
+        ({"approvals": 1}, {"approvals": (YES, YES)}, None),
+        # What no approval mends is told first.
+        ({"approvals": 1, "max_uses": 1}, {}, Part.USES),
+    ],
+)
+def test_a_token_at_a_ceiling_fits_and_one_beyond_it_says_which(
+    ceilings: dict[str, Any], given: dict[str, Any], part: Part | None
+) -> None:
+    found = exceeded(token(**given), Ceilings.model_validate(ceilings))
+    assert (found and found.part) == part
+
+
+def test_the_strictest_ceiling_counts_and_without_any_that_of_the_gate() -> None:
+    written = {"version": 1, "policies": [], "overrides": {"max_ttl": "4h", "max_uses": 3, "approvals": 1}}
+    policy_set = PolicySet.model_validate(written)
+    strict = policy(override={"max_ttl": "2h", "max_uses": 1, "approvals": 2})
+    assert ceiling(policy_set, ()) == (4 * HOUR, 3, 1)
+    assert ceiling(policy_set, (policy(), strict)) == (2 * HOUR, 1, 2)
+    open_set = policy_set.model_copy(update={"overrides": Ceilings.model_validate({})})
+    assert ceiling(open_set, (policy(),)) == (MAX_TTL, MAX_USES, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "rule", "question", "gaps"),
+    [
+        ({}, policy(), Question("web"), [("service", "web")]),
+        ({}, policy(), Question("api", "staging"), [("environment", "staging")]),
+        ({}, policy(), Question("web", "staging"), [("service", "web"), ("environment", "staging")]),
+        ({"policies": ("lunch",)}, policy(), Question("api"), [("policy", "friday")]),
+        ({"policies": ("lunch",)}, policy(), Question("web"), [("service", "web"), ("policy", "friday")]),
+        ({}, policy(override="never"), Question("api"), [("policy", "friday")]),
+        ({}, policy(override={"max_ttl": "1m"}), Question("api"), [("ttl", "friday")]),
+        ({}, policy(override={"max_uses": 1}), Question("api"), [("uses", "friday")]),
+        ({}, policy(override={"approvals": 1}), Question("api"), [("approvals", "friday")]),
+        ({}, freeze(override="never"), Question("api"), [("freeze", "frz_1")]),
+        ({"policies": ("frz_1",)}, freeze(override="never"), Question("api"), [("freeze", "frz_1")]),
+        ({"policies": ("friday",)}, freeze(), Question("api"), [("freeze", "frz_1")]),
+    ],
+)
+def test_each_part_of_a_token_that_does_not_fit_is_named(
+    given: dict[str, Any], rule: Policy | Freeze, question: Question, gaps: list[tuple[str, str]]
+) -> None:
+    use = judge(token(**given), denied(rule, question=question))
+    assert use.result is UseResult.DOES_NOT_COVER
+    assert [(gap.part.value, gap.id) for gap in use.uncovered] == gaps
+    sentence = message(denied(rule, question=question), UTC, use)
+    assert all(f"{gap.id}" in sentence and gap.why in sentence for gap in use.uncovered)
+
+
+def test_the_sentence_says_which_part_of_a_token_does_not_fit() -> None:
+    decision = denied(policy(override={"approvals": 1}), question=Question("web"))
+    told = message(decision, UTC, judge(token(), decision)).partition("The override token ")[2]
+    assert told == (
+        "does not cover this deploy: not the service web, it is for other services; "
+        "not the policy friday (No deploys), it needs 1 approval and has none. No use is spent."
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "began", "result"),
+    [
+        ({}, {"starts_at": NOW - 1, "created_at": NOW - 1}, "spent"),
+        ({}, {"starts_at": NOW, "created_at": NOW}, "spent"),
+        ({}, {"starts_at": NOW + 1, "created_at": NOW + 1}, "does-not-cover"),
+        # Planned before the grant, and begun after it.
+        ({}, {"starts_at": NOW + 1, "created_at": NOW - HOUR}, "does-not-cover"),
+        # Made after the grant, with a start that a clock gone back put before it.
+        ({}, {"starts_at": NOW - HOUR, "created_at": NOW + 1}, "does-not-cover"),
+        ({"policies": ("frz_1",)}, {"starts_at": NOW + 1, "created_at": NOW - HOUR}, "spent"),
+    ],
+)
+def test_a_token_of_before_a_freeze_began_covers_it_only_by_name(
+    given: dict[str, Any], began: dict[str, int], result: str
+) -> None:
+    assert judge(token(**given), denied(freeze(**began))).result == result
+
+
+def test_approvals_are_wanted_for_what_a_token_may_lift() -> None:
+    strict = policy("strict", override={"approvals": 2})
+    assert approvals_wanted(token(), ()) == 0
+    assert approvals_wanted(token(), (policy(), strict)) == 2
+    assert approvals_wanted(token(approvals=(YES,)), (strict,)) == 2
+    assert approvals_wanted(token(approvals_needed=1), (policy(),)) == 1
+    assert approvals_wanted(token(policies=("friday",)), (strict,)) == 0
+    assert approvals_wanted(token(), (policy(override="never"),)) == 0
+    # Two uses are one too many for it, however many approve.
+    assert approvals_wanted(token(), (policy(override={"approvals": 1, "max_uses": 1}),)) == 0
+    staging = policy("strict", override={"approvals": 1}, applies_to={"environments": ["staging"]})
+    assert approvals_wanted(token(), (staging,)) == 0
+    assert approvals_wanted(token(environments=("staging", "production")), (staging,)) == 1
+    tagged = policy("strict", override={"approvals": 1}, applies_to={"tags": ["tier-1"]})
+    assert approvals_wanted(token(), (tagged,)) == 1
