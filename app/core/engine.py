@@ -16,7 +16,7 @@ from app.core.decision import Decision, Question
 from app.core.errors import UnknownNameError
 from app.core.freeze import Freeze
 from app.core.instant import in_range
-from app.core.policy import SERVICE_ZONE, Policy, PolicySet
+from app.core.policy import SERVICE_ZONE, Policy, PolicySet, Service
 from app.core.scope import ScopeTimeline
 from app.core.timeline import BLOCK_BITS, BlockBudget, FreezeTimeline, PolicyTimeline, RuleTimeline
 from app.core.wallclock import Zone, zone
@@ -136,6 +136,14 @@ class Engine:
         """
         return self._compiled.timeline_of(policy_id)
 
+    def timelines(self, policy_id: str) -> Sequence[PolicyTimeline]:
+        """The timelines of one policy: one for each zone in which it is read for any service.
+
+        Raises:
+            UnknownNameError: there is no such policy.
+        """
+        return self._compiled.timelines_of(policy_id)
+
     def _scope(self, service: str, environment: str, change: str) -> ScopeTimeline:
         self._check_name("environment", environment, self.policy_set.environments)
         self._check_name("change", change, self.policy_set.changes)
@@ -170,6 +178,7 @@ class _Compiled:
         self.policy_set = policy_set
         self.budget = BlockBudget()
         self._timelines: dict[tuple[int, str], PolicyTimeline] = {}
+        self._service_zones: dict[int, Sequence[str | None]] = {}
         self._candidates = Candidates(policy_set.policies)
         self._numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
 
@@ -180,10 +189,40 @@ class _Compiled:
                 self._timeline(number, name).edges(at >> BLOCK_BITS)
 
     def timeline_of(self, policy_id: str) -> PolicyTimeline:
+        return self._timeline(self._number(policy_id), None)
+
+    def timelines_of(self, policy_id: str) -> Sequence[PolicyTimeline]:
+        number = self._number(policy_id)
+        names = self._service_zones.get(number)
+        if names is None:
+            names = self._service_zones[number] = self._find_service_zones(self.policy_set.policies[number])
+        return [self._timeline(number, name) for name in names]
+
+    def _number(self, policy_id: str) -> int:
         number = self._numbers.get(policy_id)
         if number is None:
             raise UnknownNameError("policy", policy_id, ())
-        return self._timeline(number, None)
+        return number
+
+    def _find_service_zones(self, policy: Policy) -> Sequence[str | None]:
+        """The zones of the services that a policy applies to; None: the file's."""
+        if policy.timezone != SERVICE_ZONE:
+            return (None,)
+        policy_set = self.policy_set
+        # "": a service that nothing singles out.
+        services: dict[str, Service | None] = {"": None, **(policy_set.services or {})}
+        if policy_set.services is not None and policy_set.unknown_services == "refuse":
+            del services[""]
+        applying = {
+            self._zone(policy, known.timezone if known else None).name
+            for service, known in services.items()
+            if any(
+                policy.matches(service, frozenset(known.tags if known else ()), environment, change)
+                for environment in policy_set.environments
+                for change in policy_set.changes
+            )
+        }
+        return sorted(applying) or (None,)
 
     def matching(
         self, service: str, tags: frozenset[str], environment: str, change: str, service_zone: str | None

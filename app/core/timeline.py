@@ -129,6 +129,17 @@ class PolicyTimeline:
                         return
                     cursor = stretch.end
 
+    def last_end(self, at: int) -> int | None:
+        """Return when the latest stretch that was over by an instant ended.
+
+        None where that is more than the look-ahead ago, or the policy holds something at the instant.
+        """
+        for block in (at >> BLOCK_BITS, *blocks_before(at >> BLOCK_BITS)):
+            edges = self.edges(block)
+            if index := bisect_right(edges, at):
+                return None if index & 1 else edges[index - 1]
+        return None
+
     def _compile(self, span: Interval) -> list[Interval]:
         opens = self.rule.effect is Effect.ALLOW_ONLY
         held = _union(self.rule.when, span, Wall.of(self.zone, wide=not opens))

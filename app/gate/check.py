@@ -4,7 +4,6 @@ Each takes the policies in force and an instant, and gives the JSON object that 
 """
 
 import asyncio
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -12,12 +11,12 @@ from app.core.answer import entry, instant_or_none
 from app.core.decision import Decision, Outcome, Question, Stretch
 from app.core.explain import message, policy_in_words, state
 from app.core.freeze import FreezeState
-from app.core.instant import DAY, LATEST, LOOK_AHEAD, format_instant, in_range
+from app.core.instant import DAY, LATEST, format_instant, in_range
 from app.core.notation import waiting_time
-from app.core.policy import Effect, Policy, Selector
-from app.core.timeline import PolicyTimeline
+from app.core.policy import Policy
 from app.gate.errors import InvalidFieldError, UnknownRecordError
 from app.gate.in_force import InForce, LoadFailure
+from app.gate.policy_windows import occurrences, policy_freezes, selectors_json
 from app.gate.versions import holidays_version, tzdata_version
 
 UPCOMING: Final = 28 * DAY
@@ -185,21 +184,13 @@ def _freezes(in_force: InForce, at: int) -> dict[str, Any]:
     upcoming: list[dict[str, Any]] = []
     for freeze in in_force.engine.freezes:
         stretch = Stretch(freeze, in_force.home, freeze.starts_at, freeze.until)
-        described = {**entry(stretch, at), "applies_to": _selectors([freeze.selector])}
+        described = {**entry(stretch, at), "applies_to": selectors_json([freeze.selector]), "timezone": None}
         if freeze.state(at) is FreezeState.ACTIVE:
             active.append(described)
         elif freeze.state(at) is FreezeState.SCHEDULED and freeze.starts_at < at + UPCOMING:
             upcoming.append(described)
-    for each in in_force.policy_set.policies:
-        if each.effect is Effect.WARN:
-            continue
-        stretches = in_force.engine.timeline(each.id).stretches(at, min(at + UPCOMING, LATEST))
-        for stretch in stretches:
-            described = {**entry(stretch, at), "applies_to": _selectors(each.applies_to)}
-            if stretch.start is not None and stretch.start > at:
-                upcoming.append(described)
-                break
-            active.append(described)
+    for lasts, described in policy_freezes(in_force, at, min(at + UPCOMING, LATEST)):
+        (active if lasts else upcoming).append(described)
     return {"active": active, "upcoming": sorted(upcoming, key=lambda each: str(each["from"]))}
 
 
@@ -236,37 +227,14 @@ def _policy(in_force: InForce, each: Policy, at: int) -> dict[str, Any]:
         "effect": each.effect.value,
         "timezone": each.timezone or in_force.home.name,
         "in_words": policy_in_words(each, in_force.home),
-        "applies_to": _selectors(each.applies_to),
-        "exempt": _selectors(each.exempt),
+        "applies_to": selectors_json(each.applies_to),
+        "exempt": selectors_json(each.exempt),
         "override": each.overridable,
         "next": [
             {"from": instant_or_none(start), "until": instant_or_none(end)}
-            for start, end in islice(_occurrences(timeline, at), _OCCURRENCES)
+            for start, end in islice(occurrences(timeline, at), _OCCURRENCES)
         ],
     }
-
-
-def _occurrences(timeline: PolicyTimeline, at: int) -> Iterator[tuple[int | None, int | None]]:
-    """When the windows of a policy are open, the present one first; of `allow-only`, when it allows."""
-    stretches = timeline.stretches(at, min(at + LOOK_AHEAD, LATEST))
-    if timeline.rule.effect is not Effect.ALLOW_ONLY:
-        for stretch in stretches:
-            yield stretch.bounds(at)
-        return
-    opens: int | None = None
-    for number, stretch in enumerate(stretches):
-        closes, ends = stretch.bounds(at)
-        if closes is not None and closes > at and (number or opens is None):
-            yield opens, closes
-        if ends is None:
-            return
-        opens = ends
-
-
-def _selectors(selectors: list[Selector] | None) -> list[dict[str, Any]] | None:
-    if selectors is None:
-        return None
-    return [selector.model_dump(exclude_none=True) for selector in selectors]
 
 
 def _outcome(blocking: tuple[Stretch, ...], warnings: tuple[Stretch, ...]) -> str:

@@ -59,7 +59,7 @@ class Overview(NamedTuple):
     overrides: list[dict[str, Any]] | None
     """Those that may still let something through; None if the store can't be read."""
     zones: dict[str, Zone]
-    """By the id of a policy, the zone whose time its bounds are told in; the file's for all others."""
+    """The zone whose time bounds are told in: by the id of a policy, and by its own name."""
     decisions: list[dict[str, Any]] | None
     """The latest, as the filter wants them; None if the store can't be read."""
 
@@ -87,9 +87,15 @@ def overview(look: Look, moment: Moment, wanted: DecisionFilter) -> Overview:
         policies(in_force, now)["policies"],
         [freeze_described(each, now) for each in in_force.engine.freezes if each.stands(now)],
         overrides,
-        {each.id: in_force.engine.timeline(each.id).zone for each in in_force.policy_set.policies},
+        _zones(in_force),
         latest,
     )
+
+
+def _zones(in_force: InForce) -> dict[str, Zone]:
+    engine, ids = in_force.engine, [each.id for each in in_force.policy_set.policies]
+    read_in = {line.zone.name: line.zone for own_id in ids for line in engine.timelines(own_id)}
+    return read_in | {own_id: engine.timeline(own_id).zone for own_id in ids}
 
 
 def _then(in_force: InForce, environment: str, now: int) -> int | None:

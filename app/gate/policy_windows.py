@@ -1,0 +1,67 @@
+"""When the windows of each policy are open: now, and next."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from app.core.answer import entry
+from app.core.decision import Stretch
+from app.core.instant import DAY, LATEST
+from app.core.policy import Effect, Policy, Selector
+from app.core.timeline import PolicyTimeline
+from app.gate.in_force import InForce
+
+AHEAD: Final = 13 * 366 * DAY
+"""How far occurrences are looked for: three of 29 February, which comes every four years."""
+
+
+def occurrences(timeline: PolicyTimeline, at: int) -> Iterator[tuple[int | None, int | None]]:
+    """Yield when the windows of a policy are open, the present one first; of `allow-only`, when it allows.
+
+    A bound is None where it is more than two years away from the rest of its window.
+    """
+    until = min(at + AHEAD, LATEST)
+    held = timeline.stretches(at, until)
+    if timeline.rule.effect is not Effect.ALLOW_ONLY:
+        yield from ((stretch.start, stretch.end) for stretch in held)
+        return
+    opens = timeline.last_end(at)
+    for stretch in held:
+        if stretch.start is not None and stretch.start > at:
+            yield opens, stretch.start
+        opens = stretch.end
+        if opens is None:
+            return
+    if opens is None or opens < until:
+        yield opens, None
+
+
+def policy_freezes(in_force: InForce, at: int, until: int) -> Iterator[tuple[bool, dict[str, Any]]]:
+    """Yield the stretch in which a policy freezes at an instant, and the next that begins before `until`.
+
+    Each with whether it lasts at the instant. A policy in the zone of the service is told once for each zone
+    that the services it applies to have.
+    """
+    for policy in in_force.policy_set.policies:
+        if policy.effect is Effect.WARN:
+            continue
+        for timeline in in_force.engine.timelines(policy.id):
+            for stretch in timeline.stretches(at, until):
+                lasts = stretch.start is None or stretch.start <= at
+                yield lasts, _freeze(stretch, policy, at)
+                if not lasts:
+                    break
+
+
+def selectors_json(selectors: list[Selector] | None) -> list[dict[str, Any]] | None:
+    """Selectors as the policy file says them."""
+    if selectors is None:
+        return None
+    return [selector.model_dump(exclude_none=True) for selector in selectors]
+
+
+def _freeze(stretch: Stretch, policy: Policy, at: int) -> dict[str, Any]:
+    return {
+        **entry(stretch, at),
+        "applies_to": selectors_json(policy.applies_to),
+        "timezone": stretch.zone.name,
+    }
