@@ -54,6 +54,7 @@ bench: .venv/dev
 	$(BIN)/python -m bench.serve
 	$(BIN)/python -m bench.operations
 	$(BIN)/python -m bench.listeners
+	$(BIN)/python -m bench.heads
 
 schema: .venv/dev
 	$(BIN)/python -m app.policies.schema

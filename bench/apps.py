@@ -12,9 +12,10 @@ from pydantic import BaseModel, SecretStr
 from starlette.types import ASGIApp
 
 import app.main
+from app.server.capacity import capacity_of, raise_file_limit
 from app.server.interpreter import tune
 from app.server.log import configure
-from app.server.protocol import GateProtocol
+from app.server.protocol import protocol
 from app.settings import Settings
 from app.store.store import Store
 
@@ -107,7 +108,7 @@ def main() -> None:
     uvicorn.run(
         application,
         port=port,
-        http="httptools" if name == "bare" else GateProtocol,
+        http="httptools" if name == "bare" else protocol(capacity_of(raise_file_limit())),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -84,9 +84,10 @@ def _open(settings: Settings) -> "Store":
 def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
     import uvicorn
 
+    from app.server.capacity import capacity_of, raise_file_limit
     from app.server.interpreter import tune
     from app.server.log import configure
-    from app.server.protocol import GateProtocol
+    from app.server.protocol import protocol
 
     # By name: `main` puts everything together and stands above the command line.
     create_app = importlib.import_module("app.main").create_app
@@ -107,7 +108,7 @@ def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
         timeout_graceful_shutdown=10,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
-        http=GateProtocol,
+        http=protocol(capacity_of(raise_file_limit()), settings.trusted_proxies),
         loop="auto",  # uvloop, where the platform has it
         ws="none",
         lifespan="on",  # "auto" would go on after a start that failed

@@ -30,7 +30,7 @@ class Throttle:
 
     def wait(self, address: str) -> int:
         """Count one more; 0 if it is within the limit, else the seconds until the next is."""
-        network = _network(address)
+        network = network_of(address)
         if self._limiter.hit(self._limit, network):
             return 0
         reset = self._limiter.get_window_stats(self._limit, network).reset_time
@@ -84,8 +84,8 @@ class _BoundedCounts(Storage):
 
 
 @lru_cache(maxsize=4_096)
-def _network(address: str) -> str:
-    """What an address is counted as."""
+def network_of(address: str) -> str:
+    """Return what an address is counted as: itself, or its network where those are given out whole."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
