@@ -97,7 +97,9 @@ _ROUTERS: Final = (
 
 _DESCRIPTION: Final = """
 Answers one question: *may this service be deployed to this environment now?*
-200 is yes, 423 Locked is no, and everything else is no as well: `curl -fsSL --max-redirs 0` is a safe gate.
+200 is yes, 423 Locked is no, and everything else is no as well. Compare the `service`, `environment` and
+`change` of the answer with what you asked; with `Accept: text/plain` they are in its last line:
+`allowed: service=…`.
 """
 
 

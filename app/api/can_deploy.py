@@ -10,6 +10,7 @@ from pydantic import Field
 
 from app.core.answer import answer, determined_by
 from app.core.decision import Question
+from app.core.decision_text import decision_text
 from app.core.errors import MalformedValueError
 from app.gate.check import decided
 from app.gate.claim import Claim, Claimed
@@ -22,13 +23,14 @@ from app.server.documented import header, json_body, parameters, problems
 from app.server.edge import LOG_FIELDS
 from app.server.problems import RefusedError
 from app.server.reading import DurationField, InstantField, NameField, Note, Strict, read_body, read_query
-from app.server.recent import Recent
+from app.server.recent import PLAIN_TEXT, Recent, wants_plain_text
 
 router = APIRouter(tags=["decisions"])
 
 TOKEN_HEADER: Final = "x-override-token"  # noqa: S105 - the name of the header
 _PRINTABLE_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _JSON: Final = (b"content-type", b"application/json")
+_TEXT: Final = (b"content-type", PLAIN_TEXT + b"; charset=utf-8")
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _DEGRADED: Final = (b"x-freezegate-degraded", b"the store can't be reached; answered from memory")
 
@@ -63,9 +65,14 @@ class ClaimBody(QuestionFields):
     deny_status: Literal[200, 423] = Field(423, description="the status of a deny")
 
 
+_DECISION_TEXT: Final[dict[str, Any]] = {PLAIN_TEXT.decode(): {"schema": {"type": "string"}}}
 _DECISION_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"model": DecisionBody, "description": "it may be deployed"},
-    423: {"model": DecisionBody, "description": "it may not be deployed; `Retry-After` until it opens"},
+    200: {"model": DecisionBody, "description": "it may be deployed", "content": _DECISION_TEXT},
+    423: {
+        "model": DecisionBody,
+        "description": "it may not be deployed; `Retry-After` until it opens",
+        "content": _DECISION_TEXT,
+    },
 }
 
 
@@ -76,7 +83,11 @@ _DECISION_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     openapi_extra={**needs(Role.VIEWER), **parameters(AskQuery)},
 )
 async def ask(request: Request) -> Response:
-    """Answer without recording. Pipelines that are about to deploy claim, by POST."""
+    """Answer without recording. Pipelines that are about to deploy claim, by POST.
+
+    With `Accept: text/plain` the answer comes as sentences, and its last line is
+    `allowed: service=… environment=… change=…` or `denied: …`.
+    """
     if TOKEN_HEADER in request.headers:
         detail = "override tokens are spent by POST /can-deploy; a question takes none"
         raise RefusedError(HTTPStatus.BAD_REQUEST, detail)
@@ -88,10 +99,11 @@ async def ask(request: Request) -> Response:
     decision = await decided(in_force, query.question, now if query.at is None else query.at)
     status = HTTPStatus.OK if decision.allowed else HTTPStatus(int(query.deny_status))
     told = answer(decision, in_force.home, in_force.revision)
-    body = json.dumps(told, ensure_ascii=False).encode()
+    in_text = wants_plain_text(request.scope["headers"])
+    body = (decision_text(told) if in_text else json.dumps(told, ensure_ascii=False)).encode()
     answered = Recent(
         status=status.value,
-        headers=_headers(status, body, decision.opens_at, decision.at),
+        headers=_headers(status, body, decision.opens_at, decision.at, in_text=in_text),
         body=body,
         outcome=decision.outcome.value,
         log_fields=_log_fields(query.question, decision.outcome.value),
@@ -99,7 +111,7 @@ async def ask(request: Request) -> Response:
     )
     if here.replica.degraded_since is not None:
         answered.headers.append(_DEGRADED)
-    if "authorization" not in request.headers and "cookie" not in request.headers:
+    if not in_text and "authorization" not in request.headers and "cookie" not in request.headers:
         here.recent.keep(request.scope["query_string"], (now, in_force), answered)
     return _respond(request, here, answered, "question")
 
@@ -118,7 +130,10 @@ async def ask(request: Request) -> Response:
     },
 )
 async def claim(request: Request) -> Response:
-    """Decide, record durably, answer; what a pipeline does right before it deploys."""
+    """Decide, record durably, answer; what a pipeline does right before it deploys.
+
+    With `Accept: text/plain` the answer comes as sentences, as it does for a question.
+    """
     caller = await authorised(request, Role.CI)
     body = await read_body(request, ClaimBody)
     limit_anonymous_claims(request, caller)
@@ -129,10 +144,12 @@ async def claim(request: Request) -> Response:
     finally:
         here.metrics.claimed(here.clock.microseconds() - started)
     status = HTTPStatus.OK if claimed.allowed else HTTPStatus(body.deny_status)
+    in_text = wants_plain_text(request.scope["headers"])
+    content = decision_text(json.loads(claimed.body)).encode() if in_text else claimed.body
     answered = Recent(
         status=status.value,
-        headers=_headers(status, claimed.body, claimed.opens_at, started // 1_000_000),
-        body=claimed.body,
+        headers=_headers(status, content, claimed.opens_at, started // 1_000_000, in_text=in_text),
+        body=content,
         outcome=claimed.outcome,
         log_fields=_log_fields(body.question, claimed.outcome),
         determined_by=claimed.determined_by,
@@ -164,8 +181,10 @@ def _respond(request: Request, here: Context, answered: Recent, asked_by: str) -
     return response
 
 
-def _headers(status: HTTPStatus, body: bytes, opens_at: int | None, at: int) -> list[tuple[bytes, bytes]]:
-    headers = [_JSON, _NO_STORE, (b"content-length", str(len(body)).encode())]
+def _headers(
+    status: HTTPStatus, body: bytes, opens_at: int | None, at: int, *, in_text: bool
+) -> list[tuple[bytes, bytes]]:
+    headers = [_TEXT if in_text else _JSON, _NO_STORE, (b"content-length", str(len(body)).encode())]
     if status is HTTPStatus.LOCKED and opens_at is not None:
         headers.append((b"retry-after", str(max(1, opens_at - at)).encode()))
     return headers

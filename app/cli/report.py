@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from app.core.decision_text import one_line, reasons
+
 
 def colours() -> bool | None:
     """False where NO_COLOR is set (no-color.org); else None: click looks whether it is a terminal."""
@@ -18,17 +20,15 @@ def echo(text: str, *, colour: str | None = None, err: bool = False) -> None:
 
 def plain(text: object) -> str:
     """A text from elsewhere on one line, without anything that would command a terminal or a CI system."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(text))
+    return one_line(text)
 
 
 def print_answer(body: dict[str, Any]) -> None:
     """Print an answer: the sentence, then each policy that blocks, its reason and whom to ask."""
     colour = {"allow": "green", "override": "green", "warn": "yellow"}.get(body["outcome"], "red")
     echo(plain(body["message"]), colour=colour)
-    for entry in (*body["blocking"], *body["warnings"]):
-        contact = f" Ask {entry['contact']}." if entry.get("contact") else ""
-        link = f" {entry['link']}" if entry.get("link") else ""
-        echo(plain(f"  {entry.get('id')}: {entry.get('reason')}{contact}{link}"))
+    for line in reasons(body):
+        echo(line)
 
 
 def github_annotation(level: str, file: str, position: tuple[int, int], message: str) -> str:

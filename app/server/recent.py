@@ -5,6 +5,7 @@ pipelines that ask the same within one second get the same bytes, without anothe
 framework. What is kept has passed every check of the route that put it here.
 """
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,6 +18,17 @@ from app.server.metrics import Metrics
 _KEPT: Final = 1024
 _WHO_ASKS: Final = frozenset({b"authorization", b"x-override-token"})
 """Headers of requests that the route itself must look at: only what anybody may ask is kept."""
+
+PLAIN_TEXT: Final = b"text/plain"
+
+
+def wants_plain_text(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether a request asks for plain text and not for JSON.
+
+    Where it takes both it gets JSON: Spring and axios name both, and then read JSON.
+    """
+    accepted = b",".join(value.lower() for name, value in headers if name == b"accept")
+    return PLAIN_TEXT in accepted and b"json" not in accepted
 
 
 class Recent(NamedTuple):
@@ -71,7 +83,8 @@ class RecentAnswers:
             return None
         if not self._is_true(self._clock.now(), self._policies.in_force):
             return None
-        if any(name in _WHO_ASKS for name, _ in scope["headers"]):
+        headers = scope["headers"]
+        if any(name in _WHO_ASKS for name, _ in headers) or wants_plain_text(headers):
             return None
         return self._answers.get(scope["query_string"])
 

@@ -261,3 +261,55 @@ def test_an_answer_is_written_as_people_read_it(gate: TestClient, keys: dict[str
     gate.post("/freezes", json=freeze, headers=bearer(keys["ops"]))
     for answer in (gate.get("/can-deploy?service=web"), gate.post("/can-deploy", json={"service": "web"})):
         assert "Fin d'année" in answer.content.decode()
+
+
+TEXT = {"Accept": "text/plain"}
+
+
+def test_a_deny_in_plain_text_is_the_sentence_the_reasons_and_the_verdict(gate: TestClient) -> None:
+    reply = gate.get("/can-deploy", params={"service": "checkout"}, headers=TEXT)
+    assert reply.status_code == 423
+    assert reply.headers["content-type"] == "text/plain; charset=utf-8"
+    assert reply.headers["cache-control"] == "no-store"
+    assert "retry-after" in reply.headers
+    assert reply.text == (
+        "checkout may not be deployed to production: No deploys after Friday 14:00. "
+        "Opens Mon 30 Nov 08:00 CET, in 2 d 17 h 55 min.\n"
+        "  friday-afternoon: Nothing good happens after 14:00 on a Friday. Ask #release-managers.\n"
+        "denied: service=checkout environment=production change=normal\n"
+    )
+
+
+def test_a_claim_in_plain_text_names_its_record_and_what_was_allowed(gate: TestClient) -> None:
+    reply = claim(gate, TEXT, service="checkout", change="rollback")
+    assert reply.status_code == 200
+    lines = reply.text.splitlines()
+    assert lines[0] == "checkout may be deployed to production."
+    recorded = lines[1].removeprefix("decision: ")
+    assert gate.get(f"/decisions/{recorded}").json()["outcome"] == "allow"
+    assert lines[2:] == ["allowed: service=checkout environment=production change=rollback"]
+
+
+def test_an_answer_in_one_form_is_never_given_to_who_asked_for_the_other(gate: TestClient) -> None:
+    for headers in ({}, TEXT, {}, TEXT):
+        reply = gate.get("/can-deploy", params={"service": "docs-site"}, headers=headers)
+        assert reply.headers["content-type"].startswith(headers.get("Accept", "application/json"))
+
+
+@pytest.mark.parametrize(
+    "accept", ["*/*", "text/plain, application/json, application/*+json, */*", "application/json, text/plain"]
+)
+def test_who_takes_json_as_well_gets_json(gate: TestClient, accept: str) -> None:
+    reply = gate.get("/can-deploy", params={"service": "checkout"}, headers={"Accept": accept})
+    assert reply.headers["content-type"] == "application/json"
+
+
+def test_no_text_of_a_freeze_makes_a_verdict_or_a_command_of_a_ci_system(
+    gate: TestClient, keys: dict[str, str]
+) -> None:
+    hostile = "x ##vso[task.setvariable variable=a]b allowed: service=checkout environment=production"
+    body = {"title": hostile, "reason": hostile, "contact": hostile, "ttl": "1h"}
+    assert gate.post("/freezes", json=body, headers=bearer(keys["ops"])).status_code == 201
+    text = gate.get("/can-deploy", params={"service": "checkout"}, headers=TEXT).text
+    assert "##" not in text
+    assert not [line for line in text.splitlines() if line.startswith("allowed")]

@@ -1,42 +1,20 @@
 """The very shell that pipelines run, against a gate that answers, lies, or is gone: only an allow passes."""
 
-import http.server
 import json
 import os
 import re
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
+from tests.clients.conftest import LOST, NOW, Fake, reply
 from tests.live.gate import ROOT, running
-
-
-def reply(**changed: Any) -> str:
-    """An answer in the very form of the gate."""
-    answer = {
-        "allowed": True,
-        "outcome": "allow",
-        "service": "api",
-        "environment": "production",
-        "change": "normal",
-        "duration_s": 0,
-        "at": "2026-11-27T13:05:00Z",
-        "message": "api may be deployed to production.",
-        "blocking": [],
-        "warnings": [],
-        "opens_at": None,
-        "closes_at": None,
-        "override": None,
-        "policy_revision": "sha256:x",
-        "decision_id": "dec_1",
-    }
-    return json.dumps({**answer, **changed})
-
 
 ALLOW = reply()
 DENY = reply(allowed=False, outcome="deny", message="%s", opens_at="2026-11-30T07:00:00Z")
@@ -76,6 +54,21 @@ GARBAGE = {
     "two allows in lines": (200, ALLOW + "\n" + ALLOW),
     "a truncated allow": (200, ALLOW[:-20]),
     "an allow inside a message": (200, DENY % 'he said \\"allowed\\": true, \\"outcome\\": \\"allow\\"'),
+    "an allow that something blocks": (200, reply(blocking=[ENTRY])),
+    "a warning that something blocks": (200, reply(outcome="warn", blocking=[ENTRY])),
+    "an allow that nothing blocks, and something": (
+        200,
+        ALLOW.replace('"blocking": []', '"blocking": [], "blocking": [{}]'),
+    ),
+    "an allow that does not say what blocks": (200, ALLOW.replace('"blocking": [], ', "")),
+    "an allow of long ago": (200, reply(at="2020-01-01T00:00:00Z")),
+    "an allow of years ahead": (200, reply(at="2099-12-31T23:59:59Z")),
+    "an allow of now and of long ago": (200, ALLOW.replace(', "at"', ', "at": "2020-01-01T00:00:00Z", "at"')),
+    "an allow without a time": (200, ALLOW.replace(f'"at": "{NOW}", ', "")),
+    "an allow of no such time": (200, reply(at="yesterday")),
+    "an allow larger than any": (200, reply(warnings=[{**ENTRY, "reason": "x" * 300_000}], outcome="warn")),
+    "an allow with depths": (200, ALLOW.replace('"override": null', f'"override": {"[" * 9}{"]" * 9}')),
+    "nothing but depths": (200, "[" * 100_000 + "]" * 100_000),
     "an allow as 423": (423, ALLOW),
     "an allow as 500": (500, ALLOW),
     "an allow as 202": (202, ALLOW),
@@ -86,8 +79,6 @@ GARBAGE = {
 }
 
 
-LOST = 0
-"""For a status: the connection ends without an answer."""
 PROBLEM = json.dumps({"type": "about:blank", "status": 422, "detail": "environment: unknown environment"})
 FINAL = [301, 307, 400, 401, 403, 404, 409, 413, 422]
 PASSING = [LOST, 408, 423, 425, 429, 500, 502, 503]
@@ -100,63 +91,19 @@ class Result(NamedTuple):
     summary: str
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    answers: list[tuple[int, str]]
-    requests: list[bytes]
-    keys: list[str | None]
-    tokens: list[tuple[str | None, str | None]]
-
-    def do_POST(self) -> None:
-        self.keys.append(self.headers["Idempotency-Key"])
-        self.tokens.append((self.headers["Authorization"], self.headers["X-Override-Token"]))
-        self.requests.append(self.rfile.read(int(self.headers["Content-Length"])))
-        status, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if status == LOST:
-            self.close_connection = True
-            return
-        content = body.encode()
-        self.send_response(status)
-        if 300 <= status < 400:
-            self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class Fake(NamedTuple):
-    url: str
-    answer: Callable[..., None]
-    """Reply with these, one after the other; with the last one from then on."""
-    requests: list[bytes]
-    keys: list[str | None]
-    tokens: list[tuple[str | None, str | None]]
-
-
-@pytest.fixture
-def fake() -> Iterator[Fake]:
-    handler: Any = type("Handler", (_Handler,), {"requests": [], "keys": [], "tokens": []})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def answer(*answers: tuple[int, str]) -> None:
-        handler.answers = list(answers)
-
-    url = f"http://127.0.0.1:{server.server_port}"
-    yield Fake(url, answer, handler.requests, handler.keys, handler.tokens)
-    server.shutdown()
-    server.server_close()
-
-
 def github(url: str, folder: Path, **inputs: str) -> Result:
     """Run the step of action.yml as the runner would."""
     action = yaml.safe_load((ROOT / "clients/github-action/action.yml").read_text())
     step = action["runs"]["steps"][0]
+    runner = {}
+    if inputs.pop("with_identity", None):
+        runner = {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/token?api-version=2",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-token",
+        }
     given = {name: str(spec.get("default", "")) for name, spec in action["inputs"].items()}
     given.update({"url": url, "service": "api", **{k.replace("_", "-"): v for k, v in inputs.items()}})
-    environment = {}
+    environment = dict(runner)
     for name, value in step["env"].items():
         for key, put in given.items():
             value = value.replace("${{ inputs." + key + " }}", put)  # noqa: PLW2901 - filled in step by step
@@ -254,6 +201,34 @@ def test_garbage_never_passes(client: Client, fake: Fake, tmp_path: Path, kind: 
 
 
 @CLIENTS
+@pytest.mark.parametrize("minutes", [-14, 14])
+def test_a_clock_that_is_off_by_minutes_is_no_reason_to_stop(
+    client: Client, fake: Fake, tmp_path: Path, minutes: int
+) -> None:
+    fake.handler.clock = timedelta(minutes=minutes)
+    fake.answer((200, ALLOW))
+    assert client(fake.url, tmp_path).status == 0
+
+
+@CLIENTS
+@pytest.mark.parametrize("minutes", [-17, 17])
+def test_an_allow_of_another_time_says_so(client: Client, fake: Fake, tmp_path: Path, minutes: int) -> None:
+    fake.handler.clock = timedelta(minutes=minutes)
+    fake.answer((200, ALLOW))
+    result = client(fake.url, tmp_path)
+    assert result.status != 0
+    assert "more than 15 minutes from this machine's clock" in result.printed
+
+
+@CLIENTS
+def test_nesting_without_end_is_refused_at_once(client: Client, fake: Fake, tmp_path: Path) -> None:
+    fake.answer((200, ALLOW.replace('"override": null', f'"override": {"[" * 120_000}{"]" * 120_000}')))
+    began = time.monotonic()
+    assert client(fake.url, tmp_path).status != 0
+    assert time.monotonic() - began < 20  # in the loop that went a level at a time it was minutes
+
+
+@CLIENTS
 def test_a_redirect_is_not_followed_to_an_allow(client: Client, fake: Fake, tmp_path: Path) -> None:
     fake.answer((302, ALLOW))
     assert client(fake.url, tmp_path).status != 0
@@ -348,6 +323,47 @@ def test_a_secret_of_nothing_but_line_ends_is_none(client: Client, fake: Fake, t
     fake.answer((200, ALLOW))
     assert client(fake.url, tmp_path, api_key="\n", override_token="\r\n").status == 0  # noqa: S106
     assert fake.tokens == [(None, None)]
+
+
+def test_github_asks_with_the_identity_token_of_the_job(fake: Fake, tmp_path: Path) -> None:
+    fake.answer((200, ALLOW))
+    fake.handler.identity = (200, json.dumps({"count": 1, "value": "eyJ.eyJ._-"}))
+    result = github(fake.url, tmp_path, audience="freezegate", with_identity="yes")
+    assert result.status == 0
+    assert fake.tokens == [("Bearer eyJ.eyJ._-", None)]
+    assert fake.handler.asked_identity == [
+        ("Bearer request-token", "/token?api-version=2&audience=freezegate")
+    ]
+    assert "::add-mask::eyJ.eyJ._-" in result.printed
+
+
+def test_github_gets_a_new_identity_token_for_every_question(fake: Fake, tmp_path: Path) -> None:
+    fake.answer((423, DENY % "no"), (200, ALLOW))
+    fake.handler.identity = (200, json.dumps({"value": "eyJ"}))
+    assert github(fake.url, tmp_path, audience="freezegate", with_identity="yes", wait="1").status == 0
+    assert len(fake.handler.asked_identity) == 2
+
+
+@pytest.mark.parametrize(
+    "identity", [(403, '{"value": "eyJ"}'), (200, "<html>"), (200, '{"value": "a b"}'), (500, "")]
+)
+def test_without_an_identity_token_nobody_is_asked(
+    fake: Fake, tmp_path: Path, identity: tuple[int, str]
+) -> None:
+    fake.answer((200, ALLOW))
+    fake.handler.identity = identity
+    result = github(fake.url, tmp_path, audience="freezegate", with_identity="yes")
+    assert result.status == 1
+    assert fake.requests == []
+    assert "no identity token" in result.printed
+
+
+def test_a_job_without_the_permission_for_identity_tokens_is_told_so(fake: Fake, tmp_path: Path) -> None:
+    fake.answer((200, ALLOW))
+    result = github(fake.url, tmp_path, audience="freezegate")
+    assert result.status == 1
+    assert fake.requests == []
+    assert "the job needs the permission id-token: write" in result.printed
 
 
 def test_outputs_and_summary_are_written(fake: Fake, tmp_path: Path) -> None:

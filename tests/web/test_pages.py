@@ -116,7 +116,7 @@ def test_what_if_gives_the_answer_of_a_pipeline_and_its_curl(gate: TestClient) -
     asked = {"service": "checkout", "environment": "production", "change": "rollback", "duration": "20m"}
     page = Page(gate.get("/", params={**asked, "at": "2026-11-27T14:30"}).text)
     assert "Yes checkout may be deployed to production." in page.text
-    curl = re.search(r"curl -fsSL --max-redirs 0 '(\S+)'", page.text)
+    curl = re.search(r"curl -sS -H 'Accept: text/plain' '(\S+)'", page.text)
     assert curl is not None
     told = gate.get(curl[1]).json()
     assert (told["allowed"], told["at"], told["duration_s"]) == (True, "2026-11-27T13:30:00Z", 1200)

@@ -1,0 +1,46 @@
+"""A decision as lines of plain text, for logs and terminals.
+
+The last line is made for one comparison in a shell: it says what was decided and for what, so that an
+allow of another service, a page of a proxy or an empty reply is never taken for the allow that was asked for.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+_VERDICTS: Final = {True: "allowed", False: "denied"}
+
+
+def reasons(body: Mapping[str, Any]) -> list[str]:
+    """Return a line for each rule that blocks or warns: its reason and whom to ask."""
+    return [_reason(entry) for entry in (*body["blocking"], *body["warnings"])]
+
+
+def verdict(body: Mapping[str, Any]) -> str:
+    """Return what was decided, and for what: ``allowed: service=api environment=production change=normal``.
+
+    Names hold no blanks, so a text of somebody's can't be mistaken for such a line.
+    """
+    asked = " ".join(f"{name}={body[name]}" for name in ("service", "environment", "change"))
+    return f"{_VERDICTS[body['allowed']]}: {asked}"
+
+
+def decision_text(body: Mapping[str, Any]) -> str:
+    """Return the sentence, the reasons, the id of the record if there is one, and last the verdict."""
+    recorded = [f"decision: {body['decision_id']}"] if body["decision_id"] else []
+    lines = [one_line(body["message"]), *reasons(body), *recorded, verdict(body)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def one_line(text: object) -> str:
+    """Return a text on one line, without anything that would command a terminal or a CI system.
+
+    Azure DevOps and GitHub look for ``##vso[`` and ``##[`` anywhere in a line of a log.
+    """
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(text))
+    return printable.replace("##", "# #")
+
+
+def _reason(entry: Mapping[str, Any]) -> str:
+    contact = f" Ask {entry['contact']}." if entry.get("contact") else ""
+    link = f" {entry['link']}" if entry.get("link") else ""
+    return one_line(f"  {entry.get('id')}: {entry.get('reason')}{contact}{link}")
