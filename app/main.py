@@ -53,6 +53,7 @@ from app.integrations.sender import Sender
 from app.outbound import Outbound
 from app.policies.source import Source
 from app.server.background import beside, remember, watchers
+from app.server.capacity import capacity_of, raise_file_limit
 from app.server.context import Context
 from app.server.documented import complete
 from app.server.edge import Edge
@@ -186,7 +187,7 @@ def _context(
         measurement=Measurement(store, clock),
         sessions=Sessions(store, clock, replica),
         live=Live(store, policies, replica, clock),
-        hub=Hub(),
+        hub=Hub(capacity_of(raise_file_limit())),
         metrics=metrics,
         recent=recent,
         shared=Shared(),

@@ -1,8 +1,10 @@
 """Server-sent events: one stream of news, told to everybody who listens.
 
 What is told is written once, and the same bytes go to all. A thousand listeners are told a few at a
-time, so that a claim that comes in between does not wait for all of them. Whoever does not read is
+time, so that a claim that comes in between does not wait for all of them. A listener that does not read is
 let go of; the browser comes back by itself and says what it has seen last.
+
+How many may listen is bounded, in all and for each address, so that listeners can't lock pipelines out.
 
 The format is that of the HTML standard, section 9.2 "Server-sent events".
 """
@@ -10,22 +12,27 @@ The format is that of the HTML standard, section 9.2 "Server-sent events".
 import asyncio
 import contextlib
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.gate.live import News
-
-MOST_LISTENERS: Final = 5_000
+from app.server.capacity import Capacity
+from app.server.problems import RefusedError
+from app.server.throttle import network_of
 
 HEARTBEAT: Final = 15.0
 """Seconds between signs of life, so that proxies keep the connection and the dead are noticed."""
 
 SEND_DEADLINE: Final = 10.0
 """Seconds that a listener may take to receive what is sent to it."""
+
+RETRY_AFTER: Final = 30
+"""Seconds after which somebody who is refused may try again."""
 
 _MOST_WAITING: Final = 64
 _TOGETHER: Final = 16
@@ -47,9 +54,11 @@ def _written(news: News) -> bytes:
 class _Listener:
     """One who listens, and what it has not been told yet."""
 
-    __slots__ = ("gone", "told", "waiting")
+    __slots__ = ("gone", "network", "told", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, network: str) -> None:
+        self.network = network
+        """What its address is counted as."""
         self.waiting: deque[bytes] = deque()
         self.told = asyncio.Event()
         self.gone = False
@@ -69,18 +78,15 @@ class _Listener:
 class Hub:
     """Everybody who listens."""
 
-    def __init__(self) -> None:
-        """Nobody listens yet."""
+    def __init__(self, capacity: Capacity) -> None:
+        """Take as many listeners as `capacity` allows."""
+        self._capacity = capacity
         self._listeners: dict[_Listener, None] = {}
+        self._of_network: Counter[str] = Counter()
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._listeners)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether nobody else can be told."""
-        return len(self._listeners) >= MOST_LISTENERS
 
     async def tell(self, news: Sequence[News]) -> None:
         """Tell everybody, a few at a time."""
@@ -98,23 +104,40 @@ class Hub:
         for listener in self._listeners:
             listener.leave()
 
-    def join(self) -> _Listener:
-        """Begin to listen."""
-        listener = _Listener()
+    def join(self, address: str) -> _Listener:
+        """Begin to listen, from an address.
+
+        Raises:
+            RefusedError: too many listen already.
+        """
+        network = network_of(address)
+        if len(self._listeners) >= self._capacity.streams:
+            raise _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many listeners")
+        if self._of_network[network] >= self._capacity.streams_of_address:
+            raise _refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many listeners from this address")
+        listener = _Listener(network)
         self._listeners[listener] = None
+        self._of_network[network] += 1
         if self._closed:
             listener.leave()
         return listener
 
     def part(self, listener: _Listener) -> None:
         """Listen no more."""
-        self._listeners.pop(listener, None)
+        del self._listeners[listener]
+        self._of_network[listener.network] -= 1
+        if not self._of_network[listener.network]:
+            del self._of_network[listener.network]
 
     async def _spread(self, chunk: bytes) -> None:
         for number, listener in enumerate(list(self._listeners), 1):
             listener.tell(chunk)
             if number % _TOGETHER == 0:
                 await asyncio.sleep(_PAUSE)
+
+
+def _refusal(status: HTTPStatus, detail: str) -> RefusedError:
+    return RefusedError(status, detail, headers={"Retry-After": str(RETRY_AFTER)})
 
 
 class EventStream(Response):
@@ -130,7 +153,7 @@ class EventStream(Response):
         Args:
             hub: where news are told.
             first: gives what is sent before anything that is told there.
-            may_listen: whether the listener still may; asked at every sign of life.
+            may_listen: whether the listener still may; asked before anything is sent.
         """
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
@@ -139,10 +162,14 @@ class EventStream(Response):
         self._may_listen = may_listen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the listener leaves, does not read, or the gate stops."""
-        del scope
+        """Send until the listener leaves, does not read, or the gate stops.
+
+        Raises:
+            RefusedError: too many listen already; nothing has been sent.
+        """
+        client = scope.get("client")
         # Before what comes first is worked out: what is told meanwhile must not be lost.
-        listener = self._hub.join()
+        listener = self._hub.join(client[0] if client else "")
         leaving = asyncio.create_task(_leave_with(listener, receive))
         try:
             listener.waiting.appendleft(_RETRY + await self._first())
@@ -158,7 +185,7 @@ class EventStream(Response):
             listener.told.clear()
             while listener.waiting:
                 chunk = listener.waiting.popleft()
-                if chunk is _SIGN_OF_LIFE and not await self._may_listen():
+                if not await self._may_listen():
                     listener.leave()
                     break
                 await _in_time(send, {"type": "http.response.body", "body": chunk, "more_body": True})

@@ -22,9 +22,18 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
-def start(policies: Path, database: str | Path, *, port: str = "0", **environment: str) -> Gate:
-    """Start a gate and wait until it says where it listens."""
+def start(
+    policies: Path,
+    database: str | Path,
+    *,
+    port: str = "0",
+    open_files: str = "",
+    **environment: str,
+) -> Gate:
+    """Start a gate and wait until it says where it listens; it may open `open_files` files."""
     command = [sys.executable, "-m", "app.cli", "serve", "--port", port, "--policies", str(policies)]
+    if open_files:
+        command = ["sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", *command]
     process = subprocess.Popen(
         [*command, "--database-url", database if isinstance(database, str) else f"sqlite:///{database}"],
         env=clean_environment(**environment),
@@ -42,8 +51,10 @@ def start(policies: Path, database: str | Path, *, port: str = "0", **environmen
 
 
 @contextlib.contextmanager
-def running(policies: Path, database: str | Path, **environment: str) -> Iterator[Gate]:
-    gate = start(policies, database, **environment)
+def running(
+    policies: Path, database: str | Path, *, open_files: str = "", **environment: str
+) -> Iterator[Gate]:
+    gate = start(policies, database, open_files=open_files, **environment)
     try:
         yield gate
     finally:

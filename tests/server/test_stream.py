@@ -4,9 +4,13 @@ from typing import Any
 import pytest
 
 from app.gate.live import News
-from app.server.stream import _MOST_WAITING, _SIGN_OF_LIFE, EventStream, Hub, written
+from app.server.capacity import Capacity
+from app.server.problems import RefusedError
+from app.server.stream import _MOST_WAITING, EventStream, Hub, written
 
 pytestmark = pytest.mark.anyio
+
+AMPLE = Capacity(100, 100, 50, 50)
 
 
 def test_news_are_written_as_the_standard_says() -> None:
@@ -15,7 +19,12 @@ def test_news_are_written_as_the_standard_says() -> None:
 
 
 async def served(
-    hub: Hub, sent: list[dict[str, Any]], reading: asyncio.Event, *, barred: bool = False
+    hub: Hub,
+    sent: list[dict[str, Any]],
+    reading: asyncio.Event,
+    *,
+    barred: asyncio.Event | None = None,
+    address: str = "192.0.2.1",
 ) -> None:
     async def receive() -> dict[str, Any]:
         await asyncio.Event().wait()
@@ -29,13 +38,13 @@ async def served(
         return b"first"
 
     async def may_listen() -> bool:
-        return not barred
+        return barred is None or not barred.is_set()
 
-    await EventStream(hub, first, may_listen)({"type": "http"}, receive, send)
+    await EventStream(hub, first, may_listen)({"type": "http", "client": (address, 1)}, receive, send)
 
 
 async def test_who_does_not_read_is_let_go_of_and_the_others_are_not() -> None:
-    hub = Hub()
+    hub = Hub(AMPLE)
     stuck, lively = asyncio.Event(), asyncio.Event()
     lively.set()
     told: list[dict[str, Any]] = []
@@ -55,7 +64,7 @@ async def test_who_does_not_read_is_let_go_of_and_the_others_are_not() -> None:
 
 
 async def test_who_comes_when_the_gate_stops_is_told_the_state_and_sent_away() -> None:
-    hub = Hub()
+    hub = Hub(AMPLE)
     hub.close()
     reading = asyncio.Event()
     reading.set()
@@ -64,14 +73,42 @@ async def test_who_comes_when_the_gate_stops_is_told_the_state_and_sent_away() -
     assert [each.get("body") for each in told[1:]] == [b"retry: 2000\n\nfirst", b""]
 
 
-async def test_who_may_listen_no_more_is_sent_away_at_the_next_sign_of_life() -> None:
-    hub = Hub()
-    reading = asyncio.Event()
+async def test_nothing_is_sent_to_a_listener_whose_credentials_are_good_no_more() -> None:
+    hub = Hub(AMPLE)
+    reading, barred = asyncio.Event(), asyncio.Event()
     reading.set()
     told: list[dict[str, Any]] = []
-    task = asyncio.create_task(served(hub, told, reading, barred=True))
+    task = asyncio.create_task(served(hub, told, reading, barred=barred))
     await asyncio.sleep(0)
-    await hub._spread(_SIGN_OF_LIFE)
-    await hub.tell([News("state", {})])
+    await hub.tell([News("state", {"before": 1})])
+    for _ in range(10):
+        await asyncio.sleep(0)
+    barred.set()
+    await hub.tell([News("state", {"after": 2})])
     await asyncio.wait_for(task, 30)
-    assert [each.get("body") for each in told[1:]] == [b"retry: 2000\n\nfirst", b""]
+    assert b"".join(each.get("body", b"") for each in told) == (
+        b'retry: 2000\n\nfirstevent: state\ndata: {"before": 1}\n\n'
+    )
+
+
+async def test_listeners_are_bounded_in_all_and_for_each_address() -> None:
+    hub = Hub(Capacity(8, 4, 3, 2))
+    reading = asyncio.Event()
+    reading.set()
+
+    def listen(address: str) -> asyncio.Task[None]:
+        return asyncio.create_task(served(hub, [], reading, address=address))
+
+    tasks = [listen("2001:db8::1"), listen("2001:db8::2")]
+    await asyncio.sleep(0)
+    with pytest.raises(RefusedError) as refused:
+        await listen("2001:db8::3")  # of the same network
+    assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "30"})
+    tasks.append(listen("192.0.2.7"))
+    await asyncio.sleep(0)
+    with pytest.raises(RefusedError) as refused:
+        await listen("192.0.2.8")
+    assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "30"})
+    hub.close()
+    await asyncio.wait_for(asyncio.gather(*tasks), 30)
+    assert len(hub) == 0
