@@ -8,11 +8,19 @@ lines of the file.
 import re
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
-from app.core.errors import MalformedValueError
+from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.notation import LINE_PATTERN
 from app.core.windows import WindowEntry
 from app.core.written import Duration, ZoneName
@@ -167,6 +175,22 @@ class Policy(_Part):
     )
     when: list[WindowEntry] = Field(min_length=1, description="the windows of this policy, taken together")
     except_when: list[WindowEntry] = Field(default_factory=list, description="windows taken out of `when`")
+
+    @model_validator(mode="after")
+    def _windows_the_right_way_round(self) -> Self:
+        freezes = self.effect is not Effect.ALLOW_ONLY
+        faults = [
+            Fault((key, index, entry.kind), sentence)
+            for key, entries, used in (
+                ("when", self.when, freezes),
+                ("except_when", self.except_when, not freezes),
+            )
+            for index, entry in enumerate(entries)
+            if (sentence := entry.window.reversed_use(freezes=used))
+        ]
+        if faults:
+            raise FaultyValuesError(faults)
+        return self
 
     @property
     def kind(self) -> Literal["policy"]:

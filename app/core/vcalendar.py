@@ -59,6 +59,10 @@ class Moment(NamedTuple):
         """The bound so much later on its own wall clock."""
         return self._replace(seconds=self.seconds + seconds)
 
+    def lasting_since(self, start: "Moment") -> int:
+        """Seconds on the wall clock from a start to this bound, which may be in another zone."""
+        return _seconds_in(self, start.zone) + self.after - start.seconds
+
 
 class Span(NamedTuple):
     """Start and end of an occurrence."""

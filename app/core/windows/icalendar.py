@@ -6,8 +6,9 @@ context, as ``{"read": name -> text}``.
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import Field, PrivateAttr, StringConstraints, ValidationInfo, model_validator
 
@@ -28,11 +29,39 @@ Summary = Annotated[
 ]
 
 
+class _Meant(NamedTuple):
+    """Which events of a calendar are meant."""
+
+    summary: str | None
+    free: bool
+    """Whether those count that are marked free (TRANSP:TRANSPARENT)."""
+
+
+_EVERYTHING: Final = _Meant(None, free=True)
+
+
+class Event(NamedTuple):
+    """What is said of an event of a calendar, to people who look for mistakes in it."""
+
+    name: str
+    start: Moment
+    last_end: Moment | None
+    """When it is over for good; None if it recurs without an UNTIL."""
+    is_free: bool
+    lasts_for_days: bool
+    """Whether it is written in days, without times."""
+    fault: str | None
+    """Why it is never open, to follow its name; None if it is."""
+
+
 class ICalendar(Window):
-    """The busy events of a calendar file; cancelled and transparent ones do not count."""
+    """The busy events of a calendar file; cancelled ones do not count, free ones only if asked for."""
 
     file: str = Field(min_length=1, max_length=255, description="the calendar, beside the policy file")
     summary: Summary | None = Field(None, description="only events of such a summary; * is anything")
+    free: Literal["ignore", "count"] = Field(
+        "ignore", description="whether events that are marked free (transparent) count as well"
+    )
     _text: str = PrivateAttr("")
 
     @model_validator(mode="after")
@@ -54,27 +83,112 @@ class ICalendar(Window):
         first, last = wall.day(span[0]) - 2, wall.day(span[1]) + 2
         spans: set[Span] = set()
         for number in range(first // _CHUNK, last // _CHUNK + 1):
-            spans.update(_occurrences(self._text, self.summary, number))
+            spans.update(_occurrences(self._text, self._meant, number))
         return [(_start(span.start, wall), _end(span.end, wall)) for span in spans]
 
     def words(self) -> str:
         """``during the busy events of releases.ics``."""
         named = f' called "{self.summary}"' if self.summary else ""
-        return f"during the busy events{named} of {self.file}"
+        which = "events" if self.free == "count" else "busy events"
+        return f"during the {which}{named} of {self.file}"
 
     def remarks(self) -> list[str]:
         """That there is nothing in it."""
-        if next(_busy(self._text, self.summary), None) is not None:
+        if next(_counted(self._text, self._meant), None) is not None:
             return []
         named = " of this summary" if self.summary else ""
-        return [f"never open: there is no busy event{named} in the calendar"]
+        which = "event" if self.free == "count" else "busy event"
+        return [f"never open: there is no {which}{named} in the calendar"]
 
     def over_by(self, wall: Wall) -> int | None:
-        """The end of the last event, where none recurs."""
-        events = list(_busy(self._text, self.summary))
-        if any("RRULE" in event or "RDATE" in event for event in events):
-            return None
-        return max((_end(event[BOUNDS].first.end, wall) for event in events), default=None)
+        """The end of the last event, where none recurs for ever."""
+        ends = [_last_end(event) for event in _counted(self._text, self._meant)]
+        return max((_end(end, wall) for end in ends if end), default=None) if None not in ends else None
+
+    def reversed_use(self, *, freezes: bool) -> str | None:
+        """A calendar that is closed but for its events can't freeze by them."""
+        if freezes and self._type == "DEFAULT_CLOSED":
+            return (
+                "this calendar says when it is open (X-CALENDAR-TYPE:DEFAULT_CLOSED), so its events can't "
+                "freeze; write it under when of a policy with effect: allow-only"
+            )
+        return None
+
+    @property
+    def is_default_open(self) -> bool:
+        """Whether the calendar says that its events are when it is closed (X-CALENDAR-TYPE of AWS)."""
+        return self._type == "DEFAULT_OPEN"
+
+    def matching(self) -> Iterator[Event]:
+        """The events that have the summary and are not cancelled, free ones too."""
+        everything = self._meant._replace(free=True)
+        for event in _counted(self._text, everything):
+            start = event[BOUNDS].first.start
+            days = not isinstance(event["DTSTART"].dt, datetime)
+            yield Event(_name(event), start, _last_end(event), _is_free(event), days, _fault(event))
+
+    def near_names(self) -> list[str]:
+        """The names of events that hold the summary, but are not called just that."""
+        if self.summary is None or "*" in self.summary:
+            return []
+        around = _Meant(f"*{self.summary}*", self._meant.free)
+        names = {_name(event) for event in _counted(self._text, around)}
+        return sorted(names - {_name(event) for event in _counted(self._text, self._meant)})
+
+    def start_of(self, event: Event, wall: Wall) -> int:
+        """The instant at which an event first begins."""
+        return _start(event.start, wall)
+
+    @property
+    def _meant(self) -> _Meant:
+        return _Meant(self.summary, self.free == "count")
+
+    @property
+    def _type(self) -> str:
+        return str(read_calendar(self._text).get("X-CALENDAR-TYPE", "")).strip().upper()
+
+
+def _name(event: Any) -> str:
+    return str(event.get("SUMMARY", "")) or "without a name"
+
+
+def _last_end(event: Any) -> Moment | None:
+    """When an event is over for good; None if it may recur for ever.
+
+    An UNTIL bounds it from above: what recurs last may begin before it.
+    """
+    bounds, rules = event[BOUNDS], _listed(event.get("RRULE"))
+    if any("UNTIL" not in rule for rule in rules):
+        return None
+    length = bounds.first.end.seconds - bounds.first.start.seconds
+    last = [bounds.first.end, *(span.end for span in bounds.listed.values())]
+    for rule in rules:
+        last += [bounds.first.end._replace(seconds=local_seconds(each) + length) for each in rule["UNTIL"]]
+    latest: Moment = max(last, key=lambda end: end.seconds + end.after)
+    return latest
+
+
+def _fault(event: Any) -> str | None:
+    """Why an event is never open, if it is not."""
+    first, listed = event[BOUNDS]
+    rules = _listed(event.get("RRULE"))
+    untils = [local_seconds(until) for rule in rules for until in rule.get("UNTIL", ())]
+    if not listed and any(until < first.start.seconds for until in untils):
+        return "recurs until a time (UNTIL) before its own start"
+    lengths = [span.end.lasting_since(span.start) for span in (first, *listed.values())]
+    if max(lengths) > 0:
+        return None
+    if lengths[0] < 0:
+        return "ends before it begins"
+    if isinstance(event["DTSTART"].dt, datetime):
+        return "lasts no time: it has no end, or one that equals its start"
+    return "lasts no time: the DTEND of whole days is the day after the last of them"
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def _start(moment: Moment, wall: Wall) -> int:
@@ -98,24 +212,28 @@ def _check(text: str) -> None:
     """
     try:
         read_calendar(text)
-        next(iter(_occurrences(text, None, 20_000 // _CHUNK)), None)
+        next(iter(_occurrences(text, _EVERYTHING, 20_000 // _CHUNK)), None)
     except MalformedValueError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the libraries make of a malformed rule
         raise MalformedValueError(f"the calendar can't be expanded: {error}") from None
 
 
-def _busy(text: str, summary: str | None) -> Iterator[Any]:
-    return (event for event in read_calendar(text).walk("VEVENT") if _counts(event, summary))
+def _counted(text: str, meant: _Meant) -> Iterator[Any]:
+    return (event for event in read_calendar(text).walk("VEVENT") if _counts(event, meant))
 
 
-def _counts(event: Any, summary: str | None) -> bool:
+def _counts(event: Any, meant: _Meant) -> bool:
     """Whether an event keeps somebody busy (RFC 5545, 3.8.1.11 and 3.8.2.7) and has the summary."""
     if str(event.get("STATUS", "")).upper() == "CANCELLED":
         return False
-    if str(event.get("TRANSP", "")).upper() == "TRANSPARENT":
+    if _is_free(event) and not meant.free:
         return False
-    return summary is None or _glob(summary).fullmatch(str(event.get("SUMMARY", ""))) is not None
+    return meant.summary is None or _glob(meant.summary).fullmatch(str(event.get("SUMMARY", ""))) is not None
+
+
+def _is_free(event: Any) -> bool:
+    return str(event.get("TRANSP", "")).upper() == "TRANSPARENT"
 
 
 @lru_cache(maxsize=256)
@@ -124,15 +242,13 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 
 @lru_cache(maxsize=2048)
-def _occurrences(text: str, summary: str | None, number: int) -> frozenset[Span]:
-    """The occurrences of busy events that touch one chunk of days, with a day to spare on each side."""
+def _occurrences(text: str, meant: _Meant, number: int) -> frozenset[Span]:
+    """The occurrences of the events meant that touch one chunk of days, with a day to spare on each side."""
     import recurring_ical_events
 
     first = local_time((number * _CHUNK - 1) * DAY)
     last = local_time(((number + 1) * _CHUNK + 1) * DAY)
     found = recurring_ical_events.of(read_calendar(text)).between(first, last)
-    spans = (
-        event[BOUNDS].of(local_seconds(event["DTSTART"].dt)) for event in found if _counts(event, summary)
-    )
+    spans = (event[BOUNDS].of(local_seconds(event["DTSTART"].dt)) for event in found if _counts(event, meant))
     # What lasts no time lasts no time in a repeated hour either, where start and end would be read apart.
     return frozenset(span for span in spans if span.start != span.end)

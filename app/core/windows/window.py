@@ -35,3 +35,7 @@ class Window(BaseModel):
     def over_by(self, wall: Wall) -> int | None:  # noqa: ARG002 - most windows recur
         """The instant after which it never opens again; None if it recurs."""
         return None
+
+    def reversed_use(self, *, freezes: bool) -> str | None:  # noqa: ARG002 - most can be used both ways
+        """Why it can't be used where it freezes, or where it opens; None if it can."""
+        return None

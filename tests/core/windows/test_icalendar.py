@@ -375,3 +375,67 @@ def test_what_is_not_understood_is_refused(lines: tuple[str, ...], sentence: str
     with pytest.raises(ValidationError) as caught:
         window(*lines)
     assert f'the event "x" {sentence}' in str(caught.value)
+
+
+# What counts
+
+
+def counting(free: str, *lines: str) -> ICalendar:
+    read = window(*lines)
+    fields = {"file": "team.ics", "free": free}
+    return ICalendar.model_validate(fields, context={"read": lambda _: read._text})
+
+
+def test_a_free_event_counts_only_where_the_policy_says_so() -> None:
+    free = ("DTSTART;VALUE=DATE:20261214", "TRANSP:TRANSPARENT")
+    assert spans(counting("ignore", *free)) == []
+    assert spans(counting("count", *free)) == [("2026-12-13T23:00:00Z", "2026-12-14T23:00:00Z")]
+    assert counting("count", *free).remarks() == []
+    assert counting("count", *free, "STATUS:CANCELLED").remarks() == [
+        "never open: there is no event in the calendar"
+    ]
+    assert counting("count", *free).words() == "during the events of team.ics"
+
+
+def faults(*lines: str) -> list[str | None]:
+    return [event.fault for event in window(*lines).matching()]
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        (("DTSTART:20261214T100000Z",), "lasts no time: it has no end, or one that equals its start"),
+        (("DTSTART:20261214T100000Z", "DTEND:20261214T090000Z"), "ends before it begins"),
+        (
+            ("DTSTART;TZID=Asia/Tokyo:20261214T100000", "DTEND;TZID=Europe/Berlin:20261214T100000"),
+            None,
+        ),
+        (
+            ("DTSTART;TZID=Europe/Berlin:20261214T100000", "DTEND;TZID=Asia/Tokyo:20261214T100000"),
+            "ends before it begins",
+        ),
+        (("DTSTART;VALUE=DATE:20261214",), None),
+        (
+            ("DTSTART;VALUE=DATE:20261214", "DTEND;VALUE=DATE:20261214"),
+            "lasts no time: the DTEND of whole days is the day after the last of them",
+        ),
+        (
+            ("DTSTART:20261214T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;UNTIL=20251220T000000Z"),
+            "recurs until a time (UNTIL) before its own start",
+        ),
+        (("DTSTART:20261214T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;UNTIL=20261214T100000Z"), None),
+        (("DTSTART:20261214T100000Z", "RDATE;VALUE=PERIOD:20261215T100000Z/PT1H"), None),
+    ],
+)
+def test_an_event_that_is_never_open_says_why(lines: tuple[str, ...], fault: str | None) -> None:
+    assert faults(*lines) == [fault]
+    assert (spans(window(*lines)) == []) is (fault is not None)
+
+
+def test_a_series_with_an_until_is_over_by_it() -> None:
+    wall = Wall.of(zone("Europe/Amsterdam"), wide=True)
+    series = ("DTSTART;TZID=Europe/Amsterdam:20260601T100000", "DURATION:PT1H")
+    until = window(*series, "RRULE:FREQ=WEEKLY;UNTIL=20260901T100000Z").over_by(wall)
+    assert until == parse_instant("2026-09-01T11:00:00Z")
+    assert window(*series, "RRULE:FREQ=WEEKLY").over_by(wall) is None
+    assert window(*series, "RRULE:FREQ=WEEKLY;COUNT=3").over_by(wall) is None
