@@ -62,6 +62,7 @@ from app.server.metrics import Metrics
 from app.server.problems import handle_error, handle_http_exception
 from app.server.recent import RecentAnswers
 from app.server.shared import Shared
+from app.server.startup import StartupErrors
 from app.server.stopping import on_stop
 from app.server.stream import Hub
 from app.server.throttle import Throttle
@@ -129,13 +130,16 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         chosen = settings or read_settings(os.environ)
+        outbound = await asyncio.to_thread(_outbound, chosen)
         if not in_force.loaded:
             in_force.load(Source(chosen.policies), clock.now())
         store = await asyncio.to_thread(Store.open, chosen.database) if opened is None else opened
         try:
-            app.state.context = context = _context(chosen, clock, in_force, store, metrics, recent)
+            app.state.context = context = _context(
+                chosen, clock, in_force, store, metrics, recent, _providers(chosen, outbound)
+            )
             await asyncio.to_thread(_begin, context, chosen)
-            async with beside(*watchers(context), *_sending(context, chosen)), tracing.sending():
+            async with beside(*watchers(context), *_sending(context, chosen, outbound)), tracing.sending():
                 with on_stop(partial(_let_go, context)):
                     yield
         finally:
@@ -157,6 +161,7 @@ def create_app(
     app.add_middleware(recent.before)
     app.add_middleware(tracing.before)
     app.add_middleware(Edge, clock=clock, metrics=metrics, log=request_log or RequestLog())
+    app.add_middleware(StartupErrors)
     app.add_exception_handler(FreezegateError, handle_error)
     app.add_exception_handler(HTTPException, handle_http_exception)
     complete(app)
@@ -170,7 +175,13 @@ def _let_go(context: Context) -> None:
 
 
 def _context(
-    chosen: Settings, clock: Clock, policies: Policies, store: Store, metrics: Metrics, recent: RecentAnswers
+    chosen: Settings,
+    clock: Clock,
+    policies: Policies,
+    store: Store,
+    metrics: Metrics,
+    recent: RecentAnswers,
+    providers: IdentityProviders | None,
 ) -> Context:
     replica = Replica(store, policies, clock)
     metrics.watch(replica, store)
@@ -192,16 +203,24 @@ def _context(
         recent=recent,
         shared=Shared(),
         anonymous_role=None if chosen.anonymous_role == "none" else Role(chosen.anonymous_role),
-        providers=_providers(chosen),
+        providers=providers,
         failures=Throttle(clock, FAILURES),
         anonymous_claims=Throttle(clock, chosen.anonymous_claims),
     )
 
 
-def _providers(chosen: Settings) -> IdentityProviders | None:
+def _outbound(chosen: Settings) -> Outbound:
+    """The maker of outgoing clients, checked where anything may need it."""
+    outbound = Outbound(chosen.ca_file)
+    if chosen.ca_file or chosen.identity or chosen.notifications:
+        outbound.check()
+    return outbound
+
+
+def _providers(chosen: Settings, outbound: Outbound) -> IdentityProviders | None:
     if chosen.identity is None:
         return None
-    return IdentityProviders(read_identity_file(chosen.identity), Outbound(chosen.ca_file))
+    return IdentityProviders(read_identity_file(chosen.identity), outbound)
 
 
 def _begin(context: Context, chosen: Settings) -> None:
@@ -226,7 +245,7 @@ def _tell(key: str) -> None:
     )
 
 
-def _sending(context: Context, chosen: Settings) -> list[Coroutine[None, None, None]]:
+def _sending(context: Context, chosen: Settings, outbound: Outbound) -> list[Coroutine[None, None, None]]:
     """The sender of notifications, where there is anybody to send them to."""
     if chosen.notifications is None:
         return []
@@ -238,7 +257,7 @@ def _sending(context: Context, chosen: Settings) -> list[Coroutine[None, None, N
     own_name = new_id("snd", context.clock.microseconds())
     notifications = Notifications(context.store, context.policies, context.clock, receivers, own_name)
     context.metrics.watch_outbox(notifications)
-    return [Sender(notifications, receivers, context.clock, Outbound(chosen.ca_file)).run()]
+    return [Sender(notifications, receivers, context.clock, outbound).run()]
 
 
 app: Final = create_app()

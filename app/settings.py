@@ -5,12 +5,13 @@ setting of a gate must not pass for none.
 """
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 PREFIX: Final = "FREEZEGATE_"
 
@@ -23,6 +24,30 @@ _SERVICE_LINK = re.compile(r"(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP))(_\w+)?|POR
 
 class SettingsError(Exception):
     """The environment does not make sense; the text says which variable and why."""
+
+
+def _check_networks(text: str) -> str:
+    """Return a list of addresses and networks, joined by commas, or ``*``.
+
+    Raises:
+        ValueError: an entry matches no address, so that a proxy would be left out in silence.
+    """
+    for entry in [] if text.strip() == "*" else text.split(","):
+        try:
+            ipaddress.ip_network(entry.strip())
+        except ValueError:
+            raise ValueError(_no_network(entry.strip())) from None
+    return text
+
+
+def _no_network(entry: str) -> str:
+    if entry == "*":
+        return '"*" believes everybody, so it stands alone'
+    try:
+        return f'"{entry}" has bits behind its prefix; write {ipaddress.ip_network(entry, strict=False)}'
+    except ValueError:
+        shown = f'"{entry[:60]}"' if entry.isprintable() else "an entry"
+        return f"{shown} is neither an address nor a network such as 10.0.0.0/8; names are not looked up"
 
 
 class Settings(BaseModel):
@@ -44,6 +69,7 @@ class Settings(BaseModel):
     anonymous_claims: str = Field(
         default="600/minute",
         pattern=r"^[1-9]\d{0,8}/(second|minute|hour)$",
+        examples=["600/minute", "10/second"],
         description="how many claims without credentials are taken from one address",
     )
     admin_key: SecretStr | None = Field(
@@ -58,7 +84,7 @@ class Settings(BaseModel):
     ca_file: Path | None = Field(
         default=None, description="certificates (PEM) to trust in outgoing calls, besides the usual ones"
     )
-    trusted_proxies: str | None = Field(
+    trusted_proxies: Annotated[str, AfterValidator(_check_networks)] | None = Field(
         default=None, description="addresses or networks of proxies whose `X-Forwarded-For` is believed"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -73,6 +99,22 @@ class Settings(BaseModel):
         folder = self.policies if self.policies.is_dir() else self.policies.parent
         return f"sqlite:///{folder / 'freezegate.db'}"
 
+    @property
+    def proxies(self) -> list[str] | None:
+        """The addresses and networks whose ``X-Forwarded-For`` is believed; None if none is.
+
+        Those of IPv4 stand there a second time as a socket for both versions sees them (RFC 4291, 2.5.5.2).
+        """
+        if self.trusted_proxies is None or self.trusted_proxies.strip() == "*":
+            return None if self.trusted_proxies is None else ["*"]
+        networks = [ipaddress.ip_network(each.strip()) for each in self.trusted_proxies.split(",")]
+        mapped = (
+            f"::ffff:{network.network_address}/{96 + network.prefixlen}"
+            for network in networks
+            if network.version == 4  # noqa: PLR2004 - of IP
+        )
+        return [*map(str, networks), *mapped]
+
 
 def read_settings(environment: Mapping[str, str], **given: object) -> Settings:
     """Read the settings; `given` ones, from the command line, go before the environment.
@@ -85,6 +127,8 @@ def read_settings(environment: Mapping[str, str], **given: object) -> Settings:
     values: dict[str, object] = {}
     for variable, value in environment.items():
         if variable.startswith(PREFIX) and variable not in _ignored(environment):
+            if not value.strip():
+                raise SettingsError(f"{variable} is set, but empty; give it a value, or leave it out")
             field, value = _resolve(variable, value)  # noqa: PLW2901 - the file's content stands for it
             if field in values:
                 raise SettingsError(f"{PREFIX}{field.upper()} is given twice, as itself and as a file")
@@ -93,8 +137,28 @@ def read_settings(environment: Mapping[str, str], **given: object) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}") from None
+        wrong = error.errors(include_url=False)
+        raise SettingsError("\n".join(_sentence(str(each["loc"][0]), each) for each in wrong)) from None
+
+
+def _sentence(field: str, detail: Any) -> str:
+    """What is wrong with the value of a setting, in our own words; a secret is not repeated."""
+    context, kind = detail.get("ctx", {}), detail["type"]
+    value = "" if _is_secret(field) else f", not {str(detail['input'])[:60]!r}"
+    if kind == "value_error":
+        said = str(context["error"])
+    elif kind == "literal_error":
+        known = re.findall(r"'([^']*)'", context["expected"])
+        close = difflib.get_close_matches(str(detail["input"]).lower(), known, 1)
+        said = f"must be one of {', '.join(known)}{value}" + (f"; did you mean {close[0]}?" if close else "")
+    elif kind == "string_pattern_mismatch":
+        said = f"must be like {' or '.join(map(str, Settings.model_fields[field].examples or ()))}{value}"
+    elif kind.startswith("int"):
+        said = f"must be a whole number{value}"
+    else:
+        bound = {"ge": "at least", "le": "at most"}
+        said = "".join(f"must be {bound[key]} {context[key]}{value}" for key in bound if key in context)
+    return f"{PREFIX}{field.upper()}: {said or 'can not be used'}"
 
 
 def _ignored(environment: Mapping[str, str]) -> set[str]:
@@ -116,13 +180,26 @@ def _resolve(variable: str, value: str) -> tuple[str, str]:
         return field, value
     secret = field.removesuffix("_file")
     if secret != field and _is_secret(secret):
-        try:
-            return secret, Path(value).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{variable}: the file {value} can't be read: {error}") from None
+        return secret, _content(variable, value)
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
     close = difflib.get_close_matches(variable, known, 1)
     raise SettingsError(f"{variable} is no setting" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def _content(variable: str, path: str) -> str:
+    """What a file says that holds a secret; it is one line."""
+    try:
+        content = Path(path).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise SettingsError(f"{variable}: the file {path} is no text") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "that is not the name of a file"
+        raise SettingsError(f"{variable}: the file {path!r} can't be read: {why}") from None
+    if not content:
+        raise SettingsError(f"{variable}: the file {path} is empty")
+    if len(content.splitlines()) > 1:
+        raise SettingsError(f"{variable}: the file {path} holds more than one line")
+    return content
 
 
 def _is_secret(field: str) -> bool:

@@ -58,11 +58,14 @@ def _shown(settings: Settings, problem: Problem) -> str:
 
 
 def _load(settings: Settings) -> "Policies":
+    from app.gate import keys
     from app.gate.in_force import Policies
     from app.gate.receivers import read_receivers_file
     from app.identity.oidc import read_identity_file
     from app.outbound import Outbound
 
+    if settings.admin_key is not None:
+        keys.check_given(settings.admin_key.get_secret_value())
     if settings.identity is not None:
         read_identity_file(settings.identity)  # so that a wrong one is told in its own words
     if settings.notifications is not None:
@@ -106,9 +109,9 @@ def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        http=protocol(capacity_of(raise_file_limit()), settings.trusted_proxies),
+        proxy_headers=settings.proxies is not None,
+        forwarded_allow_ips=settings.proxies,
+        http=protocol(capacity_of(raise_file_limit()), ",".join(settings.proxies or ())),
         loop="auto",  # uvloop, where the platform has it
         ws="none",
         lifespan="on",  # "auto" would go on after a start that failed

@@ -9,6 +9,7 @@ from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
 from app.identity.caller import Role
 from app.identity.credentials import digest, is_key, new_key
+from app.settings import SettingsError
 from app.store.records import KeyRecord
 
 if TYPE_CHECKING:
@@ -66,6 +67,19 @@ def all_of_them(store: "Store") -> list[KeyRecord]:
     return store.look(lambda view: view.keys())
 
 
+def check_given(key: str) -> None:
+    """Check the form of the key that the settings give.
+
+    Raises:
+        SettingsError: it is no API key; nothing of it is repeated.
+    """
+    if not is_key(key):
+        raise SettingsError(
+            "FREEZEGATE_ADMIN_KEY is not an API key: those begin with fzk_ and end in a checksum; "
+            "it was mistyped or cut off, or made by something other than freezegate"
+        )
+
+
 def begin(store: "Store", clock: Clock, given: str | None, tell: Callable[[str], None] | None) -> bool:
     """See to it that there is a key to begin with, where there never was one.
 
@@ -79,11 +93,11 @@ def begin(store: "Store", clock: Clock, given: str | None, tell: Callable[[str],
         Whether there is any key now.
 
     Raises:
-        InvalidFieldError: the key that was given is none.
+        SettingsError: the key that was given is none.
         StoreUnavailableError: it could not be recorded.
     """
-    if given is not None and not is_key(given):
-        raise InvalidFieldError("admin_key", "not an API key: those begin with fzk_ and have a checksum")
+    if given is not None:
+        check_given(given)
     key = given or (new_key() if tell is not None else None)
 
     def settle(transaction: "Transaction") -> bool | None:

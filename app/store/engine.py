@@ -20,6 +20,8 @@ def open_database(url: str, lock_wait: float) -> Database:
     Raises:
         DatabaseUrlError: the URL is malformed or of a kind of database that is not supported.
     """
+    if "@" in url.partition("://")[2].partition("@")[2].partition("/")[0]:
+        raise DatabaseUrlError('in the database URL, a name or password with "@" in it is written with %40')
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         sqlite.refuse_odd(parsed)

@@ -124,3 +124,50 @@ def test_a_database_that_can_not_be_opened_is_no_start(policies: Path) -> None:
 def test_an_ipv6_address_is_put_in_brackets() -> None:
     assert address("::1", 1400) == "http://[::1]:1400"
     assert address("localhost", 1400) == "http://localhost:1400"
+
+
+SECRET = "nobody-may-read-this"  # noqa: S105 - so that it is found where it must not be
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"FREEZEGATE_ADMIN_KEY": f"fzk_{SECRET}"}, "FREEZEGATE_ADMIN_KEY is not an API key"),
+        (
+            {"FREEZEGATE_ADMIN_KEY_FILE": "/dev/null"},
+            "_ADMIN_KEY_FILE: the file /dev/null is empty",
+        ),
+        ({"FREEZEGATE_IDENTITY": "/nowhere.yaml"}, "/nowhere.yaml:1:1: the file can't be read: No such file"),
+        ({"FREEZEGATE_NOTIFICATIONS": "/nowhere.yaml"}, "/nowhere.yaml:1:1: the file can't be read: No such"),
+        ({"FREEZEGATE_CA_FILE": "/dev/null"}, "FREEZEGATE_CA_FILE: the file holds no certificates"),
+        (
+            {"FREEZEGATE_DATABASE_URL": f"postgresql://gate:p@{SECRET}@127.0.0.1/gate"},
+            'a name or password with "@" in it is written with %40',
+        ),
+        (
+            {"FREEZEGATE_DATABASE_URL": f"postgresql://gate:{SECRET}@127.0.0.1:x/gate"},
+            "the database URL can't",
+        ),
+        ({"FREEZEGATE_DATABASE_URL": f"sqlite+{SECRET}"}, "the database URL can't be read"),
+    ],
+)
+@pytest.mark.parametrize("started_by", ["serve", "uvicorn"])
+def test_what_can_not_be_used_ends_the_start_with_a_sentence(
+    started_by: str, variables: dict[str, str], said: str, policies: Path
+) -> None:
+    command = [sys.executable, "-m", "app.cli", "serve"]
+    if started_by == "uvicorn":
+        command = [sys.executable, "-m", "uvicorn", "app.main:app"]
+    done = subprocess.run(
+        [*command, "--port", "0"],
+        env={**_environment(), "FREEZEGATE_POLICIES": str(policies), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    for part in (SECRET, SECRET[:8], SECRET[-8:]):
+        assert part not in done.stdout + done.stderr
