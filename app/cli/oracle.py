@@ -10,13 +10,31 @@ import click
 
 from app.cli import ALLOWED, FROZEN
 from app.cli.errors import UndecidedError
-from app.cli.server import DEADLINE, Reply, Request, address, authorisation, secret_header, send
+from app.cli.server import (
+    DEADLINE,
+    LARGEST_ANSWER,
+    Reply,
+    Request,
+    address,
+    authorisation,
+    secret_header,
+    send,
+)
 from app.core.errors import FreezegateError, UnknownNameError
-from app.core.instant import parse_instant
+from app.core.instant import MINUTE, format_instant, parse_instant
 
 _OK: Final = 200
 _LOCKED: Final = 423
 _OUTCOMES: Final = ("allow", "warn", "override")
+_DEEPEST: Final = 8
+"""Levels of a reply; the gate's answers have four."""
+CLOCK_TOLERANCE: Final = 15 * MINUTE
+"""Seconds that the time of an answer may be away from this machine's clock.
+
+An answer from a cache, or of long ago, lets nothing through. Clocks of build machines are off by seconds, and
+cloud providers refuse requests that are further off than this. A claim tried again under its key within this
+time gets the answer of the first attempt, and that is still of now.
+"""
 _SAYS_NO: Final = re.compile(rb'"allowed"\s*:\s*false')
 """Looked for in the bytes, so that it is found in what can't be read, too; quotes in texts are escaped."""
 
@@ -120,9 +138,9 @@ class ServerOracle:
             if key := claim.get("idempotency_key"):
                 self._headers["Idempotency-Key"] = key
 
-    def ask(self, asked: Asked, now: int, within: float = DEADLINE) -> Answer:  # noqa: ARG002 - it has a clock
-        """Ask, and take nothing but a well-formed answer for one."""
-        return read_answer(send(self._request(asked), within), asked)
+    def ask(self, asked: Asked, now: int, within: float = DEADLINE) -> Answer:
+        """Ask, and take nothing but a well-formed answer of now for one."""
+        return read_answer(send(self._request(asked), within, LARGEST_ANSWER), asked, now)
 
     def _request(self, asked: Asked) -> Request:
         if self._claim is None:
@@ -131,8 +149,13 @@ class ServerOracle:
         return Request("POST", self._url, self._headers, body={**asked.fields(), **told})
 
 
-def read_answer(reply: Reply, asked: Asked) -> Answer:
+def read_answer(reply: Reply, asked: Asked, now: int) -> Answer:
     """Take a reply for an answer only if everything about it fits.
+
+    Args:
+        reply: what came back.
+        asked: what was asked.
+        now: when, by this machine's clock.
 
     Raises:
         UndecidedError: it is no answer to what was asked.
@@ -148,6 +171,14 @@ def read_answer(reply: Reply, asked: Asked) -> Answer:
         raise UndecidedError(sentence + (f": {detail}" if detail else ""), reply.status, denied=denied)
     if not isinstance(body, dict) or not _fits(body, reply.status, asked):
         sentence = "the server's reply is no answer to this question"
+        raise UndecidedError(sentence, reply.status, denied=denied)
+    if not _is_current(body["at"], asked, now):
+        sentence = (
+            f"the server's answer is of {body['at']}, and this machine's clock says {format_instant(now)}: "
+            "more than 15 minutes apart"
+            if asked.at is None
+            else f"the server's answer is of {body['at']}, which is not what was asked for"
+        )
         raise UndecidedError(sentence, reply.status, denied=denied)
     body.setdefault("warnings", [])
     body.setdefault("opens_at", None)
@@ -168,9 +199,27 @@ def _fits(body: dict[str, Any], status: int, asked: Asked) -> bool:
         return False
     if not (_entries(body, "warnings") and _is_instant(body.get("at")) and _opens(body.get("opens_at"))):
         return False
+    if not _shallow(body, _DEEPEST):
+        return False
     if status == _OK:
-        return body.get("allowed") is True and body.get("outcome") in _OUTCOMES
+        # Only a token lets through what something blocks.
+        lifted = body.get("outcome") == "override" or not body["blocking"]
+        return body.get("allowed") is True and body.get("outcome") in _OUTCOMES and lifted
     return body.get("allowed") is False and body.get("outcome") == "deny"
+
+
+def _shallow(value: object, levels: int) -> bool:
+    """Return whether lists and objects are nested within each other no deeper than this."""
+    if not isinstance(value, (list, dict)):
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_shallow(part, levels - 1) for part in parts)
+
+
+def _is_current(at: str, asked: Asked, now: int) -> bool:
+    if asked.at is not None:
+        return parse_instant(at) == parse_instant(asked.at)
+    return abs(parse_instant(at) - now) <= CLOCK_TOLERANCE
 
 
 def _entries(body: dict[str, Any], name: str) -> bool:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 DEADLINE: Final = 10.0
 """Seconds for everything: finding the address, connecting, and the whole of the reply."""
 
+LARGEST_ANSWER: Final = 1024 * 1024
+"""Bytes of an answer to a question or a claim; no gate gives a larger one."""
+
 _LARGEST: Final = 16 * 1024 * 1024
 _CHUNK: Final = 64 * 1024
 
@@ -85,13 +88,13 @@ def authorisation() -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def send(request: Request, deadline: float = DEADLINE) -> Reply:
-    """Send a request and read the reply as a whole, within so many seconds.
+def send(request: Request, deadline: float = DEADLINE, largest: int = _LARGEST) -> Reply:
+    """Send a request and read the reply as a whole, within so many seconds and bytes.
 
     Raises:
         UndecidedError: no reply came in time, or not the whole of it.
     """
-    exchange = _Exchange(request, deadline)
+    exchange = _Exchange(request, deadline, largest)
     # Timeouts of sockets count anew with every byte, and none covers the resolver. A thread that is
     # too late is left behind; it ends with the process at the latest.
     thread = threading.Thread(target=exchange.run, daemon=True)
@@ -106,8 +109,9 @@ def send(request: Request, deadline: float = DEADLINE) -> Reply:
 class _Exchange:
     """A request and its reply, as far as they have come."""
 
-    def __init__(self, request: Request, deadline: float) -> None:
+    def __init__(self, request: Request, deadline: float, largest: int) -> None:
         self._request = request
+        self._largest = largest
         self._deadline = deadline
         self.status: int | None = None
         """Known before the rest of the reply: a refusal that breaks off is a refusal."""
@@ -130,8 +134,8 @@ class _Exchange:
         content = bytearray()
         while chunk := response.read(_CHUNK):
             content += chunk
-            if len(content) > _LARGEST:
-                self.fault = "the server's reply has no end"
+            if len(content) > self._largest:
+                self.fault = "the server's reply is larger than any answer"
                 return
         if response.length:
             self.fault = "the server's reply breaks off"

@@ -6,8 +6,12 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from app.clock import SystemClock
+from app.core.instant import format_instant, parse_instant
 
 ALLOW = {
     "allowed": True,
@@ -70,6 +74,15 @@ tests:
 """
 
 
+def _as_of(path: str, content: bytes) -> bytes:
+    """An answer of the instant that is asked for, else of now, as a gate would give it."""
+    asked = parse_qs(urlsplit(path).query).get("at")
+    at = parse_instant(asked[0]) if asked else SystemClock().now()
+    for canned in (ALLOW["at"], DENY["at"]):
+        content = content.replace(f'"at": "{canned}"'.encode(), f'"at": "{format_instant(at)}"'.encode())
+    return content
+
+
 class Received(NamedTuple):
     """A request as it arrived."""
 
@@ -93,12 +106,13 @@ class CannedServer:
                 body = json.loads(self.rfile.read(length)) if length else None
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 canned.received.append(Received(self.command, self.path, headers, body))
+                content = _as_of(self.path, canned.content)
                 self.send_response(canned.status)
                 for name, value in canned.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(canned.content)))
+                self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(canned.content)
+                self.wfile.write(content)
 
             do_POST = do_PATCH = do_DELETE = do_CONNECT = do_GET  # noqa: N815 - as inherited
 

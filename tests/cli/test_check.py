@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cli import run
-from app.cli import server as server_module
 from app.cli.errors import UndecidedError
 from app.cli.oracle import Asked, ServerOracle, read_answer
 from app.cli.server import Reply
+from app.core.instant import parse_instant
 from tests.cli.conftest import ALLOW, DENY, POLICIES, CannedServer
 
 FRIDAY_NOON = "2026-11-27T12:00:00+01:00"
 FRIDAY_EVENING = "2026-11-27T18:00:00+01:00"
+
+NOON = parse_instant(str(ALLOW["at"]))
 
 UNUSABLE: list[tuple[int, object]] = [
     (200, b""),
@@ -40,6 +42,12 @@ UNUSABLE: list[tuple[int, object]] = [
     (200, {**ALLOW, "blocking": ["friday"]}),
     (200, {**ALLOW, "warnings": None}),
     (200, {**ALLOW, "at": "now"}),
+    (200, {**ALLOW, "at": "2020-01-01T00:00:00Z"}),
+    (200, {**ALLOW, "at": "2099-12-31T23:59:59Z"}),
+    (200, {**ALLOW, "blocking": DENY["blocking"]}),
+    (200, {**ALLOW, "outcome": "warn", "blocking": DENY["blocking"]}),
+    (200, {**ALLOW, "override": [[[[[[[[]]]]]]]]}),
+    (200, {**ALLOW, "message": "x" * 1_100_000}),
     (200, {**ALLOW, "opens_at": "soon"}),
     (200, {key: value for key, value in ALLOW.items() if key != "outcome"}),
     (200, b'{"outcome": "deny", ' + json.dumps(ALLOW).encode()[1:]),
@@ -88,6 +96,30 @@ def test_a_deny_exits_1_and_says_who_blocks_why_and_whom_to_ask(
     assert run(["check", "api", "--server", server.url]) == 1
     said = capsys.readouterr().out
     assert "  friday-afternoon: Nothing good happens after 14:00 on a Friday. Ask #release-managers." in said
+
+
+def test_an_override_lets_through_what_something_blocks(server: CannedServer) -> None:
+    server.reply(200, {**ALLOW, "outcome": "override", "blocking": DENY["blocking"]})
+    assert run(["check", "api", "--server", server.url]) == 0
+
+
+@pytest.mark.parametrize("off", [-15 * 60, 15 * 60])
+def test_an_answer_of_a_quarter_of_an_hour_ago_or_ahead_is_of_now(off: int) -> None:
+    reply = Reply(200, json.dumps(ALLOW).encode())
+    assert read_answer(reply, Asked("api"), NOON + off).allowed
+
+
+@pytest.mark.parametrize("off", [-15 * 60 - 1, 15 * 60 + 1, 86_400 * 365])
+def test_an_answer_of_another_time_is_none_and_says_both_times(off: int) -> None:
+    with pytest.raises(UndecidedError, match=r"is of 2026-11-27T12:00:00Z, and this machine's clock says"):
+        read_answer(Reply(200, json.dumps(ALLOW).encode()), Asked("api"), NOON + off)
+
+
+def test_a_preview_must_be_of_the_instant_that_was_asked_for() -> None:
+    reply = Reply(200, json.dumps(ALLOW).encode())
+    assert read_answer(reply, Asked("api", at="2026-11-27T13:00:00+01:00"), 0).allowed
+    with pytest.raises(UndecidedError, match="not what was asked for"):
+        read_answer(reply, Asked("api", at="2026-11-27T13:00:01+01:00"), 0)
 
 
 @pytest.mark.parametrize(("status", "body"), UNUSABLE + DENIED)
@@ -184,10 +216,11 @@ def test_a_reply_that_never_ends_is_given_up_at_the_deadline(endless_server: str
 
 
 def test_a_reply_that_is_too_large_is_no_answer(
-    server: CannedServer, monkeypatch: pytest.MonkeyPatch
+    server: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(server_module, "_LARGEST", 100)
+    server.reply(200, {**ALLOW, "message": "x" * 1_100_000})
     assert run(["check", "api", "--server", server.url]) == 3
+    assert "larger than any answer" in capsys.readouterr().err
 
 
 def test_the_question_is_asked_as_given(server: CannedServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +259,7 @@ def test_a_claim_carries_the_token_the_key_and_what_is_told(
 def test_json_is_the_answer_as_it_came(server: CannedServer, capsys: pytest.CaptureFixture[str]) -> None:
     server.reply(423, DENY)
     assert run(["check", "api", "--server", server.url, "--json"]) == 1
-    assert json.loads(capsys.readouterr().out) == DENY
+    assert {**json.loads(capsys.readouterr().out), "at": DENY["at"]} == DENY
 
 
 def test_a_message_can_command_neither_terminal_nor_ci(
@@ -336,7 +369,7 @@ JSON = st.recursive(
 def test_no_reply_but_a_well_formed_one_is_an_answer(status: int, changed: dict[str, Any]) -> None:
     body = {**ALLOW, **changed}
     try:
-        answer = read_answer(Reply(status, json.dumps(body).encode()), Asked("api"))
+        answer = read_answer(Reply(status, json.dumps(body).encode()), Asked("api"), NOON)
     except UndecidedError:
         return
     assert status in (200, 423)

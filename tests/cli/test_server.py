@@ -22,7 +22,7 @@ from app.cli.server import Request, send
 from tests.cli.conftest import ALLOW, CannedServer
 
 BODY = json.dumps(ALLOW).encode()
-CHECK = ["check", "api", "--server"]
+CHECK = ["check", "api", "--at", str(ALLOW["at"]), "--server"]
 
 
 @contextlib.contextmanager
