@@ -6,7 +6,7 @@ BIN := .venv/bin
 # that another wants with an extra, and then refused it for want of a hash. `pip check` tells if one is missing.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: run test lint types layers unit test-long bench schema format lock clean
+.PHONY: run test lint types layers unit test-long test-hours test-busy bench schema format lock clean
 
 run: .venv/run
 	@$(BIN)/freezegate serve
@@ -47,6 +47,20 @@ unit: .venv/dev
 test-long: .venv/dev
 	FREEZEGATE_CASES=1000000 $(BIN)/pytest -n 2 tests/spec
 	$(BIN)/pytest -m long
+
+# The same suite at hours at which it once failed, or might: 02:37 in Amsterdam on the last of a month, in the
+# hour that is skipped, in the one that comes twice, on 29 February; and with both cores kept busy.
+HOURS := 2026-11-30T01:37 2027-03-28T00:57 2027-10-31T00:37 2028-02-29T01:37
+test-hours: .venv/dev
+	$(CC) -shared -fPIC -o .venv/clock_shift.so tests/clock_shift.c -ldl
+	@set -e; for hour in $(HOURS); do echo "== at $$hour UTC"; \
+		shift=$$(( $$(date -d "$$hour UTC" +%s) - $$(date +%s) )); \
+		CLOCK_SHIFT=$$shift LD_PRELOAD=$(CURDIR)/.venv/clock_shift.so $(BIN)/pytest -q -n 2 --dist worksteal; \
+	done
+
+test-busy: .venv/dev
+	@timeout 3600 sh -c 'while :; do :; done' & one=$$!; timeout 3600 sh -c 'while :; do :; done' & two=$$!; \
+	trap "kill $$one $$two" EXIT; $(BIN)/pytest -q -n 2 --dist worksteal
 
 bench: .venv/dev
 	$(BIN)/python -m bench.engine

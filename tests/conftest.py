@@ -12,12 +12,25 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from app.store.store import Store
+from tests.store.records import PATIENT
+
 _numbers = count()
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give gates of this process time: a busy machine must not decide a test that is about no deadline.
+
+    A test that is about one sets its own.
+    """
+    monkeypatch.setattr("app.server.edge.REQUEST_DEADLINE", PATIENT)
+    monkeypatch.setitem(Store.open.__func__.__kwdefaults__, "deadline", PATIENT)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

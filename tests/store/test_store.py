@@ -9,6 +9,7 @@ import pytest
 from app.store.errors import DatabaseUrlError, StoreUnavailableError
 from app.store.store import Store
 from app.store.transaction import Transaction
+from app.store.writer import DEADLINE
 from tests.store.records import POLICIES, assert_whole, count, event, ids, recording, row
 
 pytestmark = pytest.mark.anyio
@@ -106,7 +107,7 @@ async def test_what_one_writes_the_other_sees_in_its_next_transaction(store: Sto
 
 
 def test_every_commit_reaches_the_disk(file: Path) -> None:
-    store = Store.open(f"sqlite:///{file}")
+    store = Store.open(f"sqlite:///{file}", deadline=DEADLINE)
     expected = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 1_500}
     raw = store._database.connect().raw
     assert {name: raw.execute(f"PRAGMA {name}").fetchone()[0] for name in expected} == expected

@@ -35,8 +35,6 @@ new MutationObserver((changes) => {
 }).observe(document.body, { childList: true, subtree: true });
 """
 
-TRIES = 3
-
 
 @contextlib.contextmanager
 def refreshed(page: Page) -> Iterator[None]:
@@ -97,22 +95,14 @@ def test_a_degraded_gate_throws_nobody_out_who_had_to_sign_in(browser: Browser, 
         expect(page.locator(".card.frozen").first).to_contain_text("FROZEN")
 
 
-def test_a_freeze_made_elsewhere_shows_within_two_seconds(browser: Browser, served: Served) -> None:
+def test_a_freeze_made_elsewhere_shows_by_itself(browser: Browser, served: Served) -> None:
     with opened(browser, served.url) as page:
         card = page.locator(".card.frozen")
-        # Once of three times, for a machine that is busy; each time out of rest, so that nothing but the
-        # freeze makes the page ask. Counted from when the freeze is acknowledged.
-        for _ in range(TRIES):
-            expect(card).to_have_count(0)
-            at_rest(page)
-            freeze = send(served, "POST", "/freezes", INCIDENT)
-            with contextlib.suppress(AssertionError):
-                expect(card).to_contain_text("Payment incident", timeout=2_000)
-                break
-            send(served, "DELETE", f"/freezes/{freeze['id']}")
-            page.reload()
-        else:
-            pytest.fail("it never showed within two seconds")
+        expect(card).to_have_count(0)
+        # Out of rest the page asks only every four minutes: what shows sooner was pushed.
+        at_rest(page)
+        freeze = send(served, "POST", "/freezes", INCIDENT)
+        expect(card).to_contain_text("Payment incident")
         expect(page).to_have_title("❄ production frozen · freezegate")
         expect(page.locator("#freezes")).to_contain_text("Cards fail.")
         expect(page.locator("#announced")).to_have_text("production is frozen now: Payment incident.")
@@ -152,7 +142,9 @@ def test_a_claim_reads_at_once_as_it_does_when_the_page_has_come(browser: Browse
         row = page.locator(f"li[data-id={own_id}]")
         row.locator("summary").click()
         told = row.inner_text()
-        assert re.search(r"\w{3} \d+ \w{3} \d\d:\d\d(:\d\d)? CES?T\s+\(\d\d:\d\d your time\)", told), told
+        # From midnight to six in Amsterdam it is the day before in New York, and then the day is named, too.
+        own = r"\((\w{3} \d+ \w{3} )?\d\d:\d\d your time\)"
+        assert re.search(rf"\w{{3}} \d+ \w{{3}} \d\d:\d\d(:\d\d)? CES?T\s+{own}", told), told
         assert re.search(r"Asked by\s+admin\s+Kind of change\s+normal\s+Ref\s+v7\s+Run\s+https://ci", told), (
             told
         )
@@ -181,7 +173,7 @@ def test_of_what_is_told_only_that_shows_which_the_list_is_filtered_for(
                 claim(gate, **wanted)
             # The clock stands: the page can't have asked for what it was not told.
             for row in (rows.nth(0), rows.nth(1)):
-                expect(row).to_contain_text(f"checkout → {wanted['environment']}", timeout=5_000)
+                expect(row).to_contain_text(f"checkout → {wanted['environment']}")
             page.clock.resume()
 
 
