@@ -52,7 +52,7 @@ from app.identity.oidc import IdentityProviders, read_identity_file
 from app.integrations.sender import Sender
 from app.outbound import Outbound
 from app.policies.source import Source
-from app.server.background import beside, remember, watchers
+from app.server.background import begin, beside, watchers
 from app.server.capacity import capacity_of, raise_file_limit
 from app.server.context import Context
 from app.server.documented import complete
@@ -132,7 +132,7 @@ def create_app(
         chosen = settings or read_settings(os.environ)
         outbound = await asyncio.to_thread(_outbound, chosen)
         if not in_force.loaded:
-            in_force.load(Source(chosen.policies), clock.now())
+            await asyncio.to_thread(in_force.start, Source(chosen.policies), clock)
         store = await asyncio.to_thread(Store.open, chosen.database) if opened is None else opened
         try:
             app.state.context = context = _context(
@@ -233,7 +233,7 @@ def _begin(context: Context, chosen: Settings) -> None:
             "no API key exists, and there is no terminal to show a first one on; make one with: "
             "freezegate keys create --name NAME --role admin",
         )
-    remember(context)
+    begin(context)
     context.replica.load()
 
 

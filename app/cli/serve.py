@@ -73,7 +73,7 @@ def _load(settings: Settings) -> "Policies":
     if settings.identity or settings.notifications or settings.ca_file:
         Outbound(settings.ca_file).check()
     loaded = Policies()
-    loaded.load(Source(settings.policies), SystemClock().now())
+    loaded.start(Source(settings.policies), SystemClock())
     return loaded
 
 

@@ -43,6 +43,7 @@ class Occasion(StrEnum):
     OVERRIDE_REVOKED = "override-revoked"
     POLICIES_REFUSED = "policies-refused"
     POLICIES_LOADED_AGAIN = "policies-loaded-again"
+    POLICIES_REMOVED = "policies-removed"
     GATE_OPEN = "gate-open"
 
 
@@ -258,6 +259,18 @@ def policies_loaded_again(revision: str, at: int, key: str) -> Notification:
     text = ("The policy file is good again, and in force.",)
     title = "The policy file loads again"
     return Notification(key, Occasion.POLICIES_LOADED_AGAIN, at, title, text, data={"revision": revision})
+
+
+def policies_removed(revision: str, at: int, sentences: Sequence[str], names: Sequence[str]) -> Notification:
+    """A change of the files took policies or tests away, as `sentences` say. The caller sets the key."""
+    return Notification(
+        "",
+        Occasion.POLICIES_REMOVED,
+        at,
+        "Policies were removed",
+        tuple(_cut(sentence) for sentence in sentences),
+        data={"revision": revision, "removed": list(names)},
+    )
 
 
 def _of_policies(

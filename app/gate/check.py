@@ -18,6 +18,7 @@ from app.gate.errors import InvalidFieldError, UnknownRecordError
 from app.gate.in_force import InForce, LoadFailure
 from app.gate.policy_windows import occurrences, policy_freezes, selectors_json
 from app.gate.versions import holidays_version, tzdata_version
+from app.policies.removal import in_words
 
 UPCOMING: Final = 28 * DAY
 MAX_SCHEDULE: Final = 366 * DAY
@@ -71,6 +72,10 @@ def status(
             "stale": last_error is not None,
             "last_error": last_error and _failure(last_error),
             "warnings": [str(problem) for problem in in_force.warnings],
+            "removed": [
+                {"kind": each.kind, "name": each.name, "at": format_instant(each.at)}
+                for each in in_force.removed_lately(now)
+            ],
             "tzdata": tzdata_version(),
             "holidays": holidays_version(),
         },
@@ -201,6 +206,7 @@ def _warnings(in_force: InForce, degraded_since: int | None, now: int) -> list[s
         for freeze in in_force.engine.freezes
         if freeze.forgotten(now)
     ]
+    forgotten = [*in_words(in_force.removed_lately(now)), *forgotten]
     if degraded_since is None:
         return forgotten
     since = format_instant(degraded_since)

@@ -1,20 +1,22 @@
 """The policies in force, with the ad-hoc freezes beside them.
 
-Policies are loaded at start and replaced as a whole when their files change. A changed set is read,
-checked, self-tested and compiled beside the one in force and takes its place in one assignment. A
-bad one changes nothing but `last_error`.
+Policies are loaded at start and replaced as a whole when their files change. A changed set that two
+polls find equal is checked, self-tested and compiled beside the one in force and takes its place in
+one assignment. A bad one changes nothing but `last_error`.
 """
 
 from collections.abc import Sequence
 from threading import Lock
 from typing import NamedTuple
 
+from app.clock import Clock
 from app.core.engine import Engine
 from app.core.freeze import Freeze
 from app.core.policy import PolicySet
 from app.core.wallclock import Zone, zone
 from app.gate.errors import NotLoadedError
 from app.policies.load import load
+from app.policies.removal import Contents, Removal, current, removals
 from app.policies.source import Snapshot, Source
 from app.yaml.problem import PolicyFileError, Problem
 
@@ -28,6 +30,8 @@ class InForce(NamedTuple):
     warnings: tuple[Problem, ...]
     freezes_version: int = 0
     """How often ad-hoc freezes had changed when this was made."""
+    removed: tuple[Removal, ...] = ()
+    """What changes of the files took away; see `removed_lately`."""
 
     @property
     def policy_set(self) -> PolicySet:
@@ -43,6 +47,10 @@ class InForce(NamedTuple):
     def home(self) -> Zone:
         """The zone of the files, in which sentences tell the time."""
         return zone(self.policy_set.timezone)
+
+    def removed_lately(self, now: int) -> tuple[Removal, ...]:
+        """The policies and tests that a change of less than a day ago took away."""
+        return current(self.removed, now)
 
 
 class LoadFailure(NamedTuple):
@@ -62,6 +70,8 @@ class Policies:
         self._in_force: InForce | None = None
         self._freezes: tuple[int, Sequence[Freeze]] = (0, ())
         self._changing = Lock()
+        self._found: str | None = None
+        """The revision that the last poll found, where it is neither in force nor refused."""
         self.last_error: LoadFailure | None = None
         self.failed_at: int | None = None
         """When a changed set was refused last, also if all is well again since."""
@@ -88,22 +98,51 @@ class Policies:
         Raises:
             PolicyFileError: they can't be read, or something in them is wrong.
         """
-        loaded = _loaded(source.read(), now)
-        self._source = source
-        return self._put_in_force(loaded)
+        return self._begin(source, source.read(), now)
 
-    def reload(self, now: int) -> InForce | LoadFailure | None:
-        """Take a changed policy set if it is good; say what happened, None if nothing changed."""
+    def start(self, source: Source, clock: Clock) -> InForce:
+        """As `load`, but wait while somebody still writes the files; may take some seconds.
+
+        Raises:
+            PolicyFileError: they can't be read, keep changing, or something in them is wrong.
+        """
+        return self._begin(source, source.read_settled(clock), clock.now())
+
+    def poll(self, now: int) -> InForce | LoadFailure | None:
+        """Look at the files once; take a changed set if the poll before found the same, and it is good.
+
+        A file that is half written, or a folder in the middle of a copy, is another one at the next poll.
+
+        Returns:
+            What was put in force or refused; None if nothing was.
+        """
         in_force = self.in_force
         if self._source is None:
             return None
         snapshot = self._source.read()
+        found, self._found = self._found, None
         if self.last_error is not None and snapshot.revision == self.last_error.revision:
             return None
         if snapshot.revision == in_force.revision:
             # The same files, or put back as they were: then nothing is wrong any more.
             self.last_error = None
             return None
+        if snapshot.revision != found:
+            self._found = snapshot.revision
+            return None
+        return self._take(in_force, snapshot, now)
+
+    def report_removed(self, removed: tuple[Removal, ...]) -> None:
+        """Point out what had been removed before this process began, or by the change that began it."""
+        with self._changing:
+            self._in_force = self.in_force._replace(removed=removed)
+
+    def _begin(self, source: Source, snapshot: Snapshot, now: int) -> InForce:
+        loaded = _loaded(snapshot, now)
+        self._source = source
+        return self._put_in_force(loaded)
+
+    def _take(self, in_force: InForce, snapshot: Snapshot, now: int) -> InForce | LoadFailure:
         try:
             loaded = _loaded(snapshot, now)
         except PolicyFileError as error:
@@ -111,7 +150,9 @@ class Policies:
             self.failed_at = now
             return self.last_error
         self.last_error = None
-        return self._put_in_force(loaded)
+        before, after = Contents.of(in_force.policy_set), Contents.of(loaded.policy_set)
+        removed = removals(before, after, in_force.removed, now)
+        return self._put_in_force(loaded._replace(removed=removed))
 
     def use_freezes(self, freezes: Sequence[Freeze], version: int) -> None:
         """Put ad-hoc freezes in force beside the policies, unless newer ones are."""

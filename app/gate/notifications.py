@@ -13,12 +13,19 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from app.clock import Clock
 from app.core.instant import DAY, HOUR, MINUTE
-from app.core.notification import Notification, Occasion, policies_loaded_again, policies_refused
+from app.core.notification import (
+    Notification,
+    Occasion,
+    policies_loaded_again,
+    policies_refused,
+    policies_removed,
+)
 from app.gate.errors import StoreUnavailableError
 from app.gate.in_force import InForce, LoadFailure, Policies
 from app.gate.occasions import Found, Look, find, look
 from app.gate.receivers import Receiver
 from app.gate.waiting import Openings
+from app.policies.removal import in_words
 from app.store.records import Backlog, Letter
 
 if TYPE_CHECKING:
@@ -108,6 +115,8 @@ class Notifications:
         self._held_until = 0
         self._pruned_at = 0
         self._failure: LoadFailure | None = None
+        self._removed_in = ""
+        """The revision of the set whose removals have been reported."""
         self._freezes: tuple[int, tuple[Freeze, ...]] = (-1, ())
         self._openings: tuple[InForce, int, Openings] | None = None
         self._looked_with = ""
@@ -252,6 +261,7 @@ class Notifications:
 
     async def _tell_of_policies(self) -> None:
         """Every replica loads by itself, and tells of it by itself; the key makes it one notification."""
+        await self._tell_of_removed(self._policies.in_force)
         failure, before = self._policies.last_error, self._failure
         if failure == before:
             return
@@ -264,6 +274,24 @@ class Notifications:
             again = policies_loaded_again(self._policies.in_force.revision, now, "")
             await self._put_once(again, before, Occasion.POLICIES_REFUSED)
         self._failure = failure
+
+    async def _tell_of_removed(self, in_force: InForce) -> None:
+        """Report what the load of this set took away; the key makes it one notification of all replicas."""
+        revision = in_force.revision
+        if self._removed_in == revision:
+            return
+        at = in_force.loaded_at
+        gone = [each for each in in_force.removed_lately(at) if each.at == at]
+        if gone:
+            names = [f"{each.kind} {each.name}" for each in gone]
+            made = policies_removed(revision, at, in_words(gone), names)
+            made = made._replace(key=f"{made.event}:{revision}:{at // HOUR}")
+            wanting, now, microseconds = self._wanting(made), self._clock.now(), self._clock.microseconds()
+            data = dumps(made.to_data())
+            await self._store.write(
+                lambda transaction: transaction.put_notification(wanting, made.key, data, microseconds, now)
+            )
+        self._removed_in = revision
 
     async def _put_once(self, notification: Notification, about: LoadFailure, opposite: Occasion) -> None:
         """Put it for all replicas together; once more after its opposite was told.

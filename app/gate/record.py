@@ -13,7 +13,9 @@ from app.core.instant import format_instant
 from app.gate.errors import StoreUnavailableError, UnknownRecordError
 from app.gate.happened import Kind, happened
 from app.gate.in_force import InForce
+from app.gate.removed import KEY, removed_before, removed_data
 from app.gate.versions import holidays_version, tzdata_version
+from app.policies.removal import Removal
 from app.store.records import DecisionFilter, PolicyRevision, StoredDecision
 
 if TYPE_CHECKING:
@@ -85,6 +87,10 @@ class Record:
     def note_policies(self, in_force: InForce) -> None:
         """Keep the policies in force, and put their load into the record if it is news; at once."""
         self._store.transact(note_policies(in_force, self._clock.microseconds()))
+
+    def removed_before(self, in_force: InForce) -> tuple[Removal, ...]:
+        """Return what is missing in the set that this process begins with; ask before it is noted."""
+        return self._store.look(lambda view: removed_before(view, in_force))
 
     async def note_refusal(self, name: str, method: str, route: str, why: str) -> None:
         """Put it into the record that somebody known was refused; refused they are in any case."""
@@ -216,12 +222,19 @@ def note_policies(in_force: InForce, microseconds: int) -> Callable[["Transactio
         revision=in_force.revision,
         tzdata=tzdata_version(),
         holidays=holidays_version(),
+        **removed_data(in_force),
     )
+    loaded = _set_of(event.data)
 
     def settle(transaction: "Transaction") -> None:
         transaction.keep_policies(kept)
         latest = transaction.latest_of_kind(Kind.POLICIES_LOADED.value)
-        if latest is None or latest.data != event.data:
+        if latest is None or _set_of(latest.data) != loaded:
             transaction.append(event)
 
     return settle
+
+
+def _set_of(data: str) -> dict[str, Any]:
+    """What an event of a load says of the set itself: what is missing in it is forgotten after a day."""
+    return {key: value for key, value in json.loads(data).items() if key != KEY}

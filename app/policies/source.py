@@ -5,21 +5,35 @@ from the snapshot alone, long after the files have changed.
 """
 
 import json
-import stat
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple, Self
 
+from app.clock import Clock
 from app.core.errors import MalformedValueError
+from app.policies.folder import OpenFolder
 from app.yaml.compose import read_document
-from app.yaml.problem import Problem, Severity, quoted
+from app.yaml.problem import PolicyFileError, Problem, Severity, quoted
 from app.yaml.syntax import LARGEST, Position, position_of
+
+POLL: Final = 1.0
+"""Seconds between two looks at the files. What both find equal is taken."""
+
+MOST_FILES: Final = 1_000
+"""Policy files in a set."""
+
+LARGEST_SET: Final = 32 * 1024 * 1024
+"""Bytes of all files of a set together, with its calendars."""
 
 _ATTEMPTS: Final = 3
 """A ConfigMap is swapped under the reader now and then; the second attempt sees the new one."""
+
+_POLLS_AT_START: Final = 10
+"""Polls that a start waits for files to settle."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,8 @@ class Snapshot:
     """Files that could not be read, each with a sentence that says why."""
     problems: tuple[Problem, ...] = ()
     """What is wrong with the files before a word in them is read."""
+    changed_at: float = field(default=0.0, compare=False)
+    """When any of the files was last written, in seconds since the Unix epoch, by their file system."""
 
     @classmethod
     def of(cls, text: str, name: str = "policies.yaml", calendars: Mapping[str, str] | None = None) -> Self:
@@ -87,23 +103,40 @@ class Source:
         self._named_by: tuple[str, tuple[str, ...]] = ("", ())
 
     def read(self) -> Snapshot:
-        """Read everything. What can't be read is told in the snapshot; nothing is raised."""
-        files, problems = self._policy_files()
-        policies = {name: content.text for name, content in files.items() if content.sentence is None}
-        unreadable = {name: content.sentence for name, content in files.items() if content.sentence}
-        problems += [
-            Problem(name, *content.position, "", content.sentence)
-            for name, content in files.items()
-            if content.sentence
-        ]
-        calendars = {}
-        for name in self._calendar_names(policies, files):
-            content = _read(self._folder / name)
-            if content.sentence is None:
-                calendars[name] = content.text
-            else:
-                unreadable[name] = content.sentence
-        return Snapshot(policies, calendars, unreadable, tuple(problems))
+        """Read everything, through one state of the folder.
+
+        What can't be read is said in the snapshot; nothing is raised. Files that are gone may be a sign that
+        the folder was swapped meanwhile: then everything is read again.
+        """
+        for _ in range(_ATTEMPTS):
+            snapshot = self._look()
+            if not snapshot.unreadable and not any(
+                each.severity is Severity.ERROR for each in snapshot.problems
+            ):
+                break
+        return snapshot
+
+    def read_settled(self, clock: Clock, pause: Callable[[float], None] = time.sleep) -> Snapshot:
+        """Read everything for a start: not while somebody still writes it.
+
+        A set that nobody has written for a poll is taken at once. Otherwise two looks a poll apart must
+        find it equal, as in a reload. Files dated in the future, by a clock that differs, count as old.
+
+        Raises:
+            PolicyFileError: the files keep changing.
+        """
+        snapshot = self.read()
+        if abs(clock.microseconds() / 1e6 - snapshot.changed_at) >= POLL:
+            return snapshot
+        for _ in range(_POLLS_AT_START):
+            pause(POLL)
+            before, snapshot = snapshot, self.read()
+            if snapshot.revision == before.revision:
+                return snapshot
+        sentence = (
+            f"the files have been changing for {_POLLS_AT_START} seconds; start when they are all written"
+        )
+        raise PolicyFileError([Problem(self.path.name, 1, 1, "", sentence)])
 
     def fingerprint(self) -> str:
         """The revision of what is there now: it changes when any file that is used does."""
@@ -118,21 +151,55 @@ class Source:
     def _folder(self) -> Path:
         return self.path if self.path.is_dir() else self.path.parent
 
-    def _policy_files(self) -> tuple[dict[str, _Content], list[Problem]]:
-        for attempt in range(1, _ATTEMPTS + 1):
-            names, problems = self._list()
-            files = {name: _read(self._folder / name) for name in names}
-            if attempt == _ATTEMPTS or not any(content.sentence for content in files.values()):
-                break
-        return files, problems
-
-    def _list(self) -> tuple[list[str], list[Problem]]:
-        if not self.path.is_dir():
-            return [self.path.name], []
+    def _look(self) -> Snapshot:
+        """Read everything once."""
         try:
-            names = sorted(entry.name for entry in self.path.iterdir() if not entry.name.startswith("."))
+            folder, is_set = OpenFolder(self.path), True
+        except (
+            NotADirectoryError,
+            FileNotFoundError,
+            ValueError,
+        ):  # ValueError: a name that no system allows
+            is_set = False
         except OSError as error:
-            return [], [Problem(self.path.name, 1, 1, "", f"the folder can't be read: {error.strerror}")]
+            return self._without_files(f"the folder can't be read: {error.strerror}")
+        try:
+            if not is_set:
+                folder = OpenFolder(self.path.parent)
+            with folder:
+                return self._read_all(_Reading(folder), is_set=is_set)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return self._without_files("there is no such file")
+        except OSError as error:
+            return self._without_files(f"the folder can't be read: {error.strerror}")
+
+    def _without_files(self, sentence: str) -> Snapshot:
+        return Snapshot(
+            {}, unreadable={self.path.name: sentence}, problems=(Problem(self.path.name, 1, 1, "", sentence),)
+        )
+
+    def _read_all(self, reading: "_Reading", *, is_set: bool) -> Snapshot:
+        names, problems = self._list(reading) if is_set else ([self.path.name], [])
+        files = {name: reading.read(name) for name in names}
+        policies = {name: content.text for name, content in files.items() if content.sentence is None}
+        unreadable = {name: content.sentence for name, content in files.items() if content.sentence}
+        problems += [
+            Problem(name, *content.position, "", content.sentence)
+            for name, content in files.items()
+            if content.sentence
+        ]
+        calendars = {}
+        for name in self._calendar_names(policies, files):
+            content = reading.read(name)
+            if content.sentence is None:
+                calendars[name] = content.text
+            else:
+                unreadable[name] = content.sentence
+        return Snapshot(policies, calendars, unreadable, tuple(problems), reading.changed_at)
+
+    def _list(self, reading: "_Reading") -> tuple[list[str], list[Problem]]:
+        """The policy files of a folder, and what is odd about its other files."""
+        names = [name for name in reading.names() if not name.startswith(".")]
         problems = [
             Problem(
                 name, 1, 1, "", "this file is not read: only names that end in .yaml are", Severity.WARNING
@@ -143,6 +210,9 @@ class Source:
         chosen = [name for name in names if name.endswith(".yaml")]
         if not chosen:
             problems.append(Problem(self.path.name, 1, 1, "", "there is no *.yaml file in this folder"))
+        if len(chosen) > MOST_FILES:
+            sentence = f"there are {len(chosen):,} *.yaml files in this folder; {MOST_FILES:,} are the most"
+            return [], [Problem(self.path.name, 1, 1, "", sentence)]
         return chosen, problems
 
     def _calendar_names(self, policies: Mapping[str, str], files: Mapping[str, _Content]) -> tuple[str, ...]:
@@ -154,16 +224,34 @@ class Source:
         return self._named_by[1]
 
 
-def _read(path: Path) -> _Content:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
+class _Reading:
+    """One look at a folder: what it has read, and how much more it may."""
+
+    def __init__(self, folder: OpenFolder) -> None:
+        self._folder = folder
+        self._left = LARGEST_SET
+        self.changed_at = 0.0
+        """When any of the files read was last written."""
+
+    def names(self) -> list[str]:
+        self.changed_at = max(self.changed_at, self._folder.changed_at)
+        return self._folder.names()
+
+    def read(self, name: str) -> _Content:
+        try:
+            found = self._folder.read(name, LARGEST + 1)
+        except (FileNotFoundError, ValueError):  # ValueError: a name that no system allows
+            return _Content("", "", "there is no such file")
+        except OSError as error:
+            return _Content("", "", f"the file can't be read: {error.strerror}")
+        if found is None:
             return _Content("", "", "this is not a file")
-        with path.open("rb") as file:
-            return _decoded(file.read(LARGEST + 1))
-    except (FileNotFoundError, ValueError):  # ValueError: a name that no system allows
-        return _Content("", "", "there is no such file")
-    except OSError as error:
-        return _Content("", "", f"the file can't be read: {error.strerror}")
+        self.changed_at = max(self.changed_at, found.changed_at)
+        self._left -= len(found.content)
+        if self._left < 0:
+            sentence = f"the files of this set hold more than {LARGEST_SET >> 20} MiB together"
+            return _Content("", "", sentence)
+        return _decoded(found.content)
 
 
 def _decoded(content: bytes) -> _Content:

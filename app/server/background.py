@@ -6,12 +6,11 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Final
 
-from app.gate.in_force import LoadFailure
+from app.gate.in_force import InForce, LoadFailure
+from app.policies.removal import in_words
+from app.policies.source import POLL
 from app.server.context import Context
 from app.server.log import event
-
-RELOAD_INTERVAL: Final = 1.0
-"""Seconds between looks at the policy files; a change is in force within two."""
 
 REFRESH_INTERVAL: Final = 0.5
 """Seconds between looks at the store; what another replica did is seen within one."""
@@ -33,7 +32,7 @@ async def beside(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 def watchers(context: Context) -> tuple[Coroutine[None, None, None], ...]:
     """All that every gate does beside requests."""
     return (
-        _every(RELOAD_INTERVAL, lambda: asyncio.to_thread(look, context), "looking for changed policies"),
+        _every(POLL, lambda: asyncio.to_thread(look, context), "looking for changed policies"),
         _every(REFRESH_INTERVAL, context.replica.refresh, "looking for changes in the store"),
         _every(REFRESH_INTERVAL, lambda: _tell_listeners(context), "telling what has changed"),
         context.hub.keep_alive(),
@@ -57,15 +56,29 @@ async def _tell_listeners(context: Context) -> None:
 
 
 def look(context: Context) -> None:
-    """Load the policy files if they have changed, and see that what is in force is kept."""
-    changed = context.policies.reload(context.clock.now())
+    """Poll the policy files; load a change that has settled, and keep what is in force in the store."""
+    changed = context.policies.poll(context.clock.now())
     if isinstance(changed, LoadFailure):
         problems = [str(problem) for problem in changed.problems]
         event(logging.ERROR, "policies refused; the set before stays in force", problems=problems)
     elif changed is not None:
         event(logging.INFO, "policies loaded", revision=changed.revision)
+        _log_removed(changed)
     if not context.store.keeps(context.policies.in_force.revision):
         remember(context)
+
+
+def begin(context: Context) -> None:
+    """Keep the policies that the gate begins with; point out what they lack since it ran last."""
+    in_force = context.policies.in_force
+    context.policies.report_removed(context.record.removed_before(in_force))
+    _log_removed(context.policies.in_force)
+    remember(context)
+
+
+def _log_removed(in_force: InForce) -> None:
+    for sentence in in_words(in_force.removed_lately(in_force.loaded_at)):
+        event(logging.WARNING, sentence, revision=in_force.revision)
 
 
 def remember(context: Context) -> None:

@@ -383,6 +383,7 @@ def test_policies_that_change_and_change_back_stamp_alike_on_all_replicas(tmp_pa
             for context in contexts:
                 context.clock.at += 60
                 look(context)
+                look(context)
         assert len({each.policies.in_force.loaded_at for each in contexts}) == 2
         assert gate.get("/calendar.ics").content == replica.get("/calendar.ics").content
         assert {each.stamp for each in fetch(gate)} == {NOW + 60}

@@ -142,7 +142,8 @@ def test_what_is_wrong_is_said_in_the_words_of_the_field(
 
 def reload(gate: TestClient) -> None:
     context = gate.app.state.context  # type: ignore[attr-defined]
-    context.policies.reload(context.clock.now())
+    for _ in range(2):  # the second poll takes what the first one found
+        context.policies.poll(context.clock.now())
 
 
 @pytest.mark.parametrize("ticket", ["PAY-311", "https://tickets.example/PAY-311", "INC 42 (see the channel)"])

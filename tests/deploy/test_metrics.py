@@ -359,6 +359,7 @@ def test_an_override_that_waits_for_approval_is_pending(
     (folder / "policies.yaml").write_text(text)
     here = gate.app.state.context  # type: ignore[attr-defined]
     look(here)
+    look(here)
     granted = grant(gate, keys)
     for waiting in (1, 0):
         clock.at += 5
@@ -415,9 +416,11 @@ def test_a_refused_file_is_told_also_after_it_was_mended(
     assert value(gate, name) == 0
     (folder / "policies.yaml").write_text("version: 1\n")
     look(here)
+    look(here)
     failed_at = clock.at
     clock.at += 60
     (folder / "policies.yaml").write_text(POLICIES)
+    look(here)
     look(here)
     assert value(gate, name) == failed_at
     assert value(gate, "freezegate_policies_stale") == 0

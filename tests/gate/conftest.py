@@ -9,7 +9,7 @@ import pytest
 from app.core.instant import parse_instant
 from app.gate.claim import Claims
 from app.gate.freezes import Freezes
-from app.gate.in_force import InForce, Policies
+from app.gate.in_force import InForce, LoadFailure, Policies
 from app.gate.overrides import Overrides
 from app.gate.record import note_policies
 from app.gate.replica import Replica
@@ -86,6 +86,12 @@ def gate_on(url: str, file: Path, clock: FakeClock) -> Gate:
         Overrides(store, clock, replica),
         Freezes(store, clock, replica),
     )
+
+
+def reload(policies: Policies, now: int) -> InForce | LoadFailure | None:
+    """Poll twice: the second poll takes what the first one found."""
+    policies.poll(now)
+    return policies.poll(now)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Every kind of broken policy file: dropped in it changes nothing, at start it refuses to start."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from app.cli import UNDECIDED
 from app.cli.serve import command
 from app.gate.in_force import LoadFailure, Policies
 from app.policies.source import Source
+from tests.gate.conftest import reload
 from tests.live.gate import ROOT
 
 NOW = 1_795_784_700
@@ -23,14 +25,14 @@ def test_dropped_in_during_a_reload_it_leaves_the_old_set_in_force(broken: Path,
     policies = Policies()
     before = policies.load(Source(file), NOW)
     shutil.copy(broken, file)
-    failure = policies.reload(NOW + 1)
+    failure = reload(policies, NOW + 1)
     assert isinstance(failure, LoadFailure)
     assert failure.problems
     assert policies.in_force is before
     assert policies.last_error is failure
-    assert policies.reload(NOW + 2) is None
+    assert reload(policies, NOW + 2) is None
     shutil.copy(ROOT / "policies.yaml", file)
-    policies.reload(NOW + 3)
+    reload(policies, NOW + 3)
     assert policies.last_error is None
     assert policies.in_force is before
 
@@ -41,6 +43,7 @@ def test_at_start_it_refuses_with_status_3_and_its_errors(
 ) -> None:
     file = tmp_path / "policies.yaml"
     shutil.copy(broken, file)
+    os.utime(file, (0, 0))  # so that it does not count as still being written
     for name in ("HOST", "PORT", "POLICIES", "DATABASE_URL"):
         monkeypatch.delenv(f"FREEZEGATE_{name}", raising=False)
     ran = CliRunner().invoke(command, ["--policies", str(file), "--port", "0"], standalone_mode=False)

@@ -26,7 +26,7 @@ from app.gate.replica import caller_of
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
 from app.policies.source import Snapshot
-from tests.gate.conftest import AFTER, BEFORE, FRIDAY, OPS, OTHER, Gate
+from tests.gate.conftest import AFTER, BEFORE, FRIDAY, OPS, OTHER, Gate, reload
 from tests.store.records import EVERYTHING, assert_whole, count
 
 pytestmark = pytest.mark.anyio
@@ -88,7 +88,7 @@ async def test_the_policies_of_a_decision_are_kept_with_the_first_of_them(
     gate: Gate, policy_file: Path
 ) -> None:
     change(policy_file)
-    gate.policies.reload(AFTER)
+    reload(gate.policies, AFTER)
     revision = gate.in_force.revision
     assert not gate.store.keeps(revision)
     await claim(gate)

@@ -33,7 +33,7 @@ from app.identity.credentials import digest
 from app.store.records import Sender
 from app.store.transaction import Transaction
 from tests.api.fakes import FakeClock
-from tests.gate.conftest import AFTER, BEFORE, FRIDAY, OPS, OTHER, Gate
+from tests.gate.conftest import AFTER, BEFORE, FRIDAY, OPS, OTHER, Gate, reload
 
 pytestmark = pytest.mark.anyio
 
@@ -159,15 +159,15 @@ async def test_what_is_older_than_a_day_is_not_told_any_more(gate: Gate, one: No
 async def test_a_reload_that_freezes_is_told(gate: Gate, one: Notifications, policy_file: Path) -> None:
     always = "applies_to: {environments: [staging]}, when: [{always: true}]"
     put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {always}}}\n")
-    gate.policies.reload(gate.clock.at)
+    reload(gate.policies, gate.clock.at)
     gate.clock.at += 60
     assert [(each.event, each.environments) for each in await told(one)] == [
         ("policy-freeze-begins", ("staging",))
     ]
     put(policy_file, FRIDAY)
-    gate.policies.reload(gate.clock.at)
+    reload(gate.policies, gate.clock.at)
     gate.clock.at += 60
-    assert events(await told(one)) == ["policy-freeze-ends"]
+    assert events(await told(one)) == ["policies-removed", "policy-freeze-ends"]
 
 
 async def test_a_reload_that_freezes_within_the_hour_is_announced_at_once(
@@ -176,7 +176,7 @@ async def test_a_reload_that_freezes_within_the_hour_is_announced_at_once(
     # One at 10:40, and it is 10:00.
     soon = 'when: [{dates: {from: 2026-11-27T10:40, to: "2026-11-27T11:00"}}]'
     put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {soon}}}\n")
-    gate.policies.reload(gate.clock.at)
+    reload(gate.policies, gate.clock.at)
     got = await told(one)
     assert [(each.event, each.environments, each.title) for each in got] == [
         ("policy-freeze-soon", ("production",), "production freezes in 40 min 1 s"),
@@ -185,7 +185,7 @@ async def test_a_reload_that_freezes_within_the_hour_is_announced_at_once(
     gate.clock.at += 60
     assert await told(one) == []
     # Nor does who takes over announce it again.
-    other.policies.reload(gate.clock.at)
+    reload(other.policies, gate.clock.at)
     await one.release()
     assert await told(notifying(other, name="two")) == []
 
@@ -195,7 +195,7 @@ async def test_an_announcement_that_could_not_be_written_is_made_at_the_next_loo
 ) -> None:
     soon = "applies_to: {environments: [staging]}, when: [{dates: {from: 2026-11-27T10:40, to: 2026-11-28}}]"
     put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {soon}}}\n")
-    gate.policies.reload(gate.clock.at)
+    reload(gate.policies, gate.clock.at)
     with monkeypatch.context() as away:
         away.setattr(one, "_settle", _gone)
         await one.collect()
@@ -208,7 +208,7 @@ async def test_a_new_environment_that_freezes_within_the_hour_is_announced(
     soon = "applies_to: {environments: [edge]}, when: [{dates: {from: 2026-11-27T10:40, to: 2026-11-28}}]"
     text = FRIDAY.replace("[production, staging]", "[production, staging, edge]")
     put(policy_file, f"{text}  - {{id: stop, title: Stop, reason: So., {soon}}}\n")
-    gate.policies.reload(gate.clock.at)
+    reload(gate.policies, gate.clock.at)
     assert [(each.event, each.environments) for each in await told(one)] == [
         ("policy-freeze-soon", ("edge",))
     ]
@@ -417,7 +417,7 @@ async def test_who_asked_for_another_kind_of_change_waits_for_that(
 ) -> None:
     hotfixes = "applies_to: {changes: [hotfix]}, when: [{dates: {from: 2026-11-27, to: 2026-11-28}}]"
     put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {hotfixes}}}\n")
-    gate.policies.reload(gate.clock.at)
+    reload(gate.policies, gate.clock.at)
     await told(one)
     assert not (await gate.claims.claim(claim(change="hotfix"), gate.in_force)).allowed
     assert (await gate.claims.claim(claim(), gate.in_force)).allowed
@@ -491,7 +491,7 @@ async def test_a_reload_that_opens_is_told_to_those_who_waited(
     monkeypatch.setattr("app.gate.waiting.MOST_WAITING", 1)
     always = "applies_to: {environments: [staging]}, when: [{always: true}]"
     put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {always}}}\n")
-    gate.policies.reload(gate.clock.at)
+    reload(gate.policies, gate.clock.at)
     gate.clock.at += 60
     await told(one)
     for service in ("api", "web"):
@@ -500,7 +500,7 @@ async def test_a_reload_that_opens_is_told_to_those_who_waited(
     gate.clock.at += 60
     assert await told(one) == []
     put(policy_file, FRIDAY)
-    gate.policies.reload(gate.clock.at)
+    reload(gate.policies, gate.clock.at)
     gate.clock.at += 60
     opened = next(each for each in await told(one) if each.event == Occasion.GATE_OPEN)
     assert opened.title == "hotfix of api may be deployed to staging again"
@@ -543,7 +543,7 @@ async def test_a_refused_policy_file_is_told_once_by_all_replicas(
     assert await told(first) == []
     put(policy_file, "policies: nonsense\n")
     for each in (gate, other):
-        each.policies.reload(each.clock.at)
+        reload(each.policies, each.clock.at)
     await second.collect()
     got = await told(first)
     assert events(got) == ["policies-refused"]
@@ -551,9 +551,30 @@ async def test_a_refused_policy_file_is_told_once_by_all_replicas(
     assert len(got[0].text) > 1
     put(policy_file, FRIDAY)
     for each in (gate, other):
-        each.policies.reload(each.clock.at)
+        reload(each.policies, each.clock.at)
     await second.collect()
     assert events(await told(first)) == ["policies-loaded-again"]
+    assert await told(first) == []
+
+
+async def test_policies_that_a_change_removes_are_told_once_by_all_replicas(
+    gate: Gate, other: Gate, policy_file: Path
+) -> None:
+    first, second = notifying(gate), notifying(other, name="two")
+    assert await told(first) == []
+    put(policy_file, FRIDAY[: FRIDAY.index("  - id: year-end")])
+    for each in (gate, other):
+        reload(each.policies, each.clock.at)
+    await second.collect()
+    (got,) = await told(first)
+    assert got.event == "policies-removed"
+    assert got.title == "Policies were removed"
+    assert "2 policies were removed from the policy files" in got.text[0]
+    assert got.data["removed"] == ["policy audit-week", "policy year-end"]
+    put(policy_file, FRIDAY)
+    for each in (gate, other):
+        reload(each.policies, each.clock.at)
+    await second.collect()
     assert await told(first) == []
 
 
@@ -568,10 +589,10 @@ async def test_a_file_that_is_refused_again_after_it_was_mended_is_told_again(
     for text in ("policies: nonsense\n", good, "policies: nonsense\n", good, "policies: nonsense\n"):
         put(policy_file, text)
         gate.clock.at += 10
-        gate.policies.reload(gate.clock.at)
+        reload(gate.policies, gate.clock.at)
         got += await told(first)
         gate.clock.at += 1
-        other.policies.reload(gate.clock.at)
+        reload(other.policies, gate.clock.at)
         await second.collect()
         got += await told(first)
     refused, mended = "policies-refused", "policies-loaded-again"
@@ -587,12 +608,12 @@ async def test_who_is_not_told_that_a_file_is_good_again_is_told_of_a_refusal_on
     for text in ("policies: nonsense\n", FRIDAY) * 2:
         put(policy_file, text)
         gate.clock.at += 10
-        gate.policies.reload(gate.clock.at)
+        reload(gate.policies, gate.clock.at)
         got += await told(sender)
     assert events(got) == ["policies-refused"]
     gate.clock.at += HOUR
     put(policy_file, "policies: nonsense\n")
-    gate.policies.reload(gate.clock.at)
+    reload(gate.policies, gate.clock.at)
     assert events(await told(sender)) == ["policies-refused"]
 
 

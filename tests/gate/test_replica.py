@@ -11,7 +11,7 @@ from app.gate.claim import Claim
 from app.gate.errors import StoreUnavailableError
 from app.gate.freezes import StartRequest
 from tests.api.fakes import FakeClock
-from tests.gate.conftest import BEFORE, FRIDAY, OPS, Gate, gate_on
+from tests.gate.conftest import BEFORE, FRIDAY, OPS, Gate, gate_on, reload
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +58,7 @@ async def test_freezes_outlast_a_reload_of_the_policies(gate: Gate, policy_file:
     gate.clock.at = BEFORE
     await gate.freezes.start(OPS, INCIDENT, gate.in_force)
     change(policy_file)
-    gate.policies.reload(BEFORE)
+    reload(gate.policies, BEFORE)
     assert not check(gate.in_force, Question("api"), BEFORE).allowed
     assert gate.in_force.freezes_version == 1
 

@@ -1,5 +1,8 @@
 import hashlib
+import itertools
 import json
+import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import MalformedValueError
-from app.policies.source import Snapshot, Source
-from app.yaml.problem import Severity
+from app.policies.folder import OpenFolder
+from app.policies.source import POLL, Snapshot, Source
+from app.yaml.problem import PolicyFileError, Severity
 from app.yaml.syntax import LARGEST
+from tests.api.fakes import FakeClock
 
 TEXT = "version: 1\npolicies: []\n"
 WITH_CALENDAR = """version: 1
@@ -162,29 +167,137 @@ def test_a_snapshot_survives_being_kept_as_json() -> None:
     assert again.to_json() == snapshot.to_json()
 
 
-def test_a_file_swapped_while_it_is_read_is_read_again(
+def test_a_folder_deleted_while_it_is_read_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Kubernetes does it: the name is a link to a folder that is replaced by another."""
-    (tmp_path / "new").mkdir()
-    (tmp_path / "new" / "policies.yaml").write_text(TEXT)
-    link = tmp_path / "policies.yaml"
-    link.symlink_to(tmp_path / "old" / "policies.yaml")
-    real_stat = Path.stat
+    """As Kubernetes does it: the link is exchanged, and the files that it led to are deleted."""
+    old, new = version(tmp_path, "old", {"a.yaml": "old", "b.yaml": "old"}), tmp_path / "new"
+    version(tmp_path, "new", {"a.yaml": TEXT, "b.yaml": TEXT})
+    folder = mounted(tmp_path, old)
+    real_read = OpenFolder.read
 
-    def swap_then_stat(path: Path, *, follow_symlinks: bool = True) -> object:
-        try:
-            return real_stat(path, follow_symlinks=follow_symlinks)
-        finally:
-            if path == link and link.readlink().parent.name == "old":
-                link.unlink()
-                link.symlink_to(tmp_path / "new" / "policies.yaml")
+    def read_then_swap(self: OpenFolder, name: str, most: int) -> object:
+        found = real_read(self, name, most)
+        if old.exists():
+            swap(folder, new)
+            shutil.rmtree(old)
+        return found
 
-    monkeypatch.setattr(Path, "stat", swap_then_stat)
-    source = Source(link)
-    link.unlink()
-    link.symlink_to(tmp_path / "old" / "policies.yaml")
-    assert source.read().policies == {"policies.yaml": TEXT}
+    monkeypatch.setattr(OpenFolder, "read", read_then_swap)
+    assert Source(folder).read().policies == {"a.yaml": TEXT, "b.yaml": TEXT}
+
+
+def version(folder: Path, name: str, texts: dict[str, str]) -> Path:
+    """A folder with these files, as one version of a ConfigMap."""
+    made = folder / name
+    for file, text in texts.items():
+        (made / file).parent.mkdir(parents=True, exist_ok=True)
+        (made / file).write_text(text)
+    return made
+
+
+def mounted(folder: Path, target: Path) -> Path:
+    """A folder as Kubernetes mounts it: each name is a link through ``..data``."""
+    mount = folder / "mount"
+    mount.mkdir()
+    (mount / "..data").symlink_to(target)
+    for each in target.iterdir():
+        (mount / each.name).symlink_to(Path("..data", each.name))
+    return mount
+
+
+def swap(mount: Path, target: Path, link: str = "..data") -> None:
+    """Exchange a link in one step."""
+    (mount / "..tmp").symlink_to(target)
+    (mount / "..tmp").rename(mount / link)
+
+
+@pytest.mark.parametrize(
+    "layout", ["config map", "config map, one file", "link to a folder", "links of our own"]
+)
+def test_a_look_never_mixes_two_versions(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two files, the other version is put in place: there is one in force, or the other."""
+    named = "policies: [{when: [{icalendar: {file: x/days.ics}}, {icalendar: {file: more.ics}}]}]"
+    texts = {"a.yaml": named, "x/days.ics": "days", "more.ics": "more"}
+    if layout in ("config map", "link to a folder"):
+        texts["b.yaml"] = "#"
+    versions = [
+        version(tmp_path, name, {file: f"{text} # {name}" for file, text in texts.items()})
+        for name in ("one", "two")
+    ]
+    mount, link = mounted(tmp_path, versions[0]), "..data"
+    path = mount
+    if layout == "config map, one file":
+        path = mount / "a.yaml"
+    elif layout == "link to a folder":
+        mount, link, path = tmp_path, "current", tmp_path / "current"
+        (mount / link).symlink_to(versions[0])
+    elif layout == "links of our own":
+        (mount / "..data").rename(mount / "live")
+        link = "live"
+        for each in ("a.yaml", "x", "more.ics"):
+            (mount / each).unlink()
+            (mount / each).symlink_to(Path("live", each))
+    real_read, turns = OpenFolder.read, itertools.cycle(reversed(versions))
+
+    def read_then_swap(self: OpenFolder, name: str, most: int) -> object:
+        found = real_read(self, name, most)
+        swap(mount, next(turns), link)
+        return found
+
+    monkeypatch.setattr(OpenFolder, "read", read_then_swap)
+    source = Source(path)
+    for _ in range(4):
+        snapshot = source.read()
+        read = {**snapshot.policies, **snapshot.calendars}
+        assert set(read) == set(texts)
+        assert len({text.rpartition(" ")[2] for text in read.values()}) == 1
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.yaml")
+    assert problems(Source(tmp_path)) == ["a.yaml:1:1: this is not a file"]
+
+
+def test_a_set_is_bounded_in_files_and_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.policies.source.MOST_FILES", 2)
+    monkeypatch.setattr("app.policies.source.LARGEST_SET", 2**20)
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_bytes(b"#" * 600_000)
+    assert problems(Source(tmp_path)) == ["b.yaml:1:1: the files of this set hold more than 1 MiB together"]
+    (tmp_path / "c.yaml").write_text(TEXT)
+    assert problems(Source(tmp_path)) == [
+        f"{tmp_path.name}:1:1: there are 3 *.yaml files in this folder; 2 are the most"
+    ]
+
+
+def test_a_start_takes_old_files_at_once_and_looks_twice_at_fresh_ones(tmp_path: Path) -> None:
+    path, now = tmp_path / "policies.yaml", 1_795_784_700
+    clock = FakeClock(now)
+    pauses: list[float] = []
+    path.write_text(TEXT)
+    os.utime(path, (now - 1, now - 1))
+    assert Source(path).read_settled(clock, pauses.append).policies == {"policies.yaml": TEXT}
+    assert pauses == []
+    path.write_text(TEXT[:10])
+
+    def go_on_writing(seconds: float) -> None:
+        pauses.append(seconds)
+        path.write_text(TEXT[: 10 + 5 * len(pauses)])
+        os.utime(path, (now, now))
+
+    os.utime(path, (now, now))
+    assert Source(path).read_settled(clock, go_on_writing).policies == {"policies.yaml": TEXT}
+    assert pauses == [POLL] * 4
+
+    def never_stop(seconds: float) -> None:
+        pauses.append(seconds)
+        path.write_text(f"{TEXT}# {len(pauses)}")
+
+    with pytest.raises(PolicyFileError, match="the files have been changing for 10 seconds"):
+        Source(path).read_settled(clock, never_stop)
 
 
 def test_a_problem_is_shown_with_the_path_that_the_author_gave(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from app.web.again import LABELS
 from app.web.dashboard import columns_on_a_wall
 from tests.api.conftest import bearer, key_for
 from tests.api.fakes import FakeClock
+from tests.gate.conftest import reload
 from tests.hostile import HOSTILE
 from tests.web.pages import Page
 
@@ -106,7 +107,7 @@ def test_a_degraded_gate_shows_what_it_remembers_and_says_so(gate: TestClient, f
 def test_a_refused_policy_file_is_shown_with_its_problems(gate: TestClient, folder: Path) -> None:
     context = gate.app.state.context  # type: ignore[attr-defined]
     (folder / "policies.yaml").write_text("version: 1\npolcies: []\n")
-    context.policies.reload(context.clock.now())
+    reload(context.policies, context.clock.now())
     text = Page(gate.get("/").text).text
     assert "A changed policy file is refused; the set before it stays in force." in text
     assert "did you mean" in text
@@ -213,7 +214,7 @@ def test_approving_is_offered_to_those_whose_approval_is_asked_for(
 ) -> None:
     (folder / "policies.yaml").write_text("version: 1\noverrides: {approvals: 2}\npolicies: []\n")
     context = gate.app.state.context  # type: ignore[attr-defined]
-    context.policies.reload(context.clock.now())
+    reload(context.policies, context.clock.now())
     wanted = {"services": ["api"], "environments": ["production"], "reason": "Fix", "ttl": "1h"}
     own_id = gate.post("/overrides", json=wanted, headers=bearer(keys["ops"])).json()["id"]
     offer = f"/dashboard/overrides/{own_id}/approve"
@@ -811,7 +812,7 @@ def test_no_text_of_somebodys_turns_round_the_words_beside_it(
 ) -> None:
     context = gate.app.state.context  # type: ignore[attr-defined]
     (folder / "policies.yaml").write_text(BY_SOMEBODY)
-    context.policies.reload(context.clock.now())
+    reload(context.policies, context.clock.now())
     assert context.policies.last_error is None
     text = "ABC\u202e"
     admin = bearer(key_for(gate, KeyRequest("ABC", Role.ADMIN)))
@@ -834,7 +835,7 @@ def test_no_text_of_somebodys_turns_round_the_words_beside_it(
     outcome = {"result": "failed", "incident": text}
     gate.post(f"/decisions/{claimed['decision_id']}/outcome", json=outcome, headers=admin)
     (folder / "policies.yaml").write_text(BY_SOMEBODY.replace("when", "ABC\u202e"))
-    context.policies.reload(context.clock.now())
+    reload(context.policies, context.clock.now())
     sign_in(gate, key_for(gate, KeyRequest("ABC again", Role.ADMIN)))
     for path in ("/", "/?wall", "/?service=api", "/dashboard/insights", "/dashboard/sessions", "/docs"):
         reply = gate.get(path)
@@ -853,7 +854,7 @@ def test_a_policy_of_another_zone_tells_the_time_there(gate: TestClient, folder:
         "  - {id: ny-2, title: New York trades, reason: x, timezone: America/New_York, "
         "when: [{daily: {from: '11:00', to: '16:00'}}]}\n"
     )
-    context.policies.reload(context.clock.now())
+    reload(context.policies, context.clock.now())
     text = Page(gate.get("/").text).text
     assert "Opens in 1 h 55 min Fri 27 Nov 10:00 EST and closes again Fri 27 Nov 11:00 EST" in text
     assert "New York trades in 2 h 55 min Fri 27 Nov 11:00 EST to Fri 27 Nov 16:00 EST" in text
@@ -870,7 +871,7 @@ def test_a_warning_says_whom_to_ask_and_where_to_read_more(gate: TestClient, fol
         "version: 1\npolicies:\n  - {id: late, title: It is late, reason: Nobody watches., effect: warn, "
         "contact: '#oncall', link: 'https://example.org/late', when: [{always: true}]}\n"
     )
-    context.policies.reload(context.clock.now())
+    reload(context.policies, context.clock.now())
     page = Page(gate.get("/").text)
     assert "production ✓OPEN It is late Nobody watches. Ask #oncall · Read more" in page.text
     assert "https://example.org/late" in [each.get("href") for each in page.named("a")]
@@ -880,9 +881,9 @@ def test_a_warning_says_whom_to_ask_and_where_to_read_more(gate: TestClient, fol
 def test_what_is_wrong_with_the_gate_is_shown_on_the_wall_as_well(gate: TestClient, folder: Path) -> None:
     context = gate.app.state.context  # type: ignore[attr-defined]
     (folder / "policies.yaml").write_text("version: 1\npolicies: []\n")
-    context.policies.reload(context.clock.now())
+    reload(context.policies, context.clock.now())
     (folder / "policies.yaml").write_text("version: 1\npolcies: []\n")
-    context.policies.reload(context.clock.now())
+    reload(context.policies, context.clock.now())
     for path in ("/", "/?wall"):
         text = Page(gate.get(path).text).text
         assert "There are no policies: nothing is ever frozen." in text

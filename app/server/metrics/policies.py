@@ -1,5 +1,6 @@
 """The state of the policies and of the environments, read at the moment of the scrape."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -37,6 +38,15 @@ class PolicyState(Collector):
             "When a changed policy file was refused last, since the start of the gate; 0 if none was",
             value=self._policies.failed_at or 0,
         )
+        removed = GaugeMetricFamily(
+            "freezegate_policies_removed",
+            "Policies and self-tests that a change of the files removed less than a day ago",
+            labels=["kind"],
+        )
+        counts = Counter(each.kind for each in in_force.removed_lately(now))
+        for kind in ("policy", "test"):
+            removed.add_metric([kind], counts[kind])
+        yield removed
         info = GaugeMetricFamily(
             "freezegate_policies_info", "The policies in force, by their revision", labels=["revision"]
         )

@@ -1,0 +1,41 @@
+"""Policies and tests that changes took away, remembered over restarts by the record."""
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from app.gate.happened import Kind
+from app.gate.in_force import InForce
+from app.policies.removal import Contents, Removal, current, removals
+from app.policies.source import Snapshot
+
+if TYPE_CHECKING:
+    from app.store.view import View
+
+KEY: Final = "removed"
+"""Under which an event of `Kind.POLICIES_LOADED` lists what is missing since."""
+
+
+def removed_before(view: "View", in_force: InForce) -> tuple[Removal, ...]:
+    """Return what is missing in the set that a process begins with, by what was in force before it.
+
+    Args:
+        view: of the store, before the load of `in_force` is noted there.
+        in_force: the set that the process begins with.
+    """
+    latest = view.latest_of_kind(Kind.POLICIES_LOADED.value)
+    if latest is None:
+        return ()
+    data = json.loads(latest.data)
+    known = tuple(Removal(*each) for each in data.get(KEY, ()))
+    if data["revision"] == in_force.revision:
+        return current(known, in_force.loaded_at)
+    texts = view.sources(data["revision"])
+    if texts is None:
+        return ()
+    before = Contents.of_texts(Snapshot.from_json(texts))
+    return removals(before, Contents.of(in_force.policy_set), known, in_force.loaded_at)
+
+
+def removed_data(in_force: InForce) -> dict[str, Any]:
+    """Return what an event about the load of a set says of it: nothing, where nothing is missing."""
+    return {KEY: [list(each) for each in in_force.removed]} if in_force.removed else {}

@@ -1,0 +1,108 @@
+"""Reading files through one state of a folder, whatever is swapped meanwhile.
+
+Kubernetes mounts a ConfigMap as links through ``..data``, itself a link that is exchanged when the
+map changes; other tools exchange a link to a whole folder. So each folder is opened once for a look
+and kept open, and every file of the look is opened below it.
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+_CONFIG_MAP: Final = "..data"
+"""The link through which every file of a mounted ConfigMap or Secret is reached."""
+
+_MOST_LINKS: Final = 40
+"""Links that are followed for one file, as Linux does."""
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not be waited for
+
+
+class FileContent(NamedTuple):
+    """The bytes of a file."""
+
+    content: bytes
+    changed_at: float
+    """When it was last written, in seconds since the Unix epoch, by the clock of its file system."""
+
+
+class OpenFolder:
+    """One state of a folder; close it after the look."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a folder.
+
+        Raises:
+            OSError: it can't be opened.
+        """
+        self._handles: dict[tuple[int, str], int] = {}
+        self._root = os.open(path, _FOLDER)
+        try:
+            self._base = self._folder(self._root, _CONFIG_MAP)
+        except OSError:
+            self._base = self._root
+
+    def __enter__(self) -> Self:
+        """Nothing more is to be done."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close what was opened."""
+        for handle in (*self._handles.values(), self._root):
+            with suppress(OSError):
+                os.close(handle)
+
+    @property
+    def changed_at(self) -> float:
+        """When a name in it last came or went."""
+        return os.fstat(self._base).st_mtime
+
+    def names(self) -> list[str]:
+        """The names in it, sorted.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        return sorted(os.listdir(self._base))  # noqa: PTH208 - pathlib takes no open folder
+
+    def read(self, name: str, most: int) -> FileContent | None:
+        """Return up to `most` bytes of a file of the folder, or of one below it; None if it is no file.
+
+        Raises:
+            OSError: it can't be read.
+            ValueError: no system allows such a name.
+        """
+        handle = self._open(name)
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(handle)
+            return None
+        with os.fdopen(handle, "rb") as file:
+            return FileContent(file.read(most), found.st_mtime)
+
+    def _open(self, name: str) -> int:
+        """Follow links by hand, so that each folder on the way is looked up once in a look."""
+        handle, rest = self._base, name
+        for _ in range(_MOST_LINKS):
+            parent, last = os.path.split(rest)
+            handle = self._folder(handle, parent) if parent else handle
+            try:
+                rest = os.readlink(last, dir_fd=handle)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # EINVAL: it is no link
+                    raise
+                return os.open(last, _FILE, dir_fd=handle)
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+    def _folder(self, within: int, path: str) -> int:
+        known = self._handles.get((within, path))
+        if known is None:
+            known = self._handles[within, path] = os.open(path, _FOLDER, dir_fd=within)
+        return known

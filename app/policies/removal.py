@@ -1,0 +1,122 @@
+"""What a change of the files took away: policies and tests that were in force and are not any more.
+
+An interrupted copy looks like a change that removes policies. It is taken, for whoever removes a
+policy means it most of the time, and pointed out for a day or until it is undone.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple, Self
+
+from app.core.instant import DAY, format_instant
+from app.core.notification import one_line
+from app.core.policy import PolicySet
+from app.policies.source import Snapshot
+from app.yaml.compose import read_document
+
+REPORTED_FOR: Final = DAY
+"""Seconds that a removal is pointed out for."""
+
+MOST_KEPT: Final = 1_000
+"""Removals that are kept; a set of many thousand policies may be emptied by mistake."""
+
+
+MOST_NAMED: Final = 20
+"""Removals that a sentence names; the rest are counted."""
+
+
+class Contents(NamedTuple):
+    """The names of what a set holds; tests without a name go by what they ask."""
+
+    policies: tuple[str, ...]
+    tests: tuple[str, ...]
+
+    @classmethod
+    def of(cls, policy_set: PolicySet) -> Self:
+        """Return the contents of a set that was read."""
+        return cls(
+            tuple(policy.id for policy in policy_set.policies),
+            tuple(_test_name(test.name, test.service, test.at) for test in policy_set.tests),
+        )
+
+    @classmethod
+    def of_texts(cls, snapshot: Snapshot) -> Self:
+        """Return the contents of a set that was good once, also if this version would not take it."""
+        files = [read_document(name, text).data for name, text in snapshot.policies.items()]
+        tests = [test for test in _entries(files, "tests") if isinstance(test.get("service"), str)]
+        return cls(
+            tuple(
+                policy["id"] for policy in _entries(files, "policies") if isinstance(policy.get("id"), str)
+            ),
+            tuple(_test_name(test.get("name"), test["service"], str(test.get("at"))) for test in tests),
+        )
+
+
+class Removal(NamedTuple):
+    """A policy or test that a change took away."""
+
+    kind: Literal["policy", "test"]
+    name: str
+    at: int
+    """When the set without it was loaded, in seconds since the Unix epoch."""
+
+
+def removals(before: Contents, after: Contents, known: Iterable[Removal], now: int) -> tuple[Removal, ...]:
+    """Return what is missing after a change, with what was missing already and still is.
+
+    A test is changed more often than removed, and has no id. So tests count as removed only if there are
+    fewer of them than before.
+
+    Args:
+        before: the contents of the set that was in force.
+        after: the contents of the set that takes its place.
+        known: removals up to now.
+        now: when the change is loaded.
+    """
+    kept = {(each.kind, each.name): each for each in current(known, now)}
+    for name in set(before.policies) - set(after.policies):
+        kept.setdefault(("policy", name), Removal("policy", name, now))
+    if len(after.tests) < len(before.tests):
+        for name in Counter(before.tests) - Counter(after.tests):
+            kept.setdefault(("test", name), Removal("test", name, now))
+    there = {("policy", name) for name in after.policies} | {("test", name) for name in after.tests}
+    return tuple(sorted(each for key, each in kept.items() if key not in there)[:MOST_KEPT])
+
+
+def current(known: Iterable[Removal], now: int) -> tuple[Removal, ...]:
+    """Return the removals that are not a day old yet."""
+    return tuple(each for each in known if now < each.at + REPORTED_FOR)
+
+
+def in_words(known: Sequence[Removal]) -> list[str]:
+    """Return a sentence for each change that took something away: what, when, and what to do."""
+    by_change: dict[int, list[Removal]] = {}
+    for each in known:
+        by_change.setdefault(each.at, []).append(each)
+    return [
+        f"{_what(gone)} from the policy files at {format_instant(at)}: {_names(gone)}. "
+        "If nobody meant to, an interrupted copy may be the cause; put the files back."
+        for at, gone in sorted(by_change.items())
+    ]
+
+
+def _what(gone: Sequence[Removal]) -> str:
+    counts = Counter(each.kind for each in gone)
+    words = {"policy": ("policy", "policies"), "test": ("test", "tests")}
+    parts = [f"{count} {words[kind][count != 1]}" for kind, count in sorted(counts.items())]
+    return f"{' and '.join(parts)} {'was' if len(gone) == 1 else 'were'} removed"
+
+
+def _names(gone: Sequence[Removal]) -> str:
+    shown = ", ".join(one_line(each.name) for each in gone[:MOST_NAMED])
+    return f"{shown} and {len(gone) - MOST_NAMED} more" if len(gone) > MOST_NAMED else shown
+
+
+def _test_name(name: object, service: str, at: str) -> str:
+    return name if isinstance(name, str) else f"{service} at {at}"
+
+
+def _entries(files: Sequence[Any], key: str) -> Iterator[dict[str, Any]]:
+    for data in files:
+        found = data.get(key) if isinstance(data, dict) else None
+        yield from (each for each in (found if isinstance(found, list) else ()) if isinstance(each, dict))
