@@ -54,9 +54,11 @@ from app.outbound import Outbound
 from app.policies.source import Source
 from app.server.background import begin, beside, watchers
 from app.server.capacity import capacity_of, raise_file_limit
+from app.server.concurrency import ConcurrencyLimit
 from app.server.context import Context
 from app.server.documented import complete
 from app.server.edge import Edge
+from app.server.export import MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS
 from app.server.log import RequestLog, event
 from app.server.metrics import Metrics
 from app.server.problems import handle_error, handle_http_exception
@@ -185,6 +187,7 @@ def _context(
 ) -> Context:
     replica = Replica(store, policies, clock)
     metrics.watch(replica, store)
+    capacity = capacity_of(raise_file_limit())
     return Context(
         clock=clock,
         policies=policies,
@@ -198,10 +201,11 @@ def _context(
         measurement=Measurement(store, clock),
         sessions=Sessions(store, clock, replica),
         live=Live(store, policies, replica, clock),
-        hub=Hub(capacity_of(raise_file_limit())),
+        hub=Hub(ConcurrencyLimit("listeners", capacity.streams, capacity.streams_of_address)),
         metrics=metrics,
         recent=recent,
         shared=Shared(),
+        exports=ConcurrencyLimit("exports", MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS),
         anonymous_role=None if chosen.anonymous_role == "none" else Role(chosen.anonymous_role),
         providers=providers,
         failures=Throttle(clock, FAILURES),

@@ -1,15 +1,13 @@
 """``/decisions``: the record of what was claimed, and how it went."""
 
-import csv
-import io
-import json
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from app.gate.errors import UnknownRecordError
@@ -19,7 +17,8 @@ from app.identity.caller import Role
 from app.server.asking import authorised, limit_anonymous_claims, needs
 from app.server.context import Context, context
 from app.server.documented import json_body, parameters, problems
-from app.server.edge import without_deadline
+from app.server.edge import set_deadline
+from app.server.export import EXPORT_DEADLINE, Export, Rows, csv_pages, ndjson_pages
 from app.server.reading import (
     InstantField,
     NameField,
@@ -37,16 +36,15 @@ router = APIRouter(tags=["record"])
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _CSV: Final = "text/csv"
 _NDJSON: Final = "application/x-ndjson"
-_EXPORT_TOGETHER: Final = 500
+_EXPORT_TOGETHER: Final = 200
+"""Rows of an export that are held at a time."""
+
 _ID: Final = re.compile(r"dec_[0-9a-z]{1,36}")
 
 _COLUMNS: Final = (
     "decision_id", "recorded_at", "at", "outcome", "service", "environment", "change", "duration_s",
     "caller", "actor", "ref", "run_url", "message", "opens_at", "closes_at", "policy_revision",
 )  # fmt: skip
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would run."""
 
 
 class ListQuery(PageQuery):
@@ -87,12 +85,11 @@ async def list_decisions(request: Request) -> Response:
     query = read_query(request, ListQuery)
     here = context(request)
     accepted = request.headers.get("accept", "")
-    for media_type, write in ((_CSV, _csv), (_NDJSON, _ndjson)):
+    for media_type, render in ((_CSV, partial(csv_pages, _COLUMNS)), (_NDJSON, ndjson_pages)):
         if media_type in accepted:
-            without_deadline(request)
+            set_deadline(request, EXPORT_DEADLINE)
             first = await _page(here, query.wanted, None, _EXPORT_TOGETHER)
-            exported = write(_all_of_it(here, query.wanted, first))
-            return StreamingResponse(exported, media_type=media_type, headers=_NO_STORE)
+            return Export(render(_all_of_it(here, query.wanted, first)), media_type, here.exports)
     page = await _page(here, query.wanted, place(query.cursor), query.limit)
     return JSONResponse({"decisions": page.items, "next": page.next}, headers=_NO_STORE)
 
@@ -138,30 +135,9 @@ async def _page(here: Context, wanted: DecisionFilter, before: int | None, most:
     return await here.record.decisions(wanted, before, most)
 
 
-async def _all_of_it(here: Context, wanted: DecisionFilter, page: Page) -> AsyncIterator[dict[str, Any]]:
+async def _all_of_it(here: Context, wanted: DecisionFilter, page: Page) -> AsyncIterator[Rows]:
     while True:
-        for item in page.items:
-            yield item
+        yield page.items
         if page.next is None:
             return
         page = await _page(here, wanted, place(page.next), _EXPORT_TOGETHER)
-
-
-async def _csv(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[str]:
-    yield ",".join(_COLUMNS) + "\r\n"
-    async for item in items:
-        line = io.StringIO()
-        csv.writer(line).writerow([_cell(item[column]) for column in _COLUMNS])
-        yield line.getvalue()
-
-
-def _cell(value: object) -> object:
-    """A value as it may stand in a spreadsheet: never as a formula."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
-
-
-async def _ndjson(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[str]:
-    async for item in items:
-        yield json.dumps(item) + "\n"

@@ -10,7 +10,7 @@ from app.identity.caller import Role
 from app.server.asking import SESSION_COOKIE, authorised, needs
 from app.server.context import context
 from app.server.documented import header, problems
-from app.server.edge import without_deadline
+from app.server.edge import set_deadline
 from app.server.reading import Strict, read_query
 from app.server.stream import EventStream, written
 
@@ -44,7 +44,7 @@ async def events(request: Request) -> Response:
     seen = _place(request.headers.get("last-event-id", ""))
     # Credentials may be revoked or expire meanwhile; without any, there is nothing to look at again.
     anonymous = "authorization" not in request.headers and SESSION_COOKIE not in request.cookies
-    without_deadline(request)
+    set_deadline(request, None)
 
     async def first() -> bytes:
         standing = here.live.standing

@@ -17,6 +17,7 @@ from app.gate.replica import Replica
 from app.gate.sessions import Sessions
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders
+from app.server.concurrency import ConcurrencyLimit
 from app.server.metrics import Metrics
 from app.server.recent import RecentAnswers
 from app.server.shared import Shared
@@ -45,6 +46,7 @@ class Context:
     metrics: Metrics
     recent: RecentAnswers
     shared: Shared
+    exports: ConcurrencyLimit
     anonymous_role: Role | None
     providers: IdentityProviders | None
     failures: Throttle

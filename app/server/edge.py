@@ -49,10 +49,10 @@ _LAST_ANSWER: Final = (*_SAFE_HEADERS, (b"connection", b"close"))
 does not would read the body of this request as the next one, if it were to read on."""
 
 
-def without_deadline(request: Request) -> None:
-    """Let this request take as long as it has something to say: an export, or a walk along the record."""
+def set_deadline(request: Request, seconds: float | None) -> None:
+    """Let this request take so many seconds from now; None for a stream, which has no end."""
     deadline: asyncio.Timeout = request.scope["state"][_DEADLINE]
-    deadline.reschedule(None)
+    deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
 
 class Edge:

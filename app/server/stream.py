@@ -12,27 +12,21 @@ The format is that of the HTML standard, section 9.2 "Server-sent events".
 import asyncio
 import contextlib
 import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from http import HTTPStatus
 from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.gate.live import News
-from app.server.capacity import Capacity
-from app.server.problems import RefusedError
-from app.server.throttle import network_of
+from app.server.concurrency import ConcurrencyLimit
 
 HEARTBEAT: Final = 15.0
 """Seconds between signs of life, so that proxies keep the connection and the dead are noticed."""
 
 SEND_DEADLINE: Final = 10.0
 """Seconds that a listener may take to receive what is sent to it."""
-
-RETRY_AFTER: Final = 30
-"""Seconds after which somebody who is refused may try again."""
 
 _MOST_WAITING: Final = 64
 _TOGETHER: Final = 16
@@ -54,11 +48,9 @@ def _written(news: News) -> bytes:
 class _Listener:
     """One who listens, and what it has not been told yet."""
 
-    __slots__ = ("gone", "network", "told", "waiting")
+    __slots__ = ("gone", "told", "waiting")
 
-    def __init__(self, network: str) -> None:
-        self.network = network
-        """What its address is counted as."""
+    def __init__(self) -> None:
         self.waiting: deque[bytes] = deque()
         self.told = asyncio.Event()
         self.gone = False
@@ -78,11 +70,10 @@ class _Listener:
 class Hub:
     """Everybody who listens."""
 
-    def __init__(self, capacity: Capacity) -> None:
-        """Take as many listeners as `capacity` allows."""
-        self._capacity = capacity
+    def __init__(self, limit: ConcurrencyLimit) -> None:
+        """Take as many listeners as `limit` allows."""
+        self.limit = limit
         self._listeners: dict[_Listener, None] = {}
-        self._of_network: Counter[str] = Counter()
         self._closed = False
 
     def __len__(self) -> int:
@@ -104,40 +95,23 @@ class Hub:
         for listener in self._listeners:
             listener.leave()
 
-    def join(self, address: str) -> _Listener:
-        """Begin to listen, from an address.
-
-        Raises:
-            RefusedError: too many listen already.
-        """
-        network = network_of(address)
-        if len(self._listeners) >= self._capacity.streams:
-            raise _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many listeners")
-        if self._of_network[network] >= self._capacity.streams_of_address:
-            raise _refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many listeners from this address")
-        listener = _Listener(network)
+    def join(self) -> _Listener:
+        """Begin to listen."""
+        listener = _Listener()
         self._listeners[listener] = None
-        self._of_network[network] += 1
         if self._closed:
             listener.leave()
         return listener
 
     def part(self, listener: _Listener) -> None:
         """Listen no more."""
-        del self._listeners[listener]
-        self._of_network[listener.network] -= 1
-        if not self._of_network[listener.network]:
-            del self._of_network[listener.network]
+        self._listeners.pop(listener, None)
 
     async def _spread(self, chunk: bytes) -> None:
         for number, listener in enumerate(list(self._listeners), 1):
             listener.tell(chunk)
             if number % _TOGETHER == 0:
                 await asyncio.sleep(_PAUSE)
-
-
-def _refusal(status: HTTPStatus, detail: str) -> RefusedError:
-    return RefusedError(status, detail, headers={"Retry-After": str(RETRY_AFTER)})
 
 
 class EventStream(Response):
@@ -167,9 +141,12 @@ class EventStream(Response):
         Raises:
             RefusedError: too many listen already; nothing has been sent.
         """
-        client = scope.get("client")
+        with self._hub.limit.held(scope):
+            await self._listen(receive, send)
+
+    async def _listen(self, receive: Receive, send: Send) -> None:
         # Before what comes first is worked out: what is told meanwhile must not be lost.
-        listener = self._hub.join(client[0] if client else "")
+        listener = self._hub.join()
         leaving = asyncio.create_task(_leave_with(listener, receive))
         try:
             listener.waiting.appendleft(_RETRY + await self._first())

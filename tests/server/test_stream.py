@@ -4,18 +4,20 @@ from typing import Any
 import pytest
 
 from app.gate.live import News
-from app.server.capacity import Capacity
+from app.server.concurrency import ConcurrencyLimit
 from app.server.problems import RefusedError
 from app.server.stream import _MOST_WAITING, EventStream, Hub, written
 
 pytestmark = pytest.mark.anyio
 
-AMPLE = Capacity(100, 100, 50, 50)
-
 
 def test_news_are_written_as_the_standard_says() -> None:
     told = written([News("state", {"text": "two\nlines"}), News("decision", {}, 7)])
     assert told == b'event: state\ndata: {"text": "two\\nlines"}\n\nid: 7\nevent: decision\ndata: {}\n\n'
+
+
+def ample() -> ConcurrencyLimit:
+    return ConcurrencyLimit("listeners", 50, 50)
 
 
 async def served(
@@ -44,7 +46,7 @@ async def served(
 
 
 async def test_who_does_not_read_is_let_go_of_and_the_others_are_not() -> None:
-    hub = Hub(AMPLE)
+    hub = Hub(ample())
     stuck, lively = asyncio.Event(), asyncio.Event()
     lively.set()
     told: list[dict[str, Any]] = []
@@ -64,7 +66,7 @@ async def test_who_does_not_read_is_let_go_of_and_the_others_are_not() -> None:
 
 
 async def test_who_comes_when_the_gate_stops_is_told_the_state_and_sent_away() -> None:
-    hub = Hub(AMPLE)
+    hub = Hub(ample())
     hub.close()
     reading = asyncio.Event()
     reading.set()
@@ -74,7 +76,7 @@ async def test_who_comes_when_the_gate_stops_is_told_the_state_and_sent_away() -
 
 
 async def test_nothing_is_sent_to_a_listener_whose_credentials_are_good_no_more() -> None:
-    hub = Hub(AMPLE)
+    hub = Hub(ample())
     reading, barred = asyncio.Event(), asyncio.Event()
     reading.set()
     told: list[dict[str, Any]] = []
@@ -92,7 +94,7 @@ async def test_nothing_is_sent_to_a_listener_whose_credentials_are_good_no_more(
 
 
 async def test_listeners_are_bounded_in_all_and_for_each_address() -> None:
-    hub = Hub(Capacity(8, 4, 3, 2))
+    hub = Hub(ConcurrencyLimit("listeners", 3, 2))
     reading = asyncio.Event()
     reading.set()
 

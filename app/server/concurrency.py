@@ -1,0 +1,56 @@
+"""How many long answers of a kind there may be at a time, in all and for each address."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from http import HTTPStatus
+
+from starlette.types import Scope
+
+from app.server.problems import RefusedError
+from app.server.throttle import network_of
+
+
+class ConcurrencyLimit:
+    """Counts what goes on now, and refuses more than there may be."""
+
+    def __init__(self, kind: str, most: int, most_of_address: int, retry_after: int = 30) -> None:
+        """Allow `most` in all, `most_of_address` for each address.
+
+        Args:
+            kind: what is counted, in the plural, for the refusal.
+            most: how many in all.
+            most_of_address: how many of an address; of an IPv6 address, of its network.
+            retry_after: seconds after which to try again.
+        """
+        self._kind = kind
+        self._most = most
+        self._most_of_address = most_of_address
+        self._headers = {"Retry-After": str(retry_after)}
+        self._of_network: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return self._of_network.total()
+
+    @contextlib.contextmanager
+    def held(self, scope: Scope) -> Iterator[None]:
+        """Count one more for the client of a request, for as long as this lasts.
+
+        Raises:
+            RefusedError: there are too many already.
+        """
+        client = scope.get("client")
+        network = network_of(client[0] if client else "")
+        if self._of_network[network] >= self._most_of_address:
+            detail = f"too many {self._kind} from this address"
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=self._headers)
+        if len(self) >= self._most:
+            detail = f"too many {self._kind}"
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=self._headers)
+        self._of_network[network] += 1
+        try:
+            yield
+        finally:
+            self._of_network[network] -= 1
+            if not self._of_network[network]:
+                del self._of_network[network]
