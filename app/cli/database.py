@@ -4,6 +4,7 @@ import contextlib
 import getpass
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -21,11 +22,10 @@ database_url = click.option("--database-url", help="The database; default: FREEZ
 
 @contextlib.contextmanager
 def opened(url: str | None) -> Iterator["Store"]:
-    """The store of a URL, or of the environment.
+    """Open the store of a URL, or of the environment; only `serve` makes a new one.
 
     Raises:
-        UsageError: the environment does not make sense.
-        DatabaseUrlError: the URL names no database that can be used.
+        UsageError: the environment does not make sense, or there is no database where it says.
         StoreUnavailableError: the database can't be opened.
     """
     from app.store.store import Store
@@ -34,11 +34,34 @@ def opened(url: str | None) -> Iterator["Store"]:
         settings = read_settings(os.environ, database_url=url)
     except SettingsError as error:
         raise click.UsageError(str(error)) from None
-    store = Store.open(settings.database, deadline=DEADLINE)
+    with missing_told():
+        store = Store.open(settings.database, deadline=DEADLINE, create=False)
     try:
         yield store
     finally:
         store.let_go()
+
+
+@contextlib.contextmanager
+def missing_told() -> Iterator[None]:
+    """Turn a URL that names no database into wrong usage, with the name of a file that is near.
+
+    Raises:
+        UsageError: there is no such database.
+    """
+    from app.store.errors import DatabaseUrlError, NoDatabaseError
+    from app.yaml.problem import did_you_mean
+
+    try:
+        yield
+    except NoDatabaseError as error:
+        path = Path(error.name)
+        beside = [each.name for each in path.parent.glob("*") if each.is_file() and each.name != path.name]
+        guess = did_you_mean(path.name, [each for each in beside if each.endswith(path.suffix)])
+        hint = guess or "; `freezegate serve` makes one when it starts"
+        raise click.UsageError(f"{error}{hint}") from None
+    except DatabaseUrlError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def at_the_console() -> str:

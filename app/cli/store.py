@@ -3,6 +3,7 @@
 import click
 
 from app.cli import ALLOWED
+from app.cli.database import missing_told
 from app.cli.operations import print_json
 from app.cli.options import as_json
 from app.cli.report import echo, plain
@@ -21,7 +22,8 @@ def copy(*, source: str, target: str, as_json: bool) -> int:
     """Copy everything into an empty database, such as from SQLite to PostgreSQL; stop the gate first."""
     from app.store.copying import copy as copy_all
 
-    copied = copy_all(source, target)
+    with missing_told():
+        copied = copy_all(source, target)
     if as_json:
         print_json(copied)
     else:

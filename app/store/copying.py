@@ -7,9 +7,9 @@ from sqlalchemy import Table, and_, func, literal, or_, select
 
 from app.store.connection import Connection, Row
 from app.store.engine import open_database
-from app.store.errors import StoreUnavailableError
+from app.store.errors import NoDatabaseError, StoreUnavailableError
 from app.store.events import find_head
-from app.store.schema import upgrade
+from app.store.schema import stored_version, upgrade
 from app.store.tables import head, keys, metadata, schema_version, sender
 
 _TOGETHER: Final = 1_000
@@ -23,12 +23,13 @@ def copy(source_url: str, target_url: str) -> dict[str, int]:
 
     Raises:
         DatabaseUrlError: a URL names no database that can be used.
+        NoDatabaseError: there is nothing to copy.
         StoreUnavailableError: a database can't be read or written, or the target is not empty.
     """
     source, target = (open_database(url, lock_wait=_AN_HOUR) for url in (source_url, target_url))
     try:
-        if not source.exists():
-            raise StoreUnavailableError(f"there is no database {source.name}")
+        if stored_version(source) is None:
+            raise NoDatabaseError(source.name)
         for database in (source, target):
             upgrade(database)
         with source.writing() as reading, target.writing() as writing:

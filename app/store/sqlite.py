@@ -72,8 +72,8 @@ class SQLite(Database):
         return self.file.with_name(f"{self.file.name}.lock")
 
     def exists(self) -> bool:
-        """Whether the file is there."""
-        return self.file.exists()
+        """Whether the file is there, and not empty."""
+        return self.file.is_file() and self.file.stat().st_size > 0
 
     def create(self) -> None:
         """Make the file."""

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 from app.core.errors import FreezegateError
 from app.store.connection import Connection
 from app.store.engine import open_database
-from app.store.errors import StoreUnavailableError
+from app.store.errors import NoDatabaseError, StoreUnavailableError
 from app.store.kept_connection import KeptConnection
-from app.store.schema import HEAD, upgrade, version_of
+from app.store.schema import HEAD, stored_version, upgrade, version_of
 from app.store.transaction import Transaction
 from app.store.view import View
 from app.store.writer import DEADLINE, Writer
@@ -87,20 +87,25 @@ class Store:
         self._watcher = watcher
 
     @classmethod
-    def open(cls, url: str, *, deadline: float = DEADLINE) -> "Store":
+    def open(cls, url: str, *, deadline: float = DEADLINE, create: bool = True) -> "Store":
         """Open the database of a URL, and bring it to the present schema.
 
         Args:
             url: such as ``sqlite:///freezegate.db`` or ``postgresql://user@host/freezegate``.
             deadline: seconds that anybody waits for the database.
+            create: make one where there is none. An empty file or database is none.
 
         Raises:
             DatabaseUrlError: the URL names no database that can be used.
+            NoDatabaseError: there is none, and `create` is False.
             StoreUnavailableError: the database can't be opened.
         """
         store = cls(url, deadline)
         database = store._database
         try:
+            if not create and stored_version(database) is None:
+                store.let_go()
+                raise NoDatabaseError(database.name)
             upgrade(database)
         except database.failures as error:
             raise StoreUnavailableError(
