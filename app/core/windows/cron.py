@@ -12,6 +12,7 @@ from typing import Final, Self
 from pydantic import Field, model_validator
 
 from app.core.cron_expression import Expression, read_expression
+from app.core.cron_words import Described, describe
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY, EARLIEST, LATEST
 from app.core.interval import Interval
@@ -47,10 +48,23 @@ class Cron(Window):
         return [(at, at + length) for at in openings]
 
     def words(self) -> str:
-        """``for 2d14h each time cron "0 18 * * FRI" fires``."""
-        if self.end is not None:
-            return f'from each time cron "{self.start}" fires until cron "{self.end}" fires'
-        return f'for {format_duration(self.duration or 0)} each time cron "{self.start}" fires'
+        """``for 2d14h from 18:00 every Friday``, ``from 18:00 every Friday until 08:00 every Monday``."""
+        start = describe(self.start)
+        begins = _said(self.start, start)
+        if self.end is None:
+            since = f"from {start.text}" if start and start.is_time else f"beginning {begins}"
+            return f"for {format_duration(self.duration or 0)} {since}"
+        end = describe(self.end)
+        if start and end and start.is_time and end.is_time:
+            return f"from {start.text} until {end.text}"
+        return f"beginning {begins}, ending {_said(self.end, end)}"
+
+
+def _said(text: str, described: Described | None) -> str:
+    """The words for an expression, to follow "beginning"; the expression itself where it has none."""
+    if described is None:
+        return f'each time cron "{text}" fires'
+    return f"at {described.text}" if described.is_time else described.text
 
 
 def _until_next(start: str, end: str, span: Interval, wall: Wall) -> list[Interval]:
