@@ -26,6 +26,7 @@ from app.api import (
     freezes,
     health,
     insights,
+    openapi,
     overrides,
     policies,
     schedule,
@@ -91,6 +92,7 @@ _ROUTERS: Final = (
     badge.router,
     audit.router,
     health.router,
+    openapi.router,
     dashboard.router,
     operations.router,
     insights_page.router,
@@ -153,6 +155,7 @@ def create_app(
         description=_DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        openapi_url=None,  # ours, in app.api: the framework renders it at each call
         docs_url=None,  # ours, in app.web: the framework's loads its scripts from elsewhere
         redoc_url=None,
         telemetry=tracing.config,

@@ -4,10 +4,14 @@ Routes read their requests themselves (see `reading`), so what they read is decl
 same models, and no status leaves that the document does not name.
 """
 
+import asyncio
+import json
+import threading
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.requests import Request
 
 from app.server.bodies import Problem
 from app.server.problems import PROBLEM_JSON
@@ -70,18 +74,42 @@ def json_body(model: type[BaseModel]) -> dict[str, Any]:
 def complete(app: FastAPI) -> None:
     """Let the document name our problem shape, and no error of the framework's own that never leaves."""
     build = app.openapi
+    lock = threading.Lock()
 
     def document() -> dict[str, Any]:
-        if app.openapi_schema is None:
+        with lock:
+            if app.openapi_schema is not None:
+                return app.openapi_schema
             schema = build()
             schemas = schema.setdefault("components", {}).setdefault("schemas", {})
             schemas["Problem"] = Problem.model_json_schema()
             schema["components"]["securitySchemes"] = {"bearer": _BEARER}
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
-        return app.openapi_schema or schema
+            app.openapi_schema = schema
+            return schema
 
     app.openapi = document  # type: ignore[method-assign]  # the framework's documented way
+
+
+async def document_of(request: Request) -> dict[str, Any]:
+    """Return the OpenAPI document; built once, in a thread, for it takes a tenth of a second."""
+    app: FastAPI = request.app
+    if app.openapi_schema is not None:
+        return app.openapi_schema
+    return await asyncio.to_thread(app.openapi)
+
+
+async def rendered_document(request: Request) -> bytes:
+    """Return the OpenAPI document as JSON, rendered once for the path that the gate is reached under."""
+    document = await document_of(request)
+    prefix: str = request.scope.get("root_path", "").rstrip("/")
+    rendered: tuple[str, bytes] | None = getattr(request.app.state, "rendered_document", None)
+    if rendered is None or rendered[0] != prefix:
+        servers = {"servers": [{"url": prefix}]} if prefix else {}
+        rendered = prefix, json.dumps({**document, **servers}).encode()
+        request.app.state.rendered_document = rendered
+    return rendered[1]
 
 
 def header(name: str, description: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.server.documented import document_of
 from app.server.reading import Strict, read_query
 from app.web.pages import PageRoute, page, rendered
 from app.web.viewer import present_viewer
@@ -18,7 +19,7 @@ _METHODS: Final = ("get", "post", "put", "patch", "delete")
 async def docs(request: Request) -> Response:
     """Every route: who may use it, what it takes and what it answers."""
     read_query(request, Strict)
-    document = request.app.openapi()
+    document = await document_of(request)
     viewer = await present_viewer(request)
     return page(rendered("reference.html", viewer=viewer, groups=_groups(document), document=document))
 

@@ -68,3 +68,14 @@ def test_under_another_server_a_request_that_offers_an_upgrade_is_the_last_of_it
     offered = gate.get(QUESTION, headers={"Upgrade": "h2c", "Connection": "Upgrade"})
     assert offered.headers["connection"] == "close"
     assert "connection" not in gate.get(QUESTION).headers
+
+
+def test_the_api_document_is_rendered_once(gate: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = gate.get("/openapi.json")
+    assert first.headers["content-type"] == "application/json"
+    monkeypatch.setattr("app.server.documented.json", None)
+    assert gate.get("/openapi.json").content == first.content
+
+
+def test_what_a_form_takes_is_told_too(gate: TestClient) -> None:
+    assert gate.get("/dashboard/sign-out").headers["allow"] == "POST"
