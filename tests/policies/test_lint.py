@@ -374,12 +374,3 @@ def test_where_there_is_nothing_to_take_away_nothing_is_told_of_exceptions() -> 
     past = "{dates: {from: 2025-12-11, to: 2025-12-11}}"
     found = remarks(policy("past", when=past, except_when="[{always: true}]"))
     assert [remark for remark in found if "takes away" in remark] == []
-
-
-# What windows say of themselves
-
-
-def test_a_holiday_calendar_with_estimated_dates_is_told() -> None:
-    (remark,) = remarks(policy("holidays", when="{holidays: {country: TR}}"))
-    assert remark.startswith("9:23: policies[0].when[0].holidays:")
-    assert "estimated" in remark

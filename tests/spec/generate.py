@@ -9,6 +9,23 @@ from typing import Any, NamedTuple
 from tests.spec.twin import EARLIEST, LATEST, WEEK, shown, zone
 
 COUNTRIES = ("NL", "US", "DE", "JP", "GB", "CN", "IL", "AE", "BR", "IN", "NO")
+NAMES = {
+    "NO": ("Grunnlovsdag", "Constitution Day", "Pentecost*", "Pentecost Monday", "*pinsedag", "*e*"),
+    "AE": ("Eid al-Fitr", "*(estimated)", "عيد الفطر", "Eid al-Adha*", "National Day"),
+    "US": ("Christmas Day", "New Year's Day (observed)", "*(observed)", "Independence Day", "*Day*"),
+    "IN": ("Independence Day", "Prophet's Birthday", "*Birthday", "Diwali", "Good Friday"),
+    "GB": ("Christmas Day", "*(observed)", "*Holiday*", "Good Friday", "May Day"),
+}
+"""Names that are marked in some years, or share a day with others in some."""
+PARTS: tuple[dict[str, Any], ...] = (
+    {"country": "CA", "subdivision": "ON", "names": ["*Day"]},
+    {"country": "AU", "subdivision": "NSW", "except_names": ["Easter*"]},
+    {"country": "US", "subdivision": "MA"},
+    {"country": "DE", "subdivision": "none"},
+    {"country": "DE", "subdivision": "BY", "categories": ["public", "catholic"]},
+    {"market": "XNYS", "categories": ["public", "half_day"]},
+    {"market": "XLON", "names": ["Christmas Day*"]},
+)
 HOUR = 3_600
 
 
@@ -176,6 +193,14 @@ def _yearly(rng: random.Random, centre: int) -> dict[str, Any]:
 
 def _holidays(rng: random.Random, _: int) -> dict[str, Any]:
     window: dict[str, Any] = {"country": rng.choice(COUNTRIES)}
+    if rng.random() < 0.3:
+        window = dict(rng.choice(PARTS))
+    elif window["country"] in NAMES and rng.random() < 0.6:
+        names = NAMES[window["country"]]
+        if rng.random() < 0.7:
+            window["names"] = rng.sample(names, rng.randint(1, 3))
+        if rng.random() < 0.5:
+            window["except_names"] = rng.sample(names, rng.randint(1, 2))
     if rng.random() < 0.5:
         window["eve_from"] = _time(rng)
     if rng.random() < 0.5:

@@ -141,20 +141,29 @@ def yearly(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[date
 
 
 def holidays(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    calendar = calendar_of(spec)
     named = {
         day: names
         for year in range(first.year - 1, last.year + 2)
-        for day, names in holiday_names(spec["country"], year).items()
+        for day, names in holiday_names(calendar, year).items()
     }
-    weekend = weekend_of(spec["country"])
+    weekend = set(loaded(calendar, 2020, "own").weekend)
 
     def is_off(day: date) -> bool:
         if day in named:
             return True
-        return day.weekday() in weekend and day not in made_working(spec["country"], day.year)
+        return day.weekday() in weekend and day not in loaded(calendar, day.year, "own").weekend_workdays
+
+    def is_meant(names: set[str], patterns: list[str]) -> bool:
+        return any(
+            glob(pattern.lower(), name.lower().replace("/", " ")) for pattern in patterns for name in names
+        )
 
     def is_frozen(day: date) -> bool:
-        return day in named and named[day] not in spec.get("except_names", [])
+        return any(
+            is_meant(names, spec.get("names", ["*"])) and not is_meant(names, spec.get("except_names", []))
+            for names in named.get(day, [])
+        )
 
     def is_bridge(day: date) -> bool:
         beside = (day - DAY, day + DAY)
@@ -182,19 +191,74 @@ def holidays(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[da
         yield start, end
 
 
-@cache
-def holiday_names(country: str, year: int) -> dict[date, str]:
-    return dict(calendars.country_holidays(country, years=[year], expand=False).items())
+HolidayCalendar = tuple[str | None, str | None, tuple[str, ...], str | None]
+
+
+def calendar_of(spec: dict[str, Any]) -> HolidayCalendar:
+    part = spec.get("subdivision")
+    where = spec.get("country"), None if part == "none" else part
+    return *where, tuple(spec.get("categories", [])), spec.get("market")
 
 
 @cache
-def weekend_of(country: str) -> set[int]:
-    return set(calendars.country_holidays(country, years=[2020], expand=False).weekend)
+def loaded(calendar: HolidayCalendar, year: int, language: str) -> Any:
+    """A year of the package's calendar, in its own language or in English where it has that."""
+    country, part, categories, market = calendar
+    entity = getattr(calendars, market or country or "")
+    has_english = language == "english" and "en_US" in entity.supported_languages
+    plain: dict[str, Any] = {
+        "years": [year],
+        "expand": False,
+        "language": "en_US" if has_english else entity.default_language,
+        "categories": categories or None,
+    }
+    if market:
+        return calendars.financial_holidays(market, **plain)
+    return calendars.country_holidays(country or "", subdiv=part, **plain)
+
+
+def variants(calendar: HolidayCalendar, name: str) -> list[str]:
+    """A name, and what remains of it as its marks are taken off; the last one bears none."""
+    found = [name]
+    for language in ("own", "english"):
+        source = loaded(calendar, 2026, language)
+        for label in ("observed_estimated_label", "estimated_label", "observed_label"):
+            before, sign, after = source.tr(getattr(source, label, "")).partition("%s")
+            inner = found[-1].removeprefix(before).removesuffix(after).strip()
+            if sign and found[-1] == before + inner + after and inner != found[-1]:
+                return found + variants(calendar, inner)
+    return found
 
 
 @cache
-def made_working(country: str, year: int) -> set[date]:
-    return set(calendars.country_holidays(country, years=[year], expand=False).weekend_workdays)
+def dictionary(calendar: HolidayCalendar) -> dict[str, str]:
+    """The English of each name, learnt from the days that have a single one."""
+    learnt = {}
+    for year in range(2000, 2060):
+        own, english = loaded(calendar, year, "own"), loaded(calendar, year, "english")
+        for day in own:
+            if len(own.get_list(day)) == 1:
+                learnt[variants(calendar, own[day])[-1]] = variants(calendar, english[day])[-1]
+    return learnt
+
+
+@cache
+def holiday_names(calendar: HolidayCalendar, year: int) -> dict[date, list[set[str]]]:
+    """Of each day, what each of its holidays is called: in both languages, with and without marks."""
+    own, english = loaded(calendar, year, "own"), loaded(calendar, year, "english")
+    found: dict[date, list[set[str]]] = {}
+    for day in own:
+        found[day] = []
+        for name in own.get_list(day):
+            bare = variants(calendar, name)[-1]
+            translated = {
+                each
+                for other in english.get_list(day)
+                if variants(calendar, other)[-1] == dictionary(calendar)[bare]
+                for each in variants(calendar, other)
+            }
+            found[day].append({*variants(calendar, name), *translated})
+    return found
 
 
 def firings(

@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from app.core.errors import FaultyValuesError
+from app.core.holiday_calendar import Calendar, holidays_of, names_of, year_of
 from app.core.instant import parse_instant
 from app.core.wallclock import Wall, zone
-from app.core.windows import holidays
 from app.core.windows.holidays import Holidays
 
 UTC = Wall.of(zone("UTC"), wide=True)
@@ -27,8 +27,9 @@ def faults(**fields: Any) -> list[tuple[tuple[str | int, ...], str]]:
 @pytest.fixture
 def nothing_is_known_yet() -> Iterator[None]:
     def forget() -> None:
-        for remembered in (holidays._year, holidays._all_names, holidays._block):
-            remembered.cache_clear()
+        year_of.cache_clear()
+        holidays_of.cache_clear()
+        names_of.cache_clear()
 
     forget()
     yield
@@ -42,10 +43,8 @@ def test_holidays_have_the_same_names_whoever_started_the_process(
 ) -> None:
     for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.setenv(name, locale)
-    assert holidays._year(holidays._Calendar("DE", None, (), None), 2026).names[20454] == (
-        "Neujahr",
-        "New Year's Day",
-    )
+    (new_year,) = year_of(Calendar("DE", None, (), None), 2026).holidays[20454]
+    assert new_year.forms == ("Neujahr", "New Year's Day")
     Holidays.model_validate({"country": "DE", "names": ["Neujahr", "Good Friday"]})
     assert faults(country="DE", names=["Новий рік"])
 
@@ -115,8 +114,10 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert paths == [("subdivision",), ("categories", 0), ("categories", 2)]
     paths = [path for path, _ in faults(country="NL", names=["X", "King's Day", "Y"], except_names=["Z"])]
     assert paths == [("names", 0), ("names", 2), ("except_names", 0)]
-    paths = [path for path, _ in faults(market="XNYZ", subdivision="NY", categories=["public"])]
-    assert paths == [("market",), ("subdivision",), ("categories",)]
+    paths = [path for path, _ in faults(market="XNYZ", subdivision="NY")]
+    assert paths == [("market",), ("subdivision",)]
+    paths = [path for path, _ in faults(market="XETR", subdivision="NY", categories=["public", "half_day"])]
+    assert paths == [("subdivision",), ("categories", 1)]
 
 
 def test_of_very_many_wrong_names_each_is_told_and_only_some_are_guessed_at() -> None:

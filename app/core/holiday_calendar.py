@@ -1,0 +1,226 @@
+"""Calendars of the `holidays` package, year by year: each holiday of a day with every form of its name.
+
+Asked without years, the package would answer "no holiday", silently, for a year that it does not know.
+"""
+
+import warnings
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from app.core.wallclock import calendar_date, local_day, weekday
+
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2100
+
+_ENGLISH: Final = "en_US"
+
+_ESTIMATED: Final = ("estimated_label", "observed_estimated_label")
+_MARKS: Final = (*_ESTIMATED, "observed_label", "observed_label_before")
+"""Attributes in which the package keeps what it writes around a name: ``%s (observed)``."""
+_MOVED: Final = "substituted_label"
+"""What it calls a day off that a decree moves: ``Day off (substituted from %s)``, with a date, not a name."""
+
+
+class Calendar(NamedTuple):
+    """A calendar of the package; equal ones share their years."""
+
+    country: str | None
+    subdivision: str | None
+    categories: tuple[str, ...]
+    market: str | None
+
+
+class Holiday(NamedTuple):
+    """One of the holidays of a day."""
+
+    name: str
+    """As the package writes it, in the calendar's own language, with its marks."""
+    english_name: str
+    """The same in English, where the calendar has that."""
+    bare_own_name: str
+    """The name in the calendar's own language without marks for estimated, observed and substituted days."""
+    bare_name: str
+    """The same in English."""
+    forms: tuple[str, ...]
+    """Every form of the name: in the calendar's own language and in English, with each mark and without."""
+    is_estimated: bool
+    """Whether the package marks its date as estimated."""
+    is_moved: bool
+    """Whether it stands for a working day that a decree moves elsewhere."""
+
+
+class Year(NamedTuple):
+    """A year of a calendar."""
+
+    holidays: dict[int, tuple[Holiday, ...]]
+    """The holidays of each day, by the number of the day."""
+    weekend: frozenset[int]
+    working_weekends: frozenset[int]
+    """Days of a weekend that are made working days by law."""
+
+
+@lru_cache(maxsize=8192)
+def year_of(calendar: Calendar, year: int) -> Year:
+    """Return a year of a calendar; a year that it does not know has weekends and no holidays."""
+    own = _load(calendar, year)
+    english = (
+        own if _language(calendar, english=True) == own.language else _load(calendar, year, english=True)
+    )
+    reader = _NameReader(own, english)
+    return Year(
+        holidays={
+            local_day(day): tuple(reader.read(own.get_list(day), english.get_list(day))) for day in own
+        },
+        weekend=frozenset(own.weekend),
+        working_weekends=frozenset(map(local_day, own.weekend_workdays)),
+    )
+
+
+def is_off(calendar: Calendar, day: int) -> bool:
+    """Return whether nobody works on a day: a weekend that no law makes a working day, or a holiday."""
+    year = year_of(calendar, calendar_date(day).year)
+    if day in year.holidays:
+        return True
+    return weekday(day) in year.weekend and day not in year.working_weekends
+
+
+@lru_cache(maxsize=64)
+def holidays_of(calendar: Calendar) -> frozenset[Holiday]:
+    """Return every holiday of the years 2000 to 2100."""
+    years = range(FIRST_YEAR, LAST_YEAR + 1)
+    return frozenset(
+        holiday
+        for year in years
+        for holidays in year_of(calendar, year).holidays.values()
+        for holiday in holidays
+    )
+
+
+@lru_cache(maxsize=64)
+def names_of(calendar: Calendar) -> frozenset[str]:
+    """Return every form of every name from 2000 to 2100."""
+    return frozenset(form for holiday in holidays_of(calendar) for form in holiday.forms)
+
+
+@lru_cache(maxsize=64)
+def last_year_of(calendar: Calendar) -> int:
+    """Return the last year that the calendar knows."""
+    last: int = _load(calendar, LAST_YEAR).end_year
+    return last
+
+
+@lru_cache(maxsize=256)
+def warnings_of(calendar: Calendar, first: int, last: int) -> tuple[str, ...]:
+    """Return the package's own warnings about a span of years."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for year in range(first, last + 1):
+            _load_aloud(calendar, year, _language(calendar))
+    return tuple(dict.fromkeys(str(warning.message) for warning in caught))
+
+
+class _NameReader:
+    """Reads the names of a year: splits marks off, and finds the English name of each holiday."""
+
+    def __init__(self, own: Any, english: Any) -> None:
+        """Take the marks from two loaded calendars; some have them only once a year is loaded."""
+        self._translate = english.tr
+        both = (own, english)
+        self._marks = _labels(both, _MARKS)
+        self._estimated = _labels(both, _ESTIMATED)
+        self._moved = _labels(both, (_MOVED,))
+
+    def read(self, own: list[str], english: list[str]) -> Iterable[Holiday]:
+        """Yield the holidays of a day from its names in both languages, each list in its own order."""
+        by_bare_name = {self._forms(name)[-1]: name for name in english}
+        pairs = {name: self._english(name, by_bare_name) for name in own}
+        if len(own) == 1:
+            pairs = {own[0]: tuple(english)}
+        left = tuple(name for name in english if not any(name in pair for pair in pairs.values()))
+        for name in own:
+            # A name without a known translation goes with every English name that is left: more is frozen.
+            names = (name, *(pairs[name] or left))
+            forms = [form for each in names for form in self._forms(each)]
+            yield Holiday(
+                name=name,
+                english_name=names[-1],
+                bare_own_name=self._forms(name)[-1],
+                bare_name=self._forms(names[-1])[-1],
+                forms=tuple(dict.fromkeys(forms)),
+                is_estimated=any(_within(label, form) for form in forms for label in self._estimated),
+                is_moved=any(_within(label, name) for label in self._moved),
+            )
+
+    def _english(self, name: str, by_bare_name: dict[str, str]) -> tuple[str, ...]:
+        found = by_bare_name.get(self._translate(self._forms(name)[-1]))
+        return (found,) if found is not None else ()
+
+    def _forms(self, name: str) -> list[str]:
+        """A name, and what is left of it mark by mark; the last one bears none."""
+        forms = [name]
+        while inner := next(filter(None, (_within(label, forms[-1]) for label in self._marks)), None):
+            forms.append(inner)
+        return forms
+
+
+def _labels(entities: Iterable[Any], attributes: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """What stands before and after the name in each label, in the language of each entity."""
+    texts = {
+        entity.tr(label)
+        for entity in entities
+        for attribute in attributes
+        if (label := getattr(entity, attribute, None))
+    }
+    parts = (text.split("%s") for text in sorted(texts, key=len, reverse=True))
+    return tuple((each[0], each[1]) for each in parts if len(each) == 2 and any(each))  # noqa: PLR2004
+
+
+def _within(label: tuple[str, str], name: str) -> str | None:
+    """What a label encloses in a name; None if the name does not bear it."""
+    before, after = label
+    if len(name) > len(before) + len(after) and name.startswith(before) and name.endswith(after):
+        return name[len(before) : len(name) - len(after)].strip() or None
+    return None
+
+
+def _entity(calendar: Calendar) -> Any:
+    import holidays
+
+    return getattr(holidays, calendar.market or calendar.country or "")
+
+
+@lru_cache(maxsize=1024)
+def _language(calendar: Calendar, *, english: bool = False) -> str:
+    # Left out, or not among those of the calendar, the language would be that of whoever started the process.
+    entity = _entity(calendar)
+    wanted = english and _ENGLISH in entity.supported_languages
+    return _ENGLISH if wanted else str(entity.default_language)
+
+
+def _load(calendar: Calendar, year: int, *, english: bool = False) -> Any:
+    with warnings.catch_warnings():
+        # Of years whose dates are not known: lint tells them, where the author can read it.
+        warnings.simplefilter("ignore")
+        return _load_aloud(calendar, year, _language(calendar, english=english))
+
+
+def _load_aloud(calendar: Calendar, year: int, language: str) -> Any:
+    import holidays
+
+    if calendar.market is not None:
+        return holidays.financial_holidays(
+            calendar.market,
+            categories=calendar.categories or None,
+            years=[year],
+            expand=False,
+            language=language,
+        )
+    return holidays.country_holidays(
+        calendar.country or "",
+        subdiv=calendar.subdivision,
+        categories=calendar.categories or None,
+        years=[year],
+        expand=False,
+        language=language,
+    )

@@ -1,0 +1,88 @@
+"""Codes of countries, subdivisions, categories and markets, and what to suggest for one that is not known."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Final, NamedTuple
+
+from app.core.errors import Fault
+
+_LONGEST_WORD: Final = 60
+_LONGEST_LISTING: Final = 320
+"""Characters of a text that is looked for, and of a list of what is known."""
+
+
+class Known(NamedTuple):
+    """Words that may stand behind a key."""
+
+    codes: tuple[str, ...]
+    names: Mapping[str, str]
+    """What else a code is called, and the code."""
+    takes_names: bool = False
+    """Whether a name may stand in place of its code."""
+
+
+@cache
+def markets() -> Known:
+    """Return the codes of markets."""
+    import holidays
+
+    return Known(tuple(holidays.list_supported_financial()), {})
+
+
+@cache
+def countries() -> Known:
+    """Return the codes of countries, with their names and longer codes."""
+    import holidays
+    from holidays.registry import COUNTRIES
+
+    names = {
+        re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name): code
+        for first, code, *others in COUNTRIES.values()
+        for name in (first, *others)
+    }
+    return Known(tuple(holidays.list_supported_countries(include_aliases=False)), names)
+
+
+@cache
+def subdivisions(country: str) -> Known:
+    """Return the codes of a country's subdivisions; their names may stand in place of them."""
+    import holidays
+
+    entity = getattr(holidays, country)
+    return Known(tuple(entity.subdivisions), entity.subdivisions_aliases, takes_names=True)
+
+
+@cache
+def categories(code: str) -> Known:
+    """Return the categories of a country's or market's calendar."""
+    import holidays
+
+    return Known(tuple(sorted(getattr(holidays, code).supported_categories)), {})
+
+
+def fault_of(path: tuple[str | int, ...], text: str, what: str, known: Known) -> Iterator[Fault]:
+    """Yield the fault of a word that is not among those known, with a suggestion."""
+    if text not in known.codes and not (known.takes_names and text in known.names):
+        yield Fault(path, f"not a known {what}{_nearest_code(text, known) or _all_codes(known)}")
+
+
+def _nearest_code(text: str, known: Known) -> str:
+    named = {name.lower(): code for name, code in known.names.items()}
+    words = named | {code.lower(): code for code in known.codes}
+    word = text[:_LONGEST_WORD].lower()
+    # DE-BY is how ISO 3166-2 writes the BY of DE.
+    near = [each for each in (word, word.rpartition("-")[2]) if each in words]
+    near = near or difflib.get_close_matches(word, words, 1, 0.75)
+    return f'; did you mean "{words[near[0]]}"?' if near else ""
+
+
+def _all_codes(known: Known) -> str:
+    """What is known, each with its name, as far as it fits a line."""
+    names: dict[str, str] = {}
+    for name, code in known.names.items():
+        names.setdefault(code, name)
+    in_full = (f"{code} ({names[code]})" if code in names else code for code in known.codes)
+    listings = (", ".join(in_full), ", ".join(known.codes))
+    return next((f"; known: {listing}" for listing in listings if 0 < len(listing) <= _LONGEST_LISTING), "")
