@@ -16,6 +16,7 @@ from app.core.timeline import BlockBudget, PolicyTimeline
 from app.core.wallclock import Wall
 from app.core.windows import WindowEntry
 from app.policies.draft import Draft, in_order, read_draft
+from app.policies.lint_holidays import holiday_problems
 from app.policies.load import accept
 from app.policies.reach import Reach
 from app.policies.selftest import failures
@@ -70,6 +71,7 @@ class _Lint:
                 yield self._warn(document, where, "is in this list already")
         for (document, path), policy in zip(self._places, self._set.policies, strict=True):
             yield from self._on_windows(document, path, policy)
+            yield from holiday_problems(document, path, policy, self._now)
             yield from self._on_exceptions(document, path, policy)
             yield from self._on_reach(document, path, policy)
         yield from self._on_shadows()

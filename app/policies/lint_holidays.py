@@ -1,0 +1,391 @@
+"""Remarks on holiday windows: days that the author may well expect to be frozen, and that are not.
+
+A day counts as expected if the package knows it as a day off in another region or category of the same
+calendar. A remark is gone once the policy says what is meant: by `subdivision`, `categories` or
+`except_names`, or by another window that freezes the day.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from datetime import date
+from functools import cached_property, lru_cache
+from typing import Final, NamedTuple
+
+from app.core import holiday_codes as codes
+from app.core.holiday_calendar import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    Calendar,
+    Holiday,
+    holidays_of,
+    is_off,
+    last_year_of,
+    warnings_of,
+    year_of,
+)
+from app.core.instant import DAY, LOOK_AHEAD
+from app.core.interval import Interval
+from app.core.policy import Effect, Policy
+from app.core.wallclock import Wall, calendar_date, local_day, zone
+from app.core.windows.dates import Dates
+from app.core.windows.holidays import NATIONWIDE, Holidays, matches
+from app.core.windows.window import Window
+from app.core.windows.yearly import Yearly
+from app.policies.holiday_gaps import (
+    PUBLIC,
+    Gap,
+    days_of,
+    gaps_to_categories,
+    gaps_to_country,
+    gaps_to_subdivisions,
+    wider,
+)
+from app.yaml.document import Document
+from app.yaml.problem import Path, Problem, Severity, quoted
+
+_TWO_YEARS: Final = LOOK_AHEAD // DAY
+_YEAR: Final = 366
+_QUARTER: Final = 92
+_DECREED_YEARS: Final = 3
+"""A calendar depends on decrees if it has days moved by one in so many of the last four years."""
+_EITHER_SIDE: Final = 2
+"""Days by which an estimated date may turn out to be wrong."""
+_MOST_SHOWN: Final = 3
+
+_WORKED_ON: Final = {
+    # Public in the package, and worked on by most companies: no category tells. Sources in docs/holidays.md.
+    "NL": ("Good Friday",),
+}
+
+_NEVER: Final = "never opens again"
+_WRITE_OUT: Final = "update freezegate, or write the days of {} as dates in another window"
+
+_Remark = tuple[Path, str]
+"""The keys below the window, and a sentence."""
+
+
+def holiday_problems(document: Document, path: Path, policy: Policy, now: int) -> Iterator[Problem]:
+    """Yield a warning for each remark on the holiday windows of a policy.
+
+    Args:
+        document: the file.
+        path: where the policy stands in it.
+        policy: the policy.
+        now: the instant from which "the next two years" are seen.
+    """
+    today = now // DAY
+    if not FIRST_YEAR <= calendar_date(today).year < LAST_YEAR:
+        return
+    for key, entries in (("when", policy.when), ("except_when", policy.except_when)):
+        windows = [entry.window for entry in entries]
+        freezes = (policy.effect is Effect.ALLOW_ONLY) == (key == "except_when")
+        for index, window in enumerate(windows):
+            if isinstance(window, Holidays):
+                beside = _Beside(tuple(other for other in windows if other is not window))
+                found = _Lint(window, beside, today).remarks(freezes=freezes)
+                for inner, sentence in found:
+                    where = (*path, key, index, "holidays", *inner)
+                    yield document.problem(where, sentence, Severity.WARNING)
+
+
+class _Beside(NamedTuple):
+    """The windows that stand beside one in its list."""
+
+    windows: tuple[Window, ...]
+
+    def freezes(self, day: int) -> bool:
+        """Whether any of them freezes all of a day."""
+        start, end = day * DAY, (day + 1) * DAY
+        return any(low <= start and end <= high for low, high in self._near(start, end, _LASTING))
+
+    def names_dates_in(self, first: int, last: int) -> bool:
+        """Whether the author wrote dates that touch the days from `first` up to `last`."""
+        start, end = first * DAY, last * DAY
+        return any(low < end and start < high for low, high in self._near(start, end, (Dates,)))
+
+    def tells_regions_of(self, country: str) -> bool:
+        """Whether another window names a subdivision of a country."""
+        return any(
+            isinstance(each, Holidays) and each.country == country and each.calendar.subdivision is not None
+            for each in self.windows
+        )
+
+    def _near(self, start: int, end: int, kinds: tuple[type[Window], ...]) -> Iterator[Interval]:
+        for each in self.windows:
+            if isinstance(each, kinds):
+                yield from each.intervals((start, end), _UTC)
+
+
+_LASTING: Final = (Dates, Yearly, Holidays)
+_UTC: Final = Wall.of(zone("UTC"), wide=True)
+
+
+class _Lint:
+    """The remarks on one window."""
+
+    def __init__(self, window: Holidays, beside: _Beside, today: int) -> None:
+        self._window = window
+        self._calendar = window.calendar
+        self._code = window.market or window.country or ""
+        self._beside = beside
+        self._today = today
+        self._year = calendar_date(today).year
+
+    def remarks(self, *, freezes: bool) -> Iterator[_Remark]:
+        """Yield all of them; `freezes` if an open window closes deploys, so that a missing day opens them."""
+        never = list(self._on_what_never_comes())
+        yield from never
+        if not freezes or (never and not self._window.names):
+            return
+        yield from self._on_marked_names()
+        yield from self._on_regions()
+        yield from self._on_days_taken_away()
+        yield from self._on_categories()
+        yield from self._on_days_worked_on()
+        yield from self._on_working_days_around()
+        yield from self._on_what_is_not_known_yet()
+        yield from self._on_estimates()
+
+    # Names and windows that come to nothing
+
+    def _on_what_never_comes(self) -> Iterator[_Remark]:
+        plain = {"eve_from": None, "until": None, "bridge_days": False}
+        for index, pattern in enumerate(self._window.names):
+            update = {**plain, "names": (pattern,), "except_names": ()}
+            sentence = _how_it_never_comes(self._window.model_copy(update=update), self._today)
+            if sentence is not None:
+                yield ("names", index), sentence
+        if not self._window.names:
+            sentence = _how_it_never_comes(self._window.model_copy(update=plain), self._today)
+            if sentence is not None:
+                yield (), sentence
+
+    def _on_marked_names(self) -> Iterator[_Remark]:
+        for index, pattern in enumerate(self._window.names):
+            bare = _bare_names(self._calendar).get(pattern.lower())
+            if bare is not None and not matches(self._window.names, (bare,)):
+                sentence = (
+                    f"names the day only while the calendar marks it so; {quoted(bare)} means it with and "
+                    f'without marks, "*{_mark(pattern, bare)}" the marked days alone'
+                )
+                yield ("names", index), sentence
+
+    # Days that other regions and categories have
+
+    def _on_regions(self) -> Iterator[_Remark]:
+        country = self._window.country
+        if country is None or self._window.subdivision is not None or self._beside.tells_regions_of(country):
+            return
+        gaps = self._missing(gaps_to_subdivisions(self._calendar, *self._span))
+        if gaps:
+            parts, first = len(codes.subdivisions(country).codes), gaps[0]
+            where = ", ".join(first.where[:_MOST_SHOWN]) + (", …" if len(first.where) > _MOST_SHOWN else "")
+            widest = max(gaps, key=lambda gap: len(gap.where))
+            wider_one = f", {_said(widest, self._window)} in {len(widest.where)}"
+            sentence = (
+                f"freezes nationwide days only: {_said(first, self._window)} is off in {len(first.where)} of "
+                f"{parts} subdivisions of {country} ({where})"
+                f"{wider_one if len(widest.where) > len(first.where) else ''}{_more(gaps)}; write a "
+                f"subdivision, or subdivision: {NATIONWIDE} if nationwide days are meant"
+            )
+            yield ("country",), sentence
+
+    def _on_days_taken_away(self) -> Iterator[_Remark]:
+        if self._calendar.subdivision is None:
+            return
+        gaps = self._missing(gaps_to_country(self._calendar, *self._span))
+        if gaps:
+            sentence = (
+                f"freezes less than the whole of {self._code} does: not {_said(gaps[0], self._window)}"
+                f"{_more(gaps)}; add a window with {{country: {self._code}, subdivision: {NATIONWIDE}}}, "
+                "or name the days under except_names if they are worked on"
+            )
+            yield ("subdivision",), sentence
+
+    def _on_categories(self) -> Iterator[_Remark]:
+        if self._window.categories:
+            return
+        gaps = self._missing(gaps_to_categories(self._calendar, *self._span))
+        firsts: dict[str, Gap] = {}
+        for gap in gaps:
+            for category in gap.where:
+                firsts.setdefault(category, gap)
+        if firsts:
+            shown = [f"{each} adds {_said(gap, self._window)}" for each, gap in firsts.items()][:_MOST_SHOWN]
+            more = f", and {len(firsts) - len(shown)} categories more" if len(firsts) > len(shown) else ""
+            every = ", ".join((PUBLIC, *firsts)) if len(firsts) <= _MOST_SHOWN else f"{PUBLIC}, …"
+            sentence = (
+                f"freezes public holidays only: {', '.join(shown)}{more}; "
+                f"write categories: [{every}], or [{PUBLIC}] if those days are worked on"
+            )
+            yield (), sentence
+
+    def _on_days_worked_on(self) -> Iterator[_Remark]:
+        unexpected = _WORKED_ON.get(self._code, ())
+        for day, held in self._soon if unexpected and not self._window.categories else ():
+            names = [each.english_name for each in held if self._window.selects(each)]
+            worked_on = [each for each in names if each in unexpected]
+            if worked_on:
+                sentence = (
+                    f"freezes {_written(day)} {quoted(worked_on[0])}, on which most companies there work; "
+                    f"write except_names: [{worked_on[0]}], or categories: [{PUBLIC}] if it is meant"
+                )
+                yield (), sentence
+                return
+
+    def _on_working_days_around(self) -> Iterator[_Remark]:
+        window = self._window
+        if not window.categories or PUBLIC in window.categories:
+            return
+        for key, time, step in (("eve_from", window.eve_from, -1), ("until", window.until, 1)):
+            for day, held in self._soon if time is not None else ():
+                around = window.working_day(day, step)
+                if _any(window, held) and is_off(wider(self._calendar, PUBLIC), around):
+                    sentence = (
+                        f"takes {_written(around)} for a working day, a public holiday: only the days of "
+                        f"categories are days off; add {PUBLIC}, and say with names which days are meant"
+                    )
+                    yield (key,), sentence
+                    break
+
+    def _missing(self, gaps: tuple[Gap, ...]) -> Sequence[Gap]:
+        """Return the gaps that the window means by name, and that nothing freezes all the same."""
+        meant: Sequence[Gap] = gaps
+        if self._window.names or self._window.except_names:
+            meant = [gap for gap in meant if _any(self._window, gap.holidays)]
+        if self._window.bridge_days:
+            meant = [gap for gap in meant if not self._window.freezes(gap.day)]
+        if self._beside.windows:
+            meant = [gap for gap in meant if not self._beside.freezes(gap.day)]
+        return meant
+
+    # Days that nobody knows yet
+
+    def _on_what_is_not_known_yet(self) -> Iterator[_Remark]:
+        end = last_year_of(self._calendar)
+        if end < calendar_date(self._today + _YEAR).year and not self._is_written_out(end + 1):
+            yield (), f"the calendar ends with {end}: {_WRITE_OUT.format(end + 1)}"
+        for warning in warnings_of(self._calendar, self._year, self._year + 1):
+            yield (), f"the calendar warns: {warning}"
+        missing = self._undecreed_year()
+        if missing is not None and not self._is_written_out(missing):
+            sentence = (
+                f"the government moves working days by decree, and that of {missing} is not in the calendar: "
+                f"{_WRITE_OUT.format(missing)}"
+            )
+            yield (), sentence
+
+    def _undecreed_year(self) -> int | None:
+        """The first year without days moved by decree, if it begins or began within three months."""
+        years = range(self._year - _DECREED_YEARS - 1, self._year + 2)
+        decreed = [year for year in years if _any(self._window, _moved(self._calendar, year))]
+        if not decreed:
+            return None
+        missing = decreed[-1] + 1
+        recent = [year for year in decreed if year >= missing - _DECREED_YEARS - 1]
+        begins = local_day(date(missing, 1, 1))
+        if len(recent) < _DECREED_YEARS or abs(begins - self._today) > _QUARTER:
+            return None
+        return missing
+
+    def _is_written_out(self, year: int) -> bool:
+        first, last = local_day(date(year, 1, 1)), local_day(date(year + 1, 1, 1))
+        return self._beside.names_dates_in(first, last)
+
+    def _on_estimates(self) -> Iterator[_Remark]:
+        days = [
+            (day, held)
+            for day, held in self._soon
+            if day < self._today + _YEAR and any(each.is_estimated for each in held)
+            if _any(self._window, (each for each in held if each.is_estimated))
+            if not self._beside.names_dates_in(day - _EITHER_SIDE, day + _EITHER_SIDE + 1)
+        ]
+        if days:
+            gap = Gap(*days[0], ())
+            sentence = (
+                f"estimated, for it follows the moon: {_said(gap, self._window)}{_more(days)}; write dates "
+                "around it as another window, or update freezegate once the date is official"
+            )
+            yield (), sentence
+
+    @cached_property
+    def _span(self) -> Interval:
+        return self._today, self._today + _TWO_YEARS
+
+    @cached_property
+    def _soon(self) -> tuple[tuple[int, tuple[Holiday, ...]], ...]:
+        return _soon(self._calendar, *self._span)
+
+
+@lru_cache(maxsize=4096)
+def _how_it_never_comes(window: Holidays, today: int) -> str | None:
+    """What to say of a window that opens on no day of the next two years; None if it does."""
+    calendar, span = window.calendar, (today, today + _TWO_YEARS)
+    if any(_any(window, held) for _, held in _soon(calendar, *span)):
+        return None
+    start, end = local_day(date(FIRST_YEAR, 1, 1)), local_day(date(LAST_YEAR, 12, 31))
+    days = [day for day, held in _soon(calendar, start, end) if _any(window, held)]
+    past = [day for day in days if day < today]
+    coming = [day for day in days if day >= today]
+    last = f"; the last was {_written(past[-1])}" if past else ""
+    when = f"opens on no day of the next two years; the next is {_written(coming[0])}" if coming else _NEVER
+    return f"{when}{last}; {_elsewhere(window, span)}"
+
+
+def _elsewhere(window: Holidays, span: Interval) -> str:
+    """What to write instead, where another category or region has such a day soon."""
+    calendar = window.calendar
+    for gap in () if calendar.subdivision else gaps_to_subdivisions(calendar, *span):
+        if _any(window, gap.holidays):
+            return f"write subdivision: {gap.where[0]} for {_said(gap, window)}"
+    for gap in gaps_to_categories(calendar, *span, worked_on=True):
+        if _any(window, gap.holidays):
+            categories = ", ".join(wider(calendar, gap.where[0]).categories)
+            return f"write categories: [{categories}] for {_said(gap, window)}"
+    return "take it out, or write dates"
+
+
+@lru_cache(maxsize=256)
+def _soon(calendar: Calendar, first: int, last: int) -> tuple[tuple[int, tuple[Holiday, ...]], ...]:
+    return tuple(days_of(calendar, first, last))
+
+
+@lru_cache(maxsize=256)
+def _moved(calendar: Calendar, year: int) -> tuple[Holiday, ...]:
+    held = (each for day in year_of(calendar, year).holidays.values() for each in day)
+    return tuple(each for each in held if each.is_moved)
+
+
+@lru_cache(maxsize=64)
+def _bare_names(calendar: Calendar) -> dict[str, str]:
+    """The names that bear a mark, in lower case, and what they are without it."""
+    found: dict[str, str] = {}
+    for holiday in holidays_of(calendar):
+        for form, bare in ((holiday.name, holiday.bare_own_name), (holiday.english_name, holiday.bare_name)):
+            if form != bare:
+                found[form.lower()] = bare
+    return found
+
+
+def _mark(name: str, bare: str) -> str:
+    """What a name bears beside the bare one."""
+    return name.lower().replace(bare.lower(), "").strip()
+
+
+def _any(window: Holidays, holidays: Iterable[Holiday]) -> bool:
+    return any(map(window.selects, holidays))
+
+
+def _written(day: int) -> str:
+    """``Mon 2026-12-28``."""
+    return f"{calendar_date(day):%a %Y-%m-%d}"
+
+
+def _said(gap: Gap, window: Holidays) -> str:
+    """``Mon 2026-12-28 "Boxing Day (observed)"``."""
+    name = next((each.english_name for each in gap.holidays if window.selects(each)), "")
+    return f"{_written(gap.day)} {quoted(name)}"
+
+
+def _more(days: Sized) -> str:
+    """``, and 3 days more within two years``."""
+    return f", and {len(days) - 1} more" if len(days) > 1 else ""

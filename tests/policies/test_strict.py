@@ -1,0 +1,68 @@
+"""`freezegate lint --strict` passes for what we ship and for what the documents show."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.core.instant import parse_instant
+from app.policies.lint import lint
+from app.policies.source import Snapshot, Source
+from app.yaml.problem import Problem
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+HEAD = "version: 1\nenvironments: [production, staging]\n"
+TESTS = "tests: [{at: 2026-11-25 12:00, service: api, environment: staging, expect: allow}]\n"
+
+# The files have dates of 2026 and 2027; a test of what is past would fail by the calendar on the wall.
+NOW = parse_instant("2026-11-29T12:00:00Z")
+
+
+def linted(text: str) -> list[Problem]:
+    return lint(Snapshot.of(text), NOW)
+
+
+def policy(when: str) -> str:
+    return (
+        "policies:\n  - id: a\n    title: t\n    reason: r\n    applies_to: {environments: [production]}\n"
+        f"    when:\n{when}"
+    )
+
+
+def snippets(page: Path) -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("path", ["policies.yaml", "deploy/kubernetes/policies.yaml"])
+def test_the_shipped_files_are_clean(path: str) -> None:
+    assert lint(Source(ROOT / path).read(), NOW) == []
+
+
+def test_every_policy_file_of_the_documents_is_clean() -> None:
+    files = [text for page in PAGES for text in snippets(page) if "\npolicies:\n" in f"\n{text}"]
+    assert len(files) >= 2
+    for text in files:
+        whole = text if "version:" in text else HEAD + text
+        assert linted(whole if "\ntests:" in whole else whole + TESTS) == [], text
+
+
+def test_every_holiday_window_of_the_documents_is_clean() -> None:
+    windows = re.findall(
+        r"^\| `holidays` \| `(.*?)` \|", (ROOT / "docs/policies.md").read_text(), re.MULTILINE
+    )
+    windows += [
+        each
+        for page in PAGES
+        for each in re.findall(r"- holidays: (\{.*?\})$", page.read_text(), re.MULTILINE)
+    ]
+    assert len(windows) >= 2
+    for window in windows:
+        assert linted(HEAD + policy(f"      - holidays: {window}\n") + TESTS) == [], window
+
+
+def test_the_holiday_windows_in_the_comments_of_the_shipped_file_are_clean() -> None:
+    windows = re.findall(r"^ *#? +- holidays: (\{.*?\})$", (ROOT / "policies.yaml").read_text(), re.MULTILINE)
+    assert len(windows) == 2
+    for window in windows:
+        assert linted(HEAD + policy(f"      - holidays: {window}\n") + TESTS) == [], window
