@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from app.core.explain import local_time
+from app.core.freeze import Freeze
 from app.core.wallclock import Zone
 from app.gate.feeds import Entry, Feed, Wanted, feed, feed_span, policies_stamp
 from app.identity.caller import Role
@@ -118,6 +119,8 @@ def _event(entry: Entry, shown: Feed, home: Zone) -> "Event":
 def _lines(entry: Entry, shown: Feed, home: Zone) -> list[str]:
     rule = entry.rule
     lines = [rule.reason]
+    if isinstance(rule, Freeze):
+        lines.append(f"Started by: {rule.started_by}")
     if rule.contact is not None:
         lines.append(f"Contact: {rule.contact}")
     if rule.link is not None:

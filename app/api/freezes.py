@@ -1,4 +1,4 @@
-"""``/freezes``: stop deploys now, extend, lift."""
+"""``/freezes``: stop deploys now, change, lift."""
 
 import re
 from http import HTTPStatus
@@ -14,11 +14,12 @@ from app.identity.caller import Role
 from app.server.asking import authorised, needs
 from app.server.context import context
 from app.server.documented import json_body, parameters, problems
-from app.server.operations import EndFields, StartBody
+from app.server.operations import ChangeBody, LiftFields, StartBody
 from app.server.reading import (
     PageQuery,
     Strict,
     read_body,
+    read_body_or_query,
     read_query,
 )
 
@@ -89,32 +90,36 @@ async def show(request: Request, freeze_id: str) -> Response:
 
 @router.patch(
     "/freezes/{freeze_id}",
-    summary="Extend a freeze, or end it earlier",
+    summary="Change a freeze, but not its past",
     responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
-    openapi_extra={**needs(Role.OPS), **json_body(EndFields)},
+    openapi_extra={**needs(Role.OPS), **json_body(ChangeBody)},
 )
-async def extend(request: Request, freeze_id: str) -> Response:
-    """Move its end; `ttl` counts from now."""
+async def change(request: Request, freeze_id: str) -> Response:
+    """Change what is given; null takes a contact, a link, a scope or exemptions away.
+
+    Its start can be moved until it has begun. `ttl` counts from now, or from the `starts_at` beside it.
+    """
     caller = await authorised(request, Role.OPS)
-    body = await read_body(request, EndFields)
+    body = await read_body(request, ChangeBody)
     here = context(request)
     now = here.clock.now()
-    freeze = await here.freezes.extend(caller, _known(freeze_id), body.end(now))
+    wanted = body.change(now)
+    freeze = await here.freezes.change(caller, _known(freeze_id), wanted, here.policies.in_force)
     return _reply(described(freeze, now))
 
 
 @router.delete(
     "/freezes/{freeze_id}",
     summary="Lift a freeze",
-    responses=problems(401, 403, 404, 409, 422, 429, 503),
-    openapi_extra=needs(Role.OPS),
+    responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
+    openapi_extra={**needs(Role.OPS), **parameters(LiftFields), **json_body(LiftFields, required=False)},
 )
 async def lift(request: Request, freeze_id: str) -> Response:
-    """Immediate, on every replica. The record stays."""
+    """Immediate, on every replica. The record stays. `reason` may stand in the body or in the query."""
     caller = await authorised(request, Role.OPS)
-    read_query(request, Strict)
+    body = await read_body_or_query(request, LiftFields)
     here = context(request)
-    freeze = await here.freezes.lift(caller, _known(freeze_id))
+    freeze = await here.freezes.lift(caller, _known(freeze_id), body.reason)
     return _reply(described(freeze, here.clock.now()))
 
 

@@ -15,6 +15,9 @@ from app.core.errors import FreezegateError
 _REFUSED: Final = range(400, 500)
 _DONE: Final = range(200, 300)
 
+TAKEN_AWAY: Final = object()
+"""A field of a body that is sent as null."""
+
 server = click.option("--server", metavar="URL", help="The gate; default: FREEZEGATE_URL.")
 
 
@@ -53,7 +56,7 @@ def ask(
         RefusedError: the server refused it; the text says why.
         UndecidedError: nothing usable came back, so nobody knows whether it was done.
     """
-    wanted = None if body is None else {name: each for name, each in body.items() if each not in (None, ())}
+    wanted = None if body is None else _given(body)
     headers = {"Accept": "application/json", **authorisation()}
     reply = send(Request(method, f"{address(server)}{path}", headers, params, wanted))
     told = _object(reply.content)
@@ -94,6 +97,12 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _given(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a body that options gave; null for what they take away."""
+    given = {name: each for name, each in body.items() if each not in (None, ())}
+    return {name: None if each is TAKEN_AWAY else each for name, each in given.items()}
 
 
 def _object(content: bytes) -> dict[str, Any] | None:

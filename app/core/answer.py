@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from app.core.decision import Decision, Outcome, Stretch
 from app.core.explain import message
+from app.core.freeze import Freeze
 from app.core.instant import format_instant
 from app.core.override import Use
 from app.core.wallclock import Zone
@@ -51,7 +52,7 @@ def entry(stretch: Stretch, at: int) -> dict[str, Any]:
     """One entry of `blocking`, `warnings` or `closing`."""
     rule = stretch.rule
     start, end = stretch.bounds(at)
-    return {
+    told = {
         "id": rule.id,
         "kind": rule.kind,
         "title": rule.title,
@@ -62,6 +63,7 @@ def entry(stretch: Stretch, at: int) -> dict[str, Any]:
         "contact": rule.contact,
         "link": rule.link,
     }
+    return {**told, "started_by": rule.started_by} if isinstance(rule, Freeze) else told
 
 
 def determined_by(told: Mapping[str, Any]) -> tuple[str, ...]:

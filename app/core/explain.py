@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.core.decision import Decision, Outcome, Stretch
+from app.core.freeze import Freeze
 from app.core.notation import format_duration, waiting_time
 from app.core.override import Gap, Override, Part, Use, UseResult
 from app.core.policy import SERVICE_ZONE, Effect, Policy
@@ -54,6 +55,27 @@ def state(decision: Decision, home: Zone) -> str:
 def titles(stretches: tuple[Stretch, ...]) -> str:
     """The titles of what vetoes or warns, joined."""
     return undirected("; ".join(stretch.rule.title.rstrip(".") for stretch in stretches))
+
+
+def started(freeze: Freeze, where: Zone, seen_from: int) -> str:
+    """Say who started a freeze, since when, and whom to ask; of one to come, who scheduled it."""
+    who = freeze.started_by or "somebody without a name"
+    ask = f"; ask {freeze.contact.rstrip('.')}" if freeze.contact else ""
+    if freeze.starts_at > seen_from:
+        return f"scheduled by {who}{ask}"
+    return f"started by {who} {local_time(freeze.starts_at, where, seen_from)}{ask}"
+
+
+def _named(stretches: tuple[Stretch, ...], at: int) -> str:
+    """The titles of what vetoes, joined; with each ad-hoc freeze, who started it."""
+    return undirected("; ".join(_name(stretch, at) for stretch in stretches))
+
+
+def _name(stretch: Stretch, at: int) -> str:
+    title = stretch.rule.title.rstrip(".")
+    if isinstance(stretch.rule, Freeze):
+        return f"{title} ({started(stretch.rule, stretch.zone, at)})"
+    return title
 
 
 def undirected(text: str) -> str:
@@ -119,7 +141,7 @@ def _lifted(decision: Decision, override: Override) -> str:
     by = undirected(f"{override.granted_by} ({override.reason.rstrip('.')})")
     return (
         f"{question.service} may be deployed to {question.environment} by an override of {by}, "
-        f"in spite of: {titles(decision.blocking)}. "
+        f"in spite of: {_named(decision.blocking, decision.at)}. "
         f"{left or 'No'} {'use' if left == 1 else 'uses'} left."
     )
 
@@ -147,9 +169,9 @@ def _gap_in_words(gap: Gap) -> str:
 
 
 def _why(decision: Decision) -> str:
-    reasons = titles(decision.blocking)
+    reasons = _named(decision.blocking, decision.at)
     if decision.following:
-        reasons = f"{reasons}; then {titles(decision.following)}"
+        reasons = f"{reasons}; then {_named(decision.following, decision.at)}"
     held_now = any(stretch.start is None or stretch.start <= decision.at for stretch in decision.blocking)
     if held_now:
         return f"{reasons}."
@@ -167,7 +189,7 @@ def _closes(decision: Decision, home: Zone) -> str:
     if decision.closes_at is None:
         return ""
     where = decision.closing[0].zone if decision.closing else home
-    return f" Closes {_moment(decision, decision.closes_at, where)}: {titles(decision.closing)}."
+    return f" Closes {_moment(decision, decision.closes_at, where)}: {_named(decision.closing, decision.at)}."
 
 
 def _moment(decision: Decision, instant: int, where: Zone) -> str:

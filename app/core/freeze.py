@@ -40,7 +40,10 @@ class Freeze(NamedTuple):
     lifted_by: str | None = None
     lifted_at: int | None = None
     changed_at: int | None = None
-    """When it was last extended or lifted; None if it stands as it was made."""
+    """When it was last changed or lifted; None if it stands as it was made."""
+    exempt: tuple[Selector, ...] = ()
+    """Requests that it lets through all the same."""
+    lift_reason: str | None = None
 
     @property
     def revised_at(self) -> int:
@@ -103,13 +106,16 @@ class Freeze(NamedTuple):
 
     def to_data(self) -> dict[str, Any]:
         """As JSON can say it; `from_data` reads it back."""
-        return {**self._asdict(), "selector": self.selector.model_dump(exclude_none=True)}
+        exempt = [selector.model_dump(exclude_none=True) for selector in self.exempt]
+        return {**self._asdict(), "selector": self.selector.model_dump(exclude_none=True), "exempt": exempt}
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> "Freeze":
         """The freeze that `to_data` wrote."""
-        return cls(**{**data, "selector": Selector.model_validate(data["selector"])})
+        exempt = tuple(map(Selector.model_validate, data.get("exempt", ())))
+        return cls(**{**data, "selector": Selector.model_validate(data["selector"]), "exempt": exempt})
 
     def matches(self, service: str, tags: frozenset[str], environment: str, change: str) -> bool:
-        """Whether it stops a request."""
-        return self.selector.matches(service, tags, environment, change)
+        """Whether it applies to a request and does not exempt it."""
+        request = (service, tags, environment, change)
+        return self.selector.matches(*request) and not any(each.matches(*request) for each in self.exempt)

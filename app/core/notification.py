@@ -36,6 +36,7 @@ class Occasion(StrEnum):
     FREEZE_SOON = "freeze-soon"
     FREEZE_BEGINS = "freeze-begins"
     FREEZE_EXTENDED = "freeze-extended"
+    FREEZE_CHANGED = "freeze-changed"
     FREEZE_LIFTED = "freeze-lifted"
     FREEZE_ENDED = "freeze-ended"
     OVERRIDE_GRANTED = "override-granted"
@@ -151,11 +152,10 @@ def freeze_started(freeze: Freeze, at: int, home: Zone, key: str) -> Notificatio
     if freeze.starts_at > freeze.created_at:
         said = f"{who} scheduled a freeze of {_where(freeze)}: {_end(title)}"
         when = f"It begins {explain.local_time(freeze.starts_at, home, at)}. {_until(freeze, at, home)}"
-        return _of_freeze(
-            Occasion.FREEZE_STARTED, freeze, at, f"Freeze scheduled: {title}", (said, when), key
-        )
+        text = (said, _end(one_line(freeze.reason)), when, *_whom_to_ask(freeze))
+        return _of_freeze(Occasion.FREEZE_STARTED, freeze, at, f"Freeze scheduled: {title}", text, key)
     said = f"{who} froze {_where(freeze)}: {_end(title)}"
-    text = (said, _end(one_line(freeze.reason)), _until(freeze, at, home))
+    text = (said, _end(one_line(freeze.reason)), _until(freeze, at, home), *_whom_to_ask(freeze))
     return _of_freeze(Occasion.FREEZE_STARTED, freeze, at, f"Deploys are frozen: {title}", text, key)
 
 
@@ -163,14 +163,31 @@ def freeze_extended(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> 
     """Somebody moved the end of a freeze, also to an earlier instant."""
     title = one_line(freeze.title)
     said = f"{_name(who)} moved the end of the freeze {_end(title)}"
-    text = (said, _until(freeze, at, home))
+    text = (said, _until(freeze, at, home), _started(freeze, at, home), *_whom_to_ask(freeze))
     return _of_freeze(Occasion.FREEZE_EXTENDED, freeze, at, f"Freeze extended: {title}", text, key)
 
 
-def freeze_lifted(freeze: Freeze, at: int, key: str, who: str) -> Notification:
+def freeze_changed(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> Notification:
+    """Somebody changed more about a freeze than its end; `freeze` is how it stood then."""
+    title = one_line(freeze.title)
+    starts = explain.local_time(freeze.starts_at, home, at)
+    begins = f"It begins {starts}. " if freeze.starts_at > at else ""
+    text = (
+        f"{_name(who)} changed the freeze of {_where(freeze)}: {_end(title)}",
+        _end(one_line(freeze.reason)),
+        f"{begins}{_until(freeze, at, home)}",
+        _started(freeze, at, home),
+        *_whom_to_ask(freeze),
+    )
+    return _of_freeze(Occasion.FREEZE_CHANGED, freeze, at, f"Freeze changed: {title}", text, key)
+
+
+def freeze_lifted(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> Notification:
     """Somebody lifted a freeze."""
     title = one_line(freeze.title)
-    text = (f"{_name(who)} lifted the freeze of {_where(freeze)}: {_end(title)}",)
+    why = (_end(one_line(freeze.lift_reason)),) if freeze.lift_reason else ()
+    said = f"{_name(who)} lifted the freeze of {_where(freeze)}: {_end(title)}"
+    text = (said, *why, _started(freeze, at, home))
     return _of_freeze(Occasion.FREEZE_LIFTED, freeze, at, f"Freeze lifted: {title}", text, key)
 
 
@@ -179,7 +196,12 @@ def freeze_soon(freeze: Freeze, home: Zone, now: int) -> Notification:
     start, title = freeze.starts_at, one_line(freeze.title)
     when = explain.local_time(start, home, now)
     said = f"{_where(freeze)} will be frozen from {when} on: {_end(title)}"
-    text = (said[0].upper() + said[1:], _end(one_line(freeze.reason)))
+    text = (
+        said[0].upper() + said[1:],
+        _end(one_line(freeze.reason)),
+        _started(freeze, now, home),
+        *_whom_to_ask(freeze),
+    )
     key = f"{Occasion.FREEZE_SOON}:{freeze.id}:{start}"
     within = waiting_time(start - now)
     return _of_freeze(Occasion.FREEZE_SOON, freeze, now, f"Deploys freeze in {within}: {title}", text, key)
@@ -189,7 +211,12 @@ def freeze_begins(freeze: Freeze, home: Zone) -> Notification:
     """A freeze begins that was scheduled."""
     at, title = freeze.starts_at, one_line(freeze.title)
     said = f"{_where(freeze)} is frozen, as {_name(freeze.started_by)} scheduled it: {_end(title)}"
-    text = (said[0].upper() + said[1:], _end(one_line(freeze.reason)), _until(freeze, at, home))
+    text = (
+        said[0].upper() + said[1:],
+        _end(one_line(freeze.reason)),
+        _until(freeze, at, home),
+        *_whom_to_ask(freeze),
+    )
     key = f"{Occasion.FREEZE_BEGINS}:{freeze.id}:{at}"
     return _of_freeze(Occasion.FREEZE_BEGINS, freeze, at, f"Deploys are frozen: {title}", text, key)
 
@@ -304,10 +331,15 @@ def _of_freeze(
         "environments": selector.environments,
         "services": selector.services,
         "tags": selector.tags,
+        "exempt": [each.model_dump(exclude_none=True) for each in freeze.exempt],
+        "override": freeze.override,
+        "contact": freeze.contact,
+        "link": freeze.link,
         "starts_at": format_instant(freeze.starts_at),
         "ends_at": instant_or_none(freeze.ends_at),
         "started_by": freeze.started_by,
         "lifted_by": freeze.lifted_by if freeze.state(at) is FreezeState.LIFTED else None,
+        "lift_reason": freeze.lift_reason if freeze.state(at) is FreezeState.LIFTED else None,
     }
     return Notification(
         key, event, at, title, tuple(text), tuple(selector.environments or ()), freeze.id, data
@@ -347,7 +379,9 @@ def _where(freeze: Freeze) -> str:
     selector = freeze.selector
     place = _joined(selector.environments) if selector.environments else "every environment"
     what = [*(selector.services or ()), *(f"services tagged {tag}" for tag in selector.tags or ())]
-    return f"{_joined(what)} in {place}" if what else place
+    stopped = f"{_joined(what)} in {place}" if what else place
+    exempt = [each.model_dump(exclude_none=True) for each in freeze.exempt]
+    return f"{stopped}, except {one_line(explain.scope_in_words(exempt))}" if exempt else stopped
 
 
 def _scope(override: Override) -> str:
@@ -358,6 +392,18 @@ def _until(freeze: Freeze, at: int, home: Zone) -> str:
     if freeze.ends_at is None:
         return "It lasts until somebody lifts it."
     return f"It ends {explain.local_time(freeze.ends_at, home, at)}."
+
+
+def _started(freeze: Freeze, at: int, home: Zone) -> str:
+    who = _name(freeze.started_by)
+    if freeze.created_at < freeze.starts_at and at < freeze.starts_at:
+        return f"Scheduled by {who}."
+    return f"Started by {who} {explain.local_time(freeze.starts_at, home, at)}."
+
+
+def _whom_to_ask(freeze: Freeze) -> tuple[str, ...]:
+    """A sentence, where the freeze says whom to ask; else whoever started it, who is named beside it."""
+    return (f"Ask {_end(one_line(freeze.contact))}",) if freeze.contact else ()
 
 
 def _joined(names: Sequence[str]) -> str:

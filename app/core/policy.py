@@ -108,7 +108,7 @@ def glob_pattern(globs: list[str] | tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _says_something(selector: Selector) -> Selector:
-    if not selector.model_fields_set:
+    if not selector.model_dump(exclude_none=True):
         raise MalformedValueError(
             "an empty selector would mean every request; name environments, services, tags or changes, "
             "or leave it out"

@@ -1,20 +1,21 @@
-"""Ad-hoc freezes: started in an incident, extended, lifted, and pointed out when they are forgotten."""
+"""Ad-hoc freezes: started in an incident, changed, lifted, and pointed out when they are forgotten."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from app.clock import Clock
 from app.core.answer import instant_or_none
-from app.core.errors import UnknownNameError
+from app.core.audit import Event
 from app.core.freeze import Freeze, FreezeState
 from app.core.instant import DAY, format_instant
-from app.core.policy import Selector
+from app.core.policy import PolicySet, Selector
 from app.gate.errors import InvalidFieldError, StateConflictError, UnknownRecordError
 from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
 from app.gate.in_force import InForce
 from app.gate.replica import Replica
 from app.identity.caller import Caller
+from app.policies.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from app.store.store import Store
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 MAX_LENGTH: Final = 366 * DAY
 """Seconds; what lasts longer belongs into the policy file."""
+
+_VOCABULARY: Final = frozenset({"environments", "services", "unknown_services", "changes"})
+_NOT_CHANGES: Final = frozenset({"state", "changed_at", "forgotten", "open_ended"})
+"""What follows from other fields, or from the time."""
 
 _NO_SUCH: Final = "there is no freeze of that id"
 
@@ -39,6 +44,16 @@ class StartRequest(NamedTuple):
     override: Literal["token", "never"] = "token"
     contact: str | None = None
     link: str | None = None
+    exempt: tuple[Selector, ...] = ()
+
+
+class Change(NamedTuple):
+    """What of a freeze is to be changed: the new values of fields, by their names."""
+
+    values: dict[str, Any]
+    """Of `Freeze`: title, reason, contact, link, override, exempt, starts_at, ends_at."""
+    scope: dict[str, list[str] | None]
+    """Of its selector: environments, services, tags; None: all."""
 
 
 class Freezes:
@@ -54,11 +69,11 @@ class Freezes:
         """Freeze; every claim that is settled after this returns sees it, on every replica.
 
         Raises:
-            InvalidFieldError: it ends before it starts, or is too long.
-            UnknownNameError: it names an environment, service or tag that the policies do not list.
+            InvalidFieldError: it ends before it starts, or is too long; or it names an environment, service,
+                tag or kind of change that the policies do not list.
             StoreUnavailableError: it could not be recorded.
         """
-        _check_names(wanted.selector, in_force)
+        _check_names(wanted.selector, wanted.exempt, in_force.policy_set)
         microseconds = self._clock.microseconds()
         now = microseconds // 1_000_000
         starts_at = now if wanted.starts_at is None else wanted.starts_at
@@ -77,6 +92,7 @@ class Freezes:
             ends_at=wanted.ends_at,
             started_by=caller.name,
             created_at=now,
+            exempt=wanted.exempt,
         )
         event = happened(microseconds, Kind.FREEZE_STARTED, caller.name, freeze=described(freeze, now))
 
@@ -89,28 +105,38 @@ class Freezes:
         await self._replica.refresh()
         return freeze
 
-    async def extend(self, caller: Caller, freeze_id: str, ends_at: int | None) -> Freeze:
-        """Move the end of a freeze, also to an earlier instant; None leaves it open.
+    async def change(self, caller: Caller, freeze_id: str, wanted: Change, in_force: InForce) -> Freeze:
+        """Change anything about a freeze but its past; a change that changes nothing is not recorded.
 
         Raises:
-            InvalidFieldError: it would end before it starts, or in the past, or last too long.
+            InvalidFieldError: it would end before it starts, or in the past, or last too long; its start
+                lies in the past; or it would name what the policies do not list.
             StateConflictError: it is over.
             UnknownRecordError: there is no such freeze.
             StoreUnavailableError: it could not be recorded.
         """
-        freeze = await self._store.write(partial(self._extend, caller, freeze_id, ends_at))
+        # Names that were known when it started, and are no more, are no reason to refuse another title.
+        names = in_force.policy_set if wanted.scope or "exempt" in wanted.values else None
+        freeze = await self._store.write(partial(self._change, caller, freeze_id, wanted, names))
         await self._replica.refresh()
         return freeze
 
-    async def lift(self, caller: Caller, freeze_id: str) -> Freeze:
-        """Lift a freeze; lifting twice changes nothing.
+    async def extend(self, caller: Caller, freeze_id: str, ends_at: int | None) -> Freeze:
+        """Move the end of a freeze, also to an earlier instant; None leaves it open. See `change`."""
+        wanted = Change({"ends_at": ends_at}, {})
+        freeze = await self._store.write(partial(self._change, caller, freeze_id, wanted, None))
+        await self._replica.refresh()
+        return freeze
+
+    async def lift(self, caller: Caller, freeze_id: str, reason: str | None = None) -> Freeze:
+        """Lift a freeze; lifting twice changes nothing, the reason included.
 
         Raises:
             StateConflictError: it has ended by itself.
             UnknownRecordError: there is no such freeze.
             StoreUnavailableError: it could not be recorded.
         """
-        freeze = await self._store.write(partial(self._lift, caller, freeze_id))
+        freeze = await self._store.write(partial(self._lift, caller, freeze_id, reason))
         await self._replica.refresh()
         return freeze
 
@@ -130,29 +156,29 @@ class Freezes:
         """All freezes, newest first; those that are over, too."""
         return await self._store.read(lambda view: view.newest_freezes(before, most))
 
-    def _extend(
-        self, caller: Caller, freeze_id: str, ends_at: int | None, transaction: "Transaction"
+    def _change(
+        self,
+        caller: Caller,
+        freeze_id: str,
+        wanted: Change,
+        names: PolicySet | None,
+        transaction: "Transaction",
     ) -> Freeze:
         self._replica.check_caller(caller, transaction)
         microseconds = self._clock.microseconds()
         now = microseconds // 1_000_000
         freeze = _lasting(transaction, freeze_id, now)
-        _check_end(max(now, freeze.starts_at), ends_at, freeze.starts_at)
-        extended = freeze._replace(ends_at=ends_at, changed_at=now)
-        transaction.change_freeze(extended)
-        transaction.append(
-            happened(
-                microseconds,
-                Kind.FREEZE_EXTENDED,
-                caller.name,
-                freeze=freeze_id,
-                ends_at=instant_or_none(ends_at),
-                ended_at_before=instant_or_none(freeze.ends_at),
-            )
-        )
-        return extended
+        changed = _changed(freeze, wanted, now)
+        if names is not None:
+            _check_names(changed.selector, changed.exempt, names)
+        if changed == freeze:
+            return freeze
+        changed = changed._replace(changed_at=now)
+        transaction.change_freeze(changed)
+        transaction.append(_change_event(freeze, changed, microseconds, caller))
+        return changed
 
-    def _lift(self, caller: Caller, freeze_id: str, transaction: "Transaction") -> Freeze:
+    def _lift(self, caller: Caller, freeze_id: str, reason: str | None, transaction: "Transaction") -> Freeze:
         self._replica.check_caller(caller, transaction)
         microseconds = self._clock.microseconds()
         now = microseconds // 1_000_000
@@ -160,9 +186,11 @@ class Freezes:
         if known is not None and known.state(now) is FreezeState.LIFTED:
             return known
         lasting = _lasting(transaction, freeze_id, now)
-        lifted = lasting._replace(lifted_by=caller.name, lifted_at=now, changed_at=now)
+        lifted = lasting._replace(lifted_by=caller.name, lifted_at=now, changed_at=now, lift_reason=reason)
         transaction.change_freeze(lifted)
-        transaction.append(happened(microseconds, Kind.FREEZE_LIFTED, caller.name, freeze=freeze_id))
+        transaction.append(
+            happened(microseconds, Kind.FREEZE_LIFTED, caller.name, freeze=freeze_id, reason=reason)
+        )
         return lifted
 
 
@@ -179,6 +207,7 @@ def described(freeze: Freeze, at: int) -> dict[str, Any]:
         "environments": selector.environments,
         "services": selector.services,
         "tags": selector.tags,
+        "exempt": [each.model_dump(exclude_none=True) for each in freeze.exempt],
         "starts_at": format_instant(freeze.starts_at),
         "ends_at": instant_or_none(freeze.ends_at),
         "open_ended": freeze.ends_at is None,
@@ -188,6 +217,8 @@ def described(freeze: Freeze, at: int) -> dict[str, Any]:
         "created_at": format_instant(freeze.created_at),
         "lifted_by": freeze.lifted_by,
         "lifted_at": instant_or_none(freeze.lifted_at),
+        "lift_reason": freeze.lift_reason,
+        "changed_at": instant_or_none(freeze.changed_at),
     }
 
 
@@ -201,6 +232,36 @@ def _lasting(transaction: "Transaction", freeze_id: str, now: int) -> Freeze:
     return freeze
 
 
+def _changed(freeze: Freeze, wanted: Change, now: int) -> Freeze:
+    """The freeze with the changes; its start and end are checked where one of them moves."""
+    scope = {**freeze.selector.model_dump(), **wanted.scope}
+    changed = freeze._replace(**wanted.values, selector=Selector.model_validate(scope))
+    if changed.starts_at != freeze.starts_at:
+        if freeze.starts_at <= now:
+            raise InvalidFieldError("starts_at", "this freeze has begun; its start stays as it was")
+        if changed.starts_at < now:
+            raise InvalidFieldError("starts_at", "lies in the past")
+    if (changed.starts_at, changed.ends_at) != (freeze.starts_at, freeze.ends_at):
+        _check_end(max(now, changed.starts_at), changed.ends_at, changed.starts_at)
+    return changed
+
+
+def _change_event(before: Freeze, after: Freeze, microseconds: int, caller: Caller) -> Event:
+    now = microseconds // 1_000_000
+    if before._replace(ends_at=after.ends_at, changed_at=after.changed_at) == after:
+        return happened(
+            microseconds,
+            Kind.FREEZE_EXTENDED,
+            caller.name,
+            freeze=after.id,
+            ends_at=instant_or_none(after.ends_at),
+            ended_at_before=instant_or_none(before.ends_at),
+        )
+    was, told = described(before, now), described(after, now)
+    changes = {name: was[name] for name in told if was[name] != told[name] and name not in _NOT_CHANGES}
+    return happened(microseconds, Kind.FREEZE_CHANGED, caller.name, freeze=told, before=changes)
+
+
 def _check_end(not_before: int, ends_at: int | None, starts_at: int | None = None) -> None:
     if ends_at is None:
         return
@@ -210,18 +271,26 @@ def _check_end(not_before: int, ends_at: int | None, starts_at: int | None = Non
         raise InvalidFieldError("until", "longer than 366 days: that is a policy, and belongs into the file")
 
 
-def _check_names(selector: Selector, in_force: InForce) -> None:
-    """As in the policy file: a freeze that names what does not exist would stop nothing."""
-    known = in_force.policy_set
-    for environment in selector.environments or ():
-        if environment not in known.environments:
-            raise UnknownNameError("environments", environment, tuple(known.environments))
-    catalogue = known.services
-    if catalogue is not None:
-        for service in selector.services or ():
-            if "*" not in service and service not in catalogue:
-                raise UnknownNameError("services", service, ())
-    tags = {tag for service in (catalogue or {}).values() for tag in service.tags}
-    for tag in selector.tags or ():
-        if "*" not in tag and tag not in tags:
-            raise UnknownNameError("tags", tag, tuple(sorted(tags)))
+def _check_names(selector: Selector, exempt: tuple[Selector, ...], policy_set: PolicySet) -> None:
+    """As in the policy file: a freeze that names what does not exist would stop nothing.
+
+    A service outside the catalogue may be deployed, and so frozen, unless the file refuses such services.
+
+    Raises:
+        InvalidFieldError: a name is unknown; it is named, with the nearest known one.
+    """
+    vocabulary = Vocabulary([policy_set.model_dump(include=set(_VOCABULARY), exclude_none=True)])
+    for one, prefix in ((selector, ""), *((each, "exempt") for each in exempt)):
+        for field in ("environments", "services", "tags", "changes"):
+            for name in getattr(one, field) or ():
+                fault = _fault(field, name, vocabulary)
+                if fault is not None:
+                    raise InvalidFieldError(prefix or field, fault)
+
+
+def _fault(field: str, name: str, vocabulary: Vocabulary) -> str | None:
+    if field == "services" and not vocabulary.refuses_unknown:
+        return None
+    if field == "tags" and not vocabulary.has_catalogue:
+        return "there is no catalogue, so no service has tags"
+    return vocabulary.fault_of(field, name)

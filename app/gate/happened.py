@@ -16,6 +16,7 @@ class Kind(StrEnum):
     OVERRIDE_REVOKED = "override-revoked"
     FREEZE_STARTED = "freeze-started"
     FREEZE_EXTENDED = "freeze-extended"
+    FREEZE_CHANGED = "freeze-changed"
     FREEZE_LIFTED = "freeze-lifted"
     KEY_CREATED = "key-created"
     KEY_REVOKED = "key-revoked"

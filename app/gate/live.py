@@ -34,6 +34,7 @@ _FAMILIES: Final[Mapping[str, str]] = {
     Kind.OVERRIDE_REVOKED: "override",
     Kind.FREEZE_STARTED: "freeze",
     Kind.FREEZE_EXTENDED: "freeze",
+    Kind.FREEZE_CHANGED: "freeze",
     Kind.FREEZE_LIFTED: "freeze",
     Kind.OUTCOME_REPORTED: "outcome",
     Kind.POLICIES_LOADED: "policies",

@@ -16,6 +16,7 @@ from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR, LATEST, parse_instant
 from app.core.notification import Denied, Notification
 from app.core.override import Override
+from app.core.policy import Selector
 from app.core.scope import ScopeTimeline
 from app.core.wallclock import Zone
 from app.gate.happened import Kind
@@ -34,7 +35,9 @@ OLDEST_NEWS: Final = DAY
 _TOGETHER: Final = 2_000
 """Places of the record that one look goes along."""
 
-_FREEZES: Final = frozenset({Kind.FREEZE_STARTED, Kind.FREEZE_EXTENDED, Kind.FREEZE_LIFTED})
+_FREEZES: Final = frozenset(
+    {Kind.FREEZE_STARTED, Kind.FREEZE_EXTENDED, Kind.FREEZE_CHANGED, Kind.FREEZE_LIFTED}
+)
 _OVERRIDES: Final = frozenset({Kind.OVERRIDE_GRANTED, Kind.OVERRIDE_SPENT, Kind.OVERRIDE_REVOKED})
 
 
@@ -201,15 +204,31 @@ def _of_override(
 
 
 def _of_freeze(link: Link, data: dict[str, Any], freeze: Freeze, home: Zone) -> Notification:
-    """As it was then: it may have been moved and lifted since."""
+    """As it was then: it may have been changed and lifted since."""
     at, key = link.at // 1_000_000, f"event:{link.seq}"
     if link.kind == Kind.FREEZE_LIFTED:
-        return told.freeze_lifted(freeze, at, key, link.actor)
+        return told.freeze_lifted(freeze, at, home, key, link.actor)
     if link.kind == Kind.FREEZE_STARTED:
-        then = freeze._replace(ends_at=_instant(data["freeze"]["ends_at"]), lifted_by=None, lifted_at=None)
-        return told.freeze_started(then, at, home, key)
+        return told.freeze_started(_then(freeze, data["freeze"]), at, home, key)
+    if link.kind == Kind.FREEZE_CHANGED:
+        return told.freeze_changed(_then(freeze, data["freeze"]), at, home, key, link.actor)
     then = freeze._replace(ends_at=_instant(data["ends_at"]), lifted_by=None, lifted_at=None)
     return told.freeze_extended(then, at, home, key, link.actor)
+
+
+def _then(freeze: Freeze, written: dict[str, Any]) -> Freeze:
+    """A freeze as an event tells it; events of before freezes had exemptions know of none."""
+    scope = {name: written[name] for name in ("environments", "services", "tags")}
+    return freeze._replace(
+        **{name: written[name] for name in ("title", "reason", "contact", "link", "override")},
+        selector=Selector.model_validate(scope),
+        exempt=tuple(map(Selector.model_validate, written.get("exempt", ()))),
+        starts_at=parse_instant(written["starts_at"]),
+        ends_at=_instant(written["ends_at"]),
+        lifted_by=None,
+        lifted_at=None,
+        lift_reason=None,
+    )
 
 
 def _of_freezes(seen: Look, lasting: Iterable[Freeze], home: Zone, until: int, now: int) -> Iterator[_Told]:

@@ -70,7 +70,8 @@ def replay(view: "View", decision_id: str) -> Replay:
 def _before_closing(recorded: dict[str, Any], evaluated: dict[str, Any]) -> dict[str, Any]:
     """Reduce an answer to what earlier versions recorded; their sentence said less, too."""
     members = {name: each for name, each in evaluated.items() if name in recorded}
-    return {**members, "message": recorded["message"]}
+    blocking = [{name: each[name] for name in each if name != "started_by"} for each in members["blocking"]]
+    return {**members, "message": recorded["message"], "blocking": blocking}
 
 
 def _use(token: dict[str, Any] | None, decision: Decision) -> Use | None:

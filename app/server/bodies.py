@@ -27,6 +27,7 @@ class BlockingEntry(BaseModel):
     override: Literal["token", "never"]
     contact: str | None
     link: str | None
+    started_by: str = Field(default="", description="who started a freeze; policies do not have it")
 
 
 class UncoveredPart(BaseModel):

@@ -65,10 +65,22 @@ def parameters(model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-def json_body(model: type[BaseModel]) -> dict[str, Any]:
+def json_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """The JSON body that a model reads."""
     schema = model.model_json_schema()
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    whole = _inlined(schema, schema.pop("$defs", {}))
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": whole}}}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    """Replace references to definitions of the schema itself: within the document they would lead nowhere."""
+    if isinstance(schema, list):
+        return [_inlined(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    inner = {key: _inlined(each, definitions) for key, each in schema.items() if key != "$ref"}
+    return {**_inlined(definitions[name], definitions), **inner} if name in definitions else inner
 
 
 def complete(app: FastAPI) -> None:

@@ -4,13 +4,17 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from app.core.policy import GLOB_PATTERN, Selector
-from app.gate.freezes import StartRequest
+from app.core.policy import GLOB_PATTERN, Selector, Selectors
+from app.gate.freezes import Change, StartRequest
 from app.gate.overrides import GrantRequest
 from app.server.problems import InvalidFieldsError
 from app.server.reading import InstantField, LinkField, NameField, PeriodField, Sentence, Strict
 
 Glob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]
+
+_REQUIRED: Final = ("title", "reason", "starts_at", "override")
+_VALUES: Final = (*_REQUIRED, "contact", "link")
+_SCOPE: Final = ("environments", "services", "tags")
 
 ONE_LIFE: Final = "give ttl or expires_at, one of them"
 ONE_END: Final = "say when it ends: give ttl, until or open_ended, one of them"
@@ -66,18 +70,30 @@ class EndFields(Strict):
         return self.until if self.ttl is None else counted_from + self.ttl
 
 
-class StartBody(EndFields):
+class _ScopeFields(Strict):
+    """What a freeze applies to, and what it lets through."""
+
+    environments: list[NameField] | None = Field(None, min_length=1, max_length=50)
+    services: list[Glob] | None = Field(None, min_length=1, max_length=50)
+    tags: list[Glob] | None = Field(None, min_length=1, max_length=50)
+    exempt: Selectors | None = Field(
+        None,
+        min_length=1,
+        max_length=50,
+        description="requests that go on all the same, as in policies: rollbacks, say",
+        examples=[[{"changes": ["rollback", "hotfix"]}]],
+    )
+    contact: Sentence | None = Field(None, description="whom to ask; shown to whoever is blocked")
+    link: LinkField | None = Field(None, description="where to read more")
+
+
+class StartBody(EndFields, _ScopeFields):
     """What a freeze is to be."""
 
     title: Sentence = Field(description="shown to whoever is blocked")
     reason: Sentence = Field(description="why; shown to whoever is blocked")
-    environments: list[NameField] | None = Field(None, min_length=1, max_length=50)
-    services: list[Glob] | None = Field(None, min_length=1, max_length=50)
-    tags: list[Glob] | None = Field(None, min_length=1, max_length=50)
     starts_at: InstantField | None = Field(None, description="when it starts; now if not given")
     override: Literal["token", "never"] = Field("token", description="whether a token may lift it")
-    contact: Sentence | None = Field(None, description="whom to ask")
-    link: LinkField | None = Field(None, description="where to read more")
 
     def request(self, now: int) -> StartRequest:
         """As the gate takes it."""
@@ -92,4 +108,38 @@ class StartBody(EndFields):
             self.override,
             self.contact,
             self.link,
+            tuple(self.exempt or ()),
         )
+
+
+class ChangeBody(EndFields, _ScopeFields):
+    """What of a freeze is to be changed; what is left out stays, and null takes away."""
+
+    title: Sentence | None = Field(None, description="shown to whoever is blocked")
+    reason: Sentence | None = Field(None, description="why; shown to whoever is blocked")
+    starts_at: InstantField | None = Field(None, description="when it starts; until it has begun")
+    override: Literal["token", "never"] | None = Field(None, description="whether a token may lift it")
+
+    def change(self, now: int) -> Change:
+        """As the gate takes it.
+
+        Raises:
+            InvalidFieldsError: nothing is to be changed, or what can't be taken away.
+        """
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if not given:
+            raise InvalidFieldsError([{"field": "body", "message": "say what to change"}])
+        if lacking := sorted(name for name in _REQUIRED if name in given and given[name] is None):
+            raise InvalidFieldsError([{"field": each, "message": "can't be taken away"} for each in lacking])
+        values = {name: each for name, each in given.items() if name in _VALUES}
+        if "exempt" in given:
+            values["exempt"] = tuple(self.exempt or ())
+        if given.keys() & EndFields.model_fields.keys():
+            values["ends_at"] = self.end(now if self.starts_at is None else self.starts_at)
+        return Change(values, {name: each for name, each in given.items() if name in _SCOPE})
+
+
+class LiftFields(Strict):
+    """Why a freeze is lifted."""
+
+    reason: Sentence | None = Field(None, description="why; goes on record and to everybody who is told")

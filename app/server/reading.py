@@ -26,7 +26,7 @@ from starlette.requests import ClientDisconnect, Request
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY, parse_instant
 from app.core.notation import parse_duration, parse_positive_duration
-from app.core.policy import FORMS, LINK_PATTERN, NAME_PATTERN
+from app.core.policy import FORMS, LINK_PATTERN, NAME_PATTERN, Selector
 from app.identity.credentials import holds_secret
 from app.server.problems import InvalidFieldsError, RefusedError
 
@@ -208,6 +208,17 @@ async def read_body(request: Request, model: type[Model]) -> Model:
     return validated(value, model)
 
 
+async def read_body_or_query(request: Request, model: type[Model]) -> Model:
+    """The JSON body as a model; the query string where there is no body, for clients that send none.
+
+    Raises:
+        InvalidFieldsError: a field is unknown, repeated, missing or malformed, or both are there.
+        RefusedError: the body is too large, or is not JSON.
+    """
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    return await read_body(request, model) if has_body else read_query(request, model)
+
+
 async def no_body(request: Request) -> None:
     """Look that a request brings nothing along, or an empty object.
 
@@ -242,7 +253,8 @@ def _field_name(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
 def _sentence(item: Any, model: type[BaseModel]) -> str:
     kind = item["type"]
     if kind == "extra_forbidden":
-        known = ", ".join(field.alias or key for key, field in model.model_fields.items())
+        fields = Selector.model_fields if len(item["loc"]) > 1 else model.model_fields
+        known = ", ".join(field.alias or key for key, field in fields.items())
         return f"there is no such field here; known: {known}"
     if kind == "missing":
         return "is required"

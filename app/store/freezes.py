@@ -1,6 +1,7 @@
 """Ad-hoc freezes. They are few; replicas hold those that matter in memory."""
 
-from typing import Final
+import json
+from typing import Any, Final
 
 from sqlalchemy import bindparam, or_, select, update
 
@@ -9,16 +10,16 @@ from app.core.policy import Selector
 from app.store.connection import Connection, Row
 from app.store.tables import freezes
 
+_SELECTOR: Final = Freeze._fields.index("selector")
+_EXEMPT: Final = Freeze._fields.index("exempt")
 _BY_ID: Final = select(freezes).where(freezes.c.id == bindparam("freeze_id"))
+_CHANGEABLE: Final = tuple(
+    column for column in freezes.c if column.name not in ("id", "started_by", "created_at")
+)
 _CHANGE: Final = (
     update(freezes)
     .where(freezes.c.id == bindparam("freeze_id"))
-    .values(
-        ends_at=bindparam("new_end"),
-        lifted_by=bindparam("person"),
-        lifted_at=bindparam("lifted"),
-        changed_at=bindparam("changed"),
-    )
+    .values({column: bindparam(f"new_{column.name}") for column in _CHANGEABLE})
 )
 _LATEST: Final = (
     select(freezes)
@@ -32,20 +33,14 @@ _LATEST: Final = (
 
 def add(connection: Connection, freeze: Freeze) -> None:
     """Store a new freeze."""
-    selector = freeze.selector.model_dump_json(exclude_none=True)
-    connection.insert(freezes, [(*freeze[:5], selector, *freeze[6:])])
+    connection.insert(freezes, [tuple(_row(freeze).values())])
 
 
 def change(connection: Connection, freeze: Freeze) -> None:
-    """Store where a freeze ends now, who lifted it, and when that was said."""
-    connection.change(
-        _CHANGE,
-        freeze_id=freeze.id,
-        new_end=freeze.ends_at,
-        person=freeze.lifted_by,
-        lifted=freeze.lifted_at,
-        changed=freeze.changed_at,
-    )
+    """Store a freeze as it stands now; who started it and when stays."""
+    row = _row(freeze)
+    values = {f"new_{column.name}": row[column.name] for column in _CHANGEABLE}
+    connection.change(_CHANGE, freeze_id=freeze.id, **values)
 
 
 def find(connection: Connection, freeze_id: str) -> Freeze | None:
@@ -67,5 +62,20 @@ def newest(connection: Connection, before: str | None, most: int) -> list[Freeze
     return [_whole(row) for row in connection.rows(query)]
 
 
+def _row(freeze: Freeze) -> dict[str, Any]:
+    """The columns of a freeze, in their order."""
+    exempt = json.dumps([each.model_dump(exclude_none=True) for each in freeze.exempt])
+    return {
+        **freeze._asdict(),
+        "selector": freeze.selector.model_dump_json(exclude_none=True),
+        "exempt": exempt if freeze.exempt else None,
+    }
+
+
 def _whole(row: Row) -> Freeze:
-    return Freeze._make((*row[:5], Selector.model_validate_json(row[5]), *row[6:]))
+    freeze = Freeze._make(row)
+    exempt: str | None = row[_EXEMPT]
+    return freeze._replace(
+        selector=Selector.model_validate_json(row[_SELECTOR]),
+        exempt=tuple(map(Selector.model_validate, json.loads(exempt) if exempt else ())),
+    )

@@ -174,8 +174,11 @@ freezes: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("lifted_by", String(256)),
     Column("lifted_at", BigInteger),
-    # When its end was last moved, or it was lifted.
+    # When it was last changed or lifted.
     Column("changed_at", BigInteger),
+    # JSON: selectors of the requests that it lets through; null where it has none.
+    Column("exempt", Text),
+    Column("lift_reason", Text),
 )
 
 keys: Final = Table(

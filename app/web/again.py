@@ -14,7 +14,7 @@ from app.server.problems import wrong_fields
 from app.web.pages import refusal
 from app.web.viewer import viewer_of
 
-Form = Literal["freeze", "extend", "grant"]
+Form = Literal["freeze", "change", "extend", "grant"]
 
 LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
     "freeze": {
@@ -27,6 +27,14 @@ LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
         "ttl": "Lasts",
         "until": "Ends",
         "open_ended": "No end",
+        "override": "Override",
+        "contact": "Contact",
+        "link": "Link",
+        "exempt": "Still allowed",
+    },
+    "change": {
+        "title": "Title",
+        "reason": "Reason",
         "override": "Override",
         "contact": "Contact",
         "link": "Link",
@@ -46,6 +54,7 @@ LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
 
 _SENTENCES: Final[Mapping[Form, Mapping[str, str]]] = {
     "freeze": {ONE_END: "Say when it ends: fill in “Lasts” or “Ends”, or tick “No end”."},
+    "change": {},
     "extend": {ONE_END: "Say how long it lasts from now."},
     "grant": {ONE_LIFE: "Say after how long it expires."},
 }

@@ -24,7 +24,7 @@ PROOF: Final = "proof"
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 128
 
-_TICKED: Final = frozenset({"environments"})
+_TICKED: Final = frozenset({"environments", "exempt_changes"})
 """Fields of which a browser sends one for each box that is ticked; they are joined by commas."""
 
 

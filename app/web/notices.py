@@ -17,6 +17,7 @@ _LIFETIME: Final = 60
 _NOTICES: Final[Mapping[str, str]] = {
     "frozen": "The freeze is on.",
     "scheduled": "The freeze will begin when its time comes.",
+    "changed": "The freeze was changed.",
     "extended": "The end of the freeze was moved.",
     "lifted": "The freeze was lifted.",
     "approved": "The override was approved.",

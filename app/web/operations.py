@@ -17,7 +17,7 @@ from app.gate.overrides import described
 from app.identity.caller import Role
 from app.server.asking import session_caller
 from app.server.context import context
-from app.server.operations import EndFields, GrantBody, StartBody
+from app.server.operations import ChangeBody, EndFields, GrantBody, LiftFields, StartBody
 from app.server.problems import InvalidFieldsError
 from app.server.reading import Strict, validated
 from app.web.again import again
@@ -35,6 +35,9 @@ _TOKEN_LIFETIME: Final = 60
 _ID: Final = re.compile(r"(ovr|frz)_[0-9a-z]{1,36}")
 _MOST_DIGITS: Final = 5
 _LISTS: Final = ("services", "environments", "policies", "tags")
+_EXEMPT: Final = {"exempt_changes": "changes", "exempt_services": "services"}
+"""Fields of selectors that have a field of the form each."""
+
 _TIMES: Final = ("expires_at", "starts_at", "until")
 
 Body = TypeVar("Body", bound=Strict)
@@ -118,6 +121,22 @@ async def start(request: Request) -> Response:
     return done(request, "frozen" if is_on else "scheduled", "/#freezes")
 
 
+@router.post("/freezes/{freeze_id}/change")
+async def change(request: Request, freeze_id: str) -> Response:
+    """Change what people read of a freeze, and whether a token lifts it."""
+    caller, form = await signed_in(request, Role.OPS)
+    here = context(request)
+    known, in_force = _known(freeze_id), here.policies.in_force
+    try:
+        # A field that was emptied does not come with the form; what it said is taken away.
+        emptied = {name: None for name in ("contact", "link") if name not in form}
+        body = validated({**_fields(form, in_force.home), **emptied}, ChangeBody)
+        await here.freezes.change(caller, known, body.change(here.clock.now()), in_force)
+    except FreezegateError as error:
+        return again(request, caller, "change", form, error)
+    return done(request, "changed", "/#freezes")
+
+
 @router.post("/freezes/{freeze_id}/extend")
 async def extend(request: Request, freeze_id: str) -> Response:
     """Move the end of a freeze."""
@@ -135,12 +154,17 @@ async def extend(request: Request, freeze_id: str) -> Response:
 @router.post("/freezes/{freeze_id}/lift")
 async def lift(request: Request, freeze_id: str) -> Response:
     """Lift a freeze, on every replica at once."""
-    caller, _ = await signed_in(request, Role.OPS)
-    await context(request).freezes.lift(caller, _known(freeze_id))
+    caller, form = await signed_in(request, Role.OPS)
+    body = validated(dict(form), LiftFields)
+    await context(request).freezes.lift(caller, _known(freeze_id), body.reason)
     return done(request, "lifted", "/#freezes")
 
 
 def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:
+    return validated(_fields(form, home), model)
+
+
+def _fields(form: dict[str, str], home: Zone) -> dict[str, Any]:
     """A form as the body that it stands for: lists by commas, local times, numbers."""
     body: dict[str, Any] = {}
     for name, value in form.items():
@@ -150,11 +174,13 @@ def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:
             body[name] = _time(name, value, home)
         elif name == "open_ended":
             body[name] = True
+        elif name in _EXEMPT:
+            body.setdefault("exempt", []).append({_EXEMPT[name]: listed(value)})
         elif name == "max_uses":
             body[name] = _number(name, value)
         else:
             body[name] = value
-    return validated(body, model)
+    return body
 
 
 def _time(field: str, value: str, home: Zone) -> str:

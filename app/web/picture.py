@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from app.core.decision import Stretch
-from app.core.explain import local_time, undirected
+from app.core.explain import local_time, started, undirected
 from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR
 from app.core.interval import Interval, normalise
@@ -186,4 +186,8 @@ def _label(stretch: Stretch, now: int) -> str:
     start, end = stretch.bounds(now)
     since = "for longer than two years" if start is None else f"from {local_time(start, stretch.zone, now)}"
     until = "with no end in sight" if end is None else f"to {local_time(end, stretch.zone, now)}"
-    return undirected(f"{stretch.rule.title.rstrip('.')}: {since} {until}. {stretch.rule.reason}")
+    told = f"{stretch.rule.title.rstrip('.')}: {since} {until}. {stretch.rule.reason}"
+    if isinstance(stretch.rule, Freeze):
+        who = started(stretch.rule, stretch.zone, now)
+        told = f"{told.rstrip('.')}. {who[0].upper()}{who[1:]}."
+    return undirected(told)

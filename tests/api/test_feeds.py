@@ -299,6 +299,7 @@ def test_ad_hoc_freezes_stand_in_it_whatever_became_of_them(gate: TestClient, cl
     )
     assert seen[short["id"]].end == NOW + 2 * HOUR
     assert seen[coming["id"]].description.splitlines()[1:] == [
+        "Started by: ops person",
         "Link: https://a.example/1",
         "An override token may lift it.",
     ]
@@ -306,6 +307,7 @@ def test_ad_hoc_freezes_stand_in_it_whatever_became_of_them(gate: TestClient, cl
     assert seen[endless["id"]].end == feed_span(NOW).end
     assert seen[endless["id"]].description.splitlines() == [
         "The database is on fire.",
+        "Started by: ops person",
         "Contact: #incidents",
         "No override token lifts it.",
         "No end is known; it is shown until Sun 28 Nov 2027 01:00 CET, where this calendar ends.",
@@ -540,13 +542,13 @@ def test_texts_of_ad_hoc_freezes_come_through_cleaned() -> None:
     ]
     made = in_force({"version": 1, "timezone": "UTC", "policies": []}, frozen)
     shown = feed(made, Wanted("production"), feed_span(NOW), NOW)
-    check_texts(rendered(shown, made.home), [(text, text, text) for text in texts])
+    check_texts(rendered(shown, made.home), [(text, text, text) for text in texts], "\nStarted by: a")
 
 
-def check_texts(body: bytes, texts: list[tuple[str, str, str]]) -> None:
+def check_texts(body: bytes, texts: list[tuple[str, str, str]], after_reason: str = "") -> None:
     summaries = [cleaned(title).replace("\n", " ") for title, _, _ in texts]
     descriptions = [
-        cleaned(f"{reason}\nContact: {contact}\nAn override token may lift it.")
+        cleaned(f"{reason}{after_reason}\nContact: {contact}\nAn override token may lift it.")
         for _, reason, contact in texts
     ]
     assert unescaped(body, "SUMMARY") == summaries

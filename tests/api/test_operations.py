@@ -72,6 +72,106 @@ def test_an_incident_stops_everything_and_is_lifted(gate: TestClient, keys: dict
     assert gate.patch(f"/freezes/{own_id}", json={"ttl": "1h"}, headers=ops).status_code == 409
 
 
+def test_rollbacks_go_on_in_an_incident_that_exempts_them(gate: TestClient, keys: dict[str, str]) -> None:
+    ops = bearer(keys["ops"])
+    frozen = {**FREEZE, "services": ["search-api"], "exempt": {"changes": ["rollback"]}}
+    started = gate.post("/freezes", json=frozen, headers=ops)
+    assert started.status_code == 201, started.text
+    assert started.json()["exempt"] == [{"changes": ["rollback"]}]
+    asked = {"service": "search-api", "environment": "staging"}
+    assert gate.get("/can-deploy", params=asked).status_code == 423
+    assert gate.get("/can-deploy", params={**asked, "change": "rollback"}).status_code == 200
+    (blocking,) = gate.get("/can-deploy", params=asked).json()["blocking"]
+    assert (blocking["started_by"], blocking["from"]) == ("ops person", "2026-11-27T13:05:00Z")
+
+
+def test_a_freeze_is_changed_by_what_is_given(gate: TestClient, keys: dict[str, str]) -> None:
+    ops = bearer(keys["ops"])
+    made = {**FREEZE, "contact": "#incidents", "services": ["api"], "starts_at": "2026-11-27T14:05:00Z"}
+    started = gate.post("/freezes", json=made, headers=ops).json()
+    place = f"/freezes/{started['id']}"
+    changes = {
+        "title": "Incident 43",
+        "contact": None,
+        "services": None,
+        "tags": ["tier-1"],
+        "exempt": [{"changes": ["hotfix"]}],
+        "override": "never",
+        "starts_at": "2026-11-27T13:35:00Z",
+        "ttl": "1h",
+    }
+    changed = gate.patch(place, json=changes, headers=ops)
+    assert changed.status_code == 200, changed.text
+    told = changed.json()
+    assert told == {
+        **started,
+        **{name: each for name, each in changes.items() if name != "ttl"},
+        "starts_at": "2026-11-27T13:35:00Z",
+        "ends_at": "2026-11-27T14:35:00Z",
+        "changed_at": "2026-11-27T13:05:00Z",
+    }
+    assert gate.get(place).json() == told
+    assert gate.patch(place, json={"exempt": None}, headers=ops).json()["exempt"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "body"),
+        ({"title": None}, "title"),
+        ({"override": None}, "override"),
+        ({"starts_at": None}, "starts_at"),
+        ({"ttl": None}, "until"),
+        ({"ttl": "1h", "open_ended": True}, "until"),
+        ({"started_by": "me"}, "unknown"),
+        ({"exempt": {}}, "exempt"),
+        ({"environments": ["moon"]}, "environments"),
+        ({"starts_at": "2026-11-27T13:04:00Z"}, "starts_at"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused_and_named(
+    gate: TestClient, keys: dict[str, str], body: dict[str, Any], field: str
+) -> None:
+    ops = bearer(keys["ops"])
+    started = gate.post("/freezes", json=FREEZE, headers=ops).json()
+    reply = gate.patch(f"/freezes/{started['id']}", json=body, headers=ops)
+    assert reply.status_code == 422, reply.text
+    assert field in {each["field"] for each in reply.json()["errors"]}
+    assert gate.get(f"/freezes/{started['id']}").json() == started
+
+
+def test_a_freeze_is_lifted_with_a_reason(gate: TestClient, keys: dict[str, str]) -> None:
+    ops = bearer(keys["ops"])
+
+    def place() -> str:
+        return f"/freezes/{gate.post('/freezes', json=FREEZE, headers=ops).json()['id']}"
+
+    in_body = gate.request("DELETE", place(), json={"reason": "Cards work."}, headers=ops)
+    in_query = gate.request("DELETE", place(), params={"reason": "Cards work."}, headers=ops)
+    for reply in (in_body, in_query):
+        assert (reply.status_code, reply.json()["lift_reason"]) == (200, "Cards work.")
+    assert gate.delete(place(), headers=ops).json()["lift_reason"] is None
+    standing = place()
+    wrong: tuple[dict[str, Any], ...] = (
+        {"params": {"reason": "a"}, "json": {"reason": "b"}},
+        {"json": {"why": "b"}},
+        {"params": {"reason": ""}},
+        {"params": {"reason": "a\nb"}},
+    )
+    for asked in wrong:
+        assert gate.request("DELETE", standing, headers=ops, **asked).status_code == 422, asked
+    assert gate.get(standing).json()["state"] == "active"
+
+
+def test_the_document_has_no_references_that_lead_nowhere(gate: TestClient) -> None:
+    document = gate.get("/openapi.json").json()
+    body = document["paths"]["/freezes"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "#/$defs" not in json.dumps(document)
+    (selectors, _) = body["properties"]["exempt"]["anyOf"]
+    assert "changes" in json.dumps(selectors)
+    assert document["paths"]["/freezes/{freeze_id}"]["delete"]["requestBody"]["required"] is False
+
+
 def test_what_is_read_from_memory_follows_a_freeze_within_the_same_second(
     gate: TestClient, keys: dict[str, str]
 ) -> None:
@@ -108,7 +208,13 @@ def test_what_is_read_from_memory_follows_a_freeze_within_the_same_second(
         ("/freezes", {"title": "a", "reason": "b"}, "until"),
         ("/freezes", {"title": "a", "reason": "b", "open_ended": False}, "open_ended"),
         ("/freezes", {**FREEZE, "starts_at": "2026-11-27T13:04:59Z"}, "starts_at"),
-        ("/freezes", {**FREEZE, "services": ["nothing"]}, "services"),
+        ("/freezes", {**FREEZE, "exempt": {}}, "exempt"),
+        ("/freezes", {**FREEZE, "exempt": []}, "exempt"),
+        ("/freezes", {**FREEZE, "exempt": [{"changes": None}]}, "exempt"),
+        ("/freezes", {**FREEZE, "exempt": [{"change": ["rollback"]}]}, "exempt"),
+        ("/freezes", {**FREEZE, "exempt": [{"changes": ["rolback"]}]}, "exempt"),
+        ("/freezes", {**FREEZE, "exempt": "rollback"}, "exempt"),
+        ("/freezes", {**FREEZE, "running": "finish"}, "unknown"),
         ("/freezes", {**FREEZE, "tags": ["nothing"]}, "tags"),
         ("/freezes", {**FREEZE, "override": "maybe"}, "override"),
     ],
@@ -131,6 +237,9 @@ def test_what_makes_no_sense_is_refused_and_named(
         ("/overrides", {**GRANT, "services": ["API"]}, "with * for any run of them"),
         ("/overrides", {**GRANT, "ticket": "a\nb"}, "is one line of text"),
         ("/freezes", {**FREEZE, "link": "wiki/incident-42"}, "a link begins with https://"),
+        ("/freezes", {**FREEZE, "exempt": {}}, "an empty selector would mean every request"),
+        ("/freezes", {**FREEZE, "exempt": {"change": ["rollback"]}}, "known: environments, services, tags"),
+        ("/freezes", {**FREEZE, "exempt": {"changes": ["rolback"]}}, 'did you mean "rollback"?'),
     ],
 )
 def test_what_is_wrong_is_said_in_the_words_of_the_field(

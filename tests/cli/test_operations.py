@@ -110,12 +110,42 @@ def test_an_incident_is_stopped_extended_and_lifted(gate: str, shell: Shell) -> 
     assert "Incident 42" in shell("check api", exits=1)
     assert own_id in shell("freeze list")
     assert "until it is lifted" in shell(f"freeze extend {own_id} --open-ended")
-    assert "lifted by admin" in shell(f"freeze lift {own_id}")
+    changed = shell(f"freeze change {own_id} --contact #incidents --exempt changes=rollback,hotfix")
+    assert "except changes=rollback,hotfix" in changed
+    assert "ask #incidents" in changed
+    stopped = [
+        [each["kind"] for each in shell.json(f"check api --change {change}", exits=1)["blocking"]]
+        for change in ("normal", "rollback")
+    ]
+    assert stopped == [["freeze", "policy"], ["policy"]]
+    assert shell(f"freeze show {own_id}") == changed
+    cleared = shell.json(f"freeze change {own_id} --clear exempt --clear contact --title", "Incident 43")
+    assert (cleared["exempt"], cleared["contact"], cleared["title"]) == ([], None, "Incident 43")
+    assert "lifted by admin: It is over" in shell(f"freeze lift {own_id} --reason", "It is over")
     assert shell("freeze list") == "There are no ad-hoc freezes."
     (lifted,) = shell.json("freeze list --all")
     assert lifted["state"] == "lifted"
     shell(f"freeze extend {own_id} --ttl 1h", exits=1)
     assert "this freeze is over: lifted" in shell.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--exempt", "rollback"], "write it as changes=rollback,hotfix"),
+        (["--exempt", "change=rollback"], "fields: changes, services, tags, environments"),
+        (["--exempt", ""], "name something"),
+        (["--clear", "contact", "--contact", "x"], "contact: either set it or --clear it"),
+        (["--ttl", "1h", "--open-ended"], "one of --ttl, --until and --open-ended"),
+        ([], "say what to change"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_wrong_usage(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, options: list[str], words: str
+) -> None:
+    monkeypatch.setenv("FREEZEGATE_URL", "http://127.0.0.1:1")
+    shell("freeze change frz_1", *options, exits=2)
+    assert words in shell.err
 
 
 def test_overrides_are_shown_approved_and_revoked(

@@ -136,8 +136,11 @@ def test_a_freeze_says_what_it_stops(selector: dict[str, Any], where: str) -> No
         "Payments are down.",
         "It ends Fri 27 Nov 15:00 CET.",
     )
-    lifted = told.freeze_lifted(freeze(selector), AT, "event:2", "bob")
-    assert lifted.text == (f"bob lifted the freeze of {where}: Incident 42.",)
+    lifted = told.freeze_lifted(freeze(selector), AT, HOME, "event:2", "bob")
+    assert lifted.text == (
+        f"bob lifted the freeze of {where}: Incident 42.",
+        "Started by alice Fri 27 Nov 14:00 CET.",
+    )
     ended = told.freeze_ended(freeze(selector), AT + HOUR)
     assert ended.text == (f"The freeze of {where} has ended: Incident 42.",)
     assert {each.subject for each in (started, lifted, ended)} == {"frz_1"}
@@ -151,6 +154,45 @@ def test_an_open_ended_freeze_says_so() -> None:
     assert extended.text == (
         "bob moved the end of the freeze Incident 42.",
         "It lasts until somebody lifts it.",
+        "Started by alice Fri 27 Nov 14:00 CET.",
+    )
+
+
+def test_a_freeze_says_whom_to_ask_what_goes_on_and_why_it_was_lifted() -> None:
+    exempt = (Selector.model_validate({"changes": ["rollback", "hotfix"]}),)
+    made = freeze({"environments": ["production"]})._replace(contact="#incidents.", exempt=exempt)
+    started = told.freeze_started(made, AT, HOME, "event:1")
+    assert started.text[0] == "alice froze production, except rollback or hotfix changes: Incident 42."
+    assert started.text[-1] == "Ask #incidents."
+    assert started.data["exempt"] == [{"changes": ["rollback", "hotfix"]}]
+    assert started.data["contact"] == "#incidents."
+    for each in (
+        told.freeze_extended(made, AT, HOME, "event:2", "bob"),
+        told.freeze_changed(made, AT, HOME, "event:2", "bob"),
+        told.freeze_soon(made._replace(created_at=AT - HOUR), HOME, AT - 60),
+        told.freeze_begins(made, HOME),
+    ):
+        words = " ".join(each.text)
+        assert "alice" in words, each.event
+        assert "Ask #incidents." in words, each.event
+    lifted = made._replace(lifted_at=AT, lifted_by="bob", lift_reason="Fixed")
+    assert told.freeze_lifted(lifted, AT, HOME, "event:3", "bob").text[1] == "Fixed."
+    assert told.freeze_lifted(lifted, AT, HOME, "event:3", "bob").data["lift_reason"] == "Fixed"
+
+
+def test_a_changed_freeze_in_words() -> None:
+    changed = told.freeze_changed(freeze(), AT, HOME, "event:1", "bob")
+    assert changed.title == "Freeze changed: Incident 42"
+    assert changed.text == (
+        "bob changed the freeze of every environment: Incident 42.",
+        "Payments are down.",
+        "It ends Fri 27 Nov 15:00 CET.",
+        "Started by alice Fri 27 Nov 14:00 CET.",
+    )
+    later = told.freeze_changed(freeze(created_at=AT - HOUR), AT - HOUR, HOME, "event:1", "bob")
+    assert later.text[2:] == (
+        "It begins Fri 27 Nov 14:00 CET. It ends Fri 27 Nov 15:00 CET.",
+        "Scheduled by alice.",
     )
 
 
@@ -160,6 +202,7 @@ def test_a_scheduled_freeze_in_words() -> None:
     assert started.title == "Freeze scheduled: Incident 42"
     assert started.text == (
         "alice scheduled a freeze of staging: Incident 42.",
+        "Payments are down.",
         "It begins Fri 27 Nov 14:00 CET. It ends Fri 27 Nov 15:00 CET.",
     )
     begun = told.freeze_begins(scheduled, HOME)
@@ -245,4 +288,4 @@ def test_keys_fit_into_the_outbox_and_differ() -> None:
 
 
 def test_every_event_has_a_word_of_its_own() -> None:
-    assert len({each.value for each in Occasion}) == 15
+    assert len({each.value for each in Occasion}) == len(Occasion.__members__)

@@ -15,7 +15,7 @@ from app.core.notification import Notification, Occasion
 from app.core.policy import Selector
 from app.gate.claim import Claim
 from app.gate.errors import StoreUnavailableError
-from app.gate.freezes import StartRequest
+from app.gate.freezes import Change, StartRequest
 from app.gate.notifications import (
     GIVEN_UP_AFTER,
     KEPT_FOR,
@@ -229,6 +229,7 @@ async def test_the_life_of_a_freeze_is_told_in_order(gate: Gate, one: Notificati
     assert {each.environments for each in got} == {("staging",)}
     assert got[0].text == (
         "Alice scheduled a freeze of staging: Incident 42.",
+        "Payments are down.",
         "It begins Fri 27 Nov 10:00:59 CET. It ends Fri 27 Nov 10:09:59 CET.",
     )
     assert got[2].text[0] == "Bob moved the end of the freeze Incident 42."
@@ -237,11 +238,34 @@ async def test_the_life_of_a_freeze_is_told_in_order(gate: Gate, one: Notificati
 async def test_a_lifted_freeze_did_not_end_by_itself(gate: Gate, one: Notifications) -> None:
     made = await gate.freezes.start(OPS, freeze(ends_at=gate.clock.at + 600), gate.in_force)
     gate.clock.at += 60
-    await gate.freezes.lift(OTHER, made.id)
+    await gate.freezes.lift(OTHER, made.id, "The card scheme is back")
     gate.clock.at += 600
     got = await told(one)
     assert events(got) == ["freeze-started", "freeze-lifted"]
-    assert got[1].text == ("Bob lifted the freeze of every environment: Incident 42.",)
+    assert got[1].text == (
+        "Bob lifted the freeze of every environment: Incident 42.",
+        "The card scheme is back.",
+        "Started by Alice Fri 27 Nov 09:59:59 CET.",
+    )
+
+
+async def test_a_freeze_is_told_as_it_stood_at_each_change(gate: Gate, one: Notifications) -> None:
+    made = await gate.freezes.start(OPS, freeze(ends_at=gate.clock.at + 600), gate.in_force)
+    gate.clock.at += 60
+    scope = Change({"title": "Incident 43", "contact": "#incidents"}, {"environments": ["staging"]})
+    await gate.freezes.change(OTHER, made.id, scope, gate.in_force)
+    gate.clock.at += 60
+    await gate.freezes.change(OPS, made.id, Change({"title": "Incident 44"}, {}), gate.in_force)
+    got = await told(one)
+    assert events(got) == ["freeze-started", "freeze-changed", "freeze-changed"]
+    assert [each.title for each in got] == [
+        "Deploys are frozen: Incident 42",
+        "Freeze changed: Incident 43",
+        "Freeze changed: Incident 44",
+    ]
+    assert [each.environments for each in got] == [(), ("staging",), ("staging",)]
+    assert got[1].text[0] == "Bob changed the freeze of staging: Incident 43."
+    assert got[1].text[-1] == "Ask #incidents."
 
 
 async def test_what_an_override_goes_through_is_told_without_its_token(

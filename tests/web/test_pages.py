@@ -356,9 +356,42 @@ def test_ops_freeze_extend_and_lift_from_the_page(gate: TestClient, ops: Page) -
     extended = gate.post(f"/dashboard/freezes/{freeze['id']}/extend", data={**proof, "ttl": "5h"})
     assert "The end of the freeze was moved." in Page(extended.text).text
     assert gate.get(f"/freezes/{freeze['id']}").json()["ends_at"] == "2026-11-27T18:05:00Z"
-    lifted = gate.post(f"/dashboard/freezes/{freeze['id']}/lift", data=proof)
+    given = {"title": "Payment incident", "reason": "Cards and wallets fail.", "override": "never"}
+    changed = gate.post(f"/dashboard/freezes/{freeze['id']}/change", data={**proof, **given})
+    assert "The freeze was changed." in Page(changed.text).text
+    told = gate.get(f"/freezes/{freeze['id']}").json()
+    assert (told["reason"], told["override"], told["contact"]) == ("Cards and wallets fail.", "never", None)
+    assert told["ends_at"] == "2026-11-27T18:05:00Z"
+    lifted = gate.post(f"/dashboard/freezes/{freeze['id']}/lift", data={**proof, "reason": "Cards work."})
     assert "The freeze was lifted." in Page(lifted.text).text
-    assert gate.get(f"/freezes/{freeze['id']}").json()["state"] == "lifted"
+    told = gate.get(f"/freezes/{freeze['id']}").json()
+    assert (told["state"], told["lift_reason"]) == ("lifted", "Cards work.")
+
+
+def test_what_goes_on_is_ticked_or_named_in_the_form(gate: TestClient, ops: Page) -> None:
+    data = {
+        **FREEZE,
+        "proof": ops.value("proof"),
+        "exempt_changes": ["rollback", "hotfix"],
+        "exempt_services": "docs-*, search",
+    }
+    page = Page(gate.post("/dashboard/freezes", data=data).text)
+    (freeze,) = gate.get("/freezes").json()["freezes"]
+    assert freeze["exempt"] == [{"changes": ["rollback", "hotfix"]}, {"services": ["docs-*", "search"]}]
+    assert "Still allowed: rollback or hotfix changes; docs-* or search" in page.text
+    again = gate.post("/dashboard/freezes", data={**data, "ttl": "soon"}).text
+    assert re.search(r'name="exempt_changes" value="rollback" checked', again)
+    assert 'value="docs-*, search"' in again
+
+
+def test_every_screen_says_who_froze_since_when_and_whom_to_ask(gate: TestClient, ops: Page) -> None:
+    gate.post("/dashboard/freezes", data={**FREEZE, "proof": ops.value("proof")})
+    for path in ("/", "/?wall"):
+        text = Page(gate.get(path).text).text
+        assert "Started by ops person, Fri 27 Nov 14:05 CET" in text, path
+        assert "Ask #incident-room" in text, path
+    asked = Page(gate.get("/?service=api&environment=staging").text).text
+    assert "Payment incident (started by ops person Fri 27 Nov 14:05 CET; ask #incident-room)." in asked
 
 
 def test_a_freeze_that_is_to_come_is_not_said_to_be_on(gate: TestClient, ops: Page) -> None:
@@ -448,7 +481,7 @@ def test_what_can_not_be_done_is_told_on_a_page(
         (
             "/dashboard/freezes",
             {**FREEZE, "environments": "moon"},
-            "Environments: unknown environments; known:",
+            "Environments: unknown environment",
         ),
         ("/dashboard/freezes", {**FREEZE, "starts_at": "yesterday"}, "Starts: write it as 2026-11-27T14:00"),
         ("/dashboard/freezes", {**FREEZE, "starts_at": "2026-01-01T00:00"}, "Starts: lies in the past"),
@@ -521,6 +554,7 @@ def test_a_token_is_shown_to_nobody_but_who_granted_it_and_on_its_own_page_only(
 
 FORMS = [
     "/dashboard/freezes",
+    "/dashboard/freezes/frz_1/change",
     "/dashboard/freezes/frz_1/extend",
     "/dashboard/freezes/frz_1/lift",
     "/dashboard/overrides",
@@ -716,6 +750,7 @@ PAGES = {
     "POST /dashboard/overrides/{override_id}/approve": "ops",
     "POST /dashboard/overrides/{override_id}/revoke": "ops",
     "POST /dashboard/freezes": "ops",
+    "POST /dashboard/freezes/{freeze_id}/change": "ops",
     "POST /dashboard/freezes/{freeze_id}/extend": "ops",
     "POST /dashboard/freezes/{freeze_id}/lift": "ops",
 }
