@@ -50,6 +50,7 @@ _DECREED_YEARS: Final = 3
 _EITHER_SIDE: Final = 2
 """Days by which an estimated date may turn out to be wrong."""
 _MOST_SHOWN: Final = 3
+_MOST_ESTIMATES: Final = 9
 
 _WORKED_ON: Final = {
     # Public in the package, and worked on by most companies: no category tells. Sources in docs/holidays.md.
@@ -300,10 +301,11 @@ class _Lint:
             if not self._beside.names_dates_in(day - _EITHER_SIDE, day + _EITHER_SIDE + 1)
         ]
         if days:
-            gap = Gap(*days[0], ())
+            others = [_written(day) for day, _ in days[1:]]
+            shown = ", ".join([_said(Gap(*days[0], ()), self._window), *others[:_MOST_ESTIMATES]])
             sentence = (
-                f"estimated, for it follows the moon: {_said(gap, self._window)}{_more(days)}; write dates "
-                "around it as another window, or update freezegate once the date is official"
+                f"estimated, for it follows the moon: {shown}{_more(days[_MOST_ESTIMATES:])}; "
+                "write dates around it as another window, or update freezegate once the date is official"
             )
             yield (), sentence
 

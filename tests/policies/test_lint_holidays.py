@@ -1,5 +1,6 @@
 """What lint says of holiday windows that freeze less than their author may well expect."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import yaml
 from app.core.holiday_calendar import Calendar, year_of
 from app.core.instant import parse_instant
 from app.core.policy import PolicySet
-from app.policies.holiday_gaps import gaps_to_subdivisions
+from app.core.wallclock import calendar_date, local_day
+from app.policies.holiday_gaps import days_of, gaps_to_subdivisions
 from app.policies.lint import lint
 from app.policies.lint_holidays import holiday_problems
 from app.policies.source import Snapshot
@@ -19,6 +21,8 @@ from app.yaml.problem import Problem
 
 NOW = "2026-11-29T12:00:00Z"
 ROOT = Path(__file__).parents[2]
+NEVER_A_DAY_OFF = {"BV", "HM", "IO", "UA"}
+"""Uninhabited places without a holiday, and Ukraine, whose holidays are all worked on."""
 
 
 def problems(*windows: str, now: str = NOW, fields: str = "", key: str = "when") -> list[Problem]:
@@ -312,6 +316,38 @@ def test_estimated_dates_are_told_unless_dates_stand_around_them() -> None:
     assert 'estimated, for it follows the moon: Tue 2027-03-09 "Eid al-Fitr (estimated)"' in remark
     assert remarks(window, "{dates: {from: 2027-03-08, to: 2027-03-10}}") == []
     assert remarks("{country: AE, names: [National Day]}") == []
+
+
+def test_every_estimated_date_of_the_next_twelve_months_is_listed() -> None:
+    (remark,) = remarks("{country: AE}")
+    assert re.findall(r"2027-\d\d-\d\d", remark) == [
+        *("2027-03-09", "2027-03-10", "2027-03-11", "2027-05-15", "2027-05-16", "2027-05-17", "2027-05-18"),
+        *("2027-06-06", "2027-08-14"),
+    ]
+    assert "more" not in remark
+
+
+def dates_around(calendar: Calendar) -> list[dict[str, Any]]:
+    """What an author writes beside a calendar whose coming days are not settled."""
+    first = local_day(date(2026, 11, 29))
+    unsettled = [
+        day for day, held in days_of(calendar, first, first + 366) if any(h.is_estimated for h in held)
+    ]
+    around = [(calendar_date(day - 1), calendar_date(day + 1)) for day in unsettled]
+    around.append((date(2027, 5, 3), date(2027, 5, 4)))
+    return [{"dates": {"from": str(start), "to": str(end)}} for start, end in around]
+
+
+def test_for_every_country_and_market_there_is_a_policy_of_which_strict_says_nothing() -> None:
+    countries = set(holidays.list_supported_countries(include_aliases=False)) - NEVER_A_DAY_OFF
+    markets = set(holidays.list_supported_financial(include_aliases=False))
+    for code in sorted(countries | markets):
+        kind = {"country": code, "subdivision": "none"} if code in countries else {"market": code}
+        calendar = Calendar(kind.get("country"), None, ("public",), kind.get("market"))
+        window = {"holidays": {**kind, "categories": ["public"], "eve_from": "14:00", "until": "08:00"}}
+        policy = {"id": "a", "title": "t", "reason": "r", "when": [window, *dates_around(calendar)]}
+        (read,) = PolicySet.model_validate({"version": 1, "policies": [policy]}).policies
+        assert of_policy(read) == [], code
 
 
 # Where a missing day freezes more
