@@ -138,6 +138,7 @@ class _Lint:
         if not freezes or (never and not self._window.names):
             return
         yield from self._on_marked_names()
+        yield from self._on_longer_names()
         yield from self._on_regions()
         yield from self._on_days_taken_away()
         yield from self._on_categories()
@@ -169,6 +170,22 @@ class _Lint:
                     f'without marks, "*{_mark(pattern, bare)}" the marked days alone'
                 )
                 yield ("names", index), sentence
+
+    def _on_longer_names(self) -> Iterator[_Remark]:
+        """A festival of several days may have a name for the first and longer ones for the others."""
+        excepted = self._window.except_names
+        for index, pattern in enumerate(self._window.names):
+            longer = f"{pattern.lower()} "
+            for day, held in self._soon if "*" not in pattern else ():
+                names = [each for each in held if any(form.lower().startswith(longer) for form in each.forms)]
+                left = [each for each in names if not matches(excepted, each.forms)]
+                if left and not self._window.freezes(day) and not self._beside.freezes(day):
+                    sentence = (
+                        f"does not mean {_written(day)} {quoted(left[0].english_name)}; write "
+                        f'"{pattern}*" for both, or except_names: ["{left[0].bare_name}"] if it is worked on'
+                    )
+                    yield ("names", index), sentence
+                    break
 
     # Days that other regions and categories have
 

@@ -245,6 +245,41 @@ def test_a_name_with_a_mark_is_told_to_do_without_it() -> None:
         assert remarks(f"{{country: US, subdivision: none, names: {names}}}") == []
 
 
+@pytest.mark.parametrize(
+    ("country", "name", "day", "other"),
+    [
+        ("AE", "Eid al-Fitr", 'Wed 2027-03-10 "Eid al-Fitr Holiday (estimated)"', "Eid al-Fitr Holiday"),
+        ("BW", "Labour Day", 'Mon 2027-05-03 "Labour Day Holiday"', "Labour Day Holiday"),
+        (
+            "KR",
+            "설날",
+            'Sat 2027-02-06 "The day preceding Korean New Year"',
+            "The day preceding Korean New Year",
+        ),
+    ],
+)
+def test_a_name_that_means_one_day_of_a_festival_is_told_of_the_others(
+    country: str, name: str, day: str, other: str
+) -> None:
+    (remark,) = of(remarks(f"{{country: {country}, names: [{name}]}}"), "does not mean")
+    assert remark == (
+        f'when[0].holidays.names[0]: does not mean {day}; write "{name}*" for both, '
+        f'or except_names: ["{other}"] if it is worked on'
+    )
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        '{country: AE, names: ["Eid al-Fitr*"]}',
+        "{country: AE, names: [Eid al-Fitr], except_names: [Eid al-Fitr Holiday]}",
+        "{country: BW, names: [Labour Day, Labour Day Holiday]}",
+    ],
+)
+def test_who_says_what_the_others_are_is_told_nothing_of_them(window: str) -> None:
+    assert of(remarks(window), "does not mean") == []
+
+
 # Eves
 
 
@@ -311,7 +346,7 @@ def test_who_leaves_moved_days_out_is_told_nothing_of_decrees() -> None:
 
 
 def test_estimated_dates_are_told_unless_dates_stand_around_them() -> None:
-    window = "{country: AE, names: [Eid al-Fitr]}"
+    window = "{country: AE, names: [Eid al-Fitr], except_names: [Eid al-Fitr Holiday]}"
     (remark,) = remarks(window)
     assert 'estimated, for it follows the moon: Tue 2027-03-09 "Eid al-Fitr (estimated)"' in remark
     assert remarks(window, "{dates: {from: 2027-03-08, to: 2027-03-10}}") == []
