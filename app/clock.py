@@ -1,7 +1,11 @@
 """The only reader of the time. Everything else is told what time it is."""
 
 import time
-from typing import Protocol
+from threading import Lock
+from typing import Final, Protocol
+
+SLACK: Final = 1_000_000
+"""Microseconds that a clock may run behind the record: those of two replicas never agree exactly."""
 
 
 class Clock(Protocol):
@@ -15,6 +19,10 @@ class Clock(Protocol):
         """The present instant in microseconds, for records that keep an order."""
         ...
 
+    def elapsed(self) -> int:
+        """Microseconds since some fixed instant; never goes back, whatever happens to the clock."""
+        ...
+
 
 class SystemClock:
     """The machine's clock."""
@@ -26,3 +34,56 @@ class SystemClock:
     def microseconds(self) -> int:
         """The present instant in microseconds since the Unix epoch."""
         return time.time_ns() // 1_000
+
+    def elapsed(self) -> int:
+        """Microseconds of the machine's monotonic clock."""
+        return time.monotonic_ns() // 1_000
+
+
+class SteadyClock:
+    """A clock that doesn't go back: what has expired by it stays expired.
+
+    It runs on from the latest instant of the record while the clock itself is behind that by more than a
+    second. Grants and expiries go by it. Decisions go by the clock itself: a record made while the clock
+    was years ahead must not decide today's deploys.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        """Tell the time of `clock`, and never less than `follow` has heard of."""
+        self._clock = clock
+        self._lock = Lock()
+        self._floor = 0
+        self._since = clock.elapsed()
+
+    def follow(self, latest: int) -> None:
+        """Take note of the latest instant of the record, in microseconds."""
+        floor = not_behind(0, latest)
+        with self._lock:
+            elapsed = self._clock.elapsed()
+            if floor > self._floor + elapsed - self._since:
+                self._floor, self._since = floor, elapsed
+
+    def now(self) -> int:
+        """The present instant in whole seconds."""
+        return self.microseconds() // 1_000_000
+
+    def microseconds(self) -> int:
+        """The present instant in microseconds."""
+        return max(self._clock.microseconds(), self._running())
+
+    def elapsed(self) -> int:
+        """As the clock itself."""
+        return self._clock.elapsed()
+
+    def behind(self) -> int:
+        """Microseconds that the clock itself is behind the record, beyond the slack; 0 if it isn't."""
+        return max(0, self._running() - self._clock.microseconds())
+
+    def _running(self) -> int:
+        with self._lock:
+            return self._floor + self._clock.elapsed() - self._since
+
+
+def not_behind(microseconds: int, latest: int) -> int:
+    """Return an instant, or the earliest one that isn't behind the latest of the record beyond the slack."""
+    return max(microseconds, latest - SLACK)

@@ -21,6 +21,9 @@ def command() -> None:
 @command.command("create")
 @click.option("--name", "owner", required=True, help="Of the person or machine that it is for.")
 @click.option(
+    "--person", help="The person it belongs to: needed to approve, and to grant what needs approval."
+)
+@click.option(
     "--role", required=True, type=click.Choice(["viewer", "ci", "ops", "admin"]), help="What it may do."
 )
 @click.option("--service", "services", multiple=True, help="With --role ci: only this service, or a pattern.")
@@ -30,6 +33,7 @@ def command() -> None:
 def create(
     *,
     owner: str,
+    person: str | None,
     role: str,
     services: tuple[str, ...],
     expires: str | None,
@@ -43,7 +47,7 @@ def create(
 
     clock = SystemClock()
     expires_at = None if expires is None else clock.now() + period(expires)
-    wanted = keys.KeyRequest(owner, Role(role), services or None, expires_at)
+    wanted = keys.KeyRequest(owner, Role(role), services or None, expires_at, person)
     with opened(database_url) as store:
         try:
             record, key = keys.create(store, clock, wanted, at_the_console())
@@ -73,8 +77,8 @@ def list_them(*, database_url: str | None, as_json: bool) -> int:
     elif not found:
         echo("There are no keys.")
     else:
-        head = ("ID", "NAME", "ROLE", "SERVICES", "CREATED", "EXPIRES", "REVOKED")
-        columns = ("id", "name", "role", "services", "created_at", "expires_at", "revoked_at")
+        head = ("ID", "NAME", "PERSON", "ROLE", "SERVICES", "CREATED", "EXPIRES", "REVOKED")
+        columns = ("id", "name", "person", "role", "services", "created_at", "expires_at", "revoked_at")
         print_table(head, [[_cell(each[column]) for column in columns] for each in found])
     return ALLOWED
 

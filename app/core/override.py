@@ -49,6 +49,8 @@ class Approval(NamedTuple):
 
     by: str
     at: int
+    person: str = ""
+    """In the form that persons are compared in; empty in records of before persons were known."""
 
 
 class Override(NamedTuple):
@@ -70,6 +72,8 @@ class Override(NamedTuple):
     approvals: tuple[Approval, ...] = ()
     revoked_by: str | None = None
     revoked_at: int | None = None
+    granter: str | None = None
+    """The person who granted it, in the form that persons are compared in; None if that isn't known."""
 
     @property
     def uses_left(self) -> int:
@@ -188,11 +192,17 @@ _USELESS: Final = {
 }
 
 
-def judge(override: Override | None, decision: Decision) -> Use:
-    """What becomes of a token that is presented with a request; None is one that nobody granted."""
+def judge(override: Override | None, decision: Decision, now: int) -> Use:
+    """Return what becomes of a token that is presented with a request.
+
+    Args:
+        override: of the token; None if nobody granted it.
+        decision: the answer to the request without it.
+        now: the instant that its expiry is judged by, which never goes back; in seconds.
+    """
     if override is None:
         return Use(UseResult.UNKNOWN)
-    useless = _USELESS.get(override.state(decision.at))
+    useless = _USELESS.get(override.state(now))
     if useless is not None:
         return Use(useless, override)
     if decision.allowed:

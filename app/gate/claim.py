@@ -25,7 +25,7 @@ from app.gate.ids import new_id
 from app.gate.in_force import InForce, with_freezes
 from app.gate.replica import Replica
 from app.gate.versions import holidays_version, tzdata_version
-from app.identity.caller import ANONYMOUS, Caller, Role, same_person
+from app.identity.caller import ANONYMOUS, Caller, Role, person_id
 from app.store.records import DecisionRow, PolicyRevision
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Claims:
         microseconds = self._clock.microseconds()
         decision = await decided(in_force, claim.question, microseconds // 1_000_000)
         draft = _Draft(claim, in_force, microseconds, decision, new_id("dec", microseconds))
-        prepared = _written(draft, None) if claim.token is None else None
+        prepared = _written(draft, None, decision.at) if claim.token is None else None
         return await self._store.write(partial(self._settle, draft, prepared), token=claim.token)
 
     def _settle(self, draft: _Draft, prepared: "_Written | None", transaction: "Transaction") -> Claimed:
@@ -145,8 +145,9 @@ class Claims:
             earlier = transaction.decision_of_key(claim.caller.name, claim.idempotency_key)
             if earlier is not None:
                 return _again(draft, *earlier, transaction)
-        use = None if claim.token is None else self._use(draft, transaction)
-        written = prepared or _written(draft, use)
+        now = max(draft.decision.at, self._replica.steady.now())
+        use = None if claim.token is None else self._use(draft, now, transaction)
+        written = prepared or _written(draft, use, now)
         self._keep_policies(draft.in_force, transaction)
         transaction.record(written.row, written.event)
         if use is not None and use.spends and use.override is not None:
@@ -172,14 +173,14 @@ class Claims:
         decision = fresh.engine.decide(draft.claim.question, draft.decision.at)
         return draft._replace(in_force=fresh, decision=decision)
 
-    def _use(self, draft: _Draft, transaction: "Transaction") -> Use:
+    def _use(self, draft: _Draft, now: int, transaction: "Transaction") -> Use:
         """Judge the token that was presented, and spend it if it is needed and covers."""
         digest = draft.claim.token
         override = transaction.override_of_token(digest) if digest else None
-        use = judge(override, draft.decision)
+        use = judge(override, draft.decision, now)
         if not use.spends or override is None:
             return use
-        if transaction.spend(override, draft.own_id, draft.decision.at):
+        if transaction.spend(override, draft.own_id, now):
             return use
         # Not while the record is locked; but what could not be spent must not let anything through.
         return use._replace(result=UseResult.USED_UP)
@@ -207,7 +208,7 @@ class _Written(NamedTuple):
     claimed: Claimed
 
 
-def _written(draft: _Draft, use: Use | None) -> _Written:
+def _written(draft: _Draft, use: Use | None, judged_at: int) -> _Written:
     claim, decision = draft.claim, draft.decision
     told = use and use.disclosed(to_granter=_granted_by(claim.caller, use))
     body = claim_body(decision, draft.in_force, draft.own_id, told)
@@ -224,7 +225,7 @@ def _written(draft: _Draft, use: Use | None) -> _Written:
         "freezes": [
             freeze.to_data() for freeze in draft.in_force.engine.freezes_for(claim.question, decision.at)
         ],
-        "token": use and _token_data(use, told),
+        "token": use and _token_data(use, told, judged_at),
     }
     spent = use.override.id if use is not None and use.spends and use.override is not None else None
     row = DecisionRow(
@@ -247,11 +248,12 @@ def _written(draft: _Draft, use: Use | None) -> _Written:
     return _Written(row, event, Claimed(text.encode(), row.outcome, decision.opens_at, determined_by(body)))
 
 
-def _token_data(use: Use, told: Use | None) -> dict[str, Any]:
+def _token_data(use: Use, told: Use | None, judged_at: int) -> dict[str, Any]:
     """What the record says of a token: the truth, and whether it was told."""
     return {
         "result": use.result.value,
         "told": told == use,
+        "judged_at": judged_at,
         "override": use.override and use.override.to_data(),
     }
 
@@ -260,9 +262,12 @@ def _granted_by(caller: Caller, use: Use) -> bool:
     """Whether a caller may learn what became of a token: who granted it, and who may see all of them."""
     if caller.may(Role.OPS):
         return True
-    return (
-        use.override is not None and bool(caller.name) and same_person(caller.name, use.override.granted_by)
-    )
+    override = use.override
+    if override is None or not caller.name:
+        return False
+    if override.granter is not None or caller.person is not None:
+        return caller.person == override.granter
+    return person_id(caller.name) == person_id(override.granted_by)
 
 
 def _again(draft: _Draft, fingerprint: str, data: str, transaction: "Transaction") -> Claimed:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from app.clock import Clock
+from app.clock import Clock, not_behind
 from app.gate.errors import InvalidFieldError, UnknownRecordError
 from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
-from app.identity.caller import Role
+from app.identity.caller import Role, person_id
 from app.identity.credentials import digest, is_key, new_key
 from app.settings import SettingsError
 from app.store.records import KeyRecord
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FIRST_ADMIN: Final = "admin"
 """The name that the first key is for."""
 
+_LONGEST_PERSON: Final = 256
+"""Characters, as wide as the columns that persons are stored in."""
+
 
 class KeyRequest(NamedTuple):
     """What a key is to be."""
@@ -27,13 +30,16 @@ class KeyRequest(NamedTuple):
     role: Role
     services: tuple[str, ...] | None = None
     expires_at: int | None = None
+    person: str | None = None
+    """Whose it is; None for a machine's, which approves nothing."""
 
 
 def create(store: "Store", clock: Clock, wanted: KeyRequest, by: str) -> tuple[KeyRecord, str]:
     """Make a key; gives its record and the key itself, which is stored nowhere.
 
     Raises:
-        InvalidFieldError: it has no name, expires in the past, or restricts a role other than ci.
+        InvalidFieldError: it has no name or a person without one, expires in the past, or restricts a role
+            other than ci.
         StoreUnavailableError: it could not be recorded.
     """
     key = new_key()
@@ -54,7 +60,7 @@ def revoke(store: "Store", clock: Clock, key_id: str, by: str) -> KeyRecord:
             raise UnknownRecordError("there is no key of that id")
         if key.revoked_at is not None:
             return key
-        microseconds = clock.microseconds()
+        microseconds = not_behind(clock.microseconds(), transaction.latest_at)
         transaction.revoke_key(key_id, microseconds // 1_000_000)
         transaction.append(happened(microseconds, Kind.KEY_REVOKED, by, key=key_id, name=key.name))
         return key._replace(revoked_at=microseconds // 1_000_000)
@@ -115,10 +121,12 @@ def begin(store: "Store", clock: Clock, given: str | None, tell: Callable[[str],
 
 
 def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, key: str) -> KeyRecord:
-    microseconds = clock.microseconds()
+    microseconds = not_behind(clock.microseconds(), transaction.latest_at)
     now = microseconds // 1_000_000
     if not wanted.name.strip() or not wanted.name.isprintable():
         raise InvalidFieldError("name", "say whose key it is, in printable characters")
+    if wanted.person is not None and not _names_a_person(wanted.person):
+        raise InvalidFieldError("person", "name the person in 1 to 256 printable characters")
     if wanted.services is not None and wanted.role is not Role.CI:
         raise InvalidFieldError("services", "only a key of role ci is restricted to services")
     if wanted.expires_at is not None and wanted.expires_at <= now:
@@ -132,6 +140,7 @@ def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, 
         created_at=now,
         expires_at=wanted.expires_at,
         revoked_at=None,
+        person=None if wanted.person is None else wanted.person.strip(),
     )
     transaction.add_key(record, digest(key))
     transaction.append(
@@ -144,6 +153,15 @@ def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, 
             role=record.role,
             services=record.services,
             expires_at=record.expires_at,
+            person=record.person,
         )
     )
     return record
+
+
+def _names_a_person(written: str) -> bool:
+    return (
+        written.isprintable()
+        and 0 < len(person_id(written)) <= _LONGEST_PERSON
+        and len(written) <= _LONGEST_PERSON
+    )

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.clock import Clock
 from app.core.answer import instant_or_none
 from app.core.decision import Rule
 from app.core.errors import UnknownNameError
@@ -15,12 +14,18 @@ from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
 from app.gate.in_force import InForce
 from app.gate.replica import Replica
-from app.identity.caller import Caller, Role, person, same_person
+from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, new_token
 
 if TYPE_CHECKING:
     from app.store.store import Store
     from app.store.transaction import Transaction
+
+NOBODYS: Final = (
+    "these credentials belong to no person: make a key with freezegate keys create --person, "
+    "or use an identity token that names its user"
+)
+"""Why somebody can't approve, or grant what needs approval; words that follow "and"."""
 
 _NO_SUCH: Final = "there is no override of that id"
 
@@ -40,10 +45,9 @@ class GrantRequest(NamedTuple):
 class Overrides:
     """The use cases of override tokens."""
 
-    def __init__(self, store: "Store", clock: Clock, replica: Replica) -> None:
-        """Keep them in `store`, by the time of `clock`."""
+    def __init__(self, store: "Store", replica: Replica) -> None:
+        """Keep them in `store`, by the time that doesn't go back."""
         self._store = store
-        self._clock = clock
         self._replica = replica
 
     async def grant(self, caller: Caller, wanted: GrantRequest, in_force: InForce) -> tuple[Override, str]:
@@ -52,11 +56,14 @@ class Overrides:
         Raises:
             InvalidFieldError: it asks for more than the policies allow, or for what is not there.
             UnknownNameError: it names an environment that the policies do not list.
-            ForbiddenError: it uses a pattern, and the caller is no admin.
+            ForbiddenError: it uses a pattern, and the caller is no admin; or it needs approvals, and the
+                credentials belong to no person.
             StoreUnavailableError: it could not be recorded.
         """
-        microseconds = self._clock.microseconds()
+        microseconds = self._replica.steady.microseconds()
         approvals = _approvals_needed(caller, wanted, in_force, microseconds // 1_000_000)
+        if approvals and caller.person is None:
+            raise ForbiddenError(f"the policies ask for approvals of such a token, and {NOBODYS}")
         override = Override(
             id=new_id("ovr", microseconds),
             services=wanted.services,
@@ -70,6 +77,7 @@ class Overrides:
             max_uses=wanted.max_uses,
             uses=0,
             approvals_needed=approvals,
+            granter=caller.person,
         )
         token = new_token()
         event = happened(
@@ -91,8 +99,9 @@ class Overrides:
         """Approve what somebody else granted; approving twice changes nothing.
 
         Raises:
-            ForbiddenError: the caller granted it.
-            StateConflictError: it can't let anything through any more, or nothing needs this approval.
+            ForbiddenError: the caller granted it, or the credentials belong to no person.
+            StateConflictError: it can't let anything through any more, nothing needs this approval, or
+                nobody knows which person granted it.
             UnknownRecordError: there is no such override.
             StoreUnavailableError: it could not be recorded.
         """
@@ -130,31 +139,37 @@ class Overrides:
 
     async def newest(self, *, usable: bool, before: str | None, most: int) -> list[Override]:
         """Overrides, newest first; only those that may still let something through, if `usable`."""
-        now = self._clock.now() if usable else None
+        now = self._replica.steady.now() if usable else None
         return await self._store.read(lambda view: view.newest_overrides(now, before, most))
 
     def _approve(
         self, caller: Caller, override_id: str, in_force: InForce, transaction: "Transaction"
     ) -> Override:
         self._replica.check_caller(caller, transaction)
-        microseconds = self._clock.microseconds()
+        microseconds = self._replica.steady.microseconds()
         override = _found(transaction, override_id)
-        if same_person(caller.name, override.granted_by):
+        if caller.person is None:
+            raise ForbiddenError(f"people approve, not keys, and {NOBODYS}")
+        if caller.person == override.granter:
             raise ForbiddenError("an override is approved by somebody else than who granted it")
-        if person(caller.name) in transaction.approvers(override_id):
+        if caller.person in {approval.person for approval in override.approvals}:
             return override
         state = override.state(microseconds // 1_000_000)
         if state not in (OverrideState.PENDING, OverrideState.ACTIVE):
             raise StateConflictError(f"this override is {state.value}")
         _check_wanted(override, in_force)
-        approval = Approval(caller.name, microseconds // 1_000_000)
-        transaction.approve(override_id, person(caller.name), approval)
-        transaction.append(happened(microseconds, Kind.OVERRIDE_APPROVED, caller.name, override=override_id))
+        approval = Approval(caller.name, microseconds // 1_000_000, caller.person)
+        transaction.approve(override_id, approval)
+        transaction.append(
+            happened(
+                microseconds, Kind.OVERRIDE_APPROVED, caller.name, override=override_id, person=caller.person
+            )
+        )
         return override._replace(approvals=(*override.approvals, approval))
 
     def _revoke(self, caller: Caller, override_id: str, transaction: "Transaction") -> Override:
         self._replica.check_caller(caller, transaction)
-        microseconds = self._clock.microseconds()
+        microseconds = self._replica.steady.microseconds()
         override = _found(transaction, override_id)
         if override.revoked_at is not None:
             return override
@@ -184,6 +199,7 @@ def described(override: Override, at: int, in_force: InForce | None = None) -> d
         "reason": override.reason,
         "ticket": override.ticket,
         "granted_by": override.granted_by,
+        "granter": override.granter,
         "granted_at": format_instant(override.granted_at),
         "expires_at": format_instant(override.expires_at),
         "max_uses": override.max_uses,
@@ -191,7 +207,10 @@ def described(override: Override, at: int, in_force: InForce | None = None) -> d
         "uses_left": override.uses_left,
         "approvals": {
             "needed": needed,
-            "given": [{"by": each.by, "at": format_instant(each.at)} for each in override.approvals],
+            "given": [
+                {"by": each.by, "at": format_instant(each.at), "person": each.person}
+                for each in override.approvals
+            ],
         },
         "revoked_by": override.revoked_by,
         "revoked_at": instant_or_none(override.revoked_at),
@@ -209,9 +228,15 @@ def _check_wanted(override: Override, in_force: InForce) -> None:
     """Refuse an approval that would never count.
 
     Raises:
-        StateConflictError: neither the grant nor any policy that it may lift asks for it.
+        StateConflictError: neither the grant nor any policy that it may lift asks for it, or it isn't known
+            which person granted it.
     """
     wanted = approvals_wanted(override, in_force.policy_set.policies)
+    if wanted and override.granter is None:
+        raise StateConflictError(
+            "this override was granted with credentials that belong to no person, so nobody can tell that "
+            "its approver is another one; grant it again with a key of a person"
+        )
     if not wanted:
         raise StateConflictError("nothing that this override may lift asks for an approval")
     if len(override.approvals) >= wanted:

@@ -79,4 +79,5 @@ def _use(token: dict[str, Any] | None, decision: Decision) -> Use | None:
     if token is None:
         return None
     override = token["override"] and Override.from_data(token["override"])
-    return judge(override, decision).disclosed(to_granter=token["told"])
+    judged_at = token.get("judged_at", decision.at)
+    return judge(override, decision, judged_at).disclosed(to_granter=token["told"])

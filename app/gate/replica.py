@@ -8,11 +8,11 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from app.clock import Clock
+from app.clock import Clock, SteadyClock
 from app.core.instant import DAY
 from app.gate.errors import StoreUnavailableError, UnauthenticatedError
 from app.gate.in_force import Policies
-from app.identity.caller import Caller, Role
+from app.identity.caller import Caller, Role, person_id
 from app.store.records import KeyRecord, OverrideCounts
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ class Replica:
         self._store = store
         self._policies = policies
         self._clock = clock
+        self.steady = SteadyClock(clock)
+        """What grants and expiries go by; it follows the latest instant of the record."""
+        self._behind = False
         self._keys: dict[str, KeyRecord] = {}
         self._freezes_version = -1
         self._keys_version = -1
@@ -62,6 +65,7 @@ class Replica:
             if self.degraded_since is not None:
                 _logger.info("the store can be reached again")
             self.degraded_since = None
+            self._watch_clock()
 
     def load(self) -> None:
         """As `refresh`, at once and with the error; for the start.
@@ -95,9 +99,12 @@ class Replica:
     def check_caller(self, caller: Caller, transaction: "Transaction") -> None:
         """Look whether the key of a caller is still good, where keys have changed since.
 
+        The first thing in a transaction: from here on, grants and expiries go by its latest instant.
+
         Raises:
             UnauthenticatedError: it was revoked.
         """
+        self.steady.follow(transaction.latest_at)
         if caller.key_id is None or transaction.keys_version == self._keys_version:
             return
         key = transaction.key(caller.key_id)
@@ -111,10 +118,24 @@ class Replica:
             freezes = view.freezes_after(self._clock.now() - _PAST)
         if head.keys_version != self._keys_version:
             keys = view.keys_by_digest()
+        self.steady.follow(head.latest_at)
         return head.seq, head.freezes_version, freezes, head.keys_version, keys, self._count(view)
 
+    def _watch_clock(self) -> None:
+        """Log when the machine's clock falls behind the record, and when it has caught up."""
+        behind = self.steady.behind()
+        if behind and not self._behind:
+            _logger.warning(
+                "the clock is %.1f s behind the latest event of the record; grants and expiries go on from "
+                "there, decisions by the clock",
+                behind / 1_000_000,
+            )
+        elif self._behind and not behind:
+            _logger.info("the clock is no longer behind the record")
+        self._behind = behind > 0
+
     def _count(self, view: "View") -> OverrideCounts | None:
-        now = self._clock.now()
+        now = self.steady.now()
         if abs(now - self._counted_at) < _COUNTED_EVERY:
             return None
         self._counted_at = now
@@ -137,4 +158,5 @@ if TYPE_CHECKING:
 
 def caller_of(key: KeyRecord) -> Caller:
     """Who asks with a key."""
-    return Caller(key.name, Role(key.role), key.services, key.id)
+    person = None if key.person is None else person_id(key.person)
+    return Caller(key.name, Role(key.role), key.services, key.id, person=person)

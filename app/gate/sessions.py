@@ -6,7 +6,6 @@ A session may do what its key may, for as long as its key may, and for half a da
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from app.clock import Clock
 from app.core.instant import DAY, HOUR
 from app.gate.errors import ForbiddenError, StoreUnavailableError, UnknownRecordError
 from app.gate.happened import Kind, happened
@@ -43,10 +42,9 @@ class Opened(NamedTuple):
 class Sessions:
     """The use cases of sessions."""
 
-    def __init__(self, store: "Store", clock: Clock, replica: Replica) -> None:
-        """Keep them in `store`, by the time of `clock`; `replica` knows the keys."""
+    def __init__(self, store: "Store", replica: Replica) -> None:
+        """Keep them in `store`; `replica` knows the keys, and the time that doesn't go back."""
         self._store = store
-        self._clock = clock
         self._replica = replica
         self._seen: dict[str, SessionRecord] = {}
         """The sessions looked up last, by the hashes of their secrets; the latest at the end."""
@@ -65,7 +63,7 @@ class Sessions:
         if caller.key_id is None:
             raise ForbiddenError("a session is opened with an API key")
         secret = new_session()
-        microseconds = self._clock.microseconds()
+        microseconds = self._replica.steady.microseconds()
         now = microseconds // 1_000_000
         said = "".join(letter for letter in browser if letter.isprintable())[:_MOST_SAID]
         own_id = new_id("ses", microseconds)
@@ -97,7 +95,7 @@ class Sessions:
         if not is_session(secret):
             return None
         session = await self._find(digest(secret), from_memory=from_memory)
-        now = self._clock.now()
+        now = self._replica.steady.now()
         if session is None or session.revoked_at is not None or session.expires_at <= now:
             return None
         key = self._replica.key_of_id(session.key_id)
@@ -122,7 +120,7 @@ class Sessions:
 
     async def listed(self, caller: Caller) -> list[Opened]:
         """The open sessions of the caller's own name; of everybody, for an admin. Newest first."""
-        now = self._clock.now()
+        now = self._replica.steady.now()
         keys = {key.id: key for key in self._replica.known_keys if _sees(caller, key)}
         everybodys = None if caller.may(Role.ADMIN) else list(keys)
         found = await self._store.read(lambda view: view.open_sessions(now, everybodys, MOST_LISTED))
@@ -139,17 +137,21 @@ class Sessions:
         await self._store.write(partial(self._close, caller, session_id))
 
     def _close(self, caller: Caller, session_id: str, transaction: "Transaction") -> None:
+        self._replica.steady.follow(transaction.latest_at)
         session = transaction.session(session_id)
         key = None if session is None else transaction.key(session.key_id)
         if session is None or key is None or not _sees(caller, key):
             raise UnknownRecordError("there is no session of that id")
         if session.revoked_at is not None:
             return
-        microseconds = self._clock.microseconds()
+        microseconds = self._replica.steady.microseconds()
         transaction.revoke_session(session_id, microseconds // 1_000_000)
         transaction.append(happened(microseconds, Kind.SESSION_CLOSED, caller.name, session=session_id))
 
 
 def _sees(caller: Caller, key: KeyRecord) -> bool:
-    """Whether the sessions of a key are for the caller to see, and to close."""
-    return key.name == caller.name or caller.may(Role.ADMIN)
+    """Whether the sessions of a key are for the caller to see, and to close: a person's own, or an admin."""
+    if caller.may(Role.ADMIN) or key.id == caller.key_id:
+        return True
+    owner = caller_of(key).person
+    return owner == caller.person if owner or caller.person else key.name == caller.name

@@ -36,6 +36,8 @@ class Caller(NamedTuple):
     """Of the API key that was presented, or that the session was opened with."""
     session_id: str | None = None
     """Of the session, where the caller is a person in a browser."""
+    person: str | None = None
+    """The person behind the credentials, see `person_id`; None where they don't tell."""
 
     def may(self, role: Role) -> bool:
         """Whether the caller may do what needs `role`."""
@@ -50,13 +52,8 @@ ANONYMOUS: Final = Caller("", None)
 """Somebody without credentials, before the settings give them a role."""
 
 
-def person(name: str) -> str:
-    """A name in the one form that names are compared in."""
+def person_id(written: str) -> str:
+    """Return the form that persons are compared in, whatever the case, spacing and width of letters."""
     # Once more at the end: folding may take letters apart again.
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return unicodedata.normalize("NFKC", folded).strip()
-
-
-def same_person(one: str, another: str) -> bool:
-    """Whether two names, of two keys perhaps, are those of the same person."""
-    return person(one) == person(another)
+    folded = unicodedata.normalize("NFKC", written).casefold()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())

@@ -106,7 +106,9 @@ async def key_caller(request: Request, secret: str) -> Caller:
     key = here.replica.key(digest(secret)) or await here.replica.key_made_since(digest(secret))
     if key is None:
         raise _failed(request, here, _NO_GOOD)
-    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= here.clock.now()):
+    if key.revoked_at is not None or (
+        key.expires_at is not None and key.expires_at <= here.replica.steady.now()
+    ):
         await _note_refusal(here, request, key.name, "the key was revoked or has expired")
         raise _failed(request, here, _NO_GOOD)
     return caller_of(key)

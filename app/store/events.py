@@ -12,9 +12,9 @@ from app.store.records import Head
 from app.store.tables import NO_DECISION, events, head
 
 _ONLY: Final = 1
-_HEAD: Final = select(head.c.seq, head.c.hash, head.c.freezes_version, head.c.keys_version).where(
-    head.c.id == _ONLY
-)
+_HEAD: Final = select(
+    head.c.seq, head.c.hash, head.c.freezes_version, head.c.keys_version, head.c.latest_at
+).where(head.c.id == _ONLY)
 # SQLite has no such clause, and no need of it: its transactions that write exclude one another.
 _LOCK: Final = _HEAD.with_for_update()
 _MOVE: Final = update(head).where(head.c.id == _ONLY)
@@ -23,6 +23,7 @@ _MOVED: Final = _MOVE.values(
     hash=bindparam("new_hash"),
     freezes_version=bindparam("new_freezes_version"),
     keys_version=bindparam("new_keys_version"),
+    latest_at=bindparam("new_latest_at"),
 )
 _AFTER: Final = (
     select(events).where(events.c.seq > bindparam("after")).order_by(events.c.seq).limit(bindparam("most"))
@@ -57,6 +58,7 @@ def move_head(connection: Connection, to: Head) -> None:
         new_hash=to.hash,
         new_freezes_version=to.freezes_version,
         new_keys_version=to.keys_version,
+        new_latest_at=to.latest_at,
     )
 
 

@@ -82,6 +82,7 @@ def add(connection: Connection, override: Override, digest: str) -> None:
                 override.approvals_needed,
                 override.revoked_by,
                 override.revoked_at,
+                override.granter,
             )
         ],
     )
@@ -151,15 +152,9 @@ def spend(connection: Connection, uses: Sequence[Spend]) -> None:
         raise StoreUnavailableError("an override has changed under the lock of the record")
 
 
-def approve(connection: Connection, override_id: str, person: str, approval: Approval) -> None:
-    """Store somebody's approval; `person` is the name in the one form that names are compared in."""
-    connection.insert(approvals, [(override_id, person, approval.by, approval.at)])
-
-
-def approvers(connection: Connection, override_id: str) -> set[str]:
-    """Who has approved, in the form that names are compared in."""
-    query = select(approvals.c.person).where(approvals.c.override_id == override_id)
-    return {row[0] for row in connection.rows(query)}
+def approve(connection: Connection, override_id: str, approval: Approval) -> None:
+    """Store somebody's approval; the database refuses a second one of the same person."""
+    connection.insert(approvals, [(override_id, approval.person, approval.by, approval.at)])
 
 
 def revoke(connection: Connection, override_id: str, person: str, now: int) -> bool:
@@ -195,14 +190,14 @@ def _approvals_of(connection: Connection, own_ids: Sequence[str]) -> dict[str, t
 def _approvals_of_any(count: int) -> Select[Any]:
     wanted = (approvals.c.override_id == bindparam(f"override_{number}") for number in range(count))
     return (
-        select(approvals.c.override_id, approvals.c.by, approvals.c.at)
+        select(approvals.c.override_id, approvals.c.by, approvals.c.at, approvals.c.person)
         .where(or_(*wanted))
         .order_by(approvals.c.at)
     )
 
 
 def _override(row: Row, given: tuple[Approval, ...]) -> Override:
-    own_id, services, environments, policies, *middle, revoked_by, revoked_at = row
+    own_id, services, environments, policies, *middle, revoked_by, revoked_at, granter = row
     return Override._make(
         (
             own_id,
@@ -213,5 +208,6 @@ def _override(row: Row, given: tuple[Approval, ...]) -> Override:
             given,
             revoked_by,
             revoked_at,
+            granter,
         )
     )

@@ -13,6 +13,8 @@ class Head(NamedTuple):
     hash: str
     freezes_version: int
     keys_version: int
+    latest_at: int = 0
+    """The latest instant of any event, in microseconds."""
 
 
 class DecisionRow(NamedTuple):
@@ -139,6 +141,8 @@ class KeyRecord(NamedTuple):
     created_at: int
     expires_at: int | None
     revoked_at: int | None
+    person: str | None = None
+    """The person that it belongs to, as somebody wrote it; None for a machine's."""
 
 
 class Denial(NamedTuple):

@@ -35,6 +35,8 @@ head: Final = Table(
     # Counted up at every change, so that a replica sees at one glance whether its memory is right.
     Column("freezes_version", BigInteger, nullable=False),
     Column("keys_version", BigInteger, nullable=False),
+    # Of all events, in microseconds: what has expired by it stays expired when a clock goes back.
+    Column("latest_at", BigInteger, nullable=False, server_default="0"),
 )
 
 events: Final = Table(
@@ -136,6 +138,8 @@ overrides: Final = Table(
     Column("approvals_needed", Integer, nullable=False),
     Column("revoked_by", String(256)),
     Column("revoked_at", BigInteger),
+    # The person who granted it, in the form that persons are compared in.
+    Column("granter", String(256)),
 )
 
 approvals: Final = Table(
@@ -193,6 +197,7 @@ keys: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
+    Column("person", String(256)),
 )
 
 sessions: Final = Table(

@@ -68,9 +68,15 @@ class Transaction(View):
         """How often keys have changed."""
         return self._head.keys_version
 
+    @property
+    def latest_at(self) -> int:
+        """The latest instant of any event, in microseconds."""
+        return self._head.latest_at
+
     def append(self, event: Event) -> int:
         """Put an event at the end of the record; gives its place."""
         self.changes += 1
+        self._head = self._head._replace(latest_at=max(self._head.latest_at, event.at))
         self._events.append(event)
         self.kinds.append(event.kind)
         return self._head.seq + len(self._events)
@@ -137,10 +143,10 @@ class Transaction(View):
         self._spends = []
         self._seen.pop(override_id, None)
 
-    def approve(self, override_id: str, person: str, approval: Approval) -> None:
+    def approve(self, override_id: str, approval: Approval) -> None:
         """Store somebody's approval of an override."""
         self._altering(override_id)
-        self._change(lambda: overrides.approve(self._connection, override_id, person, approval))
+        self._change(lambda: overrides.approve(self._connection, override_id, approval))
 
     def revoke_override(self, override_id: str, person: str, now: int) -> bool:
         """Revoke an override; False if somebody has already."""

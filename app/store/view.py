@@ -106,10 +106,6 @@ class View:
         """How many overrides may still let something through, or wait for an approval."""
         return overrides.count(self._connection, now)
 
-    def approvers(self, override_id: str) -> set[str]:
-        """Who has approved an override, in the form that names are compared in."""
-        return overrides.approvers(self._connection, override_id)
-
     def freeze(self, freeze_id: str) -> Freeze | None:
         """The freeze of an id."""
         return freezes.find(self._connection, freeze_id)

@@ -55,7 +55,9 @@ async def grant(request: Request) -> Response:
     in_force = here.policies.in_force
     try:
         body = _read(form, in_force.home, GrantBody)
-        override, token = await here.overrides.grant(caller, body.request(here.clock.now()), in_force)
+        override, token = await here.overrides.grant(
+            caller, body.request(here.replica.steady.now()), in_force
+        )
     except FreezegateError as error:
         return again(request, caller, "grant", form, error)
     place = f"/dashboard/overrides/{override.id}/granted"

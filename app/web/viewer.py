@@ -6,7 +6,7 @@ from fastapi import Request
 
 from app.core.errors import FreezegateError
 from app.core.override import OverrideState
-from app.identity.caller import ANONYMOUS, Caller, Role, same_person
+from app.identity.caller import ANONYMOUS, Caller, Role
 from app.identity.credentials import form_proof
 from app.server.asking import SESSION_COOKIE, session_caller
 
@@ -20,6 +20,8 @@ class Viewer(NamedTuple):
     proof: str
     base: str
     """The address of this gate as the viewer knows it."""
+    person: str | None = None
+    """The person that the key of the viewer belongs to."""
 
     @property
     def is_ops(self) -> bool:
@@ -28,17 +30,20 @@ class Viewer(NamedTuple):
 
     def may_approve(self, override: dict[str, Any]) -> bool:
         """Whether the approval of this person is what an override waits for."""
-        by = [override["granted_by"], *(given["by"] for given in override["approvals"]["given"])]
+        people = [override["granter"], *(given["person"] for given in override["approvals"]["given"])]
         usable = override["state"] in (OverrideState.PENDING, OverrideState.ACTIVE)
         waits = usable and len(override["approvals"]["given"]) < override["approvals"]["needed"]
-        return self.is_ops and waits and not any(same_person(self.name, each) for each in by)
+        known = self.person is not None and override["granter"] is not None
+        return self.is_ops and waits and known and self.person not in people
 
 
 def viewer_of(request: Request, caller: Caller) -> Viewer:
     """Who looks at a page, of whom it is known already what they may."""
     proof = "" if caller.session_id is None else form_proof(request.cookies[SESSION_COOKIE])
     name = "" if caller.session_id is None else caller.name
-    return Viewer(name, caller.role if name else None, proof, str(request.base_url).rstrip("/"))
+    role = caller.role if name else None
+    person = caller.person if name else None
+    return Viewer(name, role, proof, str(request.base_url).rstrip("/"), person)
 
 
 async def present_viewer(request: Request) -> Viewer:

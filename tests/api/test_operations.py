@@ -288,7 +288,9 @@ def test_overrides_are_approved_by_somebody_else_and_revoked(
     path = f"/overrides/{granted['id']}"
     assert gate.post(f"{path}/approve", headers=bearer(keys["ops"])).status_code == 403
     approved = gate.post(f"{path}/approve", json={}, headers=bearer(keys["admin"]))
-    assert approved.json()["approvals"]["given"] == [{"by": "admin person", "at": "2026-11-27T13:05:00Z"}]
+    assert approved.json()["approvals"]["given"] == [
+        {"by": "admin person", "at": "2026-11-27T13:05:00Z", "person": "admin person"}
+    ]
     assert gate.post(f"{path}/approve", json={"a": 1}, headers=bearer(keys["admin"])).status_code == 422
     assert gate.delete(path, headers=bearer(keys["admin"])).json()["state"] == "revoked"
     assert gate.post(f"{path}/approve", headers=bearer(keys["admin"])).status_code == 200

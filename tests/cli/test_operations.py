@@ -151,18 +151,29 @@ def test_a_change_that_makes_no_sense_is_wrong_usage(
 def test_overrides_are_shown_approved_and_revoked(
     gate: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    admins = shell.json("override grant --service api --ttl 1h --reason x")["id"]
+    # All before one of them is used: unknown keys are looked for once a second.
+    keys = [
+        shell(f"keys create --name {each} --role ops")
+        for each in ("laptop --person Ada", "nobodys", "bob --person B")
+    ]
+    monkeypatch.setenv("FREEZEGATE_API_KEY", keys[0])
     granted = shell.json(
         "override grant --service api --uses 3 --ttl 1h --reason x --ticket https://x.example/1"
     )
     own_id = granted["id"]
+    shell(f"override approve {admins}", exits=1)
+    assert "granted with credentials that belong to no person" in shell.err
     shown = shell(f"override show {own_id}")
     assert "uses left: 3 of 3" in shown
     assert "is active, some policies need 1 approval" in shown
     assert own_id in shell("override list")
     shell(f"override approve {own_id}", exits=1)
     assert "somebody else" in shell.err
-    key = shell("keys create --name bob --role ops")
-    monkeypatch.setenv("FREEZEGATE_API_KEY", key)
+    monkeypatch.setenv("FREEZEGATE_API_KEY", keys[1])
+    shell(f"override approve {own_id}", exits=1)
+    assert "these credentials belong to no person: make a key with" in shell.err
+    monkeypatch.setenv("FREEZEGATE_API_KEY", keys[2])
     assert "approved by bob" in shell(f"override approve {own_id}")
     assert "is revoked" in shell(f"override revoke {own_id}")
     shell("override show ovr_0", exits=1)
@@ -253,7 +264,7 @@ def test_pages_of_a_copy_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         made = override(number)
         source.transact(lambda transaction, m=made: transaction.add_override(m, m.id))  # type: ignore[misc]
         for who in ("x", "y", "z"):
-            given = (made.id, who, Approval(who, number))
+            given = (made.id, Approval(who, number, who))
             source.transact(lambda transaction, g=given: transaction.approve(*g))  # type: ignore[misc]
     copied = copy(*urls)
     assert (copied["overrides"], copied["approvals"]) == (5, 15)

@@ -128,7 +128,7 @@ def test_the_strictest_ceiling_counts_and_without_any_that_of_the_gate() -> None
 def test_each_part_of_a_token_that_does_not_fit_is_named(
     given: dict[str, Any], rule: Policy | Freeze, question: Question, gaps: list[tuple[str, str]]
 ) -> None:
-    use = judge(token(**given), denied(rule, question=question))
+    use = judge(token(**given), denied(rule, question=question), NOW)
     assert use.result is UseResult.DOES_NOT_COVER
     assert [(gap.part.value, gap.id) for gap in use.uncovered] == gaps
     sentence = message(denied(rule, question=question), UTC, use)
@@ -137,7 +137,7 @@ def test_each_part_of_a_token_that_does_not_fit_is_named(
 
 def test_the_sentence_says_which_part_of_a_token_does_not_fit() -> None:
     decision = denied(policy(override={"approvals": 1}), question=Question("web"))
-    told = message(decision, UTC, judge(token(), decision)).partition("The override token ")[2]
+    told = message(decision, UTC, judge(token(), decision, NOW)).partition("The override token ")[2]
     assert told == (
         "does not cover this deploy: not the service web, it is for other services; "
         "not the policy friday (No deploys), it needs 1 approval and has none. No use is spent."
@@ -160,7 +160,7 @@ def test_the_sentence_says_which_part_of_a_token_does_not_fit() -> None:
 def test_a_token_of_before_a_freeze_began_covers_it_only_by_name(
     given: dict[str, Any], began: dict[str, int], result: str
 ) -> None:
-    assert judge(token(**given), denied(freeze(**began))).result == result
+    assert judge(token(**given), denied(freeze(**began)), NOW).result == result
 
 
 def test_approvals_are_wanted_for_what_a_token_may_lift() -> None:
@@ -178,3 +178,8 @@ def test_approvals_are_wanted_for_what_a_token_may_lift() -> None:
     assert approvals_wanted(token(environments=("staging", "production")), (staging,)) == 1
     tagged = policy("strict", override={"approvals": 1}, applies_to={"tags": ["tier-1"]})
     assert approvals_wanted(token(), (tagged,)) == 1
+
+
+@pytest.mark.parametrize(("now", "result"), [(NOW + HOUR - 1, "spent"), (NOW + HOUR, "expired")])
+def test_expiry_is_judged_by_the_time_that_does_not_go_back(now: int, result: str) -> None:
+    assert judge(token(), denied(policy(), at=NOW), now).result == result

@@ -48,9 +48,9 @@ policies:
 """
 BEFORE = parse_instant("2026-11-27T12:59:59Z")
 AFTER = parse_instant("2026-11-27T13:00:00Z")
-OPS = Caller("Alice", Role.OPS, None, None)
-OTHER = Caller("Bob", Role.OPS, None, None)
-ADMIN = Caller("Root", Role.ADMIN, None, None)
+OPS = Caller("Alice", Role.OPS, person="alice")
+OTHER = Caller("Bob", Role.OPS, person="bob")
+ADMIN = Caller("Root", Role.ADMIN, person="root")
 
 
 class Gate(NamedTuple):
@@ -83,7 +83,7 @@ def gate_on(url: str, file: Path, clock: FakeClock) -> Gate:
         policies,
         replica,
         Claims(store, clock, replica),
-        Overrides(store, clock, replica),
+        Overrides(store, replica),
         Freezes(store, clock, replica),
     )
 

@@ -401,7 +401,9 @@ async def test_only_its_granter_and_ops_learn_what_became_of_a_token(gate: Gate,
     strangers = await claim(gate, Claim(API, token=presented, caller=CI))
     assert strangers["override"]["result"] == "invalid"
     assert not strangers["allowed"]
-    granters = await claim(gate, Claim(API, token=presented, caller=Caller("ALICE", Role.CI)))
+    granters = await claim(
+        gate, Claim(API, token=presented, caller=Caller("laptop", Role.CI, person="alice"))
+    )
     assert granters["override"]["result"] == ("invalid" if spoilt == "unknown" else spoilt)
     ops = await claim(gate, Claim(API, token=presented, caller=OTHER))
     assert ops["override"]["result"] == ("invalid" if spoilt == "unknown" else spoilt)

@@ -15,12 +15,12 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_key_is_made_for_somebody_and_known_by_its_hash_only(gate: Gate) -> None:
-    wanted = KeyRequest(" pipeline ", Role.CI, ("api",), AFTER + 60)
+    wanted = KeyRequest(" pipeline ", Role.CI, ("api",), AFTER + 60, " Ada Lovelace ")
     record, key = keys.create(gate.store, gate.clock, wanted, "alice")
     assert is_key(key)
     await gate.replica.refresh()
     assert gate.replica.key(digest(key)) == record
-    assert record[1:] == ("pipeline", "ci", ("api",), "alice", AFTER, AFTER + 60, None)
+    assert record[1:] == ("pipeline", "ci", ("api",), "alice", AFTER, AFTER + 60, None, "Ada Lovelace")
     assert_whole(gate.store)
 
 
@@ -32,6 +32,9 @@ async def test_a_key_is_made_for_somebody_and_known_by_its_hash_only(gate: Gate)
         (KeyRequest("a\x00b", Role.CI), "name"),
         (KeyRequest("alice", Role.OPS, ("api",)), "services"),
         (KeyRequest("alice", Role.OPS, None, AFTER), "expires_at"),
+        (KeyRequest("alice", Role.OPS, person=" "), "person"),
+        (KeyRequest("alice", Role.OPS, person="a\u200bda"), "person"),
+        (KeyRequest("alice", Role.OPS, person="a" * 257), "person"),
     ],
 )
 async def test_a_key_makes_sense(gate: Gate, wanted: KeyRequest, field: str) -> None:

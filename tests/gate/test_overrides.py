@@ -42,6 +42,7 @@ async def test_a_grant_gives_a_token_that_is_stored_as_a_hash_only(gate: Gate) -
         "reason": "The fix.",
         "ticket": "https://x.example/1",
         "granted_by": "Alice",
+        "granter": "alice",
         "granted_at": "2026-11-27T13:00:00Z",
         "expires_at": "2026-11-27T14:00:00Z",
         "max_uses": 1,
@@ -99,18 +100,52 @@ async def test_a_token_may_name_a_freeze_and_not_one_that_is_never_overridden(ga
         await gate.overrides.grant(OPS, WANTED._replace(policies=(never.id,)), gate.in_force)
 
 
-async def test_the_same_person_behind_another_key_does_not_approve(gate: Gate) -> None:
+async def test_the_same_person_behind_another_name_does_not_approve(gate: Gate) -> None:
     wanted = WANTED._replace(policies=("audit-week",))
     override, _ = await gate.overrides.grant(OPS, wanted, gate.in_force)
     assert override.state(AFTER) is OverrideState.PENDING
-    for same in ("Alice", "alice", " ALICE ", "\uff21lice"):
-        with pytest.raises(ForbiddenError):
-            await gate.overrides.approve(OPS._replace(name=same, key_id=None), override.id, gate.in_force)
-    approved = await gate.overrides.approve(OTHER, override.id, gate.in_force)
+    for name in ("Alice", "alice-2", "github:acme/other@alice"):
+        with pytest.raises(ForbiddenError, match="somebody else than who granted it"):
+            await gate.overrides.approve(OPS._replace(name=name), override.id, gate.in_force)
+    # Names may be alike, or the same: people count.
+    namesake = OTHER._replace(name="Alice")
+    approved = await gate.overrides.approve(namesake, override.id, gate.in_force)
     assert approved.state(AFTER) is OverrideState.ACTIVE
     assert approved == await gate.overrides.show(override.id)
-    assert await gate.overrides.approve(OTHER._replace(name="BOB"), override.id, gate.in_force) == approved
+    assert await gate.overrides.approve(OTHER._replace(name="laptop"), override.id, gate.in_force) == approved
     assert_whole(gate.store)
+
+
+async def test_credentials_of_no_person_approve_nothing(gate: Gate) -> None:
+    override, _ = await gate.overrides.grant(OPS, WANTED, gate.in_force)
+    with pytest.raises(ForbiddenError, match="belong to no person: make a key with freezegate keys create"):
+        await gate.overrides.approve(ADMIN._replace(person=None), override.id, gate.in_force)
+
+
+async def test_credentials_of_no_person_grant_nothing_that_needs_approval(gate: Gate) -> None:
+    nobodys = OPS._replace(person=None)
+    with pytest.raises(
+        ForbiddenError, match="ask for approvals of such a token, and these credentials belong"
+    ):
+        await gate.overrides.grant(nobodys, WANTED._replace(policies=("audit-week",)), gate.in_force)
+    override, _ = await gate.overrides.grant(nobodys, WANTED, gate.in_force)
+    with pytest.raises(StateConflictError, match="granted with credentials that belong to no person"):
+        await gate.overrides.approve(OTHER, override.id, gate.in_force)
+
+
+async def test_two_keys_of_a_person_are_that_person(gate: Gate) -> None:
+    callers = []
+    for name, person in (("laptop", "Ada Lovelace"), ("phone", "ada  lovelace"), ("laptop", "Bob")):
+        record, _ = create(gate.store, gate.clock, KeyRequest(name, Role.OPS, person=person), "test")
+        callers.append(caller_of(record))
+    await gate.replica.refresh()
+    laptop, phone, bob = callers
+    override, _ = await gate.overrides.grant(laptop, WANTED, gate.in_force)
+    assert override.granter == "ada lovelace"
+    with pytest.raises(ForbiddenError):
+        await gate.overrides.approve(phone, override.id, gate.in_force)
+    approved = await gate.overrides.approve(bob, override.id, gate.in_force)
+    assert [each.person for each in approved.approvals] == ["bob"]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ async def test_every_recorded_decision_can_be_evaluated_again_to_the_same_answer
             "freeze",
             Claim(Question("api"), token=digest(token)),
             Claim(Question("api"), token=digest(token)),
-            Claim(Question("api"), token=digest(token), caller=Caller("alice", Role.CI)),
+            Claim(Question("api"), token=digest(token), caller=Caller("alice", Role.CI, person="alice")),
         ):
             if isinstance(claim, str):
                 freeze = await gate.freezes.start(OPS, incident, gate.in_force)

@@ -22,6 +22,7 @@ from app.identity.oidc import (
     read_identity_file,
 )
 from app.identity.oidc.keyring import FRESH_FOR, KEPT_FOR, RETRY_AFTER, TRUSTED_FOR, fetch
+from app.identity.oidc.vendors import person_of, vendor_of
 from app.outbound import Outbound
 from tests.identity.issuer import AUDIENCE, NOW, LocalIssuer, raw
 
@@ -98,7 +99,46 @@ async def test_any_other_issuer_is_named_by_its_subject(
     issuer: LocalIssuer, providers: IdentityProviders
 ) -> None:
     token = issuer.token(repository=None, sub="robot")
-    assert await providers.authenticate(token, NOW) == Caller("oidc:robot", Role.OPS)
+    assert await providers.authenticate(token, NOW) == Caller(
+        "oidc:robot", Role.OPS, person=f"{issuer.url}#sub=robot"
+    )
+
+
+async def test_the_person_is_the_issuers_number_of_the_user_whatever_the_repository(
+    issuer: LocalIssuer, providers: IdentityProviders
+) -> None:
+    one = await providers.authenticate(issuer.token(actor_id="7"), NOW)
+    renamed = await providers.authenticate(issuer.token(actor_id="7", actor="alice-2"), NOW)
+    number = await providers.authenticate(issuer.token(actor_id=7), NOW)
+    another = await providers.authenticate(issuer.token(actor_id="8"), NOW)
+    assert one.person == renamed.person == number.person == f"{issuer.url}#actor_id=7"
+    assert another.person == f"{issuer.url}#actor_id=8"
+
+
+@pytest.mark.parametrize("actor_id", [None, "", True, ["7"], {"id": 7}, 7.5])
+async def test_a_token_that_does_not_tell_its_user_is_nobodys(
+    issuer: LocalIssuer, providers: IdentityProviders, actor_id: Any
+) -> None:
+    assert (await providers.authenticate(issuer.token(actor_id=actor_id), NOW)).person is None
+
+
+def test_the_person_of_other_issuers_is_their_user_or_subject() -> None:
+    issuer = "https://ci.example"
+    for claims, person in (
+        ({"project_path": "acme/shop", "user_id": "12", "user_login": "a"}, f"{issuer}#user_id=12"),
+        ({"sub": "Robot"}, f"{issuer}#sub=robot"),
+        ({}, None),
+    ):
+        assert person_of(vendor_of(claims), claims, issuer) == person
+
+
+@pytest.mark.parametrize("sub", ["x" * 300, "a\nb", "\x00"])
+def test_an_odd_subject_is_a_person_still_and_can_be_recorded(sub: str) -> None:
+    found = person_of(vendor_of({}), {"sub": sub}, "https://ci.example")
+    assert found is not None
+    assert len(found) <= 256
+    assert found.isprintable()
+    assert found != person_of(vendor_of({}), {"sub": sub + "2"}, "https://ci.example")
 
 
 async def test_the_first_rule_that_fits_counts(issuer: LocalIssuer, providers: IdentityProviders) -> None:

@@ -44,7 +44,7 @@ async def _use(url: str, acknowledged: "Connection[bytes, bytes]") -> None:
     store, clock, ops = Store.open(url, deadline=PATIENT), SystemClock(), Caller("alice", Role.OPS)
     replica = Replica(store, Policies(), clock)
     claims = Claims(store, clock, replica)
-    overrides, freezes = Overrides(store, clock, replica), Freezes(store, clock, replica)
+    overrides, freezes = Overrides(store, replica), Freezes(store, clock, replica)
     numbers = counting()
 
     async def go_on_and_on() -> None:

@@ -69,7 +69,7 @@ async def test_overrides_are_counted_while_they_may_be_used(store: Store) -> Non
         given = override(number)
         await store.write(lambda all_of_it, given=given: all_of_it.add_override(given, f"digest {given.id}"))  # type: ignore[misc]
     assert count() == (0, 3)
-    await store.write(lambda all_of_it: all_of_it.approve("ovr_000001", "bob", Approval("Bob", NOW)))
+    await store.write(lambda all_of_it: all_of_it.approve("ovr_000001", Approval("Bob", NOW, "bob")))
     assert count() == (1, 2)
     await store.write(lambda all_of_it: all_of_it.revoke_override("ovr_000002", "alice", NOW))
     assert count() == (1, 1)

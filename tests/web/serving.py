@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import Page, expect
 
-from app.identity.credentials import new_key
+from app.clock import SystemClock
+from app.gate.keys import KeyRequest, create
+from app.identity.caller import Role
+from app.store.store import Store
 from tests.live.gate import Gate, running
+from tests.store.records import PATIENT
 
 OPEN = "version: 1\nenvironments: [production, staging]\npolicies: []\n"
 ALWAYS = """\
@@ -57,10 +61,18 @@ class Served(NamedTuple):
 def serving(folder: Path, policies: str, **environment: str) -> Iterator[Served]:
     """A gate that runs for as long as the block."""
     (folder / "policies.yaml").write_text(policies)
-    key = new_key()
-    secret = {"FREEZEGATE_ADMIN_KEY": key}
-    with running(folder / "policies.yaml", folder / "gate.db", **secret, **environment) as gate:
-        yield Served(gate, key, folder)
+    with running(folder / "policies.yaml", folder / "gate.db", **environment) as gate:
+        yield Served(gate, _admins_key(folder / "gate.db"), folder)
+
+
+def _admins_key(database: Path) -> str:
+    """The key of a person, who may grant what needs approval."""
+    store = Store.open(f"sqlite:///{database}", deadline=PATIENT)
+    try:
+        _, key = create(store, SystemClock(), KeyRequest("admin", Role.ADMIN, person="Ada"), "test")
+    finally:
+        store.let_go()
+    return key
 
 
 def send(gate: Served, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -4,4 +4,4 @@ from typing import Final
 
 from app.identity.oidc.vendor import Vendor
 
-VENDOR: Final = Vendor(prefix="oidc", known_by=None, name=("sub",), refused={})
+VENDOR: Final = Vendor(prefix="oidc", known_by=None, name=("sub",), user="sub", refused={})

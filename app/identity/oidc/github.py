@@ -8,6 +8,7 @@ VENDOR: Final = Vendor(
     prefix="github",
     known_by="repository",
     name=("repository", "actor"),
+    user="actor_id",
     refused={
         "event_name": frozenset(
             {

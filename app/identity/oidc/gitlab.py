@@ -8,6 +8,7 @@ VENDOR: Final = Vendor(
     prefix="gitlab",
     known_by="project_path",
     name=("project_path", "user_login"),
+    user="user_id",
     refused={
         # Code of a merge request runs before anybody has looked at it.
         "pipeline_source": frozenset({"merge_request_event", "external_pull_request_event"}),

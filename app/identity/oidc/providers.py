@@ -9,7 +9,7 @@ from app.identity.caller import Caller
 from app.identity.oidc.errors import CredentialsError
 from app.identity.oidc.issuers import Issuer, Rule
 from app.identity.oidc.keyring import Key, Keyring, fetch
-from app.identity.oidc.vendors import name_of, vendor_of
+from app.identity.oidc.vendors import name_of, person_of, vendor_of
 from app.outbound import Outbound
 
 ALGORITHMS: Final = (
@@ -139,7 +139,8 @@ def _caller(claims: dict[str, Any], issuer: Issuer) -> Caller:
     for rule in issuer.rules:
         if rule.fits(claims) and not _refused(vendor.refused, claims, rule):
             services = None if rule.services is None else tuple(rule.services)
-            return Caller(name_of(vendor, claims), rule.role, services)
+            person = person_of(vendor, claims, issuer.issuer)
+            return Caller(name_of(vendor, claims), rule.role, services, person=person)
     raise CredentialsError("no rule fits what the token says of its job")
 
 

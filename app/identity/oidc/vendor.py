@@ -13,5 +13,7 @@ class Vendor(NamedTuple):
     """A claim that all its tokens have, and no others; None: whatever is left."""
     name: tuple[str, ...]
     """The claims that tell who it is: the first is the project, the second the person behind the run."""
+    user: str
+    """The claim that tells the person behind the run, and never changes for the same one."""
     refused: Mapping[str, frozenset[str]]
     """Claims and their values of runs that strangers can start, unless a rule names that claim."""

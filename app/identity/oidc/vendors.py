@@ -1,13 +1,16 @@
 """The CI systems that are known, and what their callers are called."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
+from app.identity.caller import person_id
 from app.identity.oidc import generic, github, gitlab
 from app.identity.oidc.vendor import Vendor
 
 _VENDORS: Final = (github.VENDOR, gitlab.VENDOR)
 _LONGEST_NAME: Final = 256
+_LONGEST_PERSON: Final = 256
 
 
 def vendor_of(claims: Mapping[str, Any]) -> Vendor:
@@ -23,3 +26,18 @@ def name_of(vendor: Vendor, claims: Mapping[str, Any]) -> str:
     told = [claims[claim] for claim in vendor.name if isinstance(claims.get(claim), str)]
     name = f"{vendor.prefix}:{'@'.join(told)}"[:_LONGEST_NAME]
     return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def person_of(vendor: Vendor, claims: Mapping[str, Any], issuer: str) -> str | None:
+    """Return the person behind a token: ``https://issuer.example#actor_id=1234``; None if it doesn't tell.
+
+    The issuer's own number for a user, and not a name: names can be changed, and be alike.
+    """
+    user = claims.get(vendor.user)
+    # A bool is an int to Python.
+    if type(user) not in (str, int) or user == "":
+        return None
+    person = person_id(f"{issuer}#{vendor.user}={user}")
+    if len(person) <= _LONGEST_PERSON and person.isprintable():
+        return person
+    return f"sha256:{hashlib.sha256(person.encode(errors='surrogatepass')).hexdigest()}"

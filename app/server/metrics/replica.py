@@ -28,6 +28,11 @@ class ReplicaState(Collector):
             value=float(self._replica.degraded_since is not None),
         )
         yield GaugeMetricFamily(
+            "freezegate_clock_behind_seconds",
+            "Seconds that the clock is behind the latest event of the record; 0 if by no more than one",
+            value=self._replica.steady.behind() / 1_000_000,
+        )
+        yield GaugeMetricFamily(
             "freezegate_overrides_active",
             "Overrides that may let something through, some seconds ago",
             value=self._replica.overrides.active,
