@@ -14,11 +14,15 @@ from typing import Any, Final, NamedTuple
 
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY
+from app.core.recurrence import MOST_A_DAY, fires, per_day
 from app.core.vtimezone import Zones
 from app.core.wallclock import Regimes, local_day, zone
 
 BOUNDS: Final = "X-FREEZEGATE-BOUNDS"
 """Under which an event holds its `Bounds`."""
+
+PER_DAY: Final = "X-FREEZEGATE-PER-DAY"
+"""Under which a calendar holds how often its events recur in a day."""
 
 MAX_TEXT: Final = 1_048_576
 MAX_EVENTS: Final = 10_000
@@ -104,7 +108,14 @@ def read_calendar(text: str) -> Any:
     events = list(calendar.walk("VEVENT"))
     if len(events) > MAX_EVENTS:
         raise MalformedValueError(f"the calendar has more than {MAX_EVENTS} events")
-    _settle([_Reader(event, zones, home) for event in events])
+    readers = [_Reader(event, zones, home) for event in events]
+    recurring = sum(reader.per_day for reader in readers)
+    if recurring > MOST_A_DAY:
+        raise MalformedValueError(
+            f"the events of the calendar recur {round(recurring):,} times a day; {MOST_A_DAY} is the limit"
+        )
+    _settle(readers)
+    calendar[PER_DAY] = max(1, round(recurring))
     return calendar
 
 
@@ -173,6 +184,8 @@ class _Reader:
         self.uid = str(event.get("UID", id(event)))
         self.is_of_series = "RECURRENCE-ID" in event
         """Whether it is one occurrence of a series, moved or changed."""
+        self.per_day = 0.0
+        """How often it recurs in a day."""
         self._check()
         self.sequence = int(event.get("SEQUENCE", -1))
         """The number of its revision; the library takes the last one of a UID."""
@@ -307,6 +320,11 @@ class _Reader:
         minutes, seconds = len(rule.get("BYMINUTE", "0")), len(rule.get("BYSECOND", "0"))
         if rule["FREQ"][0] in ("SECONDLY", "MINUTELY") or minutes * seconds > 1:
             raise self._wrong("recurs more often than once an hour")
+        if "BYWEEKNO" in rule and rule["FREQ"][0] != "YEARLY":
+            raise self._wrong("has a recurrence with BYWEEKNO, which RFC 5545 allows with FREQ=YEARLY only")
+        if not fires(rule, self._event["DTSTART"].dt):
+            raise self._wrong("recurs by a rule that never fires: its parts exclude each other")
+        self.per_day += per_day(rule)
 
     def _wrong(self, sentence: str) -> MalformedValueError:
         return MalformedValueError(f"{self._name} {sentence}")

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
-
-from pydantic import ValidationError
 
 from app.core.policy import PolicySet
 from app.policies.check import check_set, entries
+from app.policies.limits import too_large, too_much_work
 from app.policies.source import Snapshot
+from app.policies.validate import MOST_DETAILS, validate
 from app.yaml.compose import read_document
 from app.yaml.document import Document
-from app.yaml.problem import Path, Problem, Severity, format_path
+from app.yaml.problem import Path, Problem, Severity, bounded, format_path
 from app.yaml.translate import NOTHING, translate
 
 _NULL_MEANS: Final = "next_change"
@@ -47,6 +48,8 @@ class Draft:
 def read_draft(snapshot: Snapshot) -> Draft:
     """Read all files of a set; what is wrong with them is in the draft, nothing is raised."""
     documents = [read_document(name, text) for name, text in snapshot.policies.items()]
+    if excess := list(too_large(documents)):
+        return Draft(documents, excess, None)
     found = _Found(snapshot, documents)
     sound = [document for document in documents if document.whole]
     somewhere = any("policies" in document.data for document in sound if isinstance(document.data, dict))
@@ -54,11 +57,14 @@ def read_draft(snapshot: Snapshot) -> Draft:
     # With a file missing, the names that it defines would all seem unknown.
     if len(sound) == len(documents) and not any(map(_is_error, snapshot.problems)):
         found.add(check_set(documents))
-    problems = in_order(found.problems, documents)
+    problems = bounded(in_order(found.problems, documents), found.more)
     good = [part for part in parts if part is not None]
     if not good or any(map(_is_error, problems)):
         return Draft(documents, problems, None)
-    draft = Draft(documents, problems, _merge(good))
+    merged = _merge(good)
+    draft = Draft(documents, problems, merged)
+    if excess := list(too_much_work(merged, list(draft.places("policies")))):
+        return Draft(documents, in_order([*problems, *excess], documents), None)
     if not any(part.policies for part in good):
         problems.append(_nothing_frozen(draft))
     return draft
@@ -75,13 +81,18 @@ class _Found:
 
     def __init__(self, snapshot: Snapshot, documents: Iterable[Document]) -> None:
         self.problems = [*snapshot.problems, *(each for document in documents for each in document.problems)]
+        self.more = sum(document.more_problems for document in documents)
+        """How many were found, at least, that are not among `problems`."""
         self._told = {
             (document.name, format_path(path)) for document in documents for path in document.spoilt
         }
 
     def add(self, problems: Iterable[Problem]) -> None:
-        """Take what one way of looking at the files has found."""
-        fresh = [each for each in problems if (each.file, each.path) not in self._told]
+        """Take what one way of looking at the files has found; stop looking after very many."""
+        news = (each for each in problems if (each.file, each.path) not in self._told)
+        fresh = list(islice(news, MOST_DETAILS))
+        if next(news, None) is not None:
+            self.more += 1
         self.problems += fresh
         self._told |= {(each.file, each.path) for each in fresh if each.path}
 
@@ -97,14 +108,12 @@ def _validate(
     data = document.data
     if not policies_needed and isinstance(data, dict) and "policies" not in data:
         data = {**data, "policies": []}
-    part = None
-    try:
-        part = PolicySet.model_validate(data, context={"read": snapshot.calendar})
-    except ValidationError as error:
-        found.add(translate(document, error.errors(include_url=False, include_input=False)))
-    silent = [path for path in document.nulls() if path[-1:] != (_NULL_MEANS,)]
-    found.add([document.problem(path, NOTHING) for path in silent])
-    return part
+    validation = validate(data, snapshot.calendar)
+    found.add(translate(document, validation.details))
+    found.more += validation.more
+    silent = (path for path in document.nulls() if path[-1:] != (_NULL_MEANS,))
+    found.add(document.problem(path, NOTHING) for path in silent)
+    return validation.part
 
 
 def _nothing_frozen(draft: Draft) -> Problem:

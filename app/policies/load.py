@@ -11,7 +11,7 @@ from app.policies.draft import Draft, read_draft
 from app.policies.loaded import LoadedPolicies, PlacedTest
 from app.policies.selftest import failures
 from app.policies.source import Snapshot
-from app.yaml.problem import PolicyFileError, Severity, format_path
+from app.yaml.problem import PolicyFileError, Severity, bounded, format_path
 
 
 def load(snapshot: Snapshot) -> LoadedPolicies:
@@ -23,7 +23,7 @@ def load(snapshot: Snapshot) -> LoadedPolicies:
     loaded = load_untested(snapshot)
     failed = failures(loaded)
     if failed:
-        raise PolicyFileError(failed)
+        raise PolicyFileError(bounded(failed))
     return loaded
 
 

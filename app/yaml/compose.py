@@ -12,12 +12,15 @@ import yaml
 
 from app.core.errors import MalformedValueError
 from app.yaml.document import Document, Nodes
-from app.yaml.problem import Path, quoted
+from app.yaml.problem import MOST_SHOWN, Path, quoted
 from app.yaml.scalar import plain_scalar
 from app.yaml.syntax import Position, SyntaxFault, check_characters, fault
 
 DEEPEST: Final = 64
 """How deep lists and mappings may be nested."""
+
+MOST_ENTRIES: Final = 20_000
+"""Entries of one list or mapping."""
 
 MOST_EXPANDED: Final = 10_000
 """How many values the aliases of a text may stand for; as many as are written, if that is more."""
@@ -104,6 +107,7 @@ class _Composer:
         self._root: list[Any] = []
         self._nodes = Nodes()
         self._complaints: list[_Complaint] = []
+        self._more = 0
         self._container: Any = self._root
         self._key: str | None = None
         self._dropping = False
@@ -152,6 +156,7 @@ class _Composer:
         document = Document(name, self._root[0] if self._root else None, self._nodes)
         document.holds_null = self._holds_null
         document.spoilt = self._spoilt
+        document.more_problems = self._more
         for position, path, sentence, twice in self._complaints:
             if twice and (first := document.place(path).key):
                 sentence += f", first in line {first.line}"  # noqa: PLW2901 - the sentence goes on
@@ -269,6 +274,10 @@ class _Composer:
 
     def _put(self, value: Any) -> None:
         container = self._container
+        if len(container) >= MOST_ENTRIES:
+            kind = "list" if container.__class__ is list else "mapping"
+            here = self._nodes.position(len(self._nodes) - 1)
+            raise SyntaxFault(here, f"a {kind} may have {MOST_ENTRIES:,} entries; this one has more")
         if container.__class__ is list:
             container.append(value)
             return
@@ -289,16 +298,19 @@ class _Composer:
 
     def _spoil(self, event: Any, sentence: str) -> None:
         """Complain of a value, so that nothing else need be said of it."""
-        self._complain(event, sentence)
-        self._spoilt.add(self._complaints[-1].path)
+        self._spoilt.add(self._complain(event, sentence))
 
-    def _complain(self, event: Any, sentence: str, *, twice: bool = False) -> None:
+    def _complain(self, event: Any, sentence: str, *, twice: bool = False) -> Path:
         path: list[str | int] = [each.name for each in self._open[1:]]
         if self._key is not None:
             path.append(self._key)
         elif self._open and self._container.__class__ is list:
             path.append(len(self._container))
-        self._complaints.append(_Complaint(_position(event), tuple(path), sentence, twice))
+        if len(self._complaints) < MOST_SHOWN:
+            self._complaints.append(_Complaint(_position(event), tuple(path), sentence, twice))
+        else:
+            self._more += 1
+        return tuple(path)
 
 
 def _position(event: Any) -> Position:

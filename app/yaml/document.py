@@ -98,6 +98,8 @@ class Document:
         self.spoilt: set[Path] = set()
         """The paths of values of which `problems` say enough."""
         self.problems: list[Problem] = []
+        self.more_problems = 0
+        """How many were found beside these."""
         self._nodes = nodes
         self._entries: dict[int, dict[str | int, tuple[int | None, int]]] = {}
 

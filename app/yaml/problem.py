@@ -1,6 +1,6 @@
 """What is wrong with a file, and where: one value, one error, one way to write it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -12,6 +12,9 @@ _SHOWN: Final = 60
 
 MOST_GUESSES: Final = 200
 """How many times in a file a near name is looked for: a comparison with many names takes milliseconds."""
+
+MOST_SHOWN: Final = 200
+"""Problems of a set that are shown; nobody reads more before mending these."""
 
 _MOST_COMPARED: Final = 3000
 
@@ -61,6 +64,24 @@ class YamlFileError(FreezegateError):
 
 class PolicyFileError(YamlFileError):
     """Policy files can't be used."""
+
+
+def bounded(problems: Sequence[Problem], more: int = 0) -> list[Problem]:
+    """Return as many problems as are shown, in their order and errors before warnings; count the others.
+
+    Args:
+        problems: in the order in which they are shown.
+        more: how many there are at least beside these.
+    """
+    ranked = sorted(range(len(problems)), key=lambda index: problems[index].severity is Severity.WARNING)
+    chosen = [problems[index] for index in sorted(ranked[:MOST_SHOWN])]
+    left = len(problems) - len(chosen) + more
+    if left and chosen:
+        last = chosen[-1]
+        severity = Severity.ERROR if more else problems[ranked[MOST_SHOWN]].severity
+        sentence = f"and {left:,} more; correct these first"
+        chosen.append(Problem(last.file, last.line, last.column, "", sentence, severity))
+    return chosen
 
 
 def format_path(path: Path) -> str:

@@ -41,6 +41,8 @@ _NAMED: Final = {
 }
 _LINE_BREAK: Final = re.compile(r"\r\n|\r|\n")
 
+_PIECE: Final = 256 * 1024
+
 _UNCLOSED: Final = "the quotes opened here are never closed"
 _MISFIT: Final = "this line does not fit the lines before it; check the indentation and the quotes"
 _NO_LIST_HERE: Final = 'a "- " is out of place here; a list begins on a line of its own'
@@ -98,7 +100,9 @@ def check_characters(text: str) -> None:
     """
     if len(text) > LARGEST:
         raise SyntaxFault(Position(1, 1), "the file is larger than 16 MiB")
-    found = _FORBIDDEN.search(text)
+    # Piece by piece: no other thread runs while an expression searches a text.
+    pieces = range(0, len(text), _PIECE)
+    found = next(filter(None, (_FORBIDDEN.search(text, start, start + _PIECE) for start in pieces)), None)
     if found is None:
         return
     letter = found[0]
@@ -144,6 +148,9 @@ def _sentence(complaint: str, letter: str, began: int) -> str:
 
 def _character(text: str, position: Position) -> str:
     """The character at a position; nothing at the end of a line."""
-    lines = _LINE_BREAK.split(text, maxsplit=position.line)
-    line = lines[position.line - 1] if position.line <= len(lines) else ""
-    return line[position.column - 1 : position.column]
+    begins = 0
+    for number, line_break in enumerate(_LINE_BREAK.finditer(text), start=1):
+        if number == position.line:
+            return text[begins : line_break.start()][position.column - 1 : position.column]
+        begins = line_break.end()
+    return text[begins:][position.column - 1 : position.column] if position.line else ""

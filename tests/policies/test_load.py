@@ -1,4 +1,5 @@
 import gc
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from app.core.instant import parse_instant
 from app.policies.draft import read_draft
 from app.policies.load import load, load_untested
 from app.policies.source import Snapshot
-from app.yaml.problem import MOST_GUESSES, PolicyFileError, Problem, Severity
+from app.yaml.compose import MOST_ENTRIES
+from app.yaml.problem import MOST_SHOWN, PolicyFileError, Problem, Severity, bounded
 
 FRIDAY = """version: 1
 timezone: Europe/Amsterdam
@@ -275,13 +277,68 @@ def test_every_file_of_the_broken_folder_is_refused_from_memory_as_from_the_disk
             load(Snapshot.of(text))
 
 
-def test_of_very_many_errors_all_are_told_but_near_names_are_looked_for_in_the_first_only() -> None:
+def test_of_very_many_errors_the_first_are_shown_and_the_others_counted() -> None:
     policy = "  - {id: p-%d, title: T, reason: R, when: [{weekly: {from: fry %02d:%02d, to: mon 08:00}}]}\n"
-    policies = "".join(policy % (number, number // 60, number % 60) for number in range(MOST_GUESSES + 50))
+    policies = "".join(policy % (number, number // 60, number % 60) for number in range(MOST_SHOWN + 50))
     found = problems_of(f"version: 1\npolicies:\n{policies}")
-    assert len(found) == MOST_GUESSES + 50
+    assert len(found) == MOST_SHOWN + 1
     assert 'did you mean "fri 00:00"?' in found[0]
-    assert sum("did you mean" in problem for problem in found) == MOST_GUESSES
+    assert found[-1].endswith(": and 50 more; correct these first")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("  - {id: P, titel: x, when: [{daily: {from: 9, to: 25}}]}\n", "of the models"),
+        ("  - {id: p, id: p, title: T, reason: R, when: [{always: true}]}\n", "of YAML"),
+        ("  - {id: p, title: T, reason: R, when: [{always: true}]}\n", "of the set"),
+        ("  - {id: p, title: , reason: R, when: [{always: true}]}\n", "of nothing"),
+        ("  - x\n", "of the form"),
+    ],
+)
+def test_however_many_errors_there_are_of_a_kind_few_are_kept(line: str, kind: str) -> None:
+    found = problems_of(f"version: 1\npolicies:\n{line * 5_000}")
+    assert len(found) == MOST_SHOWN + 1, kind
+    assert re.search(r": and [\d,]+ more; correct these first$", found[-1])
+
+
+def test_errors_are_shown_before_warnings_where_not_all_are() -> None:
+    warnings = [Problem("a.yaml", line, 1, "", "w", Severity.WARNING) for line in range(MOST_SHOWN)]
+    error = Problem("a.yaml", 999, 1, "", "e")
+    shown = bounded([*warnings, error])
+    assert shown[: MOST_SHOWN - 1] == warnings[:-1]
+    assert shown[MOST_SHOWN - 1] == error
+    assert (shown[-1].message, shown[-1].severity) == ("and 1 more; correct these first", Severity.WARNING)
+    assert bounded([*warnings[1:], error]) == [*warnings[1:], error]
+    assert bounded([error], 7)[-1].message == "and 7 more; correct these first"
+
+
+@pytest.mark.parametrize("key", ["policies", "tests"])
+def test_a_set_is_bounded_over_all_its_files(key: str) -> None:
+    half = f"version: 1\n{key}:\n" + "  - {}\n" * (MOST_ENTRIES // 2)
+    with pytest.raises(PolicyFileError) as raised:
+        load(Snapshot({"a.yaml": half, "b.yaml": f"{half}  - {{}}\n"}))
+    (problem,) = raised.value.problems
+    assert str(problem) == f"b.yaml:2:1: {key}: a set may have 20,000 {key} in all its files"
+
+
+def test_a_list_and_a_mapping_are_bounded() -> None:
+    many = "".join(f"  - p{number}\n" for number in range(MOST_ENTRIES + 1))
+    (problem,) = problems_of(f"version: 1\npolicies:\n{many}")
+    assert problem == "a.yaml:20003:5: a list may have 20,000 entries; this one has more"
+    many = "".join(f"  p{number}: {{}}\n" for number in range(MOST_ENTRIES + 1))
+    (problem,) = problems_of(f"version: 1\nservices:\n{many}")
+    assert problem.endswith("a mapping may have 20,000 entries; this one has more")
+
+
+@pytest.mark.parametrize(("firing", "most"), [("* * * * *", 20), ("*/5 * * * *", 104), ("0 9 * * *", 20_000)])
+def test_the_windows_of_a_set_open_no_more_often_than_a_bound(firing: str, most: int) -> None:
+    line = "  - {{id: p-{}, title: T, reason: R, when: [{{cron: {{start: {!r}, duration: 30s}}}}]}}\n"
+    text = "version: 1\npolicies:\n" + "".join(line.format(number, firing) for number in range(most))
+    assert read_draft(Snapshot.of(text)).policy_set is not None
+    if most < MOST_ENTRIES:
+        (problem,) = problems_of(text + line.format(most, firing))
+        assert f"policies[{most}].when: with this policy the windows of the set open" in problem
 
 
 def test_ceilings_that_can_not_be_read_are_told_once_and_not_compared() -> None:

@@ -47,6 +47,10 @@ class Cron(Window):
         openings = _firings(self.start, wall.start, wall, span[0] - length, span[1])
         return [(at, at + length) for at in openings]
 
+    def per_day(self) -> int:
+        """Return how many times of the day `start` names."""
+        return len(read_expression(self.start).times)
+
     def words(self) -> str:
         """``for 2d14h from 18:00 every Friday``, ``from 18:00 every Friday until 08:00 every Monday``."""
         start = describe(self.start)

@@ -16,7 +16,7 @@ from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.notation import LINE_PATTERN
-from app.core.vcalendar import BOUNDS, Moment, Span, local_seconds, local_time, read_calendar
+from app.core.vcalendar import BOUNDS, PER_DAY, Moment, Span, local_seconds, local_time, read_calendar
 from app.core.wallclock import Wall
 from app.core.windows.window import Window
 
@@ -85,6 +85,10 @@ class ICalendar(Window):
         for number in range(first // _CHUNK, last // _CHUNK + 1):
             spans.update(_occurrences(self._text, self._meant, number))
         return [(_start(span.start, wall), _end(span.end, wall)) for span in spans]
+
+    def per_day(self) -> int:
+        """Return how often the events of the calendar recur in a day."""
+        return int(read_calendar(self._text)[PER_DAY])
 
     def words(self) -> str:
         """``during the busy events of releases.ics``."""

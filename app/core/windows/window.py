@@ -24,6 +24,10 @@ class Window(BaseModel):
         """Say in words when the window is open, to follow "every deploy is refused …"."""
         raise NotImplementedError
 
+    def per_day(self) -> int:
+        """Return how many times it opens in a day at most."""
+        return 1
+
     def remarks(self) -> list[str]:
         """What `freezegate lint` should tell the author about this window; usually nothing."""
         return []

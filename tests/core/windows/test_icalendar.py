@@ -5,8 +5,10 @@ from itertools import permutations
 import pytest
 from pydantic import ValidationError
 
+from app.core.errors import MalformedValueError
 from app.core.instant import format_instant, parse_instant
 from app.core.interval import Interval, normalise
+from app.core.vcalendar import read_calendar
 from app.core.wallclock import Wall, zone
 from app.core.windows.icalendar import ICalendar
 
@@ -369,12 +371,31 @@ def test_a_duration_of_nothing_beside_an_end_is_passed_over() -> None:
             ("DTSTART;VALUE=DATE:20260610", "RDATE;VALUE=PERIOD:20260612T100000Z/PT3H"),
             "lasts for days and has an RDATE with a time",
         ),
+        (
+            (START, "DURATION:PT1H", "RRULE:FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30"),
+            "recurs by a rule that never fires: its parts exclude each other",
+        ),
+        (
+            (START, "DURATION:PT1H", "RRULE:FREQ=DAILY;BYWEEKNO=7"),
+            "has a recurrence with BYWEEKNO, which RFC 5545 allows with FREQ=YEARLY only",
+        ),
     ],
 )
 def test_what_is_not_understood_is_refused(lines: tuple[str, ...], sentence: str) -> None:
     with pytest.raises(ValidationError) as caught:
         window(*lines)
     assert f'the event "x" {sentence}' in str(caught.value)
+
+
+def test_the_events_of_a_calendar_recur_no_more_often_than_a_bound() -> None:
+    hourly = (START, "DURATION:PT1H", "RRULE:FREQ=HOURLY")
+    event = "BEGIN:VEVENT\r\nUID:{}\r\n" + "\r\n".join(hourly) + "\r\nEND:VEVENT\r\n"
+    events = "".join(event.format(number) for number in range(21))
+    text = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{events}END:VCALENDAR\r\n"
+    with pytest.raises(MalformedValueError, match="recur 504 times a day; 500 is the limit"):
+        read_calendar(text)
+    assert window(*hourly).per_day() == 24
+    assert window(START, "DURATION:PT1H").per_day() == 1
 
 
 # What counts

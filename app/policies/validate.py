@@ -1,0 +1,82 @@
+"""One policy file against the models, entry by entry.
+
+The models are checked by compiled code that lets no other thread run until it returns. A running gate
+loads files beside its questions, so each policy, test and service is checked in a call of its own.
+Complaints beyond a bound are counted and not kept: to write one down costs far more than to find it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from app.core.policy import Name, Policy, PolicySet, SelfTest, Service
+
+MOST_DETAILS: Final = 1_000
+"""Complaints about a file that are kept; several may be about one value."""
+
+_LISTS: Final[dict[str, TypeAdapter[Any]]] = {"policies": TypeAdapter(Policy), "tests": TypeAdapter(SelfTest)}
+_SERVICES: Final[TypeAdapter[dict[str, Service]]] = TypeAdapter(dict[Name, Service])
+
+
+class Validation(NamedTuple):
+    """What the models make of a file."""
+
+    part: PolicySet | None
+    """None if anything is wrong with it."""
+    details: list[ErrorDetails]
+    more: int
+    """Complaints that were only counted."""
+
+
+def validate(data: Any, read: Callable[[str], str]) -> Validation:
+    """Check the values of a file; `read` returns the text of a calendar by its name."""
+    checking = _Checking({"read": read})
+    if not isinstance(data, dict):
+        return checking.result(data)
+    emptied: dict[str, Any] = {key: type(value)() for key, value in data.items() if _is_sliced(key, value)}
+    checking.check(PolicySet.model_validate, {**data, **emptied}, ())
+    checked = dict(data)
+    for key, adapter in _LISTS.items():
+        if key in emptied:
+            checked[key] = [
+                checking.check(adapter.validate_python, entry, (key, index))
+                for index, entry in enumerate(data[key])
+            ]
+    if "services" in emptied:
+        services: dict[str, Service] = {}
+        for name, service in data["services"].items():
+            services |= checking.check(_SERVICES.validate_python, {name: service}, ("services",)) or {}
+        checked["services"] = services
+    return checking.result(checked)
+
+
+def _is_sliced(key: Any, value: Any) -> bool:
+    return isinstance(value, list if key in _LISTS else dict) and (key in _LISTS or key == "services")
+
+
+class _Checking:
+    """The complaints about one file."""
+
+    def __init__(self, context: dict[str, Any]) -> None:
+        self._context = context
+        self._details: list[ErrorDetails] = []
+        self._count = 0
+
+    def check(self, validate: Callable[..., Any], value: Any, path: tuple[str | int, ...]) -> Any:
+        """Return what a value means; None, with the complaints kept, if something is wrong with it."""
+        try:
+            return validate(value, context=self._context)
+        except ValidationError as error:
+            self._count += error.error_count()
+            if len(self._details) < MOST_DETAILS:
+                found = error.errors(include_url=False, include_input=False)
+                room = MOST_DETAILS - len(self._details)
+                self._details += [{**detail, "loc": (*path, *detail["loc"])} for detail in found[:room]]
+            return None
+
+    def result(self, data: Any) -> Validation:
+        """Return the whole file, if nothing was wrong with its parts."""
+        part = None if self._count else self.check(PolicySet.model_validate, data, ())
+        return Validation(part, self._details, self._count - len(self._details))
