@@ -66,17 +66,36 @@ def run(arguments: list[str]) -> int:
     try:
         status = cli.main(arguments, prog_name="freezegate", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _tell_usage(error)
         return USAGE
-    except click.Abort:
-        return UNDECIDED
-    except FreezegateError as error:
-        fail(str(error))
-        return UNDECIDED
     except Exception as error:  # noqa: BLE001 - Python would exit 1, which says that deploys are frozen
-        fail(f"something went wrong that should not have: {type(error).__name__}: {error}")
+        _tell_fault(error)
         return UNDECIDED
     return status if isinstance(status, int) else UNDECIDED
+
+
+def _tell_fault(error: Exception) -> None:
+    match error:
+        case click.Abort() | BrokenPipeError():  # whoever asked or read has had enough
+            return
+        case FreezegateError():
+            fail(str(error))
+        case OSError():
+            named = f"{error.filename}: " if error.filename else ""
+            fail(f"{named}{(error.strerror or 'the system refuses it').lower()}")
+        case _:
+            fail(f"something went wrong that should not have: {type(error).__name__}: {error}")
+
+
+def _tell_usage(error: click.ClickException) -> None:
+    from app.cli.usage import help_hint, usage_sentence
+
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    fail(usage_sentence(error))
+    if hint := help_hint(error):
+        fail(hint)
 
 
 def fail(sentence: str) -> None:

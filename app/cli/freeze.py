@@ -14,9 +14,8 @@ from app.cli.operations import (
     instant_option,
     print_json,
     print_table,
-    server,
 )
-from app.cli.options import as_json, checked, name
+from app.cli.options import as_json, checked, name, server
 from app.cli.report import echo, plain
 from app.core.errors import MalformedValueError
 

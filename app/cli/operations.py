@@ -18,8 +18,6 @@ _DONE: Final = range(200, 300)
 TAKEN_AWAY: Final = object()
 """A field of a body that is sent as null."""
 
-server = click.option("--server", metavar="URL", help="The gate; default: FREEZEGATE_URL.")
-
 
 class RefusedError(FreezegateError):
     """The server understood, and said no."""

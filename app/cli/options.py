@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from app.core.errors import FreezegateError, MalformedValueError
+from app.yaml.problem import quoted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,7 +28,7 @@ def checked(parse: Callable[[str], object]) -> Callable[..., str | None]:
             try:
                 parse(text)
             except FreezegateError as error:
-                raise click.BadParameter(str(error)) from None
+                raise click.BadParameter(f"{quoted(text)}: {error}") from None
         return text
 
     return check
@@ -81,6 +82,11 @@ def question(command: Command) -> Command:
     return command
 
 
+server = click.option(
+    "--server", metavar="URL", help="The gate; default: FREEZEGATE_URL, or http://127.0.0.1:1400."
+)
+
+
 def asked_of(command: Command) -> Command:
     """Whom to ask."""
     for option in (
@@ -89,7 +95,7 @@ def asked_of(command: Command) -> Command:
             type=click.Path(exists=True, path_type=Path),
             help="Ask a policy file (or a folder of them) instead of a server.",
         ),
-        click.option("--server", metavar="URL", help="The gate to ask; default: FREEZEGATE_URL."),
+        server,
     ):
         command = option(command)
     return command
@@ -97,8 +103,14 @@ def asked_of(command: Command) -> Command:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
+_DEFAULT_POLICIES: Final = "policies.yaml"
+
 paths = click.argument(
-    "paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH..."
+    "paths",
+    nargs=-1,
+    type=click.Path(exists=True, path_type=Path),
+    default=(_DEFAULT_POLICIES,),
+    metavar="[PATH]...",
 )
 
 github = click.option(

@@ -242,10 +242,10 @@ def _is_instant(value: object) -> bool:
 
 
 def find_oracle(server: str | None, policies: Path | None, claim: Mapping[str, str] | None = None) -> Oracle:
-    """Whom to ask: a policy file if one is named, else the server named, else that of FREEZEGATE_URL.
+    """Whom to ask: a policy file if one is named, else a server; see `app.cli.server.address`.
 
     Raises:
-        UsageError: nobody is named, or both are.
+        UsageError: both are named.
         PolicyFileError: something in the policies is wrong.
     """
     if policies is None:

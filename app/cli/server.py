@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import urllib.request
     from http.client import HTTPResponse
 
+DEFAULT_SERVER: Final = "http://127.0.0.1:1400"
+"""Where `freezegate serve` listens if nobody tells it otherwise."""
+
 DEADLINE: Final = 10.0
 """Seconds for everything: finding the address, connecting, and the whole of the reply."""
 
@@ -50,14 +53,12 @@ class Reply(NamedTuple):
 
 
 def address(server: str | None) -> str:
-    """The address of the server: as given, else that of FREEZEGATE_URL.
+    """The address of the server: as given, else that of FREEZEGATE_URL, else the one on this machine.
 
     Raises:
-        UsageError: nobody is named, or not by a usable address.
+        UsageError: it is no usable address.
     """
-    url = server or os.environ.get("FREEZEGATE_URL")
-    if not url:
-        raise click.UsageError("name a server with --server or FREEZEGATE_URL, or a file with --policies")
+    url = server or os.environ.get("FREEZEGATE_URL") or DEFAULT_SERVER
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -120,15 +121,15 @@ class _Exchange:
 
     def run(self) -> None:
         from http.client import HTTPException
-        from urllib.error import URLError
 
         try:
             with _opened(self._request, self._deadline) as response:
                 self.status = response.status
                 self._read(response)
         except (OSError, HTTPException, ValueError) as error:
-            reason = error.reason if isinstance(error, URLError) else error
-            self.fault = f"the server can't be reached: {str(reason) or type(error).__name__}"
+            from app.cli.connection_error import sentence
+
+            self.fault = sentence(error, self._request.url)
 
     def _read(self, response: "HTTPResponse") -> None:
         content = bytearray()
@@ -147,12 +148,12 @@ def _opened(request: Request, timeout: float) -> "HTTPResponse":
     """The beginning of the reply, whatever its status: nothing follows redirects or raises for errors."""
     from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, UnknownHandler
 
-    proxies = _proxies()
+    named = proxies()
     opener = OpenerDirector()
-    opener.add_handler(ProxyHandler(proxies))
+    opener.add_handler(ProxyHandler(named))
     opener.add_handler(HTTPHandler())
     opener.add_handler(UnknownHandler())
-    if any(url.startswith("https:") for url in (request.url, *proxies.values())):
+    if any(url.startswith("https:") for url in (request.url, *named.values())):
         opener.add_handler(HTTPSHandler(context=_trusted()))
     response: HTTPResponse = opener.open(_prepared(request), timeout=timeout)
     return response
@@ -175,7 +176,7 @@ def _prepared(request: Request) -> "urllib.request.Request":
     return Prepared(url, data, headers, method=request.method)  # noqa: S310 - `address` takes http(s) alone
 
 
-def _proxies() -> dict[str, str]:
+def proxies() -> dict[str, str]:
     """The proxies of the environment; ALL_PROXY stands for those that are not named by their own."""
     from urllib.request import getproxies
 

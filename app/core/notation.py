@@ -20,9 +20,12 @@ WEEK_TIME = re.compile(rf"({'|'.join(WEEKDAYS)}) +({TIME})", re.ASCII)
 DATE_BOUND = re.compile(rf"(\d{{4}})-(\d\d)-(\d\d)(?:[ T]({TIME}))?", re.ASCII)
 YEAR_BOUND = re.compile(rf"(\d\d)-(\d\d)(?: +({TIME}))?", re.ASCII)
 DAYS = re.compile(rf"({'|'.join(WEEKDAYS)})(?:-({'|'.join(WEEKDAYS)}))?", re.ASCII)
-SHORT_DURATION = re.compile(r"(?=\d)(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+SHORT_DURATION = re.compile(
+    r"(?=\d)(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII
+)
 ISO_DURATION = re.compile(
-    r"P(?=[\dT])(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?", re.ASCII
+    r"P(?=[\dT])(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?",
+    re.ASCII,
 )
 
 MAX_DURATION: Final = 366 * DAY
@@ -118,15 +121,15 @@ def parse_year_bound(text: str) -> YearBound:
 
 
 def parse_duration(text: str) -> int:
-    """Read ``90s``, ``20m``, ``1h30m``, ``2d``, or ISO 8601 ``PT20M``: elapsed seconds.
+    """Read ``90s``, ``20m``, ``1h30m``, ``2d``, ``2w``, or ISO 8601 ``PT20M``: elapsed seconds.
 
-    A day is 24 hours of elapsed time, whatever the wall clock does.
+    A day is 24 hours of elapsed time, whatever the wall clock does; a week is seven of them.
     """
     match = SHORT_DURATION.fullmatch(text) or ISO_DURATION.fullmatch(text)
     if match is None:
-        raise MalformedValueError('not a duration such as "20m", "1h30m", "2d" or "PT20M"')
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    total = days * DAY + hours * HOUR + minutes * MINUTE + seconds
+        raise MalformedValueError('not a duration such as "20m", "1h30m", "2d", "2w" or "PT20M"')
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    total = (7 * weeks + days) * DAY + hours * HOUR + minutes * MINUTE + seconds
     if total > MAX_DURATION:
         raise MalformedValueError("longer than 366 days")
     return total

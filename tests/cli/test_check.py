@@ -288,7 +288,6 @@ def test_a_secret_that_fits_no_header_is_refused_and_not_shown(
     "arguments",
     [
         [],
-        ["api"],
         ["API", "--server", "http://localhost"],
         ["", "--server", "http://localhost"],
         ["api", "--environment", "", "--server", "http://localhost"],

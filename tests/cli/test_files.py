@@ -84,7 +84,6 @@ def test_an_annotation_is_escaped_as_the_runner_reads_it() -> None:
 def test_a_path_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
     assert run(["lint", str(tmp_path / "none.yaml")]) == 2
     assert run(["test", str(tmp_path / "none.yaml")]) == 2
-    assert run(["lint"]) == 2
 
 
 def test_tests_that_pass_are_told(good: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -218,7 +218,7 @@ def _cron(rng: random.Random, _: int) -> dict[str, Any]:
         return f"{minute} {hour} {day} * {rng.choice(('*', '5', '1-5', '0'))}"
 
     if rng.random() < 0.6:
-        return {"start": expression(), "duration": rng.choice(("30m", "1h", "90m", "1d", "62h"))}
+        return {"start": expression(), "duration": rng.choice(("30m", "1h", "90m", "1d", "62h", "1w"))}
     return {"start": expression(), "end": expression()}
 
 

@@ -71,7 +71,7 @@ def time_of(text: str) -> timedelta:
 
 
 def duration_of(text: str) -> int:
-    units = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+    units = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
     total, number = 0, ""
     for sign in text:
         if sign in units:
