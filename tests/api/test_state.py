@@ -60,6 +60,13 @@ def test_a_schedule_has_limits(gate: TestClient, span: dict[str, str]) -> None:
     assert gate.get("/schedule", params={"service": "api", **span}).status_code == 422
 
 
+def test_a_schedule_may_span_366_days(gate: TestClient) -> None:
+    span = {"service": "api", "from": "2026-01-01T00:00:00Z", "to": "2027-01-02T00:00:00Z"}
+    reply = gate.get("/schedule", params=span)
+    assert reply.status_code == 200
+    assert reply.json()["segments"][-1]["to"] == span["to"]
+
+
 def test_policies_are_told_in_words_with_their_next_occurrences(gate: TestClient) -> None:
     policies = gate.get("/policies").json()["policies"]
     assert policies[0]["in_words"] == (

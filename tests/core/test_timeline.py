@@ -54,8 +54,33 @@ def test_a_freeze_without_an_end_holds_through_every_later_block() -> None:
     assert list(timeline.edges(block + 9)) == list(block_span(block + 9))
 
 
+def test_when_a_policy_let_go_last_is_known_only_while_it_holds_nothing() -> None:
+    policy = {
+        "id": "one",
+        "title": "T",
+        "reason": "R",
+        "when": [
+            {"dates": {"from": "2026-11-20 06:00", "to": "2026-11-21 06:00"}},
+            {"dates": {"from": "2026-11-26 12:00", "to": "2026-11-26 18:00"}},
+        ],
+    }
+    line = Engine(PolicySet.model_validate({"version": 1, "policies": [policy]})).timeline("one")
+    ended = parse_instant("2026-11-21T06:00:00Z")
+    asked = {
+        ended - 1: None,
+        ended: ended,
+        NOON - 1: ended,
+        NOON: None,
+        NOON + 6 * HOUR: NOON + 6 * HOUR,
+        NOON + 400 * DAY: NOON + 6 * HOUR,
+        NOON - 7 * DAY: None,
+    }
+    assert {at: line.last_end(at) for at in asked} == asked
+
+
 def test_an_engine_does_not_know_of_freezes_that_never_hold() -> None:
     nothing = Engine(PolicySet.model_validate({"version": 1, "policies": []}))
     assert nothing.with_freezes([freeze(NOON + DAY, None, NOON)]).freezes == ()
+    assert nothing.with_freezes([freeze(NOON, None, NOON)]).freezes == ()
     lifted_later = freeze(NOON, None, NOON + 1)
     assert nothing.with_freezes([lifted_later]).freezes == (lifted_later,)

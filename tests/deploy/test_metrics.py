@@ -299,6 +299,21 @@ def test_the_state_of_environments_and_policies(gate: TestClient, clock: FakeClo
     assert value(gate, "freezegate_policy_vetoing", policy="friday-afternoon") == 0
 
 
+def test_a_policy_in_the_zone_of_the_service_vetoes_while_it_does_in_any(
+    gate: TestClient, folder: Path
+) -> None:
+    # 14:05 in Amsterdam, 08:05 in New York.
+    (folder / "policies.yaml").write_text(
+        "version: 1\ntimezone: Europe/Amsterdam\nservices: {shop: {timezone: America/New_York}}\n"
+        "policies:\n  - {id: morning, title: T, reason: R, timezone: service, "
+        "when: [{daily: {from: '06:00', to: '09:00'}}]}\n"
+    )
+    here: Context = gate.app.state.context  # type: ignore[attr-defined]
+    look(here)
+    look(here)
+    assert value(gate, "freezegate_policy_vetoing", policy="morning") == 1
+
+
 DETERMINED = "freezegate_policy_decisions_total"
 
 

@@ -286,9 +286,9 @@ async def test_the_start_of_a_freeze_can_be_moved_until_it_has_begun(gate: Gate)
     assert gate.in_force.engine.decide(Question("api"), now).closes_at == now + 300
     assert (await move(starts_at=now)).starts_at == now
     assert blocked(gate) == ["Incident 42"]
-    gate.clock.at += 1
-    with pytest.raises(InvalidFieldError, match="has begun"):
+    with pytest.raises(InvalidFieldError, match="has begun"):  # in this very second
         await move(starts_at=now + 300)
+    gate.clock.at += 1
     with pytest.raises(InvalidFieldError, match="has begun"):
         await move(starts_at=now - 300)
 
@@ -391,6 +391,14 @@ async def test_a_freeze_stands_in_the_schedule_and_the_status(gate: Gate) -> Non
     assert upcoming[0]["id"] == freeze.id
     active = status(gate.in_force, None, None, now + 60, now)["freezes"]["active"]
     assert active[0]["kind"] == "freeze"
+
+
+@pytest.mark.parametrize(("ahead", "told"), [(28 * DAY - 1, True), (28 * DAY, False)])
+async def test_what_comes_within_28_days_is_upcoming(gate: Gate, ahead: int, *, told: bool) -> None:
+    now = gate.clock.at = BEFORE - 7 * DAY
+    freeze = await gate.freezes.start(OPS, request(starts_at=now + ahead), gate.in_force)
+    upcoming = status(gate.in_force, None, None, now, now)["freezes"]["upcoming"]
+    assert (freeze.id in [each["id"] for each in upcoming]) is told
 
 
 async def test_an_open_ended_freeze_is_pointed_out_after_a_day(gate: Gate) -> None:

@@ -156,6 +156,17 @@ async def test_what_is_older_than_a_day_is_not_told_any_more(gate: Gate, one: No
     assert events(await told(one)) == ["policy-freeze-ends"]
 
 
+@pytest.mark.parametrize(("later", "times"), [(DAY, 1), (DAY + 1, 0)])
+async def test_news_are_told_for_a_day_and_no_second_longer(
+    gate: Gate, one: Notifications, later: int, times: int
+) -> None:
+    gate.clock.at = MONDAY
+    assert "freeze-started" not in events(await told(one))
+    await gate.freezes.start(OPS, freeze({"environments": ["staging"]}), gate.in_force)
+    gate.clock.at = MONDAY + later
+    assert events(await told(one)).count("freeze-started") == times
+
+
 async def test_a_reload_that_freezes_is_told(gate: Gate, one: Notifications, policy_file: Path) -> None:
     always = "applies_to: {environments: [staging]}, when: [{always: true}]"
     put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {always}}}\n")

@@ -13,7 +13,7 @@ from app.core.notification import Notification, Occasion
 from app.core.policy import Selector
 from app.gate.claim import Claim
 from app.gate.errors import InvalidFieldError, StateConflictError
-from app.gate.freezes import StartRequest
+from app.gate.freezes import Change, StartRequest
 from app.gate.notifications import Notifications
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import BEFORE, OPS, OTHER, Gate, gate_on
@@ -31,7 +31,7 @@ def scenario(seed: int) -> list[tuple[int, str, Any]]:
     acts: list[tuple[int, str, Any]] = []
     for number in range(25):
         at = chance.randrange(START + 1, END) if number % 2 else BEFORE + 1 + chance.randrange(-120, 120)
-        what = chance.choice(["freeze", "schedule", "extend", "lift", "claim", "claim", "claim"])
+        what = chance.choice(["freeze", "schedule", "extend", "change", "lift", "claim", "claim", "claim"])
         acts.append((at, what, chance.random()))
     return sorted(acts)
 
@@ -74,7 +74,9 @@ async def act(gate: Gate, what: str, chance: float, made: list[str]) -> None:
         # What can't be done to a freeze that is over is not done.
         with contextlib.suppress(StateConflictError, InvalidFieldError):
             if what == "lift":
-                await gate.freezes.lift(OTHER, one)
+                await gate.freezes.lift(OTHER, one, f"Because {chance}")
+            elif what == "change":
+                await gate.freezes.change(OTHER, one, Change({"reason": f"{chance}"}, {}), gate.in_force)
             else:
                 await gate.freezes.extend(OTHER, one, (await gate.freezes.show(one)).starts_at + 5 * HOUR)
 

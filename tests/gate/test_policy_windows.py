@@ -121,6 +121,12 @@ def test_a_policy_in_the_zone_of_the_service_is_active_in_each_zone_by_itself() 
     ]
 
 
+def test_a_stretch_is_active_from_its_first_second_on_and_upcoming_until_then() -> None:
+    before, first = (freezes(f"2026-11-27T{time}Z") for time in ("16:59:59", "17:00:00"))
+    assert ("hours", "Europe/Amsterdam", "2026-11-27T17:00:00Z") in before["upcoming"]
+    assert first["active"] == [("hours", "Europe/Amsterdam", "2026-11-27T17:00:00Z")]
+
+
 def test_zones_of_services_that_it_does_not_apply_to_are_left_out() -> None:
     everything = WORKING_HOURS.replace("    applies_to: {tags: [tier-1]}\n", "")
     zones = {zone for _, zone, _ in freezes("2026-11-27T12:00:00Z", everything)["upcoming"]}

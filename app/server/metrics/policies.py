@@ -57,13 +57,13 @@ class PolicyState(Collector):
     def _vetoing(self, engine: Engine, now: int) -> Metric:
         family = GaugeMetricFamily(
             "freezegate_policy_vetoing",
-            "1 while a policy vetoes what it applies to, read in the zone of the file; "
+            "1 while a policy vetoes what it applies to, in any zone that it is read in; "
             "policies that only warn are left out",
             labels=["policy"],
         )
         for policy in engine.policy_set.policies:
             if policy.effect is not Effect.WARN:
-                vetoes = engine.timeline(policy.id).stretch(now) is not None
+                vetoes = any(line.stretch(now) for line in engine.timelines(policy.id))
                 family.add_metric([policy.id], float(vetoes))
         return family
 

@@ -1,0 +1,56 @@
+"""A deploy that was denied is waited for during exactly 14 days."""
+
+import pytest
+
+from app.core.instant import DAY
+from app.core.waits import PATIENCE, Queue
+
+START = 1_795_784_700
+REQUEST = ("api", "production", "normal")
+
+
+def queue() -> Queue:
+    made = Queue((START, START + 100 * DAY))
+    made.denied(START, REQUEST, ["friday"])
+    return made
+
+
+def test_patience_is_14_days() -> None:
+    assert PATIENCE == 14 * 86_400
+
+
+@pytest.mark.parametrize(("seconds", "came_back"), [(0, True), (1, False)])
+def test_an_allow_ends_the_wait_up_to_14_days_after_it_began(seconds: int, *, came_back: bool) -> None:
+    made = queue()
+    made.allowed(START + PATIENCE + seconds, REQUEST)
+    waits, of_policies = made.finish(START + 90 * DAY)
+    expected = (1, PATIENCE, PATIENCE, 0, 0) if came_back else (0, None, None, 1, 0)
+    assert waits == of_policies["friday"] == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "length", "never"), [(0, PATIENCE, 0), (1, 0, 1)], ids=["same wait", "another wait"]
+)
+def test_a_denial_after_more_than_14_days_begins_another_wait(seconds: int, length: int, never: int) -> None:
+    made = queue()
+    again = START + PATIENCE + seconds
+    made.denied(again, REQUEST, ["friday"])
+    made.allowed(again, REQUEST)
+    waits, _ = made.finish(START + 90 * DAY)
+    assert (waits.ended, waits.median, waits.never) == (1, length, never)
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(0, (0, 1)), (1, (1, 0))])
+def test_it_may_still_come_back_for_14_days(seconds: int, counted: tuple[int, int]) -> None:
+    waits, _ = queue().finish(START + PATIENCE + seconds)
+    assert (waits.never, waits.waiting) == counted
+
+
+@pytest.mark.parametrize(
+    ("at", "counted"), [(START - 1, 0), (START, 1), (START + DAY - 1, 1), (START + DAY, 0)]
+)
+def test_waits_that_begin_in_the_period_are_counted(at: int, counted: int) -> None:
+    made = Queue((START, START + DAY))
+    made.denied(at, REQUEST, [])
+    made.allowed(at + 60, REQUEST)
+    assert made.finish(START + 90 * DAY)[0].ended == counted
