@@ -9,7 +9,7 @@ from typing import Any
 import holidays
 import pytest
 
-from app.core.holiday_calendar import Calendar, Holiday, year_of
+from app.core.holiday_calendar import Calendar, Holiday, _NameReader, year_of
 from app.core.instant import DAY
 from app.core.policy import Policy
 from app.core.wallclock import calendar_date
@@ -53,6 +53,16 @@ def days(calendar: Calendar, first: int = FIRST, last: int = LAST) -> Iterator[t
         for day, held in sorted(year_of(calendar, year).holidays.items()):
             for holiday in held:
                 yield day, holiday
+
+
+def test_a_name_without_a_known_translation_goes_with_every_english_name_that_is_left() -> None:
+    """No calendar of today has one; one that had would rather freeze too much."""
+    own: Any = SimpleNamespace(tr=lambda text: text, observed_label="%s (vrij)")
+    english: Any = SimpleNamespace(tr={"Een": "One", "%s (vrij)": "%s (off)"}.get, observed_label="%s (vrij)")
+    reader = _NameReader(own, english)
+    one, two = reader.read(["Een", "Twee (vrij)"], ["One", "Second (off)"])
+    assert one.forms == ("Een", "One")
+    assert two.forms == ("Twee (vrij)", "Twee", "Second (off)", "Second")
 
 
 def check_names(calendar: Calendar) -> None:

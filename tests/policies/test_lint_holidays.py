@@ -341,6 +341,11 @@ def test_a_decree_that_is_not_out_yet_is_told_in_the_quarter_before(country: str
     assert len(remarks(window, now="2027-02-01T00:00:00Z")) == 1
 
 
+def test_two_years_with_decrees_are_no_habit() -> None:
+    assert of(remarks("{country: VN, categories: [public]}", now="2019-12-01T00:00:00Z"), "decree") == []
+    assert len(of(remarks("{country: VN, categories: [public]}"), "decree")) == 1
+
+
 def test_who_leaves_moved_days_out_is_told_nothing_of_decrees() -> None:
     assert remarks('{country: CN, categories: [public], except_names: ["Day off (*"]}') == []
 
