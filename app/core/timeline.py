@@ -140,6 +140,10 @@ class PolicyTimeline:
                 return None if index & 1 else edges[index - 1]
         return None
 
+    def holds(self, span: Interval) -> list[Interval]:
+        """Return where this policy holds within a span; nothing is remembered."""
+        return self._compile(span)
+
     def _compile(self, span: Interval) -> list[Interval]:
         opens = self.rule.effect is Effect.ALLOW_ONLY
         held = _union(self.rule.when, span, Wall.of(self.zone, wide=not opens))

@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from app.core.candidates import Candidates
 from app.core.decision import Question
-from app.core.engine import Engine
 from app.core.instant import DAY, LATEST, LOOK_AHEAD, format_instant
+from app.core.interval import Interval, normalise
 from app.core.policy import Effect, Policy, PolicySet
-from app.core.scope import ScopeTimeline
 from app.core.timeline import BlockBudget, PolicyTimeline
-from app.core.wallclock import Wall
+from app.core.wallclock import Wall, Zone
 from app.core.windows import WindowEntry
 from app.policies.draft import Draft, in_order, read_draft
 from app.policies.lint_holidays import holiday_problems
@@ -23,7 +23,7 @@ from app.policies.selftest import failures
 from app.policies.shadow import Shadows, zone_of, zones_of
 from app.policies.source import Snapshot
 from app.yaml.document import Document
-from app.yaml.problem import Path, Problem, Severity, quoted
+from app.yaml.problem import Path, Problem, Severity, bounded, quoted
 
 _DROUGHT_DAYS: Final = 14
 _NO_TAGS: Final = "without a catalogue no service has tags"
@@ -43,21 +43,23 @@ def lint(snapshot: Snapshot, now: int) -> list[Problem]:
     found = [
         *draft.problems,
         *failures(loaded),
-        *_Lint(draft, draft.policy_set, loaded.engine, now).remarks(),
+        *_Lint(draft, draft.policy_set, now).remarks(),
     ]
-    return in_order(found, draft.documents)
+    return bounded(in_order(found, draft.documents))
 
 
 class _Lint:
     """The remarks on one set."""
 
-    def __init__(self, draft: Draft, policy_set: PolicySet, engine: Engine, now: int) -> None:
+    def __init__(self, draft: Draft, policy_set: PolicySet, now: int) -> None:
         self._draft = draft
         self._set = policy_set
-        self._engine = engine
         self._now = now
         self._reach = Reach(policy_set)
         self._places = list(draft.places("policies"))
+        self._by_service = Candidates(policy_set.policies)
+        self._held: dict[tuple[int, str], list[Interval]] = {}
+        """What policies hold in the next two weeks, by their numbers and zones."""
 
     def remarks(self) -> Iterator[Problem]:
         """All of them, as warnings."""
@@ -165,23 +167,39 @@ class _Lint:
         until = self._now + _DROUGHT_DAYS * DAY
         if until >= LATEST or not (self._reach.catalogue or self._reach.takes_unknown):
             return False
-        if self._reach.takes_unknown and not self._unknown_closed(environment, change, until):
+        if self._reach.takes_unknown and not self._is_closed(self._on_unknown(environment, change), until):
             return False
-        for service in self._reach.catalogue:
-            decision = self._engine.decide(Question(service, environment, change), self._now)
-            if decision.allowed or (decision.flips_at is not None and decision.flips_at < until):
-                return False
-        return True
+        return all(
+            self._is_closed(self._on_service(service, environment, change), until)
+            for service in self._reach.catalogue
+        )
 
-    def _unknown_closed(self, environment: str, change: str, until: int) -> bool:
-        budget = BlockBudget()
-        timelines = [
-            PolicyTimeline(policy, zone_of(policy, None, self._set), budget)
-            for policy in self._set.policies
-            if self._reach.matches_every_unknown(policy, environment, change)
-        ]
-        verdict = ScopeTimeline(timelines, budget).verdict(self._now)
-        return bool(verdict.blocking) and (verdict.flips_at is None or verdict.flips_at >= until)
+    def _on_unknown(self, environment: str, change: str) -> Iterator[tuple[int, Zone]]:
+        """The policies that hold for every service outside the catalogue, each with its zone."""
+        for number, policy in enumerate(self._set.policies):
+            if self._reach.matches_every_unknown(policy, environment, change):
+                yield number, zone_of(policy, None, self._set)
+
+    def _on_service(self, service: str, environment: str, change: str) -> Iterator[tuple[int, Zone]]:
+        """The policies that hold for a service of the catalogue."""
+        tags, known = self._reach.catalogue[service], (self._set.services or {})[service]
+        for number in self._by_service.of(service, tags):
+            policy = self._set.policies[number]
+            if policy.matches(service, tags, environment, change):
+                yield number, zone_of(policy, known.timezone, self._set)
+
+    def _is_closed(self, policies: Iterable[tuple[int, Zone]], until: int) -> bool:
+        """Whether these policies leave no instant open from now on."""
+        span, held = (self._now, until), []
+        for number, read_in in policies:
+            policy = self._set.policies[number]
+            if policy.effect is Effect.WARN:
+                continue
+            key = number, read_in.name
+            if key not in self._held:
+                self._held[key] = PolicyTimeline(policy, read_in, BlockBudget()).holds(span)
+            held += self._held[key]
+        return normalise(held) == [span]
 
 
 def _over_by(entry: WindowEntry, walls: Iterable[Wall]) -> int | None:

@@ -1,12 +1,28 @@
 """Policies that another of the same effect makes idle: it reaches as far, holds as long, is as strict."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final
 
-from app.core.instant import LATEST, LOOK_AHEAD
+from app.core.instant import DAY, LATEST, LOOK_AHEAD
 from app.core.policy import SERVICE_ZONE, Effect, Policy, PolicySet
 from app.core.timeline import BlockBudget, PolicyTimeline
 from app.core.wallclock import Zone, zone
+from app.policies.pattern import Pattern, PatternIndex, bits, numbers_of
 from app.policies.reach import Reach, literal_services
+
+MOST_COMPARED: Final = 300_000
+"""Pairs of policies that are compared; then no more idle ones are looked for."""
+
+MOST_BOUNDARIES: Final = 2_000_000
+"""Boundaries of windows that are compiled for it."""
+
+_DENSE: Final = 48
+"""Openings a day from which on policies are compared as they are written only."""
+
+
+class _Exhausted(Exception):  # noqa: N818 - it never leaves this module
+    """As much was compared as is worth it."""
 
 
 class Shadows:
@@ -19,63 +35,116 @@ class Shadows:
         self._now = now
         self._until = min(now + LOOK_AHEAD, LATEST)
         self._budget = BlockBudget()
+        self._compared = 0
+        self._boundaries = 0
         self._timelines: dict[tuple[int, str], PolicyTimeline] = {}
-        self._naming: dict[str | None, list[int]] = {}
-        """The policies that name a service, by its name, and those that may match any, under None."""
+        self._within: dict[tuple[tuple[str, str], tuple[str, str]], bool] = {}
+        self._scopes = [(repr(policy.applies_to), repr(policy.exempt)) for policy in policy_set.policies]
+        self._patterns = [Pattern.of(policy) for policy in policy_set.policies]
+        self._by_pattern = PatternIndex(self._patterns)
+        self._per_day = [_per_day(policy) for policy in policy_set.policies]
+        self._service_zones = {service.timezone for service in (policy_set.services or {}).values()}
+        naming: dict[str | None, list[int]] = {}
         for number, policy in enumerate(policy_set.policies):
             names = literal_services(policy)
             for name in [None] if names is None else names:
-                self._naming.setdefault(name, []).append(number)
+                naming.setdefault(name, []).append(number)
+        self._naming = {name: bits(numbers, len(policy_set.policies)) for name, numbers in naming.items()}
+        """The policies that name a service, by its name, and those that may match any, under None."""
 
     def found(self) -> Iterator[tuple[int, int]]:
         """The numbers of each idle policy and of the first that makes it so.
 
-        Of two that make each other idle, the later one is.
+        Of two that make each other idle, the later one is. In a very large set not all are found.
         """
-        for number, policy in enumerate(self._set.policies):
-            if not self._reach.matches_nothing(policy):
-                by = next(self._shadowing(number, policy), None)
-                if by is not None:
-                    yield number, by
+        with suppress(_Exhausted):
+            for number, policy in enumerate(self._set.policies):
+                if not self._reach.matches_nothing(policy):
+                    by = next(self._shadowing(number, policy), None)
+                    if by is not None:
+                        yield number, by
 
     def _shadowing(self, number: int, policy: Policy) -> Iterator[int]:
-        # Cheapest first: most pairs differ in effect, or at the first instant at which the one holds.
-        first = next(self._timeline(number, policy, None).stretches(self._now, self._until), None)
-        if first is None:
+        at = self._first_instant(number, policy)
+        if at is None:
             return
-        at = max(first.start or self._now, self._now)
-        for other_number in self._candidates(policy):
+        # Cheapest first: most pairs differ in effect, in their hours, or at the first instant of the one.
+        candidates = self._candidates(policy) & self._by_pattern.may_hold_through(self._patterns[number])
+        for other_number in numbers_of(candidates & ~(1 << number)):
             other = self._set.policies[other_number]
+            self._count_pair()
             if (
-                other_number != number
-                and _at_least_as_strict(other, policy)
-                and self._timeline(other_number, other, None).stretch(at) is not None
+                _at_least_as_strict(other, policy)
+                and self._may_hold_at(at, other_number, number)
                 and self._covers(other_number, number)
                 and (other_number < number or not self._covers(number, other_number))
             ):
                 yield other_number
 
-    def _candidates(self, policy: Policy) -> list[int]:
+    def _first_instant(self, number: int, policy: Policy) -> int | None:
+        """An instant at which a policy holds; None if it never does, or that is not looked for."""
+        pattern = self._patterns[number]
+        if pattern is not None:
+            return self._now if pattern.holds else None
+        if self._is_dense(number):
+            return self._now
+        first = next(self._timeline(number, policy, None).stretches(self._now, self._until), None)
+        return None if first is None else max(first.start or self._now, self._now)
+
+    def _may_hold_at(self, at: int, outer: int, inner: int) -> bool:
+        """Whether one policy may hold at the first instant of another."""
+        policies = self._set.policies
+        if self._patterns[inner] is not None or self._is_dense(outer) or self._is_dense(inner):
+            return True
+        return self._timeline(outer, policies[outer], None).stretch(at) is not None
+
+    def _candidates(self, policy: Policy) -> int:
         """The policies that match a service which this one matches, and any that may match all it does."""
         service = self._reach.some_service(policy)
-        named = [] if service is None else self._naming.get(service, [])
-        return sorted({*self._naming.get(None, []), *named})
+        named = 0 if service is None else self._naming.get(service, 0)
+        return self._naming.get(None, 0) | named
 
     def _covers(self, outer: int, inner: int) -> bool:
         """Whether one policy holds wherever and whenever the other does, and is as strict."""
         policies = self._set.policies
         return (
             _at_least_as_strict(policies[outer], policies[inner])
-            and self._reach.within(policies[inner], policies[outer])
-            and all(self._holds_through(outer, inner, name) for name in self._service_zones(outer, inner))
+            and self._reaches(outer, inner)
+            and self._holds_whenever(outer, inner)
         )
 
-    def _service_zones(self, *numbers: int) -> list[str | None]:
+    def _reaches(self, outer: int, inner: int) -> bool:
+        """Whether one policy matches all that the other does; of alike selectors found once."""
+        key = self._scopes[outer], self._scopes[inner]
+        known = self._within.get(key)
+        if known is None:
+            policies = self._set.policies
+            known = self._within[key] = self._reach.within(policies[inner], policies[outer])
+        return known
+
+    def _holds_whenever(self, outer: int, inner: int) -> bool:
+        policies = self._set.policies
+        one, other = policies[outer], policies[inner]
+        always = self._patterns[outer]
+        if always is not None and always.always_holds:
+            return True
+        if one.timezone == other.timezone:
+            pattern, inner_pattern = self._patterns[outer], self._patterns[inner]
+            if pattern is not None and inner_pattern is not None:
+                known = pattern.holds_through(inner_pattern)
+                if known is not None:
+                    return known
+            if one.when == other.when and one.except_when == other.except_when:
+                return True
+        if self._is_dense(outer) or self._is_dense(inner):
+            return False
+        return all(self._holds_through(outer, inner, name) for name in self._zones_of(outer, inner))
+
+    def _zones_of(self, *numbers: int) -> list[str | None]:
         """The zones of services that make a difference to any of these policies; None for having none."""
         if all(self._set.policies[number].timezone != SERVICE_ZONE for number in numbers):
             return [None]
-        services = (self._set.services or {}).values()
-        return [None, *sorted({service.timezone for service in services if service.timezone})]
+        return [None, *sorted(filter(None, self._service_zones))]
 
     def _holds_through(self, outer: int, inner: int, service_zone: str | None) -> bool:
         """Whether each stretch of the inner policy lies within one of the outer one."""
@@ -93,8 +162,23 @@ class Shadows:
         read_in = zone_of(policy, service_zone, self._set)
         key = (number, read_in.name)
         if key not in self._timelines:
+            self._boundaries += 2 * self._per_day[number] * (self._until - self._now) // DAY
+            if self._boundaries > MOST_BOUNDARIES:
+                raise _Exhausted
             self._timelines[key] = PolicyTimeline(policy, read_in, self._budget)
         return self._timelines[key]
+
+    def _is_dense(self, number: int) -> bool:
+        return self._per_day[number] >= _DENSE
+
+    def _count_pair(self) -> None:
+        self._compared += 1
+        if self._compared > MOST_COMPARED:
+            raise _Exhausted
+
+
+def _per_day(policy: Policy) -> int:
+    return sum(entry.window.per_day() for entry in (*policy.when, *policy.except_when))
 
 
 def zone_of(policy: Policy, service_zone: str | None, policy_set: PolicySet) -> Zone:

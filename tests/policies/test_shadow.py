@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from app.core.engine import Engine
 from app.core.instant import DAY, LOOK_AHEAD, parse_instant
 from app.core.policy import PolicySet
 from app.policies.reach import Reach
-from app.policies.shadow import Shadows
+from app.policies.shadow import MOST_COMPARED, Shadows
 
 NOW = parse_instant("2026-11-23T12:00:00Z")
 
@@ -113,3 +114,52 @@ def test_the_generated_policies_are_idle_often_enough_to_prove_something() -> No
 
     count()
     assert found >= 10
+
+
+def _shadows(policies: list[dict[str, Any]]) -> Shadows:
+    fields = {"title": "T", "reason": "R"}
+    numbered = [{"id": f"p-{number}", **fields, **policy} for number, policy in enumerate(policies)]
+    policy_set = PolicySet.model_validate({"version": 1, "policies": numbered})
+    return Shadows(policy_set, Reach(policy_set), NOW)
+
+
+def _every_minute(seconds: int) -> dict[str, Any]:
+    return {"when": [{"cron": {"start": "* * * * *", "duration": f"{seconds}s"}}]}
+
+
+def test_policies_of_every_minute_are_compared_as_they_are_written() -> None:
+    """A year of them would be half a million windows each."""
+    shadows = _shadows([_every_minute(30), _every_minute(20), _every_minute(30), _every_minute(40)])
+    assert list(shadows.found()) == [(2, 0)]
+    assert shadows._timelines == {}
+    always = _shadows([_every_minute(30), {"when": [{"always": True}]}])
+    assert list(always.found()) == [(0, 1)]
+    assert always._timelines == {}
+
+
+def test_ten_thousand_daily_policies_are_compared_without_compiling_a_window() -> None:
+    shadows = _shadows(
+        [
+            {
+                "when": [
+                    {"daily": {"from": f"{each // 60 % 12:02}:{each % 60:02}", "to": f"{12 + each % 12}:00"}}
+                ]
+            }
+            for each in range(10_000)
+        ]
+    )
+    assert len(list(shadows.found())) > 9_000
+    assert shadows._timelines == {}
+    assert shadows._compared < MOST_COMPARED
+
+
+def test_the_search_for_idle_policies_ends_after_a_bounded_number_of_pairs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.policies.shadow.MOST_COMPARED", 5)
+    # Each begins and ends a minute after the one before, so none holds through another.
+    shadows = _shadows(
+        [{"when": [{"daily": {"from": f"09:{each:02}", "to": f"17:{each:02}"}}]} for each in range(50)]
+    )
+    assert list(shadows.found()) == []
+    assert shadows._compared == 6

@@ -5,6 +5,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core.core_schema import CoreSchema
 
 from app.core.errors import MalformedValueError
+from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.wallclock import Wall
 from app.core.windows.window import Window
@@ -27,6 +28,10 @@ class Always(Window):
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:  # noqa: ARG002 - of every zone
         """The whole span."""
         return [span]
+
+    def week(self) -> list[Interval]:
+        """The whole week."""
+        return [(0, 7 * DAY)]
 
     def words(self) -> str:
         """``at all times``."""

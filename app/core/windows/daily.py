@@ -36,11 +36,15 @@ class Daily(Window):
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
         """One interval for each of the days, from two days before the span."""
-        on = self._weekdays()
-        length = self.to - self.from_ if self.to > self.from_ else self.to - self.from_ + DAY
+        on, length = self._weekdays(), self._length()
         days = range(wall.day(span[0]) - 2, wall.day(span[1]) + 1)
         starts = [day * DAY + self.from_ for day in days if weekday(day) in on]
         return [(wall.start(local), wall.end(local + length)) for local in starts]
+
+    def week(self) -> list[Interval]:
+        """Return an interval for each of the days."""
+        starts = [day * DAY + self.from_ for day in sorted(self._weekdays())]
+        return [(start, start + self._length()) for start in starts]
 
     def words(self) -> str:
         """``every working day from 09:00 to 16:00``."""
@@ -49,6 +53,10 @@ class Daily(Window):
         until = "24:00" if self.to == DAY else format_time_of_day(self.to)
         after = " of the day after" if self.to < self.from_ else ""
         return f"{named} from {format_time_of_day(self.from_)} to {until}{after}"
+
+    def _length(self) -> int:
+        """Seconds on the wall clock from start to end."""
+        return self.to - self.from_ if self.to > self.from_ else self.to - self.from_ + DAY
 
     def _weekdays(self) -> frozenset[int]:
         return frozenset(day for days in self.days for day in days)

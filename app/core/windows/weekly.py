@@ -29,6 +29,11 @@ class Weekly(Window):
         starts = range(monday + self.from_.offset, (last + 1) * DAY, _WEEK)
         return [(wall.start(local), wall.end(local + length)) for local in starts]
 
+    def week(self) -> list[Interval]:
+        """Return its one interval in every week."""
+        length = (self.to.offset - self.from_.offset) % _WEEK or _WEEK
+        return [(self.from_.offset, self.from_.offset + length)]
+
     def words(self) -> str:
         """``every week from Friday 14:00 to Monday 08:00``."""
         return f"every week from {_say(self.from_)} to {_say(self.to)}"

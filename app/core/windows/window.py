@@ -24,6 +24,13 @@ class Window(BaseModel):
         """Say in words when the window is open, to follow "every deploy is refused …"."""
         raise NotImplementedError
 
+    def week(self) -> list[Interval] | None:
+        """Return when it is open in a week, if that is alike in every week; None if it is not.
+
+        In seconds of the wall clock since Monday 00:00; each interval begins within the week.
+        """
+        return None
+
     def per_day(self) -> int:
         """Return how many times it opens in a day at most."""
         return 1

@@ -1,0 +1,133 @@
+"""Policies that hold at the same wall-clock times in every week, compared without compiling any week.
+
+On one wall clock, a later local bound is never an earlier instant. So an interval that lies within
+another on the clock face does so in every week, whatever the clocks are changed to. Of two that do
+not, one reaches beyond the other in each week in which no clock is changed.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, Self
+
+from app.core.instant import DAY
+from app.core.interval import Interval, normalise
+from app.core.policy import Effect, Policy
+
+WEEK: Final = 7 * DAY
+_MEANT: Final = 2 * WEEK
+_CELL: Final = 3_600
+_CELLS: Final = WEEK // _CELL
+
+
+class Pattern(NamedTuple):
+    """When the windows of a policy are open in a week, in seconds of the wall clock since Monday 00:00."""
+
+    effect: Effect
+    zone: str | None
+    """As the policy names it."""
+    open: tuple[Interval, ...]
+    """Each window's intervals, as they are written."""
+    joined: tuple[Interval, ...]
+    """The same joined where they touch, in four weeks, of which the third is meant."""
+
+    @classmethod
+    def of(cls, policy: Policy) -> Self | None:
+        """Return the pattern of a policy that has one."""
+        if policy.except_when:
+            return None
+        weeks = [entry.window.week() for entry in policy.when]
+        found = [interval for week in weeks for interval in week or ()]
+        if None in weeks:
+            return None
+        around = [(start + week * WEEK, end + week * WEEK) for start, end in found for week in range(4)]
+        return cls(policy.effect, policy.timezone, tuple(sorted(found)), tuple(normalise(around)))
+
+    @property
+    def holds(self) -> bool:
+        """Whether the policy holds at all: one that always allows does not."""
+        return self.effect is not Effect.ALLOW_ONLY or not _within((0, WEEK), self.joined)
+
+    @property
+    def always_holds(self) -> bool:
+        """Whether the policy holds at every instant, in every zone."""
+        return self.effect is not Effect.ALLOW_ONLY and _within((0, WEEK), self.joined)
+
+    def holds_through(self, other: "Pattern") -> bool | None:
+        """Whether it holds wherever `other` does, of the same effect and zone; None if instants must tell."""
+        if self.effect is not Effect.ALLOW_ONLY:
+            return all(_within(interval, self.joined) for interval in other.open)
+        # It allows in its windows: what it allows, the other must allow as well.
+        if not all(_within(interval, other.joined) for interval in self.open):
+            return False
+        # Windows that only touch are apart where that time occurs twice, for allowing is read narrowly.
+        alone = all(any(start <= a and b <= end for start, end in _around(other.open)) for a, b in self.open)
+        return True if alone else None
+
+    def cells(self) -> set[int]:
+        """Return the hours of the week that it touches."""
+        cells: set[int] = set()
+        for start, end in self.joined:
+            if start < _MEANT + WEEK and end > _MEANT:
+                first, last = max(start - _MEANT, 0), min(end - _MEANT, WEEK)
+                cells.update(range(first // _CELL, -(-last // _CELL)))
+        return cells
+
+
+def _around(intervals: Sequence[Interval]) -> Iterator[Interval]:
+    return ((start + shift, end + shift) for start, end in intervals for shift in (-WEEK, 0, WEEK))
+
+
+def _within(interval: Interval, joined: Sequence[Interval]) -> bool:
+    start, end = interval[0] + _MEANT, interval[1] + _MEANT
+    index = bisect_right(joined, (start, _MEANT * 9)) - 1
+    return index >= 0 and end <= joined[index][1]
+
+
+class PatternIndex:
+    """Finds the patterns that may hold through another, by the hours of the week; as bits by number."""
+
+    def __init__(self, patterns: Sequence[Pattern | None]) -> None:
+        """Index patterns by their numbers; None is one that is not known, and always found."""
+        self._everything = (1 << len(patterns)) - 1
+        self._unknown = bits([number for number, each in enumerate(patterns) if each is None], len(patterns))
+        touching: list[list[int]] = [[] for _ in range(_CELLS)]
+        alike: dict[tuple[Effect, str | None], list[int]] = {}
+        for number, pattern in enumerate(patterns):
+            if pattern is not None:
+                alike.setdefault((pattern.effect, pattern.zone), []).append(number)
+                for cell in pattern.cells():
+                    touching[cell].append(number)
+        self._touching = [bits(numbers, len(patterns)) for numbers in touching]
+        self._alike = {key: bits(numbers, len(patterns)) for key, numbers in alike.items()}
+
+    def may_hold_through(self, pattern: Pattern | None) -> int:
+        """Return a bit for each policy that may hold wherever one of this pattern does."""
+        if pattern is None:
+            return self._everything
+        same = self._alike[pattern.effect, pattern.zone]
+        # Of another zone: compared by instants.
+        others = self._everything ^ same
+        cells = pattern.cells()
+        if pattern.effect is Effect.ALLOW_ONLY:
+            for cell in set(range(_CELLS)) - cells:
+                same &= ~self._touching[cell]
+        else:
+            for cell in cells:
+                same &= self._touching[cell]
+        return same | others
+
+
+def numbers_of(found: int) -> Iterator[int]:
+    """Return the numbers of the bits that are set, in order."""
+    while found:
+        lowest = found & -found
+        yield lowest.bit_length() - 1
+        found ^= lowest
+
+
+def bits(numbers: Sequence[int], size: int) -> int:
+    """Return an integer with a bit set for each of the numbers below `size`."""
+    field = bytearray(size // 8 + 1)
+    for number in numbers:
+        field[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(field, "little")
