@@ -11,10 +11,11 @@ from app.cli import ALLOWED, FROZEN, fail
 from app.cli.database import database_url, opened
 from app.cli.operations import print_json
 from app.cli.options import as_json
-from app.cli.report import echo
+from app.cli.report import echo, plain
 
 if TYPE_CHECKING:
     from app.core.audit import Checkpoint
+    from app.gate.record import Verification
 
 
 @click.group("audit")
@@ -31,27 +32,37 @@ def command() -> None:
 @database_url
 @as_json
 def verify(*, against: Path | None, database_url: str | None, as_json: bool) -> int:
-    """Go along the whole record. Exits 1 at the first event that is wrong, and names it."""
+    """Verify the whole record, and that the tables agree with it.
+
+    Exits 1 at the first event that is wrong, or where rows are not what the record says; and names them.
+    """
     from app.gate.record import verify as verify_record
 
     checkpoint = None if against is None else _checkpoint(against)
     with opened(database_url) as store:
         found = verify_record(store.look, checkpoint, _progress if sys.stderr.isatty() else None)
-    fault = found.fault
     if as_json:
-        print_json(
-            {
-                "whole": fault is None,
-                "events": found.events,
-                "fault": fault and fault._asdict(),
-                "checkpoint": found.head._asdict(),
-            }
-        )
-    elif fault is None:
-        echo(f"The record is whole: {found.events} events, the last with the hash {found.head.hash}.")
+        print_json(found.to_json())
     else:
-        fail(f"event {fault.seq} {fault.what}; {found.events} events before it are right")
-    return ALLOWED if fault is None else FROZEN
+        _print(found)
+    return ALLOWED if found.whole else FROZEN
+
+
+def _print(found: "Verification") -> None:
+    """Say what is wrong, each in a line, or that nothing is."""
+    if found.fault is not None:
+        fail(f"event {found.fault.seq} {found.fault.what}; {found.events} events before it are right")
+    for each in found.differences:
+        fail(plain(f"{each.table}: {each.id} {each.what}"))
+    if found.differing > len(found.differences):
+        fail(f"and {found.differing - len(found.differences)} more rows that are not what the record says")
+    if found.whole:
+        echo(
+            f"The record is whole: {found.events} events, the last with the hash {found.head.hash}. "
+            "The tables agree with it."
+        )
+    for what, count in found.unproven.items():
+        echo(f"Not told by events of older versions, and so not compared: {count} {what}.")
 
 
 @command.command("export")

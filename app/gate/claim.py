@@ -214,12 +214,14 @@ def _written(draft: _Draft, use: Use | None, judged_at: int) -> _Written:
     body = claim_body(decision, draft.in_force, draft.own_id, told)
     # As people read it: it is shown in the logs of pipelines.
     text = json.dumps(body, ensure_ascii=False)
-    rest = {
+    rest: dict[str, Any] = {
         "opens_at": decision.opens_at,
         "ref": claim.ref,
         "actor": claim.actor,
         "run_url": claim.run_url,
         "request_id": claim.request_id,
+        "idempotency_key": claim.idempotency_key,
+        "fingerprint": None if claim.idempotency_key is None else claim.fingerprint,
         "tzdata": tzdata_version(),
         "holidays": holidays_version(),
         "freezes": [
@@ -238,7 +240,7 @@ def _written(draft: _Draft, use: Use | None, judged_at: int) -> _Written:
         actor=claim.actor,
         override_id=spent,
         idempotency_key=claim.idempotency_key,
-        fingerprint=None if claim.idempotency_key is None else claim.fingerprint,
+        fingerprint=rest["fingerprint"],
         policy_revision=draft.in_force.revision,
         blocking=",".join(stretch.rule.id for stretch in decision.blocking) or None,
         change=claim.question.change,

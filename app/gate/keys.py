@@ -8,7 +8,7 @@ from app.gate.errors import InvalidFieldError, UnknownRecordError
 from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
 from app.identity.caller import Role, person_id
-from app.identity.credentials import digest, is_key, new_key
+from app.identity.credentials import digest, fingerprint, is_key, new_key
 from app.settings import SettingsError
 from app.store.records import KeyRecord
 
@@ -154,6 +154,7 @@ def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, 
             services=record.services,
             expires_at=record.expires_at,
             person=record.person,
+            fingerprint=fingerprint(digest(key)),
         )
     )
     return record

@@ -15,7 +15,7 @@ from app.gate.ids import new_id
 from app.gate.in_force import InForce
 from app.gate.replica import Replica
 from app.identity.caller import Caller, Role
-from app.identity.credentials import digest, new_token
+from app.identity.credentials import digest, fingerprint, new_token
 
 if TYPE_CHECKING:
     from app.store.store import Store
@@ -85,6 +85,7 @@ class Overrides:
             Kind.OVERRIDE_GRANTED,
             caller.name,
             override=described(override, override.granted_at),
+            fingerprint=fingerprint(digest(token)),
         )
 
         def settle(transaction: "Transaction") -> None:

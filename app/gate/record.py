@@ -13,6 +13,7 @@ from app.core.instant import format_instant
 from app.gate.errors import StoreUnavailableError, UnknownRecordError
 from app.gate.happened import Kind, happened
 from app.gate.in_force import InForce
+from app.gate.reconciliation import Difference, Reconciliation, read_rows
 from app.gate.removed import KEY, removed_before, removed_data
 from app.gate.versions import holidays_version, tzdata_version
 from app.policies.removal import Removal
@@ -48,12 +49,36 @@ class Page(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """Whether the record is whole."""
+    """Whether the record is whole, and the tables agree with it."""
 
     events: int
     """How many were looked at and found right."""
     head: Checkpoint
     fault: Fault | None
+    """The first event that is wrong; the tables after it are not looked at."""
+    differences: tuple[Difference, ...]
+    """The first rows that are not what the record says."""
+    differing: int
+    """How many rows are not, named or not."""
+    unproven: dict[str, int]
+    """What older events don't tell, and how many of it there are; it can't be held against them."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.fault is None and not self.differing
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the API and the command line show."""
+        return {
+            "whole": self.whole,
+            "events": self.events,
+            "fault": self.fault and self.fault._asdict(),
+            "differences": [each._asdict() for each in self.differences],
+            "differing": self.differing,
+            "unproven": self.unproven,
+            "checkpoint": self.head._asdict(),
+        }
 
 
 class Record:
@@ -160,7 +185,7 @@ def event_described(link: Link) -> dict[str, Any]:
 def verify(
     look: "Look", against: Checkpoint | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Verification:
-    """Go along the whole record; stop at the first event that is wrong.
+    """Go along the whole record and hold the tables against it; stop at the first event that is wrong.
 
     Args:
         look: asks something of the store; a few thousand events are read, and held, at a time.
@@ -170,16 +195,48 @@ def verify(
     Raises:
         StoreUnavailableError: the record can't be read.
     """
-    standing = look(lambda view: view.head())
-    head = Checkpoint(standing.seq, standing.hash)
-    verifier = Verifier(against)
-    for link in _events(look, head.seq):
-        fault = verifier.check(link)
-        if fault is not None:
-            return Verification(verifier.reached.seq, head, fault)
-        if progress is not None and link.seq % _PROGRESS_EVERY == 0:
-            progress(link.seq, head.seq)
-    return Verification(verifier.reached.seq, head, verifier.finish(head))
+    walk = _Walk(against, progress)
+    while (found := look(walk.step)) is None:
+        pass
+    return found
+
+
+class _Walk:
+    """Goes along the record a page at a time; each page and its rows are of one state of the store."""
+
+    def __init__(self, against: Checkpoint | None, progress: Callable[[int, int], None] | None) -> None:
+        self._verifier = Verifier(against)
+        self._tables = Reconciliation()
+        self._progress = progress
+
+    def step(self, view: "View") -> Verification | None:
+        """Take the next page; what was found, once the record ends or is wrong."""
+        standing = view.head()
+        head = Checkpoint(standing.seq, standing.hash)
+        links = view.events_after(self._verifier.reached.seq, _TOGETHER)
+        for link in links:
+            fault = self._verifier.check(link)
+            if fault is not None:
+                return self._found(head, fault)
+            if self._progress is not None and link.seq % _PROGRESS_EVERY == 0:
+                self._progress(link.seq, head.seq)
+        self._tables.check(links, read_rows(view, links))
+        if len(links) == _TOGETHER:
+            return None
+        # What was recorded meanwhile is in it: this page and the tables show the same state.
+        self._tables.finish(view, head.seq)
+        return self._found(head, self._verifier.finish(head))
+
+    def _found(self, head: Checkpoint, fault: Fault | None) -> Verification:
+        tables = self._tables
+        return Verification(
+            self._verifier.reached.seq,
+            head,
+            fault,
+            tuple(tables.differences),
+            tables.found,
+            dict(tables.unproven),
+        )
 
 
 def exported(look: "Look") -> Iterator[dict[str, Any]]:

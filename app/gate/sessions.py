@@ -12,7 +12,7 @@ from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
 from app.gate.replica import Replica, caller_of
 from app.identity.caller import Caller, Role
-from app.identity.credentials import digest, is_session, new_session
+from app.identity.credentials import digest, fingerprint, is_session, new_session
 from app.store.records import KeyRecord, SessionRecord
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ MOST_REMEMBERED: Final = 1024
 """Sessions that a replica remembers for the time that it can't look them up."""
 
 _MOST_SAID: Final = 200
-_FORGOTTEN_AFTER: Final = 30 * DAY
+FORGOTTEN_AFTER: Final = 30 * DAY
+"""Seconds after its end that a session is forgotten."""
 
 
 class Opened(NamedTuple):
@@ -69,12 +70,18 @@ class Sessions:
         own_id = new_id("ses", microseconds)
         session = SessionRecord(own_id, caller.key_id, said, now, now + LIFETIME, None)
         event = happened(
-            microseconds, Kind.SESSION_OPENED, caller.name, session=session.id, key=caller.key_id
+            microseconds,
+            Kind.SESSION_OPENED,
+            caller.name,
+            session=session.id,
+            key=caller.key_id,
+            browser=said,
+            fingerprint=fingerprint(digest(secret)),
         )
 
         def settle(transaction: "Transaction") -> None:
             self._replica.check_caller(caller, transaction)
-            transaction.prune_sessions(now - _FORGOTTEN_AFTER)
+            transaction.prune_sessions(now - FORGOTTEN_AFTER)
             transaction.add_session(session, digest(secret))
             transaction.append(event)
 

@@ -67,6 +67,14 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
+def fingerprint(stored: str) -> str:
+    """Return what the record says of a secret: a hash of the hash that is stored.
+
+    It shows that the row of a secret was not exchanged for that of another, and is good for nothing else.
+    """
+    return f"sha256:{digest(stored)}"
+
+
 def form_proof(session: str) -> str:
     """What a form carries to prove that it came from a page of this session: an HMAC of its secret."""
     return hmac.new(session.encode(), b"form", hashlib.sha256).hexdigest()

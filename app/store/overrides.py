@@ -111,6 +111,15 @@ def of_tokens(connection: Connection, digests: Sequence[str]) -> dict[str, Overr
     return found
 
 
+def of_ids(connection: Connection, own_ids: Sequence[str]) -> list[Override]:
+    """Find the overrides of some ids, those that are there."""
+    found: list[Override] = []
+    for first in range(0, len(own_ids), _TOGETHER):
+        wanted = or_(*(overrides.c.id == own_id for own_id in own_ids[first : first + _TOGETHER]))
+        found.extend(_whole(connection, connection.rows(_COLUMNS.where(wanted))))
+    return found
+
+
 @lru_cache(maxsize=64)
 def _of_any(count: int) -> Select[Any]:
     wanted = (overrides.c.digest == bindparam(f"digest_{number}") for number in range(count))

@@ -1,6 +1,6 @@
 """What may be asked of one state of the database."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from app.core.audit import Link
 from app.core.freeze import Freeze
@@ -15,13 +15,15 @@ from app.store import (
     outcomes,
     overrides,
     policy_revisions,
+    reconciliation,
     sessions,
 )
-from app.store.connection import Connection
+from app.store.connection import Connection, Row
 from app.store.records import (
     Backlog,
     DecidedFilter,
     DecisionFilter,
+    DecisionRow,
     Denial,
     DeployRow,
     Head,
@@ -105,6 +107,50 @@ class View:
     def count_overrides(self, now: int) -> OverrideCounts:
         """How many overrides may still let something through, or wait for an approval."""
         return overrides.count(self._connection, now)
+
+    def overrides_of(self, own_ids: Sequence[str]) -> list[Override]:
+        """The overrides of some ids, those that are there."""
+        return overrides.of_ids(self._connection, own_ids)
+
+    def decision_rows(self, after: int, last: int) -> dict[int, DecisionRow]:
+        """What decisions after a place in the record, up to another, are found by; by their places."""
+        return reconciliation.decision_rows(self._connection, after, last)
+
+    def outcome_rows(self, after: int, last: int) -> dict[int, OutcomeRow]:
+        """The outcomes after a place in the record, up to another, by their places."""
+        return reconciliation.outcome_rows(self._connection, after, last)
+
+    def spend_rows(self, decision_ids: Collection[str]) -> dict[str, tuple[str, int]]:
+        """Which use of which override each of some decisions spent."""
+        return reconciliation.spend_rows(self._connection, decision_ids)
+
+    def override_digests(self, own_ids: Collection[str]) -> dict[str, str]:
+        """The stored hashes of the tokens of some overrides."""
+        return reconciliation.override_digests(self._connection, own_ids)
+
+    def key_digests(self) -> dict[str, str]:
+        """The stored hashes of all keys."""
+        return reconciliation.key_digests(self._connection)
+
+    def session_rows(self) -> dict[str, Row]:
+        """All sessions that are not forgotten: of each its hash, and then its columns in their order."""
+        return reconciliation.session_rows(self._connection)
+
+    def count_rows(self) -> reconciliation.Counts:
+        """How many rows there are of what events tell one by one."""
+        return reconciliation.count_rows(self._connection)
+
+    def miscounted_overrides(self, most: int) -> list[str]:
+        """Overrides whose number of uses is not that of their spends."""
+        return reconciliation.miscounted(self._connection, most)
+
+    def rows_beyond(self, last: int) -> dict[str, int]:
+        """How many rows claim places outside the record, by their tables."""
+        return reconciliation.beyond(self._connection, last)
+
+    def next_revision(self, after: str) -> tuple[str, str] | None:
+        """The policy set after another, and its text; the first one after an empty name."""
+        return reconciliation.next_revision(self._connection, after)
 
     def freeze(self, freeze_id: str) -> Freeze | None:
         """The freeze of an id."""

@@ -1,20 +1,26 @@
 """The use cases on a real store, with a clock that stands where a test puts it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from app.core.instant import parse_instant
-from app.gate.claim import Claims
-from app.gate.freezes import Freezes
+from app.core.decision import Question
+from app.core.instant import HOUR, parse_instant
+from app.core.policy import Selector
+from app.gate import keys
+from app.gate.claim import Claim, Claims
+from app.gate.freezes import Freezes, StartRequest
 from app.gate.in_force import InForce, LoadFailure, Policies
-from app.gate.overrides import Overrides
+from app.gate.keys import KeyRequest
+from app.gate.overrides import GrantRequest, Overrides
 from app.gate.record import note_policies
 from app.gate.replica import Replica
 from app.identity.caller import Caller, Role
+from app.identity.credentials import digest
 from app.policies.source import Source
+from app.store.connection import Connection
 from app.store.store import Store
 from tests.api.fakes import FakeClock
 from tests.store.records import PATIENT
@@ -126,3 +132,29 @@ async def other(url: str, policy_file: Path, clock: FakeClock) -> AsyncIterator[
     opened = gate_on(url, policy_file, clock)
     yield opened
     await opened.store.close()
+
+
+@pytest.fixture
+async def busy(gate: Gate) -> Gate:
+    """A gate on which everything has happened once."""
+    record, _ = keys.create(gate.store, gate.clock, KeyRequest("Alice", Role.OPS), "root")
+    request = GrantRequest(("api",), ("production",), None, "The fix.", AFTER + HOUR)
+    override, token = await gate.overrides.grant(OPS, request, gate.in_force)
+    await gate.overrides.approve(OTHER, override.id, gate.in_force)
+    await gate.claims.claim(Claim(Question("api"), token=digest(token)), gate.in_force)
+    await gate.overrides.revoke(OTHER, override.id)
+    incident = StartRequest("Incident", "It burns.", Selector.model_validate({}), None, AFTER + HOUR)
+    freeze = await gate.freezes.start(OPS, incident, gate.in_force)
+    await gate.freezes.extend(OPS, freeze.id, AFTER + 2 * HOUR)
+    await gate.freezes.lift(OPS, freeze.id)
+    await gate.claims.claim(Claim(Question("api")), gate.in_force)
+    keys.revoke(gate.store, gate.clock, record.id, "root")
+    return gate
+
+
+@pytest.fixture
+def raw(busy: Gate) -> Iterator[Any]:
+    """The database, as somebody gets at it who is not the gate."""
+    connection: Connection = busy.store._database.connect()
+    yield connection.raw
+    connection.raw.close()

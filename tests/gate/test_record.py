@@ -2,46 +2,18 @@
 
 import itertools
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from app.core.audit import Checkpoint
 from app.core.decision import Question
-from app.core.instant import HOUR
-from app.core.policy import Selector
-from app.gate import keys
 from app.gate.claim import Claim
-from app.gate.freezes import StartRequest
-from app.gate.keys import KeyRequest
-from app.gate.overrides import GrantRequest
 from app.gate.record import decisions, events, exported, note_policies, verify
-from app.identity.caller import Role
-from app.identity.credentials import digest
-from app.store.connection import Connection
-from tests.gate.conftest import AFTER, OPS, OTHER, Gate
+from tests.gate.conftest import Gate
 from tests.store.records import EVERYTHING
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def busy(gate: Gate) -> Gate:
-    """A gate on which everything has happened once."""
-    record, _ = keys.create(gate.store, gate.clock, KeyRequest("Alice", Role.OPS), "root")
-    request = GrantRequest(("api",), ("production",), None, "The fix.", AFTER + HOUR)
-    override, token = await gate.overrides.grant(OPS, request, gate.in_force)
-    await gate.overrides.approve(OTHER, override.id, gate.in_force)
-    await gate.claims.claim(Claim(Question("api"), token=digest(token)), gate.in_force)
-    await gate.overrides.revoke(OTHER, override.id)
-    incident = StartRequest("Incident", "It burns.", Selector.model_validate({}), None, AFTER + HOUR)
-    freeze = await gate.freezes.start(OPS, incident, gate.in_force)
-    await gate.freezes.extend(OPS, freeze.id, AFTER + 2 * HOUR)
-    await gate.freezes.lift(OPS, freeze.id)
-    await gate.claims.claim(Claim(Question("api")), gate.in_force)
-    keys.revoke(gate.store, gate.clock, record.id, "root")
-    return gate
 
 
 async def test_everything_that_happens_is_told_with_who_did_it(busy: Gate) -> None:
@@ -102,14 +74,6 @@ async def test_progress_is_told(busy: Gate, monkeypatch: pytest.MonkeyPatch) -> 
     told: list[tuple[int, int]] = []
     assert verify(busy.store.look, progress=lambda *at: told.append(at)).fault is None
     assert told == [(4, 12), (8, 12), (12, 12)]
-
-
-@pytest.fixture
-def raw(busy: Gate) -> Iterator[Any]:
-    """The database, as somebody gets at it who is not the gate."""
-    connection: Connection = busy.store._database.connect()
-    yield connection.raw
-    connection.raw.close()
 
 
 CHANGES = {
