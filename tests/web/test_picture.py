@@ -265,7 +265,8 @@ def test_a_label_tells_bounds_that_are_out_of_sight() -> None:
     found = drawn([policy("p", *ALWAYS)], freezes=[freeze(1, "2026-11-27T12:00:00Z", None)])
     assert {each.label for each in found.drawn} == {
         "p: for longer than two years with no end in sight. Because of p.",
-        "Incident: from Fri 27 Nov 13:00 CET with no end in sight. Cards fail.",
+        "Incident: from Fri 27 Nov 13:00 CET with no end in sight. Cards fail. "
+        "Started by ada Fri 27 Nov 13:00 CET.",
     }
 
 
