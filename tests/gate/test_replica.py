@@ -75,9 +75,10 @@ async def test_an_older_state_never_takes_the_place_of_a_newer_one(gate: Gate) -
 async def test_what_was_lifted_long_ago_is_forgotten_and_what_was_lately_is_not(gate: Gate) -> None:
     gate.clock.at = BEFORE
     freeze = await gate.freezes.start(OPS, INCIDENT, gate.in_force)
+    gate.clock.at += 60
     await gate.freezes.lift(OPS, freeze.id)
     assert len(gate.in_force.engine.freezes) == 1
-    gate.clock.at = BEFORE + 366 * 86_400 + 1
+    gate.clock.at = BEFORE + 60 + 366 * 86_400 + 1
     again = await gate.freezes.start(OPS, INCIDENT._replace(ends_at=None), gate.in_force)
     assert [each.id for each in gate.in_force.engine.freezes] == [again.id]
 
