@@ -102,7 +102,7 @@ def test_a_gate_with_a_wrong_file_does_not_start(tmp_path: Path, local: LocalRec
     process = serve(tmp_path, receivers(tmp_path, local, ", event: [gate-open]"))
     out, err = process.communicate(timeout=60)
     assert process.returncode == 3
-    assert 'unknown key; did you mean "events"?' in err
+    assert 'unknown key "event"; did you mean "events"?' in err
     assert "SECRET" not in out + err
 
 
