@@ -17,6 +17,9 @@ from app.core.interval import Interval
 from app.core.policy import Effect
 from app.core.timeline import BLOCK_BITS, BlockBudget, RuleTimeline, block_span, blocks_after
 
+_STEPS: Final = 32
+"""Stretches that are followed one by one; after that, blocks as a whole."""
+
 _UNKNOWN: Final = -1
 _NEVER: Final = 0
 
@@ -284,12 +287,31 @@ class ScopeTimeline:
         return block.tail
 
     def _first_gap(self, cursor: int, horizon: int) -> int:
-        """The first instant from `cursor` on at which nothing vetoes: from stretch to stretch."""
+        """Return the first instant from `cursor` on at which nothing vetoes, or `horizon`.
+
+        It is a few stretches away, or very far. Rules that veto most of the time come first: mostly they
+        leave nothing open, and the others need not be compiled for years ahead.
+        """
+        last_block = (cursor - 1) >> BLOCK_BITS
+        lines = sorted(self._vetoers, key=lambda line: _held_time(line.edges(last_block)), reverse=True)
+        for _ in range(_STEPS):
+            block = cursor >> BLOCK_BITS
+            ends = (_held_until(line.edges(block), cursor) for line in lines)
+            end = next(filter(None, ends), None) if cursor < horizon else None
+            if end is None:
+                return min(cursor, horizon)
+            cursor = end
         while cursor < horizon:
-            ends = [stretch.end for line in self._vetoers if (stretch := line.stretch(cursor))]
-            if not ends:
-                return cursor
-            cursor = max(horizon if end is None else end for end in ends)
+            block = cursor >> BLOCK_BITS
+            last = min(block_span(block)[1], horizon)
+            free = [(cursor, last)]
+            for line in lines:
+                free = _outside(free, line.edges(block))
+                if not free:
+                    break
+            else:
+                return free[0][0]
+            cursor = last
         return horizon
 
     def _first_veto(self, cursor: int, horizon: int) -> int:
@@ -299,3 +321,35 @@ class ScopeTimeline:
                 horizon = min(horizon, max(cursor, stretch.start or cursor))
                 break
         return horizon
+
+
+def _held_time(edges: Sequence[int]) -> int:
+    """Return for how many seconds of its block a rule holds."""
+    return sum(edges[1::2]) - sum(edges[::2])
+
+
+def _held_until(edges: Sequence[int], at: int) -> int | None:
+    """Return until when a rule holds that does so at an instant, as far as its block goes; else None."""
+    index = bisect_right(edges, at) - 1
+    return None if index < 0 or index & 1 else edges[index + 1]
+
+
+def _outside(free: Sequence[Interval], edges: Sequence[int]) -> list[Interval]:
+    """Return what of a normal list of intervals lies outside of those between each two edges."""
+    left: list[Interval] = []
+    index, count = 0, len(edges)
+    for start, end in free:
+        index = bisect_right(edges, start, max(index - 2, 0))
+        cursor = start
+        if index & 1:
+            cursor = edges[index]
+            index += 1
+        while cursor < end:
+            if index >= count or edges[index] >= end:
+                left.append((cursor, end))
+                break
+            if cursor < edges[index]:
+                left.append((cursor, edges[index]))
+            cursor = edges[index + 1]
+            index += 2
+    return left

@@ -17,6 +17,9 @@ MOST_COMPARED: Final = 300_000
 MOST_BOUNDARIES: Final = 2_000_000
 """Boundaries of windows that are compiled for it."""
 
+_MOST_WINDOWS: Final = 100
+"""Pairs of windows of two policies that are compared."""
+
 _DENSE: Final = 48
 """Openings a day from which on policies are compared as they are written only."""
 
@@ -134,7 +137,7 @@ class Shadows:
                 known = pattern.holds_through(inner_pattern)
                 if known is not None:
                     return known
-            if one.when == other.when and one.except_when == other.except_when:
+            if one.except_when == other.except_when and _is_written_wider(one, other):
                 return True
         if self._is_dense(outer) or self._is_dense(inner):
             return False
@@ -175,6 +178,16 @@ class Shadows:
         self._compared += 1
         if self._compared > MOST_COMPARED:
             raise _Exhausted
+
+
+def _is_written_wider(outer: Policy, inner: Policy) -> bool:
+    """Whether the outer policy holds longer, by single windows that cover others."""
+    wide, narrow = outer.when, inner.when
+    if outer.effect is Effect.ALLOW_ONLY:  # what it allows, the other must allow as well
+        wide, narrow = narrow, wide
+    if len(wide) * len(narrow) > _MOST_WINDOWS:
+        return wide == narrow
+    return all(any(one.window.covers(other.window) for one in wide) for other in narrow)
 
 
 def _per_day(policy: Policy) -> int:

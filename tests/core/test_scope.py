@@ -1,10 +1,17 @@
 """Looking far ahead stays cheap enough, and off the loop where it is not."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.core.decision import Question
 from app.core.engine import Engine
 from app.core.instant import DAY, HOUR, MINUTE, parse_instant
+from app.core.interval import subtract
+from app.core.policy import Policy
+from app.core.scope import ScopeTimeline, _outside
+from app.core.timeline import BlockBudget, PolicyTimeline
+from app.core.wallclock import zone
 from app.policies.load import load
 from app.policies.source import Snapshot
 
@@ -58,3 +65,54 @@ def test_what_follows_is_found_once_for_all_instants_of_a_segment() -> None:
     assert two.following is one.following
     assert later.following == ()
     assert both.decide(Question("api"), FRIDAY).following == one.following
+
+
+def _turns(opens_on: str | None) -> ScopeTimeline:
+    """Two rules that allow in turns, so that both only do from a day on, hundreds of stretches away."""
+    both = [] if opens_on is None else [{"dates": {"from": opens_on, "to": "2040-01-01"}}]
+    zone_name = "Europe/Amsterdam"
+    lines = [
+        {"id": "day", "when": [{"daily": {"from": "09:00", "to": "17:00"}}, *both]},
+        {"id": "night", "when": [{"daily": {"from": "17:00", "to": "09:00"}}, *both]},
+        {"id": "noon", "effect": "deny", "when": [{"daily": {"from": "12:00", "to": "13:00"}}]},
+        {"id": "warned", "effect": "warn", "when": [{"always": True}]},
+    ]
+    budget = BlockBudget()
+    fields = {"title": "T", "reason": "R", "effect": "allow-only"}
+    policies = [Policy.model_validate({**fields, **line}) for line in lines]
+    return ScopeTimeline([PolicyTimeline(policy, zone(zone_name), budget) for policy in policies], budget)
+
+
+@pytest.mark.parametrize(
+    ("opens_on", "opens_at"),
+    [
+        ("2026-11-30", "2026-11-29T23:00:00Z"),
+        ("2027-03-28", "2027-03-27T23:00:00Z"),
+        ("2028-08-30 12:30", "2028-08-30T11:00:00Z"),
+        ("2028-11-20", "2028-11-19T23:00:00Z"),
+        (None, None),
+    ],
+)
+def test_an_opening_that_is_many_stretches_away_is_found_exactly(
+    opens_on: str | None, opens_at: str | None
+) -> None:
+    at = parse_instant("2026-11-27T10:00:00Z")
+    decision = _turns(opens_on).decide(Question("api"), at)
+    assert not decision.allowed
+    assert decision.flips_at == (None if opens_at is None else parse_instant(opens_at))
+
+
+_EDGES = (
+    st.lists(st.integers(0, 60), unique=True, max_size=12)
+    .map(sorted)
+    .map(lambda edges: edges[: len(edges) // 2 * 2])
+)
+
+
+@given(free=_EDGES, taken=_EDGES)
+def test_what_lies_outside_of_edges_is_what_is_left_of_the_intervals(
+    free: list[int], taken: list[int]
+) -> None:
+    intervals = list(zip(free[::2], free[1::2], strict=True))
+    held = list(zip(taken[::2], taken[1::2], strict=True))
+    assert _outside(intervals, taken) == subtract(intervals, held)

@@ -47,6 +47,12 @@ class Cron(Window):
         openings = _firings(self.start, wall.start, wall, span[0] - length, span[1])
         return [(at, at + length) for at in openings]
 
+    def covers(self, other: Window) -> bool:
+        """Whether it opens at the same times and lasts as long at least."""
+        if not isinstance(other, Cron) or self.duration is None or other.duration is None:
+            return self == other
+        return self.start == other.start and self.duration >= other.duration
+
     def per_day(self) -> int:
         """Return how many times of the day `start` names."""
         return len(read_expression(self.start).times)

@@ -31,6 +31,10 @@ class Window(BaseModel):
         """
         return None
 
+    def covers(self, other: "Window") -> bool:
+        """Whether it is surely open wherever `other` is, by how both are written."""
+        return self == other
+
     def per_day(self) -> int:
         """Return how many times it opens in a day at most."""
         return 1
