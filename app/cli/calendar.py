@@ -10,7 +10,7 @@ import click
 
 from app.cli import ALLOWED
 from app.cli.errors import UndecidedError
-from app.cli.options import as_json, asked_of, change, checked, environment, name
+from app.cli.options import as_json, asked_of, change, checked, environment, name, zone_name
 from app.cli.oracle import Asked
 from app.cli.report import colours, plain
 from app.cli.server import Request, address, authorisation, send
@@ -174,7 +174,7 @@ def _read_day(text: str) -> int:
 )
 @click.option(
     "--timezone",
-    callback=checked(parse_zone_name),
+    callback=checked(zone_name),
     help="Draw in this zone; that of the policies if not given.",
 )
 @as_json

@@ -8,7 +8,9 @@ import click
 
 from app.cli import ALLOWED, UNDECIDED, fail
 from app.cli.errors import UndecidedError
-from app.cli.options import as_json, asked_of, checked, instant, question
+from app.cli.local_time import instant_or_local, resolved, zone_of_files, zone_of_server
+from app.cli.options import as_json, asked_of, checked, question
+from app.cli.options import timezone as timezone_option
 from app.cli.oracle import Asked, find_oracle
 from app.cli.report import plain, print_answer
 from app.clock import SystemClock
@@ -28,10 +30,11 @@ def _idempotency_key(text: str) -> str:
 @asked_of
 @click.option(
     "--at",
-    metavar="INSTANT",
-    callback=checked(instant),
-    help="Preview another instant, such as 2026-11-27T14:00:00+01:00.",
+    metavar="TIME",
+    callback=checked(instant_or_local),
+    help='Preview another time, such as "2026-11-27 14:00" or 2026-11-27T14:00:00+01:00.',
 )
+@timezone_option
 @click.option("--claim", is_flag=True, help="Claim: have the server record the decision (POST).")
 @click.option("--ref", help="With --claim: what is deployed.")
 @click.option("--actor", help="With --claim: who deploys.")
@@ -58,6 +61,7 @@ def command(  # noqa: PLR0913 - each is an option
     server: str | None,
     policies: Path | None,
     at: str | None,
+    timezone: str | None,
     claim: bool,
     on_error: str,
     as_json: bool,
@@ -71,6 +75,8 @@ def command(  # noqa: PLR0913 - each is an option
     given = {name: value for name, value in told.items() if value is not None}
     _refuse_misfits(claim=claim, at=at, policies=policies, given=given)
     oracle = find_oracle(server, policies, given if claim else None)
+    if at is not None:
+        at = resolved(at, zone_of_files(policies, timezone) if policies else zone_of_server(server, timezone))
     try:
         answer = oracle.ask(Asked(service, environment, change, duration, at), SystemClock().now())
     except UndecidedError as error:

@@ -5,6 +5,7 @@ from typing import Any, Final
 import click
 
 from app.cli import ALLOWED, FROZEN, fail
+from app.cli.local_time import resolve, zone_of_server
 from app.cli.operations import (
     TAKEN_AWAY,
     RefusedError,
@@ -15,7 +16,7 @@ from app.cli.operations import (
     print_json,
     print_table,
 )
-from app.cli.options import as_json, checked, name, server
+from app.cli.options import as_json, checked, name, server, timezone
 from app.cli.report import echo, plain
 from app.core.errors import MalformedValueError
 
@@ -88,7 +89,7 @@ def _about(do: Any) -> Any:
 @click.option("--title", required=True, help="Shown to everyone who is blocked.")
 @click.option("--reason", required=True, help="Why.")
 @_about
-@instant_option("--at", "starts_at", text="When it starts; now if not given.")
+@instant_option("--starts-at", text="When it starts; now if not given.")
 @_end
 @click.option(
     "--override",
@@ -97,11 +98,13 @@ def _about(do: Any) -> Any:
     show_default=True,
     help="Whether an override token lifts it.",
 )
+@timezone
 @server
 @as_json
-def start(*, server: str | None, as_json: bool, **wanted: Any) -> int:
+def start(*, server: str | None, as_json: bool, timezone: str | None, **wanted: Any) -> int:
     """Freeze: everything, or what the options name."""
     _one_end(wanted)
+    resolve(wanted, zone_of_server(server, timezone))
     return _done(server, "POST", "/freezes", as_json=as_json, body=wanted)
 
 
@@ -142,11 +145,13 @@ def list_them(*, server: str | None, as_json: bool, everything: bool) -> int:
 @command.command("extend")
 @click.argument("freeze_id", callback=checked(name))
 @_end
+@timezone
 @server
 @as_json
-def extend(*, freeze_id: str, server: str | None, as_json: bool, **wanted: Any) -> int:
+def extend(*, freeze_id: str, server: str | None, as_json: bool, timezone: str | None, **wanted: Any) -> int:
     """Move the end of a freeze; --ttl counts from now."""
     _one_end(wanted)
+    resolve(wanted, zone_of_server(server, timezone))
     return _done(server, "PATCH", f"/freezes/{freeze_id}", as_json=as_json, body=wanted)
 
 
@@ -155,7 +160,7 @@ def extend(*, freeze_id: str, server: str | None, as_json: bool, **wanted: Any) 
 @click.option("--title", help="Shown to everyone who is blocked.")
 @click.option("--reason", help="Why.")
 @_about
-@instant_option("--at", "starts_at", text="When it starts; only until it has begun.")
+@instant_option("--starts-at", text="When it starts; only until it has begun.")
 @_end
 @click.option("--override", type=click.Choice(["token", "never"]), help="Whether an override token lifts it.")
 @click.option(
@@ -164,10 +169,17 @@ def extend(*, freeze_id: str, server: str | None, as_json: bool, **wanted: Any) 
     type=click.Choice(["contact", "link", "environments", "services", "tags", "exempt"]),
     help="Take this away: all services, say, instead of some.",
 )
+@timezone
 @server
 @as_json
 def change(
-    *, freeze_id: str, server: str | None, as_json: bool, clear: tuple[str, ...], **wanted: Any
+    *,
+    freeze_id: str,
+    server: str | None,
+    as_json: bool,
+    timezone: str | None,
+    clear: tuple[str, ...],
+    **wanted: Any,
 ) -> int:
     """Change a freeze: what the options name; the rest stays."""
     if _ends(wanted) > 1:
@@ -177,6 +189,7 @@ def change(
     wanted.update(dict.fromkeys(clear, TAKEN_AWAY))
     if not any(wanted.values()):
         raise click.UsageError("say what to change")
+    resolve(wanted, zone_of_server(server, timezone))
     return _done(server, "PATCH", f"/freezes/{freeze_id}", as_json=as_json, body=wanted)
 
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 import click
 
 from app.cli.errors import UndecidedError
-from app.cli.options import checked, instant
+from app.cli.local_time import instant_or_local
+from app.cli.options import checked
 from app.cli.report import echo, plain
 from app.cli.server import Request, address, authorisation, send
 from app.core.errors import FreezegateError
@@ -36,8 +37,8 @@ def duration_option(*names: str, text: str) -> Callable[[Any], Any]:
 
 
 def instant_option(*names: str, text: str) -> Callable[[Any], Any]:
-    """An option that takes an instant."""
-    return click.option(*names, metavar="INSTANT", callback=checked(instant), help=text)
+    """An option that takes an instant, or a local time for `app.cli.local_time` to resolve."""
+    return click.option(*names, metavar="TIME", callback=checked(instant_or_local), help=text)
 
 
 def ask(

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from app.core.errors import FreezegateError, MalformedValueError
-from app.yaml.problem import quoted
+from app.yaml.problem import did_you_mean, quoted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -53,11 +53,23 @@ def deploy_duration(text: str) -> int:
     return seconds
 
 
-def instant(text: str) -> int:
-    """Read an RFC 3339 instant."""
-    from app.core.instant import parse_instant
+def zone_name(text: str) -> str:
+    """Read the name of a time zone."""
+    from app.core.notation import parse_zone_name
+    from app.core.wallclock import zone_names
 
-    return parse_instant(text)
+    try:
+        return parse_zone_name(text)
+    except MalformedValueError as error:
+        raise MalformedValueError(f"{error}{did_you_mean(text, zone_names())}") from None
+
+
+timezone = click.option(
+    "--timezone",
+    metavar="ZONE",
+    callback=checked(zone_name),
+    help="The zone of local times; that of the policies if not given.",
+)
 
 
 environment = click.option(

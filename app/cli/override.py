@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from app.cli import ALLOWED, FROZEN, fail
+from app.cli.local_time import resolve, zone_of_server
 from app.cli.operations import (
     RefusedError,
     all_pages,
@@ -15,7 +16,7 @@ from app.cli.operations import (
     print_json,
     print_table,
 )
-from app.cli.options import as_json, checked, name, server
+from app.cli.options import as_json, checked, name, server, timezone
 from app.cli.report import echo, plain
 
 
@@ -43,12 +44,14 @@ def command() -> None:
 @instant_option("--expires-at", text="When the token expires.")
 @click.option("--uses", "max_uses", type=int, default=1, show_default=True, help="How many deploys.")
 @click.option("--ticket", metavar="TEXT", help="Where the reason is discussed: an id or a link.")
+@timezone
 @server
 @as_json
-def grant(*, server: str | None, as_json: bool, **wanted: Any) -> int:
+def grant(*, server: str | None, as_json: bool, timezone: str | None, **wanted: Any) -> int:
     """Grant a token. It is printed this once; in a pipe, nothing else goes to standard output."""
     if (wanted["ttl"] is None) == (wanted["expires_at"] is None):
         raise click.UsageError("say how long it lives: --ttl or --expires-at, one of them")
+    resolve(wanted, zone_of_server(server, timezone))
     granted = _asked(server, "POST", "/overrides", body=wanted)
     if granted is None:
         return FROZEN

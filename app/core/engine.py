@@ -150,7 +150,7 @@ class Engine:
         catalogue = self.policy_set.services
         known = (catalogue or {}).get(service)
         if known is None and catalogue is not None and self.policy_set.unknown_services == "refuse":
-            raise UnknownNameError("service", service, ())
+            raise UnknownNameError("service", service, tuple(catalogue))
         tags = frozenset(known.tags) if known else frozenset()
         return self._match(service, tags, environment, change, known.timezone if known else None)
 

@@ -10,7 +10,8 @@ FreezegateError
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from difflib import get_close_matches
+from typing import Final, NamedTuple
 
 
 class FreezegateError(Exception):
@@ -49,4 +50,17 @@ class UnknownNameError(FreezegateError):
         self.field = field
         self.name = name
         self.known = known
-        super().__init__(f"unknown {field}" + (f"; known: {', '.join(known)}" if known else ""))
+        super().__init__(f"unknown {field}{_suggestion(name, known)}")
+
+
+_MOST_NAMED: Final = 20
+_MOST_COMPARED: Final = 200
+"""Comparing takes some microseconds a name, and a gate is asked for unknown names, too."""
+
+
+def _suggestion(name: str, known: tuple[str, ...]) -> str:
+    """Return the known name that is near, else the known ones if they are few; never the name itself."""
+    near = get_close_matches(name, known, 1, 0.7) if len(known) <= _MOST_COMPARED else []
+    if near:
+        return f'; did you mean "{near[0]}"?'
+    return f"; known: {', '.join(known)}" if 0 < len(known) <= _MOST_NAMED else ""

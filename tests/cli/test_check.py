@@ -294,7 +294,7 @@ def test_a_secret_that_fits_no_header_is_refused_and_not_shown(
         ["api", "--change", "Hot fix", "--server", "http://localhost"],
         ["api", "--duration", "soon", "--server", "http://localhost"],
         ["api", "--duration", "32d", "--server", "http://localhost"],
-        ["api", "--at", "2026-11-27", "--server", "http://localhost"],
+        ["api", "--at", "2026-13-27", "--server", "http://localhost"],
         ["api", "--server", "localhost:1400"],
         ["api", "--server", "ftp://localhost"],
         ["api", "--server", "http://localhost:70000"],
