@@ -8,6 +8,7 @@ import pytest
 
 from app.cli import run
 from app.core.instant import parse_instant
+from app.policies.lint import lint
 from app.policies.load import load
 from app.policies.source import Snapshot
 from app.settings import PREFIX, Settings
@@ -45,6 +46,15 @@ def test_the_policies_of_a_page_load(page: str) -> None:
     for snippet in snippets:
         head = "" if "version:" in snippet else "version: 1\nenvironments: [production, staging]\n"
         assert load(Snapshot.of(head + snippet)).policy_set.policies
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/policies.md"])
+def test_lint_finds_nothing_in_the_policies_of_a_page(page: str) -> None:
+    now = parse_instant("2026-11-23T12:00:00Z")
+    for snippet in re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
+        head = "" if "version:" in snippet else "version: 1\nenvironments: [production, staging]\n"
+        told = [problem.message for problem in lint(Snapshot.of(head + snippet), now)]
+        assert [each for each in told if "there are no tests" not in each] == []
 
 
 def test_every_window_of_the_reference_loads() -> None:

@@ -63,6 +63,11 @@ class ScopeTimeline:
             1 << bit for bit, line in enumerate(timelines) if line.rule.effect is not Effect.WARN
         )
 
+    @property
+    def vetoers(self) -> Sequence[RuleTimeline]:
+        """The timelines of the rules that can veto."""
+        return self._vetoers
+
     def verdict(self, at: int) -> Verdict:
         """What holds at an instant; the last one given is remembered, for the present is asked most."""
         present = self._present

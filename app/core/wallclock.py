@@ -89,6 +89,11 @@ class Regimes:
         instants = self.all(local)
         return instants if self.local(instants[0]) == local else ()
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the wall clock is never changed from 2000 to 2100."""
+        return len(self._offsets) == 1
+
     def setbacks(self, start: int, end: int) -> list[int]:
         """The instants after `start` and before `end` at which the wall clock is set back."""
         regimes = range(bisect_right(self._starts, start), bisect_left(self._starts, end))
@@ -103,6 +108,10 @@ class Zone(Regimes):
         self.name = name
         self.info = ZoneInfo.from_file(BytesIO(_resource(name)), key=name)
         super().__init__(*_regimes(name, self.info))
+
+    def abbreviation(self, instant: int) -> str:
+        """What the database calls the zone's time at an instant: ``CET``, ``-03``."""
+        return datetime.fromtimestamp(instant, self.info).tzname() or ""
 
 
 class Wall(NamedTuple):

@@ -18,6 +18,7 @@ from app.core.windows import WindowEntry
 from app.policies.draft import Draft, in_order, read_draft
 from app.policies.lint_holidays import holiday_problems
 from app.policies.load import accept
+from app.policies.misreadings import misreadings
 from app.policies.reach import Reach
 from app.policies.selftest import failures
 from app.policies.shadow import Shadows, zone_of, zones_of
@@ -44,6 +45,7 @@ def lint(snapshot: Snapshot, now: int) -> list[Problem]:
         *draft.problems,
         *failures(loaded),
         *_Lint(draft, draft.policy_set, now).remarks(),
+        *misreadings(draft, draft.policy_set, loaded.engine, now),
     ]
     return bounded(in_order(found, draft.documents))
 

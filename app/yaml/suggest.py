@@ -13,6 +13,7 @@ from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from app.core.notation import WEEKDAYS
 from app.core.policy import SERVICE_ZONE
 from app.core.wallclock import zone_names
+from app.core.zone_names import renamed
 from app.yaml.problem import nearest
 
 _LONGEST: Final = 60
@@ -98,11 +99,13 @@ def _zones(text: str) -> Iterator[str]:
     if text.upper() == "UTC":
         yield "UTC"
     cities = [name for name in zone_names() if "/" in name and not name.startswith("Etc/")]
-    near = nearest(text, [*cities, SERVICE_ZONE], cutoff=0.75)
-    if near:
-        yield near
-    city = "/" + text.lower().replace(" ", "_")
-    yield from sorted(name for name in cities if name.lower().endswith(city))
+    city = "/" + text.rpartition("/")[2].lower().replace(" ", "_")
+    found = sorted(name for name in cities if name.lower().endswith(city))
+    if near := nearest(text, [*cities, SERVICE_ZONE], cutoff=0.75):
+        found.append(near)
+    for name in found:
+        # A name that the database keeps for old files is no advice for a new one.
+        yield renamed(name) or name
 
 
 def _weekday(word: re.Match[str]) -> str:

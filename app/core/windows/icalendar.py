@@ -143,6 +143,10 @@ class ICalendar(Window):
         """The instant at which an event first begins."""
         return _start(event.start, wall)
 
+    def end_of(self, event: Event, wall: Wall) -> int | None:
+        """The instant from which on an event never comes again; None if it may."""
+        return None if event.last_end is None else _end(event.last_end, wall)
+
     @property
     def _meant(self) -> _Meant:
         return _Meant(self.summary, self.free == "count")

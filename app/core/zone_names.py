@@ -1,0 +1,75 @@
+"""What the names of the time zone database stand for: today's names of places, and names kept for old files.
+
+Found in the data themselves (RFC 9636's source, as the `tzdata` package carries it): ``zone.tab`` lists one
+current name for each place, ``tzdata.zi`` the links from other names. A link alone says little: the database
+joins places whose clocks agree since 1970, so Europe/Amsterdam is a link to Europe/Brussels.
+"""
+
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from app.core.wallclock import zone, zone_names
+
+_LIKE: Final = 0.6
+
+
+@cache
+def current_places() -> frozenset[str]:
+    """The names of ``zone.tab``: each place by the one name that is in use for it."""
+    rows = (row.split("\t") for row in _data("zone.tab").splitlines() if not row.startswith("#"))
+    return frozenset(row[2] for row in rows) & zone_names()
+
+
+def renamed(name: str) -> str | None:
+    """Today's name of a place that a zone was named after: ``Europe/Kyiv`` for ``Europe/Kiev``; else None.
+
+    Of the places that share the zone's clocks it is the one whose city is spelled like it, if any is.
+    """
+    if name in current_places() or "/" not in name:
+        return None
+    target = _links().get(name)
+    if target is None or target.startswith("Etc/"):
+        return None
+    cities = {_city(each): each for each in sorted(current_places()) if _links().get(each, each) == target}
+    like = get_close_matches(_city(name), cities, n=1, cutoff=_LIKE)
+    return cities[like[0]] if like else target
+
+
+@cache
+def fixed_offset(name: str) -> int | None:
+    """Seconds ahead of UTC of a zone that is named after an offset, not after a place; else None.
+
+    Such are ``EST``, ``GMT`` and ``Etc/GMT+5``. UTC is not: who writes it means it.
+    """
+    stands_for = _links().get(name, name)
+    if stands_for == "Etc/UTC" or not zone(name).is_fixed:
+        return None
+    is_offset = stands_for.startswith("Etc/") or zone(name).abbreviation(0) == name
+    return zone(name).offset(0) if is_offset else None
+
+
+def place_of_fixed_offset(offset: int) -> str | None:
+    """A place whose clocks never change and are so many seconds ahead of UTC."""
+    return next((name for name in sorted(current_places()) if _keeps(name, offset)), None)
+
+
+def _keeps(name: str, offset: int) -> bool:
+    place = zone(name)
+    return place.is_fixed and place.offset(0) == offset
+
+
+def _city(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+@cache
+def _links() -> dict[str, str]:
+    """The names that stand for another one, by name."""
+    lines = (line.split() for line in _data("tzdata.zi").splitlines() if line.startswith("L "))
+    return {name: target for _, target, name in lines}
+
+
+def _data(file: str) -> str:
+    return resources.files("tzdata").joinpath("zoneinfo", file).read_text(encoding="utf-8")

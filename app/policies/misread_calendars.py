@@ -1,0 +1,128 @@
+"""Events of a calendar that do not freeze what they seem to."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from app.core.instant import LATEST, LOOK_AHEAD
+from app.core.wallclock import Wall, Zone, calendar_date
+from app.core.windows.icalendar import Event, ICalendar
+from app.policies.misread_cron import Remark
+from app.policies.misread_zones import on_fixed_offset
+from app.yaml.problem import quoted
+
+_FEW: Final = 3
+
+
+def calendar_remarks(
+    window: ICalendar, zones: Sequence[Zone], now: int, *, freezes: bool
+) -> Iterator[Remark]:
+    """What is to be told of the events of a calendar; `freezes` if deploys are refused during them."""
+    walls = [Wall.of(zone, wide=freezes) for zone in zones]
+    coming = [event for event in window.matching() if _is_coming(window, event, walls, now)]
+    if window.free != "count" and (free := [event for event in coming if event.is_free]):
+        yield (
+            (),
+            (
+                f"{_events(free)} marked free and {_do(free)} not count: {_named(free)}; calendars make "
+                "whole days free by "
+                "default, so write free: count if they are meant"
+            ),
+        )
+    counted = [event for event in coming if window.free == "count" or not event.is_free]
+    yield from _on_faults(counted)
+    if names := window.near_names():
+        yield (
+            ("summary",),
+            (
+                f"no * is in it, so it leaves out {', '.join(map(quoted, names[:_FEW]))}; write "
+                f"{quoted(f'*{window.summary}*')} if they are meant"
+            ),
+        )
+    if not freezes or not window.is_default_open:
+        yield from _on_recurrence(window, coming, walls, now)
+    if not freezes and window.is_default_open:
+        yield (
+            (),
+            (
+                "this calendar says when it is closed (X-CALENDAR-TYPE:DEFAULT_OPEN), and its events open "
+                "here; write "
+                "it under when of a policy with effect: deny, if that is meant as well there"
+            ),
+        )
+    yield from _on_zones(counted, zones)
+
+
+def _is_coming(window: ICalendar, event: Event, walls: Sequence[Wall], now: int) -> bool:
+    """Whether an event may still have something to come."""
+    if event.fault is not None:
+        return any(window.start_of(event, wall) >= now for wall in walls)
+    return any(end is None or end > now for end in (window.end_of(event, wall) for wall in walls))
+
+
+def _on_faults(events: Sequence[Event]) -> Iterator[Remark]:
+    told: set[str] = set()
+    for event in events:
+        if event.fault is not None and event.fault not in told:
+            told.add(event.fault)
+            same = [each for each in events if each.fault == event.fault]
+            more = f", and {len(same) - 1} more like it" if len(same) > 1 else ""
+            yield (), f"the event {_named([event])} is never open{more}: it {event.fault}"
+
+
+def _on_recurrence(
+    window: ICalendar, events: Sequence[Event], walls: Sequence[Wall], now: int
+) -> Iterator[Remark]:
+    """A calendar whose events all may recur, but do not."""
+    if not any(event.last_end is None for event in events):
+        return
+    span = now, min(now + LOOK_AHEAD, LATEST)
+    if not any(end > start and end > now for wall in walls for start, end in window.intervals(span, wall)):
+        yield (
+            (),
+            "no event of it comes within two years; if its series are over, take it out or write new ones",
+        )
+
+
+def _on_zones(events: Sequence[Event], zones: Sequence[Zone]) -> Iterator[Remark]:
+    """Days of another zone than the policy's, and zones that are offsets."""
+    told: set[str] = set()
+    for event in events:
+        own = event.start.zone
+        if own is None:
+            continue
+        if isinstance(own, Zone) and own.name not in told and (fixed := on_fixed_offset(own.name)):
+            told.add(own.name)
+            yield (), f"the event {_named([event])} is in the zone {quoted(own.name)}, which {fixed}"
+        home = next((zone for zone in zones if _differs(event, zone)), None)
+        if event.lasts_for_days and home is not None and "days" not in told:
+            told.add("days")
+            its = quoted(own.name) if isinstance(own, Zone) else "its calendar's zone"
+            yield (
+                (),
+                (
+                    f"the event {_named([event])} is a day of {its}, as its calendar says, and not of "
+                    f"{quoted(home.name)}; write timezone: {own.name if isinstance(own, Zone) else '…'} "
+                    "for this policy "
+                    "if that is meant, or take X-WR-TIMEZONE out of the calendar"
+                ),
+            )
+
+
+def _differs(event: Event, home: Zone) -> bool:
+    own = event.start.zone
+    return own is not None and own.earliest(event.start.seconds) != home.earliest(event.start.seconds)
+
+
+def _events(events: Sequence[Event]) -> str:
+    return "one event is" if len(events) == 1 else f"{len(events)} events are"
+
+
+def _do(events: Sequence[Event]) -> str:
+    return "does" if len(events) == 1 else "do"
+
+
+def _named(events: Sequence[Event]) -> str:
+    listed = [
+        f"{quoted(event.name)} on {calendar_date(event.start.seconds // 86_400)}" for event in events[:_FEW]
+    ]
+    return ", ".join(listed) + (", …" if len(events) > _FEW else "")

@@ -1,0 +1,217 @@
+"""Cron expressions that mean something else than they seem to, or something else to other programs."""
+
+import calendar
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final
+
+from app.core.cron_expression import WEEK, Schedule, read_expression
+from app.core.instant import DAY, HOUR, LATEST, LOOK_AHEAD, MINUTE
+from app.core.notation import format_duration, format_time_of_day
+from app.core.wallclock import Regimes, Wall, calendar_date
+from app.core.windows.cron import Cron
+from app.yaml.problem import Path, quoted
+
+Remark = tuple[Path, str]
+"""Where in the window, and the sentence."""
+
+_PERIODS: Final = {
+    "minute": ("hour", 60),
+    "hour": ("day", 24),
+    "day of the month": ("month", 0),
+    "month": ("year", 12),
+}
+"""What each unit counts within, and how many there are of it; 0 where that differs."""
+_COMMON_FEBRUARY: Final = 28
+_FEBRUARY: Final = 2
+_FIFTH: Final = 5
+_LAST_MINUTE: Final = DAY - MINUTE
+_MOST_LISTED: Final = 12
+
+
+def cron_remarks(window: Cron, zones: Sequence[Regimes], now: int, *, freezes: bool) -> Iterator[Remark]:
+    """What is to be told of a cron window; `freezes` if deploys are refused while it is open."""
+    for key, text in (("start", window.start), ("end", window.end)):
+        if text is not None:
+            yield from (((key,), sentence) for sentence in _on_expression(text))
+    if window.end is not None:
+        yield from ((("end",), sentence) for sentence in _on_end(window.start, window.end))
+        return
+    duration = window.duration or 0
+    overlap = _on_overlap(window.start, duration, now // DAY)
+    if overlap:
+        yield ("start",), overlap
+    elif freezes and duration >= DAY:
+        yield from ((("duration",), sentence) for sentence in _on_setbacks(window, duration, zones, now))
+
+
+@lru_cache(maxsize=4096)
+def _on_expression(text: str) -> tuple[str, ...]:
+    minute, hour, days, month, weekdays = text.upper().split()
+    schedule = read_expression(text)
+    return (
+        *_on_step("minute", minute, {time % HOUR // MINUTE for time in schedule.times}),
+        *_on_step("hour", hour, {time // HOUR for time in schedule.times}),
+        *_on_step("day of the month", days, schedule.days),
+        *_on_step("month", month, schedule.months),
+        *_on_weekday_step(weekdays, schedule),
+        *_on_two_day_fields(text, schedule),
+        *_on_rare_days(days, schedule),
+        *_on_fifth_weekday(schedule),
+    )
+
+
+def _on_step(unit: str, field: str, values: set[int] | frozenset[int]) -> Iterator[str]:
+    """A step that does not go into the hour, day, month or year: it begins anew with each of them."""
+    base, _, step = field.partition("/")
+    period, size = _PERIODS[unit]
+    # A list or a range says itself where it begins and ends.
+    if not step or "," in field or "-" in base or int(step) == 1 or (size and size % int(step) == 0):
+        return
+    first, *others = sorted(values)
+    if not others:
+        yield f"{quoted(field)} is {unit} {first} alone, in every {period}; write {first} if that is meant"
+        return
+    listed = ",".join(map(str, sorted(values)))
+    write = listed if len(values) <= _MOST_LISTED else f"{first}-{others[-1]}/{step}"
+    yield (
+        f"{quoted(field)} begins anew in every {period}: after {unit} {others[-1]} comes {first} again; "
+        f"write {write} if that is meant"
+    )
+
+
+def _on_weekday_step(field: str, schedule: Schedule) -> Iterator[str]:
+    if "/" in field and not field.endswith("/1"):
+        days = ",".join(WEEK[day] for day in sorted(schedule.weekdays, key=lambda day: (day - 1) % 7))
+        yield (
+            f"{quoted(field)} is {days} of every week, for steps begin anew each week; write {days} if "
+            "that is "
+            "meant; no cron expression is for every second week, dates are"
+        )
+
+
+def _on_two_day_fields(text: str, schedule: Schedule) -> Iterator[str]:
+    _, _, days, _, weekdays = text.upper().split()
+    if "*" in (days, weekdays) or schedule.takes_every_weekday:
+        return
+    if schedule.takes_every_day_of_month:
+        yield (
+            f"{quoted(days)} and {quoted(weekdays)}: some programs fire on every day then, here "
+            f"{'both must match' if schedule.both else 'either does'}; write * in one of the two"
+        )
+    elif schedule.both:
+        yield (
+            f"fires where {quoted(days)} and {quoted(weekdays)} both match, for one begins with a "
+            "star; other "
+            "programs fire on either: for that write two windows, for both take the other days out by "
+            "except_when"
+        )
+    else:
+        yield (
+            f"fires on either of {quoted(days)} and {quoted(weekdays)}, not on both only; "
+            f"for both {_both(text, schedule)}, for either write two windows"
+        )
+
+
+def _both(text: str, schedule: Schedule) -> str:
+    """What to write where day of month and day of week are to match both."""
+    minute, hour, _, month, weekdays = text.upper().split()
+    days, first = sorted(schedule.days), min(schedule.days)
+    if first % 7 != 1 or days != list(range(first, first + 7)) or not schedule.weekdays:
+        return f"write such as {weekdays.split(',')[0][:3]}#1 with * as the day of the month"
+    nth = ",".join(f"{WEEK[day]}#{first // 7 + 1}" for day in sorted(schedule.weekdays))
+    return f'write "{minute} {hour} * {month} {nth}"'
+
+
+def _on_rare_days(field: str, schedule: Schedule) -> Iterator[str]:
+    """Days that some of the months do not have."""
+    if schedule.last_day:
+        return
+    for day in sorted(int(part) for part in field.split(",") if part.isdecimal()):
+        missing = [month for month in sorted(schedule.months) if _days_of(month) < day]
+        if missing:
+            names = ", ".join(calendar.month_abbr[month] for month in missing)
+            yield f"there is no day {day} in {names}; for the last day of each month write L"
+            return
+
+
+def _days_of(month: int) -> int:
+    """How many days a month has in a common year."""
+    return _COMMON_FEBRUARY if month == _FEBRUARY else calendar.monthrange(2001, month)[1]
+
+
+def _on_fifth_weekday(schedule: Schedule) -> Iterator[str]:
+    for day, nth in sorted(schedule.nth_weekdays):
+        if nth == _FIFTH:
+            yield f"most months have no fifth {WEEK[day]}; for the last of each month write {day}L"
+
+
+def _on_end(start: str, end: str) -> Iterator[str]:
+    times = read_expression(end).times
+    if read_expression(start) == read_expression(end):
+        yield (
+            "fires whenever start does, so the window never closes; write always: true if that is meant, "
+            "another end if not"
+        )
+    elif len(times) == 1 and times[0] >= _LAST_MINUTE:
+        yield (
+            f"closes at {format_time_of_day(times[0])}, before the last minute of the day; "
+            'write minute and hour as "0 0", of the day after'
+        )
+
+
+def _on_overlap(text: str, duration: int, today: int) -> str | None:
+    """Firings that come before what an earlier one opened is closed."""
+    schedule = read_expression(text)
+    first, last = schedule.times[0], schedule.times[-1]
+    if any(later - time < duration for time, later in pairwise(schedule.times)):
+        return _on_firings_of_a_day(text, schedule, duration)
+    if duration <= DAY - (last - first):
+        return None
+    days = [day for day in range(today, today + LOOK_AHEAD // DAY) if schedule.fires_on(calendar_date(day))]
+    for day, later in pairwise(days):
+        if (later - day) * DAY - (last - first) < duration:
+            return (
+                f"fires on {calendar_date(day):%a} and again on {calendar_date(later):%a}, within its "
+                "duration "
+                f"of {format_duration(duration)}, so it stays open from the first to the end of the last; "
+                "let it fire on the first alone, or shorten the duration"
+            )
+    return None
+
+
+def _on_firings_of_a_day(text: str, schedule: Schedule, duration: int) -> str:
+    first, last = schedule.times[0], schedule.times[-1]
+    days, time = divmod(last + duration, DAY)
+    until = format_time_of_day(time) + (" of the next day" if days == 1 else f", {days} days later") * (
+        days > 0
+    )
+    rest = " ".join(text.split()[2:])
+    close = f' with end "{_minute_and_hour(last)} {rest}"' if duration <= last - first else ""
+    return (
+        f"fires {len(schedule.times)} times a day, each for {format_duration(duration)}, so what opens at "
+        f"{format_time_of_day(first)} stays open until {until}; let it fire once, by start "
+        f'"{_minute_and_hour(first)} {rest}"{close}'
+    )
+
+
+def _minute_and_hour(time: int) -> str:
+    return f"{time % HOUR // MINUTE} {time // HOUR}"
+
+
+def _on_setbacks(window: Cron, duration: int, zones: Sequence[Regimes], now: int) -> Iterator[str]:
+    """A freeze of some days that ends an hour early where the clocks are set back meanwhile."""
+    for zone in zones:
+        wall = Wall.of(zone, wide=True)
+        for at in zone.setbacks(now, min(now + LOOK_AHEAD, LATEST)):
+            for start, end in window.intervals((at - 1, at + 1), wall):
+                if start < at < end:
+                    meant = zone.local(start) + duration
+                    yield (
+                        f"is elapsed time: on {calendar_date(zone.local(end) // DAY):%d %b %Y} it is over at "
+                        f"{format_time_of_day(zone.local(end) % DAY)}, not at "
+                        f"{format_time_of_day(meant % DAY)}, "
+                        "for the clocks are set back meanwhile; write end for a time of day"
+                    )
+                    return

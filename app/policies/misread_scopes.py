@@ -1,0 +1,176 @@
+"""Services that policies close for ever together, or nearly so, and services that a ``*`` does not reach."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from app.core.engine import Engine
+from app.core.errors import UnknownNameError
+from app.core.instant import DAY, LATEST
+from app.core.interval import Interval, clip, complement, normalise
+from app.core.notation import waiting_time
+from app.core.policy import Effect, Policy, PolicySet, Selector
+from app.core.scope import ScopeTimeline
+from app.core.timeline import BLOCK_BITS, RuleTimeline
+from app.policies.reach import Reach
+from app.yaml.problem import quoted
+
+_MOST_SCOPES: Final = 200
+"""Scopes that are looked at; those that the same policies match count once."""
+
+_FOUR_WEEKS: Final = 28 * DAY
+_LITTLE: Final = 10
+"""Openings that are this many times shorter together than the shorter of them are little."""
+
+_FEW: Final = 3
+
+
+class Scopes:
+    """The kinds of request of a set, those that the same policies match being one."""
+
+    def __init__(self, policy_set: PolicySet, engine: Engine, reach: Reach, now: int) -> None:
+        self._set = policy_set
+        self._engine = engine
+        self._reach = reach
+        self._now = now
+        self._told: set[tuple[str, ...]] = set()
+        """The allow-only policies of which something is said already."""
+
+    def never_open(self) -> Iterator[tuple[str, str]]:
+        """Services of the catalogue for which nothing ever opens, by no policy alone, with what to say."""
+        if self._now >= LATEST:
+            return
+        for environment in self._set.environments:
+            services: dict[ScopeTimeline, list[str]] = {}
+            for name in self._reach.catalogue:
+                scope = self._engine.scope(name, environment, self._set.usual_change)
+                if scope in services or len(services) < _MOST_SCOPES:
+                    services.setdefault(scope, []).append(name)
+            closed = {scope: names for scope, names in services.items() if self._is_closed_by_several(scope)}
+            if len(closed) == len(services) and not self._takes_others(environment):
+                continue  # that nothing opens at all is told of the environment
+            for scope, names in closed.items():
+                yield names[0], self._on_never(names, environment, scope)
+
+    def open_for_little(self) -> Iterator[tuple[Sequence[str], str]]:
+        """Ids of allow-only policies that leave little open together, in their order, with what to say."""
+        until = self._now + _FOUR_WEEKS
+        if until >= LATEST:
+            return
+        for scope in self._with_openings():
+            lines = [line for line in scope.vetoers if line.rule.effect is Effect.ALLOW_ONLY]
+            ids = tuple(line.rule.id for line in lines)
+            if len(ids) < 2 or ids in self._told:  # noqa: PLR2004 - it takes two
+                continue
+            self._told.add(ids)
+            openings = [self._open(line, until) for line in lines]
+            narrowest = min(map(_total, openings))
+            together = _total(
+                complement(normalise(_closed(openings, (self._now, until))), (self._now, until))
+            )
+            if together * _LITTLE < narrowest:
+                yield (
+                    ids,
+                    (
+                        f"leaves {waiting_time(together) if together else 'nothing'} of the next four "
+                        "weeks open together "
+                        f"with {_and(ids[:-1])}, and {waiting_time(narrowest)} would be open by the "
+                        "narrowest alone; to "
+                        "open in either, put the windows into one policy"
+                    ),
+                )
+
+    def _is_closed_by_several(self, scope: ScopeTimeline) -> bool:
+        verdict = scope.verdict(self._now)
+        if not verdict.blocking or verdict.flips_at is not None:
+            return False
+        # What one policy closes for ever by itself is meant to be closed.
+        return all(stretch.end is not None for stretch in verdict.blocking)
+
+    def _takes_others(self, environment: str) -> bool:
+        """Whether something opens for services outside of the catalogue."""
+        verdict = self._engine.environment(environment).verdict(self._now)
+        return self._reach.takes_unknown and (not verdict.blocking or verdict.flips_at is not None)
+
+    def _on_never(self, names: Sequence[str], environment: str, scope: ScopeTimeline) -> str:
+        openings = [line.rule.id for line in scope.vetoers if line.rule.effect is Effect.ALLOW_ONLY]
+        self._told.add(tuple(openings))
+        ids = openings if len(openings) > 1 else [line.rule.id for line in scope.vetoers]
+        advice = (
+            "to open in either, put their windows into one policy"
+            if len(openings) > 1
+            else "exempt the service from one of them"
+        )
+        return (
+            f"nothing ever opens for {_and(names)} in {quoted(environment)}: {_and(ids)} leave nothing open "
+            f"together; {advice}"
+        )
+
+    def _with_openings(self) -> Iterator[ScopeTimeline]:
+        """The scopes of some request for each allow-only policy."""
+        policies = [each for each in self._set.policies if each.effect is Effect.ALLOW_ONLY]
+        if len(policies) < 2:  # noqa: PLR2004 - it takes two
+            return
+        for policy in policies[:_MOST_SCOPES]:
+            service = self._reach.some_service(policy) or _some_name(policy)
+            for environment, change in self._reach.scopes:
+                try:
+                    scope = self._engine.scope(service, environment, change)
+                except UnknownNameError:
+                    continue
+                if any(line.rule is policy for line in scope.vetoers):
+                    yield scope
+
+    def _open(self, line: RuleTimeline, until: int) -> list[Interval]:
+        blocks = range(self._now >> BLOCK_BITS, ((until - 1) >> BLOCK_BITS) + 1)
+        edges = [edge for block in blocks for edge in line.edges(block)]
+        closed = zip(edges[::2], edges[1::2], strict=True)
+        return complement(normalise(clip(normalise(closed), (self._now, until))), (self._now, until))
+
+
+def not_reached(policy: Policy, reach: Reach) -> Iterator[tuple[int, int, str]]:
+    """Globs that leave out names with a slash: the numbers of selector and glob, and what to say."""
+    for number, selector in enumerate(policy.applies_to or ()):
+        for index, glob in enumerate(selector.services or ()):
+            if "*" in glob and (sentence := _on_glob(glob, policy, selector, reach)):
+                yield number, index, sentence
+
+
+def _on_glob(glob: str, policy: Policy, selector: Selector, reach: Reach) -> str | None:
+    if glob == "*" and reach.takes_unknown:
+        return (
+            '"*" leaves out services with a / in their names, for * does not cross it; leave services out to '
+            "mean all of them"
+        )
+    wide = re.compile(".*".join(map(re.escape, glob.split("*"))))
+    anything = selector.model_copy(update={"services": None})
+    unexempted = policy.model_copy(update={"exempt": None})
+    for name, tags in reach.catalogue.items():
+        if "/" in name and wide.fullmatch(name):
+            requests = [(name, tags, *scope) for scope in reach.scopes]
+            if any(anything.matches(*each) and not unexempted.matches(*each) for each in requests):
+                sentence = f"{quoted(glob)} leaves out {quoted(name)}, for * does not cross a /"
+                return f"{sentence}; name it as well if it is meant, the others one by one if not"
+    return None
+
+
+def _some_name(policy: Policy) -> str:
+    """A name that a policy may match."""
+    globs = (glob for selector in policy.applies_to or () for glob in selector.services or ())
+    return next(globs, "any").replace("*", "x")
+
+
+def _closed(openings: Sequence[Sequence[Interval]], span: Interval) -> Iterator[Interval]:
+    for each in openings:
+        yield from complement(each, span)
+
+
+def _total(intervals: Sequence[Interval]) -> int:
+    return sum(end - start for start, end in intervals)
+
+
+def _and(names: Sequence[str]) -> str:
+    shown = [quoted(name) for name in names[:_FEW]]
+    if len(names) > _FEW:
+        return f"{', '.join(shown)} and {len(names) - _FEW} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))

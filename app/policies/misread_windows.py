@@ -1,0 +1,168 @@
+"""Windows that end a minute, a day or an hour sooner than they seem to, or hold longer."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import chain, pairwise
+from typing import Final
+
+from app.core.instant import DAY, HOUR, LATEST, LOOK_AHEAD, MINUTE, format_instant
+from app.core.interval import normalise
+from app.core.notation import WEEKDAYS, YearBound, format_time_of_day
+from app.core.policy import Effect, Policy
+from app.core.wallclock import Wall, Zone, calendar_date, local_day
+from app.core.windows.daily import Daily
+from app.core.windows.dates import Dates
+from app.core.windows.weekly import Weekly
+from app.core.windows.yearly import Yearly
+from app.policies.misread_cron import Remark
+
+_LAST_MINUTE: Final = DAY - MINUTE
+_WEEK: Final = 7 * DAY
+_YEAR: Final = 366
+_NEARLY_A_WEEK: Final = 6 * DAY
+_NEARLY_A_DAY: Final = 22 * HOUR
+_NEARLY_A_YEAR: Final = 300
+"""Days, as those of the year."""
+_HALF_A_DAY: Final = 12 * HOUR
+
+
+def daily_remarks(window: Daily, *, freezes: bool) -> Iterator[Remark]:
+    """What is to be told of a daily window; `freezes` if deploys are refused while it is open."""
+    start, end = window.from_, window.to
+    if _LAST_MINUTE <= end < DAY:
+        yield ("to",), _before_midnight(end, "24:00")
+        return
+    length = (end - start) % DAY or DAY
+    if freezes and _NEARLY_A_DAY < length < DAY:
+        yield (
+            ("to",),
+            (
+                f"leaves only {format_time_of_day(end)} to {format_time_of_day(start)} open; if the other "
+                "way round "
+                "is meant, swap from and to; if not, say when it is open, with effect: allow-only"
+            ),
+        )
+    if not freezes and end < start and length > _HALF_A_DAY:
+        a, b = format_time_of_day(start), format_time_of_day(end)
+        yield (
+            ("to",),
+            (
+                f"opens the night, from {a} to {b} of the day after; if the day is meant, swap from and "
+                "to; if the "
+                f"night is, write two windows, {a} to 24:00 and 00:00 to {b}"
+            ),
+        )
+
+
+def weekly_remarks(window: Weekly, *, freezes: bool) -> Iterator[Remark]:
+    """What is to be told of a weekly window."""
+    start, end = window.from_, window.to
+    if end.time >= _LAST_MINUTE:
+        yield ("to",), _before_midnight(end.time, f"{WEEKDAYS[(end.weekday + 1) % 7]} 00:00")
+        return
+    length = (end.offset - start.offset) % _WEEK
+    if length == 0:
+        yield (
+            ("to",),
+            "from and to are equal, so it holds the whole week; write always: true if that is meant",
+        )
+    elif freezes and length > _NEARLY_A_WEEK:
+        yield (
+            ("to",),
+            (
+                f"holds for {length // DAY} d {length % DAY // HOUR} h of the week; if the other way "
+                "round is meant, "
+                "swap from and to; if not, say when it is open, with effect: allow-only"
+            ),
+        )
+
+
+def dates_remarks(window: Dates) -> Iterator[Remark]:
+    """What is to be told of a window of dates."""
+    bound = window.to
+    if bound.time is not None:
+        day, before = calendar_date(bound.day), calendar_date(bound.day - 1)
+        yield from ((("to",), said) for said in _on_last_time(bound.time, f"{day}", f"{before}"))
+
+
+def yearly_remarks(window: Yearly, *, freezes: bool) -> Iterator[Remark]:
+    """What is to be told of a yearly window."""
+    start, end = window.from_, window.to
+    first, last = f"{start.month:02}-{start.day:02}", f"{end.month:02}-{end.day:02}"
+    if first == last == "02-29":
+        yield (
+            ("from",),
+            (
+                "is empty in three years of four, in which 02-29 means 03-01 00:00; write from: 02-28 or "
+                "to: 03-01"
+            ),
+        )
+    if end.time is not None:
+        before = f"{calendar_date(_day_of_year(end) - 1):%m-%d}"
+        yield from ((("to",), said) for said in _on_last_time(end.time, last, before))
+    if freezes and (_day_of_year(end) - _day_of_year(start)) % _YEAR > _NEARLY_A_YEAR:
+        yield (
+            ("to",),
+            (
+                f"holds nearly the whole year; if the days from {last} to {first} are meant, swap from "
+                "and to; if not, "
+                "say when it is open, with effect: allow-only"
+            ),
+        )
+
+
+def _day_of_year(bound: YearBound) -> int:
+    """The number of its day in a leap year."""
+    return local_day(date(2000, bound.month, bound.day))
+
+
+def _on_last_time(time: int, day: str, before: str) -> Iterator[str]:
+    if time >= _LAST_MINUTE:
+        yield _before_midnight(time, f"{day}, which includes that day")
+    elif time == 0:
+        sentence = "is the beginning of that day, so nothing of it is included"
+        yield f"{sentence}; write {day} to include it, {before} if not"
+
+
+def _before_midnight(time: int, write: str) -> str:
+    return (
+        f"the end is not included: it is over at {format_time_of_day(time)}, before midnight; write {write}"
+    )
+
+
+def hole(policy: Policy, zones: Sequence[Zone], now: int) -> str | None:
+    """The first gap of up to a minute between windows of a policy, whatever their kinds; None without one.
+
+    A single window has none, but for cron, whose firings stand beside each other.
+    """
+    kinds = {entry.kind for entry in policy.when}
+    if len(policy.when) == 1 and kinds != {"cron"}:
+        return None
+    span = now, min(now + _horizon(kinds), LATEST)
+    for zone in zones:
+        wall = Wall.of(zone, wide=policy.effect is not Effect.ALLOW_ONLY)
+        held = normalise(chain.from_iterable(entry.window.intervals(span, wall) for entry in policy.when))
+        for (_, end), (start, _) in pairwise(held):
+            # Of an end at 23:59 the window itself tells, but for those of cron.
+            told = "cron" not in kinds and zone.local(end) % DAY >= _LAST_MINUTE
+            if start - end <= MINUTE and now < end < span[1] and not told:
+                return _on_gap(end, start, zone)
+    return None
+
+
+def _horizon(kinds: set[str]) -> int:
+    """How far gaps are looked for, in seconds: until each window was beside the others, if that is cheap."""
+    if kinds <= {"weekly", "daily", "always"}:
+        return 8 * DAY
+    return 62 * DAY if "cron" in kinds else LOOK_AHEAD
+
+
+def _on_gap(end: int, start: int, zone: Zone) -> str:
+    shown = zone.local(end)
+    length = "a minute" if start - end == MINUTE else f"{start - end} s"
+    return (
+        f"leaves a hole of {length} between two windows, from {calendar_date(shown // DAY)} "
+        f"{format_time_of_day(shown % DAY)} on ({format_instant(end)}); an end is not included, so let "
+        "the one "
+        "end when the other begins"
+    )

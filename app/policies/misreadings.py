@@ -1,0 +1,96 @@
+"""What can be read in two ways: where more would be frozen by the other reading, lint says so.
+
+Each remark says what is meant as it is written, and what to write instead. Nothing here looks further
+than two years ahead, nor at more than a bounded number of bounds and services.
+"""
+
+from collections.abc import Iterator
+
+from app.core.engine import Engine
+from app.core.policy import Effect, Policy, PolicySet
+from app.core.wallclock import Zone
+from app.core.windows import Window
+from app.core.windows.cron import Cron
+from app.core.windows.daily import Daily
+from app.core.windows.dates import Dates
+from app.core.windows.icalendar import ICalendar
+from app.core.windows.weekly import Weekly
+from app.core.windows.yearly import Yearly
+from app.policies.draft import Draft
+from app.policies.misread_calendars import calendar_remarks
+from app.policies.misread_cron import Remark, cron_remarks
+from app.policies.misread_scopes import Scopes, not_reached
+from app.policies.misread_windows import (
+    daily_remarks,
+    dates_remarks,
+    hole,
+    weekly_remarks,
+    yearly_remarks,
+)
+from app.policies.misread_zones import zone_remarks
+from app.policies.reach import Reach
+from app.policies.shadow import zones_of
+from app.yaml.document import Document
+from app.yaml.problem import Path, Problem, Severity
+
+
+def misreadings(draft: Draft, policy_set: PolicySet, engine: Engine, now: int) -> Iterator[Problem]:
+    """The misreadings of a set, as warnings."""
+    reach = Reach(policy_set)
+    places = list(draft.places("policies"))
+    numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
+    for document in draft.documents:
+        for path, sentence in zone_remarks(document):
+            yield _warning(document, path, sentence)
+    for (document, path), policy in zip(places, policy_set.policies, strict=True):
+        zones = zones_of(policy, policy_set)
+        for where, sentence in _on_windows(policy, zones, now):
+            yield _warning(document, (*path, *where), sentence)
+        for number, index, sentence in not_reached(policy, reach):
+            yield _warning(document, _selector(document, path, number, index), sentence)
+    scopes = Scopes(policy_set, engine, reach, now)
+    for name, sentence in scopes.never_open():
+        document = next(each for each in draft.having("services") if name in each.data["services"])
+        yield _warning(document, ("services", name), sentence)
+    for ids, sentence in scopes.open_for_little():
+        document, path = places[numbers[ids[-1]]]
+        yield _warning(document, (*path, "id"), sentence)
+
+
+def _warning(document: Document, path: Path, sentence: str) -> Problem:
+    return document.problem(path, sentence, Severity.WARNING)
+
+
+def _on_windows(policy: Policy, zones: list[Zone], now: int) -> Iterator[Remark]:
+    opens = policy.effect is Effect.ALLOW_ONLY
+    for key, entries, freezes in (
+        ("when", policy.when, not opens),
+        ("except_when", policy.except_when, opens),
+    ):
+        for index, entry in enumerate(entries):
+            for where, sentence in _on_window(entry.window, zones, now, freezes=freezes):
+                yield (key, index, entry.kind, *where), sentence
+    if (gap := hole(policy, zones, now)) is not None:
+        yield ("when",), gap
+
+
+def _on_window(window: Window, zones: list[Zone], now: int, *, freezes: bool) -> Iterator[Remark]:
+    match window:
+        case Cron():
+            yield from cron_remarks(window, zones, now, freezes=freezes)
+        case ICalendar():
+            yield from calendar_remarks(window, zones, now, freezes=freezes)
+        case Daily():
+            yield from daily_remarks(window, freezes=freezes)
+        case Weekly():
+            yield from weekly_remarks(window, freezes=freezes)
+        case Dates():
+            yield from dates_remarks(window)
+        case Yearly():
+            yield from yearly_remarks(window, freezes=freezes)
+
+
+def _selector(document: Document, path: Path, number: int, index: int) -> Path:
+    """Where a glob of `applies_to` stands, which may be one selector without its list."""
+    written = document.data[path[0]][path[1]]["applies_to"]
+    return (*path, "applies_to", *((number,) if isinstance(written, list) else ()), "services", index)
