@@ -132,7 +132,10 @@ class Edge:
 
 
 def _offers_upgrade(scope: Scope) -> bool:
-    return any(name == b"upgrade" for name, _ in scope["headers"])
+    for name, _ in scope["headers"]:  # noqa: SIM110 - a generator costs more than the loop
+        if name == b"upgrade":
+            return True
+    return False
 
 
 class _Exchange:

@@ -85,7 +85,6 @@ class GateProtocol(HttpToolsProtocol):
         """Whether the head that the parser has just read offers an upgrade."""
         self._refused: tuple[HTTPStatus, str] | None = None
         """Why nothing that still comes is read any more."""
-        self._head_size = 0
         self._without_progress = 0
         """Bytes since the last part of a request was whole, or the last part of a body came."""
         self._message_size = 0
@@ -115,6 +114,9 @@ class GateProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what has come, and look at the bounds as it goes along."""
         self._unset_keepalive_if_required()
+        if len(data) <= _PIECE and not self._refused:
+            self._take(data)
+            return
         for start in range(0, len(data), _PIECE):
             if self._refused:
                 self._throw_away(len(data) - start)
@@ -124,20 +126,20 @@ class GateProtocol(HttpToolsProtocol):
     def _take(self, piece: bytes) -> None:
         self._without_progress += len(piece)
         self._message_size += len(piece)
-        if not self._in_body:
-            # Line breaks between requests are no request, and must not keep a connection.
-            self._expect(HEAD_DEADLINE)
         try:
             self._parse(piece)
         except httptools.HttpParserError:
             self._refuse(*self._refused or (HTTPStatus.BAD_REQUEST, _UNREADABLE))
             return
-        if self._without_progress > MAX_HEAD:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE_A_HEAD)
-        elif self._in_body:
+        if self._in_body:
             self._expect(MESSAGE_DEADLINE)
             if self._message_size > MAX_MESSAGE:
                 self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE_A_BODY)
+        elif self._in_head or self._without_progress:
+            # Line breaks between requests are no request, and must not keep a connection.
+            self._expect(HEAD_DEADLINE)
+        if self._without_progress > MAX_HEAD:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE_A_HEAD)
 
     def _parse(self, data: bytes) -> None:
         while data and not self._refused:
@@ -170,38 +172,39 @@ class GateProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Expect the rest of the head."""
         self._in_head = True
-        self._head_size = self._without_progress = 0
+        self._without_progress = 0
         super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """Take a part of the first line."""
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the head, and none behind a chunked body (RFC 9110, section 6.5.1)."""
-        if not self._in_head:
-            return
-        self._count(len(name) + len(value) + len(": \r\n"))
-        if len(self.headers) >= MAX_FIELDS:
-            self._stop(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE_A_HEAD)
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is here."""
+        self._look_at_head()
         if self.parser.should_upgrade():
             self._offered = True
             return
-        if len(self.pipeline) >= MAX_AHEAD:
-            self._stop(HTTPStatus.TOO_MANY_REQUESTS, "too many requests ahead of their answers")
         self._admitted.works(self)
         super().on_headers_complete()
         self._met()
         self._in_head, self._in_body = False, True
         self._without_progress = self._message_size = 0
+        # The parser tells of fields behind a chunked body in the same way; they are no headers (RFC 9110,
+        # section 6.5.1), so they go to a list that nobody reads.
+        self.headers = []
         if self.expect_100_continue:
             # A client that is answered at once keeps its body: what came next would be taken for it.
             self.cycle.keep_alive = False
+
+    def _look_at_head(self) -> None:
+        # Most heads came in a few pieces, and need not be measured. The first piece was not counted.
+        if len(self.headers) > MAX_FIELDS or (
+            self._without_progress > MAX_HEAD - _PIECE and self._head_size() > MAX_HEAD
+        ):
+            self._stop(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE_A_HEAD)
+        if len(self.pipeline) >= MAX_AHEAD:
+            self._stop(HTTPStatus.TOO_MANY_REQUESTS, "too many requests ahead of their answers")
+
+    def _head_size(self) -> int:
+        fields = sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+        return len(self.url) + fields
 
     def on_body(self, body: bytes) -> None:
         """Pass on a part of the body."""
@@ -228,11 +231,6 @@ class GateProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
-
-    def _count(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > MAX_HEAD:
-            self._stop(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE_A_HEAD)
 
     def _stop(self, status: HTTPStatus, detail: str) -> None:
         """Refuse from within the parser, which stops at an error only."""
