@@ -6,6 +6,7 @@ import pytest
 
 from app.core.override import Approval
 from app.gate.errors import StateConflictError
+from app.store import overrides
 from app.store.errors import StoreUnavailableError
 from app.store.records import DecisionFilter, PolicyRevision
 from app.store.store import Store
@@ -277,3 +278,16 @@ async def test_a_store_that_is_closed_takes_nothing_more(url: str) -> None:
     with pytest.raises(StoreUnavailableError):
         await store.read(lambda view: view.head())
     assert not await store.ping()
+
+
+async def test_the_database_itself_refuses_a_use_too_many(store: Store) -> None:
+    await store.write(lambda transaction: transaction.add_override(override(1, max_uses=1), "digest"))
+    first, another = (overrides.Spend("ovr_000001", number, f"dec_{number}", NOW) for number in (1, 2))
+    with store._database.writing() as connection:
+        overrides.spend(connection, [first])
+    refused = pytest.raises(StoreUnavailableError, match="changed under the lock")
+    with refused, store._database.writing() as connection:
+        overrides.spend(connection, [another])
+    found = store.look(lambda view: view.override("ovr_000001"))
+    assert found is not None
+    assert found.uses == 1
