@@ -48,13 +48,29 @@ def test_the_policies_of_a_page_load(page: str) -> None:
         assert load(Snapshot.of(head + snippet)).policy_set.policies
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/policies.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/policies.md", "docs/cron.md", "docs/calendars.md"])
 def test_lint_finds_nothing_in_the_policies_of_a_page(page: str) -> None:
     now = parse_instant("2026-11-23T12:00:00Z")
     for snippet in re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
         head = "" if "version:" in snippet else "version: 1\nenvironments: [production, staging]\n"
-        told = [problem.message for problem in lint(Snapshot.of(head + snippet), now)]
+        calendar = (ROOT / "tests/policies/misread/free.ics").read_text()
+        snapshot = Snapshot.of(head + snippet, calendars={"releases.ics": calendar})
+        told = [problem.message for problem in lint(snapshot, now)]
         assert [each for each in told if "there are no tests" not in each] == []
+
+
+def test_the_table_of_cron_dialects_says_where_lint_warns() -> None:
+    now = parse_instant("2026-11-23T12:00:00Z")
+    rows = re.findall(
+        r"^\| `([^`]+)`[^|]* \| .* \| (.*?) ?\|$", (ROOT / "docs/cron.md").read_text(), re.MULTILINE
+    )
+    expressions = [(text, said) for text, said in rows if len(text.split()) == 5]
+    assert len(expressions) >= 9
+    for text, said in expressions:
+        head = "version: 1\npolicies:\n  - id: a\n    title: t\n    reason: r\n    when:\n"
+        snapshot = Snapshot.of(f'{head}      - cron: {{start: "{text}", duration: 10m}}\n')
+        told = [each.message for each in lint(snapshot, now) if "there are no tests" not in each.message]
+        assert bool(told) is said.startswith("warns"), (text, told)
 
 
 def test_every_window_of_the_reference_loads() -> None:

@@ -460,3 +460,48 @@ def test_a_series_with_an_until_is_over_by_it() -> None:
     assert until == parse_instant("2026-09-01T11:00:00Z")
     assert window(*series, "RRULE:FREQ=WEEKLY").over_by(wall) is None
     assert window(*series, "RRULE:FREQ=WEEKLY;COUNT=3").over_by(wall) is None
+
+
+# Where calendar programs differ: the table of docs/calendars.md
+
+
+def local(start: str, end: str) -> tuple[str, ...]:
+    zoned = "TZID=Europe/Amsterdam"
+    return (f"DTSTART;{zoned}:{start}", f"DTEND;{zoned}:{end}", "RRULE:FREQ=DAILY;COUNT=2")
+
+
+def test_what_recurs_in_a_skipped_hour_begins_after_it_and_in_a_repeated_one_lasts_two() -> None:
+    assert spans(window(*local("20260329T023000", "20260329T033000")))[0] == (
+        "2026-03-29T01:00:00Z",
+        "2026-03-29T01:30:00Z",
+    )
+    assert spans(window(*local("20261025T023000", "20261025T033000")))[0] == (
+        "2026-10-25T00:30:00Z",
+        "2026-10-25T02:30:00Z",
+    )
+
+
+def test_every_month_on_the_31st_is_only_in_months_that_have_it() -> None:
+    found = spans(window("DTSTART:20260131T100000Z", "DURATION:PT1H", "RRULE:FREQ=MONTHLY;COUNT=3"))
+    assert [start[:10] for start, _ in found] == ["2026-01-31", "2026-03-31", "2026-05-31"]
+
+
+def test_a_series_of_dates_begins_with_its_start() -> None:
+    found = spans(window("DTSTART:20260601T100000Z", "DURATION:PT1H", "RDATE:20260603T100000Z"))
+    assert [start[:10] for start, _ in found] == ["2026-06-01", "2026-06-03"]
+
+
+def test_this_and_future_moves_all_later_occurrences() -> None:
+    series = ("DTSTART:20260601T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=3")
+    again = ("END:VEVENT", "BEGIN:VEVENT", "UID:1", "RECURRENCE-ID;RANGE=THISANDFUTURE:20260602T100000Z")
+    found = spans(window(*series, *again, "DTSTART:20260602T120000Z", "DURATION:PT1H"))
+    assert [start for start, _ in found] == [
+        "2026-06-01T10:00:00Z",
+        "2026-06-02T12:00:00Z",
+        "2026-06-03T12:00:00Z",
+    ]
+
+
+def test_a_start_that_cannot_be_read_is_an_error() -> None:
+    with pytest.raises(ValidationError, match="has a DTSTART that can't be read"):
+        window("DTSTART:2026-06-01", "DURATION:PT1H")
