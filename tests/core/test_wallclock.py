@@ -70,3 +70,11 @@ def test_the_instants_at_which_a_clock_is_set_back() -> None:
     assert amsterdam.setbacks(back, back + DAY) == []
     assert amsterdam.setbacks(back - DAY, back) == []
     assert zone("UTC").setbacks(EARLIEST, LATEST) == []
+
+
+@pytest.mark.parametrize("name", ["America/Vancouver", "America/Edmonton", "America/Winnipeg"])
+def test_a_zone_that_only_changes_its_name_does_not_move_its_clock(name: str) -> None:
+    # On 2026-11-01 name and DST flag change there, and the offset does not (tzdata 2026b to 2026f).
+    before, after = parse_instant("2026-09-01T00:00:00Z"), parse_instant("2027-09-01T00:00:00Z")
+    assert zone(name).setbacks(before, after) == []
+    assert zone(name).offset(before) == zone(name).offset(after)

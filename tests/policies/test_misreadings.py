@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli import run
 from app.core.instant import parse_instant
 from app.policies.lint import lint
 from app.policies.source import Source
@@ -33,3 +34,12 @@ def test_what_is_easily_meant_otherwise_is_told_with_what_to_write(path: Path) -
 
 def test_there_are_cases() -> None:
     assert len(CASES) >= 10
+
+
+def test_strict_fails_on_a_misreading_alone(tmp_path: Path) -> None:
+    file = tmp_path / "policies.yaml"
+    test = "tests: [{at: 2027-01-12 12:00, service: a, expect: deny}]\n"
+    file.write_text((MISREAD / "day-of-month-or-week.yaml").read_text() + test)
+    assert run(["lint", "--strict", str(file)]) == 1
+    file.write_text(file.read_text().replace("8-14 * TUE", "* * TUE#2"))
+    assert run(["lint", "--strict", str(file)]) == 0
