@@ -7,6 +7,7 @@ is done here, for the framework takes the last of repeated parameters and would 
 import asyncio
 import json
 import re
+from collections import Counter
 from http import HTTPStatus
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
@@ -26,8 +27,9 @@ from starlette.requests import ClientDisconnect, Request
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY, parse_instant
 from app.core.notation import parse_duration, parse_positive_duration
-from app.core.policy import FORMS, LINK_PATTERN, NAME_PATTERN, Selector
+from app.core.policy import LINK_PATTERN, NAME_PATTERN
 from app.identity.credentials import holds_secret
+from app.server.field_errors import CURSOR, NO_CONTROLS, NO_CURSOR, field_errors, shown_name
 from app.server.problems import InvalidFieldsError, RefusedError
 
 MAX_BODY: Final = 64 * 1024
@@ -40,17 +42,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MOST_A_PAGE: Final = 500
 _LONGEST_PLACE: Final = 18
-_NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f]*$"
-_CURSOR: Final = r"^[0-9a-z_]{1,40}$"
-_NO_CURSOR: Final = "is `next` of the page before, as it came"
 _LOST_PLUS: Final = re.compile(r"\S+ \d\d:\d\d")
 """What becomes of ``2026-11-27T14:00:00+01:00`` in a query string."""
-_SENTENCES: Final = {
-    **FORMS,
-    _NO_CONTROLS: "is one line of text, without control characters",
-    _CURSOR: _NO_CURSOR,
-}
-"""What each pattern asks for."""
 
 
 class Strict(BaseModel):
@@ -117,14 +110,14 @@ def _without_secrets(text: str) -> str:
 
 Note = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=500, pattern=_NO_CONTROLS),
+    StringConstraints(min_length=1, max_length=500, pattern=NO_CONTROLS),
     AfterValidator(_without_secrets),
 ]
 """One line of text that is kept."""
 
 Sentence = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=500, pattern=_NO_CONTROLS, strip_whitespace=True),
+    StringConstraints(min_length=1, max_length=500, pattern=NO_CONTROLS, strip_whitespace=True),
     AfterValidator(_without_secrets),
 ]
 """One line of text for people."""
@@ -140,7 +133,7 @@ PeriodField = Annotated[
 class PageQuery(Strict):
     """Which page of a list."""
 
-    cursor: Annotated[str, StringConstraints(pattern=_CURSOR)] | None = Field(
+    cursor: Annotated[str, StringConstraints(pattern=CURSOR)] | None = Field(
         None, description="`next` of the page before"
     )
     limit: LimitField = Field(50, description="how many, 500 at most")
@@ -155,7 +148,7 @@ def place(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     if not cursor.isdecimal() or len(cursor) > _LONGEST_PLACE:
-        raise InvalidFieldsError([{"field": "cursor", "message": _NO_CURSOR}])
+        raise InvalidFieldsError([{"field": "cursor", "message": NO_CURSOR}])
     return int(cursor)
 
 
@@ -235,37 +228,15 @@ def validated(values: dict[str, Any], model: type[Model]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise InvalidFieldsError(
-            [
-                {"field": _field_name(item["loc"], model), "message": _sentence(item, model)}
-                for item in error.errors(include_url=False, include_input=False)
-            ]
-        ) from None
-
-
-def _field_name(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    """The name of a field of ours; what the caller made up is not repeated."""
-    name = str(location[0]) if location else "body"
-    known = {field.alias or key for key, field in model.model_fields.items()}
-    return name if name in known else "unknown"
-
-
-def _sentence(item: Any, model: type[BaseModel]) -> str:
-    kind = item["type"]
-    if kind == "extra_forbidden":
-        fields = Selector.model_fields if len(item["loc"]) > 1 else model.model_fields
-        known = ", ".join(field.alias or key for key, field in fields.items())
-        return f"there is no such field here; known: {known}"
-    if kind == "missing":
-        return "is required"
-    message: str = item["msg"].removeprefix("Value error, ")
-    return _SENTENCES.get(item.get("ctx", {}).get("pattern"), message)
+        details = error.errors(include_url=False, include_input=False)
+        raise InvalidFieldsError(field_errors(details, model)) from None
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) != len(pairs):
-        raise InvalidFieldsError([{"field": "fields", "message": "a field is given more than once"}])
+        repeated = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise InvalidFieldsError([{"field": shown_name(repeated), "message": "is given more than once"}])
     return values
 
 
@@ -280,7 +251,7 @@ async def limited_body(request: Request) -> bytes:
         RefusedError: it is larger, broke off, or did not come in time.
     """
     declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared) > MAX_BODY:
+    if not declared.isdecimal() or len(declared) > _LONGEST_PLACE or int(declared) > MAX_BODY:
         raise _too_large()
     body = bytearray()
     try:

@@ -16,6 +16,7 @@ from app.gate.errors import ForbiddenError, UnauthenticatedError
 from app.identity.caller import Caller, Role
 from app.identity.credentials import proves
 from app.server.asking import SESSION_COOKIE, session_caller
+from app.server.field_errors import shown_name
 from app.server.problems import InvalidFieldsError, RefusedError
 from app.server.reading import limited_body
 
@@ -47,7 +48,7 @@ async def read_form(request: Request) -> dict[str, str]:
     fields: dict[str, str] = {}
     for name, value in pairs:
         if name in fields and name not in _TICKED:
-            raise InvalidFieldsError([{"field": "fields", "message": "a field is given more than once"}])
+            raise InvalidFieldsError([{"field": shown_name(name), "message": "is given more than once"}])
         fields[name] = f"{fields[name]},{value}" if name in fields else value
     return {name: value.strip() for name, value in fields.items() if value.strip()}
 

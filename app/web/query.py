@@ -79,7 +79,8 @@ def read(request: Request) -> Read:
     try:
         fields = query_fields(request)
     except InvalidFieldsError as error:
-        why = "; ".join(each["message"] for each in error.errors or ())
+        [fault] = error.errors or [{"field": "query", "message": "it is malformed"}]
+        why = fault["message"] if fault["field"] == "query" else f"{fault['field']} {fault['message']}"
         return Read(validated({}, DashboardQuery), (), (Wrong("page", f"The address can't be read: {why}."),))
     kept = tuple(fields.items())
     try:

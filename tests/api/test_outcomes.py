@@ -82,7 +82,7 @@ def test_who_may_claim_for_some_services_reports_on_those(gate: TestClient) -> N
         ({"result": "failed", "incident": "\ud800"}, "incident"),
         ({"result": "failed", "incident": "x" * 501}, "incident"),
         ({"result": "failed", "incident": 42}, "incident"),
-        ({"result": "failed", "service": "api"}, "unknown"),
+        ({"result": "failed", "service": "api"}, "service"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_named(gate: TestClient, body: dict[str, Any], field: str) -> None:

@@ -167,7 +167,7 @@ def test_what_is_right_in_an_address_counts_beside_what_is_wrong(gate: TestClien
     assert "<option selected>staging</option>" in reply.text
     assert "<option selected>hotfix</option>" in reply.text
     repeated = Page(gate.get("/?service=a&service=b").text).text
-    assert "The address can't be read: a field is given more than once." in repeated
+    assert "The address can't be read: service is given more than once." in repeated
     assert "production ❄FROZEN" in repeated
 
 
@@ -948,7 +948,7 @@ def test_environments_are_ticked(gate: TestClient, ops: Page, keys: dict[str, st
     assert scopes == {"None", "['staging']", "['staging', 'production']"}
     twice = gate.post("/dashboard/freezes", data={**form, "title": ["a", "b"]})
     assert twice.status_code == 422
-    assert "a field is given more than once" in Page(twice.text).text
+    assert "title: is given more than once" in Page(twice.text).text
 
 
 def test_a_picture_is_one_stop_for_the_tab_key(gate: TestClient) -> None:
