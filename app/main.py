@@ -64,6 +64,7 @@ from app.server.log import RequestLog, event
 from app.server.metrics import Metrics
 from app.server.problems import handle_error, handle_http_exception
 from app.server.recent import RecentAnswers
+from app.server.root_path import RootPath
 from app.server.shared import Shared
 from app.server.startup import StartupErrors
 from app.server.stopping import on_stop
@@ -72,7 +73,7 @@ from app.server.throttle import Throttle
 from app.server.tracing import Tracing
 from app.settings import Settings, read_settings
 from app.store.store import Store
-from app.web import assets, dashboard, operations, reference, sessions
+from app.web import assets, dashboard, error_page, operations, reference, sessions
 from app.web import insights as insights_page
 
 FAILURES: Final = "20/minute"
@@ -130,10 +131,12 @@ def create_app(
     in_force = loaded or Policies()
     metrics = Metrics(in_force, clock)
     tracing = Tracing(os.environ)
+    root_path = RootPath()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         chosen = settings or read_settings(os.environ)
+        root_path.root = chosen.root_path or ""
         outbound = await asyncio.to_thread(_outbound, chosen)
         if not in_force.loaded:
             await asyncio.to_thread(in_force.start, Source(chosen.policies), clock)
@@ -166,9 +169,10 @@ def create_app(
     app.add_middleware(recent.before)
     app.add_middleware(tracing.before)
     app.add_middleware(Edge, clock=clock, metrics=metrics, log=request_log or RequestLog())
+    app.add_middleware(root_path.before)
     app.add_middleware(StartupErrors)
-    app.add_exception_handler(FreezegateError, handle_error)
-    app.add_exception_handler(HTTPException, handle_http_exception)
+    app.add_exception_handler(FreezegateError, error_page.or_problem(handle_error))
+    app.add_exception_handler(HTTPException, error_page.or_problem(handle_http_exception))
     complete(app)
     return app
 

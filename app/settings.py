@@ -81,6 +81,12 @@ class Settings(BaseModel):
     notifications: Path | None = Field(
         default=None, description="a YAML file with the receivers of notifications"
     )
+    root_path: str | None = Field(
+        default=None,
+        pattern=r"^(/[A-Za-z0-9._~-]+)+$",
+        examples=["/freezegate"],
+        description="the path below which a proxy serves the gate, if not the root",
+    )
     ca_file: Path | None = Field(
         default=None, description="certificates (PEM) to trust in outgoing calls, besides the usual ones"
     )

@@ -11,6 +11,7 @@ from app.identity.caller import Caller
 from app.server.context import context
 from app.server.operations import ONE_END, ONE_LIFE
 from app.server.problems import wrong_fields
+from app.server.root_path import root_of
 from app.web.pages import refusal
 from app.web.viewer import viewer_of
 
@@ -69,6 +70,7 @@ def again(
     return refusal(
         error,
         "refused.html",
+        root_of(request),
         reasons=_reasons(form, error),
         form=form,
         values=values,

@@ -3,6 +3,8 @@
 from fastapi import Request
 from fastapi.responses import Response
 
+from app.server.root_path import root_of
+
 
 def set_cookie(
     request: Request,
@@ -21,7 +23,7 @@ def set_cookie(
         reply: the answer.
         name: of the cookie.
         value: of the cookie.
-        path: for which places it is.
+        path: for which places of the gate it is.
         lifetime: in seconds; None for as long as the browser runs.
         followed: whether it also comes along when somebody follows a link from another site.
     """
@@ -29,8 +31,13 @@ def set_cookie(
         name,
         value,
         max_age=lifetime,
-        path=path,
+        path=root_of(request) + path,
         secure=request.url.scheme == "https",
         httponly=True,
         samesite="lax" if followed else "strict",
     )
+
+
+def delete_cookie(request: Request, reply: Response, name: str, *, path: str) -> None:
+    """Let the browser forget a cookie that was set for `path`."""
+    reply.delete_cookie(name, path=root_of(request) + path)

@@ -14,6 +14,7 @@ from app.identity.caller import Role
 from app.server.asking import authorised
 from app.server.context import Context, context
 from app.web.notices import notice, said
+from app.web.offsets import offsets
 from app.web.pages import PageRoute, page, redirect, rendered
 from app.web.picture import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, picture, rule_styles
 from app.web.query import Read, read
@@ -44,7 +45,7 @@ async def dashboard(request: Request) -> Response:
     try:
         caller = await authorised(request, Role.VIEWER)
     except UnauthenticatedError:
-        return redirect("/dashboard/sign-in")
+        return redirect(request, "/dashboard/sign-in")
     here = context(request)
     told = notice(request)
     if told and caller.session_id is not None:
@@ -75,6 +76,7 @@ def _render(here: Context, moment: Moment, look: _Look) -> bytes:
     is_asked = query.service and not asked_for.why_not("ask")
     return rendered(
         "wall.html" if on_the_wall else "dashboard.html",
+        look.viewer.root,
         viewer=look.viewer,
         notice=look.notice,
         seq=look.seq,
@@ -83,6 +85,7 @@ def _render(here: Context, moment: Moment, look: _Look) -> bytes:
         query=query,
         now=now,
         home=in_force.home,
+        offsets=offsets(in_force.home, now),
         policy_set=in_force.policy_set,
         asked=asked(in_force, query, now, look.viewer.base) if is_asked else None,
         shown=shown,

@@ -16,6 +16,7 @@ from app.server.asking import authorised
 from app.server.context import context
 from app.server.leaving import unless_gone
 from app.server.reading import NameField, Strict, read_query
+from app.server.root_path import root_of
 from app.web.pages import PageRoute, page, redirect, rendered
 from app.web.viewer import viewer_of
 
@@ -63,7 +64,7 @@ async def insights(request: Request) -> Response:
     try:
         caller = await authorised(request, Role.VIEWER)
     except UnauthenticatedError:
-        return redirect("/dashboard/sign-in")
+        return redirect(request, "/dashboard/sign-in")
     query = read_query(request, InsightsPageQuery)
     here = context(request)
     now = here.clock.now()
@@ -76,6 +77,7 @@ async def insights(request: Request) -> Response:
     return page(
         rendered(
             "insights.html",
+            root_of(request),
             viewer=viewer_of(request, caller),
             query=query,
             measures=MEASURES,

@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import Request
 from fastapi.responses import Response
 
-from app.web.cookies import set_cookie
+from app.web.cookies import delete_cookie, set_cookie
 from app.web.pages import redirect
 
 _COOKIE: Final = "freezegate_done"
@@ -29,7 +29,7 @@ _NOTICES: Final[Mapping[str, str]] = {
 
 def done(request: Request, what: str, place: str = "/") -> Response:
     """Go and see what was done."""
-    reply = redirect(place)
+    reply = redirect(request, place)
     set_cookie(request, reply, _COOKIE, what, path="/", lifetime=_LIFETIME)
     return reply
 
@@ -42,4 +42,4 @@ def notice(request: Request) -> str | None:
 def said(request: Request, reply: Response) -> None:
     """Do not say it again."""
     if _COOKIE in request.cookies:
-        reply.delete_cookie(_COOKIE, path="/")
+        delete_cookie(request, reply, _COOKIE, path="/")

@@ -20,8 +20,9 @@ from app.server.context import context
 from app.server.operations import ChangeBody, EndFields, GrantBody, LiftFields, StartBody
 from app.server.problems import InvalidFieldsError
 from app.server.reading import Strict, validated
+from app.server.root_path import root_of
 from app.web.again import again
-from app.web.cookies import set_cookie
+from app.web.cookies import delete_cookie, set_cookie
 from app.web.forms import signed_in
 from app.web.notices import done
 from app.web.pages import PageRoute, listed, page, redirect, rendered
@@ -60,8 +61,8 @@ async def grant(request: Request) -> Response:
         )
     except FreezegateError as error:
         return again(request, caller, "grant", form, error)
-    place = f"/dashboard/overrides/{override.id}/granted"
-    reply = redirect(place)
+    place = _granted_page(override.id)
+    reply = redirect(request, place)
     set_cookie(request, reply, _TOKEN_COOKIE, token, path=place, lifetime=_TOKEN_LIFETIME)
     return reply
 
@@ -71,7 +72,7 @@ async def granted(request: Request, override_id: str) -> Response:
     """Show the token of an override to whoever has just granted it, this once."""
     caller = await session_caller(request)
     if caller is None:
-        return redirect("/dashboard/sign-in")
+        return redirect(request, "/dashboard/sign-in")
     if not caller.may(Role.OPS):
         raise ForbiddenError("this needs the role ops")
     here = context(request)
@@ -80,6 +81,7 @@ async def granted(request: Request, override_id: str) -> Response:
     now = here.clock.now()
     shown = rendered(
         "granted.html",
+        root_of(request),
         viewer=viewer_of(request, caller),
         override=described(override, now),
         token=token if await here.overrides.opens(override, token) else None,
@@ -87,7 +89,7 @@ async def granted(request: Request, override_id: str) -> Response:
         home=here.policies.in_force.home,
     )
     reply = page(shown)
-    reply.delete_cookie(_TOKEN_COOKIE, path=request.url.path)
+    delete_cookie(request, reply, _TOKEN_COOKIE, path=_granted_page(override_id))
     return reply
 
 
@@ -196,6 +198,10 @@ def _number(field: str, value: str) -> int:
     if not value.isascii() or not value.isdecimal() or len(value) > _MOST_DIGITS:
         raise InvalidFieldsError([{"field": field, "message": "is a number"}])
     return int(value)
+
+
+def _granted_page(override_id: str) -> str:
+    return f"/dashboard/overrides/{override_id}/granted"
 
 
 def _known(own_id: str) -> str:

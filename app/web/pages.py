@@ -7,7 +7,7 @@ templates escape everything, and the policy below forbids what would get past th
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from app.core.instant import format_instant, parse_instant
 from app.core.notation import format_duration, waiting_time
 from app.core.wallclock import Zone
 from app.server.problems import problem_for
+from app.server.root_path import root_of
 from app.web.viewer import present_viewer
 
 _SOURCES: Final = (
@@ -68,13 +69,13 @@ def asset_version(name: str) -> str:
     return hashlib.sha256(asset(name)).hexdigest()[:12]
 
 
-def _asset_url(name: str) -> str:
-    """Where it is loaded from: another place for another content, so that browsers may keep it."""
-    return f"/static/{name}?v={asset_version(name)}"
+def _asset_url(root: str, name: str) -> str:
+    """Return where it is loaded from: another place for another content, so that browsers may keep it."""
+    return f"{root}/static/{name}?v={asset_version(name)}"
 
 
 @cache
-def _templates() -> Environment:
+def _templates(root: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("app.web"),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -82,7 +83,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(asset=_asset_url, version=__version__)
+    environment.globals.update(asset=partial(_asset_url, root), root=root, version=__version__)
     environment.filters.update(
         instant=parse_instant,
         utc=format_instant,
@@ -115,9 +116,9 @@ def said(text: str) -> Markup:
     return Markup("<bdi>%s</bdi>") % undirected(text)
 
 
-def rendered(template: str, **values: Any) -> bytes:
-    """A page."""
-    return _templates().get_template(template).render(**values).encode("utf-8", "replace")
+def rendered(template: str, root: str, **values: Any) -> bytes:
+    """Render a page whose links begin with `root`, see `root_of`."""
+    return _templates(root).get_template(template).render(**values).encode("utf-8", "replace")
 
 
 def page(body: bytes, status: int = 200) -> Response:
@@ -125,19 +126,19 @@ def page(body: bytes, status: int = 200) -> Response:
     return Response(body, status_code=status, headers=_HEADERS, media_type="text/html")
 
 
-def refusal(error: FreezegateError, template: str, **values: Any) -> Response:
+def refusal(error: FreezegateError, template: str, root: str, **values: Any) -> Response:
     """A page that tells of an error, with the status and the headers that the API would answer it with."""
     refused = problem_for(error)
-    told = page(rendered(template, status=refused.status_code, **values), refused.status_code)
+    told = page(rendered(template, root, status=refused.status_code, **values), refused.status_code)
     for name in ("retry-after", "www-authenticate"):
         if name in refused.headers:
             told.headers[name] = refused.headers[name]
     return told
 
 
-def redirect(place: str) -> Response:
+def redirect(request: Request, place: str) -> Response:
     """Go and see, after a form was sent: so that loading the page again does not send it again."""
-    return Response(status_code=303, headers={**_HEADERS, "Location": place})
+    return Response(status_code=303, headers={**_HEADERS, "Location": root_of(request) + place})
 
 
 class PageRoute(APIRoute):
@@ -152,6 +153,6 @@ class PageRoute(APIRoute):
                 return await handle(request)
             except FreezegateError as error:
                 viewer = await present_viewer(request)
-                return refusal(error, "error.html", viewer=viewer, why=str(error))
+                return refusal(error, "error.html", viewer.root, viewer=viewer, why=str(error))
 
         return handle_or_tell

@@ -66,7 +66,7 @@ class Day(NamedTuple):
     x: int
     number: str
     month: str
-    """Named above the first column and the first of each month."""
+    """Named above the first column and the first of each month; so short that it fits its column."""
     name: str
     weekend: bool
     monday: bool
@@ -169,12 +169,10 @@ def _days(first_day: int) -> Iterator[Day]:
     for column in range(DAYS):
         day = first_day + column
         date = calendar_date(day)
-        # One month's name reaches into the second column: the next month's may stand there.
-        named = date.day == 1 or (column == 0 and calendar_date(day + 1).day != 1)
         yield Day(
             LEFT + column * DAY_WIDTH,
             str(date.day),
-            f"{date:%B}" if named else "",
+            f"{date:%b}" if column == 0 or date.day == 1 else "",
             f"{date:%a}"[:2],
             weekday(day) >= _SATURDAY,
             weekday(day) == 0,

@@ -21,7 +21,9 @@ async def docs(request: Request) -> Response:
     read_query(request, Strict)
     document = await document_of(request)
     viewer = await present_viewer(request)
-    return page(rendered("reference.html", viewer=viewer, groups=_groups(document), document=document))
+    return page(
+        rendered("reference.html", viewer.root, viewer=viewer, groups=_groups(document), document=document)
+    )
 
 
 def _groups(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

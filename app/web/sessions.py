@@ -12,7 +12,8 @@ from app.gate.sessions import LIFETIME
 from app.identity.caller import Role
 from app.server.asking import SESSION_COOKIE, key_caller, session_caller
 from app.server.context import context
-from app.web.cookies import set_cookie
+from app.server.root_path import root_of
+from app.web.cookies import delete_cookie, set_cookie
 from app.web.forms import FORM_COOKIE, signed_in, signing_in
 from app.web.notices import done
 from app.web.pages import PageRoute, page, redirect, rendered
@@ -53,7 +54,7 @@ async def sign_out(request: Request) -> Response:
     assert caller.session_id is not None  # noqa: S101 - it has just been found by it
     await context(request).sessions.close(caller, caller.session_id)
     reply = done(request, "signed-out")
-    reply.delete_cookie(SESSION_COOKIE, path="/")
+    delete_cookie(request, reply, SESSION_COOKIE, path="/")
     return reply
 
 
@@ -62,11 +63,12 @@ async def list_sessions(request: Request) -> Response:
     """One's own open sessions; everybody's, for an admin."""
     caller = await session_caller(request)
     if caller is None:
-        return redirect(_HERE)
+        return redirect(request, _HERE)
     here = context(request)
     return page(
         rendered(
             "sessions.html",
+            root_of(request),
             viewer=viewer_of(request, caller),
             own=caller.session_id,
             sessions=await here.sessions.listed(caller),
@@ -83,13 +85,15 @@ async def revoke_session(request: Request, session_id: str) -> Response:
     if _ID.fullmatch(session_id) is None:
         raise UnknownRecordError("there is no session of that id")
     await context(request).sessions.close(caller, session_id)
-    return redirect("/dashboard/sessions")
+    return redirect(request, "/dashboard/sessions")
 
 
 def _form(request: Request, why: str | None) -> Response:
     # The value that is there already is another tab's, whose form is as good as this one.
     kept = request.cookies.get(FORM_COOKIE, "")
     proof = kept if _FORM_VALUE.fullmatch(kept) else secrets.token_urlsafe(24)
-    reply = page(rendered("sign_in.html", proof=proof, why=why), 200 if why is None else 401)
+    reply = page(
+        rendered("sign_in.html", root_of(request), proof=proof, why=why), 200 if why is None else 401
+    )
     set_cookie(request, reply, FORM_COOKIE, proof, path=_HERE, lifetime=None)
     return reply

@@ -9,6 +9,7 @@ from app.core.override import OverrideState
 from app.identity.caller import ANONYMOUS, Caller, Role
 from app.identity.credentials import form_proof
 from app.server.asking import SESSION_COOKIE, session_caller
+from app.server.root_path import root_of
 
 
 class Viewer(NamedTuple):
@@ -20,6 +21,8 @@ class Viewer(NamedTuple):
     proof: str
     base: str
     """The address of this gate as the viewer knows it."""
+    root: str
+    """The path below which the gate is served; empty where that is the root."""
     person: str | None = None
     """The person that the key of the viewer belongs to."""
 
@@ -43,7 +46,7 @@ def viewer_of(request: Request, caller: Caller) -> Viewer:
     name = "" if caller.session_id is None else caller.name
     role = caller.role if name else None
     person = caller.person if name else None
-    return Viewer(name, role, proof, str(request.base_url).rstrip("/"), person)
+    return Viewer(name, role, proof, str(request.base_url).rstrip("/"), root_of(request), person)
 
 
 async def present_viewer(request: Request) -> Viewer:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.web.browser import opened
@@ -85,6 +86,21 @@ def test_a_button_pressed_twice_in_haste_does_it_once(browser: Browser, served: 
         )
         form.get_by_role("button", name="Freeze").dblclick()
         assert page.evaluate("held") == [False, True]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_button_of_a_session_stands_on_one_line(browser: Browser, served: Served, width: int) -> None:
+    with opened(browser, served.url, viewport={"width": width, "height": 800}) as page:
+        sign_in(page, served)
+        page.goto(f"{served.url}/dashboard/sessions")
+        lines = page.get_by_role("button", name="Revoke").evaluate(
+            """(button) => {
+              const words = document.createRange();
+              words.selectNodeContents(button);
+              return words.getClientRects().length;
+            }"""
+        )
+        assert lines == 1
 
 
 def test_sessions_and_signing_out(browser: Browser, served: Served) -> None:

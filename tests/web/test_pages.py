@@ -977,3 +977,24 @@ def test_a_policy_of_every_minute_leaves_the_page_small(tmp_path: Path) -> None:
         page = gate.get("/").text
     assert "What blocks production changes too often to be drawn" in Page(page).text
     assert len(page) < 100_000
+
+
+HTML = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/dashboard/nothing", "/static/other.js", "/policies/nothing"])
+def test_a_browser_that_follows_a_wrong_link_gets_a_page(gate: TestClient, path: str) -> None:
+    reply = gate.get(path, headers={"Accept": HTML})
+    assert (reply.status_code, reply.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no such page." in Page(reply.text).text
+    assert reply.headers["content-security-policy"]
+    assert reply.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/html", "text/plain"])
+def test_everybody_else_gets_the_problem_document(gate: TestClient, accept: str) -> None:
+    reply = gate.get("/nowhere", headers={"Accept": accept})
+    assert (reply.status_code, reply.headers["content-type"]) == (404, "application/problem+json")
+    assert (
+        gate.post("/nowhere", headers={"Accept": HTML}).headers["content-type"] == "application/problem+json"
+    )

@@ -31,17 +31,34 @@ function countDown(within) {
     due ||= left <= 0 && each.textContent !== said;
     if (each.textContent !== said) each.textContent = said;
   }
-  for (const each of within.querySelectorAll("[data-clock]")) each.textContent = clock(each.dataset.clock);
+  for (const each of within.querySelectorAll("[data-clock]")) each.textContent = clock();
   return due;
 }
 
-// What a clock on the wall of a zone shows; the server writes it in the same way.
-function clock(timeZone) {
-  const shown = new Intl.DateTimeFormat("en-US", {
-    timeZone, weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
-  });
-  const part = Object.fromEntries(shown.formatToParts(now()).map(({ type, value }) => [type, value]));
-  return `${part.weekday} ${part.day} ${part.month} ${part.hour}:${part.minute}`;
+// Local time in the gate's zone, by the offsets that the server sends: a browser's own zone data may be old, and
+// would contradict the times beside it.
+function localParts(at) {
+  const offsets = JSON.parse(document.getElementById("live").dataset.offsets);
+  const [, seconds, label] = offsets.findLast(([from]) => from * 1000 <= at) ?? offsets[0];
+  const shown = new Date(at + seconds * 1000);
+  const name = (part) => shown.toLocaleDateString("en-US", { timeZone: "UTC", [part]: "short" });
+  const two = (number) => String(number).padStart(2, "0");
+  return {
+    minute: `${name("weekday")} ${shown.getUTCDate()} ${name("month")} ${two(shown.getUTCHours())}:${two(shown.getUTCMinutes())}`,
+    seconds: shown.getUTCSeconds() ? `:${two(shown.getUTCSeconds())}` : "",
+    label,
+  };
+}
+
+// What a clock on the wall shows; the server writes it in the same way.
+function clock() {
+  return localParts(now()).minute;
+}
+
+// A moment as the server writes it.
+function localTime(at) {
+  const { minute, seconds, label } = localParts(at);
+  return `${minute}${seconds} ${label}`;
 }
 
 // The server's clock, for the viewer's own may be wrong.
@@ -51,6 +68,9 @@ function now() {
 }
 
 function ownTimes(within) {
+  // In the gate's own zone there is nothing to add, and old zone data of the browser would say something else.
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (own === document.getElementById("live")?.dataset.zone) return;
   for (const each of within.querySelectorAll("time[datetime]")) {
     const moment = new Date(each.dateTime);
     const own = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });

@@ -10,22 +10,6 @@ const STALE_AFTER = 40_000; // milliseconds; the server sends a sign of life eve
 
 const live = document.getElementById("live");
 
-// A moment as the server writes it: in the zone of the policy file.
-function localTime(at, { zone, zoneLabel } = live.dataset) {
-  let format;
-  try {
-    format = new Intl.DateTimeFormat("en-US", {
-      timeZone: zone, weekday: "short", day: "numeric", month: "short",
-      hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
-    });
-  } catch {
-    return localTime(at, { zone: "UTC", zoneLabel: "UTC" }); // a zone that is younger than the browser
-  }
-  const part = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, value]));
-  const seconds = part.second === "00" ? "" : `:${part.second}`;
-  return `${part.weekday} ${part.day} ${part.month} ${part.hour}:${part.minute}${seconds} ${zoneLabel}`;
-}
-
 // --- asking for the page --------------------------------------------------------------------------
 
 const SOON = [50, 450]; // milliseconds: not all at once, for everybody who watches learns of it in the same moment
@@ -266,7 +250,7 @@ function listen() {
   // A browser has six connections for a gate, over all of its tabs: those that nobody looks at take none.
   if (document.hidden) return;
   listeningSince = Date.now();
-  stream = new EventSource("/events");
+  stream = new EventSource(`${live.dataset.root}/events`);
   let isFirst = true;
   const on = (name, react) => stream.addEventListener(name, (event) => {
     react(JSON.parse(event.data), Number(event.lastEventId) || 0);
