@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Final
 
+from app.core.errors import FreezegateError
 from app.gate.in_force import InForce, LoadFailure
 from app.policies.removal import in_words
 from app.policies.source import POLL
@@ -40,13 +41,26 @@ def watchers(context: Context) -> tuple[Coroutine[None, None, None], ...]:
 
 
 async def _every(seconds: float, look: Callable[[], Awaitable[None]], doing: str) -> None:
-    """Look again and again, for as long as the application runs; what fails is tried anew the next time."""
+    """Look again and again, for as long as the application runs; what fails is tried anew the next time.
+
+    A failure is logged once while it lasts: one that was foreseen, such as a store that can't be reached, as
+    a sentence, any other with its traceback.
+    """
+    logger, failing = logging.getLogger("freezegate"), ""
     while True:
         await asyncio.sleep(seconds)
         try:
             await look()
-        except Exception:
-            logging.getLogger("freezegate").exception("%s failed", doing)
+        except Exception as error:
+            if failing != type(error).__name__:
+                foreseen = isinstance(error, FreezegateError)
+                sentence = f": {error}" if foreseen else ""
+                logger.log(logging.ERROR, "%s failed%s", doing, sentence, exc_info=not foreseen)
+            failing = type(error).__name__
+        else:
+            if failing:
+                logger.info("%s works again", doing)
+            failing = ""
 
 
 async def _tell_listeners(context: Context) -> None:

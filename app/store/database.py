@@ -69,6 +69,18 @@ class Database(ABC):
     def is_present(self, connection: Connection) -> bool:
         """Whether a connection that was kept open still leads to this database."""
 
+    def is_lost(self, error: Exception) -> bool:  # noqa: ARG002 - a file does not go away by itself
+        """Whether an error says no more than that a new connection may do better."""
+        return False
+
+    def begin(self, connection: Connection, command: str) -> None:
+        """Begin a transaction on a connection, by `BEGIN_WRITING` or `BEGIN_READING`."""
+        connection.say(command)
+
+    @abstractmethod
+    def takes_writes(self, connection: Connection) -> bool:
+        """Whether what is written in a transaction that has begun could be committed, as far as is known."""
+
     @abstractmethod
     def deadline(self, connection: Connection) -> contextlib.AbstractContextManager[None]:
         """See to it that nothing on a connection takes longer than the deadline."""
@@ -95,7 +107,7 @@ class Database(ABC):
         try:
             connection = Connection(pooled.driver_connection, self.engine.dialect)
             with self.deadline(connection):
-                connection.say(begin)
+                self.begin(connection, begin)
                 yield connection
                 connection.say(end)
         except BaseException:

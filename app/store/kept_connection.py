@@ -20,20 +20,22 @@ class KeptConnection:
         self._database = database
         self._dropped = dropped
         self._connection: Connection | None = None
+        self._committing = False
 
     def transact(self, work: Callable[[Connection], Found]) -> Found:
-        """Do work in one transaction, committed when this returns."""
+        """Do work in one transaction, committed when this returns.
+
+        A connection that was kept may have been lost since: the server was restarted, or turned read-only
+        and its place was taken by another. Then the work is done once more on a fresh one, provided that
+        ``COMMIT`` was not yet said, so that nothing of it can have been written.
+        """
+        kept = self._drop_if_gone()
         try:
-            connection = self._present()
-            with self._database.deadline(connection), self._database.pipelined(connection):
-                connection.say(self._database.BEGIN_WRITING)
-                result = work(connection)
-                connection.say("COMMIT")
-        except BaseException:
-            self.drop()
-            raise
-        # Not before the end of the pipeline: only there is it known that it was committed.
-        return result
+            return self._attempt(work)
+        except self._database.failures as error:
+            if not kept or self._committing or not self._database.is_lost(error):
+                raise
+        return self._attempt(work)
 
     def drop(self) -> None:
         """Let go of the connection."""
@@ -42,9 +44,23 @@ class KeptConnection:
             self._connection = None
             self._dropped()
 
-    def _present(self) -> Connection:
+    def _attempt(self, work: Callable[[Connection], Found]) -> Found:
+        self._committing = False
+        try:
+            connection = self._connection = self._connection or self._database.connect()
+            with self._database.deadline(connection), self._database.pipelined(connection):
+                self._database.begin(connection, self._database.BEGIN_WRITING)
+                result = work(connection)
+                self._committing = True
+                connection.say("COMMIT")
+        except BaseException:
+            self.drop()
+            raise
+        # Not before the end of the pipeline: only there is it known that it was committed.
+        return result
+
+    def _drop_if_gone(self) -> bool:
+        """Give up a connection that leads nowhere any more; say whether there still is one."""
         if self._connection is not None and not self._database.is_present(self._connection):
             self.drop()
-        if self._connection is None:
-            self._connection = self._database.connect()
-        return self._connection
+        return self._connection is not None

@@ -1,12 +1,14 @@
 """PostgreSQL: for several replicas. Every wait for it has a deadline on our side."""
 
 import contextlib
+import select
 import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import URL, create_engine, event
+from sqlalchemy.exc import DisconnectionError
 
 from app.store.connection import Connection
 from app.store.database import Database, too_long
@@ -18,6 +20,14 @@ _CONNECT_TIMEOUT: Final = 2
 
 _SCHEMA_LOCK: Final = 0x667265657A65
 """The advisory lock of whoever changes the schema: "freeze" in ASCII."""
+
+_LOST: Final = frozenset({"25006", "57P01", "57P02", "57P03", "57P05"})
+"""Read-only transaction; shutdown, crash, starting up, idle for too long (PostgreSQL's Appendix A)."""
+
+_CONNECTION_EXCEPTION: Final = "08"
+
+_LOOKS: Final = 3
+_MADE_IN: Final = "made in"
 
 _LOCK_TRIES: Final = 600
 _LOCK_PAUSE: Final = 0.1
@@ -33,6 +43,8 @@ class PostgreSQL(Database):
         """Use the database of a URL; nothing on it takes longer than `lock_wait` seconds."""
         self._lock_wait = lock_wait
         self._deadlines = Deadlines()
+        self._generation = 0
+        """Connections of the pool that were made in an earlier one are not used any more."""
         self._connect = partial(_connect, url, lock_wait)
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
@@ -45,6 +57,8 @@ class PostgreSQL(Database):
             pool_pre_ping=False,
             hide_parameters=True,
         )
+        event.listen(engine, "connect", self._note_generation)
+        event.listen(engine, "checkout", self._check_usable)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(self.BEGIN_WRITING))
         super().__init__(engine)
 
@@ -80,12 +94,38 @@ class PostgreSQL(Database):
         return Connection(self._connect(), self.engine.dialect)
 
     def is_present(self, connection: Connection) -> bool:
-        """Whether the connection has not been closed from this end."""
-        return not connection.raw.closed
+        """Whether neither end has closed the connection, as far as this end has been told."""
+        return _is_open(connection.raw)
+
+    def is_lost(self, error: Exception) -> bool:
+        """Whether the server has closed the connection, or has become one that only reads."""
+        import psycopg
+
+        if not isinstance(error, psycopg.Error):  # such as our own deadline
+            return False
+        if error.sqlstate is None:
+            return isinstance(error, psycopg.OperationalError)
+        return error.sqlstate in _LOST or error.sqlstate.startswith(_CONNECTION_EXCEPTION)
+
+    def takes_writes(self, connection: Connection) -> bool:
+        """Whether the server is neither a standby nor set to read only; if it is, connect anew."""
+        found = connection.raw.execute("SELECT current_setting('transaction_read_only')").fetchone()
+        if found[0] == "off":
+            return True
+        # Where the URL names several servers, or the name leads elsewhere by now, new connections may do.
+        self._generation += 1
+        return False
 
     def pipelined(self, connection: Connection) -> contextlib.AbstractContextManager[None]:
         """Send the statements of a transaction one after the other, and wait for their results together."""
         return connection.pipelined(connection.raw.pipeline())
+
+    def _note_generation(self, _: Any, entry: Any) -> None:
+        entry.info[_MADE_IN] = self._generation
+
+    def _check_usable(self, raw: Any, entry: Any, _: Any) -> None:
+        if entry.info[_MADE_IN] != self._generation or not _is_open(raw):
+            raise DisconnectionError("the connection leads to a server that is gone, or only reads")
 
     def deadline(self, connection: Connection) -> contextlib.AbstractContextManager[None]:
         """Break the connection if it is not through in time.
@@ -99,6 +139,29 @@ def refuse_odd(url: URL) -> None:
     """Raise `DatabaseUrlError` unless a URL names a database."""
     if not url.database:
         raise DatabaseUrlError("the database URL names no database: postgresql://user@host/freezegate")
+
+
+def _is_open(raw: Any) -> bool:
+    """Whether a connection of the driver on which nothing runs has not been closed by the server.
+
+    What there is to read is its end, or something that the server says by itself, such as a setting that
+    was changed; at the most it is both.
+    """
+    import psycopg
+
+    if raw.closed:
+        return False
+    poll = select.poll()  # select.select() takes no descriptor over 1,023
+    poll.register(raw.fileno(), select.POLLIN)
+    for _ in range(_LOOKS):
+        if not poll.poll(0):
+            return True
+        try:
+            raw.pgconn.consume_input()
+            raw.pgconn.is_busy()  # parses what has come
+        except psycopg.OperationalError:
+            return False
+    return False
 
 
 def _connect(url: URL, lock_wait: float) -> Any:

@@ -111,6 +111,10 @@ class SQLite(Database):
         """
         return self._kept == _identity(self.file)
 
+    def takes_writes(self, connection: Connection) -> bool:  # noqa: ARG002 - that it could begin says the rest
+        """Whether the file system is not read-only, as one becomes that has met with an error of its disk."""
+        return not os.statvfs(self.file.parent).f_flag & os.ST_RDONLY
+
     def deadline(self, connection: Connection) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
         """Nothing: a lock is waited for so long and no longer, and a disk can't be hurried."""
         return contextlib.nullcontext()

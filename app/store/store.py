@@ -170,7 +170,7 @@ class Store:
         return revision in self._kept
 
     async def ping(self) -> bool:
-        """Whether the database can be read, and a transaction that writes could begin."""
+        """Whether the database can be read, and a transaction that writes could begin and be committed."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._deadline):
@@ -182,7 +182,7 @@ class Store:
         """As `ping`, at once."""
         try:
             with self._database.writing() as connection:
-                return version_of(connection) == HEAD
+                return version_of(connection) == HEAD and self._database.takes_writes(connection)
         except self._database.failures:
             return False
 

@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import sqlite3
+import subprocess
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from sqlalchemy import event as listening
 from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
 from app.store.store import Store
+from app.store.transaction import Transaction
 from tests.store.records import PATIENT, POLICIES, assert_whole, count, event, ids, recording, row
 
 pytestmark = pytest.mark.anyio
@@ -247,6 +249,43 @@ async def test_a_disk_that_answers_no_more_is_not_waited_for_at_the_end(hasty: S
     hasty.let_go()
 
 
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one's own."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "none", folder], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        pytest.skip(f"NOT TRIED: a file system that turns read-only; mount says: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def run(*command: str | Path) -> None:
+    subprocess.run(command, check=True)
+
+
+async def test_a_file_system_that_turns_read_only_is_not_ready_until_it_is_well_again(mounted: Path) -> None:
+    store = Store.open(f"sqlite:///{mounted}/gate.db", deadline=PATIENT)
+    store.transact(lambda transaction: transaction.keep_policies(POLICIES))
+    await store.write(recording(1))
+    assert await store.ping()
+    # Not a remount, which is refused while the database is open for writing; a disk's error asks nobody.
+    run("mount", "-o", "bind", mounted, mounted)
+    run("mount", "-o", "remount,bind,ro", mounted)
+    try:
+        assert not await store.ping()
+        assert await store.read(lambda view: view.count_decisions()) == 1
+    finally:
+        run("umount", mounted)
+    assert await store.ping()
+    await store.write(recording(2))
+    assert ids(store) == ["2", "1"]
+    await store.close()
+
+
 class Server:
     """A PostgreSQL of one's own, to be mistreated."""
 
@@ -260,7 +299,7 @@ class Server:
     def start_again(self) -> None:
         # Where nobody collects dead processes, they would be taken for running ones.
         for left in (self.folder / "postmaster.pid", *self.folder.glob(".s.PGSQL*")):
-            left.unlink()
+            left.unlink(missing_ok=True)
         self.server.ensure_postgres_running()
 
     def processes(self) -> list[int]:
@@ -269,6 +308,12 @@ class Server:
             return []
         children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
         return [main, *map(int, children)]
+
+    def only_reads(self, yes: bool) -> None:  # noqa: FBT001 - as the setting has it
+        with psycopg.connect(self.url, autocommit=True) as other:
+            other.execute("SET default_transaction_read_only = off")
+            other.execute(f"ALTER SYSTEM SET default_transaction_read_only = {yes}")
+            other.execute("SELECT pg_reload_conf()")
 
     def signal(self, number: signal.Signals) -> None:
         for process in self.processes():
@@ -337,6 +382,106 @@ async def test_a_server_that_kills_its_connections_is_connected_to_again(
     await until(written)
     await until(remote.ping)
     assert ids(remote) == ["2", "1"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "stopped"])
+async def test_the_first_claim_after_a_restart_is_taken(
+    remote: Store, server: Server, how: signal.Signals
+) -> None:
+    await remote.write(recording(1))
+    await remote.ping()
+    main = server.processes()
+    server.signal(how) if how is signal.SIGKILL else os.kill(main[0], how)
+    await gone(main)
+    await asyncio.to_thread(server.start_again)
+    # Each first thing that is asked of a connection from before.
+    await remote.write(recording(2))
+    assert await remote.read(lambda view: view.count_decisions()) == 2
+    assert await remote.ping()
+    assert_whole(remote)
+
+
+async def gone(processes: list[int]) -> None:
+    async def all_gone() -> bool:
+        return not any(_runs(process) for process in processes)
+
+    await until(all_gone)
+
+
+def _runs(process: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+
+
+async def test_a_connection_that_ends_before_its_commit_is_replaced_once(
+    remote: Store, server: Server
+) -> None:
+    await remote.write(recording(1))
+    tried: list[int] = []
+
+    def work(transaction: Transaction) -> int:
+        tried.append(number := len(tried) + 1)
+        if number in ending:
+            with psycopg.connect(server.url, autocommit=True) as other:
+                other.execute(
+                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                    "WHERE application_name = 'freezegate'"
+                )
+        return recording(2)(transaction)
+
+    ending = {1}
+    await remote.write(work)
+    assert tried == [1, 2]
+    assert ids(remote) == ["2", "1"]
+    tried.clear()
+    ending = {1, 2, 3}
+    with pytest.raises(StoreUnavailableError):
+        await remote.write(work)
+    assert tried == [1, 2]
+
+
+async def test_a_commit_whose_answer_is_lost_is_not_said_again(
+    remote: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await remote.write(recording(1))
+    tried: list[int] = []
+
+    def work(transaction: Transaction) -> int:
+        tried.append(1)
+        return recording(2)(transaction)
+
+    say = Connection.say
+
+    def lose_the_answer(connection: Connection, command: str) -> None:
+        say(connection, command)
+        if command == "COMMIT":
+            raise psycopg.OperationalError("the connection is lost")
+
+    monkeypatch.setattr(Connection, "say", lose_the_answer)
+    with pytest.raises(StoreUnavailableError):
+        await remote.write(work)
+    assert tried == [1]
+
+
+async def test_a_server_that_turns_read_only_is_not_ready_until_it_writes_again(
+    remote: Store, server: Server
+) -> None:
+    await remote.write(recording(1))
+    server.only_reads(True)
+
+    async def not_ready() -> bool:
+        return not await remote.ping()
+
+    await until(not_ready)
+    await refused(remote)
+    assert await remote.read(lambda view: view.count_decisions()) == 1
+    server.only_reads(False)
+    await until(remote.ping)
+    await remote.write(recording(2))
+    assert ids(remote) == ["2", "1"]
+    assert_whole(remote)
 
 
 async def test_a_server_that_is_killed_and_started_again_has_lost_nothing(
