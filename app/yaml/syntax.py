@@ -147,10 +147,6 @@ def _sentence(complaint: str, letter: str, began: int) -> str:
 
 
 def _character(text: str, position: Position) -> str:
-    """The character at a position; nothing at the end of a line."""
-    begins = 0
-    for number, line_break in enumerate(_LINE_BREAK.finditer(text), start=1):
-        if number == position.line:
-            return text[begins : line_break.start()][position.column - 1 : position.column]
-        begins = line_break.end()
-    return text[begins:][position.column - 1 : position.column] if position.line else ""
+    """Return the character at a position; nothing at the end of a line, or behind the last one."""
+    lines = _LINE_BREAK.split(text)[position.line - 1 : position.line]
+    return lines[0][position.column - 1 : position.column] if lines else ""

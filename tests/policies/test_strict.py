@@ -20,7 +20,8 @@ NOW = parse_instant("2026-11-29T12:00:00Z")
 
 
 def linted(text: str) -> list[Problem]:
-    return lint(Snapshot.of(text), NOW)
+    calendar = (ROOT / "tests/policies/misread/free.ics").read_text()
+    return lint(Snapshot.of(text, calendars={"releases.ics": calendar}), NOW)
 
 
 def policy(when: str) -> str:
