@@ -81,6 +81,9 @@ class Database(ABC):
     def takes_writes(self, connection: Connection) -> bool:
         """Whether what is written in a transaction that has begun could be committed, as far as is known."""
 
+    def renew(self) -> None:  # noqa: B027 - a file has no other
+        """Connect anew where connections were kept: the URL may lead to another server by now."""
+
     @abstractmethod
     def deadline(self, connection: Connection) -> contextlib.AbstractContextManager[None]:
         """See to it that nothing on a connection takes longer than the deadline."""

@@ -1,10 +1,12 @@
 """Opening a database by its URL."""
 
+import re
+
 from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.store import postgresql, sqlite
+from app.store import postgresql, postgresql_url, sqlite
 from app.store.database import Database
 from app.store.errors import DatabaseUrlError
 
@@ -20,15 +22,12 @@ def open_database(url: str, lock_wait: float) -> Database:
     Raises:
         DatabaseUrlError: the URL is malformed or of a kind of database that is not supported.
     """
-    if "@" in url.partition("://")[2].partition("@")[2].partition("/")[0]:
-        raise DatabaseUrlError('in the database URL, a name or password with "@" in it is written with %40')
+    if re.split(r"[+:]", url, maxsplit=1)[0] in postgresql_url.SCHEMES:
+        return postgresql.PostgreSQL(postgresql_url.connection_parameters(url), lock_wait)
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         sqlite.refuse_odd(parsed)
         return sqlite.SQLite(parsed, lock_wait)
-    if parsed.get_backend_name() in ("postgresql", "postgres"):
-        postgresql.refuse_odd(parsed)
-        return postgresql.PostgreSQL(parsed, lock_wait)
     raise DatabaseUrlError(f"databases of kind {parsed.get_backend_name()} are not supported")
 
 

@@ -35,6 +35,7 @@ class KeptConnection:
         except self._database.failures as error:
             if not kept or self._committing or not self._database.is_lost(error):
                 raise
+            self._database.renew()
         return self._attempt(work)
 
     def drop(self) -> None:

@@ -181,10 +181,16 @@ class Store:
     def answers(self) -> bool:
         """As `ping`, at once."""
         try:
-            with self._database.writing() as connection:
-                return version_of(connection) == HEAD and self._database.takes_writes(connection)
+            if self._takes_writes():
+                return True
+            self._database.renew()
+            return self._takes_writes()
         except self._database.failures:
             return False
+
+    def _takes_writes(self) -> bool:
+        with self._database.writing() as connection:
+            return version_of(connection) == HEAD and self._database.takes_writes(connection)
 
     async def close(self) -> None:
         """Finish the claims that are waiting, and let go of the database."""
