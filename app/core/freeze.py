@@ -44,6 +44,8 @@ class Freeze(NamedTuple):
     exempt: tuple[Selector, ...] = ()
     """Requests that it lets through all the same."""
     lift_reason: str | None = None
+    rescoped_at: int | None = None
+    """When its scope or its exemptions were last changed; None if they stand as they were made."""
 
     @property
     def revised_at(self) -> int:
@@ -52,8 +54,8 @@ class Freeze(NamedTuple):
 
     @property
     def began_at(self) -> int:
-        """When it began for a token: at its start, and not before somebody made it."""
-        return max(self.starts_at, self.created_at)
+        """When it began for a token: at its start, and not before somebody made it or changed its scope."""
+        return max(self.starts_at, self.created_at, self.rescoped_at or 0)
 
     @property
     def kind(self) -> Literal["freeze"]:

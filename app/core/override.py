@@ -119,7 +119,9 @@ class Override(NamedTuple):
             return Gap(part, rule.id, "it does not name it", rule.title)
         # A token granted on Friday was never meant for the incident of Saturday.
         if isinstance(rule, Freeze) and self.granted_at < rule.began_at and not self.names(rule):
-            return Gap(part, rule.id, "it was granted before this freeze began", rule.title)
+            began = self.granted_at >= max(rule.starts_at, rule.created_at)
+            happened = "the scope of this freeze changed" if began else "this freeze began"
+            return Gap(part, rule.id, f"it was granted before {happened}", rule.title)
         exceeds = exceeded(self, rule.ceilings)
         return exceeds and Gap(exceeds.part, rule.id, exceeds.why, rule.title)
 

@@ -25,7 +25,7 @@ MAX_LENGTH: Final = 366 * DAY
 """Seconds; what lasts longer belongs into the policy file."""
 
 _VOCABULARY: Final = frozenset({"environments", "services", "unknown_services", "changes"})
-_NOT_CHANGES: Final = frozenset({"state", "changed_at", "forgotten", "open_ended"})
+_NOT_CHANGES: Final = frozenset({"state", "changed_at", "rescoped_at", "forgotten", "open_ended"})
 """What follows from other fields, or from the time."""
 
 _NO_SUCH: Final = "there is no freeze of that id"
@@ -94,16 +94,18 @@ class Freezes:
             created_at=now,
             exempt=wanted.exempt,
         )
-        event = happened(microseconds, Kind.FREEZE_STARTED, caller.name, freeze=described(freeze, now))
 
-        def settle(transaction: "Transaction") -> None:
+        def settle(transaction: "Transaction") -> Freeze:
             self._replica.check_caller(caller, transaction)
-            transaction.add_freeze(freeze)
-            transaction.append(event)
+            made = freeze._replace(created_at=_after_the_record(now, transaction))
+            transaction.add_freeze(made)
+            told = described(made, now)
+            transaction.append(happened(microseconds, Kind.FREEZE_STARTED, caller.name, freeze=told))
+            return made
 
-        await self._store.write(settle)
+        made = await self._store.write(settle)
         await self._replica.refresh()
-        return freeze
+        return made
 
     async def change(self, caller: Caller, freeze_id: str, wanted: Change, in_force: InForce) -> Freeze:
         """Change anything about a freeze but its past; a change that changes nothing is not recorded.
@@ -174,6 +176,9 @@ class Freezes:
         if changed == freeze:
             return freeze
         changed = changed._replace(changed_at=now)
+        if (changed.selector, changed.exempt) != (freeze.selector, freeze.exempt):
+            # A token of before was not granted for what it stops from now on.
+            changed = changed._replace(rescoped_at=_after_the_record(now, transaction))
         transaction.change_freeze(changed)
         transaction.append(_change_event(freeze, changed, microseconds, caller))
         return changed
@@ -192,6 +197,16 @@ class Freezes:
             happened(microseconds, Kind.FREEZE_LIFTED, caller.name, freeze=freeze_id, reason=reason)
         )
         return lifted
+
+
+def _after_the_record(now: int, transaction: "Transaction") -> int:
+    """Return the present second; the one after the latest event, where the clock is behind that.
+
+    It is held against the time of tokens: where the clock was set back, a freeze must not look as old as a
+    token that was granted before it.
+    """
+    latest = transaction.latest_at // 1_000_000
+    return now if latest <= now else latest + 1
 
 
 def described(freeze: Freeze, at: int) -> dict[str, Any]:
@@ -219,6 +234,7 @@ def described(freeze: Freeze, at: int) -> dict[str, Any]:
         "lifted_at": instant_or_none(freeze.lifted_at),
         "lift_reason": freeze.lift_reason,
         "changed_at": instant_or_none(freeze.changed_at),
+        "rescoped_at": instant_or_none(freeze.rescoped_at),
     }
 
 

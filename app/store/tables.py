@@ -183,6 +183,7 @@ freezes: Final = Table(
     # JSON: selectors of the requests that it lets through; null where it has none.
     Column("exempt", Text),
     Column("lift_reason", Text),
+    Column("rescoped_at", BigInteger),
 )
 
 keys: Final = Table(

@@ -109,6 +109,7 @@ def test_a_freeze_is_changed_by_what_is_given(gate: TestClient, keys: dict[str, 
         "starts_at": "2026-11-27T13:35:00Z",
         "ends_at": "2026-11-27T14:35:00Z",
         "changed_at": "2026-11-27T13:05:00Z",
+        "rescoped_at": "2026-11-27T13:05:00Z",
     }
     assert gate.get(place).json() == told
     assert gate.patch(place, json={"exempt": None}, headers=ops).json()["exempt"] == []

@@ -17,7 +17,7 @@ from app.gate.errors import (
     StoreUnavailableError,
     UnauthenticatedError,
 )
-from app.gate.freezes import StartRequest
+from app.gate.freezes import Change, StartRequest
 from app.gate.ids import new_id
 from app.gate.keys import KeyRequest, create, revoke
 from app.gate.overrides import GrantRequest
@@ -314,6 +314,43 @@ async def test_a_token_granted_before_an_ad_hoc_freeze_began_does_not_lift_it(
     await gate.replica.refresh()
     for later in (await grant(gate), await grant(gate, policies=("friday", freeze.id))):
         assert (await claim(gate, Claim(API, token=later)))["outcome"] == "override"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [Change({}, {"environments": None}), Change({"exempt": ()}, {})],
+    ids=["more environments", "no exemption"],
+)
+async def test_a_token_of_before_does_not_lift_a_freeze_that_was_widened_since(
+    gate: Gate, change: Change
+) -> None:
+    narrow = incident(
+        selector=Selector.model_validate({"environments": ["staging"]})
+        if change.scope
+        else Selector.model_validate({}),
+        exempt=() if change.scope else (Selector.model_validate({"services": ["api"]}),),
+    )
+    freeze = await gate.freezes.start(OPS, narrow, gate.in_force)
+    gate.clock.at += 60
+    token = await grant(gate, max_uses=2)
+    gate.clock.at += 60
+    await gate.freezes.change(OPS, freeze.id, Change({"title": "Incident 43"}, {}), gate.in_force)
+    gate.clock.at += 60
+    await gate.freezes.change(OPS, freeze.id, change, gate.in_force)
+    answered = await claim(gate, Claim(API, token=token))
+    assert gaps(answered) == [("freeze", freeze.id)]
+    assert "it was granted before the scope of this freeze changed" in answered["message"]
+    later = await grant(gate)
+    assert (await claim(gate, Claim(API, token=later)))["outcome"] == "override"
+    assert_whole(gate.store)
+
+
+async def test_another_title_of_a_freeze_does_not_spoil_a_token(gate: Gate) -> None:
+    freeze = await gate.freezes.start(OPS, incident(), gate.in_force)
+    token = await grant(gate)
+    gate.clock.at += 60
+    await gate.freezes.change(OPS, freeze.id, Change({"title": "Incident 43"}, {}), gate.in_force)
+    assert (await claim(gate, Claim(API, token=token)))["outcome"] == "override"
 
 
 async def test_a_token_may_name_a_freeze_that_is_yet_to_begin(gate: Gate) -> None:

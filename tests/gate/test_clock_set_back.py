@@ -7,8 +7,10 @@ import pytest
 
 from app.core.decision import Question
 from app.core.instant import DAY, HOUR
+from app.core.policy import Selector
 from app.gate.claim import Claim
 from app.gate.errors import StateConflictError
+from app.gate.freezes import StartRequest
 from app.gate.keys import KeyRequest, create
 from app.gate.overrides import GrantRequest
 from app.gate.replay import replay
@@ -114,3 +116,14 @@ async def test_a_clock_that_went_back_is_told_once_and_when_it_is_over(
     behind, caught_up = told
     assert behind.startswith("the clock is 3599.0 s behind the latest event of the record; grants and")
     assert caught_up == "the clock is no longer behind the record"
+
+
+async def test_a_freeze_that_is_made_meanwhile_is_not_older_than_a_token(gate: Gate) -> None:
+    gate.clock.at = AFTER + HOUR
+    wanted = WANTED._replace(expires_at=AFTER + 3 * HOUR)
+    _, token = await gate.overrides.grant(OPS, wanted, gate.in_force)
+    gate.clock.at = AFTER
+    incident = StartRequest("Incident", "It burns.", Selector.model_validate({}), None, AFTER + 2 * HOUR)
+    freeze = await gate.freezes.start(OPS, incident, gate.in_force)
+    assert (freeze.starts_at, freeze.created_at) == (AFTER, AFTER + HOUR + 1)
+    assert await outcome(gate, digest(token)) == ("deny", "does-not-cover")

@@ -244,8 +244,14 @@ async def test_everything_about_a_freeze_but_its_past_can_be_changed(gate: Gate,
         gate.clock.at += 1
         scope = {**scope, **changed_scope}
         selector = Selector.model_validate({name: each for name, each in scope.items() if each})
+        rescoped = freeze.rescoped_at
         freeze = freeze._replace(**values, selector=selector, changed_at=gate.clock.at)
         changed = await gate.freezes.change(OTHER, freeze.id, Change(values, changed_scope), gate.in_force)
+        if changed_scope or "exempt" in values:
+            assert changed.rescoped_at is not None
+        else:
+            assert changed.rescoped_at == rescoped
+        freeze = freeze._replace(rescoped_at=changed.rescoped_at)
         assert changed == freeze
         assert gate.in_force.engine.freezes == (freeze,)
         await other.replica.refresh()
