@@ -71,7 +71,18 @@ def _before_closing(recorded: dict[str, Any], evaluated: dict[str, Any]) -> dict
     """Reduce an answer to what earlier versions recorded; their sentence said less, too."""
     members = {name: each for name, each in evaluated.items() if name in recorded}
     blocking = [{name: each[name] for name in each if name != "started_by"} for each in members["blocking"]]
-    return {**members, "message": recorded["message"], "blocking": blocking}
+    override = _with_ids(recorded["override"], members["override"])
+    return {**members, "message": recorded["message"], "blocking": blocking, "override": override}
+
+
+def _with_ids(recorded: dict[str, Any] | None, override: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Give what a token did not cover as it was recorded then: rules by their ids, without what did not fit.
+
+    Whether it covered everything is still compared.
+    """
+    if not recorded or not override or not (recorded["uncovered"] and override["uncovered"]):
+        return override
+    return {**override, "uncovered": recorded["uncovered"]}
 
 
 def _use(token: dict[str, Any] | None, decision: Decision) -> Use | None:

@@ -101,6 +101,17 @@ async def test_a_decision_of_before_answers_named_what_closes_them_still_compare
     await gate.store.close()
 
 
+OLDER = json.loads(Path(__file__).with_name("decisions-of-0.1.json").read_text())
+
+
+@pytest.mark.parametrize("data", OLDER["decisions"], ids=lambda data: data["answer"]["message"][-40:])
+def test_a_decision_that_version_0_1_recorded_is_evaluated_to_the_same_answer(data: dict[str, Any]) -> None:
+    older: Any = Records(data, OLDER["sources"])
+    assert replay(older, data["answer"]["decision_id"]).same
+    data["answer"]["override"] = {"id": None, "result": "spent", "uncovered": [], "uses_left": 1}
+    assert not replay(older, data["answer"]["decision_id"]).same
+
+
 class Records:
     """A record of one decision, as somebody has made it up."""
 
