@@ -40,8 +40,18 @@ class PrivateCA:
         encoded = x509.Name(lowered).public_bytes()[2:]  # without the tag and length of the sequence
         return f"{int.from_bytes(hashlib.sha1(encoded, usedforsecurity=False).digest()[:4], 'little'):08x}"
 
+    def client_context(self) -> ssl.SSLContext:
+        """For a client that trusts it."""
+        return ssl.create_default_context(cafile=str(self.file))
+
     def server_context(self, *hosts: str) -> ssl.SSLContext:
         """For a server with these names or addresses."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.server_file(*hosts))
+        return context
+
+    def server_file(self, *hosts: str) -> Path:
+        """The certificate of a server with these names or addresses, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [_general_name(host) for host in hosts]
         certificate = (
@@ -56,9 +66,7 @@ class PrivateCA:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
     def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)

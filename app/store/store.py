@@ -268,4 +268,7 @@ def _do(transaction: Transaction, work: Work) -> Any:
 
 def _cause(error: Exception) -> str:
     """What the database said, without the statement and its values."""
-    return str(getattr(error, "orig", None) or error).partition("\n")[0]
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"{cause.strerror}: {cause.filename}" if cause.filename else cause.strerror
+    return str(cause).partition("\n")[0]

@@ -267,6 +267,14 @@ def run(*command: str | Path) -> None:
     subprocess.run(command, check=True)
 
 
+def test_a_file_system_that_only_reads_is_no_place_to_start_and_told_in_words(mounted: Path) -> None:
+    run("mount", "-o", "remount,ro", mounted)
+    with pytest.raises(StoreUnavailableError) as raised:
+        Store.open(f"sqlite:///{mounted}/gate.db")
+    said = f"the database {mounted}/gate.db can't be opened: Read-only file system: {mounted}/gate.db"
+    assert str(raised.value).startswith(said)
+
+
 async def test_a_file_system_that_turns_read_only_is_not_ready_until_it_is_well_again(mounted: Path) -> None:
     store = Store.open(f"sqlite:///{mounted}/gate.db", deadline=PATIENT)
     store.transact(lambda transaction: transaction.keep_policies(POLICIES))
