@@ -117,8 +117,10 @@ def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
         lifespan="on",  # "auto" would go on after a start that failed
     )
     port = listener.getsockname()[1]
-    click.echo(f"freezegate listens on {address(settings.host, port)}; try:", err=True)
-    click.echo(f"  curl -i '{address(_reachable(settings.host), port)}/can-deploy?service=api'", err=True)
+    here = address(_reachable(settings.host), port) + (settings.root_path or "")
+    click.echo(f"freezegate listens on {address(settings.host, port)}", err=True)
+    click.echo(f"  dashboard  {here}/", err=True)
+    click.echo(f"  try        curl -i '{here}/can-deploy?service=api'", err=True)
     server = uvicorn.Server(config)
     with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn when it has shut down
         server.run(sockets=[listener])

@@ -29,7 +29,7 @@ def served(policies: Path) -> Iterator[tuple["subprocess.Popen[str]", str, list[
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=_environment()
     ) as process:
         assert process.stderr is not None
-        said = [process.stderr.readline() for _ in range(2)]
+        said = [process.stderr.readline() for _ in range(3)]
         url = re.search(r"http://127\.0\.0\.1:\d+", said[0])
         assert url is not None, said
         yield process, url[0], said
@@ -45,8 +45,9 @@ def test_it_says_where_it_listens_answers_there_and_stops_when_told(
 ) -> None:
     process, url, said = served
     assert said == [
-        f"freezegate listens on {url}; try:\n",
-        f"  curl -i '{url}/can-deploy?service=api'\n",
+        f"freezegate listens on {url}\n",
+        f"  dashboard  {url}/\n",
+        f"  try        curl -i '{url}/can-deploy?service=api'\n",
     ]
     friday = ["check", "api", "--server", url, "--at"]
     assert run([*friday, "2026-11-27T13:59:59+01:00"]) == 0
