@@ -4,11 +4,10 @@ from typing import Any, Final
 
 import click
 
-from app.cli import ALLOWED, FROZEN, fail
+from app.cli import ALLOWED
 from app.cli.local_time import resolve, zone_of_server
 from app.cli.operations import (
     TAKEN_AWAY,
-    RefusedError,
     all_pages,
     ask,
     duration_option,
@@ -114,11 +113,7 @@ def start(*, server: str | None, as_json: bool, timezone: str | None, **wanted: 
 @as_json
 def list_them(*, server: str | None, as_json: bool, everything: bool) -> int:
     """List the ad-hoc freezes."""
-    try:
-        found = all_pages(server, "/freezes", "freezes", "all" if everything else "standing")
-    except RefusedError as error:
-        fail(str(error))
-        return FROZEN
+    found = all_pages(server, "/freezes", "freezes", "all" if everything else "standing")
     if as_json:
         print_json(found)
     elif not found:
@@ -227,11 +222,7 @@ def _one_end(wanted: dict[str, Any]) -> None:
 def _done(
     server: str | None, method: str, path: str, *, as_json: bool, body: dict[str, Any] | None = None
 ) -> int:
-    try:
-        freeze = ask(server, method, path, body=body)
-    except RefusedError as error:
-        fail(str(error))
-        return FROZEN
+    freeze = ask(server, method, path, body=body)
     if as_json:
         print_json(freeze)
         return ALLOWED

@@ -10,7 +10,7 @@ from app.cli.errors import UndecidedError
 from app.cli.local_time import instant_or_local
 from app.cli.options import checked
 from app.cli.report import echo, plain
-from app.cli.server import Request, address, authorisation, send
+from app.cli.server import Request, address, authorisation, key_hint, send
 from app.core.errors import FreezegateError
 
 _REFUSED: Final = range(400, 500)
@@ -21,7 +21,7 @@ TAKEN_AWAY: Final = object()
 
 
 class RefusedError(FreezegateError):
-    """The server understood, and said no."""
+    """The server understood the request and refused it: nothing was done, and the command exits 3."""
 
 
 def period(text: str) -> int:
@@ -60,7 +60,7 @@ def ask(
     reply = send(Request(method, f"{address(server)}{path}", headers, params, wanted))
     told = _object(reply.content)
     if reply.status in _REFUSED and told is not None:
-        raise RefusedError(_why(reply.status, told))
+        raise RefusedError(_why(reply.status, told) + key_hint(reply.status))
     if reply.status not in _DONE or told is None:
         raise UndecidedError(f"the server's reply can't be used (status {reply.status})", reply.status)
     return told

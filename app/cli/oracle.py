@@ -17,6 +17,7 @@ from app.cli.server import (
     Request,
     address,
     authorisation,
+    key_hint,
     secret_header,
     send,
 )
@@ -168,7 +169,8 @@ def read_answer(reply: Reply, asked: Asked, now: int) -> Answer:
     if reply.status not in (_OK, _LOCKED):
         detail = body.get("detail") if isinstance(body, dict) else None
         sentence = f"the server answered {reply.status}"
-        raise UndecidedError(sentence + (f": {detail}" if detail else ""), reply.status, denied=denied)
+        sentence += (f": {detail}" if detail else "") + key_hint(reply.status)
+        raise UndecidedError(sentence, reply.status, denied=denied)
     if not isinstance(body, dict) or not _fits(body, reply.status, asked):
         sentence = "the server's reply is no answer to this question"
         raise UndecidedError(sentence, reply.status, denied=denied)

@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 
-from app.cli import ALLOWED, FROZEN, fail
+from app.cli import ALLOWED
 from app.cli.local_time import resolve, zone_of_server
 from app.cli.operations import (
-    RefusedError,
     all_pages,
     ask,
     duration_option,
@@ -52,9 +51,7 @@ def grant(*, server: str | None, as_json: bool, timezone: str | None, **wanted: 
     if (wanted["ttl"] is None) == (wanted["expires_at"] is None):
         raise click.UsageError("say how long it lives: --ttl or --expires-at, one of them")
     resolve(wanted, zone_of_server(server, timezone))
-    granted = _asked(server, "POST", "/overrides", body=wanted)
-    if granted is None:
-        return FROZEN
+    granted = ask(server, "POST", "/overrides", body=wanted)
     if as_json:
         print_json(granted)
         return ALLOWED
@@ -72,11 +69,7 @@ def grant(*, server: str | None, as_json: bool, timezone: str | None, **wanted: 
 @as_json
 def list_them(*, server: str | None, as_json: bool, everything: bool) -> int:
     """List the overrides, newest first."""
-    try:
-        found = all_pages(server, "/overrides", "overrides", "all" if everything else "active")
-    except RefusedError as error:
-        fail(str(error))
-        return FROZEN
+    found = all_pages(server, "/overrides", "overrides", "all" if everything else "active")
     if as_json:
         print_json(found)
     elif not found:
@@ -109,9 +102,7 @@ def _of_one(verb: str, method: str, suffix: str, text: str) -> None:
     @server
     @as_json
     def do(*, override_id: str, server: str | None, as_json: bool) -> int:
-        found = _asked(server, method, f"/overrides/{override_id}{suffix}")
-        if found is None:
-            return FROZEN
+        found = ask(server, method, f"/overrides/{override_id}{suffix}")
         print_json(found) if as_json else _print(found)
         return ALLOWED
 
@@ -119,14 +110,6 @@ def _of_one(verb: str, method: str, suffix: str, text: str) -> None:
 _of_one("show", "GET", "", "Show one override.")
 _of_one("approve", "POST", "/approve", "Approve what somebody else granted.")
 _of_one("revoke", "DELETE", "", "Revoke an override: it is good for nothing at once.")
-
-
-def _asked(server: str | None, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    try:
-        return ask(server, method, path, body=body)
-    except RefusedError as error:
-        fail(str(error))
-        return None
 
 
 def _print(override: dict[str, Any], *, err: bool = False) -> None:

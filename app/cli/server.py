@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -87,6 +88,19 @@ def authorisation() -> dict[str, str]:
     """The header that says who is asking, if anybody in particular is."""
     key = secret_header("FREEZEGATE_API_KEY")
     return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def key_hint(status: int) -> str:
+    """Return what says how to send a key that will do; empty unless this status asks for one."""
+    if status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return ""
+    if secret_header("FREEZEGATE_API_KEY") is None:
+        return (
+            "; no key was sent: set FREEZEGATE_API_KEY "
+            "(on the gate's machine, `freezegate keys create --name NAME --role ROLE` makes one)"
+        )
+    wrong = "is not valid there" if status == HTTPStatus.UNAUTHORIZED else "may not do this"
+    return f"; the key in FREEZEGATE_API_KEY {wrong}"
 
 
 def send(request: Request, deadline: float = DEADLINE, largest: int = _LARGEST) -> Reply:

@@ -58,6 +58,7 @@ def status(
     in_range(at)
     return {
         "at": format_instant(at),
+        "timezone": in_force.home.name,
         "environments": [_environment(in_force, name, at) for name in in_force.policy_set.environments],
         "freezes": _freezes(in_force, at),
         "warnings": _warnings(in_force, degraded_since, now),

@@ -15,6 +15,7 @@ from tests.live.gate import running
 
 ADMIN = new_key()
 FROZEN = """version: 1
+timezone: Asia/Tokyo
 overrides: {max_ttl: 24h, max_uses: 5, approvals: 0}
 policies:
   - {id: always, title: Frozen, reason: A test., when: [{always: true}]}
@@ -125,7 +126,7 @@ def test_an_incident_is_stopped_extended_and_lifted(gate: str, shell: Shell) -> 
     assert shell("freeze list") == "There are no ad-hoc freezes."
     (lifted,) = shell.json("freeze list --all")
     assert lifted["state"] == "lifted"
-    shell(f"freeze extend {own_id} --ttl 1h", exits=1)
+    shell(f"freeze extend {own_id} --ttl 1h", exits=3)
     assert "this freeze is over: lifted" in shell.err
 
 
@@ -162,21 +163,21 @@ def test_overrides_are_shown_approved_and_revoked(
         "override grant --service api --uses 3 --ttl 1h --reason x --ticket https://x.example/1"
     )
     own_id = granted["id"]
-    shell(f"override approve {admins}", exits=1)
+    shell(f"override approve {admins}", exits=3)
     assert "granted with credentials that belong to no person" in shell.err
     shown = shell(f"override show {own_id}")
     assert "uses left: 3 of 3" in shown
     assert "is active, some policies need 1 approval" in shown
     assert own_id in shell("override list")
-    shell(f"override approve {own_id}", exits=1)
+    shell(f"override approve {own_id}", exits=3)
     assert "somebody else" in shell.err
     monkeypatch.setenv("FREEZEGATE_API_KEY", keys[1])
-    shell(f"override approve {own_id}", exits=1)
+    shell(f"override approve {own_id}", exits=3)
     assert "these credentials belong to no person: make a key with" in shell.err
     monkeypatch.setenv("FREEZEGATE_API_KEY", keys[2])
     assert "approved by bob" in shell(f"override approve {own_id}")
     assert "is revoked" in shell(f"override revoke {own_id}")
-    shell("override show ovr_0", exits=1)
+    shell("override show ovr_0", exits=3)
     assert "no override of that id" in shell.err
 
 
@@ -297,8 +298,8 @@ COMMANDS = [
         (302, {}, 3),
         (500, {"detail": "broken"}, 3),
         (503, {"detail": "the store is away"}, 3),
-        (403, {"detail": "this needs the role ops"}, 1),
-        (422, {"errors": [{"field": "reason", "message": "is \x1b[31mrequired"}]}, 1),
+        (403, {"detail": "this needs the role ops"}, 3),
+        (422, {"errors": [{"field": "reason", "message": "is \x1b[31mrequired"}]}, 3),
         (404, b"not ours", 3),
     ],
 )
@@ -315,9 +316,44 @@ def test_the_key_is_sent_and_never_printed(
 ) -> None:
     monkeypatch.setenv("FREEZEGATE_API_KEY", ADMIN)
     server.reply(403, {"detail": "no"})
-    out = shell(f"freeze lift frz_1 --server {server.url}", exits=1)
+    out = shell(f"freeze lift frz_1 --server {server.url}", exits=3)
     assert server.received[0].headers["authorization"] == f"Bearer {ADMIN}"
     assert ADMIN not in out + shell.err
+
+
+@pytest.mark.parametrize("command", ["freeze list", "check api --claim"])
+@pytest.mark.parametrize(
+    ("key", "status", "hint"),
+    [
+        (None, 403, "no key was sent: set FREEZEGATE_API_KEY"),
+        (ADMIN, 401, "the key in FREEZEGATE_API_KEY is not valid there"),
+        (ADMIN, 403, "the key in FREEZEGATE_API_KEY may not do this"),
+    ],
+)
+def test_a_refusal_for_want_of_a_key_says_how_to_send_one(
+    server: CannedServer,
+    shell: Shell,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    key: str | None,
+    status: int,
+    hint: str,
+) -> None:
+    if key:
+        monkeypatch.setenv("FREEZEGATE_API_KEY", key)
+    server.reply(status, {"detail": "this needs the role ops"})
+    shell(f"{command} --server {server.url}", exits=3)
+    assert "this needs the role ops" in shell.err
+    assert hint in shell.err
+
+
+def test_a_local_time_is_read_in_the_zone_of_the_gate(gate: str, shell: Shell) -> None:
+    started = shell.json(
+        "freeze start --title a --reason b --starts-at", "2030-07-01 18:00", "--until", "2030-07-02"
+    )
+    assert (started["starts_at"], started["ends_at"]) == ("2030-07-01T09:00:00Z", "2030-07-02T15:00:00Z")
+    asked = shell.json("check api --at", "2030-07-01 18:00", exits=1)
+    assert asked["at"] == "2030-07-01T09:00:00Z"
 
 
 @pytest.mark.parametrize(
