@@ -1,6 +1,7 @@
 """The open connections of the process: how many there may be, and which are given up.
 
-A connection is given up when there are too many and it waits for a request, or when its reader takes nothing.
+A connection is given up when its reader takes nothing; and when there are too many, if its request is not yet
+here as a whole, or its reader takes less than comes.
 A process that runs out of files could not even refuse, so there is always room for a refusal.
 """
 
@@ -77,7 +78,9 @@ class Connections:
         self._addresses: dict[Connection, str] = {}
         self._of_address: Counter[str] = Counter()
         self._waiting: dict[Connection, None] = {}
-        """Those whose request is not here yet; the longest first."""
+        """Those whose request is not here yet as a whole; the longest first."""
+        self._slow: dict[Connection, None] = {}
+        """Those whose reader had not taken everything at the last look."""
         self._refusing: set[Connection] = set()
         self._look: asyncio.TimerHandle | None = None
 
@@ -101,18 +104,20 @@ class Connections:
         return None
 
     def waits(self, connection: Connection) -> None:
-        """Note that a connection has nothing to do: it may be given up for another."""
+        """Note that a connection has nothing to do from now on: it may be given up for another."""
+        self._waiting.pop(connection, None)
         if connection in self._open:
             self._waiting[connection] = None
 
     def works(self, connection: Connection) -> None:
-        """Note that the head of a request is here."""
+        """Note that a request is here, and is being answered."""
         self._waiting.pop(connection, None)
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
         self._open.pop(connection, None)
         self._waiting.pop(connection, None)
+        self._slow.pop(connection, None)
         self._refusing.discard(connection)
         network = self._addresses.pop(connection, None)
         if network is not None:
@@ -121,8 +126,8 @@ class Connections:
                 del self._of_address[network]
 
     def _make_room(self) -> bool:
-        """Give up the connection that has waited longest for its request."""
-        longest = next(iter(self._waiting), None)
+        """Give up the connection that has waited longest for its request, or else one that reads slowly."""
+        longest = next(iter(self._waiting), None) or next(iter(self._slow), None)
         if longest is None:
             return False
         # Its end is told in the next turn of the loop; until then it must not be counted twice.
@@ -139,9 +144,12 @@ class Connections:
     def _look_at_readers(self) -> None:
         """Drop those who take nothing: a closed transport waits for its reader for ever."""
         now = _now()
+        self._slow.clear()
         for connection, writing in list(self._open.items()):
             transport = connection.transport
             left = transport.get_write_buffer_size()
+            if left:
+                self._slow[connection] = None
             if writing.is_stuck(now, left, closing=transport.is_closing()):
                 connection.abort()
         again = asyncio.get_running_loop().call_later

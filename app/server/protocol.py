@@ -181,10 +181,10 @@ class GateProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             self._offered = True
             return
-        self._admitted.works(self)
         super().on_headers_complete()
         self._met()
         self._in_head, self._in_body = False, True
+        self._note_work()
         self._without_progress = self._message_size = 0
         # The parser tells of fields behind a chunked body in the same way; they are no headers (RFC 9110,
         # section 6.5.1), so they go to a list that nobody reads.
@@ -204,7 +204,8 @@ class GateProtocol(HttpToolsProtocol):
 
     def _head_size(self) -> int:
         fields = sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
-        return len(self.url) + fields
+        first_line = len(self.parser.get_method()) + len(self.url) + len("  HTTP/1.1\r\n")
+        return first_line + fields + len("\r\n")
 
     def on_body(self, body: bytes) -> None:
         """Pass on a part of the body."""
@@ -219,14 +220,25 @@ class GateProtocol(HttpToolsProtocol):
         self._in_body = False
         self._without_progress = 0
         super().on_message_complete()
-        if self.cycle.response_complete:
-            self._admitted.waits(self)
+        self._note_work()
 
     def on_response_complete(self) -> None:
         """Go on with the next request that is here; else wait for one."""
         super().on_response_complete()
-        if not self.pipeline and not self._in_body:
+        self._note_work()
+
+    def _note_work(self) -> None:
+        """Say whether a request is being answered, or is yet to come as a whole.
+
+        While only a body is missing, the connection may be given up for another: it costs nothing to begin
+        a thousand bodies and send none.
+        """
+        running = self._running
+        comes = self._in_body and running is self.cycle
+        if running is None or running.response_complete or comes:
             self._admitted.waits(self)
+        else:
+            self._admitted.works(self)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle

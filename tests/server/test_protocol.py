@@ -105,8 +105,8 @@ async def test_a_head_that_never_ends_is_given_up_and_a_whole_one_is_answered(
 
 
 def head_of(size: int, fields: int = 4) -> bytes:
-    """A head that counts as so many bytes, with so many fields."""
-    each, more = divmod(size - len("/"), fields)
+    """A head of so many bytes, with so many fields."""
+    each, more = divmod(size - len("GET / HTTP/1.1\r\n\r\n"), fields)
     longer = [each + (more if number == 0 else 0) for number in range(fields)]
     lines = [
         b"X-%04d: %s\r\n" % (n, b"v" * (length - len("X-0000: \r\n"))) for n, length in enumerate(longer)
@@ -361,6 +361,52 @@ async def test_where_all_are_busy_a_new_one_is_told_to_come_back() -> None:
             assert b"retry-after: 5\r\n" in head
         go_on.set()
         assert await one.reply() == await two.reply() == (200, b"/")
+
+
+async def test_who_sends_no_body_makes_room_and_who_is_being_answered_does_not() -> None:
+    go_on = asyncio.Event()
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/late":
+            await go_on.wait()
+        await answer(scope, receive, send)
+
+    begun = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{"
+    async with served(late, Capacity(3, 3, 1, 1), "*") as port, client(port) as works, client(port) as again:
+        await again.send(GET)
+        assert await again.reply() == (200, b"/")
+        async with client(port) as begins:
+            # The second of these is being answered when the first is: its connection is not idle.
+            await works.send(GET + GET.replace(b"/ ", b"/late "))
+            assert await works.reply() == (200, b"/")
+            await begins.send(begun)
+            await asyncio.sleep(0.05)
+            await again.send(begun)  # has waited longer, but began its body later
+            await asyncio.sleep(0.05)
+            async with client(port) as new:
+                await new.send(GET)
+                assert await new.reply() == (200, b"/")
+                assert await begins.rest() == b""
+                await again.send(b"}")
+                assert await again.reply() == (200, b"/")
+                go_on.set()
+                assert await works.reply() == (200, b"/late")
+
+
+async def test_who_reads_slowly_makes_room_where_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_LOOK_EVERY", 0.05)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        await (endless if scope["path"] == "/" else answer)(scope, receive, send)
+
+    async with served(either, Capacity(1, 1, 1, 1), "*") as port:
+        stuck, _, writer = await _unread(port)
+        await asyncio.sleep(0.5)
+        async with client(port) as new:
+            await new.send(GET.replace(b"/ ", b"/question "))
+            assert await new.reply() == (200, b"/question")
+        await asyncio.wait_for(stuck, 20)
+        writer.abort()
 
 
 def test_what_a_process_holds_follows_from_the_files_it_may_open() -> None:
