@@ -251,8 +251,9 @@ def _begin(context: Context, chosen: Settings) -> None:
 def _tell(key: str) -> None:
     """Show the first key to whoever started the gate, this once; it goes into no log."""
     sys.stderr.write(
-        f"The first API key, of role admin; it is shown this once:\n  {key}\n"
-        "Keep it as FREEZEGATE_API_KEY; more are made with: freezegate keys create\n"
+        f"  admin key  {key}\n"
+        "             Shown only now: keep it, and export it as FREEZEGATE_API_KEY.\n"
+        "             `freezegate keys create` makes keys for others.\n"
     )
 
 

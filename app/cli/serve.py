@@ -1,9 +1,11 @@
 """``freezegate serve``: run the gate."""
 
 import contextlib
+import errno
 import importlib
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -98,9 +100,11 @@ def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
     try:
         listener = _listen(settings)
     except OSError as error:
-        fail(f"can't listen on {settings.host}:{settings.port}: {error.strerror}")
+        hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
+        why = (error.strerror or str(error)).lower()
+        fail(f"can't listen on {settings.host}:{settings.port}: {why}{hint}")
         return UNDECIDED
-    configure(settings.log_level)
+    configure(settings.log_level, readable=sys.stdout.isatty())
     application = create_app(settings, loaded=loaded, opened=store)
     tune()
     config = uvicorn.Config(

@@ -1,5 +1,7 @@
 import os
+import pty
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -11,6 +13,7 @@ import pytest
 
 from app.cli import run
 from app.cli.serve import address
+from app.identity.credentials import is_key
 from tests.cli.conftest import POLICIES
 
 
@@ -107,7 +110,38 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert run(["serve", "--policies", str(policies), "--port", str(port)]) == 3
-    assert f"can't listen on 127.0.0.1:{port}: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"can't listen on 127.0.0.1:{port}: address already in use; choose another with --port" in said
+
+
+def test_a_terminal_gets_a_banner_with_the_first_key_and_a_readable_log(policies: Path) -> None:
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "app.cli", "serve", "--policies", str(policies), "--port", "0"]
+    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=_environment()) as process:
+        shown = _until(screen, r"for others\.\r\n")
+        url, key = re.search(r"dashboard  (\S+)/", shown), re.search(r"admin key  (\S+)", shown)
+        assert url is not None, shown
+        assert key is not None, shown
+        assert is_key(key[1])
+        assert run(["check", "api", "--server", url[1], "--at", "2026-11-27T14:00:00+01:00"]) == 1
+        line = _until(screen, r"outcome=deny\r\n").strip()
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+    os.close(terminal)
+    os.close(screen)
+    assert "{" not in shown
+    assert re.match(r"\d\d:\d\d:\d\dZ info    request ", line)
+    assert "method=GET route=/can-deploy status=423" in line
+
+
+def _until(screen: int, pattern: str) -> str:
+    """What a terminal shows, until it shows this."""
+    shown = ""
+    while not re.search(pattern, shown):
+        ready, _, _ = select.select([screen], [], [], 60)
+        assert ready, shown
+        shown += os.read(screen, 65536).decode()
+    return shown
 
 
 def test_a_database_that_can_not_be_opened_is_no_start(policies: Path) -> None:
