@@ -136,7 +136,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         chosen = settings or read_settings(os.environ)
-        root_path.root = chosen.root_path or ""
+        root_path.set(chosen.root_path or "", _paths())
         outbound = await asyncio.to_thread(_outbound, chosen)
         if not in_force.loaded:
             await asyncio.to_thread(in_force.start, Source(chosen.policies), clock)
@@ -166,6 +166,7 @@ def create_app(
     for router in _ROUTERS:
         app.include_router(router)
     recent = RecentAnswers("/can-deploy", clock, in_force, metrics)
+    app.add_middleware(root_path.within)
     app.add_middleware(recent.before)
     app.add_middleware(tracing.before)
     app.add_middleware(Edge, clock=clock, metrics=metrics, log=request_log or RequestLog())
@@ -175,6 +176,11 @@ def create_app(
     app.add_exception_handler(HTTPException, error_page.or_problem(handle_http_exception))
     complete(app)
     return app
+
+
+def _paths() -> list[str]:
+    """Return the paths of all routes."""
+    return [getattr(route, "path", "/") for router in _ROUTERS for route in router.routes]
 
 
 def _let_go(context: Context) -> None:

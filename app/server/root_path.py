@@ -4,8 +4,12 @@ A proxy may pass that path on or cut it off; requests are taken with it and with
 out (links, forms, cookies, redirections, addresses to copy) begins with it.
 """
 
+from collections.abc import Iterable
+
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.settings import SettingsError
 
 
 def root_of(request: Request) -> str:
@@ -15,25 +19,55 @@ def root_of(request: Request) -> str:
 
 
 class RootPath:
-    """Stands before the application and takes the root path off the path of each request."""
+    """Takes the root path off the path of each request, and gives it back to the framework.
+
+    Between `before` and `within` paths are those of our own routes, wherever the gate is served.
+    """
 
     def __init__(self) -> None:
-        """Serve at the root until `root` is set."""
-        self.root = ""
+        """Serve at the root until another one is set."""
+        self._root = ""
+
+    def set(self, root: str, routes: Iterable[str]) -> None:
+        """Serve below `root`.
+
+        Raises:
+            SettingsError: one of the gate's own `routes` begins with it, so that paths would be ambiguous
+                behind a proxy that cuts it off.
+        """
+        first = root.split("/")[1] if root else ""
+        if first and any(route.split("/")[1] == first for route in routes):
+            raise SettingsError(f"FREEZEGATE_ROOT_PATH: the gate has a route /{first} itself; choose another")
+        self._root = root
 
     def before(self, app: ASGIApp) -> ASGIApp:
         """Return an application that sees the paths of its own routes."""
 
         async def take_off(scope: Scope, receive: Receive, send: Send) -> None:
-            if self.root and scope["type"] == "http":
-                scope = {**scope, "path": self._without_root(scope["path"]), "root_path": self.root}
+            if self._root and scope["type"] == "http":
+                scope["path"] = self._without_root(scope["path"])
             await app(scope, receive, send)
 
         return take_off
 
+    def within(self, app: ASGIApp) -> ASGIApp:
+        """Return an application that sees `path` with `root_path` in it, as ASGI 3 has them."""
+
+        async def give_back(scope: Scope, receive: Receive, send: Send) -> None:
+            if not self._root or scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            path = scope["path"]
+            # In place: what the router notes in the scope is read outside.
+            scope.update(path=self._root + path, root_path=self._root)
+            try:
+                await app(scope, receive, send)
+            finally:
+                scope["path"] = path
+
+        return give_back
+
     def _without_root(self, path: str) -> str:
-        if path == self.root or path.startswith(f"{self.root}/"):
-            path = path[len(self.root) :] or "/"
-        # The framework takes it off as well (ASGI 3: `path` includes `root_path`): from a path of our own
-        # that begins with the same letters it would take too much.
-        return self.root + path if path.startswith(self.root) else path
+        if path == self._root or path.startswith(f"{self._root}/"):
+            return path[len(self._root) :] or "/"
+        return path

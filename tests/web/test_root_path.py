@@ -1,5 +1,8 @@
 """The gate below a path of a proxy: what a page links to, posts to and listens to is there as well."""
 
+import io
+import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +13,8 @@ from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from app.main import create_app
-from app.settings import Settings
+from app.server.log import RequestLog
+from app.settings import Settings, SettingsError
 from tests.api.fakes import FakeClock
 from tests.web.browser import opened
 from tests.web.pages import Page
@@ -67,6 +71,30 @@ def test_the_address_to_copy_has_the_root_path(below: TestClient) -> None:
 def test_a_root_path_begins_with_a_slash_and_ends_with_a_name(wrong: str) -> None:
     with pytest.raises(ValidationError):
         Settings(root_path=wrong)
+
+
+def test_a_root_path_that_is_the_beginning_of_a_route_hides_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "freezegate")
+    (tmp_path / "policies.yaml").write_text(ALWAYS)
+    settings = Settings(policies=tmp_path / "policies.yaml", root_path="/sta")
+    log = io.BytesIO()
+    clock = FakeClock(1_795_784_700)
+    with TestClient(create_app(settings, clock=clock, request_log=RequestLog(log))) as gate:
+        for path in ("/status", "/static/dashboard.css"):
+            assert gate.get(path).status_code == gate.get(f"/sta{path}").status_code == 200
+        assert gate.get("/sta/can-deploy?service=docs-site").status_code == 200
+    routes = [json.loads(line)["route"] for line in log.getvalue().splitlines() if b'"route"' in line]
+    assert routes == ["/status", "/status", "/static/{name}", "/static/{name}", "/can-deploy"]
+
+
+@pytest.mark.parametrize("own", ["/freezes", "/status/below", "/can-deploy"])
+def test_a_root_path_that_is_a_route_refuses_to_start(tmp_path: Path, own: str) -> None:
+    (tmp_path / "policies.yaml").write_text(ALWAYS)
+    settings = Settings(policies=tmp_path / "policies.yaml", root_path=own)
+    with pytest.raises(SettingsError, match="has a route /"), TestClient(create_app(settings)):
+        pass
 
 
 def test_below_a_root_path_people_sign_in_and_the_page_is_live(browser: Browser, tmp_path: Path) -> None:
