@@ -12,14 +12,14 @@ from app.core.errors import FreezegateError
 COMMANDS: Final = {
     "serve": "Run the gate.",
     "check": "Ask whether a service may be deployed.",
-    "wait": "Hold until a service may be deployed.",
+    "wait": "Wait until a service may be deployed.",
     "lint": "Check policy files.",
     "test": "Run the tests that policy files carry.",
     "calendar": "Draw the coming weeks.",
     "override": "Let one urgent deploy through.",
     "freeze": "Stop deploys now.",
     "keys": "Make and revoke API keys, on the database.",
-    "audit": "Prove that the record is whole; export it.",
+    "audit": "Verify and export the audit log.",
     "decisions": "Evaluate a recorded decision again.",
     "store": "Copy the database into another.",
 }

@@ -65,7 +65,7 @@ def _print(found: "Verification") -> None:
         echo(f"Not told by events of older versions, and so not compared: {count} {what}.")
 
 
-@command.command("export")
+@command.command("export", short_help="Write every event as a line of JSON, and a checkpoint.")
 @click.option("--output", type=click.File("wb"), default="-", help="Where to; standard output if not given.")
 @database_url
 def export(*, output: BinaryIO, database_url: str | None) -> int:

@@ -58,7 +58,10 @@ def missing_told() -> Iterator[None]:
         path = Path(error.name)
         beside = [each.name for each in path.parent.glob("*") if each.is_file() and each.name != path.name]
         guess = did_you_mean(path.name, [each for each in beside if each.endswith(path.suffix)])
-        hint = guess or "; `freezegate serve` makes one when it starts"
+        hint = guess or (
+            "; name the gate's with --database-url or FREEZEGATE_DATABASE_URL "
+            "(`freezegate serve` makes one when it starts)"
+        )
         raise click.UsageError(f"{error}{hint}") from None
     except DatabaseUrlError as error:
         raise click.UsageError(str(error)) from None

@@ -16,7 +16,7 @@ def command() -> None:
     """Recorded decisions."""
 
 
-@command.command("replay")
+@command.command("replay", short_help="Evaluate a recorded decision again.")
 @click.argument("decision_id", callback=checked(name))
 @database_url
 @as_json

@@ -83,12 +83,12 @@ def list_them(*, database_url: str | None, as_json: bool) -> int:
     return ALLOWED
 
 
-@command.command("revoke")
+@command.command("revoke", short_help="Revoke a key.")
 @click.argument("key_id", callback=checked(name))
 @database_url
 @as_json
 def revoke(*, key_id: str, database_url: str | None, as_json: bool) -> int:
-    """Revoke a key: it is good for nothing within a second, and for no claim at once."""
+    """Revoke a key. Claims and changes are refused at once, reads within a second."""
     from app.gate import keys
     from app.gate.errors import UnknownRecordError
 

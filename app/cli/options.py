@@ -37,8 +37,11 @@ def checked(parse: Callable[[str], object]) -> Callable[..., str | None]:
 def name(text: str) -> str:
     """Read the name of a service, an environment or a kind of change; it is never normalised."""
     if _NAME.fullmatch(text) is None:
+        lower = text.lower()
+        near = f"; did you mean {quoted(lower)}?" if lower != text and _NAME.fullmatch(lower) else ""
         raise MalformedValueError(
-            "names begin with a small letter or digit and go on with those and . _ / -, up to 128 characters"
+            "names begin with a small letter or digit and go on with those and . _ / -, "
+            f"up to 128 characters{near}"
         )
     return text
 
@@ -115,13 +118,13 @@ def asked_of(command: Command) -> Command:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-_DEFAULT_POLICIES: Final = "policies.yaml"
+DEFAULT_POLICIES: Final = "policies.yaml"
 
 paths = click.argument(
     "paths",
     nargs=-1,
     type=click.Path(exists=True, path_type=Path),
-    default=(_DEFAULT_POLICIES,),
+    default=(DEFAULT_POLICIES,),
     metavar="[PATH]...",
 )
 

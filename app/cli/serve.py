@@ -39,6 +39,9 @@ def command(*, host: str | None, port: int | None, policies: Path | None, databa
         )
         loaded = _load(settings)
     except PolicyFileError as error:
+        if not settings.policies.exists():
+            fail(f"{settings.policies}: there is no such file; name your policies with --policies")
+            return UNDECIDED
         for problem in error.problems:
             fail(_shown(settings, problem))
         return UNDECIDED

@@ -14,7 +14,7 @@ def command() -> None:
     """The database as a whole."""
 
 
-@command.command("copy")
+@command.command("copy", short_help="Copy everything into an empty database.")
 @click.argument("source", metavar="FROM_URL")
 @click.argument("target", metavar="TO_URL")
 @as_json

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from app.cli.options import DEFAULT_POLICIES
 from app.yaml.problem import did_you_mean, quoted
 
 _PATH_FAULTS: Final = {
@@ -17,6 +18,8 @@ _PATH_FAULTS: Final = {
     "is not writable": "it may not be written",
 }
 _QUOTED: Final = re.compile(r"'(.*)' is not a valid", re.DOTALL)
+_OPTIONS_ELSEWHERE: Final = frozenset({"help", "version"})
+"""Commands of other programs that are options here."""
 _MOST_FILES: Final = 1000
 """Files of a folder among which a near name is looked for."""
 
@@ -44,6 +47,8 @@ def usage_sentence(error: click.ClickException) -> str:
 def help_hint(error: click.ClickException) -> str | None:
     """Return where to read more; None where no command is known."""
     context = getattr(error, "ctx", None)
+    if isinstance(error, click.NoSuchCommand) and context is not None:
+        return f"`{context.command_path} --help` lists the commands"
     return f"`{context.command_path} --help` says what it takes" if context is not None else None
 
 
@@ -59,6 +64,8 @@ def _other(message: str) -> str:
 
 def _near_command(error: click.NoSuchCommand) -> str:
     context = error.ctx
+    if error.command_name in _OPTIONS_ELSEWHERE:
+        return f'; did you mean "--{error.command_name}"?'
     if context is None or not isinstance(context.command, click.Group):
         return ""
     return did_you_mean(error.command_name, context.command.list_commands(context))
@@ -114,6 +121,8 @@ def _path_fault(said: str) -> str:
     path = Path(found[1])
     fault = _PATH_FAULTS.get(found[2] or "", lowered(found[3] or found[2] or ""))
     near = did_you_mean(path.name, _beside(path)) if found[2] == "does not exist" else ""
+    if not near and found[1] == DEFAULT_POLICIES:
+        near = "; name your policy file, or the folder it is in"
     return f"{quoted(found[1])}: {fault}{near}"
 
 

@@ -187,7 +187,7 @@ def command(  # noqa: PLR0913 - each is an option
     poll: int,
     as_json: bool,
 ) -> int:
-    """Hold until SERVICE may be deployed.
+    """Wait until SERVICE may be deployed.
 
     Exits 0 when it opens, 1 when it did not in time, 3 when no usable answer ever came.
     A line a change, as a JSON object with --json.

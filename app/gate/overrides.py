@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.answer import instant_or_none
 from app.core.decision import Rule
-from app.core.errors import UnknownNameError
 from app.core.instant import format_instant
 from app.core.notation import format_duration
 from app.core.override import Approval, Override, OverrideState, approvals_wanted, ceiling
@@ -16,6 +15,7 @@ from app.gate.in_force import InForce
 from app.gate.replica import Replica
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, fingerprint, new_token
+from app.yaml.problem import did_you_mean, quoted
 
 if TYPE_CHECKING:
     from app.store.store import Store
@@ -55,7 +55,6 @@ class Overrides:
 
         Raises:
             InvalidFieldError: it asks for more than the policies allow, or for what is not there.
-            UnknownNameError: it names an environment that the policies do not list.
             ForbiddenError: it uses a pattern, and the caller is no admin; or it needs approvals, and the
                 credentials belong to no person.
             StoreUnavailableError: it could not be recorded.
@@ -264,13 +263,18 @@ def _check_names(caller: Caller, wanted: GrantRequest, in_force: InForce) -> Non
     refusing = known.services is not None and known.unknown_services == "refuse"
     for environment in wanted.environments:
         if environment not in known.environments:
-            raise UnknownNameError("environments", environment, tuple(known.environments))
+            near = did_you_mean(environment, known.environments)
+            raise InvalidFieldError("environments", f"unknown environment {quoted(environment)}{near}")
     for service in wanted.services:
         if "*" in service:
             if not caller.may(Role.ADMIN):
                 raise ForbiddenError("only an admin may grant for a pattern; name the services")
         elif refusing and service not in catalogue:
-            raise InvalidFieldError("services", "not in the catalogue, and the policies refuse such services")
+            near = did_you_mean(service, catalogue)
+            raise InvalidFieldError(
+                "services",
+                f"{quoted(service)} is not in the catalogue, whose services alone may be deployed{near}",
+            )
 
 
 def _rule(in_force: InForce, rule_id: str) -> Rule:
@@ -279,7 +283,8 @@ def _rule(in_force: InForce, rule_id: str) -> Rule:
         if rule.id == rule_id:
             break
     else:
-        raise InvalidFieldError("policies", "names a policy or freeze that is not in force")
+        near = did_you_mean(rule_id, [rule.id for rule in rules])
+        raise InvalidFieldError("policies", f"no policy or freeze {quoted(rule_id)} is in force{near}")
     if rule.overridable == "never":
         raise InvalidFieldError("policies", f"{rule.id} is never overridden")
     return rule

@@ -92,8 +92,13 @@ def test_a_failing_self_test_refuses_to_start(policies: Path, capsys: pytest.Cap
     assert "this test fails: expected deny, got allow" in capsys.readouterr().err
 
 
-def test_policies_that_are_not_there_refuse_to_start(tmp_path: Path) -> None:
-    assert run(["serve", "--policies", str(tmp_path / "none.yaml"), "--port", "0"]) == 3
+def test_policies_that_are_not_there_refuse_to_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "none.yaml"
+    assert run(["serve", "--policies", str(missing), "--port", "0"]) == 3
+    said = capsys.readouterr().err
+    assert said == f"freezegate: {missing}: there is no such file; name your policies with --policies\n"
 
 
 def test_a_misspelt_setting_refuses_to_start(

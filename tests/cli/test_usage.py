@@ -28,7 +28,10 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str, exits: int = 2) ->
     ("arguments", "sentence"),
     [
         ("chekc api", 'there is no command "chekc"; did you mean "check"?'),
-        ("deploy", 'there is no command "deploy"\n'),
+        ("deploy", 'there is no command "deploy"\nfreezegate: `freezegate --help` lists the commands\n'),
+        ("help check", 'there is no command "help"; did you mean "--help"?'),
+        ("version", 'there is no command "version"; did you mean "--version"?'),
+        ("check api --environment Production", 'up to 128 characters; did you mean "production"?'),
         ("override grnt", 'there is no command "grnt"; did you mean "grant"?'),
         ("check api --enviroment x", 'there is no option --enviroment; did you mean "--environment"?'),
         ("--bogus", "there is no option --bogus\n"),
@@ -69,6 +72,12 @@ def test_no_command_tells_of_a_wrong_option_in_the_words_of_a_library(
     for part in parts:
         told = said(capsys, name, *part.split(), "--jsn")
         assert f"`freezegate {' '.join([name, *part.split()])} --help` says what it takes" in told
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_tells_every_command_in_a_whole_sentence(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run([name, "--help"])
+    assert "...\n" not in capsys.readouterr().out.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +140,8 @@ def test_without_a_path_it_is_the_policies_of_this_folder(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert 'PATH "policies.yaml": there is no such file or folder' in said(capsys, command)
+    missing = 'PATH "policies.yaml": there is no such file or folder; name your policy file, or the folder'
+    assert missing in said(capsys, command)
     (tmp_path / "policies.yaml").write_text(POLICIES)
     assert run([command]) == 0
     (tmp_path / "policies.yaml").write_text(POLICIES.replace("expect: allow", "expect: deny"))

@@ -2,7 +2,6 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import UnknownNameError
 from app.core.instant import DAY, HOUR
 from app.core.override import OverrideState
 from app.core.policy import Selector
@@ -86,9 +85,28 @@ async def test_patterns_are_for_admins(gate: Gate) -> None:
     await gate.overrides.grant(ADMIN, wanted, gate.in_force)
 
 
-async def test_an_environment_that_does_not_exist_is_refused(gate: Gate) -> None:
-    with pytest.raises(UnknownNameError):
-        await gate.overrides.grant(OPS, WANTED._replace(environments=("moon",)), gate.in_force)
+@pytest.mark.parametrize(
+    ("wanted", "field", "sentence"),
+    [
+        (
+            {"environments": ("prodction",)},
+            "environments",
+            'unknown environment "prodction"; did you mean "production"?',
+        ),
+        (
+            {"policies": ("fridy",)},
+            "policies",
+            'no policy or freeze "fridy" is in force; did you mean "friday"?',
+        ),
+        ({"policies": ("x",)}, "policies", 'no policy or freeze "x" is in force'),
+    ],
+)
+async def test_a_name_that_does_not_exist_is_named_with_a_suggestion(
+    gate: Gate, wanted: dict[str, Any], field: str, sentence: str
+) -> None:
+    with pytest.raises(InvalidFieldError) as refused:
+        await gate.overrides.grant(OPS, WANTED._replace(**wanted), gate.in_force)
+    assert (refused.value.field, str(refused.value)) == (field, sentence)
 
 
 async def test_a_token_may_name_a_freeze_and_not_one_that_is_never_overridden(gate: Gate) -> None:
