@@ -159,7 +159,7 @@ def _complaint(found: str, text: str) -> str:
     minute, hour, days, _, weekdays = text.upper().split()
     hint = _HINTS.get(found, "")
     if "?" in (days, weekdays):
-        hint = f'? is not read, write *; did you mean "{text.replace("?", "*")}"?'
+        hint = f'? is not read, write *; did you mean "{_last_by_number(text.replace("?", "*"))}"?'
     elif "H" in (minute[:1], hour[:1]):
         hint += "; H, by which Jenkins spreads its load, is none"
     elif found == "bad day-of-week":
@@ -172,12 +172,20 @@ def _complaint(found: str, text: str) -> str:
 def _on_weekdays(text: str, weekdays: str) -> Iterator[str]:
     """What is meant by weekdays that other programs read."""
     if last := _LAST_OF_NAME.search(weekdays):
-        by_number = _LAST_OF_NAME.sub(lambda found: f"{WEEK.index(found[1])}L", _RANGE.sub(_listed, weekdays))
-        better = " ".join([*text.split()[:-1], by_number])
+        better = _last_by_number(text)
         yield f'the last {last[1]} of a month is {WEEK.index(last[1])}L; did you mean "{better}"?'
     for match in _RANGE.finditer(weekdays):
         if _listed(match) != match[0]:
             yield f"a range does not wrap, write {_listed(match)}"
+
+
+def _last_by_number(text: str) -> str:
+    """Return the expression with ``FRIL`` written ``5L``, and its ranges of weekdays that wrap as lists."""
+    *others, weekdays = text.split()
+    if not _LAST_OF_NAME.search(weekdays.upper()):
+        return text
+    listed = _RANGE.sub(_listed, weekdays.upper())
+    return " ".join([*others, _LAST_OF_NAME.sub(lambda found: f"{WEEK.index(found[1])}L", listed)])
 
 
 def _listed(wrapping: re.Match[str]) -> str:

@@ -24,6 +24,7 @@ _PERIODS: Final = {
 }
 """What each unit counts within, and how many there are of it; 0 where that differs."""
 _COMMON_FEBRUARY: Final = 28
+_LEAP_DAY: Final = 29
 _FEBRUARY: Final = 2
 _FIFTH: Final = 5
 _LAST_MINUTE: Final = DAY - MINUTE
@@ -115,11 +116,15 @@ def _on_two_day_fields(text: str, schedule: Schedule) -> Iterator[str]:
 
 
 def _both(text: str, schedule: Schedule) -> str:
-    """What to write where day of month and day of week are to match both."""
-    minute, hour, _, month, weekdays = text.upper().split()
+    """Say what to write where day of month and day of week are to match both."""
+    minute, hour, _, month, _ = text.upper().split()
     days, first = sorted(schedule.days), min(schedule.days)
     if first % 7 != 1 or days != list(range(first, first + 7)) or not schedule.weekdays:
-        return f"write such as {weekdays.split(',')[0][:3]}#1 with * as the day of the month"
+        if not schedule.weekdays:
+            return "write * as the day of the month"
+        weekday = min(schedule.weekdays)
+        nth = f"{weekday}L" if first < 1 else f"{WEEK[weekday]}#{(first - 1) // 7 + 1}"
+        return f"write a weekday of the month, such as {nth}, with * as the day of the month"
     nth = ",".join(f"{WEEK[day]}#{first // 7 + 1}" for day in sorted(schedule.weekdays))
     return f'write "{minute} {hour} * {month} {nth}"'
 
@@ -132,7 +137,8 @@ def _on_rare_days(field: str, schedule: Schedule) -> Iterator[str]:
         missing = [month for month in sorted(schedule.months) if _days_of(month) < day]
         if missing:
             names = ", ".join(calendar.month_abbr[month] for month in missing)
-            yield f"there is no day {day} in {names}; for the last day of each month write L"
+            when = " of most years" if (day, missing) == (_LEAP_DAY, [_FEBRUARY]) else ""
+            yield f"there is no day {day} in {names}{when}; for the last day of each month write L"
             return
 
 

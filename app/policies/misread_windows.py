@@ -50,6 +50,7 @@ def daily_remarks(window: Daily, *, freezes: bool) -> Iterator[Remark]:
                 f"opens the night, from {a} to {b} of the day after; if the day is meant, swap from and "
                 "to; if the "
                 f"night is, write two windows, {a} to 24:00 and 00:00 to {b}"
+                f"{'' if window.is_daily else ' on the days after'}"
             ),
         )
 
@@ -73,6 +74,17 @@ def weekly_remarks(window: Weekly, *, freezes: bool) -> Iterator[Remark]:
                 f"holds for {length // DAY} d {length % DAY // HOUR} h of the week; if the other way "
                 "round is meant, "
                 "swap from and to; if not, say when it is open, with effect: allow-only"
+            ),
+        )
+    elif not freezes and length > DAY and 0 < start.time < end.time:
+        first, last = WEEKDAYS[start.weekday], WEEKDAYS[end.weekday]
+        a, b = format_time_of_day(start.time), format_time_of_day(end.time)
+        yield (
+            ("to",),
+            (
+                f"opens the nights in between, too; if hours of each day are meant, write daily: {{days: "
+                f'[{first}-{last}], from: "{a}", to: "{b}"}}; if the nights are, say when it is closed, '
+                f"with effect: deny, from {last} {b} to {first} {a}"
             ),
         )
 

@@ -23,6 +23,7 @@ def complaint(text: str) -> str:
         ("0 18 * * FRI-MON", "a range does not wrap, write FRI,SAT,SUN,MON"),
         ("0 18 * * 5-1", "a range does not wrap, write 5,6,0,1"),
         ("0 18 * * SAT-SUN,FRIL", 'the last FRI of a month is 5L; did you mean "0 18 * * SAT,SUN,5L"?'),
+        ("0 18 ? * FRIL", '? is not read, write *; did you mean "0 18 * * 5L"?'),
         ("0 18 ? * FRI", '? is not read, write *; did you mean "0 18 * * FRI"?'),
         ("H 18 * * 5", "H, by which Jenkins spreads its load, is none"),
         ("0 0 18 ? * FRI", "if the first of yours are seconds, leave them out"),

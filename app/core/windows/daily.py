@@ -46,6 +46,11 @@ class Daily(Window):
         starts = [day * DAY + self.from_ for day in sorted(self._weekdays())]
         return [(start, start + self._length()) for start in starts]
 
+    @property
+    def is_daily(self) -> bool:
+        """Whether it opens on every day of the week."""
+        return len(self._weekdays()) == len(_EVERY_DAY)
+
     def words(self) -> str:
         """``every working day from 09:00 to 16:00``."""
         days = tuple(sorted(self._weekdays()))
