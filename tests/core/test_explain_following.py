@@ -63,3 +63,14 @@ def test_the_present_is_remembered_all_the_same() -> None:
     scope = decided.scope("api", "production", "normal")
     decided.decide(Question("api"), at)
     assert scope._present.start <= at < scope._present.end
+
+
+def test_a_deploy_that_something_blocks_now_is_not_said_to_run_into_it() -> None:
+    question = Question("api", duration=2 * 86_400)
+    decision = engine().decide(question, parse_instant("2026-11-27T13:00:00Z"))
+    assert [stretch.rule.id for stretch in decision.blocking] == ["friday", "closing"]
+    assert "run into" not in message(decision, zone("Europe/Amsterdam"))
+    earlier = engine().decide(question, parse_instant("2026-11-27T12:59:59Z"))
+    assert "a deploy of 2d would run into: Friday; The books are closed." in message(
+        earlier, zone("Europe/Amsterdam")
+    )

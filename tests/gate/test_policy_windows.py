@@ -146,3 +146,10 @@ def test_without_unknown_services_the_zone_of_the_file_is_told_only_where_a_serv
     ):
         told = freezes("2026-11-27T07:00:00Z", everything, abroad + unknown)["upcoming"]
         assert [zone for _, zone, _ in told] == zones, format_instant(FRIDAY)
+
+
+def test_what_only_warns_is_not_among_the_freezes() -> None:
+    window = "title: T, reason: R, when: [{always: true}]"
+    held = in_force(f"  - {{id: warns, effect: warn, {window}}}\n  - {{id: denies, {window}}}\n")
+    told = status(held, None, None, FRIDAY, FRIDAY)["freezes"]["active"]
+    assert [each["id"] for each in told] == ["denies"]

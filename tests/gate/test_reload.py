@@ -20,8 +20,12 @@ policies:
 """
 
 
+def put(policy_file: Path, text: str) -> None:
+    policy_file.write_text(text)
+
+
 def freeze_everything(policy_file: Path) -> None:
-    policy_file.write_text(EVERYTHING_FROZEN)
+    put(policy_file, EVERYTHING_FROZEN)
 
 
 async def test_a_claim_decided_again_under_other_freezes_uses_the_policies_of_after_a_reload(
@@ -38,3 +42,13 @@ async def test_a_claim_decided_again_under_other_freezes_uses_the_policies_of_af
     gate.store.transact(note_policies(gate.in_force, gate.clock.microseconds()))
     assert gate.in_force.freezes_version != gate.store.look(lambda view: view.head()).freezes_version
     assert (await gate.claims.claim(Claim(Question("api")), gate.in_force)).outcome == "deny"
+
+
+async def test_files_that_go_to_and_fro_are_not_taken(gate: Gate, policy_file: Path) -> None:
+    before = gate.in_force.snapshot.policies[policy_file.name]
+    for text in (EVERYTHING_FROZEN, before, EVERYTHING_FROZEN):
+        put(policy_file, text)
+        assert gate.policies.poll(gate.clock.now()) is None
+    assert gate.in_force.snapshot.policies == {policy_file.name: before}
+    assert gate.policies.poll(gate.clock.now()) is gate.in_force
+    assert gate.in_force.snapshot.policies == {policy_file.name: EVERYTHING_FROZEN}

@@ -40,6 +40,14 @@ async def test_a_removal_is_reported_for_a_day_or_until_it_is_undone(gate: Gate,
     assert warnings(gate, AFTER + 60) == []
 
 
+async def test_a_removal_is_reported_still_after_another_change(gate: Gate, policy_file: Path) -> None:
+    put(policy_file, HALF)
+    reload(gate.policies, AFTER)
+    put(policy_file, f"{HALF}# a comment\n")
+    reload(gate.policies, AFTER + 60)
+    assert gate.in_force.removed == (Removal("policy", "audit-week", AFTER),)
+
+
 async def test_a_restart_reports_what_was_removed_before_and_meanwhile(
     gate: Gate, url: str, policy_file: Path
 ) -> None:
