@@ -6,6 +6,8 @@ RUN ["python", "-m", "venv", "/opt/freezegate"]
 RUN ["/opt/freezegate/bin/python", "-m", "pip", "install", "--require-hashes", "--no-deps", "-r", "/tmp/run.txt"]
 RUN ["/opt/freezegate/bin/python", "-m", "pip", "uninstall", "--yes", "pip"]
 RUN ["/opt/freezegate/bin/python", "-c", "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'freezegate.pth').write_text('/opt/src')"]
+# So that `docker exec GATE freezegate keys create …` works: the same command as the entrypoint.
+RUN ["/opt/freezegate/bin/python", "-c", "import pathlib; command = pathlib.Path('/opt/freezegate/bin/freezegate'); command.write_text('#!/bin/sh\\nexec /opt/freezegate/bin/python -I -B -u -m app.cli \"$@\"\\n'); command.chmod(0o755)"]
 COPY app /opt/src/app
 # Unchecked: the sources never change, and whatever copies the image need not keep their times.
 RUN ["/opt/freezegate/bin/python", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/opt/src"]
@@ -13,6 +15,7 @@ RUN ["/opt/freezegate/bin/python", "-m", "compileall", "-q", "--invalidation-mod
 FROM python:3.13-slim
 COPY --from=build /opt/freezegate /opt/freezegate
 COPY --from=build /opt/src /opt/src
+COPY --from=build /opt/freezegate/bin/freezegate /usr/local/bin/freezegate
 COPY policies.yaml /etc/freezegate/policies.yaml
 COPY LICENSE /usr/share/doc/freezegate/LICENSE
 

@@ -71,6 +71,21 @@ def test_the_images_health_check_asks_the_port_that_is_set_and_runs_nothing_of_i
         assert health("9") != 0
 
 
+def test_the_image_has_the_command_by_its_name(tmp_path: Path) -> None:
+    steps = [json.loads(step) for step in re.findall(r"^RUN (\[.*\])$", IMAGE, re.MULTILINE)]
+    [code] = [step[2] for step in steps if "bin/freezegate" in step[-1]]
+    command = tmp_path / "freezegate"
+    code = code.replace("/opt/freezegate/bin/freezegate", str(command))
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert "/opt/freezegate/bin/python -I -B -u -m app.cli" in command.read_text()
+    command.write_text(command.read_text().replace("/opt/freezegate/bin/python", sys.executable))
+    done = subprocess.run(
+        [command, "check", "two words"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, 'SERVICE "two words"' in done.stderr) == (2, True)
+    assert "COPY --from=build /opt/freezegate/bin/freezegate /usr/local/bin/freezegate" in IMAGE
+
+
 def test_the_image_sets_nothing_that_its_isolated_python_would_not_read() -> None:
     assert "-I" in of_the_image("ENTRYPOINT")
     assert "PYTHON" not in IMAGE
