@@ -19,6 +19,9 @@ _CONFIG_MAP: Final = "..data"
 _MOST_LINKS: Final = 40
 """Links that are followed for one file, as Linux does."""
 
+_MOST_FOLDERS: Final = 100
+"""Folders below that are looked into: a look is made every second."""
+
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not be waited for
 
@@ -72,6 +75,23 @@ class OpenFolder:
         """
         return sorted(os.listdir(self._base))  # noqa: PTH208 - pathlib takes no open folder
 
+    def folders(self, suffix: str) -> list[str]:
+        """The folders in it that hold names with a suffix, sorted; hidden ones are left out.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        with os.scandir(self._base) as entries:
+            found = [each.name for each in entries if _is_folder(each)]
+        return [name for name in sorted(found)[:_MOST_FOLDERS] if self._holds(name, suffix)]
+
+    def _holds(self, folder: str, suffix: str) -> bool:
+        try:
+            names = os.listdir(self._folder(self._base, folder))  # noqa: PTH208 - as above
+        except OSError:
+            return False
+        return any(name.endswith(suffix) and not name.startswith(".") for name in names)
+
     def read(self, name: str, most: int) -> FileContent | None:
         """Return up to `most` bytes of a file of the folder, or of one below it; None if it is no file.
 
@@ -106,3 +126,10 @@ class OpenFolder:
         if known is None:
             known = self._handles[within, path] = os.open(path, _FOLDER, dir_fd=within)
         return known
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return not entry.name.startswith(".") and entry.is_dir()
+    except OSError:
+        return False

@@ -29,6 +29,10 @@ MOST_FILES: Final = 1_000
 LARGEST_SET: Final = 32 * 1024 * 1024
 """Bytes of all files of a set together, with its calendars."""
 
+_SUFFIX: Final = ".yaml"
+_NOT_YAML: Final = f"this file is not read: only names that end in {_SUFFIX} are"
+_NOT_BELOW: Final = f"the *{_SUFFIX} files of this folder are not read: move them up, or elsewhere"
+
 _ATTEMPTS: Final = 3
 """A ConfigMap is swapped under the reader now and then; the second attempt sees the new one."""
 
@@ -200,16 +204,12 @@ class Source:
     def _list(self, reading: "_Reading") -> tuple[list[str], list[Problem]]:
         """The policy files of a folder, and what is odd about its other files."""
         names = [name for name in reading.names() if not name.startswith(".")]
-        problems = [
-            Problem(
-                name, 1, 1, "", "this file is not read: only names that end in .yaml are", Severity.WARNING
-            )
-            for name in names
-            if name.endswith(".yml")
-        ]
-        chosen = [name for name in names if name.endswith(".yaml")]
+        unread = {name: _NOT_YAML for name in names if _is_yaml_otherwise(name)}
+        unread |= {name: _NOT_BELOW for name in reading.folders() if not name.endswith(_SUFFIX)}
+        problems = [Problem(name, 1, 1, "", unread[name], Severity.WARNING) for name in sorted(unread)]
+        chosen = [name for name in names if name.endswith(_SUFFIX)]
         if not chosen:
-            problems.append(Problem(self.path.name, 1, 1, "", "there is no *.yaml file in this folder"))
+            problems.insert(0, Problem(self.path.name, 1, 1, "", "there is no *.yaml file in this folder"))
         if len(chosen) > MOST_FILES:
             sentence = f"there are {len(chosen):,} *.yaml files in this folder; {MOST_FILES:,} are the most"
             return [], [Problem(self.path.name, 1, 1, "", sentence)]
@@ -237,6 +237,9 @@ class _Reading:
         self.changed_at = max(self.changed_at, self._folder.changed_at)
         return self._folder.names()
 
+    def folders(self) -> list[str]:
+        return self._folder.folders(_SUFFIX)
+
     def read(self, name: str) -> _Content:
         try:
             found = self._folder.read(name, LARGEST + 1)
@@ -252,6 +255,11 @@ class _Reading:
             sentence = f"the files of this set hold more than {LARGEST_SET >> 20} MiB together"
             return _Content("", "", sentence)
         return _decoded(found.content)
+
+
+def _is_yaml_otherwise(name: str) -> bool:
+    """Whether a file seems to be YAML by its name, but isn't named like those that are read."""
+    return name.lower().endswith((".yml", _SUFFIX)) and not name.endswith(_SUFFIX)
 
 
 def _decoded(content: bytes) -> _Content:

@@ -56,6 +56,24 @@ def test_a_file_that_seems_meant_but_is_not_read_is_told(tmp_path: Path) -> None
     assert (problem.file, problem.severity) == ("b.yml", Severity.WARNING)
 
 
+def test_policy_files_of_folders_below_and_of_other_endings_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(TEXT)
+    (tmp_path / "D.YAML").write_text(TEXT)
+    for name in ("team/b.yaml", "calendars/c.ics", ".git/d.yaml", "empty/.e.yaml"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(TEXT)
+    snapshot = Source(tmp_path).read()
+    assert list(snapshot.policies) == ["a.yaml"]
+    assert [(each.file, each.severity, each.message) for each in snapshot.problems] == [
+        ("D.YAML", Severity.WARNING, "this file is not read: only names that end in .yaml are"),
+        (
+            "team",
+            Severity.WARNING,
+            "the *.yaml files of this folder are not read: move them up, or elsewhere",
+        ),
+    ]
+
+
 def test_a_folder_without_policy_files_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     assert problems(Source(tmp_path)) == [f"{tmp_path.name}:1:1: there is no *.yaml file in this folder"]
