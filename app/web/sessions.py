@@ -38,8 +38,8 @@ async def sign_in(request: Request) -> Response:
     form = await signing_in(request)
     try:
         caller = await key_caller(request, form.get("key", ""))
-    except UnauthenticatedError as error:
-        return _form(request, str(error))
+    except UnauthenticatedError:
+        return _form(request, "That key is not valid.")
     secret = await context(request).sessions.open(caller, request.headers.get("user-agent", ""))
     reply = done(request, "signed-in")
     # Lax, so that somebody who follows a link to the dashboard is still signed in.
