@@ -16,7 +16,7 @@ from tests.store.records import (
     NOW,
     PATIENT,
     POLICIES,
-    assert_whole,
+    assert_chain,
     count,
     event,
     freeze,
@@ -49,7 +49,7 @@ async def test_any_text_of_whole_characters_comes_back_as_it_was(store: Store, t
     await store.write(work)
     (found,) = store.look(lambda view: view.newest_decisions(DecisionFilter(actor=text), None, 10))
     assert found.data == (text or "{}")
-    assert_whole(store)
+    assert_chain(store)
 
 
 async def test_the_newest_decisions_come_first_page_by_page(store: Store) -> None:
@@ -128,7 +128,7 @@ async def test_an_id_that_exists_is_not_recorded_again(store: Store) -> None:
     with pytest.raises(StoreUnavailableError):
         await store.write(lambda transaction: transaction.record(row(1), event(2)))
     assert ids(store) == ["1"]
-    assert_whole(store)
+    assert_chain(store)
 
 
 async def test_an_override_is_found_by_its_id_and_its_token_and_spent_so_often(store: Store) -> None:
@@ -248,7 +248,7 @@ async def test_what_is_refused_after_it_wrote_leaves_nothing_and_spoils_no_other
     assert ids(store) == ["2", "1"]
     assert store.look(lambda view: view.freeze("frz_000001")) is None
     assert store.look(lambda view: view.head()).seq == 2
-    assert_whole(store)
+    assert_chain(store)
 
 
 async def test_a_transaction_that_changes_nothing_leaves_no_trace(store: Store) -> None:

@@ -8,7 +8,7 @@ from app.core.audit import Event
 from app.store.records import Letter, Sender
 from app.store.store import Store
 from app.store.transaction import Transaction
-from tests.store.records import NOW, PATIENT, assert_whole, row
+from tests.store.records import NOW, PATIENT, assert_chain, row
 
 pytestmark = pytest.mark.anyio
 
@@ -192,4 +192,4 @@ async def test_the_news_are_all_but_decisions_and_of_those_the_denials(store: St
         (NOW, "api", "production", "", "[4]"),
     ]
     assert len(store.look(lambda view: view.denials(1, 4))) == 1
-    assert_whole(store)
+    assert_chain(store)

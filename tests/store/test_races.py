@@ -19,7 +19,7 @@ from app.policies.source import Snapshot
 from app.store.store import Store
 from app.store.tables import overrides
 from app.store.transaction import Transaction
-from tests.store.records import PATIENT, assert_whole
+from tests.store.records import PATIENT, assert_chain
 from tests.store.test_kill9 import FROZEN
 
 PROCESSES = 8
@@ -124,7 +124,7 @@ def test_every_token_is_spent_exactly_so_often(url: str) -> None:
     store = Store.open(url, deadline=PATIENT)
     assert store.look(lambda view: view.count_decisions()) == TOKENS * TRIES
     assert store.look(lambda view: view.newest_overrides(SystemClock().now(), None, 10)) == []
-    assert_whole(store)
+    assert_chain(store)
     store.let_go()
 
 

@@ -23,7 +23,7 @@ from app.store.schema import HEAD, MIGRATIONS, migrate, stored_version, upgrade
 from app.store.sqlite import SQLite
 from app.store.store import Store
 from app.store.tables import metadata
-from tests.store.records import NOW, assert_whole
+from tests.store.records import NOW, assert_chain
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +78,7 @@ def test_a_new_database_has_every_table_and_an_empty_record(url: str) -> None:
     store = Store.open(url)
     assert tables(store._database) == set(metadata.tables)
     assert store.look(lambda view: view.head()).seq == 0
-    assert_whole(store)
+    assert_chain(store)
     store.let_go()
 
 
@@ -126,7 +126,7 @@ def test_decisions_of_the_first_version_become_the_first_events(url: str) -> Non
         "holidays": "0.109",
     }
     assert store.look(lambda view: view.decision_of_key("ci", "k1")) is not None
-    assert_whole(store)
+    assert_chain(store)
     store.let_go()
     database.engine.dispose()
 
