@@ -42,7 +42,7 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Browser, busy: Served, s
         look("/?service=checkout&environment=production", "The books are being closed")
         look("/?service=checkout&duration=soon", "It takes: ")
         look("/docs", "The API")
-        look("/dashboard/insights", "What was seen")
+        look("/dashboard/insights", "median wait")
         look("/dashboard/insights?days=7", "That did not work")
         look("/dashboard/sign-in", "Paste an API key")
         page.get_by_label("API key").fill("fzk_wrong")
