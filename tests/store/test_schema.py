@@ -131,6 +131,21 @@ def test_decisions_of_the_first_version_become_the_first_events(url: str) -> Non
     database.engine.dispose()
 
 
+def test_time_goes_on_from_the_latest_event_of_an_older_record(url: str) -> None:
+    database = opened(url)
+    of_version(database, "0003")
+    with database.engine.begin() as connection:
+        for seq, later in ((1, 0), (2, 90), (3, 30)):
+            connection.execute(
+                text("INSERT INTO events VALUES (:seq, :at, 'key-created', 'alice', '{}', '', '')"),
+                {"seq": seq, "at": (NOW + later) * 1_000_000},
+            )
+    store = Store.open(url)
+    assert store.look(lambda view: view.head().latest_at) == (NOW + 90) * 1_000_000
+    store.let_go()
+    database.engine.dispose()
+
+
 def recorded(connection: Connection, seq: int, kind: str, **data: object) -> None:
     """Put an event into a database of the second version; nobody looks at its hash."""
     connection.execute(
