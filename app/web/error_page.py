@@ -23,7 +23,12 @@ def or_problem(handle: Handler) -> Handler:
             return refused
         viewer = await present_viewer(request)
         body = rendered(
-            "error.html", viewer.root, viewer=viewer, status=_NOT_FOUND, why="There is no such page."
+            "error.html",
+            viewer.root,
+            viewer=viewer,
+            status=_NOT_FOUND,
+            heading="Page not found",
+            why="There is no such page.",
         )
         return page(body, _NOT_FOUND)
 

@@ -440,6 +440,9 @@ def test_ops_grant_and_revoke_from_the_page_and_the_token_is_shown_once(
     again = gate.get(reply.url.path).text
     assert "fzo_" not in again
     assert "Its token was shown once" in again
+    assert "<code>FREEZEGATE_OVERRIDE_TOKEN</code>" in reply.text
+    shown = " ".join(Page(gate.get("/", headers=bearer(keys["ops"])).text).text.split())
+    assert "checkout, api → production · 2 uses left · granted by" in shown
     (granted,) = gate.get("/overrides", headers=bearer(keys["ops"])).json()["overrides"]
     assert (granted["services"], granted["max_uses"]) == (["checkout", "api"], 2)
     listed = gate.get("/").text
@@ -986,7 +989,7 @@ HTML = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 def test_a_browser_that_follows_a_wrong_link_gets_a_page(gate: TestClient, path: str) -> None:
     reply = gate.get(path, headers={"Accept": HTML})
     assert (reply.status_code, reply.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert "There is no such page." in Page(reply.text).text
+    assert "Page not found There is no such page." in " ".join(Page(reply.text).text.split())
     assert reply.headers["content-security-policy"]
     assert reply.headers["cache-control"] == "no-store"
 
