@@ -65,6 +65,22 @@ def test_a_name_without_a_known_translation_goes_with_every_english_name_that_is
     assert two.forms == ("Twee (vrij)", "Twee", "Second (off)", "Second")
 
 
+def test_the_only_holiday_of_a_day_goes_with_every_english_name() -> None:
+    own: Any = SimpleNamespace(tr=lambda text: text)
+    english: Any = SimpleNamespace(tr={"Een": "One"}.get)
+    (one,) = _NameReader(own, english).read(["Een"], ["One", "Another"])
+    assert one.forms == ("Een", "One", "Another")
+
+
+def test_a_name_is_known_with_each_of_several_marks_and_without() -> None:
+    own: Any = SimpleNamespace(
+        tr=lambda text: text, observed_label="%s (observed)", estimated_label="%s (estimated)"
+    )
+    (eid,) = _NameReader(own, own).read(["Eid (estimated) (observed)"], ["Eid (estimated) (observed)"])
+    assert eid.forms == ("Eid (estimated) (observed)", "Eid (estimated)", "Eid")
+    assert eid.is_estimated
+
+
 def check_names(calendar: Calendar) -> None:
     for _, holiday in days(calendar):
         if not holiday.is_moved:

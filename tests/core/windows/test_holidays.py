@@ -124,3 +124,11 @@ def test_of_very_many_wrong_names_each_is_told_and_only_some_are_guessed_at() ->
     found = faults(country="NL", names=["Kerstmis"] * 500)
     assert len(found) == 500
     assert 0 < len([sentence for _, sentence in found if "did you mean" in sentence]) < 50
+
+
+def test_the_day_after_a_run_of_days_off_is_reached_from_its_first_day_alone() -> None:
+    # Of China's Spring Festival of 2026: from Sunday the 15th to Monday the 23rd all days are off.
+    window = Holidays.model_validate({"country": "CN", "names": ["Chinese New Year's Eve"], "until": "08:00"})
+    at = parse_instant("2026-02-24T07:59:59Z")
+    assert any(start <= at < end for start, end in window.intervals((at, at + 1), UTC))
+    assert not any(start <= at + 1 < end for start, end in window.intervals((at + 1, at + 2), UTC))
