@@ -5,7 +5,7 @@ so there the globs themselves are compared. Every claim made here is proven; whe
 more than a look at single globs, none is made.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from app.core.policy import Policy, PolicySet, Selector, glob_pattern
@@ -50,6 +50,11 @@ class Reach:
         """Take the names that the set defines."""
         catalogue = policy_set.services or {}
         self.catalogue = {name: frozenset(service.tags) for name, service in catalogue.items()}
+        self._tagged: dict[str, dict[str, None]] = {}
+        """The services with each tag, in the order of the catalogue."""
+        for name, tags in self.catalogue.items():
+            for tag in tags:
+                self._tagged.setdefault(tag, {})[name] = None
         self.takes_unknown = policy_set.services is None or policy_set.unknown_services == "allow"
         self.scopes = [(place, change) for place in policy_set.environments for change in policy_set.changes]
 
@@ -72,13 +77,21 @@ class Reach:
 
     def catalogued(self, policy: Policy) -> Iterator[Request]:
         """The requests for services of the catalogue that a policy matches."""
-        literal = literal_services(policy)
-        names = self.catalogue if literal is None else [name for name in literal if name in self.catalogue]
-        for name in names:
+        for name in self._perhaps(policy):
             for environment, change in self.scopes:
                 request = Request(name, self.catalogue[name], environment, change)
                 if policy.matches(*request):
                     yield request
+
+    def _perhaps(self, policy: Policy) -> Iterable[str]:
+        """The services of the catalogue that have a name or tag which the policy asks for."""
+        literal = literal_services(policy)
+        if literal is not None:
+            return [name for name in literal if name in self.catalogue]
+        tags = _literal_tags(policy)
+        if tags is None:
+            return self.catalogue
+        return {name: None for tag in tags for name in self._tagged.get(tag, ())}
 
     def matches_every_unknown(self, policy: Policy, environment: str, change: str) -> bool:
         """Whether a policy surely matches every service outside the catalogue."""
@@ -115,6 +128,16 @@ def literal_services(policy: Policy) -> list[str] | None:
             return None
         names.update(dict.fromkeys(selector.services))
     return list(names)
+
+
+def _literal_tags(policy: Policy) -> list[str] | None:
+    """The tags of which a service must have one for a policy to match it; None if it needs none of them."""
+    tags: dict[str, None] = {}
+    for selector in policy.applies_to or _EVERY_REQUEST:
+        if selector.tags is None or any("*" in tag for tag in selector.tags):
+            return None
+        tags.update(dict.fromkeys(selector.tags))
+    return list(tags)
 
 
 def _covers(wide: _Glob, glob: _Glob) -> bool:

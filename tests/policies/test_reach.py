@@ -126,3 +126,20 @@ def test_a_policy_that_reaches_no_further_than_another_is_found_out(
     inner: dict[str, Any], outer: dict[str, Any]
 ) -> None:
     assert reach().within(policy(**inner), policy(**outer))
+
+
+@pytest.mark.parametrize(
+    "applies_to",
+    [
+        [{"tags": ["t2"]}, {"tags": ["t1"], "environments": ["staging"]}],
+        [{"tags": ["t2", "t1"]}],
+        [{"tags": ["t*"]}],
+        [{"tags": ["t2"]}, {"services": ["ab"]}],
+        [{"tags": ["t1"], "services": ["a"]}],
+        [{"changes": ["rollback"]}, {"tags": ["t2"]}],
+    ],
+    ids=str,
+)
+def test_all_services_of_the_catalogue_that_a_policy_matches_are_found(applies_to: Any) -> None:
+    of, one = reach(unknown="refuse"), policy(applies_to=applies_to)
+    assert set(of.catalogued(one)) == {each for each in requests(of) if one.matches(*each)}

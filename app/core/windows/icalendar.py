@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
+from threading import Lock
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import Field, PrivateAttr, StringConstraints, ValidationInfo, model_validator
@@ -19,6 +20,9 @@ from app.core.notation import LINE_PATTERN
 from app.core.vcalendar import BOUNDS, PER_DAY, Moment, Span, local_seconds, local_time, read_calendar
 from app.core.wallclock import Wall
 from app.core.windows.window import Window
+
+_EXPANDING: Final = Lock()
+"""The library does not promise that one query may be asked from several threads."""
 
 _CHUNK: Final = 128
 """Days that are expanded at once and remembered."""
@@ -249,14 +253,21 @@ def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE | re.DOTALL)
 
 
+@lru_cache(maxsize=16)
+def _query(text: str) -> Any:
+    """The events of a calendar, sorted into series; that takes as long as to expand some months of them."""
+    import recurring_ical_events
+
+    return recurring_ical_events.of(read_calendar(text))
+
+
 @lru_cache(maxsize=2048)
 def _occurrences(text: str, meant: _Meant, number: int) -> frozenset[Span]:
     """The occurrences of the events meant that touch one chunk of days, with a day to spare on each side."""
-    import recurring_ical_events
-
     first = local_time((number * _CHUNK - 1) * DAY)
     last = local_time(((number + 1) * _CHUNK + 1) * DAY)
-    found = recurring_ical_events.of(read_calendar(text)).between(first, last)
+    with _EXPANDING:
+        found = _query(text).between(first, last)
     spans = (event[BOUNDS].of(local_seconds(event["DTSTART"].dt)) for event in found if _counts(event, meant))
     # What lasts no time lasts no time in a repeated hour either, where start and end would be read apart.
     return frozenset(span for span in spans if span.start != span.end)
