@@ -145,7 +145,7 @@ def read_expression(text: str) -> Schedule:
 
 
 def _on_other_dialects(text: str) -> str:
-    """What to leave out of an expression of another program."""
+    """Say what to leave out of an expression of another program."""
     first, *rest = text.split() or [""]
     if first.upper().startswith(("TZ=", "CRON_TZ=")):
         return "; the zone goes to the policy's timezone"
@@ -155,7 +155,7 @@ def _on_other_dialects(text: str) -> str:
 
 
 def _complaint(found: str, text: str) -> str:
-    """What cronsim found, and what would do instead."""
+    """Say what is wrong with an expression, and what to write instead."""
     minute, hour, days, _, weekdays = text.upper().split()
     hint = _HINTS.get(found, "")
     if "?" in (days, weekdays):
@@ -170,7 +170,7 @@ def _complaint(found: str, text: str) -> str:
 
 
 def _on_weekdays(text: str, weekdays: str) -> Iterator[str]:
-    """What is meant by weekdays that other programs read."""
+    """Yield hints on weekdays in the notation of other programs."""
     if last := _LAST_OF_NAME.search(weekdays):
         better = _last_by_number(text)
         yield f'the last {last[1]} of a month is {WEEK.index(last[1])}L; did you mean "{better}"?'

@@ -19,7 +19,7 @@ _ESTIMATED: Final = ("estimated_label", "observed_estimated_label")
 _MARKS: Final = (*_ESTIMATED, "observed_label", "observed_label_before")
 """Attributes in which the package keeps what it writes around a name: ``%s (observed)``."""
 _MOVED: Final = "substituted_label"
-"""What it calls a day off that a decree moves: ``Day off (substituted from %s)``, with a date, not a name."""
+"""Its label of a day off that a decree moves: ``Day off (substituted from %s)``, with a date, not a name."""
 
 
 class Calendar(NamedTuple):
@@ -78,7 +78,7 @@ def year_of(calendar: Calendar, year: int) -> Year:
 
 
 def is_off(calendar: Calendar, day: int) -> bool:
-    """Return whether nobody works on a day: a weekend that no law makes a working day, or a holiday."""
+    """Return whether a day is off: a weekend that no law makes a working day, or a holiday."""
     year = year_of(calendar, calendar_date(day).year)
     if day in year.holidays:
         return True
@@ -165,7 +165,7 @@ class _NameReader:
 
 
 def _labels(entities: Iterable[Any], attributes: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """What stands before and after the name in each label, in the language of each entity."""
+    """Return the text before and after the name in each label, in the language of each entity."""
     texts = {
         entity.tr(label)
         for entity in entities
@@ -177,7 +177,7 @@ def _labels(entities: Iterable[Any], attributes: Iterable[str]) -> tuple[tuple[s
 
 
 def _within(label: tuple[str, str], name: str) -> str | None:
-    """What a label encloses in a name; None if the name does not bear it."""
+    """Return the part of a name that a label encloses; None if the name does not bear it."""
     before, after = label
     if len(name) > len(before) + len(after) and name.startswith(before) and name.endswith(after):
         return name[len(before) : len(name) - len(after)].strip() or None
@@ -192,7 +192,7 @@ def _entity(calendar: Calendar) -> Any:
 
 @lru_cache(maxsize=1024)
 def _language(calendar: Calendar, *, english: bool = False) -> str:
-    # Left out, or not among those of the calendar, the language would be that of whoever started the process.
+    # Left out, or not among those of the calendar, the language would be that of the process.
     entity = _entity(calendar)
     wanted = english and _ENGLISH in entity.supported_languages
     return _ENGLISH if wanted else str(entity.default_language)

@@ -18,7 +18,7 @@ class Known(NamedTuple):
 
     codes: tuple[str, ...]
     names: Mapping[str, str]
-    """What else a code is called, and the code."""
+    """Other names of the codes, each with its code."""
     takes_names: bool = False
     """Whether a name may stand in place of its code."""
 
@@ -79,7 +79,7 @@ def _nearest_code(text: str, known: Known) -> str:
 
 
 def _all_codes(known: Known) -> str:
-    """What is known, each with its name, as far as it fits a line."""
+    """List the known codes, each with its name, as far as they fit a line."""
     names: dict[str, str] = {}
     for name, code in known.names.items():
         names.setdefault(code, name)

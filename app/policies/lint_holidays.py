@@ -276,7 +276,7 @@ class _Lint:
             meant = [gap for gap in meant if not self._beside.freezes(gap.day)]
         return meant
 
-    # Days that nobody knows yet
+    # Days that are not known yet
 
     def _on_what_is_not_known_yet(self) -> Iterator[_Remark]:
         end = last_year_of(self._calendar)
@@ -337,7 +337,7 @@ class _Lint:
 
 @lru_cache(maxsize=4096)
 def _how_it_never_comes(window: Holidays, today: int) -> str | None:
-    """What to say of a window that opens on no day of the next two years; None if it does."""
+    """Return the sentence on a window that opens on no day of the next two years; None if it does."""
     calendar, span = window.calendar, (today, today + _TWO_YEARS)
     if any(_any(window, held) for _, held in _soon(calendar, *span)):
         return None
@@ -351,7 +351,7 @@ def _how_it_never_comes(window: Holidays, today: int) -> str | None:
 
 
 def _elsewhere(window: Holidays, span: Interval) -> str:
-    """What to write instead, where another category or region has such a day soon."""
+    """Say what to write instead, where another category or region has such a day soon."""
     calendar = window.calendar
     for gap in () if calendar.subdivision else gaps_to_subdivisions(calendar, *span):
         if _any(window, gap.holidays):
@@ -386,7 +386,7 @@ def _bare_names(calendar: Calendar) -> dict[str, str]:
 
 
 def _mark(name: str, bare: str) -> str:
-    """What a name bears beside the bare one."""
+    """Return the mark that a name bears beside the bare one."""
     return name.lower().replace(bare.lower(), "").strip()
 
 

@@ -22,7 +22,7 @@ _PERIODS: Final = {
     "day of the month": ("month", 0),
     "month": ("year", 12),
 }
-"""What each unit counts within, and how many there are of it; 0 where that differs."""
+"""The period of each unit, and how many units it has; 0 where that differs."""
 _COMMON_FEBRUARY: Final = 28
 _LEAP_DAY: Final = 29
 _FEBRUARY: Final = 2
@@ -32,7 +32,7 @@ _MOST_LISTED: Final = 12
 
 
 def cron_remarks(window: Cron, zones: Sequence[Regimes], now: int, *, freezes: bool) -> Iterator[Remark]:
-    """What is to be told of a cron window; `freezes` if deploys are refused while it is open."""
+    """Yield remarks on a cron window; `freezes` if deploys are refused while it is open."""
     for key, text in (("start", window.start), ("end", window.end)):
         if text is not None:
             yield from (((key,), sentence) for sentence in _on_expression(text))

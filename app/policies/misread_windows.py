@@ -27,7 +27,7 @@ _HALF_A_DAY: Final = 12 * HOUR
 
 
 def daily_remarks(window: Daily, *, freezes: bool) -> Iterator[Remark]:
-    """What is to be told of a daily window; `freezes` if deploys are refused while it is open."""
+    """Yield remarks on a daily window; `freezes` if deploys are refused while it is open."""
     start, end = window.from_, window.to
     if _LAST_MINUTE <= end < DAY:
         yield ("to",), _before_midnight(end, "24:00")
@@ -56,7 +56,7 @@ def daily_remarks(window: Daily, *, freezes: bool) -> Iterator[Remark]:
 
 
 def weekly_remarks(window: Weekly, *, freezes: bool) -> Iterator[Remark]:
-    """What is to be told of a weekly window."""
+    """Yield remarks on a weekly window; `freezes` if deploys are refused while it is open."""
     start, end = window.from_, window.to
     if end.time >= _LAST_MINUTE:
         yield ("to",), _before_midnight(end.time, f"{WEEKDAYS[(end.weekday + 1) % 7]} 00:00")
@@ -90,7 +90,7 @@ def weekly_remarks(window: Weekly, *, freezes: bool) -> Iterator[Remark]:
 
 
 def dates_remarks(window: Dates) -> Iterator[Remark]:
-    """What is to be told of a window of dates."""
+    """Yield remarks on a window of dates."""
     bound = window.to
     if bound.time is not None:
         day, before = calendar_date(bound.day), calendar_date(bound.day - 1)
@@ -98,7 +98,7 @@ def dates_remarks(window: Dates) -> Iterator[Remark]:
 
 
 def yearly_remarks(window: Yearly, *, freezes: bool) -> Iterator[Remark]:
-    """What is to be told of a yearly window."""
+    """Yield remarks on a yearly window; `freezes` if deploys are refused while it is open."""
     start, end = window.from_, window.to
     first, last = f"{start.month:02}-{start.day:02}", f"{end.month:02}-{end.day:02}"
     if first == last == "02-29":

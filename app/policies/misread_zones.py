@@ -18,7 +18,7 @@ _CITIES: Final = {
 
 
 def zone_remarks(document: Document) -> Iterator[tuple[Path, str]]:
-    """What is to be told of the zones that a file names, its own, those of policies and of services."""
+    """Yield remarks on the zones that a file names: its own, those of policies and of services."""
     for path in _places(document.data):
         value: Any = document.data
         for part in path:
@@ -28,7 +28,7 @@ def zone_remarks(document: Document) -> Iterator[tuple[Path, str]]:
 
 
 def on_fixed_offset(name: str) -> str | None:
-    """What an offset that is named like a zone means, to follow "which"; None for places and for UTC."""
+    """Say what an offset named like a zone means, to follow "which"; None for places and for UTC."""
     offset = fixed_offset(name)
     if offset is None:
         return None

@@ -1,4 +1,4 @@
-"""What can be read in two ways: where more would be frozen by the other reading, lint says so.
+"""Warnings about constructs with two readings, where more would be frozen by the other one.
 
 Each remark says what is meant as it is written, and what to write instead. Nothing here looks further
 than two years ahead, nor at more than a bounded number of bounds and services.

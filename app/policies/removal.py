@@ -1,7 +1,7 @@
-"""What a change of the files took away: policies and tests that were in force and are not any more.
+"""Removals: policies and tests that were in force and that a change of the files took away.
 
-An interrupted copy looks like a change that removes policies. It is taken, for whoever removes a
-policy means it most of the time, and pointed out for a day or until it is undone.
+An interrupted copy looks like a change that removes policies. It is taken, because most
+removals are meant, and pointed out for a day or until it is undone.
 """
 
 from collections import Counter
@@ -95,7 +95,7 @@ def in_words(known: Sequence[Removal]) -> list[str]:
         by_change.setdefault(each.at, []).append(each)
     return [
         f"{_what(gone)} from the policy files at {format_instant(at)}: {_names(gone)}. "
-        "If nobody meant to, an interrupted copy may be the cause; put the files back."
+        "If that was not meant, an interrupted copy may be the cause; put the files back."
         for at, gone in sorted(by_change.items())
     ]
 

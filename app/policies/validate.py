@@ -21,7 +21,7 @@ _SERVICES: Final[TypeAdapter[dict[str, Service]]] = TypeAdapter(dict[Name, Servi
 
 
 class Validation(NamedTuple):
-    """What the models make of a file."""
+    """A file as the models read it."""
 
     part: PolicySet | None
     """None if anything is wrong with it."""

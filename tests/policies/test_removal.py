@@ -66,7 +66,7 @@ def test_the_contents_of_texts_are_those_of_the_set_that_they_say() -> None:
 
 def test_each_change_is_one_sentence_that_names_what_is_gone() -> None:
     known = [Removal("policy", f"p-{number:02}", NOW) for number in range(25)]
-    advice = "If nobody meant to, an interrupted copy may be the cause; put the files back."
+    advice = "If that was not meant, an interrupted copy may be the cause; put the files back."
     when = "from the policy files at 2026-11-27T13"
     assert in_words([Removal("test", "first", NOW - 60), *known[:2], Removal("test", "second", NOW)]) == [
         f"1 test was removed {when}:04:00Z: first. {advice}",
