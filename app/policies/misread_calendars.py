@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.core.instant import LATEST, LOOK_AHEAD
+from app.core.instant import DAY, LATEST, LOOK_AHEAD
 from app.core.wallclock import Wall, Zone, calendar_date
 from app.core.windows.icalendar import Event, ICalendar
 from app.policies.misread_cron import Remark
@@ -11,12 +11,13 @@ from app.policies.misread_zones import on_fixed_offset
 from app.yaml.problem import quoted
 
 _FEW: Final = 3
+_QUARTER: Final = 92 * DAY
 
 
 def calendar_remarks(
     window: ICalendar, zones: Sequence[Zone], now: int, *, freezes: bool
 ) -> Iterator[Remark]:
-    """What is to be told of the events of a calendar; `freezes` if deploys are refused during them."""
+    """Yield remarks on the events of a calendar; `freezes` if deploys are refused during them."""
     walls = [Wall.of(zone, wide=freezes) for zone in zones]
     coming = [event for event in window.matching() if _is_coming(window, event, walls, now)]
     if window.free != "count" and (free := [event for event in coming if event.is_free]):
@@ -75,12 +76,22 @@ def _on_recurrence(
     """A calendar whose events all may recur, but do not."""
     if not any(event.last_end is None for event in events):
         return
-    span = now, min(now + LOOK_AHEAD, LATEST)
-    if not any(end > start and end > now for wall in walls for start, end in window.intervals(span, wall)):
+    if not _comes_within(window, walls, now, min(now + LOOK_AHEAD, LATEST)):
         yield (
             (),
             "no event of it comes within two years; if its series are over, take it out or write new ones",
         )
+
+
+def _comes_within(window: ICalendar, walls: Sequence[Wall], now: int, until: int) -> bool:
+    """Whether anything comes; looked for by quarters, for most calendars have something in the first."""
+    spans = [(at, min(at + _QUARTER, until)) for at in range(now, until, _QUARTER)]
+    return any(
+        end > start and end > now
+        for span in spans
+        for wall in walls
+        for start, end in window.intervals(span, wall)
+    )
 
 
 def _on_zones(events: Sequence[Event], zones: Sequence[Zone]) -> Iterator[Remark]:
