@@ -148,7 +148,7 @@ def read_settings(environment: Mapping[str, str], **given: object) -> Settings:
 
 
 def _sentence(field: str, detail: Any) -> str:
-    """What is wrong with the value of a setting, in our own words; a secret is not repeated."""
+    """Describe the error of a setting's value in our own words; a secret is not repeated."""
     context, kind = detail.get("ctx", {}), detail["type"]
     value = "" if _is_secret(field) else f", not {str(detail['input'])[:60]!r}"
     if kind == "value_error":
@@ -193,7 +193,7 @@ def _resolve(variable: str, value: str) -> tuple[str, str]:
 
 
 def _content(variable: str, path: str) -> str:
-    """What a file says that holds a secret; it is one line."""
+    """Return the secret in a file; it is one line."""
     try:
         content = Path(path).read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:

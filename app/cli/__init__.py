@@ -76,7 +76,7 @@ def run(arguments: list[str]) -> int:
 
 def _tell_fault(error: Exception) -> None:
     match error:
-        case click.Abort() | BrokenPipeError():  # whoever asked or read has had enough
+        case click.Abort() | BrokenPipeError():  # the caller stopped it, or stopped reading
             return
         case FreezegateError():
             fail(str(error))

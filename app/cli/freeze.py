@@ -20,7 +20,7 @@ from app.cli.report import echo, plain
 from app.core.errors import MalformedValueError
 
 _FIELDS: Final = ("changes", "services", "tags", "environments")
-"""What a selector may name."""
+"""The fields of a selector."""
 
 
 @click.group("freeze")
@@ -65,7 +65,7 @@ def _exemptions(
 
 
 def _about(do: Any) -> Any:
-    """What a freeze applies to, what it lets through, and whom to ask about it."""
+    """The scope of a freeze, its exemptions and its contact."""
     for option in (
         click.option("--link", metavar="URL", help="Where to read more."),
         click.option("--contact", help="Whom to ask."),
@@ -246,7 +246,7 @@ def _scope(freeze: dict[str, Any]) -> str:
 
 
 def _exempt(freeze: dict[str, Any]) -> str:
-    """What it lets through, as `--exempt` takes it."""
+    """Its exemptions, as `--exempt` takes them."""
     selectors = [each for each in freeze["exempt"] if isinstance(each, dict)]
     return "; ".join(
         " ".join(f"{field}={','.join(map(str, names))}" for field, names in each.items() if names)

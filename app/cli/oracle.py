@@ -244,7 +244,7 @@ def _is_instant(value: object) -> bool:
 
 
 def find_oracle(server: str | None, policies: Path | None, claim: Mapping[str, str] | None = None) -> Oracle:
-    """Whom to ask: a policy file if one is named, else a server; see `app.cli.server.address`.
+    """Choose the source of decisions: a named policy file, else a server; see `app.cli.server.address`.
 
     Raises:
         UsageError: both are named.

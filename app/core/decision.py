@@ -65,7 +65,7 @@ class Decision(NamedTuple):
     following: tuple[Stretch, ...] = ()
     """What else vetoes until it opens, where nothing of `blocking` lasts that long; by its start."""
     closing: tuple[Stretch, ...] = ()
-    """What vetoes from `closes_at` on; empty while something blocks, or where nothing closes it."""
+    """The rules that veto from `closes_at` on; empty while something blocks, or where nothing closes it."""
 
     @property
     def allowed(self) -> bool:

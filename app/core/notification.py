@@ -168,7 +168,7 @@ def freeze_extended(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> 
 
 
 def freeze_changed(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> Notification:
-    """Somebody changed more about a freeze than its end; `freeze` is how it stood then."""
+    """More about a freeze than its end was changed; `freeze` is how it stood then."""
     title = one_line(freeze.title)
     starts = explain.local_time(freeze.starts_at, home, at)
     begins = f"It begins {starts}. " if freeze.starts_at > at else ""
@@ -402,7 +402,7 @@ def _started(freeze: Freeze, at: int, home: Zone) -> str:
 
 
 def _whom_to_ask(freeze: Freeze) -> tuple[str, ...]:
-    """A sentence, where the freeze says whom to ask; else whoever started it, who is named beside it."""
+    """A sentence with the contact of the freeze; without one, its starter is named beside it."""
     return (f"Ask {_end(one_line(freeze.contact))}",) if freeze.contact else ()
 
 

@@ -102,7 +102,7 @@ class Override(NamedTuple):
         return self.policies is not None and rule.id in self.policies
 
     def scope_gaps(self, question: Question) -> tuple["Gap", ...]:
-        """What of a question lies outside its services and environments."""
+        """Return the parts of a question that lie outside its services and environments."""
         gaps = []
         if glob_pattern(self.services).fullmatch(question.service) is None:
             gaps.append(Gap(Part.SERVICE, question.service, "it is for other services"))
@@ -233,7 +233,7 @@ def ceiling(policy_set: PolicySet, rules: tuple[Rule, ...]) -> Ceiling:
 
 
 class Excess(NamedTuple):
-    """What a token has too much or too little of for a rule."""
+    """The respect in which a token exceeds the ceilings of a rule, or falls short of them."""
 
     part: Part
     why: str

@@ -143,11 +143,11 @@ class Policy(_Part):
     id: Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")] = Field(
         description="its name in answers, tests and override tokens; unique in the set"
     )
-    title: Text = Field(description="the rule in one line; shown to whoever is blocked")
-    reason: Text = Field(description="why the rule exists; shown to whoever is blocked")
-    contact: Text | None = Field(None, description="whom to ask; shown to whoever is blocked")
+    title: Text = Field(description="the rule in one line; shown to everyone who is blocked")
+    reason: Text = Field(description="why the rule exists; shown to everyone who is blocked")
+    contact: Text | None = Field(None, description="whom to ask; shown to everyone who is blocked")
     link: Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$")] | None = Field(
-        None, description="where to read more; shown to whoever is blocked"
+        None, description="where to read more; shown to everyone who is blocked"
     )
     effect: Effect = Field(
         Effect.DENY,

@@ -132,7 +132,7 @@ class ScopeTimeline:
         return others
 
     def _following(self, verdict: Verdict, opens_at: int) -> tuple[Stretch, ...]:
-        """What else vetoes until it opens, where nothing that blocks now lasts that long."""
+        """Return the rules that veto later until it opens, where nothing that blocks now lasts that long."""
         if not all(each.end and each.end < opens_at for each in verdict.blocking):
             return ()
         blocking = {id(stretch.rule) for stretch in verdict.blocking}
@@ -140,7 +140,7 @@ class ScopeTimeline:
         return tuple(stretch for stretch in others if id(stretch.rule) not in blocking)
 
     def _vetoers_at(self, at: int) -> tuple[Stretch, ...]:
-        """What vetoes at an instant; the present verdict stays remembered.
+        """Return the stretches that veto at an instant; the present verdict stays remembered.
 
         A block that isn't compiled stays so: it may be two years away, and is wanted for this alone.
         """

@@ -110,7 +110,7 @@ class Zone(Regimes):
         super().__init__(*_regimes(name, self.info))
 
     def abbreviation(self, instant: int) -> str:
-        """What the database calls the zone's time at an instant: ``CET``, ``-03``."""
+        """Return the database's abbreviation for the zone's time at an instant: ``CET``, ``-03``."""
         return datetime.fromtimestamp(instant, self.info).tzname() or ""
 
 

@@ -1,4 +1,4 @@
-"""What the names of the time zone database stand for: today's names of places, and names kept for old files.
+"""The names of the time zone database: today's names of places, and names kept for old files.
 
 Found in the data themselves (RFC 9636's source, as the `tzdata` package carries it): ``zone.tab`` lists one
 current name for each place, ``tzdata.zi`` the links from other names. A link alone says little: the database

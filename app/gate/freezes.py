@@ -26,7 +26,7 @@ MAX_LENGTH: Final = 366 * DAY
 
 _VOCABULARY: Final = frozenset({"environments", "services", "unknown_services", "changes"})
 _NOT_CHANGES: Final = frozenset({"state", "changed_at", "rescoped_at", "forgotten", "open_ended"})
-"""What follows from other fields, or from the time."""
+"""Fields that follow from others, or from the time."""
 
 _NO_SUCH: Final = "there is no freeze of that id"
 
@@ -48,7 +48,7 @@ class StartRequest(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What of a freeze is to be changed: the new values of fields, by their names."""
+    """A change of a freeze: the new values of fields, by their names."""
 
     values: dict[str, Any]
     """Of `Freeze`: title, reason, contact, link, override, exempt, starts_at, ends_at."""

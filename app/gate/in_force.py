@@ -31,7 +31,7 @@ class InForce(NamedTuple):
     freezes_version: int = 0
     """How often ad-hoc freezes had changed when this was made."""
     removed: tuple[Removal, ...] = ()
-    """What changes of the files took away; see `removed_lately`."""
+    """The removals by changes of the files; see `removed_lately`."""
 
     @property
     def policy_set(self) -> PolicySet:

@@ -32,13 +32,13 @@ MOST_TOLD: Final = 100
 
 _TOGETHER: Final = 200
 _BY_STATE: Final = frozenset({"state", "forgotten"})
-"""What is told of a freeze and depends on the instant."""
+"""Fields of a published freeze that depend on the instant."""
 
 _encode: Final = json.JSONEncoder().encode
 """Faster than `json.dumps` for a text."""
 
 _UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, FreezegateError)
-"""What reading an event raises that an older version wrote, or somebody else."""
+"""Errors of reading an event that an older version wrote, or that was tampered with."""
 
 
 class Difference(NamedTuple):
@@ -69,7 +69,7 @@ class Reconciliation:
         self.found = 0
         """How many differences there are, named or not."""
         self.unproven: Counter[str] = Counter()
-        """What older events don't tell, and so can't be held against them, by what it is."""
+        """Counts, by kind, of values that older events lack and that can't be compared."""
         self._keys: dict[str, dict[str, Any]] = {}
         self._freezes: dict[str, dict[str, Any]] = {}
         self._sessions: dict[str, dict[str, Any]] = {}
@@ -386,7 +386,7 @@ def _json(text: str | None) -> str:
 
 
 def _decision_row(link: Link, data: dict[str, Any], row: DecisionRow) -> DecisionRow:
-    """What the event of a decision says that its row is; `row` gives what older events don't tell."""
+    """Return the row that the event of a decision implies; `row` gives the values that older events lack."""
     answer = data["answer"]
     spent = answer["override"]["id"] if answer["outcome"] == "override" else None
     known = "idempotency_key" in data

@@ -61,7 +61,7 @@ class Verification(NamedTuple):
     differing: int
     """How many rows are not, named or not."""
     unproven: dict[str, int]
-    """What older events don't tell, and how many of it there are; it can't be held against them."""
+    """Counts, by kind, of values that older events lack and that can't be compared."""
 
     @property
     def whole(self) -> bool:
@@ -293,5 +293,5 @@ def note_policies(in_force: InForce, microseconds: int) -> Callable[["Transactio
 
 
 def _set_of(data: str) -> dict[str, Any]:
-    """What an event of a load says of the set itself: what is missing in it is forgotten after a day."""
+    """Return the part of a load's event that is about the set itself: removals are forgotten after a day."""
     return {key: value for key, value in json.loads(data).items() if key != KEY}

@@ -39,7 +39,7 @@ class Replica:
         self._policies = policies
         self._clock = clock
         self.steady = SteadyClock(clock)
-        """What grants and expiries go by; it follows the latest instant of the record."""
+        """The clock of grants and expiries; it follows the latest instant of the record."""
         self._behind = False
         self._keys: dict[str, KeyRecord] = {}
         self._freezes_version = -1

@@ -61,7 +61,7 @@ class _Lint:
         self._places = list(draft.places("policies"))
         self._by_service = Candidates(policy_set.policies)
         self._held: dict[tuple[int, str], list[Interval]] = {}
-        """What policies hold in the next two weeks, by their numbers and zones."""
+        """The intervals of each policy in the next two weeks, by its number and zone."""
 
     def remarks(self) -> Iterator[Problem]:
         """All of them, as warnings."""

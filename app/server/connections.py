@@ -37,7 +37,7 @@ class Refusal(NamedTuple):
 
 
 class Connection(Protocol):
-    """What is asked of a connection here."""
+    """The part of a connection that is used here."""
 
     transport: asyncio.Transport
 

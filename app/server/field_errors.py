@@ -1,4 +1,4 @@
-"""What is wrong with the fields of a request, in words: the field, and the form that its value needs.
+"""The errors of a request's fields in words: the field, and the form that its value needs.
 
 The validator's own sentences are for programmers and change with its version, so none leaves. Input is not
 echoed, except the name of an unknown field where it is short and plain: it is what the caller has to mend.
@@ -22,7 +22,7 @@ NO_CURSOR: Final = "is `next` of the page before, as it came"
 MOST_SHOWN: Final = 20
 
 _UNKNOWN: Final = "unknown"
-"""What a field is called whose name is not repeated."""
+"""The name for a field whose own name is not repeated."""
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _FORMS: Final[Mapping[str, str]] = {
@@ -30,7 +30,7 @@ _FORMS: Final[Mapping[str, str]] = {
     NO_CONTROLS: "is one line of text, without control characters",
     CURSOR: NO_CURSOR,
 }
-"""What each pattern asks for."""
+"""The form that each pattern asks for."""
 
 _IN_JSON: Final = {"True": "true", "False": "false", "None": "null"}
 _OTHERWISE: Final = "is not of the form that this field takes"

@@ -71,7 +71,7 @@ class EndFields(Strict):
 
 
 class _ScopeFields(Strict):
-    """What a freeze applies to, and what it lets through."""
+    """The scope and the exemptions of a freeze."""
 
     environments: list[NameField] | None = Field(None, min_length=1, max_length=50)
     services: list[Glob] | None = Field(None, min_length=1, max_length=50)
@@ -83,15 +83,15 @@ class _ScopeFields(Strict):
         description="requests that go on all the same, as in policies: rollbacks, say",
         examples=[[{"changes": ["rollback", "hotfix"]}]],
     )
-    contact: Sentence | None = Field(None, description="whom to ask; shown to whoever is blocked")
+    contact: Sentence | None = Field(None, description="the contact; shown to everyone who is blocked")
     link: LinkField | None = Field(None, description="where to read more")
 
 
 class StartBody(EndFields, _ScopeFields):
-    """What a freeze is to be."""
+    """The body of `POST /freezes`."""
 
-    title: Sentence = Field(description="shown to whoever is blocked")
-    reason: Sentence = Field(description="why; shown to whoever is blocked")
+    title: Sentence = Field(description="shown to everyone who is blocked")
+    reason: Sentence = Field(description="why; shown to everyone who is blocked")
     starts_at: InstantField | None = Field(None, description="when it starts; now if not given")
     override: Literal["token", "never"] = Field("token", description="whether a token may lift it")
 
@@ -113,10 +113,10 @@ class StartBody(EndFields, _ScopeFields):
 
 
 class ChangeBody(EndFields, _ScopeFields):
-    """What of a freeze is to be changed; what is left out stays, and null takes away."""
+    """The body of `PATCH /freezes/{id}`; fields that are left out stay, and null clears."""
 
-    title: Sentence | None = Field(None, description="shown to whoever is blocked")
-    reason: Sentence | None = Field(None, description="why; shown to whoever is blocked")
+    title: Sentence | None = Field(None, description="shown to everyone who is blocked")
+    reason: Sentence | None = Field(None, description="why; shown to everyone who is blocked")
     starts_at: InstantField | None = Field(None, description="when it starts; until it has begun")
     override: Literal["token", "never"] | None = Field(None, description="whether a token may lift it")
 

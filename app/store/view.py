@@ -113,7 +113,7 @@ class View:
         return overrides.of_ids(self._connection, own_ids)
 
     def decision_rows(self, after: int, last: int) -> dict[int, DecisionRow]:
-        """What decisions after a place in the record, up to another, are found by; by their places."""
+        """Return the rows of the decisions after a place in the record, up to another, by their places."""
         return reconciliation.decision_rows(self._connection, after, last)
 
     def outcome_rows(self, after: int, last: int) -> dict[int, OutcomeRow]:

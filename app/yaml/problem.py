@@ -1,4 +1,4 @@
-"""What is wrong with a file, and where: one value, one error, one way to write it."""
+"""The problems of a file and their places: one value, one error, one way to write it."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches

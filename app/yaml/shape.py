@@ -1,4 +1,4 @@
-"""What may stand at a path of a file, read off the models: its type, and the keys it knows."""
+"""The value that may stand at a path of a file, read off the models: its type and its known keys."""
 
 from collections.abc import Iterator
 from types import UnionType

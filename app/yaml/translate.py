@@ -41,7 +41,7 @@ _OTHER_RANK: Final = 2
 
 
 class _File(NamedTuple):
-    """What is said once of all the complaints about a file."""
+    """The facts that all complaints about a file share."""
 
     root: type[BaseModel]
     """The model of the file as a whole."""

@@ -45,7 +45,7 @@ _EVERYTHING: Final = _Meant(None, free=True)
 
 
 class Event(NamedTuple):
-    """What is said of an event of a calendar, to people who look for mistakes in it."""
+    """The facts about an event of a calendar that help to find a mistake in it."""
 
     name: str
     start: Moment
