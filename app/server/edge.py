@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.clock import Clock
 from app.server.log import RequestLog, logger
 from app.server.metrics import Metrics
+from app.server.pacing import Pacer
 from app.server.problems import problem, problem_for
 
 REQUEST_DEADLINE: Final = 30.0
@@ -36,6 +37,11 @@ _ENDLESS: Final = frozenset({"/events"})
 
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines; they would drown the rest of the log."""
+
+_URGENT: Final = frozenset(
+    {("GET", "/can-deploy"), ("POST", "/can-deploy"), ("GET", "/healthz"), ("GET", "/readyz")}
+)
+"""Pipelines wait for these, and probes; everything else begins in turn."""
 
 _UNMATCHED: Final = "unmatched"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -66,6 +72,7 @@ class Edge:
         self._log = log
         self._last_id = clock.microseconds()
         self._plain: frozenset[str] | None = None
+        self._pacer = Pacer()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -79,6 +86,8 @@ class Edge:
         try:
             async with asyncio.timeout(REQUEST_DEADLINE) as deadline:
                 scope["state"][_DEADLINE] = deadline
+                if (scope["method"], scope["path"]) not in _URGENT:
+                    await self._pacer.turn()
                 await self._app(scope, receive, exchange.send)
         except TimeoutError:
             late = problem(HTTPStatus.SERVICE_UNAVAILABLE, "the request took too long")
