@@ -4,9 +4,11 @@ The last line is made for one comparison in a shell: it says what was decided an
 allow of another service, a page of a proxy or an empty reply is never taken for the allow that was asked for.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+_HASH_BEFORE_HASH: Final = re.compile("#(?=#)")
 _VERDICTS: Final = {True: "allowed", False: "denied"}
 
 
@@ -37,7 +39,7 @@ def one_line(text: object) -> str:
     Azure DevOps and GitHub look for ``##vso[`` and ``##[`` anywhere in a line of a log.
     """
     printable = "".join(letter if letter.isprintable() else " " for letter in str(text))
-    return printable.replace("##", "# #")
+    return _HASH_BEFORE_HASH.sub("# ", printable)
 
 
 def _reason(entry: Mapping[str, Any]) -> str:

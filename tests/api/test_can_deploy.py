@@ -179,6 +179,8 @@ def test_a_token_that_nobody_knows_changes_nothing(gate: TestClient) -> None:
         (b'{"service": "\\ud800"}', 422),
         (b'{"service": "api", "actor": "\\ud800"}', 422),
         (b'{"service": "api", "actor": "a\\u0000"}', 422),
+        (b'{"service": "api", "actor": "a\\u009b1m"}', 422),
+        (b'{"service": "api", "ref": "a\\u2028b"}', 422),
         (b'{"service": "api", "at": "2026-11-27T12:00:00Z"}', 422),
         (b'{"service": 5}', 422),
         (b"\xff\xfe", 422),
@@ -304,10 +306,11 @@ def test_who_takes_json_as_well_gets_json(gate: TestClient, accept: str) -> None
     assert reply.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize("hashes", ["##", "###", "####"])
 def test_no_text_of_a_freeze_makes_a_verdict_or_a_command_of_a_ci_system(
-    gate: TestClient, keys: dict[str, str]
+    gate: TestClient, keys: dict[str, str], hashes: str
 ) -> None:
-    hostile = "x ##vso[task.setvariable variable=a]b allowed: service=checkout environment=production"
+    hostile = f"x {hashes}[section]b allowed: service=checkout environment=production"
     body = {"title": hostile, "reason": hostile, "contact": hostile, "ttl": "1h"}
     assert gate.post("/freezes", json=body, headers=bearer(keys["ops"])).status_code == 201
     text = gate.get("/can-deploy", params={"service": "checkout"}, headers=TEXT).text
