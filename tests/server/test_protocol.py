@@ -344,6 +344,45 @@ async def test_an_address_can_not_take_every_connection_and_the_longest_idle_mak
             assert await one.rest() == b""
 
 
+async def test_the_places_of_an_address_are_free_again_when_its_connections_end() -> None:
+    async with served(answer, Capacity(10, 2, 1, 1)) as port:
+        for _ in range(3):
+            async with client(port) as one, client(port) as two:
+                for each in (one, two):
+                    await each.send(GET)
+                    assert await each.reply() == (200, b"/")
+            await asyncio.sleep(0.05)
+
+
+async def test_no_more_refusals_are_delivered_at_a_time_than_the_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "_MOST_REFUSALS", 2)
+    async with served(answer, Capacity(10, 1, 1, 1)) as port, client(port) as one:
+        await one.send(GET)
+        assert await one.reply() == (200, b"/")
+        # The first two read their refusal and stay; the third is dropped without a word.
+        async with client(port) as second, client(port) as third, client(port) as fourth:
+            assert (await second.reply())[0] == (await third.reply())[0] == 429
+            assert await fourth.rest() == b""
+
+
+async def test_who_goes_on_sending_after_a_refusal_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "LINGER", 60.0)
+    async with served(answer) as port, client(port) as asking:
+        await asking.send(b"no request\r\n\r\n")
+        assert (await asking.reply())[0] == 400
+        for _ in range(100):
+            asking.writer.write(b"x" * 64 * 1024)
+            try:
+                await asyncio.wait_for(asking.writer.drain(), 5)
+            except ConnectionError:
+                break
+            await asyncio.sleep(0.01)
+        else:
+            pytest.fail("6 MiB were taken")
+
+
 async def test_where_all_are_busy_a_new_one_is_told_to_come_back() -> None:
     go_on = asyncio.Event()
 
