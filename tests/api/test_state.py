@@ -1,5 +1,8 @@
+import importlib
 import itertools
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -227,3 +230,21 @@ def test_a_schedule_of_too_many_segments_is_refused_with_what_can_be_asked(
     assert error["field"] == "to"
     until = error["message"].rpartition("until ")[2]
     assert len(gate.get("/schedule", params={**asked, "to": until}).json()["segments"]) == 10_000
+
+
+@pytest.mark.parametrize("path", ["/schedule?service=api", "/policies"])
+def test_what_takes_long_keeps_no_thread_from_questions(
+    gate: TestClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    name = path[1:].partition("?")[0]
+    module = importlib.import_module(f"app.api.{name}")
+    work = getattr(module, name)
+    threads: list[str] = []
+
+    def noted(*asked: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return work(*asked)
+
+    monkeypatch.setattr(module, name, noted)
+    assert gate.get(path).status_code == 200
+    assert [thread.startswith("freezegate-pages") for thread in threads] == [True]
