@@ -182,6 +182,33 @@ async def test_approvals_are_kept_in_their_order_one_for_each_person(store: Stor
     assert found.approvals == (Approval("Bob", NOW, "bob"), Approval("Carol", NOW + 1, "carol"))
 
 
+async def test_a_use_that_was_spent_stays_spent_when_its_override_is_changed_in_the_same_batch(
+    store: Store,
+) -> None:
+    granted = override(1)
+    await store.write(lambda transaction: transaction.add_override(granted, "digest"))
+
+    def work(transaction: Transaction) -> tuple[int, bool]:
+        assert transaction.spend(granted, "dec_1", NOW)
+        transaction.approve(granted.id, Approval("bob", NOW, "bob"))
+        changed = transaction.override(granted.id)
+        assert changed is not None
+        return changed.uses, transaction.spend(changed, "dec_2", NOW)
+
+    assert await store.write(work) == (1, False)
+    found = store.look(lambda view: view.override(granted.id))
+    assert found is not None
+    assert found.uses == 1
+
+
+async def test_a_key_of_a_claim_is_found_in_the_batch_that_records_it(store: Store) -> None:
+    def work(transaction: Transaction) -> object:
+        recording(1, "k")(transaction)
+        return transaction.decision_of_key(row(1).caller, "k")
+
+    assert await store.write(work) is not None
+
+
 async def test_overrides_are_listed_newest_first_page_by_page(store: Store) -> None:
     for number in range(5):
         granted = override(number)
