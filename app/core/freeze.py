@@ -45,17 +45,12 @@ class Freeze(NamedTuple):
     """Requests that it lets through all the same."""
     lift_reason: str | None = None
     rescoped_at: int | None = None
-    """When its scope or its exemptions were last changed; None if they stand as they were made."""
+    """When its scope, its exemptions, or whether tokens lift it last changed; None if they never did."""
 
     @property
     def revised_at(self) -> int:
         """When what is known of it was last changed, its making included."""
         return self.created_at if self.changed_at is None else self.changed_at
-
-    @property
-    def began_at(self) -> int:
-        """When it began for a token: at its start, and not before somebody made it or changed its scope."""
-        return max(self.starts_at, self.created_at, self.rescoped_at or 0)
 
     @property
     def kind(self) -> Literal["freeze"]:

@@ -110,20 +110,30 @@ class Override(NamedTuple):
             gaps.append(Gap(Part.ENVIRONMENT, question.environment, "it is for other environments"))
         return tuple(gaps)
 
-    def rule_gap(self, rule: Rule) -> "Gap | None":
-        """Why it doesn't lift the veto of a rule; None if it does."""
+    def rule_gap(self, rule: Rule, behind: int = 0) -> "Gap | None":
+        """Return why it doesn't lift the veto of a rule; None if it does. For `behind` see `judge`."""
         part = Part.FREEZE if rule.kind == "freeze" else Part.POLICY
         if rule.overridable == "never":
             return Gap(part, rule.id, "no token lifts it", rule.title)
         if self.policies is not None and not self.names(rule):
             return Gap(part, rule.id, "it does not name it", rule.title)
         # A token granted on Friday was never meant for the incident of Saturday.
-        if isinstance(rule, Freeze) and self.granted_at < rule.began_at and not self.names(rule):
-            began = self.granted_at >= max(rule.starts_at, rule.created_at)
-            happened = "the scope of this freeze changed" if began else "this freeze began"
-            return Gap(part, rule.id, f"it was granted before {happened}", rule.title)
+        if isinstance(rule, Freeze) and not self.names(rule):
+            earlier = self._granted_before(rule, behind)
+            if earlier is not None:
+                return Gap(part, rule.id, f"it was granted before {earlier}", rule.title)
         exceeds = exceeded(self, rule.ceilings)
         return exceeds and Gap(exceeds.part, rule.id, exceeds.why, rule.title)
+
+    def _granted_before(self, freeze: Freeze, behind: int) -> str | None:
+        """Return what happened to a freeze after the grant, as a clause; None if nothing did.
+
+        A freeze starts by the machine's clock; it is made, and changed, by the time that grants go by.
+        """
+        if self.granted_at - behind < freeze.starts_at or self.granted_at < freeze.created_at:
+            return "this freeze began"
+        changed = freeze.rescoped_at is not None and self.granted_at < freeze.rescoped_at
+        return "the scope of this freeze changed" if changed else None
 
     def to_data(self) -> dict[str, Any]:
         """As JSON can say it; `from_data` reads it back."""
@@ -194,13 +204,14 @@ _USELESS: Final = {
 }
 
 
-def judge(override: Override | None, decision: Decision, now: int) -> Use:
+def judge(override: Override | None, decision: Decision, now: int, behind: int = 0) -> Use:
     """Return what becomes of a token that is presented with a request.
 
     Args:
         override: of the token; None if nobody granted it.
         decision: the answer to the request without it.
         now: the instant that its expiry is judged by, which never goes back; in seconds.
+        behind: seconds that the clock which decisions go by is behind that of grants.
     """
     if override is None:
         return Use(UseResult.UNKNOWN)
@@ -209,7 +220,7 @@ def judge(override: Override | None, decision: Decision, now: int) -> Use:
         return Use(useless, override)
     if decision.allowed:
         return Use(UseResult.NOT_NEEDED, override)
-    lifting = map(override.rule_gap, (stretch.rule for stretch in decision.blocking))
+    lifting = [override.rule_gap(stretch.rule, behind) for stretch in decision.blocking]
     uncovered = (*override.scope_gaps(decision.question), *(gap for gap in lifting if gap is not None))
     return Use(UseResult.DOES_NOT_COVER if uncovered else UseResult.SPENT, override, uncovered)
 

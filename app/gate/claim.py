@@ -106,6 +106,15 @@ class _Draft(NamedTuple):
     own_id: str
 
 
+class _Time(NamedTuple):
+    """The time that a token is judged by; both are recorded with it."""
+
+    now: int
+    """The time that expiries go by, in seconds; see `app.clock.SteadyClock`."""
+    behind: int
+    """Seconds that the machine's clock, which freezes start by, is behind it."""
+
+
 class Claims:
     """Decides claims and has them recorded."""
 
@@ -132,7 +141,7 @@ class Claims:
         microseconds = self._clock.microseconds()
         decision = await decided(in_force, claim.question, microseconds // 1_000_000)
         draft = _Draft(claim, in_force, microseconds, decision, new_id("dec", microseconds))
-        prepared = _written(draft, None, decision.at) if claim.token is None else None
+        prepared = _written(draft, None, _Time(decision.at, 0)) if claim.token is None else None
         return await self._store.write(partial(self._settle, draft, prepared), token=claim.token)
 
     def _settle(self, draft: _Draft, prepared: "_Written | None", transaction: "Transaction") -> Claimed:
@@ -145,9 +154,9 @@ class Claims:
             earlier = transaction.decision_of_key(claim.caller.name, claim.idempotency_key)
             if earlier is not None:
                 return _again(draft, *earlier, transaction)
-        now = max(draft.decision.at, self._replica.steady.now())
-        use = None if claim.token is None else self._use(draft, now, transaction)
-        written = prepared or _written(draft, use, now)
+        time = self._time(draft.decision.at)
+        use = None if claim.token is None else self._use(draft, time, transaction)
+        written = prepared or _written(draft, use, time)
         self._keep_policies(draft.in_force, transaction)
         transaction.record(written.row, written.event)
         if use is not None and use.spends and use.override is not None:
@@ -173,14 +182,19 @@ class Claims:
         decision = fresh.engine.decide(draft.claim.question, draft.decision.at)
         return draft._replace(in_force=fresh, decision=decision)
 
-    def _use(self, draft: _Draft, now: int, transaction: "Transaction") -> Use:
+    def _time(self, at: int) -> _Time:
+        steady = self._replica.steady
+        # Rounded up: a token must not look younger than a freeze that started after its grant.
+        return _Time(max(at, steady.now()), -(-steady.behind() // 1_000_000))
+
+    def _use(self, draft: _Draft, time: _Time, transaction: "Transaction") -> Use:
         """Judge the token that was presented, and spend it if it is needed and covers."""
         digest = draft.claim.token
         override = transaction.override_of_token(digest) if digest else None
-        use = judge(override, draft.decision, now)
+        use = judge(override, draft.decision, time.now, time.behind)
         if not use.spends or override is None:
             return use
-        if transaction.spend(override, draft.own_id, now):
+        if transaction.spend(override, draft.own_id, time.now):
             return use
         # Not while the record is locked; but what could not be spent must not let anything through.
         return use._replace(result=UseResult.USED_UP)
@@ -208,7 +222,7 @@ class _Written(NamedTuple):
     claimed: Claimed
 
 
-def _written(draft: _Draft, use: Use | None, judged_at: int) -> _Written:
+def _written(draft: _Draft, use: Use | None, time: _Time) -> _Written:
     claim, decision = draft.claim, draft.decision
     told = use and use.disclosed(to_granter=_granted_by(claim.caller, use))
     body = claim_body(decision, draft.in_force, draft.own_id, told)
@@ -227,7 +241,7 @@ def _written(draft: _Draft, use: Use | None, judged_at: int) -> _Written:
         "freezes": [
             freeze.to_data() for freeze in draft.in_force.engine.freezes_for(claim.question, decision.at)
         ],
-        "token": use and _token_data(use, told, judged_at),
+        "token": use and _token_data(use, told, time),
     }
     spent = use.override.id if use is not None and use.spends and use.override is not None else None
     row = DecisionRow(
@@ -250,12 +264,13 @@ def _written(draft: _Draft, use: Use | None, judged_at: int) -> _Written:
     return _Written(row, event, Claimed(text.encode(), row.outcome, decision.opens_at, determined_by(body)))
 
 
-def _token_data(use: Use, told: Use | None, judged_at: int) -> dict[str, Any]:
+def _token_data(use: Use, told: Use | None, time: _Time) -> dict[str, Any]:
     """What the record says of a token: the truth, and whether it was told."""
     return {
         "result": use.result.value,
         "told": told == use,
-        "judged_at": judged_at,
+        "judged_at": time.now,
+        "clock_behind_s": time.behind,
         "override": use.override and use.override.to_data(),
     }
 

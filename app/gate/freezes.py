@@ -176,7 +176,7 @@ class Freezes:
         if changed == freeze:
             return freeze
         changed = changed._replace(changed_at=now)
-        if (changed.selector, changed.exempt) != (freeze.selector, freeze.exempt):
+        if _reach(changed) != _reach(freeze):
             # A token of before was not granted for what it stops from now on.
             changed = changed._replace(rescoped_at=_after_the_record(now, transaction))
         transaction.change_freeze(changed)
@@ -197,6 +197,11 @@ class Freezes:
             happened(microseconds, Kind.FREEZE_LIFTED, caller.name, freeze=freeze_id, reason=reason)
         )
         return lifted
+
+
+def _reach(freeze: Freeze) -> tuple[Selector, tuple[Selector, ...], str]:
+    """Return what decides which deploys a freeze stops, and whether tokens let them through."""
+    return freeze.selector, freeze.exempt, freeze.override
 
 
 def _after_the_record(now: int, transaction: "Transaction") -> int:

@@ -91,4 +91,5 @@ def _use(token: dict[str, Any] | None, decision: Decision) -> Use | None:
         return None
     override = token["override"] and Override.from_data(token["override"])
     judged_at = token.get("judged_at", decision.at)
-    return judge(override, decision, judged_at).disclosed(to_granter=token["told"])
+    behind = token.get("clock_behind_s", 0)
+    return judge(override, decision, judged_at, behind).disclosed(to_granter=token["told"])

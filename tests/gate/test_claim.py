@@ -318,8 +318,12 @@ async def test_a_token_granted_before_an_ad_hoc_freeze_began_does_not_lift_it(
 
 @pytest.mark.parametrize(
     "change",
-    [Change({}, {"environments": None}), Change({"exempt": ()}, {})],
-    ids=["more environments", "no exemption"],
+    [
+        Change({}, {"environments": None}),
+        Change({"exempt": ()}, {}),
+        Change({"override": "token"}, {}),
+    ],
+    ids=["more environments", "no exemption", "never for a while"],
 )
 async def test_a_token_of_before_does_not_lift_a_freeze_that_was_widened_since(
     gate: Gate, change: Change
@@ -328,7 +332,8 @@ async def test_a_token_of_before_does_not_lift_a_freeze_that_was_widened_since(
         selector=Selector.model_validate({"environments": ["staging"]})
         if change.scope
         else Selector.model_validate({}),
-        exempt=() if change.scope else (Selector.model_validate({"services": ["api"]}),),
+        exempt=(Selector.model_validate({"services": ["api"]}),) if "exempt" in change.values else (),
+        override="never" if "override" in change.values else "token",
     )
     freeze = await gate.freezes.start(OPS, narrow, gate.in_force)
     gate.clock.at += 60

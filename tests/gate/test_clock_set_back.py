@@ -127,3 +127,26 @@ async def test_a_freeze_that_is_made_meanwhile_is_not_older_than_a_token(gate: G
     freeze = await gate.freezes.start(OPS, incident, gate.in_force)
     assert (freeze.starts_at, freeze.created_at) == (AFTER, AFTER + HOUR + 1)
     assert await outcome(gate, digest(token)) == ("deny", "does-not-cover")
+
+
+async def test_nor_is_one_that_was_scheduled_and_starts_after_the_token_was_granted(gate: Gate) -> None:
+    gate.clock.at = AFTER + 3 * HOUR
+    await gate.claims.claim(Claim(Question("web")), gate.in_force)
+    gate.clock.at = AFTER
+    planned = StartRequest(
+        "Migration", "It moves.", Selector.model_validate({}), AFTER + HOUR, AFTER + 3 * HOUR
+    )
+    await gate.freezes.start(OPS, planned, gate.in_force)
+    gate.clock.elapsed_us += 60_000_000
+    gate.clock.at += 60
+    wanted = WANTED._replace(expires_at=AFTER + 9 * HOUR, max_uses=2)
+    _, token = await gate.overrides.grant(OPS, wanted, gate.in_force)
+    gate.clock.elapsed_us += HOUR * 1_000_000
+    gate.clock.at += HOUR
+    claimed = await gate.claims.claim(Claim(API, token=digest(token), caller=OTHER), gate.in_force)
+    body = json.loads(claimed.body)
+    assert body["override"]["result"] == "does-not-cover"
+    own_id = body["decision_id"]
+    assert gate.store.look(lambda view: replay(view, own_id)).same
+    _, token = await gate.overrides.grant(OPS, wanted, gate.in_force)
+    assert await outcome(gate, digest(token)) == ("override", "spent")
