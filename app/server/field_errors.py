@@ -15,8 +15,7 @@ from app.core.policy import FORMS, Selector
 from app.identity.credentials import holds_secret
 from app.yaml.problem import did_you_mean
 
-NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
-"""As in policy files: terminals take the controls of Latin-1 for commands, too."""
+NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f]*$"
 CURSOR: Final = r"^[0-9a-z_]{1,40}$"
 NO_CURSOR: Final = "is `next` of the page before, as it came"
 

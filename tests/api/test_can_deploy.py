@@ -179,8 +179,6 @@ def test_a_token_that_nobody_knows_changes_nothing(gate: TestClient) -> None:
         (b'{"service": "\\ud800"}', 422),
         (b'{"service": "api", "actor": "\\ud800"}', 422),
         (b'{"service": "api", "actor": "a\\u0000"}', 422),
-        (b'{"service": "api", "actor": "a\\u009b1m"}', 422),
-        (b'{"service": "api", "ref": "a\\u2028b"}', 422),
         (b'{"service": "api", "at": "2026-11-27T12:00:00Z"}', 422),
         (b'{"service": 5}', 422),
         (b"\xff\xfe", 422),
