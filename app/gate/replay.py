@@ -1,12 +1,12 @@
 """Evaluating a recorded decision again, by the policies, freezes and token that it was made by."""
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.decision import Decision, Question
 from app.core.freeze import Freeze
 from app.core.instant import parse_instant
-from app.core.override import Override, Use, judge
+from app.core.override import Override, Part, Use, judge
 from app.gate.claim import claim_body
 from app.gate.errors import UnknownRecordError
 from app.gate.in_force import InForce
@@ -16,6 +16,8 @@ from app.policies.source import Snapshot
 
 if TYPE_CHECKING:
     from app.store.view import View
+
+_SCOPE: Final = frozenset({Part.SERVICE.value, Part.ENVIRONMENT.value})
 
 
 class Replay(NamedTuple):
@@ -42,7 +44,8 @@ def replay(view: "View", decision_id: str) -> Replay:
 
     Raises:
         UnknownRecordError: there is no such decision, or its policies were not kept.
-        PolicyFileError: its policies are no longer accepted, by the holidays known now, say.
+        PolicyFileError: its policies are no longer accepted: this version is stricter, or the holidays that
+            are known now lack a name.
         StoreUnavailableError: the record can't be read.
     """
     stored = view.decision(decision_id)
@@ -71,18 +74,20 @@ def _before_closing(recorded: dict[str, Any], evaluated: dict[str, Any]) -> dict
     """Reduce an answer to what earlier versions recorded; their sentence said less, too."""
     members = {name: each for name, each in evaluated.items() if name in recorded}
     blocking = [{name: each[name] for name in each if name != "started_by"} for each in members["blocking"]]
-    override = _with_ids(recorded["override"], members["override"])
+    override = _with_ids(members["override"], blocking)
     return {**members, "message": recorded["message"], "blocking": blocking, "override": override}
 
 
-def _with_ids(recorded: dict[str, Any] | None, override: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Give what a token did not cover as it was recorded then: rules by their ids, without what did not fit.
+def _with_ids(override: dict[str, Any] | None, blocking: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Say what a token did not cover as earlier versions did: by the ids of the rules that it did not lift.
 
-    Whether it covered everything is still compared.
+    A token for another service or environment lifted none of them.
     """
-    if not recorded or not override or not (recorded["uncovered"] and override["uncovered"]):
+    if not override:
         return override
-    return {**override, "uncovered": recorded["uncovered"]}
+    gaps = override["uncovered"]
+    unlifted = blocking if any(gap["part"] in _SCOPE for gap in gaps) else gaps
+    return {**override, "uncovered": [each["id"] for each in unlifted]}
 
 
 def _use(token: dict[str, Any] | None, decision: Decision) -> Use | None:
@@ -90,6 +95,18 @@ def _use(token: dict[str, Any] | None, decision: Decision) -> Use | None:
     if token is None:
         return None
     override = token["override"] and Override.from_data(token["override"])
-    judged_at = token.get("judged_at", decision.at)
+    judged_at = token.get("judged_at")
+    if judged_at is None:
+        judged_at, override = decision.at, override and _as_if_granted(override, decision.at)
     behind = token.get("clock_behind_s", 0)
     return judge(override, decision, judged_at, behind).disclosed(to_granter=token["told"])
+
+
+def _as_if_granted(override: Override, at: int) -> Override:
+    """Return a token of the same life that is as old as the claim, unless it had expired.
+
+    The versions that did not record when they judged it did not ask whether a freeze began after its grant.
+    """
+    if override.expires_at <= at:
+        return override
+    return override._replace(granted_at=at, expires_at=at + override.ttl)

@@ -12,6 +12,7 @@ from app.cli import run
 from app.identity.credentials import is_key, is_token, new_key
 from tests.cli.conftest import CannedServer
 from tests.live.gate import running
+from tests.store.older import TABLES, write_older_database
 
 ADMIN = new_key()
 FROZEN = """version: 1
@@ -98,6 +99,21 @@ def test_the_story_of_the_friday_fix(
     decision = json.loads(recorded[0]["data"])["decision"]
     assert "the answer is the same" in shell(f"decisions replay {decision}")
     assert shell.json(f"decisions replay {decision}")["same"] is True
+
+
+def test_a_decision_of_an_older_version_says_why_it_cannot_be_evaluated_again(
+    database: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_older_database(database)
+    monkeypatch.setenv("FREEZEGATE_DATABASE_URL", database)
+    first, *_, refused = [row[1] for row in TABLES["decisions"]]
+    assert "the answer is the same" in shell(f"decisions replay {first}")
+    shell(f"decisions replay {refused}", exits=3)
+    assert "can't be evaluated again: this version does not accept the policies of then" in shell.err
+    assert "policies.yaml:19:13: policies[1].exempt: an empty selector" in shell.err
+    told = shell.json(f"decisions replay {refused}", exits=3)
+    assert told["same"] is None
+    assert len(told["refused"]) == 1
 
 
 def test_an_incident_is_stopped_extended_and_lifted(gate: str, shell: Shell) -> None:

@@ -108,8 +108,18 @@ OLDER = json.loads(Path(__file__).with_name("decisions-of-0.1.json").read_text()
 def test_a_decision_that_version_0_1_recorded_is_evaluated_to_the_same_answer(data: dict[str, Any]) -> None:
     older: Any = Records(data, OLDER["sources"])
     assert replay(older, data["answer"]["decision_id"]).same
-    data["answer"]["override"] = {"id": None, "result": "spent", "uncovered": [], "uses_left": 1}
-    assert not replay(older, data["answer"]["decision_id"]).same
+    spent: dict[str, Any] = {"id": None, "result": "spent", "uncovered": [], "uses_left": 1}
+    changed: Any = Records({**data, "answer": {**data["answer"], "override": spent}}, OLDER["sources"])
+    assert not replay(changed, data["answer"]["decision_id"]).same
+
+
+def test_what_a_token_did_not_cover_is_compared_in_older_records_too() -> None:
+    data = OLDER["decisions"][1]
+    told = data["answer"]["override"]
+    assert told["uncovered"] == ["friday-afternoon"]
+    other = {**data, "answer": {**data["answer"], "override": {**told, "uncovered": ["year-end"]}}}
+    changed: Any = Records(other, OLDER["sources"])
+    assert not replay(changed, data["answer"]["decision_id"]).same
 
 
 class Records:

@@ -23,6 +23,7 @@ from app.store.schema import HEAD, MIGRATIONS, migrate, stored_version, upgrade
 from app.store.sqlite import SQLite
 from app.store.store import Store
 from app.store.tables import metadata
+from tests.store.older import of_version
 from tests.store.records import NOW, assert_chain
 
 ROOT = Path(__file__).parents[2]
@@ -80,17 +81,6 @@ def test_a_new_database_has_every_table_and_an_empty_record(url: str) -> None:
     assert store.look(lambda view: view.head()).seq == 0
     assert_chain(store)
     store.let_go()
-
-
-def of_version(database: Database, version: str) -> None:
-    from alembic import command
-
-    database.create()
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, version)
 
 
 def test_decisions_of_the_first_version_become_the_first_events(url: str) -> None:
