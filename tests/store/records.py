@@ -1,20 +1,22 @@
 """Things to be stored, one like another but for what a test says."""
 
+import json
 from collections.abc import Callable
 
 from app.core.audit import Event
 from app.core.freeze import Freeze
+from app.core.instant import format_instant
 from app.core.override import Override
 from app.core.policy import Selector
 from app.gate.record import verify
+from app.policies.source import Snapshot
 from app.store.records import DecisionFilter, DecisionRow, KeyRecord, PolicyRevision, StoredDecision
 from app.store.store import Store
 from app.store.transaction import Transaction
 
 NOW = 1_795_784_700
-POLICIES = PolicyRevision(
-    "sha256:x", 1_795_000_000, '{"policies":{"policies.yaml":"version: 1\\n"},"calendars":{}}'
-)
+_SOURCES = Snapshot.of("version: 1\n")
+POLICIES = PolicyRevision(_SOURCES.revision, 1_795_000_000, _SOURCES.to_json())
 EVERYTHING = DecisionFilter()
 PATIENT = 60.0
 """Seconds for a store of a test that is not about deadlines: a busy machine fails none of them."""
@@ -38,15 +40,26 @@ def row(number: int, key: str | None = None) -> DecisionRow:
     )
 
 
-def event(number: int, data: str | None = None) -> Event:
-    return Event(NOW * 1_000_000 + number, "decision", "", data or f'{{"number": {number}}}')
+def event(number: int, data: str | None = None, key: str | None = None) -> Event:
+    """The event that tells `row(number, key)`, unless it is given other data."""
+    return Event(NOW * 1_000_000 + number, "decision", "", data or _told(number, row(number, key)))
+
+
+def _told(number: int, row: DecisionRow) -> str:
+    """What the gate writes of a decision, as far as the tables are held against it."""
+    blocking = [{"id": each} for each in (row.blocking or "").split(",")]
+    names = ("service", "environment", "outcome", "policy_revision", "change")
+    answer = {name: getattr(row, name) for name in names}
+    answer |= {"decision_id": row.id, "at": format_instant(row.at), "blocking": blocking}
+    keyed = {name: getattr(row, name) for name in ("actor", "idempotency_key", "fingerprint")}
+    return json.dumps({"number": number, "answer": answer, **keyed})
 
 
 def recording(number: int, key: str | None = None) -> Callable[[Transaction], int]:
     """Work that records a decision."""
 
     def work(transaction: Transaction) -> int:
-        transaction.record(row(number, key), event(number))
+        transaction.record(row(number, key), event(number, key=key))
         return number
 
     return work
@@ -95,7 +108,7 @@ def newest(store: Store, most: int = 100) -> list[StoredDecision]:
 
 def ids(store: Store) -> list[str]:
     """The numbers of the recorded decisions, newest first."""
-    return [each.data[11:-1] for each in newest(store)]
+    return [str(json.loads(each.data)["number"]) for each in newest(store)]
 
 
 def count(store: Store) -> int:

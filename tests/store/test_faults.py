@@ -22,7 +22,7 @@ from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
 from app.store.store import Store
 from app.store.transaction import Transaction
-from tests.store.records import PATIENT, POLICIES, assert_chain, count, event, ids, recording, row
+from tests.store.records import PATIENT, POLICIES, assert_whole, count, event, ids, recording, row
 
 pytestmark = pytest.mark.anyio
 
@@ -139,7 +139,7 @@ async def test_a_disk_that_takes_no_more_refuses_and_recovers(store: Store, file
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     await store.write(recording(2))
     assert count(store) == 2
-    assert_chain(store)
+    assert_whole(store)
 
 
 async def test_a_read_only_database_refuses_and_recovers(store: Store) -> None:
@@ -368,7 +368,7 @@ async def test_a_server_that_stands_still_refuses_in_time_and_recovers(remote: S
     await until(remote.ping)
     await remote.write(recording(2))
     assert {"1", "2"} <= set(ids(remote))
-    assert_chain(remote)
+    assert_whole(remote)
 
 
 async def test_a_server_that_kills_its_connections_is_connected_to_again(
@@ -406,7 +406,7 @@ async def test_the_first_claim_after_a_restart_is_taken(
     await remote.write(recording(2))
     assert await remote.read(lambda view: view.count_decisions()) == 2
     assert await remote.ping()
-    assert_chain(remote)
+    assert_whole(remote)
 
 
 async def gone(processes: list[int]) -> None:
@@ -489,7 +489,7 @@ async def test_a_server_that_turns_read_only_is_not_ready_until_it_writes_again(
     await until(remote.ping)
     await remote.write(recording(2))
     assert ids(remote) == ["2", "1"]
-    assert_chain(remote)
+    assert_whole(remote)
 
 
 async def test_a_server_that_is_killed_and_started_again_has_lost_nothing(
@@ -502,7 +502,7 @@ async def test_a_server_that_is_killed_and_started_again_has_lost_nothing(
     await until(remote.ping)
     await remote.write(recording(2))
     assert ids(remote) == ["2", "1"]
-    assert_chain(remote)
+    assert_whole(remote)
 
 
 async def refused_or_gone(store: Store) -> None:
@@ -562,5 +562,5 @@ async def test_whatever_fails_in_a_claim_there_is_no_answer_without_its_record(
             break
     assert refusals >= 5
     await store.write(recording(200))
-    assert_chain(store)
+    assert_whole(store)
     await store.close()

@@ -12,7 +12,7 @@ from app.store.errors import DatabaseUrlError, StoreUnavailableError
 from app.store.postgresql_url import connection_parameters, shown
 from app.store.store import Store
 from tests.store.pgbouncer import pgbouncer
-from tests.store.records import PATIENT, POLICIES, assert_chain, count, recording
+from tests.store.records import PATIENT, POLICIES, assert_whole, count, recording
 from tests.store.test_faults import Server, server, until
 
 __all__ = ["server"]
@@ -149,7 +149,7 @@ async def test_behind_a_pooler_every_claim_is_recorded(
                 *(store.ping() for store in stores),
             )
         assert count(stores[0]) == 300
-        assert_chain(stores[1])
+        assert_whole(stores[1])
         for store in stores:
             await store.close()
     assert "a connection pooler stands before the database" in caplog.text

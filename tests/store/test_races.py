@@ -11,15 +11,17 @@ from app.clock import SystemClock
 from app.core.decision import Question
 from app.core.override import Override
 from app.gate.claim import Claim, Claims
+from app.gate.happened import Kind, happened
 from app.gate.in_force import InForce, Policies
+from app.gate.overrides import described
 from app.gate.replica import Replica
-from app.identity.credentials import digest
+from app.identity.credentials import digest, fingerprint
 from app.policies.load import load
 from app.policies.source import Snapshot
 from app.store.store import Store
 from app.store.tables import overrides
 from app.store.transaction import Transaction
-from tests.store.records import PATIENT, assert_chain
+from tests.store.records import PATIENT, assert_whole
 from tests.store.test_kill9 import FROZEN
 
 PROCESSES = 8
@@ -102,7 +104,10 @@ def grant(url: str, numbers: Iterable[int]) -> None:
                 uses=0,
                 approvals_needed=0,
             )
-            transaction.add_override(override, digest(token(number)))
+            token_digest = digest(token(number))
+            told = {"override": described(override, now), "fingerprint": fingerprint(token_digest)}
+            transaction.add_override(override, token_digest)
+            transaction.append(happened(now * 1_000_000, Kind.OVERRIDE_GRANTED, "alice", **told))
 
     store.transact(work)
     store.let_go()
@@ -124,7 +129,7 @@ def test_every_token_is_spent_exactly_so_often(url: str) -> None:
     store = Store.open(url, deadline=PATIENT)
     assert store.look(lambda view: view.count_decisions()) == TOKENS * TRIES
     assert store.look(lambda view: view.newest_overrides(SystemClock().now(), None, 10)) == []
-    assert_chain(store)
+    assert_whole(store)
     store.let_go()
 
 

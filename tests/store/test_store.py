@@ -10,7 +10,7 @@ from app.store.errors import DatabaseUrlError, StoreUnavailableError
 from app.store.store import Store
 from app.store.transaction import Transaction
 from app.store.writer import DEADLINE
-from tests.store.records import POLICIES, assert_chain, count, event, ids, recording, row
+from tests.store.records import POLICIES, assert_whole, count, event, ids, recording, row
 
 pytestmark = pytest.mark.anyio
 
@@ -27,13 +27,13 @@ async def test_claims_that_come_together_share_their_commits(store: Store) -> No
     assert await asyncio.gather(*(store.write(recording(number)) for number in range(200))) == [*range(200)]
     assert batches == [200]
     assert count(store) == 200
-    assert_chain(store)
+    assert_whole(store)
 
 
 async def test_a_batch_of_many_more_than_a_statement_takes_is_recorded_whole(store: Store) -> None:
     await asyncio.gather(*(store.write(recording(number)) for number in range(1_200)))
     assert count(store) == 1_200
-    assert_chain(store)
+    assert_whole(store)
 
 
 async def test_a_claim_that_no_database_takes_spoils_no_other_one(store: Store) -> None:
@@ -53,7 +53,7 @@ async def test_a_claim_that_no_database_takes_spoils_no_other_one(store: Store) 
     results = await asyncio.gather(*map(store.write, works), return_exceptions=True)
     assert [isinstance(each, StoreUnavailableError) for each in results] == [False, *[True] * 6, False, False]
     assert ids(store) == ["12", "11", "10"]
-    assert_chain(store)
+    assert_whole(store)
 
 
 async def test_what_is_waiting_when_it_closes_is_recorded_first(url: str) -> None:
@@ -96,7 +96,7 @@ async def test_two_stores_write_one_chain(store: Store, url: str) -> None:
     await asyncio.gather(*works)
     await another.close()
     assert count(store) == 100
-    assert_chain(store)
+    assert_whole(store)
 
 
 async def test_what_one_writes_the_other_sees_in_its_next_transaction(store: Store, url: str) -> None:
