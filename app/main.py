@@ -252,6 +252,28 @@ def _begin(context: Context, chosen: Settings) -> None:
         )
     begin(context)
     context.replica.load()
+    _tell_of_approvers(context)
+
+
+def _tell_of_approvers(context: Context) -> None:
+    """Log which keys can't approve as they may be meant to, where the policies ask for approvals."""
+    now = context.replica.steady.now()
+    policy_set = context.policies.in_force.policy_set
+    found = keys.doubtful_approvers(context.replica.known_keys, policy_set, now)
+    if found.nobody:
+        event(
+            logging.WARNING,
+            "the policies ask for approvals, and these keys belong to no person: they can neither approve "
+            "nor grant what needs approval; make new ones with freezegate keys create --person",
+            keys=found.nobody,
+        )
+    if found.by_name and context.providers is not None and context.providers.grants_ops:
+        event(
+            logging.WARNING,
+            "the policies ask for approvals, and operators may use identity tokens: the owners of these keys "
+            "are other people there, unless --person is the person of the token (issuer#claim=id)",
+            keys=found.by_name,
+        )
 
 
 def _tell(key: str) -> None:

@@ -21,7 +21,9 @@ def command() -> None:
 @command.command("create")
 @click.option("--name", "owner", required=True, help="Of the person or machine that it is for.")
 @click.option(
-    "--person", help="The person it belongs to: needed to approve, and to grant what needs approval."
+    "--person",
+    help="Whose it is, by name; or as identity tokens say, issuer#claim=id, for somebody who uses both. "
+    "Needed to approve, and to grant what needs approval.",
 )
 @click.option(
     "--role", required=True, type=click.Choice(["viewer", "ci", "ops", "admin"]), help="What it may do."
@@ -46,9 +48,9 @@ def create(
     from app.identity.caller import Role
 
     clock = SystemClock()
-    expires_at = None if expires is None else clock.now() + period(expires)
-    wanted = keys.KeyRequest(owner, Role(role), services or None, expires_at, person)
     with opened(database_url) as store:
+        expires_at = None if expires is None else keys.present(store, clock) + period(expires)
+        wanted = keys.KeyRequest(owner, Role(role), services or None, expires_at, person)
         try:
             record, key = keys.create(store, clock, wanted, at_the_console())
         except InvalidFieldError as error:
@@ -57,6 +59,8 @@ def create(
     if as_json:
         print_json({**_described(record), "key": key})
         return ALLOWED
+    if person is None and wanted.role.covers(Role.OPS):
+        echo("Without --person it can neither approve nor grant what needs approval.", err=True)
     piped = not sys.stdout.isatty()
     echo(plain(f"{record.id}: a key of role {role} for {record.name}; it is shown this once:"), err=piped)
     click.echo(key)

@@ -1,14 +1,17 @@
 """API keys: made on the database, and for the very first start by the gate itself."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.clock import Clock, not_behind
+from app.core.policy import PolicySet
 from app.gate.errors import InvalidFieldError, UnknownRecordError
 from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
 from app.identity.caller import Role, person_id
 from app.identity.credentials import digest, fingerprint, is_key, new_key
+from app.identity.oidc.vendors import PREFIXES, USER_CLAIMS
 from app.settings import SettingsError
 from app.store.records import KeyRecord
 
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 
 FIRST_ADMIN: Final = "admin"
 """The name that the first key is for."""
+
+_MEANS_A_TOKEN: Final = re.compile(rf"https?:|(?:{'|'.join(PREFIXES)}):|.*#\w+=")
+"""What somebody writes who means the user of a CI system: a URL, the name in the record, or its end."""
 
 _LONGEST_PERSON: Final = 256
 """Characters, as wide as the columns that persons are stored in."""
@@ -66,6 +72,12 @@ def revoke(store: "Store", clock: Clock, key_id: str, by: str) -> KeyRecord:
         return key._replace(revoked_at=microseconds // 1_000_000)
 
     return store.transact(settle)
+
+
+def present(store: "Store", clock: Clock) -> int:
+    """Return the time that keys are made and expire by, in seconds: never behind the record."""
+    latest = store.look(lambda view: view.head()).latest_at
+    return not_behind(clock.microseconds(), latest) // 1_000_000
 
 
 def all_of_them(store: "Store") -> list[KeyRecord]:
@@ -125,8 +137,8 @@ def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, 
     now = microseconds // 1_000_000
     if not wanted.name.strip() or not wanted.name.isprintable():
         raise InvalidFieldError("name", "say whose key it is, in printable characters")
-    if wanted.person is not None and not _names_a_person(wanted.person):
-        raise InvalidFieldError("person", "name the person in 1 to 256 printable characters")
+    if wanted.person is not None:
+        check_person(wanted.person)
     if wanted.services is not None and wanted.role is not Role.CI:
         raise InvalidFieldError("services", "only a key of role ci is restricted to services")
     if wanted.expires_at is not None and wanted.expires_at <= now:
@@ -160,9 +172,52 @@ def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, 
     return record
 
 
-def _names_a_person(written: str) -> bool:
-    return (
-        written.isprintable()
-        and 0 < len(person_id(written)) <= _LONGEST_PERSON
-        and len(written) <= _LONGEST_PERSON
+def check_person(written: str) -> None:
+    """Check that somebody's name can be one, and that a person of identity tokens is written as those are.
+
+    Raises:
+        InvalidFieldError: it can't be compared, or would never be equal to the person of an identity token.
+    """
+    if not (written.isprintable() and len(person_id(written)) > 0 and len(written) <= _LONGEST_PERSON):
+        raise InvalidFieldError("person", "name the person in 1 to 256 printable characters")
+    if _MEANS_A_TOKEN.match(person_id(written)) and not is_of_a_token(written):
+        claims = ", ".join(USER_CLAIMS)
+        raise InvalidFieldError(
+            "person",
+            f"write the person of an identity token as issuer#claim=id, with the claim {claims}: "
+            "https://token.actions.githubusercontent.com#actor_id=1234",
+        )
+
+
+def is_of_a_token(person: str) -> bool:
+    """Whether a person is written as `app.identity.oidc` does for identity tokens."""
+    issuer, _, user = person_id(person).partition("#")
+    claim, _, own_id = user.partition("=")
+    return issuer.startswith("https://") and claim in USER_CLAIMS and bool(own_id)
+
+
+class Approvers(NamedTuple):
+    """Names of keys that may be meant to approve, and may not do so as is meant."""
+
+    nobody: list[str]
+    """Of keys that belong to no person."""
+    by_name: list[str]
+    """Of keys whose person no identity token can be; their owner is another person there."""
+
+
+def doubtful_approvers(known: Iterable[KeyRecord], policy_set: PolicySet, now: int) -> Approvers:
+    """Return the usable keys of ops and admins that matter, where the policies ask for approvals."""
+    ceilings = (policy_set.overrides, *(policy.ceilings for policy in policy_set.policies))
+    if not any(each.approvals for each in ceilings):
+        return Approvers([], [])
+    usable = [
+        key
+        for key in known
+        if Role(key.role).covers(Role.OPS)
+        and key.revoked_at is None
+        and (key.expires_at is None or key.expires_at > now)
+    ]
+    nobody = sorted(key.name for key in usable if key.person is None)
+    return Approvers(
+        nobody, sorted(key.name for key in usable if key.person and not is_of_a_token(key.person))
     )

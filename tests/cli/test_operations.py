@@ -9,7 +9,11 @@ import psycopg
 import pytest
 
 from app.cli import run
+from app.clock import SystemClock
+from app.core.instant import DAY
+from app.gate.happened import Kind, happened
 from app.identity.credentials import is_key, is_token, new_key
+from app.store.store import Store
 from tests.cli.conftest import CannedServer
 from tests.live.gate import running
 from tests.store.older import TABLES, write_older_database
@@ -114,6 +118,34 @@ def test_a_decision_of_an_older_version_says_why_it_cannot_be_evaluated_again(
     told = shell.json(f"decisions replay {refused}", exits=3)
     assert told["same"] is None
     assert len(told["refused"]) == 1
+
+
+def test_after_a_record_of_years_ahead_new_keys_and_tokens_work(
+    tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What docs/operations.md says of a clock that was ahead, tried."""
+    policies = tmp_path / "policies.yaml"
+    policies.write_text(FROZEN)
+    database = f"sqlite:///{tmp_path / 'gate.db'}"
+    store = Store.open(database)
+    store.let_go()
+    monkeypatch.setenv("FREEZEGATE_DATABASE_URL", database)
+    expiring = shell("keys create --name alice --role ops --expires 90d")
+    lasting = shell("keys create --name bob --role ops")
+    assert "Without --person it can neither approve nor grant" in shell.err
+    store = Store.open(database)
+    later = SystemClock().microseconds() + 400 * DAY * 1_000_000
+    store.transact(lambda transaction: transaction.append(happened(later, Kind.REQUEST_REFUSED, "alice")))
+    store.let_go()
+    renewed = shell("keys create --name alice --role ops --expires 90d")
+    with running(policies, tmp_path / "gate.db") as gate:
+        monkeypatch.setenv("FREEZEGATE_URL", gate.url)
+        for key, status in ((expiring, 3), (lasting, 0), (renewed, 0)):
+            monkeypatch.setenv("FREEZEGATE_API_KEY", key)
+            shell("override list", exits=status)
+        token = shell("override grant --service web --environment production --ttl 1h --reason x")
+        monkeypatch.setenv("FREEZEGATE_OVERRIDE_TOKEN", token)
+        assert shell.json("check web --claim")["outcome"] == "override"
 
 
 def test_an_incident_is_stopped_extended_and_lifted(gate: str, shell: Shell) -> None:

@@ -1,13 +1,23 @@
+import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from app.core.policy import PolicySet
 from app.gate import keys
 from app.gate.errors import InvalidFieldError, UnknownRecordError
 from app.gate.keys import KeyRequest
+from app.gate.replica import caller_of
 from app.identity.caller import Role
 from app.identity.credentials import digest, is_key, new_key
-from app.settings import SettingsError
+from app.identity.oidc.vendors import person_of, vendor_of
+from app.main import create_app
+from app.settings import Settings, SettingsError
+from app.store.records import KeyRecord
+from app.store.store import Store
+from tests.api.fakes import FakeClock
 from tests.gate.conftest import AFTER, Gate
 from tests.store.records import assert_whole
 
@@ -35,6 +45,13 @@ async def test_a_key_is_made_for_somebody_and_known_by_its_hash_only(gate: Gate)
         (KeyRequest("alice", Role.OPS, person=" "), "person"),
         (KeyRequest("alice", Role.OPS, person="a\u200bda"), "person"),
         (KeyRequest("alice", Role.OPS, person="a" * 257), "person"),
+        # Of somebody who means the person of an identity token, and would be another one.
+        (KeyRequest("alice", Role.OPS, person="https://token.actions.githubusercontent.com"), "person"),
+        (KeyRequest("alice", Role.OPS, person="https://token.actions.githubusercontent.com#1234"), "person"),
+        (KeyRequest("alice", Role.OPS, person="https://gitlab.example#actor=ada"), "person"),
+        (KeyRequest("alice", Role.OPS, person="http://gitlab.example#user_id=1"), "person"),
+        (KeyRequest("alice", Role.OPS, person="token.actions.githubusercontent.com#actor_id=1"), "person"),
+        (KeyRequest("alice", Role.OPS, person="GitHub:acme/checkout@ada"), "person"),
     ],
 )
 async def test_a_key_makes_sense(gate: Gate, wanted: KeyRequest, field: str) -> None:
@@ -85,3 +102,57 @@ async def test_what_is_no_key_is_not_taken_for_one(gate: Gate, given: Any) -> No
     with pytest.raises(SettingsError, match="FREEZEGATE_ADMIN_KEY is not an API key") as caught:
         keys.begin(gate.store, gate.clock, given, None)
     assert given not in str(caught.value)
+
+
+async def test_a_key_of_somebody_who_has_an_identity_token_too_is_of_the_same_person(gate: Gate) -> None:
+    claims = {"repository": "acme/checkout", "actor_id": "1234"}
+    person = person_of(vendor_of(claims), claims, "https://GitHub.example")
+    wanted = KeyRequest("alice", Role.OPS, person="https://GitHub.example#actor_id=1234")
+    record, _ = keys.create(gate.store, gate.clock, wanted, "root")
+    assert caller_of(record).person == person
+    assert keys.is_of_a_token(str(person))
+
+
+@pytest.mark.parametrize("identity", [None, "ci", "ops"])
+async def test_where_approvals_are_asked_for_a_start_names_keys_that_can_hardly_approve(
+    tmp_path: Path, policy_file: Path, caplog: pytest.LogCaptureFixture, identity: str | None
+) -> None:
+    url = f"sqlite:///{tmp_path / 'gate.db'}"
+    store = Store.open(url)
+    given = {
+        "nobody": KeyRequest("nobody", Role.OPS),
+        "boss": KeyRequest("boss", Role.ADMIN, person="The boss"),
+        "both": KeyRequest("both", Role.OPS, person="https://ci.example#actor_id=1"),
+        "pipeline": KeyRequest("pipeline", Role.CI),
+        "expired": KeyRequest("expired", Role.OPS, expires_at=AFTER + 60),
+        "revoked": KeyRequest("revoked", Role.OPS),
+    }
+    made = {name: keys.create(store, FakeClock(AFTER), each, "root")[0] for name, each in given.items()}
+    keys.revoke(store, FakeClock(AFTER), made["revoked"].id, "root")
+    store.let_go()
+    settings = Settings(policies=policy_file, database_url=SecretStr(url))
+    if identity is not None:
+        file = tmp_path / "identity.yaml"
+        rule = f"{{claims: {{repository: acme/checkout}}, role: {identity}}}"
+        file.write_text(f"issuers:\n  - {{issuer: 'https://ci.example', audience: gate, rules: [{rule}]}}\n")
+        settings = settings.model_copy(update={"identity": file})
+    with caplog.at_level(logging.WARNING):
+        application = create_app(settings, clock=FakeClock(AFTER + 60))
+        async with application.router.lifespan_context(application):
+            pass
+    told = {
+        name: each.__dict__["fields"]["keys"]
+        for each in caplog.records
+        for name in ("belong to no person", "other people there")
+        if name in each.message
+    }
+    expected = {"belong to no person": ["nobody"]}
+    assert told == expected | ({"other people there": ["boss"]} if identity == "ops" else {})
+
+
+def test_where_no_approvals_are_asked_for_no_key_is_doubtful() -> None:
+    key = KeyRecord("key_1", "alice", "ops", None, "", AFTER, None, None)
+    asking = PolicySet.model_validate({"version": 1, "policies": [], "overrides": {"approvals": 1}})
+    assert keys.doubtful_approvers([key], asking, AFTER).nobody == ["alice"]
+    quiet = PolicySet.model_validate({"version": 1, "policies": [], "overrides": {"approvals": 0}})
+    assert keys.doubtful_approvers([key], quiet, AFTER) == ([], [])

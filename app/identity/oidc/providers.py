@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from app.identity.caller import Caller
+from app.identity.caller import Caller, Role
 from app.identity.oidc.errors import CredentialsError
 from app.identity.oidc.issuers import Issuer, Rule
 from app.identity.oidc.keyring import Key, Keyring, fetch
@@ -34,6 +34,13 @@ class IdentityProviders:
         """Take the tokens of `issuers`; `outbound` makes the clients that get their keys."""
         get = partial(fetch, outbound or Outbound())
         self._issuers = {issuer.issuer: (issuer, Keyring(issuer, get)) for issuer in issuers}
+
+    @property
+    def grants_ops(self) -> bool:
+        """Whether a rule makes somebody ops or admin."""
+        return any(
+            rule.role.covers(Role.OPS) for issuer, _ in self._issuers.values() for rule in issuer.rules
+        )
 
     def looks_like_identity_token(self, text: str) -> bool:
         """Whether a text has the three parts of one, and is no longer than one is."""

@@ -9,6 +9,11 @@ from app.identity.oidc import generic, github, gitlab
 from app.identity.oidc.vendor import Vendor
 
 _VENDORS: Final = (github.VENDOR, gitlab.VENDOR)
+_ALL: Final = (*_VENDORS, generic.VENDOR)
+USER_CLAIMS: Final = tuple(vendor.user for vendor in _ALL)
+"""The claims that persons are told by."""
+PREFIXES: Final = tuple(vendor.prefix for vendor in _ALL)
+"""How the names of callers begin."""
 _LONGEST_NAME: Final = 256
 _LONGEST_PERSON: Final = 256
 
