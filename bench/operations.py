@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from app.core.audit import Event
-from app.gate.record import decisions, verify
+from app.gate.record import decisions
 from app.identity.credentials import new_key
 from app.store.records import DecisionFilter, DecisionRow, PolicyRevision
 from app.store.store import Store, _Item
@@ -145,13 +145,6 @@ def the_record(url: str, kind: str) -> None:
     started = time.perf_counter()
     fill(store)
     print(f"{kind}: {EVENTS} events written in {time.perf_counter() - started:.0f} s", flush=True)
-    started = time.perf_counter()
-    found = verify(store.look)
-    seconds = time.perf_counter() - started
-    print(
-        f"{kind}: audit verify of {found.events} events: {seconds:.1f} s, {found.fault}  wanted <= 60 s",
-        flush=True,
-    )
     for wanted in (DecisionFilter(), DecisionFilter(service="service-7")):
         times = []
         for before in (None, EVENTS // 2, 60_000):
