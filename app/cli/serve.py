@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,6 +19,8 @@ from app.settings import Settings, SettingsError, read_settings
 from app.yaml.problem import PolicyFileError, Problem
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from app.gate.in_force import Policies
     from app.store.store import Store
 
@@ -92,10 +94,8 @@ def _open(settings: Settings) -> "Store":
 def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
     import uvicorn
 
-    from app.server.capacity import capacity_of, raise_file_limit
     from app.server.interpreter import tune
     from app.server.log import configure
-    from app.server.protocol import protocol
 
     # By name: `main` puts everything together and stands above the command line.
     create_app = importlib.import_module("app.main").create_app
@@ -110,19 +110,7 @@ def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
     configure(settings.log_level, readable=sys.stdout.isatty())
     application = create_app(settings, loaded=loaded, opened=store)
     tune()
-    config = uvicorn.Config(
-        application,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        proxy_headers=settings.proxies is not None,
-        forwarded_allow_ips=settings.proxies,
-        http=protocol(capacity_of(raise_file_limit()), ",".join(settings.proxies or ())),
-        loop="auto",  # uvloop, where the platform has it
-        ws="none",
-        lifespan="on",  # "auto" would go on after a start that failed
-    )
+    config = _config(settings, application)
     port = listener.getsockname()[1]
     here = address(_reachable(settings.host), port) + (settings.root_path or "")
     click.echo(f"freezegate listens on {address(settings.host, port)}", err=True)
@@ -132,6 +120,28 @@ def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
     with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn when it has shut down
         server.run(sockets=[listener])
     return ALLOWED if server.started else UNDECIDED
+
+
+def _config(settings: Settings, application: Any) -> "uvicorn.Config":
+    import uvicorn
+
+    from app.server.capacity import capacity_of, raise_file_limit
+    from app.server.protocol import KEEP_ALIVE, protocol
+
+    return uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=KEEP_ALIVE,
+        proxy_headers=settings.proxies is not None,
+        forwarded_allow_ips=settings.proxies,
+        http=protocol(capacity_of(raise_file_limit()), ",".join(settings.proxies or ())),
+        loop="auto",  # uvloop, where the platform has it
+        ws="none",
+        lifespan="on",  # "auto" would go on after a start that failed
+    )
 
 
 def address(host: str, port: int) -> str:

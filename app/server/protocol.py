@@ -22,6 +22,10 @@ from uvicorn.server import ServerState
 from app.server.capacity import Capacity
 from app.server.connections import Connections
 
+KEEP_ALIVE: Final = 130
+"""Seconds that a connection stays open for the next request. Longer than proxies keep theirs to us (nginx 60
+seconds, Caddy 120): the side that closes first must be the one that sends, or a claim may meet our end."""
+
 HEAD_DEADLINE: Final = 10.0
 """Seconds from the first byte of a connection or request to the end of its headers."""
 

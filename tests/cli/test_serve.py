@@ -1,3 +1,4 @@
+import http.client
 import os
 import pty
 import re
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -211,3 +213,17 @@ def test_what_can_not_be_used_ends_the_start_with_a_sentence(
     assert "Traceback" not in done.stdout + done.stderr
     for part in (SECRET, SECRET[:8], SECRET[-8:]):
         assert part not in done.stdout + done.stderr
+
+
+def test_a_connection_that_a_proxy_keeps_is_not_closed_under_its_next_claim(
+    served: tuple["subprocess.Popen[str]", str, list[str]],
+) -> None:
+    """Proxies keep theirs for a minute or two; a server that closes first answers a claim with its end."""
+    kept = http.client.HTTPConnection(urlsplit(served[1]).netloc, timeout=30)
+    for wait in (6, 0):
+        kept.request("GET", "/healthz")
+        reply = kept.getresponse()
+        assert (reply.status, reply.read()[:1]) == (200, b"{")
+        assert kept.sock is not None, "the gate said that it closes"
+        assert select.select([kept.sock], [], [], wait) == ([], [], []), "closed after uvicorn's five seconds"
+    kept.close()

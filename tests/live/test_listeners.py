@@ -105,9 +105,9 @@ async def test_a_listener_is_told_nothing_that_happens_after_its_key_was_revoked
             await asyncio.to_thread(keys, "create", "--name", "wall", "--role", "viewer", "--json")
         )
         reader, writer = await asyncio.open_connection(*address(gate))
-        writer.write(
-            LISTEN.replace(b"\r\n\r\n", b"\r\nAuthorization: Bearer %s\r\n\r\n" % made["key"].encode())
-        )
+        # Closed where the stream ends, so that all of it can be read.
+        more = b"\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n" % made["key"].encode()
+        writer.write(LISTEN.replace(b"\r\n\r\n", more))
         assert b" 200 " in await asyncio.wait_for(reader.readline(), 20)
 
         async def claim(service: str) -> None:
