@@ -29,7 +29,7 @@ def policies(tmp_path: Path) -> Path:
 @pytest.fixture
 def served(policies: Path) -> Iterator[tuple["subprocess.Popen[str]", str, list[str]]]:
     """A server on a free port, its address, and what it said on standard error."""
-    command = [sys.executable, "-m", "app.cli", "serve", "--policies", str(policies), "--port", "0"]
+    command = [sys.executable, "-m", "tests.patient", "serve", "--policies", str(policies), "--port", "0"]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=_environment()
     ) as process:
@@ -123,7 +123,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(
 
 def test_a_terminal_gets_a_banner_with_the_first_key_and_a_readable_log(policies: Path) -> None:
     screen, terminal = pty.openpty()
-    command = [sys.executable, "-m", "app.cli", "serve", "--policies", str(policies), "--port", "0"]
+    command = [sys.executable, "-m", "tests.patient", "serve", "--policies", str(policies), "--port", "0"]
     with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=_environment()) as process:
         shown = _until(screen, r"for others\.\r\n")
         url, key = re.search(r"dashboard  (\S+)/", shown), re.search(r"admin key  (\S+)", shown)

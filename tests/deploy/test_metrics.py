@@ -23,11 +23,10 @@ from app.gate.notifications import Notifications, Reply
 from app.gate.receivers import Receiver
 from app.server.background import look
 from app.server.context import Context
-from app.store.store import Store
-from app.store.writer import DEADLINE
 from tests.api.conftest import POLICIES, bearer, clock, folder, gate, keys, log
 from tests.api.fakes import FakeClock
 from tests.deploy.promql import named
+from tests.store.hurried import hurried
 
 __all__ = ["clock", "folder", "gate", "keys", "log"]
 
@@ -443,13 +442,6 @@ def test_a_refused_file_is_told_also_after_it_was_mended(
     assert value(gate, "freezegate_policies_stale") == 0
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a gate that is started after this wait no longer for its database than it does by itself."""
-    monkeypatch.setitem(Store.open.__func__.__kwdefaults__, "deadline", DEADLINE)  # type: ignore[attr-defined]
-
-
-@pytest.mark.usefixtures("hasty")
 def test_writing_is_timed_and_what_could_not_be_written_is_counted(gate: TestClient) -> None:
     assert value(gate, "freezegate_write_failures_total") == 0
     assert claim(gate) == 423
@@ -457,7 +449,7 @@ def test_writing_is_timed_and_what_could_not_be_written_is_counted(gate: TestCli
     assert value(gate, "freezegate_store_commit_duration_seconds_count") == 1
     assert value(gate, "freezegate_store_batch_size_sum") == 1
     store = gate.app.state.context.store  # type: ignore[attr-defined]
-    with store._database.writing():
+    with hurried(store), store._database.writing():
         assert claim(gate) == 503
     assert value(gate, "freezegate_write_failures_total") == 1
     assert value(gate, "freezegate_claim_duration_seconds_count") == 2

@@ -36,7 +36,7 @@ def receivers(folder: Path, local: LocalReceiver, more: str = "") -> Path:
 def serve(folder: Path, file: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "app.cli", "serve", "--port", "0"),
+            *(sys.executable, "-m", "tests.patient", "serve", "--port", "0"),
             *("--policies", str(ROOT / "policies.yaml"), "--database-url", f"sqlite:///{folder / 'gate.db'}"),
         ],
         env=clean_environment(FREEZEGATE_NOTIFICATIONS=str(file), FREEZEGATE_LOG_LEVEL="debug"),

@@ -36,7 +36,7 @@ def start(
     """
     if policies.exists():
         os.utime(policies, (0, 0))
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", port, "--policies", str(policies)]
+    command = [sys.executable, "-m", "tests.patient", "serve", "--port", port, "--policies", str(policies)]
     if open_files:
         command = ["sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", *command]
     process = subprocess.Popen(

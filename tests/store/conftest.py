@@ -28,12 +28,3 @@ async def store(url: str) -> AsyncIterator[Store]:
     opened.transact(lambda transaction: transaction.keep_policies(POLICIES))
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def hasty(url: str) -> AsyncIterator[Store]:
-    """A store that gives up soon, for tests in which it must."""
-    opened = Store.open(url, deadline=0.4)
-    opened.transact(lambda transaction: transaction.keep_policies(POLICIES))
-    yield opened
-    await opened.close()

@@ -16,12 +16,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import event as listening
 
 from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
 from app.store.store import Store
 from app.store.transaction import Transaction
+from tests.store.hurried import every_connection, hurried, reconnect
 from tests.store.records import PATIENT, POLICIES, assert_whole, count, event, ids, recording, row
 
 pytestmark = pytest.mark.anyio
@@ -60,34 +60,6 @@ def damage(file: Path) -> bytes:
     return whole
 
 
-def reconnect(store: Store) -> None:
-    store._connection.drop()
-    store._database.engine.dispose()
-
-
-@contextlib.contextmanager
-def every_connection(store: Store, pragma: str) -> Iterator[None]:
-    """All connections are such, as long as this lasts."""
-    sqlite: Any = store._database
-    connect = sqlite._connect
-
-    def odd(*given: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*given)
-        connection.execute(pragma)
-        return connection
-
-    def odd_of_the_pool(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute(pragma)
-
-    sqlite._connect = odd
-    listening.listen(sqlite.engine, "connect", odd_of_the_pool)
-    reconnect(store)
-    yield
-    sqlite._connect = connect
-    listening.remove(sqlite.engine, "connect", odd_of_the_pool)
-    reconnect(store)
-
-
 async def refused(store: Store) -> None:
     """Several claims together and one after the other: none is recorded, none is lost without a word."""
     before = ids(store) if await store.ping() else None
@@ -99,23 +71,23 @@ async def refused(store: Store) -> None:
     assert before is None or ids(store) == before
 
 
-async def test_a_locked_database_refuses_in_time_and_recovers(hasty: Store, file: Path) -> None:
-    await hasty.write(recording(1))
-    with locked(file):
-        assert not await hasty.ping()
-        await refused(hasty)
+async def test_a_locked_database_refuses_in_time_and_recovers(store: Store, file: Path) -> None:
+    await store.write(recording(1))
+    with hurried(store), locked(file):
+        assert not await store.ping()
+        await refused(store)
         with pytest.raises(StoreUnavailableError):
-            hasty.transact(recording(3))
-    assert await hasty.ping()
-    await hasty.write(recording(2))
-    assert ids(hasty) == ["2", "1"]
+            store.transact(recording(3))
+    assert await store.ping()
+    await store.write(recording(2))
+    assert ids(store) == ["2", "1"]
 
 
-async def test_a_locked_database_is_read_all_the_same(hasty: Store, file: Path) -> None:
-    await hasty.write(recording(1))
+async def test_a_locked_database_is_read_all_the_same(store: Store, file: Path) -> None:
+    await store.write(recording(1))
     with locked(file):
-        assert await hasty.read(lambda view: view.count_decisions()) == 1
-        assert hasty.look(lambda view: view.sources(POLICIES.revision)) == POLICIES.sources
+        assert await store.read(lambda view: view.count_decisions()) == 1
+        assert store.look(lambda view: view.sources(POLICIES.revision)) == POLICIES.sources
 
 
 async def test_a_full_database_refuses_and_recovers(store: Store) -> None:
@@ -231,22 +203,23 @@ async def test_a_damaged_file_refuses_and_says_so_once(
     assert caplog.records[-1].message == "decisions are recorded again"
 
 
-async def test_a_disk_that_answers_no_more_is_not_waited_for_at_the_end(hasty: Store) -> None:
+async def test_a_disk_that_answers_no_more_is_not_waited_for_at_the_end(store: Store) -> None:
     stuck = threading.Event()
-    commit = hasty._writer._commit
+    commit = store._writer._commit
 
     def hang(works: Sequence[Any]) -> Any:
         stuck.wait(30)
         return commit(works)
 
-    hasty._writer._commit = hang
+    store._writer._commit = hang
+    store._writer._deadline = 0.4
     with pytest.raises(StoreUnavailableError, match="in time"):
-        await hasty.write(recording(1))
-    await hasty.close()
+        await store.write(recording(1))
+    await store.close()
     stuck.set()
-    await asyncio.to_thread(hasty._writer._thread.join, 30)
-    assert count(hasty) == 1
-    hasty.let_go()
+    await asyncio.to_thread(store._writer._thread.join, 30)
+    assert count(store) == 1
+    store.let_go()
 
 
 @pytest.fixture
@@ -342,7 +315,7 @@ def server(postgresql: str) -> Iterator[Server]:
 
 @pytest.fixture
 async def remote(server: Server) -> AsyncIterator[Store]:
-    opened = Store.open(server.url, deadline=1.0)
+    opened = Store.open(server.url, deadline=PATIENT)
     opened.transact(lambda transaction: transaction.keep_policies(POLICIES))
     yield opened
     await opened.close()
@@ -360,7 +333,7 @@ async def until(true: Callable[[], Any]) -> None:
 async def test_a_server_that_stands_still_refuses_in_time_and_recovers(remote: Store, server: Server) -> None:
     await remote.write(recording(1))
     server.signal(signal.SIGSTOP)
-    async with asyncio.timeout(30):
+    with hurried(remote):
         await refused(remote)
         with pytest.raises(StoreUnavailableError):
             await remote.read(lambda view: view.head())
@@ -514,7 +487,8 @@ async def test_a_lock_that_another_holds_is_not_waited_for_for_ever(remote: Stor
     await remote.write(recording(1))
     with psycopg.connect(server.url) as other:
         other.execute("SELECT * FROM head FOR UPDATE")
-        await refused(remote)
+        with hurried(remote):
+            await refused(remote)
         other.rollback()
     await remote.write(recording(2))
     assert ids(remote) == ["2", "1"]
