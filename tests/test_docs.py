@@ -39,7 +39,7 @@ def test_the_settings_table_is_true() -> None:
     assert rows == expected
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/policies.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/policies.md"])
 def test_the_policies_of_a_page_load(page: str) -> None:
     snippets = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert snippets
@@ -48,7 +48,7 @@ def test_the_policies_of_a_page_load(page: str) -> None:
         assert load(Snapshot.of(head + snippet)).policy_set.policies
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/policies.md", "docs/cron.md", "docs/calendars.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/policies.md", "docs/cron.md", "docs/calendars.md"])
 def test_lint_finds_nothing_in_the_policies_of_a_page(page: str) -> None:
     now = parse_instant("2026-11-23T12:00:00Z")
     for snippet in re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
@@ -74,7 +74,7 @@ def test_the_table_of_cron_dialects_says_where_lint_warns() -> None:
 
 
 def test_every_window_of_the_reference_loads() -> None:
-    text = (ROOT / "docs/policies.md").read_text()
+    text = (ROOT / "docs/reference/policies.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| `(.*?)` \| .*\|$", text.partition("## Windows")[2], re.MULTILINE)
     calendar = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nEND:VCALENDAR\r\n"
     head = "version: 1\npolicies:\n  - id: a\n    title: t\n    reason: r\n    when:\n"

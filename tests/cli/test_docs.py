@@ -8,7 +8,7 @@ import pytest
 from app.cli import COMMANDS, run
 from app.core.instant import parse_instant
 
-PAGE = Path("docs/command-line.md").read_text(encoding="utf-8")
+PAGE = Path("docs/reference/command-line.md").read_text(encoding="utf-8")
 
 
 def _section(command: str) -> str:

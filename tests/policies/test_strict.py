@@ -50,7 +50,7 @@ def test_every_policy_file_of_the_documents_is_clean() -> None:
 
 def test_every_holiday_window_of_the_documents_is_clean() -> None:
     windows = re.findall(
-        r"^\| `holidays` \| `(.*?)` \|", (ROOT / "docs/policies.md").read_text(), re.MULTILINE
+        r"^\| `holidays` \| `(.*?)` \|", (ROOT / "docs/reference/policies.md").read_text(), re.MULTILINE
     )
     windows += [
         each
