@@ -48,7 +48,9 @@ def test_the_policies_of_a_page_load(page: str) -> None:
         assert load(Snapshot.of(head + snippet)).policy_set.policies
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/reference/policies.md", "docs/cron.md", "docs/calendars.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/reference/policies.md", "docs/cron.md", "docs/calendars.md"]
+)
 def test_lint_finds_nothing_in_the_policies_of_a_page(page: str) -> None:
     now = parse_instant("2026-11-23T12:00:00Z")
     for snippet in re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
