@@ -49,7 +49,13 @@ def test_the_policies_of_a_page_load(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/reference/policies.md", "docs/cron.md", "docs/calendars.md"]
+    "page",
+    [
+        "README.md",
+        "docs/reference/policies.md",
+        "docs/how-to/calendars/cron.md",
+        "docs/how-to/calendars/icalendar.md",
+    ],
 )
 def test_lint_finds_nothing_in_the_policies_of_a_page(page: str) -> None:
     now = parse_instant("2026-11-23T12:00:00Z")
@@ -64,7 +70,9 @@ def test_lint_finds_nothing_in_the_policies_of_a_page(page: str) -> None:
 def test_the_table_of_cron_dialects_says_where_lint_warns() -> None:
     now = parse_instant("2026-11-23T12:00:00Z")
     rows = re.findall(
-        r"^\| `([^`]+)`[^|]* \| .* \| (.*?) ?\|$", (ROOT / "docs/cron.md").read_text(), re.MULTILINE
+        r"^\| `([^`]+)`[^|]* \| .* \| (.*?) ?\|$",
+        (ROOT / "docs/how-to/calendars/cron.md").read_text(),
+        re.MULTILINE,
     )
     expressions = [(text, said) for text, said in rows if len(text.split()) == 5]
     assert len(expressions) >= 9

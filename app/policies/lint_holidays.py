@@ -53,7 +53,8 @@ _MOST_SHOWN: Final = 3
 _MOST_ESTIMATES: Final = 9
 
 _WORKED_ON: Final = {
-    # Public in the package, and worked on by most companies: no category tells. Sources in docs/holidays.md.
+    # Public in the package, and worked on by most companies: no category tells.
+    # Sources in docs/how-to/calendars/holidays.md.
     "NL": ("Good Friday",),
 }
 

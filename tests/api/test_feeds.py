@@ -480,7 +480,7 @@ def test_where_unlisted_services_are_refused_a_feed_of_the_environment_is_not(tm
 
 
 def cleaned(text: str) -> str:
-    """What docs/feeds.md says becomes of a text."""
+    """What docs/how-to/calendar-feed.md says becomes of a text."""
     one = text.replace("\r\n", "\n").replace("\r", "\n").replace("\\N", "\\n")
     return "".join(
         " "

@@ -1,4 +1,4 @@
-"""What ordinary clients make of a deny, as `docs/clients.md` says; those that are at hand."""
+"""What ordinary clients make of a deny, as `docs/how-to/ci/http-clients.md` says; those that are at hand."""
 
 import http.client
 import shutil

@@ -50,23 +50,23 @@ def the_one(path: str, language: str, holding: str) -> str:
 
 def pages() -> dict[str, Page]:
     readme = the_one("README.md", "sh", "awk")
-    jenkins = the_one("docs/ci/jenkins.md", "groovy", "awk")
-    circle = yaml.safe_load(the_one("docs/ci/circleci.md", "yaml", "awk"))
+    jenkins = the_one("docs/how-to/ci/jenkins.md", "groovy", "awk")
+    circle = yaml.safe_load(the_one("docs/how-to/ci/circleci.md", "yaml", "awk"))
     steps = [each for each in circle["jobs"]["deploy"]["steps"] if isinstance(each, dict)]
-    azure = yaml.safe_load(the_one("docs/ci/azure-devops.md", "yaml", "awk"))
-    github = yaml.safe_load(the_one("docs/identity.md", "yaml", "ACTIONS_ID_TOKEN_REQUEST_URL"))
-    gitlab = yaml.safe_load(the_one("docs/identity.md", "yaml", "id_tokens"))
+    azure = yaml.safe_load(the_one("docs/how-to/ci/azure-devops.md", "yaml", "awk"))
+    github = yaml.safe_load(the_one("docs/how-to/access.md", "yaml", "ACTIONS_ID_TOKEN_REQUEST_URL"))
+    gitlab = yaml.safe_load(the_one("docs/how-to/access.md", "yaml", "id_tokens"))
     deploy = "\n./deploy.sh"
     jenkins_shell = re.search(r"sh '''\n(.*?)'''", jenkins, re.DOTALL)
     assert jenkins_shell is not None
     identity = github["steps"][0]["run"].split("\n", 2)[2]  # after the token was asked for
     return {
         "README.md": Page("set -e\n" + readme + deploy),
-        "shell.md": Page(the_one("docs/ci/shell.md", "sh", "awk")),
+        "shell.md": Page(the_one("docs/how-to/ci/shell.md", "sh", "awk")),
         "jenkins.md": Page("set -e\n" + jenkins_shell[1] + deploy),
         "circleci.md": Page(steps[0]["run"]["command"] + deploy, pipefail=True),
         "azure-devops.md": Page(azure[0]["bash"]),
-        "insights.md": Page(the_one("docs/insights.md", "sh", "grep")),
+        "insights.md": Page(the_one("docs/explanation/insights.md", "sh", "grep")),
         "identity.md, GitHub": Page(f"TOKEN=$FREEZEGATE_API_KEY\n{identity}{deploy}", pipefail=True),
         "identity.md, GitLab": Page("set -e\n" + gitlab["gate"]["script"][0] + deploy),
     }

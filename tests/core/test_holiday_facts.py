@@ -1,4 +1,4 @@
-"""What docs/holidays.md says of the package is true of the version that is installed."""
+"""What docs/how-to/calendars/holidays.md says of the package is true of the version that is installed."""
 
 import re
 from datetime import date
@@ -14,7 +14,7 @@ from app.core.wallclock import local_day
 from app.core.windows.holidays import Holidays
 from app.policies.holiday_gaps import gaps_to_subdivisions
 
-PAGE = (Path(__file__).parents[2] / "docs/holidays.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/how-to/calendars/holidays.md").read_text(encoding="utf-8")
 
 
 def calendar(code: str, part: str | None = None, *categories: str) -> Calendar:

@@ -158,9 +158,10 @@ def test_every_alert_says_how_bad_what_why_and_what_to_do(alert: dict[str, Any])
 
 
 def test_runbooks_lead_into_the_operations_page() -> None:
-    page = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    page = (DEPLOY.parent / "docs" / "how-to" / "operations.md").read_text()
     hints = [
-        re.findall(r"docs/operations\.md, ([^.]+)\.", alert["annotations"]["runbook"]) for alert in ALERTS
+        re.findall(r"docs/how-to/operations\.md, ([^.]+)\.", alert["annotations"]["runbook"])
+        for alert in ALERTS
     ]
     assert any(hints)
     for hint in itertools.chain.from_iterable(hints):
@@ -237,7 +238,7 @@ def test_prometheus_takes_the_configuration_of_the_readme(tmp_path: Path) -> Non
 
 
 def test_the_pages_name_every_metric_and_alert_and_no_others(exposed: Exposed) -> None:
-    page = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    page = (DEPLOY.parent / "docs" / "how-to" / "operations.md").read_text()
     table = page.partition("## Metrics")[2].partition("\n## ")[0]
     kinds = re.compile(r"_(bucket|count|sum|created)$")
     there = {kinds.sub("", name) for name in exposed if name.startswith("freezegate")}

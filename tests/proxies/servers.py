@@ -1,4 +1,4 @@
-"""Real proxies with the configurations of the pages in docs/proxies, before a real gate."""
+"""Real proxies with the configurations of the pages in docs/how-to/proxies, before a real gate."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ import pytest
 
 from tests.company import PrivateCA
 
-PAGES = Path(__file__).parents[2] / "docs" / "proxies"
+PAGES = Path(__file__).parents[2] / "docs" / "how-to" / "proxies"
 HOST = "freezegate.example.com"
 _GATE = "127.0.0.1:1400"
 _MODULES = ("mpm_event", "authz_core", "headers", "socache_shmcb", "ssl", "proxy", "proxy_http")

@@ -462,7 +462,7 @@ def test_a_series_with_an_until_is_over_by_it() -> None:
     assert window(*series, "RRULE:FREQ=WEEKLY;COUNT=3").over_by(wall) is None
 
 
-# Where calendar programs differ: the table of docs/calendars.md
+# Where calendar programs differ: the table of docs/how-to/calendars/icalendar.md
 
 
 def local(start: str, end: str) -> tuple[str, ...]:
