@@ -19,10 +19,11 @@ COPY --from=build /opt/freezegate/bin/freezegate /usr/local/bin/freezegate
 COPY policies.yaml /etc/freezegate/policies.yaml
 COPY LICENSE /usr/share/doc/freezegate/LICENSE
 
-# The root file system may be read-only: nothing is written but the database, to the volume.
+# The root file system may be read-only: nothing is written but the database, to the volume. FREEZEGATE_DATA says
+# where, not FREEZEGATE_DATABASE_URL: set here, that could not be given as a file, for it would be given twice.
 ENV FREEZEGATE_HOST=0.0.0.0 \
     FREEZEGATE_POLICIES=/etc/freezegate/policies.yaml \
-    FREEZEGATE_DATABASE_URL=sqlite:////data/freezegate.db \
+    FREEZEGATE_DATA=/data \
     FREEZEGATE_ANONYMOUS_ROLE=viewer
 COPY --chown=10001:10001 deploy/data /data
 VOLUME /data

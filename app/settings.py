@@ -61,6 +61,9 @@ class Settings(BaseModel):
     database_url: SecretStr | None = Field(
         default=None, description="where decisions are recorded; a SQLite file beside the policies if not set"
     )
+    data: Path | None = Field(
+        default=None, description="the folder of that SQLite file, if not beside the policies"
+    )
     host: str = Field(default="127.0.0.1", description="the address to listen on")
     port: int = Field(default=1400, ge=0, le=65_535, description="the port to listen on; 0 takes a free one")
     anonymous_role: Literal["ci", "viewer", "none"] = Field(
@@ -102,7 +105,8 @@ class Settings(BaseModel):
         """The database URL, its default worked out."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        folder = self.policies if self.policies.is_dir() else self.policies.parent
+        beside = self.policies if self.policies.is_dir() else self.policies.parent
+        folder = beside if self.data is None else self.data
         return f"sqlite:///{folder / 'freezegate.db'}"
 
     @property

@@ -11,7 +11,7 @@ import yaml
 from app.main import create_app
 from app.policies.load import load
 from app.policies.source import Snapshot
-from app.settings import PREFIX, Settings
+from app.settings import PREFIX, Settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -104,6 +104,35 @@ def test_only_settings_that_exist_are_set_and_anybody_may_only_look(variables: l
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     assert {name.removesuffix("_FILE") for name in variables} <= known
     assert f"{PREFIX}ANONYMOUS_ROLE" in variables
+
+
+def of_the_image() -> dict[str, str]:
+    """The environment that the image sets."""
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    (line,) = re.findall(rf"^ENV ({PREFIX}.*)$", text, re.MULTILINE)
+    return dict(each.split("=", 1) for each in line.split())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{each["name"]: each["value"] for each in CONTAINER["env"]}, COMPOSE["services"]["gate"]["environment"]],
+    ids=["kubernetes", "compose"],
+)
+def test_the_settings_go_together_with_those_of_the_image(given: dict[str, str], tmp_path: Path) -> None:
+    for name in ("database-url", "admin-key"):
+        (tmp_path / name).write_text(f"secret {name}\n")
+    files = {
+        name: str(tmp_path / Path(value).name) for name, value in given.items() if name.endswith("_FILE")
+    }
+    settings = read_settings({**of_the_image(), **given, **files})
+    assert settings.database == "secret database-url"
+    assert settings.admin_key is not None
+
+
+def test_the_image_alone_keeps_its_records_in_its_volume() -> None:
+    assert read_settings(of_the_image()).database == "sqlite:////data/freezegate.db"
+    other = {**of_the_image(), f"{PREFIX}DATABASE_URL": "postgresql://gate@db/freezegate"}
+    assert read_settings(other).database == "postgresql://gate@db/freezegate"
 
 
 def test_the_anonymous_role_is_viewer_everywhere() -> None:
