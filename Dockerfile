@@ -1,9 +1,9 @@
 # Two stages: packages are installed and compiled in one, and only what runs is in the other.
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY requirements/run.txt /tmp/run.txt
+COPY requirements/otel.txt /tmp/run.txt
 RUN ["python", "-m", "venv", "/opt/freezegate"]
-RUN ["/opt/freezegate/bin/python", "-m", "pip", "install", "--require-hashes", "--no-deps", "-r", "/tmp/run.txt"]
+RUN ["/opt/freezegate/bin/python", "-m", "pip", "install", "--require-hashes", "--no-deps", "-r", "/tmp/otel.txt"]
 RUN ["/opt/freezegate/bin/python", "-m", "pip", "uninstall", "--yes", "pip"]
 RUN ["/opt/freezegate/bin/python", "-c", "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'freezegate.pth').write_text('/opt/src')"]
 # So that `docker exec GATE freezegate keys create …` works: the same command as the entrypoint.

@@ -81,15 +81,16 @@ format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Resolves anew; the result names no registry.
+# Resolves anew; the result names no registry. What a set shares with the one before it has the same version.
+COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
 lock:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
-	for set in run "dev --extra dev"; do \
-		.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-			--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" \
-			--output-file requirements/$${set%% *}.txt $${set#$${set%% *}} pyproject.toml; \
-	done
+	$(COMPILE) --output-file requirements/dev.txt --extra dev --extra otel pyproject.toml
+	$(COMPILE) --output-file requirements/otel.txt --constraint requirements/dev.txt --extra otel pyproject.toml
+	$(COMPILE) --output-file requirements/run.txt --constraint requirements/dev.txt pyproject.toml
+	echo hatchling | $(COMPILE) --output-file requirements/build.txt --constraint requirements/dev.txt -
 	rm -rf .venv-lock
 
 clean:

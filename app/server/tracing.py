@@ -1,29 +1,36 @@
 """Traces: a span for each request, sent by OTLP where an endpoint is set, by the framework's own support.
 
 A span says what was asked by the template of its route, and how it ended. What callers write, in paths,
-queries and headers, stays out of it: somebody will put a token into a query one day. Metrics are those of
-Prometheus, logs are ours; neither goes this way. Where tracing is off, the library behind it is not loaded.
+queries and headers, stays out of it: a query may carry a token by mistake. Metrics are those of Prometheus, logs are
+ours; neither goes this way. The library is an extra, `freezegate[otel]`, and is imported only where tracing is on.
 """
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.telemetry import TelemetryConfig
-from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
 from app.server.edge import ROUTE
+from app.server.log import event
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.sdk.trace.sampling import Sampler
 
 FLUSH_DEADLINE: Final = 3.0
 """Seconds that stopping waits for the last spans to be sent."""
+
+_NOT_INSTALLED: Final = (
+    "an OpenTelemetry endpoint is set, but no traces are sent: OpenTelemetry is not installed; "
+    "install freezegate[otel] (pip install 'freezegate[otel]'), or requirements/otel.txt in a checkout"
+)
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _UNTRACED: Final = frozenset({"/healthz", "/readyz", "/metrics", "/events"})
@@ -47,8 +54,14 @@ class Tracing:
     """What the application needs in order to be traced, or to be spared it."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        """Be on where `environ` says so; nothing is connected to before `sending`."""
-        self._provider = _provider(environ) if is_wanted(environ) else None
+        """Be on where `environ` asks for it and the library is installed; connect to nothing before `sending`."""
+        self._provider: TracerProvider | None = None
+        self._missing: str | None = None
+        if is_wanted(environ):
+            try:
+                self._provider = _provider(environ)
+            except ModuleNotFoundError as error:
+                self._missing = error.name
 
     @property
     def config(self) -> TelemetryConfig:
@@ -65,14 +78,15 @@ class Tracing:
 
     @contextlib.asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
-        """Send spans while this lasts."""
+        """Send spans while this lasts; log a warning if they are asked for and the library is not installed."""
+        if self._missing is not None:
+            event(logging.WARNING, _NOT_INSTALLED, missing=self._missing)
         if self._provider is None:
             yield
             return
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._provider.add_span_processor(BatchSpanProcessor(_exporter_class()()))
         try:
             yield
         finally:
@@ -85,6 +99,7 @@ class Tracing:
         """An application whose answers from memory, which no route gives, are named by their route, too."""
         if self._provider is None:
             return app
+        from opentelemetry import trace
 
         async def named(scope: Scope, receive: Receive, send: Send) -> None:
             async def send_named(message: Message) -> None:
@@ -105,6 +120,12 @@ def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
 
 
 def _provider(environ: Mapping[str, str]) -> "TracerProvider":
+    """Return a provider without an exporter.
+
+    Raises:
+        ModuleNotFoundError: `freezegate[otel]` is not installed.
+    """
+    _exporter_class()
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
 
@@ -114,6 +135,12 @@ def _provider(environ: Mapping[str, str]) -> "TracerProvider":
     # The one that the standard variables ask for, behind ours.
     provider.sampler = _sparing(provider.sampler)
     return provider
+
+
+def _exporter_class() -> "type[SpanExporter]":
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return OTLPSpanExporter
 
 
 def _sparing(chosen: "Sampler") -> "Sampler":

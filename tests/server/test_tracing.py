@@ -175,6 +175,21 @@ print(json.dumps([sorted(sys.modules), names]))
     assert not [name for name in threads if "Span" in name or "otel" in name.lower()]
 
 
+@pytest.mark.parametrize("missing", ["opentelemetry.sdk", "opentelemetry.exporter"])
+def test_an_endpoint_without_the_extra_is_a_warning_that_says_what_to_install(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, missing: str
+) -> None:
+    for name in [name for name in sys.modules if name == missing or name.startswith(f"{missing}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)  # Python's way to say: not installed
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    with TestClient(create_app(settings)) as gate:
+        assert gate.get("/can-deploy", params={"service": "api"}).status_code in (200, 423)
+    (warning,) = [record for record in caplog.records if "OpenTelemetry" in record.message]
+    assert "pip install 'freezegate[otel]'" in warning.message
+    assert warning.levelname == "WARNING"
+
+
 @pytest.mark.parametrize(
     ("environ", "wanted"),
     [
