@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY, EARLIEST, HOUR, LATEST, MINUTE
@@ -112,7 +112,10 @@ def _checked(text: str) -> str:
 
 
 Expression = Annotated[
-    str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(_checked)
+    str,
+    StringConstraints(max_length=200, strip_whitespace=True),
+    AfterValidator(_checked),
+    Field(title="cron expression"),
 ]
 
 

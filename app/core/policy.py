@@ -43,10 +43,12 @@ FORMS = {
 }
 """What each pattern asks for, in words: the same for the file and for requests."""
 
-Name = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$")]
-NameGlob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]
+Name = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$"), Field(title="name")]
+NameGlob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$"), Field(title="name pattern")]
 Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=500, pattern=LINE_PATTERN, strip_whitespace=True)
+    str,
+    StringConstraints(min_length=1, max_length=500, pattern=LINE_PATTERN, strip_whitespace=True),
+    Field(title="line of text"),
 ]
 
 SERVICE_ZONE = "service"
@@ -72,14 +74,30 @@ class _Part(BaseModel):
 class Selector(_Part):
     """Which requests are meant: every field given must match, each by any of its values."""
 
-    environments: list[Name] | None = Field(None, min_length=1, description="any of these environments")
+    environments: list[Name] | None = Field(
+        None,
+        min_length=1,
+        description="any of these environments; each must be listed in the file's `environments`",
+        examples=[["production"]],
+    )
     services: list[NameGlob] | None = Field(
-        None, min_length=1, description="any of these services; * stands for any run of characters but /"
+        None,
+        min_length=1,
+        description="any of these services; `*` matches any run of characters except `/`",
+        examples=[["checkout", "docs-*"]],
     )
     tags: list[NameGlob] | None = Field(
-        None, min_length=1, description="services with any of these tags in the catalogue; * as in services"
+        None,
+        min_length=1,
+        description="services that carry any of these tags in the catalogue; `*` as in `services`",
+        examples=[["tier-1"]],
     )
-    changes: list[Name] | None = Field(None, min_length=1, description="any of these kinds of change")
+    changes: list[Name] | None = Field(
+        None,
+        min_length=1,
+        description="any of these kinds of change; each must be listed in the file's `changes`",
+        examples=[["hotfix", "rollback"]],
+    )
 
     def matches(self, service: str, tags: frozenset[str], environment: str, change: str) -> bool:
         """Whether a request for this service, with these tags in the catalogue, is meant."""
@@ -117,7 +135,7 @@ def _says_something(selector: Selector) -> Selector:
 
 
 _WrittenSelector = Annotated[
-    Selector, AfterValidator(_says_something), Field(json_schema_extra={"minProperties": 1})
+    Selector, AfterValidator(_says_something), Field(json_schema_extra={"type": "object", "minProperties": 1})
 ]
 
 Selectors = Annotated[
@@ -129,9 +147,19 @@ Selectors = Annotated[
 class Ceilings(_Part):
     """The most that an override token may have; what is left out is not limited further."""
 
-    max_ttl: Duration | None = Field(None, description="the longest a token may live")
-    max_uses: int | None = Field(None, ge=1, le=1000, description="the most deploys one token lets through")
-    approvals: int | None = Field(None, ge=0, le=10, description="how many other people must approve it")
+    max_ttl: Duration | None = Field(
+        None, description="the longest lifetime of a token; at most 366 days", examples=["24h"]
+    )
+    max_uses: int | None = Field(
+        None, ge=1, le=1000, description="the most deploys that one token lets through", examples=[5]
+    )
+    approvals: int | None = Field(
+        None,
+        ge=0,
+        le=10,
+        description="the number of other people who must approve a token before it works",
+        examples=[1],
+    )
 
 
 NO_CEILINGS = Ceilings.model_validate({})
@@ -141,40 +169,68 @@ class Policy(_Part):
     """One rule, with the reason why it exists."""
 
     id: Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")] = Field(
-        description="its name in answers, tests and override tokens; unique in the set"
+        title="id",
+        description="the policy's name in answers, tests and override tokens; unique in the set",
+        examples=["friday-afternoon"],
     )
-    title: Text = Field(description="the rule in one line; shown to everyone who is blocked")
-    reason: Text = Field(description="why the rule exists; shown to everyone who is blocked")
-    contact: Text | None = Field(None, description="whom to ask; shown to everyone who is blocked")
-    link: Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$")] | None = Field(
-        None, description="where to read more; shown to everyone who is blocked"
+    title: Text = Field(
+        description="the rule in one line; shown to everyone who is blocked",
+        examples=["No deploys after Friday 14:00"],
+    )
+    reason: Text = Field(
+        description="why the rule exists; shown to everyone who is blocked",
+        examples=["Nothing good happens after 14:00 on a Friday."],
+    )
+    contact: Text | None = Field(
+        None, description="whom to ask; shown to everyone who is blocked", examples=["#release-managers"]
+    )
+    link: Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$"), Field(title="URL")] | None = Field(
+        None,
+        description="where to read more; shown to everyone who is blocked",
+        examples=["https://wiki.example.com/deploy-freeze"],
     )
     effect: Effect = Field(
         Effect.DENY,
         strict=False,  # the word, not the member of the enumeration
-        description="deny: no deploys while a window is open; allow-only: none while no window is; "
-        "warn: deploys go through with a warning while a window is open",
+        description="`deny` blocks deploys while a window is open, `allow-only` blocks them while no window "
+        "is, `warn` lets them through with a warning while a window is open",
+        examples=["allow-only"],
     )
     timezone: Literal["service"] | ZoneName | None = Field(
         None,
-        description="the zone of this policy's times: an IANA name, or `service` for the zone "
-        "that the catalogue gives the service; default: the file's",
+        description="the zone of this policy's times: an IANA name, or `service` for the zone that the "
+        "catalogue gives the service; the file's zone if left out",
+        examples=["America/New_York"],
     )
     applies_to: Selectors | None = Field(
         None,
         min_length=1,
-        description="which requests are meant; one selector or a list of them; default: all",
+        description="the requests that the policy covers, as a selector or a list of selectors, any of which "
+        "must match; every request if left out",
+        examples=[{"environments": ["production"]}],
     )
     exempt: Selectors | None = Field(
-        None, description="which of those are let off again; one selector or a list of them"
+        None,
+        description="the requests that the policy leaves alone, as a selector or a list of selectors, any of "
+        "which must match; none if left out",
+        examples=[[{"changes": ["rollback"]}, {"services": ["docs-site"]}]],
     )
     override: Literal["token", "never"] | Ceilings = Field(
         "token",
-        description="token: an override token lifts this policy; never: none does; or ceilings for "
-        "such tokens, tighter than the file's",
+        description="`token`: an override token lifts this policy; `never`: none does; a mapping: tokens "
+        "with these limits do, which may be tighter than the file's `overrides` but not looser",
+        examples=["never"],
     )
-    when: list[WindowEntry] = Field(min_length=1, description="the windows of this policy, taken together")
-    except_when: list[WindowEntry] = Field(default_factory=list, description="windows taken out of `when`")
+    when: list[WindowEntry] = Field(
+        min_length=1,
+        description="the policy's windows; it applies in the union of them",
+        examples=[[{"weekly": {"from": "fri 14:00", "to": "mon 08:00"}}]],
+    )
+    except_when: list[WindowEntry] = Field(
+        default_factory=list,
+        description="windows subtracted from `when`",
+        examples=[[{"dates": {"from": "2026-12-11", "to": "2026-12-11"}}]],
+    )
 
     @model_validator(mode="after")
     def _windows_the_right_way_round(self) -> Self:
@@ -220,59 +276,112 @@ class Policy(_Part):
 class Service(_Part):
     """A service of the catalogue."""
 
-    tags: list[Name] = Field(default_factory=list, description="what selectors may name it by")
-    timezone: ZoneName | None = Field(None, description="its zone, for policies with `timezone: service`")
+    tags: list[Name] = Field(
+        default_factory=list,
+        description="labels that selectors match in `tags`",
+        examples=[["tier-1", "pci"]],
+    )
+    timezone: ZoneName | None = Field(
+        None,
+        description="the service's IANA zone, for policies with `timezone: service`; the file's if left out",
+        examples=["America/New_York"],
+    )
 
 
 class SelfTest(_Part):
     """One of the file's own unit tests: a question and the answer it must get."""
 
     at: str = Field(
-        description="when it is asked: an instant with an offset, or a local time in the file's zone",
+        title="instant or local time",
+        description="the time of the question: an instant with an offset, or a local time in the file's "
+        "zone; from 2000 to 2100",
         examples=["2026-11-27 14:00", "2026-11-27T14:00:00+01:00"],
     )
-    service: Name = Field(description="the service that is to be deployed")
-    name: Text | None = Field(None, description="what this test shows")
-    environment: Name = Field("production", description="where it is to be deployed to")
-    change: Name = Field("normal", description="the kind of change")
-    duration: str = Field("0s", description="how long the deploy takes", examples=["20m", "1h30m", "PT20M"])
-    expect: Literal["allow", "warn", "deny"] = Field(description="the answer that must come out")
-    by: list[str] | None = Field(
-        None, description="the ids of the policies that block (or, with `expect: warn`, warn): exactly these"
+    service: Name = Field(description="the service to be deployed", examples=["checkout"])
+    name: Text | None = Field(
+        None, description="the test's name in reports", examples=["rollbacks go out on a Friday"]
     )
-    next_change: str | None = Field(
-        None, description="when the answer next flips, written like `at`; null for not within two years"
+    environment: Name = Field(
+        "production",
+        description="the environment to deploy to; required where the file lists no `production`",
+        examples=["staging"],
+    )
+    change: Name = Field(
+        "normal",
+        description="the kind of change; required where the file lists no `normal`",
+        examples=["rollback"],
+    )
+    duration: str = Field(
+        "0s",
+        title="duration",
+        description="how long the deploy takes, at most 31 days; all of it must be allowed",
+        examples=["20m", "1h30m", "PT20M"],
+    )
+    expect: Literal["allow", "warn", "deny"] = Field(
+        description="the answer that must come out; `warn` is an allow with warnings", examples=["deny"]
+    )
+    by: list[Annotated[str, Field(title="id")]] | None = Field(
+        None,
+        description="the ids of the policies that block (with `expect: warn`: that warn), exactly these, in "
+        "any order; not checked if left out",
+        examples=[["friday-afternoon"]],
+    )
+    next_change: Annotated[str, Field(title="instant or local time")] | None = Field(
+        None,
+        description="when the answer next flips, written like `at`; `null` for not within two years; not "
+        "checked if left out",
+        examples=["2026-11-30 08:00"],
     )
 
 
 class PolicySet(_Part):
     """Everything that a policy file says."""
 
-    version: Literal[1] = Field(description="of this format: 1")
+    version: Literal[1] = Field(description="the version of the file format", examples=[1])
     timezone: ZoneName = Field(
-        "UTC", description="IANA name; the default for every policy, and for test times without an offset"
+        "UTC",
+        description="the IANA zone of every policy that has none of its own, and of test times without an "
+        "offset",
+        examples=["Europe/Amsterdam"],
     )
     environments: list[Name] = Field(
-        default=["production"], min_length=1, description="the only environments that a request may name"
+        default=["production"],
+        min_length=1,
+        description="the only environments that a request may name",
+        examples=[["production", "staging"]],
     )
     services: dict[Name, Service] | None = Field(
-        None, description="the catalogue: services by name, with their tags and time zones"
+        None,
+        description="the catalogue: services by name, with their tags and time zones",
+        examples=[{"checkout": {"tags": ["tier-1"], "timezone": "America/New_York"}}],
     )
     unknown_services: Literal["allow", "refuse"] = Field(
-        "allow", description="what becomes of requests for services that are not in the catalogue"
+        "allow",
+        description="whether requests may name services outside the catalogue; `refuse` needs `services`",
+        examples=["refuse"],
     )
     changes: list[Name] = Field(
         default=["normal", "hotfix", "rollback"],
         min_length=1,
         description="the kinds of change that a request may name",
+        examples=[["normal", "rollback"]],
     )
     overrides: Ceilings = Field(
         default=Ceilings.model_validate({"max_ttl": "24h", "max_uses": 5, "approvals": 0}),
-        description="the most that any override token may have",
+        description="the limits of every override token; replaces all three defaults, and a key that is "
+        "left out sets no limit",
+        examples=[{"max_ttl": "8h", "max_uses": 1, "approvals": 1}],
+        json_schema_extra={"default": {"max_ttl": "24h", "max_uses": 5, "approvals": 0}},
     )
-    policies: list[Policy] = Field(description="the rules; every one that matches has a veto")
+    policies: list[Policy] = Field(
+        description="the rules, each with a veto; `[]` freezes nothing",
+        examples=[[]],
+    )
     tests: list[SelfTest] = Field(
-        default_factory=list, description="questions and the answers they must get; run at every load"
+        default_factory=list,
+        description="questions and the answers they must get; run at every load, and a failing one refuses "
+        "the file",
+        examples=[[{"at": "2026-11-27 14:00", "service": "api", "expect": "deny"}]],
     )
 
     @property

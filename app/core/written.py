@@ -3,7 +3,6 @@
 They appear in the window models, so the JSON Schema carries the same patterns that the parsers read by.
 """
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -47,31 +46,41 @@ def _kind_of(value: object) -> str:
     return names.get(type(value), "nothing" if value is None else "that")
 
 
-def _schema(pattern: re.Pattern[str], example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern.pattern})$", "examples": [example]})
+def _schema(title: str, pattern: str, *examples: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"title": title, "type": "string", "pattern": f"^(?:{pattern})$", "examples": list(examples)}
+    )
 
 
-TimeOfDay = Annotated[int, _written(parse_time_of_day), _schema(TIME_OF_DAY, "14:00")]
-EndOfDay = Annotated[
-    int,
-    _written(parse_end_of_day),
-    WithJsonSchema({"type": "string", "pattern": f"^(?:{TIME}|24:00(?::00)?)$", "examples": ["24:00"]}),
+TimeOfDay = Annotated[
+    int, _written(parse_time_of_day), _schema("time of day", TIME_OF_DAY.pattern, "14:00", "14:00:30")
 ]
-WeekTimeText = Annotated[WeekTime, _written(parse_week_time), _schema(WEEK_TIME, "fri 14:00")]
-Weekdays = Annotated[tuple[int, ...], _written(parse_days), _schema(DAYS, "mon-thu")]
-DateBoundText = Annotated[DateBound, _written(parse_date_bound), _schema(DATE_BOUND, "2026-12-11 18:00")]
-YearBoundText = Annotated[YearBound, _written(parse_year_bound), _schema(YEAR_BOUND, "12-20 18:00")]
+EndOfDay = Annotated[
+    int, _written(parse_end_of_day), _schema("time of day", rf"{TIME}|24:00(?::00)?", "16:00", "24:00")
+]
+WeekTimeText = Annotated[
+    WeekTime, _written(parse_week_time), _schema("weekday and time", WEEK_TIME.pattern, "fri 14:00")
+]
+Weekdays = Annotated[
+    tuple[int, ...], _written(parse_days), _schema("weekday or range", DAYS.pattern, "sat", "mon-thu")
+]
+DateBoundText = Annotated[
+    DateBound,
+    _written(parse_date_bound),
+    _schema("date or local time", DATE_BOUND.pattern, "2026-12-11", "2026-12-11 18:00"),
+]
+YearBoundText = Annotated[
+    YearBound,
+    _written(parse_year_bound),
+    _schema("day of the year", YEAR_BOUND.pattern, "12-20", "12-20 18:00"),
+]
 Duration = Annotated[
     int,
     _written(parse_positive_duration),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": f"^(?:{SHORT_DURATION.pattern}|{ISO_DURATION.pattern})$",
-            "examples": ["66h", "2d", "PT20M"],
-        }
-    ),
+    _schema("duration", f"{SHORT_DURATION.pattern}|{ISO_DURATION.pattern}", "66h", "1d12h", "PT20M"),
 ]
 ZoneName = Annotated[
-    str, _written(parse_zone_name), WithJsonSchema({"type": "string", "examples": ["Europe/Amsterdam"]})
+    str,
+    _written(parse_zone_name),
+    WithJsonSchema({"title": "time zone", "type": "string", "examples": ["Europe/Amsterdam"]}),
 ]

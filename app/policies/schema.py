@@ -1,6 +1,6 @@
-"""The JSON Schema of policy files, for editors: made from the models that read them.
+"""The JSON Schema of policy files, for editors and for SchemaStore; generated from the models that read them.
 
-``python -m app.policies.schema`` writes it to ``policies.schema.json``; a test holds the two together.
+``python -m app.policies.schema`` writes it to ``policies.schema.json``; a test compares the two.
 """
 
 import json
@@ -8,49 +8,95 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic.json_schema import GenerateJsonSchema
+
 from app.core.policy import PolicySet
 
 FILE: Final = Path("policies.schema.json")
 """Where it stands, beside the shipped policies.yaml that names it in its first line."""
 
-_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_DIALECT: Final = "http://json-schema.org/draft-07/schema#"
+"""The newest draft that editors support well, so the one that SchemaStore asks for."""
+
+_ID: Final = "https://json.schemastore.org/freezegate-policies.json"
 _NULL: Final = {"type": "null"}
-_NULL_MEANS: Final = "next_change"
+_NULLABLE: Final = "next_change"
+_MAPS: Final = ("properties", "patternProperties", "definitions")
+"""Keywords whose keys are names of ours rather than keywords."""
+
+
+class UntitledJsonSchema(GenerateJsonSchema):
+    """A generator that makes no titles out of field names: those only repeat the key."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - none is titled
+        """Return False: only titles that a model states are kept."""
+        return False
 
 
 def schema() -> dict[str, Any]:
-    """The schema of one policy file."""
-    made: dict[str, Any] = PolicySet.model_json_schema(by_alias=True, mode="validation")
-    made["description"] = "A policy file of freezegate."
-    head = {"$schema": _DIALECT, "$id": FILE.name, "title": "freezegate policies"}
-    body: dict[str, Any] = _plain(made)
-    return head | body
+    """Return the schema of one policy file."""
+    generated: dict[str, Any] = PolicySet.model_json_schema(
+        by_alias=True,
+        mode="validation",
+        ref_template="#/definitions/{model}",
+        schema_generator=UntitledJsonSchema,
+    )
+    generated["description"] = "A policy file of freezegate: when deploys are frozen, and why."
+    generated["definitions"] = generated.pop("$defs")
+    head = {"$schema": _DIALECT, "$id": _ID, "title": "freezegate policies"}
+    body: dict[str, Any] = _portable(generated)
+    return head | {key: value for key, value in body.items() if key != "title"}
 
 
 def text() -> str:
-    """The schema as it is written to its file."""
+    """Return the schema as it is written to its file."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _plain(value: Any, key: str = "") -> Any:
-    """Without what the reading of files does not share: nulls, and titles that repeat the key."""
+def _portable(value: Any, key: str = "") -> Any:
+    """Return a part of the schema as draft-07 and the strict mode of Ajv read it."""
     if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if not isinstance(value, dict):
+        return [_portable(each) if isinstance(each, dict) else each for each in value]
+    if not isinstance(value, dict) or key in ("default", "examples", "const"):
         return value
-    arms = value.get("anyOf", [])
-    if _NULL in arms and key != _NULL_MEANS:
-        rest = [arm for arm in arms if arm != _NULL]
-        others = {name: each for name, each in value.items() if name != "anyOf"}
-        value = (rest[0] if len(rest) == 1 else {"anyOf": rest}) | others
+    if key in _MAPS:
+        return {name: _portable(each, f"/{name}") for name, each in value.items()}
+    value = _with_limits_beside_types(_without_null(value, key))
     if "patternProperties" in value:
         value = value | {"additionalProperties": False}
-    named = key in ("properties", "$defs")
+    if len(value) > 1 and "$ref" in value:  # draft-07 ignores what stands beside a reference
+        value = {"allOf": [{"$ref": value["$ref"]}], **value}
+        del value["$ref"]
     return {
-        name: _plain(each, name)
+        name: _portable(each, name)
         for name, each in value.items()
-        if named or not (name == "title" or (name == "default" and each is None))
+        if not (name == "title" and _is_class(value)) and not (name == "default" and each is None)
     }
+
+
+def _without_null(part: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return a part without the alternative null, which files may write in one place only."""
+    arms = part.get("anyOf", [])
+    if _NULL not in arms or key == f"/{_NULLABLE}":
+        return part
+    rest = [arm for arm in arms if arm != _NULL]
+    others = {name: each for name, each in part.items() if name != "anyOf"}
+    return (rest[0] if len(rest) == 1 else {"anyOf": rest}) | others
+
+
+def _with_limits_beside_types(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part whose minItems stands in the alternative that is a list: Ajv wants it beside its type."""
+    if "anyOf" not in part or "minItems" not in part:
+        return part
+    arms = [
+        {**arm, "minItems": part["minItems"]} if arm.get("type") == "array" else arm for arm in part["anyOf"]
+    ]
+    return {**{name: each for name, each in part.items() if name != "minItems"}, "anyOf": arms}
+
+
+def _is_class(part: dict[str, Any]) -> bool:
+    """Return whether a part is titled by the name of its class: models and enumerations are."""
+    return "properties" in part or "enum" in part or "const" in part
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator
 
 from app.policies.load import load
 from app.policies.schema import FILE, schema, text
@@ -74,7 +74,7 @@ BEYOND_A_SCHEMA = {
     *("test-next-change-malformed", "test-service-refused"),
 }
 
-VALIDATOR = Draft202012Validator(schema())
+VALIDATOR = Draft7Validator(schema())
 
 
 def data_of(yaml_text: str) -> Any:
@@ -98,14 +98,72 @@ def test_the_module_writes_it_where_it_is_run(tmp_path: Path) -> None:
     assert (tmp_path / FILE).read_text(encoding="utf-8") == text()
 
 
-def test_it_is_a_schema() -> None:
-    Draft202012Validator.check_schema(schema())
+def parts(part: Any = None) -> Iterator[dict[str, Any]]:
+    """Every schema within the schema."""
+    part = schema() if part is None else part
+    yield part
+    for key in ("properties", "patternProperties", "definitions"):
+        for each in part.get(key, {}).values():
+            yield from parts(each)
+    for each in (
+        *part.get("anyOf", ()),
+        *part.get("allOf", ()),
+        *([part["items"]] if "items" in part else ()),
+    ):
+        yield from parts(each)
 
 
-def test_it_names_no_host_but_that_of_its_dialect() -> None:
+def test_it_is_a_schema_of_the_draft_that_schemastore_asks_for() -> None:
+    assert (
+        schema()["$schema"]
+        == Draft7Validator.META_SCHEMA["$schema"]
+        == "http://json-schema.org/draft-07/schema#"
+    )
+    Draft7Validator.check_schema(schema())
+
+
+def test_every_keyword_is_one_of_the_draft() -> None:
+    known = {*Draft7Validator.META_SCHEMA["properties"], "$schema", "$id", "definitions"}
+    assert {key for part in parts() for key in part} <= known
+
+
+def test_nothing_stands_beside_a_reference_where_the_draft_would_ignore_it() -> None:
+    assert [part for part in parts() if "$ref" in part and len(part) > 1] == []
+
+
+def test_every_limit_stands_beside_the_type_that_it_limits() -> None:
+    types = {
+        "object": ("properties", "required", "additionalProperties", "minProperties", "maxProperties"),
+        "array": ("items", "minItems"),
+        "string": ("pattern", "minLength", "maxLength"),
+        "integer": ("minimum", "maximum"),
+    }
+    for part in parts():
+        for wanted, keywords in types.items():
+            assert part.get("type") == wanted or not part.keys() & set(keywords), part
+
+
+def test_every_default_and_example_is_good_by_its_own_schema() -> None:
+    whole, checked = schema(), 0
+    for part in parts():
+        validator = Draft7Validator({**part, "definitions": whole["definitions"]})
+        for value in (*part.get("examples", ()), *([part["default"]] if "default" in part else ())):
+            assert list(validator.iter_errors(value)) == [], (part.get("description"), value)
+            checked += 1
+    assert checked > 80
+
+
+def test_every_key_has_an_example() -> None:
+    keys = [(key, part) for whole in parts() for key, part in whole.get("properties", {}).items()]
+    assert [key for key, part in keys if not part.get("examples")] == []
+
+
+def test_it_names_no_host_but_those_of_its_dialect_its_home_and_its_examples() -> None:
     made = text()
     assert re.findall(r"[a-z]+://[^\"\s\\]+", made.replace("https?://", "")) == [
-        "https://json-schema.org/draft/2020-12/schema"
+        "http://json-schema.org/draft-07/schema#",
+        "https://json.schemastore.org/freezegate-policies.json",
+        "https://wiki.example.com/deploy-freeze",
     ]
 
 
@@ -132,8 +190,7 @@ def test_every_key_is_explained() -> None:
     def unexplained(part: Any, where: str) -> Iterator[str]:
         if isinstance(part, dict):
             for key, value in part.get("properties", {}).items():
-                target = schema()["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
-                if "description" not in value and "description" not in target:
+                if "description" not in value:
                     yield f"{where}.{key}"
             for key, value in part.items():
                 yield from unexplained(value, f"{where}.{key}")

@@ -5,7 +5,7 @@ A new kind is one new file here, one line in `WindowEntry`, one test file, one r
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.core.errors import MalformedValueError
 from app.core.windows.always import Always
@@ -29,14 +29,36 @@ class WindowEntry(BaseModel):
         frozen=True, extra="forbid", json_schema_extra={"minProperties": 1, "maxProperties": 1}
     )
 
-    weekly: Weekly = _ABSENT
-    daily: Daily = _ABSENT
-    dates: Dates = _ABSENT
-    yearly: Yearly = _ABSENT
-    holidays: Holidays = _ABSENT
-    cron: Cron = _ABSENT
-    icalendar: ICalendar = _ABSENT
-    always: Always = _ABSENT
+    weekly: Weekly = Field(
+        _ABSENT, description="every week", examples=[{"from": "fri 14:00", "to": "mon 08:00"}]
+    )
+    daily: Daily = Field(
+        _ABSENT,
+        description="every day, or on the weekdays named",
+        examples=[{"days": ["mon-thu"], "from": "09:00", "to": "16:00"}],
+    )
+    dates: Dates = Field(
+        _ABSENT, description="once", examples=[{"from": "2026-12-11", "to": "2026-12-13 18:00"}]
+    )
+    yearly: Yearly = Field(
+        _ABSENT, description="every year", examples=[{"from": "12-20 18:00", "to": "01-03"}]
+    )
+    holidays: Holidays = Field(
+        _ABSENT,
+        description="on holidays of a country or market",
+        examples=[{"country": "NL", "categories": ["public"], "eve_from": "14:00", "until": "08:00"}],
+    )
+    cron: Cron = Field(
+        _ABSENT,
+        description="from each firing of a cron expression",
+        examples=[{"start": "0 18 * * FRI", "end": "0 8 * * MON"}],
+    )
+    icalendar: ICalendar = Field(
+        _ABSENT,
+        description="during the busy events of a calendar file",
+        examples=[{"file": "releases.ics", "summary": "Freeze*"}],
+    )
+    always: Always = Field(_ABSENT, description="at every instant", examples=[True])
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

@@ -23,7 +23,7 @@ class Always(Window):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _: CoreSchema, __: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"const": True, "description": "at every instant"}
+        return {"const": True, "type": "boolean", "description": "`true`, the only value"}
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:  # noqa: ARG002 - of every zone
         """The whole span."""

@@ -29,9 +29,19 @@ _LAST: Final = LATEST + DAY
 class Cron(Window):
     """From each firing of `start`, for an elapsed duration or to the next firing of `end`."""
 
-    start: Expression = Field(description="five-field cron expression; each firing opens the window")
-    duration: Duration | None = Field(None, description="how long it stays open, in elapsed time")
-    end: Expression | None = Field(None, description="cron expression; its next firing closes the window")
+    start: Expression = Field(
+        description="five-field expression; each firing opens the window", examples=["0 18 * * FRI"]
+    )
+    duration: Duration | None = Field(
+        None,
+        description="how long each opening lasts in elapsed time, at most 366 days; either this or `end`",
+        examples=["62h"],
+    )
+    end: Expression | None = Field(
+        None,
+        description="five-field expression; its next firing closes the window; either this or `duration`",
+        examples=["0 8 * * MON"],
+    )
 
     @model_validator(mode="after")
     def _one_end(self) -> Self:

@@ -20,10 +20,17 @@ _NAMES: Final = {_EVERY_DAY: "every day", (0, 1, 2, 3, 4): "every working day", 
 class Daily(Window):
     """From one time of day to another; past midnight it belongs to the day on which it starts."""
 
-    from_: TimeOfDay = Field(alias="from", description="local time of the start")
-    to: EndOfDay = Field(description="local time of the end, exclusive; up to 24:00")
+    from_: TimeOfDay = Field(alias="from", description="local time at which it opens", examples=["09:00"])
+    to: EndOfDay = Field(
+        description="local time at which it closes, at most `24:00`; on the next day if before `from`",
+        examples=["16:00"],
+    )
     days: tuple[Weekdays, ...] = Field(
-        (_EVERY_DAY,), min_length=1, description="the days on which it starts; every day if left out"
+        (_EVERY_DAY,),
+        min_length=1,
+        description="the weekdays on which it opens; every day if left out",
+        examples=[["mon-thu", "sat"]],
+        json_schema_extra={"default": ["mon-sun"]},
     )
 
     @model_validator(mode="after")

@@ -16,8 +16,15 @@ from app.core.written import DateBoundText
 class Dates(Window):
     """Between two local moments; a bare date as `to` means to the end of that day."""
 
-    from_: DateBoundText = Field(alias="from", description="date or local time of the start")
-    to: DateBoundText = Field(description="date (to its end) or local time of the end, exclusive")
+    from_: DateBoundText = Field(
+        alias="from",
+        description="date (from its first second) or local time at which it opens",
+        examples=["2026-12-11"],
+    )
+    to: DateBoundText = Field(
+        description="date (to its end) or local time at which it closes; after `from`",
+        examples=["2026-12-13 18:00"],
+    )
 
     @model_validator(mode="after")
     def _has_length(self) -> Self:

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -35,24 +35,57 @@ _LONGEST_NAME: Final = 60
 class Holidays(Window):
     """The holidays of a country or market, whole local days, with what is off around them."""
 
-    country: str | None = Field(None, description="ISO 3166 code of the country, such as NL")
+    country: str | None = Field(
+        None,
+        title="country code",
+        description="ISO 3166-1 code of a country; either this or `market`",
+        examples=["NL"],
+    )
     subdivision: str | None = Field(
-        None, description="code of a part of the country, such as BY of DE; none for nationwide days only"
+        None,
+        title="subdivision code",
+        description="code of a part of the country, such as `BY` of `DE`; `none` states that nationwide "
+        "days are enough; only with `country`",
+        examples=["BY"],
     )
     categories: tuple[str, ...] = Field(
-        (), description="kinds of holidays, such as bank or half_day; public ones if left out"
+        (),
+        description="kinds of holidays, those that the country or market has: `public`, `bank`, `half_day`, "
+        "`optional` and others; only `public` if left out",
+        examples=[["public", "bank"]],
     )
-    market: str | None = Field(None, description="code of a market instead of a country, such as XNYS")
-    names: tuple[str, ...] = Field((), description="only holidays of these names; * stands for anything")
-    except_names: tuple[str, ...] = Field((), description="not the holidays of these names")
+    market: str | None = Field(
+        None,
+        title="market code",
+        description="ISO 10383 code of an exchange, such as `XNYS`; either this or `country`",
+        examples=["XNYS"],
+    )
+    names: tuple[Annotated[str, Field(title="holiday name pattern")], ...] = Field(
+        (),
+        description="only the holidays with these names; `*` matches anything, upper and lower case are "
+        "alike; all if left out",
+        examples=[["*Thanksgiving*"]],
+    )
+    except_names: tuple[Annotated[str, Field(title="holiday name pattern")], ...] = Field(
+        (), description="not the holidays with these names; `*` as in `names`", examples=[["Goede Vrijdag"]]
+    )
     eve_from: TimeOfDay | None = Field(
-        None, description="local time on the last working day before at which it starts"
+        None,
+        description="local time on the last working day before the holiday at which it opens; at midnight "
+        "if left out",
+        examples=["14:00"],
     )
     until: TimeOfDay | None = Field(
-        None, description="local time on the first working day after at which it ends"
+        None,
+        description="local time on the first working day after the holiday at which it closes; at midnight "
+        "if left out",
+        examples=["08:00"],
     )
     bridge_days: bool = Field(
-        False, strict=True, description="count a single working day between days off as well"
+        False,
+        strict=True,
+        description="whether a single working day between a holiday and other days off is frozen as well",
+        examples=[True],
     )
 
     @model_validator(mode="after")

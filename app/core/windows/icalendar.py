@@ -29,7 +29,9 @@ _CHUNK: Final = 128
 
 
 Summary = Annotated[
-    str, StringConstraints(min_length=1, max_length=255, pattern=LINE_PATTERN, strip_whitespace=True)
+    str,
+    StringConstraints(min_length=1, max_length=255, pattern=LINE_PATTERN, strip_whitespace=True),
+    Field(title="summary pattern"),
 ]
 
 
@@ -61,10 +63,23 @@ class Event(NamedTuple):
 class ICalendar(Window):
     """The busy events of a calendar file; cancelled ones do not count, free ones only if asked for."""
 
-    file: str = Field(min_length=1, max_length=255, description="the calendar, beside the policy file")
-    summary: Summary | None = Field(None, description="only events of such a summary; * is anything")
+    file: str = Field(
+        min_length=1,
+        max_length=255,
+        title="file name",
+        description="the calendar file, in the folder of the policy file or below it; at most 1 MiB",
+        examples=["releases.ics"],
+    )
+    summary: Summary | None = Field(
+        None,
+        description="only events with this summary; `*` matches anything, upper and lower case are alike; "
+        "all if left out",
+        examples=["Freeze*"],
+    )
     free: Literal["ignore", "count"] = Field(
-        "ignore", description="whether events that are marked free (transparent) count as well"
+        "ignore",
+        description="whether events that are marked free (`TRANSP:TRANSPARENT`) count as well",
+        examples=["count"],
     )
     _text: str = PrivateAttr("")
 

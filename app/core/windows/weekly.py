@@ -18,8 +18,10 @@ _NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturd
 class Weekly(Window):
     """From a weekday and time to the first such time after it; equal bounds span the whole week."""
 
-    from_: WeekTimeText = Field(alias="from", description="weekday and local time of the start")
-    to: WeekTimeText = Field(description="weekday and local time of the end, exclusive")
+    from_: WeekTimeText = Field(
+        alias="from", description="weekday and local time at which it opens", examples=["fri 14:00"]
+    )
+    to: WeekTimeText = Field(description="weekday and local time at which it closes", examples=["mon 08:00"])
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
         """One interval a week, from the week before the span."""

@@ -18,8 +18,16 @@ from app.core.written import YearBoundText
 class Yearly(Window):
     """Between two days of the year; a bare `to` means to the end of that day."""
 
-    from_: YearBoundText = Field(alias="from", description="MM-DD or MM-DD HH:MM of the start")
-    to: YearBoundText = Field(description="MM-DD (to its end) or MM-DD HH:MM of the end, exclusive")
+    from_: YearBoundText = Field(
+        alias="from",
+        description="day (from its first second), or day and local time, at which it opens",
+        examples=["12-20 18:00"],
+    )
+    to: YearBoundText = Field(
+        description="day (to its end), or day and local time, at which it closes; in the next year if before "
+        "`from`",
+        examples=["01-03"],
+    )
 
     @model_validator(mode="after")
     def _has_length(self) -> Self:
