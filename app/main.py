@@ -46,30 +46,30 @@ from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
 from app.gate.receivers import read_receivers_file
 from app.gate.record import Record
-from app.gate.replica import Replica
 from app.gate.sessions import Sessions
+from app.gate.store_cache import Replica
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders, read_identity_file
 from app.integrations.sender import Sender
 from app.outbound import Outbound
 from app.policies.source import Source
-from app.server.background import begin, beside, watchers
 from app.server.capacity import capacity_of, raise_file_limit
 from app.server.concurrency import ConcurrencyLimit
 from app.server.context import Context
-from app.server.documented import complete
-from app.server.edge import Edge
 from app.server.export import MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS
 from app.server.log import RequestLog, event
 from app.server.metrics import Metrics
+from app.server.middleware import Edge
+from app.server.openapi import complete
+from app.server.periodic import begin, beside, watchers
 from app.server.problems import handle_error, handle_http_exception
-from app.server.recent import RecentAnswers
+from app.server.rate_limit import Throttle
+from app.server.response_cache import ResponseCache
 from app.server.root_path import RootPath
-from app.server.shared import Shared
+from app.server.shutdown import on_stop
+from app.server.single_flight import SingleFlight
 from app.server.startup import StartupErrors
-from app.server.stopping import on_stop
 from app.server.stream import Hub
-from app.server.throttle import Throttle
 from app.server.tracing import Tracing
 from app.settings import Settings, read_settings
 from app.store.store import Store
@@ -165,7 +165,7 @@ def create_app(
     )
     for router in _ROUTERS:
         app.include_router(router)
-    recent = RecentAnswers("/can-deploy", clock, in_force, metrics)
+    recent = ResponseCache("/can-deploy", clock, in_force, metrics)
     app.add_middleware(root_path.within)
     app.add_middleware(recent.before)
     app.add_middleware(tracing.before)
@@ -195,7 +195,7 @@ def _context(
     policies: Policies,
     store: Store,
     metrics: Metrics,
-    recent: RecentAnswers,
+    recent: ResponseCache,
     providers: IdentityProviders | None,
 ) -> Context:
     replica = Replica(store, policies, clock)
@@ -217,7 +217,7 @@ def _context(
         hub=Hub(ConcurrencyLimit("listeners", capacity.streams, capacity.streams_of_address)),
         metrics=metrics,
         recent=recent,
-        shared=Shared(),
+        shared=SingleFlight(),
         exports=ConcurrencyLimit("exports", MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS),
         anonymous_role=None if chosen.anonymous_role == "none" else Role(chosen.anonymous_role),
         providers=providers,

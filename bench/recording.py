@@ -23,7 +23,7 @@ from app.core.decision import Question
 from app.gate.claim import Claim, Claims
 from app.gate.in_force import InForce, Policies
 from app.gate.record import note_policies
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 from app.policies.source import Source
 from app.server.interpreter import tune
 from app.store.store import Store

@@ -20,7 +20,7 @@ from app.core.instant import parse_instant
 from app.gate.claim import Claim, Claims
 from app.gate.in_force import Policies
 from app.gate.record import note_policies, verify
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 from app.policies.source import Source
 from app.store.store import Store
 

@@ -29,7 +29,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
     A test that is about one sets its own.
     """
-    monkeypatch.setattr("app.server.edge.REQUEST_DEADLINE", PATIENT)
+    monkeypatch.setattr("app.server.middleware.REQUEST_DEADLINE", PATIENT)
     monkeypatch.setitem(Store.open.__func__.__kwdefaults__, "deadline", PATIENT)  # type: ignore[attr-defined]
 
 

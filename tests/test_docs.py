@@ -107,7 +107,7 @@ def test_the_readmes_curls_do_what_it_says(tmp_path: Path) -> None:
 def test_the_readmes_calendar_is_what_the_command_prints(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("app.cli.calendar.SystemClock.now", lambda _: parse_instant("2026-11-23T23:30:00Z"))
+    monkeypatch.setattr("app.clock.SystemClock.now", lambda _: parse_instant("2026-11-23T23:30:00Z"))
     shown = re.search(
         r"\$ freezegate (calendar --weeks 1)\n((?:.*\n)*?)```", (ROOT / "README.md").read_text()
     )

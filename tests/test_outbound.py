@@ -17,7 +17,7 @@ from app.identity.oidc.issuers import Issuer
 from app.identity.oidc.keyring import Keyring, fetch
 from app.integrations.sender import Sender
 from app.outbound import Outbound, OutboundError
-from app.store.records import Letter
+from app.store.records import OutboxMessage
 from tests.company import ForwardProxy, PrivateCA, SecureServer, forward_proxy, secure_server
 from tests.identity.issuer import LocalIssuer
 
@@ -178,10 +178,10 @@ class OneNotification:
     async def due(self, receiver: str) -> Outstanding | None:
         if self.replies:
             return None
-        letter = Letter("not_1", receiver, "k", "{}", 0, 0, 0)
+        letter = OutboxMessage("not_1", receiver, "k", "{}", 0, 0, 0)
         return Outstanding(letter, Notification("k", Occasion.GATE_OPEN, 0, "t", ("x",), ()))
 
-    async def settle(self, _: Letter, reply: Reply, __: float) -> None:
+    async def settle(self, _: OutboxMessage, reply: Reply, __: float) -> None:
         self.replies.append(reply)
 
 

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from app.identity.caller import Role
-from app.server.asking import authorised, needs
+from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.documented import parameters, problems
-from app.server.edge import set_deadline
-from app.server.reading import PageQuery, Strict, place, read_query
+from app.server.middleware import set_deadline
+from app.server.openapi import parameters, problems
+from app.server.requests import PageQuery, Strict, place, read_query
 
 router = APIRouter(tags=["record"])
 

@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 from app.core.badge import Badge, endpoint, svg
 from app.gate.feeds import Wanted, badge_of
 from app.identity.caller import Role
-from app.server.asking import authorised, needs
+from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.documented import parameters, problems
-from app.server.reading import NameField, Strict, read_query
+from app.server.openapi import parameters, problems
+from app.server.requests import NameField, Strict, read_query
 
 router = APIRouter(tags=["feeds"])
 

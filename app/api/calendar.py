@@ -15,10 +15,10 @@ from app.core.freeze import Freeze
 from app.core.wallclock import Zone
 from app.gate.feeds import Entry, Feed, Wanted, feed, feed_span, policies_stamp
 from app.identity.caller import Role
-from app.server.asking import authorised, needs
+from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.documented import header, parameters, problems
-from app.server.reading import NameField, Strict, read_query
+from app.server.openapi import header, parameters, problems
+from app.server.requests import NameField, Strict, read_query
 
 if TYPE_CHECKING:
     from icalendar import Event

@@ -8,22 +8,22 @@ from typing import Any, Final, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from app.core.answer import answer, determined_by
 from app.core.decision import Question
+from app.core.decision_json import answer, determined_by
 from app.core.decision_text import decision_text
 from app.core.errors import MalformedValueError
 from app.gate.check import decided
 from app.gate.claim import Claim, Claimed
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, is_token
-from app.server.asking import authorised, limit_anonymous_claims, needs
-from app.server.bodies import DecisionBody
+from app.server.authentication import authorised, limit_anonymous_claims, needs
 from app.server.context import Context, context
-from app.server.documented import header, json_body, parameters, problems
-from app.server.edge import LOG_FIELDS
+from app.server.middleware import LOG_FIELDS
+from app.server.openapi import header, json_body, parameters, problems
 from app.server.problems import RefusedError
-from app.server.reading import DurationField, InstantField, NameField, Note, Strict, read_body, read_query
-from app.server.recent import PLAIN_TEXT, Recent, wants_plain_text
+from app.server.requests import DurationField, InstantField, NameField, Note, Strict, read_body, read_query
+from app.server.response_cache import PLAIN_TEXT, DecisionResponse, wants_plain_text
+from app.server.response_models import DecisionBody
 
 router = APIRouter(tags=["decisions"])
 
@@ -101,7 +101,7 @@ async def ask(request: Request) -> Response:
     told = answer(decision, in_force.home, in_force.revision)
     in_text = wants_plain_text(request.scope["headers"])
     body = (decision_text(told) if in_text else json.dumps(told, ensure_ascii=False)).encode()
-    answered = Recent(
+    answered = DecisionResponse(
         status=status.value,
         headers=_headers(status, body, decision.opens_at, decision.at, in_text=in_text),
         body=body,
@@ -146,7 +146,7 @@ async def claim(request: Request) -> Response:
     status = HTTPStatus.OK if claimed.allowed else HTTPStatus(body.deny_status)
     in_text = wants_plain_text(request.scope["headers"])
     content = decision_text(json.loads(claimed.body)).encode() if in_text else claimed.body
-    answered = Recent(
+    answered = DecisionResponse(
         status=status.value,
         headers=_headers(status, content, claimed.opens_at, started // 1_000_000, in_text=in_text),
         body=content,
@@ -173,7 +173,7 @@ async def _claimed(request: Request, here: Context, caller: Caller, body: ClaimB
     )
 
 
-def _respond(request: Request, here: Context, answered: Recent, asked_by: str) -> Response:
+def _respond(request: Request, here: Context, answered: DecisionResponse, asked_by: str) -> Response:
     here.metrics.decided(answered.outcome, asked_by, answered.determined_by)
     request.scope["state"][LOG_FIELDS] = answered.log_fields
     response = Response(answered.body, status_code=answered.status)

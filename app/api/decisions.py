@@ -14,12 +14,12 @@ from app.gate.errors import UnknownRecordError
 from app.gate.outcomes import Report, described
 from app.gate.record import Page
 from app.identity.caller import Role
-from app.server.asking import authorised, limit_anonymous_claims, needs
+from app.server.authentication import authorised, limit_anonymous_claims, needs
 from app.server.context import Context, context
-from app.server.documented import json_body, parameters, problems
-from app.server.edge import set_deadline
 from app.server.export import EXPORT_DEADLINE, Export, Rows, csv_pages, ndjson_pages
-from app.server.reading import (
+from app.server.middleware import set_deadline
+from app.server.openapi import json_body, parameters, problems
+from app.server.requests import (
     InstantField,
     NameField,
     Note,

@@ -7,11 +7,11 @@ from fastapi.responses import Response
 
 from app.core.errors import FreezegateError
 from app.identity.caller import Role
-from app.server.asking import SESSION_COOKIE, authorised, needs
+from app.server.authentication import SESSION_COOKIE, authorised, needs
 from app.server.context import context
-from app.server.documented import header, problems
-from app.server.edge import set_deadline
-from app.server.reading import Strict, read_query
+from app.server.middleware import set_deadline
+from app.server.openapi import header, problems
+from app.server.requests import Strict, read_query
 from app.server.stream import EventStream, written
 
 router = APIRouter(tags=["state"])

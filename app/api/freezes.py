@@ -11,11 +11,11 @@ from pydantic import Field
 from app.gate.errors import UnknownRecordError
 from app.gate.freezes import described
 from app.identity.caller import Role
-from app.server.asking import authorised, needs
+from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.documented import json_body, parameters, problems
+from app.server.openapi import json_body, parameters, problems
 from app.server.operations import ChangeBody, LiftFields, StartBody
-from app.server.reading import (
+from app.server.requests import (
     PageQuery,
     Strict,
     read_body,

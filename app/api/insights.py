@@ -7,12 +7,12 @@ from pydantic import Field
 from app.core.instant import EARLIEST
 from app.gate.insights import LONGEST, USUAL, InsightsRequest, until
 from app.identity.caller import Role
-from app.server.asking import authorised, needs
+from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.documented import parameters, problems
-from app.server.leaving import unless_gone
+from app.server.disconnect import cancel_on_disconnect
+from app.server.openapi import parameters, problems
 from app.server.problems import InvalidFieldsError
-from app.server.reading import InstantField, NameField, Strict, read_query
+from app.server.requests import InstantField, NameField, Strict, read_query
 
 router = APIRouter(tags=["record"])
 
@@ -52,5 +52,5 @@ async def show_insights(request: Request) -> Response:
     query = read_query(request, InsightsQuery)
     here = context(request)
     counting = here.measurement.insights(here.policies.in_force, query.wanted(here.clock.now()))
-    found = await unless_gone(request, counting)
+    found = await cancel_on_disconnect(request, counting)
     return JSONResponse(found, headers={"Cache-Control": "no-store"})

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.server.documented import rendered_document
+from app.server.openapi import rendered_document
 
 router = APIRouter(include_in_schema=False)
 

@@ -7,10 +7,10 @@ from fastapi.responses import JSONResponse, Response
 
 from app.gate.check import policies, policy
 from app.identity.caller import Role
-from app.server.asking import authorised, needs
+from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.documented import problems
-from app.server.reading import Strict, read_query
+from app.server.openapi import problems
+from app.server.requests import Strict, read_query
 
 router = APIRouter(tags=["state"])
 

@@ -10,11 +10,11 @@ from app.core.decision import Question
 from app.core.instant import LATEST
 from app.gate.check import MAX_SCHEDULE, UPCOMING, Span, schedule
 from app.identity.caller import Role
-from app.server.asking import authorised, needs
+from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.documented import parameters, problems
+from app.server.openapi import parameters, problems
 from app.server.problems import InvalidFieldsError
-from app.server.reading import InstantField, NameField, Strict, read_query
+from app.server.requests import InstantField, NameField, Strict, read_query
 
 router = APIRouter(tags=["state"])
 

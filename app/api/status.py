@@ -8,10 +8,10 @@ from pydantic import Field
 
 from app.gate.check import status
 from app.identity.caller import Role
-from app.server.asking import authorised, needs
+from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.documented import parameters, problems
-from app.server.reading import InstantField, Strict, read_query
+from app.server.openapi import parameters, problems
+from app.server.requests import InstantField, Strict, read_query
 
 router = APIRouter(tags=["state"])
 

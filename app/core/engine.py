@@ -45,7 +45,7 @@ class Engine:
         self.freezes = tuple(freeze for freeze in freezes if not freeze.never_holds)
         self._compiled = compiled
         home = zone(self.policy_set.timezone)
-        self._lasting = [FreezeTimeline(freeze, home) for freeze in self.freezes]
+        self._freeze_timelines = [FreezeTimeline(freeze, home) for freeze in self.freezes]
         self._shared: WeakValueDictionary[tuple[RuleTimeline, ...], ScopeTimeline] = WeakValueDictionary()
         self._scopes: dict[tuple[str, str, str], ScopeTimeline] = {}
         self._environments: dict[tuple[str, str], ScopeTimeline] = {}
@@ -159,7 +159,7 @@ class Engine:
     ) -> ScopeTimeline:
         request = (service, tags, environment, change)
         # Freezes first: whoever is stopped by an incident should read that before the calendar.
-        freezes = (line for line in self._lasting if line.rule.matches(*request))
+        freezes = (line for line in self._freeze_timelines if line.rule.matches(*request))
         matching: tuple[RuleTimeline, ...] = (*freezes, *self._compiled.matching(*request, service_zone))
         scope = self._shared.get(matching)
         if scope is None:

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from app.core.answer import AD_HOC
 from app.core.comparison import Comparison, Sides, Tally, compare, sides
+from app.core.coverage import Coverage, CoverageIndex
 from app.core.decision import Outcome
-from app.core.held import Held, Places
+from app.core.decision_json import AD_HOC
 from app.core.instant import HOUR
 from app.core.interval import Interval
 from app.core.policy import Policy, PolicySet
@@ -108,9 +108,9 @@ class Counting:
         self._environment_denials: Counter[str] = Counter()
         self._policy_denials: Counter[str] = Counter()
         self._policy_overrides: Counter[str] = Counter()
-        self._places = Places(policy_set, period)
-        self._of_request: dict[Request, _Alike] = {}
-        self._alike: dict[tuple[int, str, str], _Alike] = {}
+        self._places = CoverageIndex(policy_set, period)
+        self._of_request: dict[Request, _GroupKey] = {}
+        self._alike: dict[tuple[int, str, str], _GroupKey] = {}
 
     def take(self, decisions: Iterable[Decided]) -> None:
         """Count some more decisions."""
@@ -186,11 +186,11 @@ class Counting:
     def _hour_of(self, at: int) -> int:
         return (self._local(at) // HOUR + _FIRST_HOUR) % HOURS
 
-    def _find_alike(self, request: Request) -> "_Alike":
+    def _find_alike(self, request: Request) -> "_GroupKey":
         """Deploys to the same environment, of the same kind of change, to which the same policies apply."""
         _, environment, change = request
         held = self._places.held(*request)
-        return self._alike.setdefault((id(held), environment, change), _Alike(held, environment))
+        return self._alike.setdefault((id(held), environment, change), _GroupKey(held, environment))
 
     def _hours(self, total: Tally) -> list[Sides]:
         """For each hour of the week, the deploys in it and those at other times."""
@@ -254,7 +254,7 @@ class Counting:
         )
 
 
-class _Alike:
+class _GroupKey:
     """The deploys to one environment, of one kind of change, to which the same policies apply.
 
     The gate treats them all alike, so that it can't be its doing if some of them fail more often.
@@ -262,7 +262,7 @@ class _Alike:
 
     __slots__ = ("environment", "held", "holders", "hours", "overridden", "total")
 
-    def __init__(self, held: Held, environment: str) -> None:
+    def __init__(self, held: Coverage, environment: str) -> None:
         self.held = held
         self.environment = environment
         self.total = Tally()

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from app.core import explain
-from app.core.answer import instant_or_none
 from app.core.decision import Decision
+from app.core.decision_json import instant_or_none
 from app.core.freeze import Freeze, FreezeState
 from app.core.instant import format_instant
 from app.core.notation import waiting_time

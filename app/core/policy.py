@@ -21,9 +21,9 @@ from pydantic import (
 )
 
 from app.core.errors import Fault, FaultyValuesError, MalformedValueError
+from app.core.field_types import Duration, ZoneName
 from app.core.notation import LINE_PATTERN
 from app.core.windows import WindowEntry
-from app.core.written import Duration, ZoneName
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9._/-]{0,127}"
 """The names of services and environments, in the file and in requests; never normalised."""

@@ -7,8 +7,8 @@ import asyncio
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from app.core.answer import entry, instant_or_none
 from app.core.decision import Decision, Outcome, Question, Stretch
+from app.core.decision_json import entry, instant_or_none
 from app.core.explain import message, policy_in_words, state
 from app.core.freeze import FreezeState
 from app.core.instant import DAY, LATEST, format_instant, in_range

@@ -12,18 +12,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.clock import Clock
-from app.core.answer import answer, determined_by
 from app.core.audit import Event
 from app.core.decision import Decision, Outcome, Question
+from app.core.decision_json import answer, determined_by
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
 from app.core.override import Use, UseResult, judge
+from app.gate.audit_events import Kind, happened
 from app.gate.check import decided
 from app.gate.errors import ForbiddenError, IdempotencyConflictError
-from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
 from app.gate.in_force import InForce, with_freezes
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 from app.gate.versions import holidays_version, tzdata_version
 from app.identity.caller import ANONYMOUS, Caller, Role, person_id
 from app.store.records import DecisionRow, PolicyRevision
@@ -88,7 +88,7 @@ class Claimed(NamedTuple):
     outcome: str
     opens_at: int | None
     determined_by: tuple[str, ...] = ()
-    """See `app.core.answer.determined_by`."""
+    """See `app.core.decision_json.determined_by`."""
 
     @property
     def allowed(self) -> bool:

@@ -14,9 +14,9 @@ from app.core.errors import UnknownNameError
 from app.core.freeze import Freeze
 from app.core.instant import DAY, EARLIEST, LATEST
 from app.core.scope import ScopeTimeline
+from app.gate.audit_events import Kind
 from app.gate.check import Span
 from app.gate.errors import InvalidFieldError, StoreUnavailableError
-from app.gate.happened import Kind
 from app.gate.in_force import InForce
 
 if TYPE_CHECKING:

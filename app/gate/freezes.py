@@ -4,16 +4,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from app.clock import Clock
-from app.core.answer import instant_or_none
 from app.core.audit import Event
+from app.core.decision_json import instant_or_none
 from app.core.freeze import Freeze, FreezeState
 from app.core.instant import DAY, format_instant
 from app.core.policy import PolicySet, Selector
+from app.gate.audit_events import Kind, happened
 from app.gate.errors import InvalidFieldError, StateConflictError, UnknownRecordError
-from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
 from app.gate.in_force import InForce
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 from app.identity.caller import Caller
 from app.policies.vocabulary import Vocabulary
 
@@ -169,7 +169,7 @@ class Freezes:
         self._replica.check_caller(caller, transaction)
         microseconds = self._clock.microseconds()
         now = microseconds // 1_000_000
-        freeze = _lasting(transaction, freeze_id, now)
+        freeze = _freeze_timelines(transaction, freeze_id, now)
         changed = _changed(freeze, wanted, now)
         if names is not None:
             _check_names(changed.selector, changed.exempt, names)
@@ -190,7 +190,7 @@ class Freezes:
         known = transaction.freeze(freeze_id)
         if known is not None and known.state(now) is FreezeState.LIFTED:
             return known
-        lasting = _lasting(transaction, freeze_id, now)
+        lasting = _freeze_timelines(transaction, freeze_id, now)
         lifted = lasting._replace(lifted_by=caller.name, lifted_at=now, changed_at=now, lift_reason=reason)
         transaction.change_freeze(lifted)
         transaction.append(
@@ -243,7 +243,7 @@ def described(freeze: Freeze, at: int) -> dict[str, Any]:
     }
 
 
-def _lasting(transaction: "Transaction", freeze_id: str, now: int) -> Freeze:
+def _freeze_timelines(transaction: "Transaction", freeze_id: str, now: int) -> Freeze:
     freeze = transaction.freeze(freeze_id)
     if freeze is None:
         raise UnknownRecordError(_NO_SUCH)

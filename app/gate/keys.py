@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.clock import Clock, not_behind
 from app.core.policy import PolicySet
+from app.gate.audit_events import Kind, happened
 from app.gate.errors import InvalidFieldError, UnknownRecordError
-from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
 from app.identity.caller import Role, person_id
 from app.identity.credentials import digest, fingerprint, is_key, new_key

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from app.clock import Clock
 from app.core.audit import Link
 from app.core.instant import format_instant
+from app.gate.audit_events import Kind
 from app.gate.check import environments
 from app.gate.errors import StoreUnavailableError
-from app.gate.happened import Kind
 from app.gate.in_force import Policies
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 
 if TYPE_CHECKING:
     from app.store.store import Store

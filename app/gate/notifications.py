@@ -20,13 +20,13 @@ from app.core.notification import (
     policies_refused,
     policies_removed,
 )
+from app.gate.denied_requests import Openings
 from app.gate.errors import StoreUnavailableError
 from app.gate.in_force import InForce, LoadFailure, Policies
-from app.gate.occasions import Found, Look, find, look
+from app.gate.notification_scan import Found, Look, find, look
 from app.gate.receivers import Receiver
-from app.gate.waiting import Openings
 from app.policies.removal import in_words
-from app.store.records import Backlog, Letter
+from app.store.records import Backlog, OutboxMessage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ class Reply(NamedTuple):
 class Outstanding(NamedTuple):
     """A notification whose turn it is."""
 
-    letter: Letter
+    letter: OutboxMessage
     notification: Notification
 
 
@@ -198,7 +198,7 @@ class Notifications:
             return None
         return Outstanding(letter, notification)
 
-    async def settle(self, letter: Letter, reply: Reply, jitter: float) -> None:
+    async def settle(self, letter: OutboxMessage, reply: Reply, jitter: float) -> None:
         """Note what became of a try.
 
         Args:
@@ -327,7 +327,7 @@ def pause(attempts: int, jitter: float) -> int:
     return round(longest * (1 - jitter / 2))
 
 
-def next_letter(letters: "Sequence[Letter]", now: int) -> Letter | None:
+def next_letter(letters: "Sequence[OutboxMessage]", now: int) -> OutboxMessage | None:
     """Which one is tried now.
 
     The oldest comes first, and what waits behind it is not tried before it was sent or given up. Only
@@ -351,12 +351,12 @@ def next_letter(letters: "Sequence[Letter]", now: int) -> Letter | None:
     return None
 
 
-def _subject(letter: Letter) -> str | None:
+def _subject(letter: OutboxMessage) -> str | None:
     notification = _read(letter)
     return None if notification is None else notification.subject
 
 
-def _read(letter: Letter) -> Notification | None:
+def _read(letter: OutboxMessage) -> Notification | None:
     """What it says; None if another version wrote it, in words of its own."""
     try:
         return Notification.from_data(loads(letter.data))

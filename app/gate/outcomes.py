@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.clock import Clock
 from app.core.instant import format_instant
+from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, StateConflictError, UnknownRecordError
-from app.gate.happened import Kind, happened
 from app.gate.record import decision
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 from app.identity.caller import Caller
 from app.store.records import OutcomeRow
 

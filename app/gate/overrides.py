@@ -3,16 +3,16 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.core.answer import instant_or_none
 from app.core.decision import Rule
+from app.core.decision_json import instant_or_none
 from app.core.instant import format_instant
 from app.core.notation import format_duration
 from app.core.override import Approval, Override, OverrideState, approvals_wanted, ceiling
+from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, InvalidFieldError, StateConflictError, UnknownRecordError
-from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
 from app.gate.in_force import InForce
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, fingerprint, new_token
 from app.yaml.problem import did_you_mean, quoted

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from app.core.answer import entry
 from app.core.decision import Stretch
+from app.core.decision_json import entry
 from app.core.instant import DAY, LATEST
 from app.core.policy import Effect, Policy, Selector
 from app.core.timeline import PolicyTimeline

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.core.answer import instant_or_none
 from app.core.audit import Link
+from app.core.decision_json import instant_or_none
 from app.core.errors import FreezegateError
 from app.core.instant import format_instant, parse_instant
 from app.core.override import Approval, Override
+from app.gate.audit_events import Kind
 from app.gate.freezes import described as freeze_described
-from app.gate.happened import Kind
 from app.gate.overrides import described as override_described
 from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME
 from app.identity.caller import person_id

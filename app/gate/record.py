@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from app.clock import Clock
 from app.core.audit import Checkpoint, Fault, Link, Verifier
 from app.core.instant import format_instant
+from app.gate.audit_events import Kind, happened
 from app.gate.errors import StoreUnavailableError, UnknownRecordError
-from app.gate.happened import Kind, happened
 from app.gate.in_force import InForce
 from app.gate.reconciliation import Difference, Reconciliation, read_rows
 from app.gate.removed import KEY, removed_before, removed_data

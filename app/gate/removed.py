@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from app.gate.happened import Kind
+from app.gate.audit_events import Kind
 from app.gate.in_force import InForce
 from app.policies.removal import Contents, Removal, current, removals
 from app.policies.source import Snapshot

@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.core.instant import DAY, HOUR
+from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, StoreUnavailableError, UnknownRecordError
-from app.gate.happened import Kind, happened
 from app.gate.ids import new_id
-from app.gate.replica import Replica, caller_of
+from app.gate.store_cache import Replica, caller_of
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, fingerprint, is_session, new_session
 from app.store.records import KeyRecord, SessionRecord

@@ -26,9 +26,9 @@ from app.core.instant import DAY, LOOK_AHEAD
 from app.core.interval import Interval
 from app.core.policy import Effect, Policy
 from app.core.wallclock import Wall, calendar_date, local_day, zone
+from app.core.window import Window
 from app.core.windows.dates import Dates
 from app.core.windows.holidays import NATIONWIDE, Holidays, matches
-from app.core.windows.window import Window
 from app.core.windows.yearly import Yearly
 from app.policies.holiday_gaps import (
     PUBLIC,

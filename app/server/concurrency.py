@@ -8,7 +8,7 @@ from http import HTTPStatus
 from starlette.types import Scope
 
 from app.server.problems import RefusedError
-from app.server.throttle import network_of
+from app.server.rate_limit import network_of
 
 
 class ConcurrencyLimit:

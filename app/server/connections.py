@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple, Protocol
 
 from app.server.capacity import Capacity
-from app.server.throttle import network_of
+from app.server.rate_limit import network_of
 
 STALL: Final = 20.0
 """Seconds in which a reader must take something of what waits for it."""

@@ -13,16 +13,16 @@ from app.gate.live import Live
 from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
 from app.gate.record import Record
-from app.gate.replica import Replica
 from app.gate.sessions import Sessions
+from app.gate.store_cache import Replica
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders
 from app.server.concurrency import ConcurrencyLimit
 from app.server.metrics import Metrics
-from app.server.recent import RecentAnswers
-from app.server.shared import Shared
+from app.server.rate_limit import Throttle
+from app.server.response_cache import ResponseCache
+from app.server.single_flight import SingleFlight
 from app.server.stream import Hub
-from app.server.throttle import Throttle
 from app.store.store import Store
 
 
@@ -44,8 +44,8 @@ class Context:
     live: Live
     hub: Hub
     metrics: Metrics
-    recent: RecentAnswers
-    shared: Shared
+    recent: ResponseCache
+    shared: SingleFlight
     exports: ConcurrencyLimit
     anonymous_role: Role | None
     providers: IdentityProviders | None

@@ -8,7 +8,7 @@ from app.core.policy import GLOB_PATTERN, Selector, Selectors
 from app.gate.freezes import Change, StartRequest
 from app.gate.overrides import GrantRequest
 from app.server.problems import InvalidFieldsError
-from app.server.reading import InstantField, LinkField, NameField, PeriodField, Sentence, Strict
+from app.server.requests import InstantField, LinkField, NameField, PeriodField, Sentence, Strict
 
 Glob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]
 

@@ -16,8 +16,8 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
-from app.server.edge import ROUTE
 from app.server.log import event
+from app.server.middleware import ROUTE
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, func, or_, select, text, update
 from app.core.audit import Link
 from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
-from app.store.records import Backlog, Denial, Letter, Sender
+from app.store.records import Backlog, Denial, OutboxMessage, Sender
 from app.store.tables import NO_DECISION, WAITING, decisions, events, outbox, sender
 
 _ONLY: Final = 1
@@ -129,9 +129,9 @@ def put(
     return len(rows)
 
 
-def first(connection: Connection, receiver: str, most: int) -> list[Letter]:
+def first(connection: Connection, receiver: str, most: int) -> list[OutboxMessage]:
     """What waits for a receiver, the oldest first."""
-    return [Letter._make(row) for row in connection.rows(_FIRST, to=receiver, most=most)]
+    return [OutboxMessage._make(row) for row in connection.rows(_FIRST, to=receiver, most=most)]
 
 
 def latest(connection: Connection, about: str) -> str | None:

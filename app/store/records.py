@@ -158,7 +158,7 @@ class Denial(NamedTuple):
     """What the record says of it, as JSON."""
 
 
-class Letter(NamedTuple):
+class OutboxMessage(NamedTuple):
     """A notification that waits for its receiver; instants in seconds."""
 
     id: str

@@ -9,13 +9,13 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from app.core.errors import FreezegateError
 from app.store.connection import Connection
-from app.store.engine import open_database
 from app.store.errors import NoDatabaseError, StoreUnavailableError
-from app.store.kept_connection import KeptConnection
+from app.store.open import open_database
 from app.store.schema import HEAD, stored_version, upgrade, version_of
 from app.store.transaction import Transaction
 from app.store.view import View
 from app.store.writer import DEADLINE, Writer
+from app.store.writer_connection import KeptConnection
 
 _logger: Final = logging.getLogger("freezegate.store")
 _READERS: Final = 4

@@ -21,7 +21,7 @@ from app.store.connection import Connection
 from app.store.records import (
     DecisionRow,
     KeyRecord,
-    Letter,
+    OutboxMessage,
     OutcomeRow,
     PolicyRevision,
     Sender,
@@ -192,15 +192,15 @@ class Transaction(View):
         """Put a notification into the outbox; says for how many of the receivers it is new."""
         return self._change(lambda: outbox.put(self._connection, to, key, data, microseconds, not_before))
 
-    def note_sent(self, letter: Letter, now: int) -> None:
+    def note_sent(self, letter: OutboxMessage, now: int) -> None:
         """A receiver has taken a notification."""
         self._change(lambda: outbox.sent(self._connection, letter.id, now))
 
-    def note_failed(self, letter: Letter, due_at: int, why: str) -> None:
+    def note_failed(self, letter: OutboxMessage, due_at: int, why: str) -> None:
         """A notification is tried again later."""
         self._change(lambda: outbox.failed(self._connection, letter.id, due_at, why))
 
-    def give_up(self, letter: Letter, now: int, why: str) -> None:
+    def give_up(self, letter: OutboxMessage, now: int, why: str) -> None:
         """A notification is not tried any more."""
         self._change(lambda: outbox.give_up(self._connection, letter.id, now, why))
 

@@ -28,7 +28,7 @@ from app.store.records import (
     DeployRow,
     Head,
     KeyRecord,
-    Letter,
+    OutboxMessage,
     OutcomeRow,
     OverrideCounts,
     Sender,
@@ -200,7 +200,7 @@ class View:
         """The claims that were refused after a place in the record, up to another."""
         return outbox.denials(self._connection, after, last)
 
-    def first_letters(self, receiver: str, most: int) -> list[Letter]:
+    def first_letters(self, receiver: str, most: int) -> list[OutboxMessage]:
         """The notifications that wait for a receiver, the oldest first."""
         return outbox.first(self._connection, receiver, most)
 

@@ -11,13 +11,13 @@ from fastapi.responses import Response
 from app.gate.errors import UnauthenticatedError
 from app.gate.overview import Moment, overview
 from app.identity.caller import Role
-from app.server.asking import authorised
+from app.server.authentication import authorised
 from app.server.context import Context, context
-from app.web.notices import notice, said
+from app.web.flash import notice, said
 from app.web.offsets import offsets
 from app.web.pages import PageRoute, page, redirect, rendered
-from app.web.picture import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, picture, rule_styles
 from app.web.query import Read, read
+from app.web.timeline_svg import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, picture, rule_styles
 from app.web.viewer import Viewer, viewer_of
 from app.web.what_if import asked
 

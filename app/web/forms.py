@@ -15,10 +15,10 @@ from fastapi import Request
 from app.gate.errors import ForbiddenError, UnauthenticatedError
 from app.identity.caller import Caller, Role
 from app.identity.credentials import proves
-from app.server.asking import SESSION_COOKIE, session_caller
+from app.server.authentication import SESSION_COOKIE, session_caller
 from app.server.field_errors import shown_name
 from app.server.problems import InvalidFieldsError, RefusedError
-from app.server.reading import limited_body
+from app.server.requests import limited_body
 
 FORM_COOKIE: Final = "freezegate_form"
 PROOF: Final = "proof"

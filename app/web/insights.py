@@ -12,10 +12,10 @@ from app.core.instant import DAY, EARLIEST
 from app.gate.errors import UnauthenticatedError
 from app.gate.insights import InsightsRequest, until
 from app.identity.caller import Role
-from app.server.asking import authorised
+from app.server.authentication import authorised
 from app.server.context import context
-from app.server.leaving import unless_gone
-from app.server.reading import NameField, Strict, read_query
+from app.server.disconnect import cancel_on_disconnect
+from app.server.requests import NameField, Strict, read_query
 from app.server.root_path import root_of
 from app.web.pages import PageRoute, page, redirect, rendered
 from app.web.viewer import viewer_of
@@ -73,7 +73,7 @@ async def insights(request: Request) -> Response:
     wanted = InsightsRequest(
         max(EARLIEST, end - int(query.days) * DAY), end, query.service, query.environment, query.change
     )
-    found = await unless_gone(request, here.measurement.insights(in_force, wanted))
+    found = await cancel_on_disconnect(request, here.measurement.insights(in_force, wanted))
     return page(
         rendered(
             "insights.html",

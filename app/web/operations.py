@@ -15,19 +15,19 @@ from app.core.wallclock import Zone
 from app.gate.errors import ForbiddenError, UnknownRecordError
 from app.gate.overrides import described
 from app.identity.caller import Role
-from app.server.asking import session_caller
+from app.server.authentication import session_caller
 from app.server.context import context
 from app.server.operations import ChangeBody, EndFields, GrantBody, LiftFields, StartBody
 from app.server.problems import InvalidFieldsError
-from app.server.reading import Strict, validated
+from app.server.requests import Strict, validated
 from app.server.root_path import root_of
-from app.web.again import again
 from app.web.cookies import delete_cookie, set_cookie
+from app.web.flash import done
+from app.web.form_errors import again
 from app.web.forms import signed_in
-from app.web.notices import done
+from app.web.local_time import local_instant
 from app.web.pages import PageRoute, listed, page, redirect, rendered
 from app.web.viewer import viewer_of
-from app.web.wall_time import local_instant
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
 

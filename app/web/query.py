@@ -7,7 +7,7 @@ from fastapi import Request
 from pydantic import BeforeValidator, Field
 
 from app.server.problems import InvalidFieldsError
-from app.server.reading import DurationField, NameField, Strict, query_fields, validated
+from app.server.requests import DurationField, NameField, Strict, query_fields, validated
 from app.store.records import DecisionFilter
 
 Place = Literal["page", "ask", "decisions"]

@@ -5,8 +5,8 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.server.documented import document_of
-from app.server.reading import Strict, read_query
+from app.server.openapi import document_of
+from app.server.requests import Strict, read_query
 from app.web.pages import PageRoute, page, rendered
 from app.web.viewer import present_viewer
 

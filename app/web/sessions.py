@@ -10,12 +10,12 @@ from fastapi.responses import Response
 from app.gate.errors import UnauthenticatedError, UnknownRecordError
 from app.gate.sessions import LIFETIME
 from app.identity.caller import Role
-from app.server.asking import SESSION_COOKIE, key_caller, session_caller
+from app.server.authentication import SESSION_COOKIE, key_caller, session_caller
 from app.server.context import context
 from app.server.root_path import root_of
 from app.web.cookies import delete_cookie, set_cookie
+from app.web.flash import done
 from app.web.forms import FORM_COOKIE, signed_in, signing_in
-from app.web.notices import done
 from app.web.pages import PageRoute, page, redirect, rendered
 from app.web.viewer import viewer_of
 

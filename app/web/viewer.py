@@ -8,7 +8,7 @@ from app.core.errors import FreezegateError
 from app.core.override import OverrideState
 from app.identity.caller import ANONYMOUS, Caller, Role
 from app.identity.credentials import form_proof
-from app.server.asking import SESSION_COOKIE, session_caller
+from app.server.authentication import SESSION_COOKIE, session_caller
 from app.server.root_path import root_of
 
 

@@ -4,8 +4,8 @@ import shlex
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from app.core.answer import answer
 from app.core.decision import Question
+from app.core.decision_json import answer
 from app.core.errors import FreezegateError
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import format_duration
@@ -13,8 +13,8 @@ from app.core.wallclock import Zone
 from app.gate.check import check
 from app.gate.in_force import InForce
 from app.server.problems import problem_for, wrong_fields
+from app.web.local_time import local_instant
 from app.web.query import DashboardQuery, told
-from app.web.wall_time import local_instant
 
 
 class Asked(NamedTuple):

@@ -31,7 +31,7 @@ from app.gate.keys import KeyRequest
 from app.identity.caller import Role
 from app.main import create_app
 from app.policies.source import Snapshot
-from app.server.background import look
+from app.server.periodic import look
 from app.settings import Settings
 from tests.api.conftest import POLICIES, bearer, key_for
 from tests.api.fakes import FakeClock

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from app.policies.load import load
 from app.policies.source import Snapshot, Source
-from app.server.background import look
+from app.server.periodic import look
 from tests.api.conftest import POLICIES
 from tests.api.fakes import FakeClock
 

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from app.identity.credentials import new_key
 from app.server.field_errors import MOST_SHOWN
-from app.server.reading import MAX_BODY
+from app.server.requests import MAX_BODY
 from tests.api.conftest import bearer, clock, folder, gate, keys, log
 
 __all__ = ["clock", "folder", "gate", "keys", "log"]

@@ -39,7 +39,7 @@ def test_the_check_on_the_page_prints_what_the_page_says(capsys: pytest.CaptureF
 def test_the_calendar_on_the_page_prints_what_the_page_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("app.cli.calendar.SystemClock.now", lambda _: parse_instant("2026-11-27T13:00:00Z"))
+    monkeypatch.setattr("app.clock.SystemClock.now", lambda _: parse_instant("2026-11-27T13:00:00Z"))
     shown = re.search(r"\$ freezegate (calendar .*)\n((?:.*\n)*?)```", PAGE)
     assert shown is not None
     assert run(shown[1].split()) == 0

@@ -11,7 +11,7 @@ import pytest
 from app.cli import run
 from app.clock import SystemClock
 from app.core.instant import DAY
-from app.gate.happened import Kind, happened
+from app.gate.audit_events import Kind, happened
 from app.identity.credentials import is_key, is_token, new_key
 from app.store.store import Store
 from tests.cli.conftest import CannedServer
@@ -302,11 +302,11 @@ def test_a_store_is_copied_whole_into_an_empty_one(
 
 def test_pages_of_a_copy_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.core.override import Approval
-    from app.store.copying import copy
+    from app.store.copy import copy
     from app.store.store import Store
     from tests.store.records import override
 
-    monkeypatch.setattr("app.store.copying._TOGETHER", 2)
+    monkeypatch.setattr("app.store.copy._TOGETHER", 2)
     urls = [f"sqlite:///{tmp_path / name}" for name in ("a.db", "b.db")]
     source = Store.open(urls[0])
     for number in range(5):

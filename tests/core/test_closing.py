@@ -1,7 +1,7 @@
 """An open answer names what will close it."""
 
-from app.core.answer import answer
 from app.core.decision import Decision, Question
+from app.core.decision_json import answer
 from app.core.engine import Engine
 from app.core.explain import message, state
 from app.core.instant import DAY, HOUR, LOOK_AHEAD, parse_instant

@@ -1,4 +1,4 @@
-"""Held against the library that expands rules, made to end in 2100 instead of 9999."""
+"""Coverage against the library that expands rules, made to end in 2100 instead of 9999."""
 
 import datetime as dt
 import random

@@ -2,8 +2,8 @@
 
 import pytest
 
+from app.core.field_types import ZoneName
 from app.core.wallclock import zone, zone_names
-from app.core.written import ZoneName
 from app.core.zone_names import current_places, fixed_offset, place_of_fixed_offset, renamed
 from app.yaml.suggest import better
 

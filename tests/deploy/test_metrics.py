@@ -21,8 +21,8 @@ from app.core.instant import DAY, parse_instant
 from app.core.notification import Occasion
 from app.gate.notifications import Notifications, Reply
 from app.gate.receivers import Receiver
-from app.server.background import look
 from app.server.context import Context
+from app.server.periodic import look
 from tests.api.conftest import POLICIES, bearer, clock, folder, gate, keys, log
 from tests.api.fakes import FakeClock
 from tests.deploy.promql import named

@@ -16,7 +16,7 @@ from app.gate.in_force import InForce, LoadFailure, Policies
 from app.gate.keys import KeyRequest
 from app.gate.overrides import GrantRequest, Overrides
 from app.gate.record import note_policies
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
 from app.policies.source import Source

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import UNDECIDED
-from app.cli.serve import command
+from app.cli.commands.serve import command
 from app.gate.in_force import LoadFailure, Policies
 from app.policies.source import Source
 from tests.gate.conftest import reload

@@ -22,7 +22,7 @@ from app.gate.ids import new_id
 from app.gate.keys import KeyRequest, create, revoke
 from app.gate.overrides import GrantRequest
 from app.gate.record import described
-from app.gate.replica import caller_of
+from app.gate.store_cache import caller_of
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
 from app.policies.source import Snapshot

@@ -14,8 +14,8 @@ from app.gate.freezes import StartRequest
 from app.gate.keys import KeyRequest, create
 from app.gate.overrides import GrantRequest
 from app.gate.replay import replay
-from app.gate.replica import caller_of
 from app.gate.sessions import LIFETIME, Sessions
+from app.gate.store_cache import caller_of
 from app.identity.caller import Role
 from app.identity.credentials import digest
 from tests.gate.conftest import AFTER, OPS, OTHER, Gate

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.core.answer import answer
 from app.core.decision import Question
+from app.core.decision_json import answer
 from app.core.freeze import Freeze, FreezeState
 from app.core.instant import DAY, HOUR
 from app.core.policy import Selector

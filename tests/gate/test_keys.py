@@ -9,7 +9,7 @@ from app.core.policy import PolicySet
 from app.gate import keys
 from app.gate.errors import InvalidFieldError, UnknownRecordError
 from app.gate.keys import KeyRequest
-from app.gate.replica import caller_of
+from app.gate.store_cache import caller_of
 from app.identity.caller import Role
 from app.identity.credentials import digest, is_key, new_key
 from app.identity.oidc.vendors import person_of, vendor_of

@@ -499,7 +499,7 @@ async def test_those_beyond_the_first_names_are_counted_with_their_own_service(
 async def test_names_that_somebody_made_up_do_not_keep_an_opening_from_being_told(
     gate: Gate, one: Notifications, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.gate.waiting.MOST_WAITING", 10)
+    monkeypatch.setattr("app.gate.denied_requests.MOST_WAITING", 10)
     some = await gate.freezes.start(OPS, freeze({"services": ["old-*"]}), gate.in_force)
     for number in range(10):
         await gate.claims.claim(claim(f"old-{number}"), gate.in_force)
@@ -523,7 +523,7 @@ async def test_names_that_somebody_made_up_do_not_keep_an_opening_from_being_tol
 async def test_a_reload_that_opens_is_told_to_those_who_waited(
     gate: Gate, one: Notifications, policy_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.gate.waiting.MOST_WAITING", 1)
+    monkeypatch.setattr("app.gate.denied_requests.MOST_WAITING", 1)
     always = "applies_to: {environments: [staging]}, when: [{always: true}]"
     put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {always}}}\n")
     reload(gate.policies, gate.clock.at)
@@ -973,7 +973,7 @@ async def test_a_store_that_is_away_loses_nothing(
 async def test_a_long_record_is_told_in_steps(
     gate: Gate, one: Notifications, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.gate.occasions._TOGETHER", 3)
+    monkeypatch.setattr("app.gate.notification_scan._TOGETHER", 3)
     made = await gate.freezes.start(OPS, freeze(), gate.in_force)
     for number in range(10):
         gate.clock.at += 1

@@ -12,7 +12,7 @@ from app.gate.claim import Claim
 from app.gate.errors import ForbiddenError, StateConflictError, UnauthenticatedError, UnknownRecordError
 from app.gate.keys import KeyRequest
 from app.gate.outcomes import SHOWN, Outcomes, Report
-from app.gate.replica import caller_of
+from app.gate.store_cache import caller_of
 from app.identity.caller import ANONYMOUS, Caller, Role
 from app.store.records import DecidedFilter
 from tests.gate.conftest import AFTER, BEFORE, Gate

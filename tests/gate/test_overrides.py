@@ -15,7 +15,7 @@ from app.gate.errors import (
 from app.gate.freezes import StartRequest
 from app.gate.keys import KeyRequest, create, revoke
 from app.gate.overrides import GrantRequest, described
-from app.gate.replica import caller_of
+from app.gate.store_cache import caller_of
 from app.identity.caller import Role
 from app.identity.credentials import digest, is_token
 from tests.gate.conftest import ADMIN, AFTER, OPS, OTHER, Gate

@@ -20,8 +20,8 @@ from app.gate.outcomes import Outcomes, Report
 from app.gate.overrides import GrantRequest
 from app.gate.reconciliation import MOST_TOLD, Difference
 from app.gate.record import Verification, verify
-from app.gate.replica import caller_of
 from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME, Sessions
+from app.gate.store_cache import caller_of
 from app.identity.caller import Role
 from app.identity.credentials import digest
 from app.store.tables import events, head

@@ -7,8 +7,8 @@ import pytest
 from app.gate import keys
 from app.gate.errors import StoreUnavailableError
 from app.gate.keys import KeyRequest
-from app.gate.replica import caller_of
 from app.gate.sessions import LIFETIME, MOST_REMEMBERED, Sessions
+from app.gate.store_cache import caller_of
 from app.identity.caller import Role
 from app.identity.credentials import new_session
 from tests.api.fakes import FakeClock

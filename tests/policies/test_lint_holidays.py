@@ -82,10 +82,10 @@ def test_thirty_countries_leave_out_days_of_their_regions_in_2027() -> None:
 
 
 def of_policy(policy: Any, now: str = NOW) -> list[str]:
-    class Places:
+    class CoverageIndex:
         problem = staticmethod(lambda path, sentence, _: f"{path}: {sentence}")
 
-    document: Any = Places()
+    document: Any = CoverageIndex()
     return [str(each) for each in holiday_problems(document, (), policy, parse_instant(now))]
 
 

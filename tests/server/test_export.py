@@ -12,10 +12,10 @@ from starlette.types import Receive, Scope, Send
 from app.clock import SystemClock
 from app.gate.in_force import Policies
 from app.server.concurrency import ConcurrencyLimit
-from app.server.edge import Edge, set_deadline
 from app.server.export import Export, Rows, ndjson_pages, spreadsheet_cell
 from app.server.log import RequestLog
 from app.server.metrics import Metrics
+from app.server.middleware import Edge, set_deadline
 from app.server.problems import RefusedError
 from tests.server.test_protocol import GET, client, served
 

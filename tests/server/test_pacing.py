@@ -6,9 +6,9 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from app.gate.in_force import Policies
-from app.server.edge import Edge
 from app.server.log import RequestLog
 from app.server.metrics import Metrics
+from app.server.middleware import Edge
 from app.server.pacing import Pacer
 from tests.api.fakes import FakeClock
 

@@ -9,7 +9,7 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from app.store.database import Database
-from app.store.engine import open_database
+from app.store.open import open_database
 from app.store.schema import MIGRATIONS
 
 TABLES: Final[dict[str, list[list[Any]]]] = json.loads(

@@ -15,7 +15,7 @@ from app.gate.claim import Claim, Claims
 from app.gate.freezes import Freezes, StartRequest
 from app.gate.in_force import InForce, Policies
 from app.gate.overrides import GrantRequest, Overrides
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
 from app.policies.load import load

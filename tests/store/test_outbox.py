@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.core.audit import Event
-from app.store.records import Letter, Sender
+from app.store.records import OutboxMessage, Sender
 from app.store.store import Store
 from app.store.transaction import Transaction
 from tests.store.records import NOW, PATIENT, assert_chain, row
@@ -20,11 +20,11 @@ def putting(key: str, *to: str, at: int = NOW, not_before: int = NOW) -> Callabl
     )
 
 
-def oldest(store: Store, receiver: str = "ops") -> Letter | None:
+def oldest(store: Store, receiver: str = "ops") -> OutboxMessage | None:
     return next(iter(store.look(lambda view: view.first_letters(receiver, 1))), None)
 
 
-def first(store: Store, receiver: str = "ops") -> Letter:
+def first(store: Store, receiver: str = "ops") -> OutboxMessage:
     letter = oldest(store, receiver)
     assert letter is not None
     return letter

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import psycopg
 import pytest
 
-from app.store.engine import open_database
 from app.store.errors import DatabaseUrlError, StoreUnavailableError
+from app.store.open import open_database
 from app.store.postgresql_url import connection_parameters, shown
 from app.store.store import Store
 from tests.store.pgbouncer import pgbouncer

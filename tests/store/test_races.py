@@ -10,11 +10,11 @@ from sqlalchemy import update
 from app.clock import SystemClock
 from app.core.decision import Question
 from app.core.override import Override
+from app.gate.audit_events import Kind, happened
 from app.gate.claim import Claim, Claims
-from app.gate.happened import Kind, happened
 from app.gate.in_force import InForce, Policies
 from app.gate.overrides import described
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 from app.identity.credentials import digest, fingerprint
 from app.policies.load import load
 from app.policies.source import Snapshot

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, inspect, text
 
 from app.gate.record import described
 from app.store.database import Database
-from app.store.engine import open_database
 from app.store.errors import StoreUnavailableError
+from app.store.open import open_database
 from app.store.postgresql import _SCHEMA_LOCK
 from app.store.records import DecidedFilter
 from app.store.schema import HEAD, MIGRATIONS, migrate, stored_version, upgrade

@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 
 from app.web.pages import asset
-from app.web.picture import COLOURS
+from app.web.timeline_svg import COLOURS
 from tests.web.colours import (
     VISIONS,
     Vector,

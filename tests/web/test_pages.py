@@ -19,8 +19,8 @@ from app.identity.caller import Role
 from app.identity.credentials import digest
 from app.main import create_app
 from app.settings import Settings
-from app.web.again import LABELS
 from app.web.dashboard import columns_on_a_wall
+from app.web.form_errors import LABELS
 from tests.api.conftest import bearer, key_for
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import reload

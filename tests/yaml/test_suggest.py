@@ -3,8 +3,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import StringConstraints
 
-from app.core.policy import LINK_PATTERN, Name
-from app.core.written import (
+from app.core.field_types import (
     DateBoundText,
     Duration,
     TimeOfDay,
@@ -13,6 +12,7 @@ from app.core.written import (
     YearBoundText,
     ZoneName,
 )
+from app.core.policy import LINK_PATTERN, Name
 from app.yaml.suggest import better
 
 Link = Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$")]

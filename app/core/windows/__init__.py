@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.core.errors import MalformedValueError
+from app.core.window import Window
 from app.core.windows.always import Always
 from app.core.windows.cron import Cron
 from app.core.windows.daily import Daily
@@ -15,7 +16,6 @@ from app.core.windows.dates import Dates
 from app.core.windows.holidays import Holidays
 from app.core.windows.icalendar import ICalendar
 from app.core.windows.weekly import Weekly
-from app.core.windows.window import Window
 from app.core.windows.yearly import Yearly
 
 # Not `| None`: a key with nothing behind it is an error, and null is no window.

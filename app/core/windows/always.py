@@ -8,7 +8,7 @@ from app.core.errors import MalformedValueError
 from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.wallclock import Wall
-from app.core.windows.window import Window
+from app.core.window import Window
 
 
 class Always(Window):

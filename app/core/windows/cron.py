@@ -14,12 +14,12 @@ from pydantic import Field, model_validator
 from app.core.cron_expression import Expression, read_expression
 from app.core.cron_words import Described, describe
 from app.core.errors import MalformedValueError
+from app.core.field_types import Duration
 from app.core.instant import DAY, EARLIEST, LATEST
 from app.core.interval import Interval
 from app.core.notation import format_duration
 from app.core.wallclock import Wall, calendar_date
-from app.core.windows.window import Window
-from app.core.written import Duration
+from app.core.window import Window
 
 # A window may have been opened in the year before the first instant that is answered.
 _FIRST: Final = EARLIEST - 366 * DAY

@@ -6,12 +6,12 @@ from typing import Final, Self
 from pydantic import Field, model_validator
 
 from app.core.errors import MalformedValueError
+from app.core.field_types import EndOfDay, TimeOfDay, Weekdays
 from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.notation import WEEKDAYS, format_time_of_day
 from app.core.wallclock import Wall, weekday
-from app.core.windows.window import Window
-from app.core.written import EndOfDay, TimeOfDay, Weekdays
+from app.core.window import Window
 
 _EVERY_DAY: Final = tuple(range(7))
 _NAMES: Final = {_EVERY_DAY: "every day", (0, 1, 2, 3, 4): "every working day", (5, 6): "every weekend"}

@@ -5,12 +5,12 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from app.core.errors import MalformedValueError
+from app.core.field_types import DateBoundText
 from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.notation import DateBound, format_time_of_day
 from app.core.wallclock import Wall, calendar_date
-from app.core.windows.window import Window
-from app.core.written import DateBoundText
+from app.core.window import Window
 
 
 class Dates(Window):

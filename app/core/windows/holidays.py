@@ -10,13 +10,13 @@ from pydantic import Field, model_validator
 
 from app.core import holiday_codes as codes
 from app.core.errors import Fault, FaultyValuesError, MalformedValueError
+from app.core.field_types import TimeOfDay
 from app.core.holiday_calendar import Calendar, Holiday, is_off, names_of, year_of
 from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.notation import format_time_of_day
 from app.core.wallclock import Wall, calendar_date
-from app.core.windows.window import Window
-from app.core.written import TimeOfDay
+from app.core.window import Window
 
 NATIONWIDE: Final = "none"
 """Written for `subdivision` where the days of the whole country are meant, and those of no region."""

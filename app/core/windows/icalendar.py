@@ -19,7 +19,7 @@ from app.core.interval import Interval
 from app.core.notation import LINE_PATTERN
 from app.core.vcalendar import BOUNDS, PER_DAY, Moment, Span, local_seconds, local_time, read_calendar
 from app.core.wallclock import Wall
-from app.core.windows.window import Window
+from app.core.window import Window
 
 _EXPANDING: Final = Lock()
 """The library does not promise that one query may be asked from several threads."""

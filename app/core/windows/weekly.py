@@ -4,12 +4,12 @@ from typing import Final
 
 from pydantic import Field
 
+from app.core.field_types import WeekTimeText
 from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.notation import WeekTime, format_time_of_day
 from app.core.wallclock import Wall, weekday
-from app.core.windows.window import Window
-from app.core.written import WeekTimeText
+from app.core.window import Window
 
 _WEEK: Final = 7 * DAY
 _NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -7,12 +7,12 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from app.core.errors import MalformedValueError
+from app.core.field_types import YearBoundText
 from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.notation import YearBound, format_time_of_day
 from app.core.wallclock import Wall, calendar_date, local_day
-from app.core.windows.window import Window
-from app.core.written import YearBoundText
+from app.core.window import Window
 
 
 class Yearly(Window):

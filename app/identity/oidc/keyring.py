@@ -105,7 +105,7 @@ class Keyring:
         found = json.loads(document)
         if found["issuer"] != self._issuer.issuer:
             raise ValueError("the discovery document is of another issuer")
-        # Held to the same rule as an address in the file.
+        # Coverage to the same rule as an address in the file.
         return secure_url(found["jwks_uri"])
 
 

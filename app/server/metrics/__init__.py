@@ -9,7 +9,7 @@ from app.clock import Clock
 from app.core.decision import Outcome
 from app.gate.in_force import Policies
 from app.gate.notifications import Notifications
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 from app.server.metrics.decisions import PolicyDecisions
 from app.server.metrics.notifications import Outbox
 from app.server.metrics.policies import EnvironmentState, PolicyState
@@ -85,7 +85,7 @@ class Metrics:
         self._registry.register(Outbox(notifications, self._clock))
 
     def decided(self, outcome: str, asked_by: str, determined_by: Iterable[str]) -> None:
-        """Count an answer; `asked_by` is ``question`` or ``claim``, see `app.core.answer.determined_by`."""
+        """Count a decision; `asked_by` is ``question`` or ``claim``, see `decision_json.determined_by`."""
         self._decision_children[outcome, asked_by].inc()
         self._of_policies.count(outcome, determined_by)
 

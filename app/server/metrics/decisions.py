@@ -7,8 +7,8 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.core.answer import AD_HOC
 from app.core.decision import Outcome
+from app.core.decision_json import AD_HOC
 from app.core.policy import Effect
 from app.gate.in_force import Policies
 

@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 from app.clock import Clock
 from app.core.freeze import FreezeState
 from app.gate.in_force import Policies
-from app.gate.replica import Replica
+from app.gate.store_cache import Replica
 
 
 class ReplicaState(Collector):

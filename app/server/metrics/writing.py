@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from app.clock import Clock
-from app.gate.happened import Kind
+from app.gate.audit_events import Kind
 
 _BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 _ACTIONS: Final = {

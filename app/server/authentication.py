@@ -11,7 +11,7 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from app.gate.errors import ForbiddenError, StoreUnavailableError, UnauthenticatedError
-from app.gate.replica import caller_of
+from app.gate.store_cache import caller_of
 from app.identity.caller import ANONYMOUS, Caller, Role
 from app.identity.credentials import digest, is_key
 from app.server.context import Context, context

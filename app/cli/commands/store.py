@@ -20,7 +20,7 @@ def command() -> None:
 @as_json
 def copy(*, source: str, target: str, as_json: bool) -> int:
     """Copy everything into an empty database, such as from SQLite to PostgreSQL; stop the gate first."""
-    from app.store.copying import copy as copy_all
+    from app.store.copy import copy as copy_all
 
     with missing_told():
         copied = copy_all(source, target)

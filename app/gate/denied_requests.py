@@ -83,7 +83,7 @@ class Openings:
         return at if decision.allowed else decision.opens_at or LATEST
 
 
-class WaitingRoom:
+class DeniedQueue:
     """Those who wait in one environment, while somebody goes along the time."""
 
     def __init__(self, openings: Openings, environment: str, known: Iterable[Waiting], since: int) -> None:

@@ -6,9 +6,9 @@ from typing import Final
 from sqlalchemy import Table, and_, func, literal, or_, select
 
 from app.store.connection import Connection, Row
-from app.store.engine import open_database
 from app.store.errors import NoDatabaseError, StoreUnavailableError
 from app.store.events import find_head
+from app.store.open import open_database
 from app.store.schema import stored_version, upgrade
 from app.store.tables import head, keys, metadata, schema_version, sender
 

@@ -14,7 +14,7 @@ Found = TypeVar("Found")
 _GONE: Final = "the client went away"
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, Found]) -> Found:
+async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, Found]) -> Found:
     """What `work` gives; it is cancelled when the client goes away, for then nobody reads it.
 
     The framework does not look for that by itself. The body of the request must not be needed any more.

@@ -1,7 +1,7 @@
 import pytest
 
-from app.server import throttle
-from app.server.throttle import Throttle
+from app.server import rate_limit
+from app.server.rate_limit import Throttle
 from tests.api.fakes import FakeClock
 
 
@@ -34,7 +34,7 @@ def test_each_address_is_counted_by_itself_and_a_network_of_the_sixth_version_as
 def test_memory_does_not_grow_with_the_number_of_addresses(
     clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(throttle, "MOST_ADDRESSES", 100)
+    monkeypatch.setattr(rate_limit, "MOST_ADDRESSES", 100)
     limit = Throttle(clock, "1/minute")
     for number in range(1_000):
         limit.wait(f"10.0.{number // 256}.{number % 256}")

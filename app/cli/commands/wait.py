@@ -11,9 +11,9 @@ from typing import Final, NamedTuple, Protocol
 import click
 
 from app.cli import ALLOWED, FROZEN, UNDECIDED, fail
+from app.cli.decision_source import Answer, Asked, Oracle, find_oracle
 from app.cli.errors import UndecidedError
 from app.cli.options import as_json, asked_of, checked, question
-from app.cli.oracle import Answer, Asked, Oracle, find_oracle
 from app.cli.report import echo, plain
 from app.cli.server import DEADLINE
 from app.clock import SystemClock

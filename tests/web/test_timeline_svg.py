@@ -13,7 +13,7 @@ from app.gate.check import UPCOMING
 from app.gate.in_force import InForce
 from app.gate.overview import DAYS, weeks
 from app.policies.source import Snapshot
-from app.web.picture import (
+from app.web.timeline_svg import (
     COLOURS,
     DAY_WIDTH,
     HOUR_HEIGHT,

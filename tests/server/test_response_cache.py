@@ -7,13 +7,13 @@ import pytest
 
 from app.gate.in_force import Policies
 from app.policies.source import Source
-from app.server import recent
+from app.server import response_cache
 from app.server.metrics import Metrics
-from app.server.recent import Recent, RecentAnswers
+from app.server.response_cache import DecisionResponse, ResponseCache
 from tests.api.fakes import FakeClock
 
 NOW = 1_795_784_700
-ANSWER = Recent(200, [], b"{}", "allow", "")
+ANSWER = DecisionResponse(200, [], b"{}", "allow", "")
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def policies(tmp_path: Path) -> Policies:
     return loaded
 
 
-def kept(answers: RecentAnswers, query: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> bool:
+def kept(answers: ResponseCache, query: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> bool:
     scope: dict[str, Any] = {
         "path": "/can-deploy",
         "method": "GET",
@@ -37,17 +37,17 @@ def kept(answers: RecentAnswers, query: bytes, headers: tuple[tuple[bytes, bytes
 
 def test_no_more_answers_are_kept_than_the_bound_and_those_kept_stay(policies: Policies) -> None:
     clock = FakeClock(NOW)
-    answers = RecentAnswers("/can-deploy", clock, policies, Metrics(policies, clock))
-    for number in range(recent._KEPT + 1):
+    answers = ResponseCache("/can-deploy", clock, policies, Metrics(policies, clock))
+    for number in range(response_cache._KEPT + 1):
         answers.keep(b"service=s%d" % number, (NOW, policies.in_force), ANSWER)
     assert kept(answers, b"service=s0")
-    assert kept(answers, b"service=s%d" % (recent._KEPT - 1))
-    assert not kept(answers, b"service=s%d" % recent._KEPT)
+    assert kept(answers, b"service=s%d" % (response_cache._KEPT - 1))
+    assert not kept(answers, b"service=s%d" % response_cache._KEPT)
 
 
 def test_an_answer_counts_for_its_second_and_for_callers_without_credentials(policies: Policies) -> None:
     clock = FakeClock(NOW)
-    answers = RecentAnswers("/can-deploy", clock, policies, Metrics(policies, clock))
+    answers = ResponseCache("/can-deploy", clock, policies, Metrics(policies, clock))
     answers.keep(b"service=api", (NOW, policies.in_force), ANSWER)
     assert kept(answers, b"service=api")
     for header in (b"authorization", b"x-override-token"):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cli import run
+from app.cli.decision_source import Asked, ServerOracle, read_answer
 from app.cli.errors import UndecidedError
-from app.cli.oracle import Asked, ServerOracle, read_answer
 from app.cli.server import Reply
 from app.core.instant import parse_instant
 from tests.cli.conftest import ALLOW, DENY, POLICIES, CannedServer

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from app.server import reading
+from app.server import requests
 from app.server.problems import RefusedError
 
 pytestmark = pytest.mark.anyio
@@ -30,17 +30,17 @@ def piece(body: bytes, *, more: bool) -> dict[str, Any]:
 
 
 async def test_a_body_that_stalls_is_refused_as_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BODY_DEADLINE", 0.05)
+    monkeypatch.setattr(requests, "BODY_DEADLINE", 0.05)
     with pytest.raises(RefusedError, match="too long to come") as caught:
-        await reading.limited_body(posted(piece(b"{", more=True)))
+        await requests.limited_body(posted(piece(b"{", more=True)))
     assert caught.value.status == 408
 
 
 async def test_a_body_that_breaks_off_is_refused() -> None:
     with pytest.raises(RefusedError, match="broke off") as caught:
-        await reading.limited_body(posted(piece(b"{", more=True), {"type": "http.disconnect"}))
+        await requests.limited_body(posted(piece(b"{", more=True), {"type": "http.disconnect"}))
     assert caught.value.status == 400
 
 
 async def test_a_body_in_pieces_is_put_together() -> None:
-    assert await reading.limited_body(posted(piece(b"{", more=True), piece(b"}", more=False))) == b"{}"
+    assert await requests.limited_body(posted(piece(b"{", more=True), piece(b"}", more=False))) == b"{}"

@@ -102,8 +102,8 @@ class FileOracle:
     def ask(self, asked: Asked, now: int, within: float = DEADLINE) -> Answer:  # noqa: ARG002 - never long
         """Answer as a server with these policies would."""
         from app.cli.files import loaded_from
-        from app.core.answer import answer
         from app.core.decision import Question
+        from app.core.decision_json import answer
         from app.core.notation import parse_duration
         from app.core.wallclock import zone
 

@@ -5,7 +5,7 @@ import click
 import pytest
 
 from app.cli import run
-from app.cli.calendar import Block, Picture, draw
+from app.cli.commands.calendar import Block, Picture, draw
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import parse_date_bound
 from app.core.wallclock import zone
@@ -33,7 +33,7 @@ def block(start: str, end: str, block_id: str = "freeze", *, warns: bool = False
 @pytest.fixture(autouse=True)
 def _today(monkeypatch: pytest.MonkeyPatch) -> None:
     """Friday 27 November 2026, 14:00 in Amsterdam."""
-    monkeypatch.setattr("app.cli.calendar.SystemClock.now", lambda _: parse_instant("2026-11-27T13:00:00Z"))
+    monkeypatch.setattr("app.clock.SystemClock.now", lambda _: parse_instant("2026-11-27T13:00:00Z"))
 
 
 def test_a_row_a_day_a_column_an_hour_a_letter_a_policy(
@@ -145,7 +145,7 @@ def test_letters_are_coloured_only_where_somebody_sees_it(
 ) -> None:
     assert run(["calendar", "--policies", policies]) == 0
     assert "\x1b" not in capsys.readouterr().out
-    monkeypatch.setattr("app.cli.calendar.colours", lambda: True)
+    monkeypatch.setattr("app.cli.commands.calendar.colours", lambda: True)
     assert run(["calendar", "--policies", policies]) == 0
     assert "\x1b[31mA\x1b[0m" in capsys.readouterr().out
 

@@ -13,7 +13,7 @@ _THREADS: Final = 2
 _MOST_UNFINISHED: Final = 64
 
 
-class Shared:
+class SingleFlight:
     """Does work in a thread, and gives everybody who asks for the same the same result."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from app.server.shared import Shared
+from app.server.single_flight import SingleFlight
 
 pytestmark = pytest.mark.anyio
 
@@ -17,7 +17,7 @@ async def test_what_many_ask_for_at_once_is_done_once() -> None:
         done.append(1)
         return b"state"
 
-    shared = Shared()
+    shared = SingleFlight()
     asking = [asyncio.create_task(shared.get(("a", 1), work)) for _ in range(20)]
     await asyncio.sleep(0)
     asking[0].cancel()
@@ -27,7 +27,7 @@ async def test_what_many_ask_for_at_once_is_done_once() -> None:
 
 
 async def test_another_second_is_another_question_and_old_ones_are_forgotten() -> None:
-    shared = Shared()
+    shared = SingleFlight()
     for number in range(100):
         assert await shared.get(number, lambda n=number: str(n).encode()) == str(number).encode()  # type: ignore[misc]
     assert len(shared._tasks) <= 8

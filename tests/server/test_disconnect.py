@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from app.server.leaving import unless_gone
+from app.server.disconnect import cancel_on_disconnect
 from app.server.problems import RefusedError
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +48,7 @@ async def a_turn() -> None:
 
 async def test_who_stays_is_given_what_was_found() -> None:
     client, work = Client(), Work()
-    waiting = asyncio.create_task(unless_gone(client.request, work.run()))
+    waiting = asyncio.create_task(cancel_on_disconnect(client.request, work.run()))
     await a_turn()
     assert not waiting.done()
     work.done.set()
@@ -58,7 +58,7 @@ async def test_who_stays_is_given_what_was_found() -> None:
 
 async def test_work_is_cancelled_when_its_client_leaves() -> None:
     client, work = Client(), Work()
-    waiting = asyncio.create_task(unless_gone(client.request, work.run()))
+    waiting = asyncio.create_task(cancel_on_disconnect(client.request, work.run()))
     await a_turn()
     client.leave()
     with pytest.raises(RefusedError) as refused:
@@ -70,7 +70,7 @@ async def test_work_is_cancelled_when_its_client_leaves() -> None:
 
 async def test_it_is_cancelled_with_the_request_itself() -> None:
     client, work = Client(), Work()
-    waiting = asyncio.create_task(unless_gone(client.request, work.run()))
+    waiting = asyncio.create_task(cancel_on_disconnect(client.request, work.run()))
     await a_turn()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -84,4 +84,4 @@ async def test_what_goes_wrong_is_told() -> None:
         raise RefusedError(HTTPStatus.CONFLICT, "no")
 
     with pytest.raises(RefusedError, match="no"):
-        await unless_gone(Client().request, fail())
+        await cancel_on_disconnect(Client().request, fail())

@@ -73,7 +73,7 @@ def test_under_another_server_a_request_that_offers_an_upgrade_is_the_last_of_it
 def test_the_api_document_is_rendered_once(gate: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     first = gate.get("/openapi.json")
     assert first.headers["content-type"] == "application/json"
-    monkeypatch.setattr("app.server.documented.json", None)
+    monkeypatch.setattr("app.server.openapi.json", None)
     assert gate.get("/openapi.json").content == first.content
 
 

@@ -1,4 +1,4 @@
-"""The shapes of the answers, for the OpenAPI document; what goes out is written by `app.core.answer`."""
+"""The response models of the OpenAPI document; the bodies are written by `app.core.decision_json`."""
 
 from typing import Literal
 

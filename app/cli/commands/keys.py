@@ -110,7 +110,7 @@ def revoke(*, key_id: str, database_url: str | None, as_json: bool) -> int:
 
 
 def _described(record: Any) -> dict[str, Any]:
-    from app.core.answer import instant_or_none
+    from app.core.decision_json import instant_or_none
 
     times = ("created_at", "expires_at", "revoked_at")
     told: dict[str, Any] = record._asdict()

@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 import click
 
 from app.cli import ALLOWED
+from app.cli.decision_source import Asked
 from app.cli.errors import UndecidedError
 from app.cli.options import as_json, asked_of, change, checked, environment, name, zone_name
-from app.cli.oracle import Asked
 from app.cli.report import colours, plain
 from app.cli.server import Request, address, authorisation, send
 from app.clock import SystemClock

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from app.cli import run
+from app.cli.commands.wait import HEARTBEAT, Patience, Teller, Wait
+from app.cli.decision_source import Answer, Asked, FileOracle
 from app.cli.errors import UndecidedError
-from app.cli.oracle import Answer, Asked, FileOracle
 from app.cli.server import DEADLINE
-from app.cli.wait import HEARTBEAT, Patience, Teller, Wait
 from app.core.instant import format_instant, parse_instant
 from tests.cli.conftest import ALLOW, DENY, POLICIES, CannedServer
 
@@ -144,7 +144,7 @@ def test_a_server_that_hangs_is_waited_for_no_longer_than_the_patience(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Only the patience can end this: the client's own deadline is out of the way.
-    monkeypatch.setattr("app.cli.wait.DEADLINE", 1e6)
+    monkeypatch.setattr("app.cli.commands.wait.DEADLINE", 1e6)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         assert run(["wait", "api", "--server", url, "--timeout", "1s"]) == 3

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from app.gate.errors import StoreUnavailableError
-from app.server.background import _every
+from app.server.periodic import _every
 
 pytestmark = pytest.mark.anyio
 

@@ -19,8 +19,8 @@ from app.core.override import Override
 from app.core.policy import Selector
 from app.core.scope import ScopeTimeline
 from app.core.wallclock import Zone
-from app.gate.happened import Kind
-from app.gate.waiting import Openings, Waiting, WaitingRoom, read_waiting
+from app.gate.audit_events import Kind
+from app.gate.denied_requests import DeniedQueue, Openings, Waiting, read_waiting
 from app.store.records import Backlog, Denial, Sender
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ OLDEST_NEWS: Final = DAY
 """Seconds after which nobody wants to know any more: where nothing sent for that long."""
 
 _TOGETHER: Final = 2_000
-"""Places of the record that one look goes along."""
+"""CoverageIndex of the record that one look goes along."""
 
 _FREEZES: Final = frozenset(
     {Kind.FREEZE_STARTED, Kind.FREEZE_EXTENDED, Kind.FREEZE_CHANGED, Kind.FREEZE_LIFTED}
@@ -282,7 +282,7 @@ def _opened(state: State, seen: Look, openings: Openings, home: Zone, until: int
     for name, known in list(state.items()):
         if name not in engine.policy_set.environments:
             continue
-        room = WaitingRoom(openings, name, known.waiting, since)
+        room = DeniedQueue(openings, name, known.waiting, since)
         for denial in sorted((each for each in seen.denials if each.environment == name), key=_when):
             yield from _leaving(room, seen, engine, name, home, min(denial.at, until + 1))
             room.enter(denial)
@@ -291,7 +291,7 @@ def _opened(state: State, seen: Look, openings: Openings, home: Zone, until: int
 
 
 def _leaving(
-    room: WaitingRoom, seen: Look, engine: Engine, environment: str, home: Zone, before: int
+    room: DeniedQueue, seen: Look, engine: Engine, environment: str, home: Zone, before: int
 ) -> Iterator[_Told]:
     """Who may go ahead before an instant."""
     while (at := room.opens_at) < before:

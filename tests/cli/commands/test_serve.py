@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.cli import run
-from app.cli.serve import address
+from app.cli.commands.serve import address
 from app.identity.credentials import is_key
 from tests.cli.conftest import POLICIES
 

@@ -19,7 +19,7 @@ from app.core.wallclock import zone
 _OFTEN: Final = 1_000
 """Instants after which a sweep over all boundaries is cheaper than to ask each policy anew."""
 
-_Alike = tuple[tuple[int, ...], frozenset[str], str, str, str | None]
+_GroupKey = tuple[tuple[int, ...], frozenset[str], str, str, str | None]
 """What makes services alike for the policies: those that name it, its tags, environment, change, zone."""
 
 
@@ -31,7 +31,7 @@ class _Line(NamedTuple):
     """Start and end, start and end, …"""
 
 
-class Held:
+class Coverage:
     """Where each of some policies holds; policies by their numbers."""
 
     def __init__(self, lines: Sequence[_Line]) -> None:
@@ -66,7 +66,7 @@ class Held:
         return starts
 
 
-class Places:
+class CoverageIndex:
     """Finds where the policies of a set hold, for any request, in one period."""
 
     def __init__(self, policy_set: PolicySet, period: Interval) -> None:
@@ -76,10 +76,10 @@ class Places:
         self._candidates = Candidates(policy_set.policies)
         self._budget = BlockBudget()
         self._lines: dict[tuple[int, str], _Line] = {}
-        self._alike: dict[_Alike, Held] = {}
-        self._found: dict[tuple[tuple[int, str], ...], Held] = {}
+        self._alike: dict[_GroupKey, Coverage] = {}
+        self._found: dict[tuple[tuple[int, str], ...], Coverage] = {}
 
-    def held(self, service: str, environment: str, change: str) -> Held:
+    def held(self, service: str, environment: str, change: str) -> Coverage:
         """Where the policies hold that apply to a kind of change of a service."""
         known = (self._policy_set.services or {}).get(service)
         tags = frozenset(known.tags) if known else frozenset()
@@ -103,7 +103,7 @@ class Places:
         environment: str,
         change: str,
         service_zone: str | None,
-    ) -> Held:
+    ) -> Coverage:
         others = (
             number
             for number in self._candidates.of_tags(tags)
@@ -112,7 +112,7 @@ class Places:
         lines = tuple((number, self._zone(number, service_zone)) for number in sorted((*named, *others)))
         found = self._found.get(lines)
         if found is None:
-            found = self._found[lines] = Held([self._line(*line) for line in lines])
+            found = self._found[lines] = Coverage([self._line(*line) for line in lines])
         return found
 
     def _zone(self, number: int, service_zone: str | None) -> str:

@@ -7,11 +7,11 @@ from typing import Final
 import click
 
 from app.cli import ALLOWED, UNDECIDED, fail
+from app.cli.decision_source import Asked, find_oracle
 from app.cli.errors import UndecidedError
 from app.cli.local_time import instant_or_local, resolved, zone_of_files, zone_of_server
 from app.cli.options import as_json, asked_of, checked, question
 from app.cli.options import timezone as timezone_option
-from app.cli.oracle import Asked, find_oracle
 from app.cli.report import plain, print_answer
 from app.clock import SystemClock
 from app.core.errors import MalformedValueError

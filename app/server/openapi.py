@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from app.server.bodies import Problem
 from app.server.problems import PROBLEM_JSON
+from app.server.response_models import Problem
 
 _PROBLEM_TITLES = {
     400: "the request is refused as it stands",

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.clock import Clock
 from app.gate.in_force import InForce, Policies
-from app.server.edge import LOG_FIELDS, ROUTE
 from app.server.metrics import Metrics
+from app.server.middleware import LOG_FIELDS, ROUTE
 
 _KEPT: Final = 1024
 _WHO_ASKS: Final = frozenset({b"authorization", b"x-override-token"})
@@ -31,7 +31,7 @@ def wants_plain_text(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return PLAIN_TEXT in accepted and b"json" not in accepted
 
 
-class Recent(NamedTuple):
+class DecisionResponse(NamedTuple):
     """An answer as it went out."""
 
     status: int
@@ -42,7 +42,7 @@ class Recent(NamedTuple):
     determined_by: tuple[str, ...] = ()
 
 
-class RecentAnswers:
+class ResponseCache:
     """Stands before the application and answers ``GET`` requests for one path from memory."""
 
     def __init__(self, path: str, clock: Clock, policies: Policies, metrics: Metrics) -> None:
@@ -51,10 +51,10 @@ class RecentAnswers:
         self._clock = clock
         self._policies = policies
         self._metrics = metrics
-        self._answers: dict[bytes, Recent] = {}
+        self._answers: dict[bytes, DecisionResponse] = {}
         self._true_for: tuple[int, InForce | None] = (0, None)
 
-    def keep(self, query: bytes, asked_at: tuple[int, InForce], answer: Recent) -> None:
+    def keep(self, query: bytes, asked_at: tuple[int, InForce], answer: DecisionResponse) -> None:
         """Keep an answer for the second, the policies and the freezes that it was worked out for."""
         if not self._is_true(*asked_at):
             self._answers.clear()
@@ -78,7 +78,7 @@ class RecentAnswers:
 
         return answer_or_pass
 
-    def _find(self, scope: Scope) -> Recent | None:
+    def _find(self, scope: Scope) -> DecisionResponse | None:
         if scope["path"] != self._path or scope["method"] != "GET" or not self._answers:
             return None
         if not self._is_true(self._clock.now(), self._policies.in_force):

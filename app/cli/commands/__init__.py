@@ -1,0 +1,1 @@
+"""The commands of `freezegate`, one file each."""
