@@ -1,8 +1,8 @@
 """Traces: a span for each request, sent by OTLP where an endpoint is set, by the framework's own support.
 
-A span says what was asked by the template of its route, and how it ended. What callers write, in paths,
-queries and headers, stays out of it: a query may carry a token by mistake. Metrics are those of Prometheus, logs are
-ours; neither goes this way. The library is an extra, `freezegate[otel]`, and is imported only where tracing is on.
+A span names the template of its route and how it ended. It carries nothing that a caller wrote in a path,
+query or header: a query may hold a token by mistake. Metrics and logs are not exported here. The library is
+an extra, `freezegate[otel]`, imported only where tracing is on.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class Tracing:
     """What the application needs in order to be traced, or to be spared it."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        """Be on where `environ` asks for it and the library is installed; connect to nothing before `sending`."""
+        """Turn tracing on if `environ` asks for it and the library is there; connect in `sending`."""
         self._provider: TracerProvider | None = None
         self._missing: str | None = None
         if is_wanted(environ):
@@ -78,7 +78,7 @@ class Tracing:
 
     @contextlib.asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
-        """Send spans while this lasts; log a warning if they are asked for and the library is not installed."""
+        """Export spans for the length of the context; log a warning if the library is missing."""
         if self._missing is not None:
             event(logging.WARNING, _NOT_INSTALLED, missing=self._missing)
         if self._provider is None:
