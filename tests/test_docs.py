@@ -8,7 +8,7 @@ import pytest
 
 from app.cli import run
 from app.core.instant import parse_instant
-from app.policies.lint import lint
+from app.policies.lint.lint import lint
 from app.policies.load import load
 from app.policies.source import Snapshot
 from app.settings import PREFIX, Settings
@@ -61,7 +61,7 @@ def test_lint_finds_nothing_in_the_policies_of_a_page(page: str) -> None:
     now = parse_instant("2026-11-23T12:00:00Z")
     for snippet in re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
         head = "" if "version:" in snippet else "version: 1\nenvironments: [production, staging]\n"
-        calendar = (ROOT / "tests/policies/misread/free.ics").read_text()
+        calendar = (ROOT / "tests/policies/lint/misread/free.ics").read_text()
         snapshot = Snapshot.of(head + snippet, calendars={"releases.ics": calendar})
         told = [problem.message for problem in lint(snapshot, now)]
         assert [each for each in told if "there are no tests" not in each] == []

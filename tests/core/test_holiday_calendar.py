@@ -13,7 +13,7 @@ from app.core.holiday_calendar import Calendar, Holiday, _NameReader, year_of
 from app.core.instant import DAY
 from app.core.policy import Policy
 from app.core.wallclock import calendar_date
-from app.policies.lint_holidays import holiday_problems
+from app.policies.lint.holidays import holiday_problems
 
 FIRST, LAST = 2025, 2035
 SHARDS = 8

@@ -12,7 +12,7 @@ from app.core import holiday_codes as codes
 from app.core.holiday_calendar import Calendar, is_off, last_year_of, year_of
 from app.core.wallclock import local_day
 from app.core.windows.holidays import Holidays
-from app.policies.holiday_gaps import gaps_to_subdivisions
+from app.policies.lint.holiday_gaps import gaps_to_subdivisions
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/calendars/holidays.md").read_text(encoding="utf-8")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.core.instant import parse_instant
-from app.policies.lint import lint
+from app.policies.lint.lint import lint
 from app.policies.source import Snapshot, Source
 from app.yaml.problem import Problem
 
@@ -20,7 +20,7 @@ NOW = parse_instant("2026-11-29T12:00:00Z")
 
 
 def linted(text: str) -> list[Problem]:
-    calendar = (ROOT / "tests/policies/misread/free.ics").read_text()
+    calendar = (ROOT / "tests/policies/lint/misread/free.ics").read_text()
     return lint(Snapshot.of(text, calendars={"releases.ics": calendar}), NOW)
 
 

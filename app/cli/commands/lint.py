@@ -10,7 +10,7 @@ from app.cli.options import as_json, github, paths
 from app.cli.problems import print_problems
 from app.cli.report import echo
 from app.clock import SystemClock
-from app.policies.lint import lint
+from app.policies.lint.lint import lint
 from app.policies.source import Source
 from app.yaml.problem import Problem, Severity
 

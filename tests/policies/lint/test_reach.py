@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.core.policy import Policy, PolicySet
-from app.policies.reach import Reach
+from app.policies.lint.reach import Reach
 
 ENVIRONMENTS = ["production", "staging"]
 CHANGES = ["normal", "rollback"]

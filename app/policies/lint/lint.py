@@ -16,12 +16,12 @@ from app.core.timeline import BlockBudget, PolicyTimeline
 from app.core.wallclock import Wall, Zone
 from app.core.windows import WindowEntry
 from app.policies.draft import Draft, in_order, read_draft
-from app.policies.lint_holidays import holiday_problems
+from app.policies.lint.holidays import holiday_problems
+from app.policies.lint.misreadings import misreadings
+from app.policies.lint.reach import Reach
+from app.policies.lint.shadow import Shadows, zone_of, zones_of
 from app.policies.load import accept
-from app.policies.misreadings import misreadings
-from app.policies.reach import Reach
 from app.policies.selftest import failures
-from app.policies.shadow import Shadows, zone_of, zones_of
 from app.policies.source import Snapshot
 from app.yaml.document import Document
 from app.yaml.problem import Path, Problem, Severity, bounded, quoted

@@ -14,7 +14,7 @@ from app.core.windows.daily import Daily
 from app.core.windows.dates import Dates
 from app.core.windows.weekly import Weekly
 from app.core.windows.yearly import Yearly
-from app.policies.misread_cron import Remark
+from app.policies.lint.cron import Remark
 
 _LAST_MINUTE: Final = DAY - MINUTE
 _WEEK: Final = 7 * DAY

@@ -9,7 +9,7 @@ import pytest
 
 from app.cli import run
 from app.core.instant import parse_instant
-from app.policies.lint import lint
+from app.policies.lint.lint import lint
 from app.policies.source import Source
 from app.yaml.problem import Severity
 

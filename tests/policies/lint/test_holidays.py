@@ -13,14 +13,14 @@ from app.core.holiday_calendar import Calendar, year_of
 from app.core.instant import parse_instant
 from app.core.policy import PolicySet
 from app.core.wallclock import calendar_date, local_day
-from app.policies.holiday_gaps import days_of, gaps_to_subdivisions
-from app.policies.lint import lint
-from app.policies.lint_holidays import holiday_problems
+from app.policies.lint.holiday_gaps import days_of, gaps_to_subdivisions
+from app.policies.lint.holidays import holiday_problems
+from app.policies.lint.lint import lint
 from app.policies.source import Snapshot
 from app.yaml.problem import Problem
 
 NOW = "2026-11-29T12:00:00Z"
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NEVER_A_DAY_OFF = {"BV", "HM", "IO", "UA"}
 """Uninhabited places without a holiday, and Ukraine, whose holidays are all worked on."""
 

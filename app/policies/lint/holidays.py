@@ -30,7 +30,7 @@ from app.core.window import Window
 from app.core.windows.dates import Dates
 from app.core.windows.holidays import NATIONWIDE, Holidays, matches
 from app.core.windows.yearly import Yearly
-from app.policies.holiday_gaps import (
+from app.policies.lint.holiday_gaps import (
     PUBLIC,
     Gap,
     days_of,

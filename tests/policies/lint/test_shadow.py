@@ -10,8 +10,8 @@ from app.core.decision import Question
 from app.core.engine import Engine
 from app.core.instant import DAY, LOOK_AHEAD, parse_instant
 from app.core.policy import PolicySet
-from app.policies.reach import Reach
-from app.policies.shadow import MOST_COMPARED, Shadows
+from app.policies.lint.reach import Reach
+from app.policies.lint.shadow import MOST_COMPARED, Shadows
 
 NOW = parse_instant("2026-11-23T12:00:00Z")
 
@@ -156,7 +156,7 @@ def test_ten_thousand_daily_policies_are_compared_without_compiling_a_window() -
 def test_the_search_for_idle_policies_ends_after_a_bounded_number_of_pairs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.policies.shadow.MOST_COMPARED", 5)
+    monkeypatch.setattr("app.policies.lint.shadow.MOST_COMPARED", 5)
     # Each begins and ends a minute after the one before, so none holds through another.
     shadows = _shadows(
         [{"when": [{"daily": {"from": f"09:{each:02}", "to": f"17:{each:02}"}}]} for each in range(50)]

@@ -12,7 +12,7 @@ from app.core.notation import waiting_time
 from app.core.policy import Effect, Policy, PolicySet, Selector
 from app.core.scope import ScopeTimeline
 from app.core.timeline import BLOCK_BITS, RuleTimeline
-from app.policies.reach import Reach
+from app.policies.lint.reach import Reach
 from app.yaml.problem import quoted
 
 _MOST_SCOPES: Final = 200

@@ -17,19 +17,19 @@ from app.core.windows.icalendar import ICalendar
 from app.core.windows.weekly import Weekly
 from app.core.windows.yearly import Yearly
 from app.policies.draft import Draft
-from app.policies.misread_calendars import calendar_remarks
-from app.policies.misread_cron import Remark, cron_remarks
-from app.policies.misread_scopes import Scopes, not_reached
-from app.policies.misread_windows import (
+from app.policies.lint.calendars import calendar_remarks
+from app.policies.lint.cron import Remark, cron_remarks
+from app.policies.lint.reach import Reach
+from app.policies.lint.scopes import Scopes, not_reached
+from app.policies.lint.shadow import zones_of
+from app.policies.lint.windows import (
     daily_remarks,
     dates_remarks,
     hole,
     weekly_remarks,
     yearly_remarks,
 )
-from app.policies.misread_zones import zone_remarks
-from app.policies.reach import Reach
-from app.policies.shadow import zones_of
+from app.policies.lint.zones import zone_remarks
 from app.yaml.document import Document
 from app.yaml.problem import Path, Problem, Severity
 

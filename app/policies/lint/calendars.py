@@ -6,8 +6,8 @@ from typing import Final
 from app.core.instant import DAY, LATEST, LOOK_AHEAD
 from app.core.wallclock import Wall, Zone, calendar_date
 from app.core.windows.icalendar import Event, ICalendar
-from app.policies.misread_cron import Remark
-from app.policies.misread_zones import on_fixed_offset
+from app.policies.lint.cron import Remark
+from app.policies.lint.zones import on_fixed_offset
 from app.yaml.problem import quoted
 
 _FEW: Final = 3

@@ -6,7 +6,7 @@ import pytest
 
 from app.core.instant import DAY
 from app.core.policy import Policy
-from app.policies.pattern import Pattern, PatternIndex, numbers_of
+from app.policies.lint.pattern import Pattern, PatternIndex, numbers_of
 
 DAILY = {"daily": {"from": "09:00", "to": "17:00"}}
 NIGHT = {"daily": {"from": "22:00", "to": "06:00"}}

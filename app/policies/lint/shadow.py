@@ -8,8 +8,8 @@ from app.core.instant import DAY, LATEST, LOOK_AHEAD
 from app.core.policy import SERVICE_ZONE, Effect, Policy, PolicySet
 from app.core.timeline import BlockBudget, PolicyTimeline
 from app.core.wallclock import Zone, zone
-from app.policies.pattern import Pattern, PatternIndex, bits, numbers_of
-from app.policies.reach import Reach, literal_services
+from app.policies.lint.pattern import Pattern, PatternIndex, bits, numbers_of
+from app.policies.lint.reach import Reach, literal_services
 
 MOST_COMPARED: Final = 300_000
 """Pairs of policies that are compared; then no more idle ones are looked for."""
