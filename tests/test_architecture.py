@@ -24,7 +24,7 @@ def loaded_by(code: str) -> set[str]:
 
 @pytest.mark.parametrize("command", ["check", "wait", "lint", "test", "calendar"])
 def test_a_client_command_loads_neither_web_framework_nor_database(command: str) -> None:
-    loaded = loaded_by(f"import app.cli.{command}")
+    loaded = loaded_by(f"import app.cli.commands.{command}")
     assert not loaded & set(HEAVY)
 
 

@@ -17,7 +17,7 @@ def _section(command: str) -> str:
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_option_is_told_in_the_section_of_its_command(command: str) -> None:
-    found: click.Command = importlib.import_module(f"app.cli.{command}").command
+    found: click.Command = importlib.import_module(f"app.cli.commands.{command}").command
     parts = found.commands.values() if isinstance(found, click.Group) else [found]
     parameters = [each for part in parts for each in part.params]
     options = {name for each in parameters for name in each.opts if name.startswith("--")}

@@ -67,7 +67,7 @@ def test_a_mistake_is_told_in_words_with_what_was_meant(
 def test_no_command_tells_of_a_wrong_option_in_the_words_of_a_library(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found: click.Command = importlib.import_module(f"app.cli.{name}").command
+    found: click.Command = importlib.import_module(f"app.cli.commands.{name}").command
     parts = [*found.commands] if isinstance(found, click.Group) else [""]
     for part in parts:
         told = said(capsys, name, *part.split(), "--jsn")
