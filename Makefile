@@ -6,7 +6,7 @@ BIN := .venv/bin
 # that another wants with an extra, and then refused it for want of a hash. `pip check` tells if one is missing.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: run test lint types layers unit test-long test-hours test-busy bench schema pictures format lock clean
+.PHONY: run test lint types layers unit test-long test-hours test-busy bench schema pictures format lock clean reference
 
 run: .venv/run
 	@$(BIN)/freezegate serve
@@ -72,6 +72,10 @@ bench: .venv/dev
 
 schema: .venv/dev
 	$(BIN)/python -m app.policies.schema
+
+# The generated parts of docs/reference, anew.
+reference: .venv/dev
+	$(BIN)/python -m tests.docs.reference
 
 # The screenshots in the documents, anew; it needs a Chromium.
 pictures: .venv/dev

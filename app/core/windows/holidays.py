@@ -57,7 +57,7 @@ class Holidays(Window):
     market: str | None = Field(
         None,
         title="market code",
-        description="ISO 10383 code of an exchange, such as `XNYS`; either this or `country`",
+        description="code of an exchange, such as `XNYS` or `NYSE`; either this or `country`",
         examples=["XNYS"],
     )
     names: tuple[Annotated[str, Field(title="holiday name pattern")], ...] = Field(
