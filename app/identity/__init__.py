@@ -1,1 +1,1 @@
-"""Who asks: keys, tokens, and the identity tokens of CI systems."""
+"""Callers and their credentials: API keys, override tokens, sessions, OIDC identity tokens."""

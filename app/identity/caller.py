@@ -1,4 +1,4 @@
-"""Who asks, and what they may do."""
+"""Callers and roles."""
 
 import unicodedata
 from enum import StrEnum
@@ -8,7 +8,7 @@ from app.core.policy import glob_pattern
 
 
 class Role(StrEnum):
-    """What somebody may do; each role may do what those before it may."""
+    """The roles; each includes those before it."""
 
     VIEWER = "viewer"
     CI = "ci"
@@ -16,7 +16,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
     def covers(self, other: "Role") -> bool:
-        """Whether whoever has this role may do what needs the other."""
+        """Return whether this role includes the other."""
         return _ORDER[self] >= _ORDER[other]
 
 
@@ -24,36 +24,36 @@ _ORDER: Final = {role: place for place, role in enumerate(Role)}
 
 
 class Caller(NamedTuple):
-    """Who sent a request."""
+    """The caller of a request."""
 
     name: str
-    """Of a person or machine; empty for an anonymous caller."""
+    """The name of a person or machine; empty for an anonymous caller."""
     role: Role | None
-    """None: may do nothing that needs a role."""
+    """None: no access to anything that needs a role."""
     services: tuple[str, ...] | None = None
-    """The services, or patterns of them, that a caller of role ci is restricted to."""
+    """The services, or patterns, that a caller of role ci is restricted to; None for all."""
     key_id: str | None = None
-    """Of the API key that was presented, or that the session was opened with."""
+    """The id of the API key that was presented or that opened the session."""
     session_id: str | None = None
-    """Of the session, where the caller is a person in a browser."""
+    """The id of the session, for a person in a browser."""
     person: str | None = None
-    """The person behind the credentials, see `person_id`; None where they don't tell."""
+    """The person behind the credentials, see `person_id`; None if they name none."""
 
     def may(self, role: Role) -> bool:
-        """Whether the caller may do what needs `role`."""
+        """Return whether the caller has `role`."""
         return self.role is not None and self.role.covers(role)
 
     def may_claim(self, service: str) -> bool:
-        """Whether the caller is not restricted to other services."""
+        """Return whether the caller may claim deploys of a service."""
         return self.services is None or glob_pattern(self.services).fullmatch(service) is not None
 
 
 ANONYMOUS: Final = Caller("", None)
-"""Somebody without credentials, before the settings give them a role."""
+"""A caller without credentials, before the settings assign a role."""
 
 
 def person_id(written: str) -> str:
-    """Return the form that persons are compared in, whatever the case, spacing and width of letters."""
-    # Once more at the end: folding may take letters apart again.
+    """Normalise a name for comparing persons: case, spacing and width of letters don't count."""
+    # Normalised again: folding may decompose letters.
     folded = unicodedata.normalize("NFKC", written).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())

@@ -1,8 +1,7 @@
-"""API keys, override tokens and session secrets: made and recognised here, and stored only as a hash.
+"""Make and recognise API keys, override tokens and session secrets; only their hashes are stored.
 
-Each is a prefix, 192 random bits in base 62, and a checksum: so that a scanner finds them in a
-repository, and a mistyped one is refused without asking the database. The hash is a plain SHA-256:
-slow hashes are for what people choose.
+Each is a prefix, 192 random bits in base 62, and a checksum: a scanner can find it in a repository, and a
+mistyped one is refused without a query. The hash is a plain SHA-256; slow hashes are for passwords.
 """
 
 import hashlib
@@ -28,60 +27,60 @@ _FORM: Final = re.compile(
 
 
 def new_key() -> str:
-    """A new API key; shown once, to whoever it is made for."""
+    """Return a new API key; it is shown once."""
     return _new(KEY_PREFIX)
 
 
 def new_token() -> str:
-    """A new override token; shown once, to whoever granted it."""
+    """Return a new override token; it is shown once, to its granter."""
     return _new(TOKEN_PREFIX)
 
 
 def new_session() -> str:
-    """A new session secret; it lives in the cookie of one browser."""
+    """Return a new session secret, for the cookie of one browser."""
     return _new(SESSION_PREFIX)
 
 
 def is_session(text: str) -> bool:
-    """Whether a text has the form of a session secret, and its checksum fits."""
+    """Return whether a text is a well-formed session secret with a valid checksum."""
     return text.startswith(SESSION_PREFIX) and _is_whole(text)
 
 
 def is_key(text: str) -> bool:
-    """Whether a text has the form of an API key, and its checksum fits."""
+    """Return whether a text is a well-formed API key with a valid checksum."""
     return text.startswith(KEY_PREFIX) and _is_whole(text)
 
 
 def is_token(text: str) -> bool:
-    """Whether a text has the form of an override token, and its checksum fits."""
+    """Return whether a text is a well-formed override token with a valid checksum."""
     return text.startswith(TOKEN_PREFIX) and _is_whole(text)
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a key, a token or a session secret stands anywhere in a text."""
+    """Return whether a text contains a key, a token or a session secret."""
     return "fz" in text and any(_is_whole(match[0]) for match in _FORM.finditer(text))
 
 
 def digest(secret: str) -> str:
-    """What is stored of a key or token: its SHA-256, in hexadecimal."""
+    """Return the stored hash of a key or token: its SHA-256 in hexadecimal."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def fingerprint(stored: str) -> str:
-    """Return what the record says of a secret: a hash of the hash that is stored.
+    """Return the fingerprint of a secret in the audit log: a hash of the stored hash.
 
-    It shows that the row of a secret was not exchanged for that of another, and is good for nothing else.
+    It shows that the row of a secret was not exchanged for another's, and can't be used for anything else.
     """
     return f"sha256:{digest(stored)}"
 
 
 def form_proof(session: str) -> str:
-    """What a form carries to prove that it came from a page of this session: an HMAC of its secret."""
+    """Return the CSRF token of a session: an HMAC of its secret."""
     return hmac.new(session.encode(), b"form", hashlib.sha256).hexdigest()
 
 
 def proves(given: str, session: str) -> bool:
-    """Whether a form carries the proof of a session; takes as long for any wrong one."""
+    """Compare the CSRF token of a form in constant time."""
     return hmac.compare_digest(given.encode(errors="replace"), form_proof(session).encode())
 
 

@@ -1,1 +1,1 @@
-"""policies.yaml: read, check, lint, and turn into a `PolicySet`."""
+"""Read, check and lint policies.yaml; turn it into a `PolicySet`."""

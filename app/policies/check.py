@@ -1,7 +1,7 @@
-"""What one part of the files says of another: names that must exist, ids that must differ.
+"""Check references between the parts of a policy set: names must exist, ids must differ.
 
 Works on the plain values, not on the models, so that a mistake in one place does not hide those in
-others. What has not the shape it should have is passed over here; `translate` tells of it.
+others. Values of the wrong shape are skipped here; `translate` reports them.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ _FIELDS: Final = ("environments", "services", "tags", "changes")
 
 
 def check_set(documents: list[Document]) -> Iterator[Problem]:
-    """Everything that the files of one set say wrongly of each other, and of themselves."""
+    """Yield every problem in and between the files of a set."""
     vocabulary = Vocabulary(_top(document) for document in documents)
     yield from _check_shared_keys(documents)
     yield from _check_services_once(documents)
@@ -42,7 +42,7 @@ def check_set(documents: list[Document]) -> Iterator[Problem]:
 
 
 def entries(document: Document, key: str) -> list[Any]:
-    """The entries of a top-level list; none where there is no list."""
+    """Return the entries of a top-level list; empty where there is no list."""
     return _list(_top(document), key)
 
 
@@ -56,7 +56,7 @@ def _list(value: dict[str, Any], key: str) -> list[Any]:
 
 
 def _check_shared_keys(documents: list[Document]) -> Iterator[Problem]:
-    """But for policies, tests and services, a key stands in one file of the set only."""
+    """Check that a key other than policies, tests and services stands in one file of the set only."""
     first: dict[str, Document] = {}
     for document in documents:
         for key in _top(document).keys() - _SHARED:
@@ -140,7 +140,7 @@ def _check_selector(
 def _check_ceilings(
     document: Document, path: Path, override: dict[str, Any], vocabulary: Vocabulary
 ) -> Iterator[Problem]:
-    """A policy may tighten the ceilings of the file, not loosen them."""
+    """Check that a policy only tightens the ceilings of the file."""
     own, most = ceilings_of(override), vocabulary.ceilings
     if own is None or most is None:
         return

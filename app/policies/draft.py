@@ -1,4 +1,4 @@
-"""The files of a set, read and checked as far as they let themselves: the work behind load and lint."""
+"""Read and check the files of a set as far as possible: the work behind load and lint."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,37 +16,37 @@ from app.yaml.problem import Path, Problem, Severity, bounded, format_path
 from app.yaml.translate import NOTHING, translate
 
 _NULL_MEANS: Final = "next_change"
-"""The one key behind which a written null says something."""
+"""The one key whose explicit null has a meaning."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What the files of a set say, and everything that is wrong with them."""
+    """The content of the files of a set, and all of their problems."""
 
     documents: Sequence[Document]
     problems: Sequence[Problem]
     """Errors and warnings, in the order of the files."""
     policy_set: PolicySet | None
-    """What they say together; None if there is any error."""
+    """The merged set; None if there is any error."""
 
     @property
     def errors(self) -> list[Problem]:
-        """The problems for which the files can't be used."""
+        """The problems that are errors, not warnings."""
         return list(filter(_is_error, self.problems))
 
     def having(self, key: str) -> Iterator[Document]:
-        """The documents with this key at their top."""
+        """Return the documents with this top-level key."""
         return (each for each in self.documents if isinstance(each.data, dict) and key in each.data)
 
     def places(self, key: str) -> Iterator[tuple[Document, Path]]:
-        """Where the entries of a top-level list stand, those of all files in their order."""
+        """Yield the position of each entry of a top-level list, over all files in order."""
         for document in self.documents:
             for index in range(len(entries(document, key))):
                 yield document, (key, index)
 
 
 def read_draft(snapshot: Snapshot) -> Draft:
-    """Read all files of a set; what is wrong with them is in the draft, nothing is raised."""
+    """Read all files of a set; problems are in the draft, nothing is raised."""
     documents = [read_document(name, text) for name, text in snapshot.policies.items()]
     if excess := list(too_large(documents)):
         return Draft(documents, excess, None)
@@ -54,7 +54,7 @@ def read_draft(snapshot: Snapshot) -> Draft:
     sound = [document for document in documents if document.whole]
     somewhere = any("policies" in document.data for document in sound if isinstance(document.data, dict))
     parts = [_validate(document, snapshot, found, policies_needed=not somewhere) for document in sound]
-    # With a file missing, the names that it defines would all seem unknown.
+    # With a file missing, all names that it defines would seem unknown.
     if len(sound) == len(documents) and not any(map(_is_error, snapshot.problems)):
         found.add(check_set(documents))
     problems = bounded(in_order(found.problems, documents), found.more)
@@ -71,24 +71,24 @@ def read_draft(snapshot: Snapshot) -> Draft:
 
 
 def in_order(problems: Iterable[Problem], documents: Sequence[Document]) -> list[Problem]:
-    """Sort problems as the files are, and by line within each."""
+    """Sort problems by file, in the order of the set, and by line."""
     rank = {document.name: index for index, document in enumerate(documents)}
     return sorted(problems, key=lambda each: (rank.get(each.file, -1), each.file, each.line, each.column))
 
 
 class _Found:
-    """Problems as they are found: of one place, only what is found first, which is nearest to the cause."""
+    """The problems found so far: of one path only the first, which is nearest to the cause."""
 
     def __init__(self, snapshot: Snapshot, documents: Iterable[Document]) -> None:
         self.problems = [*snapshot.problems, *(each for document in documents for each in document.problems)]
         self.more = sum(document.more_problems for document in documents)
-        """How many were found, at least, that are not among `problems`."""
+        """The least number of problems found that are not in `problems`."""
         self._told = {
             (document.name, format_path(path)) for document in documents for path in document.spoilt
         }
 
     def add(self, problems: Iterable[Problem]) -> None:
-        """Take what one way of looking at the files has found; stop looking after very many."""
+        """Add the problems of one check, up to `MOST_DETAILS`."""
         news = (each for each in problems if (each.file, each.path) not in self._told)
         fresh = list(islice(news, MOST_DETAILS))
         if next(news, None) is not None:
@@ -104,7 +104,7 @@ def _is_error(problem: Problem) -> bool:
 def _validate(
     document: Document, snapshot: Snapshot, found: _Found, *, policies_needed: bool
 ) -> PolicySet | None:
-    """One file by itself, as the models see it; what is wrong goes to `found`."""
+    """Validate one file against the models; add its problems to `found`."""
     data = document.data
     if not policies_needed and isinstance(data, dict) and "policies" not in data:
         data = {**data, "policies": []}
@@ -122,7 +122,7 @@ def _nothing_frozen(draft: Draft) -> Problem:
 
 
 def _merge(parts: Sequence[PolicySet]) -> PolicySet:
-    """One set of what the files say; that no two say the same key is checked before."""
+    """Merge the files into one set; no key stands in two of them, see `check_set`."""
     if len(parts) == 1:
         return parts[0]
     single = {name: getattr(part, name) for part in parts for name in part.model_fields_set}

@@ -1,8 +1,8 @@
-"""Reading files through one state of a folder, whatever is swapped meanwhile.
+"""Read files through one state of a folder, even if it is swapped meanwhile.
 
 Kubernetes mounts a ConfigMap as links through ``..data``, itself a link that is exchanged when the
-map changes; other tools exchange a link to a whole folder. So each folder is opened once for a look
-and kept open, and every file of the look is opened below it.
+map changes; other tools exchange a link to a whole folder. So each folder is opened once per read and
+kept open, and every file is opened below it.
 """
 
 import errno
@@ -17,25 +17,25 @@ _CONFIG_MAP: Final = "..data"
 """The link through which every file of a mounted ConfigMap or Secret is reached."""
 
 _MOST_LINKS: Final = 40
-"""Links that are followed for one file, as Linux does."""
+"""Links followed for one file; the limit of Linux."""
 
 _MOST_FOLDERS: Final = 100
-"""Folders below that are looked into: a look is made every second."""
+"""Folders below that are searched: this happens every second."""
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not be waited for
+_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # don't block on a pipe
 
 
 class FileContent(NamedTuple):
-    """The bytes of a file."""
+    """The content of a file."""
 
     content: bytes
     changed_at: float
-    """When it was last written, in seconds since the Unix epoch, by the clock of its file system."""
+    """Its modification time, in seconds since the Unix epoch, by the clock of its file system."""
 
 
 class OpenFolder:
-    """One state of a folder; close it after the look."""
+    """One state of a folder; close it after reading."""
 
     def __init__(self, path: Path) -> None:
         """Open a folder.
@@ -51,24 +51,24 @@ class OpenFolder:
             self._base = self._root
 
     def __enter__(self) -> Self:
-        """Nothing more is to be done."""
+        """Return the folder itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close what was opened."""
+        """Close all opened folders."""
         for handle in (*self._handles.values(), self._root):
             with suppress(OSError):
                 os.close(handle)
 
     @property
     def changed_at(self) -> float:
-        """When a name in it last came or went."""
+        """The modification time of the folder: a name was added or removed."""
         return os.fstat(self._base).st_mtime
 
     def names(self) -> list[str]:
-        """The names in it, sorted.
+        """Return the names in it, sorted.
 
         Raises:
             OSError: it can't be read.
@@ -76,7 +76,7 @@ class OpenFolder:
         return sorted(os.listdir(self._base))  # noqa: PTH208 - pathlib takes no open folder
 
     def folders(self, suffix: str) -> list[str]:
-        """The folders in it that hold names with a suffix, sorted; hidden ones are left out.
+        """Return the folders in it that hold names with a suffix, sorted; hidden ones are left out.
 
         Raises:
             OSError: it can't be read.
@@ -93,11 +93,11 @@ class OpenFolder:
         return any(name.endswith(suffix) and not name.startswith(".") for name in names)
 
     def read(self, name: str, most: int) -> FileContent | None:
-        """Return up to `most` bytes of a file of the folder, or of one below it; None if it is no file.
+        """Return up to `most` bytes of a file in the folder or below it; None if it is not a regular file.
 
         Raises:
             OSError: it can't be read.
-            ValueError: no system allows such a name.
+            ValueError: the name is not valid on any system.
         """
         handle = self._open(name)
         found = os.fstat(handle)
@@ -108,7 +108,7 @@ class OpenFolder:
             return FileContent(file.read(most), found.st_mtime)
 
     def _open(self, name: str) -> int:
-        """Follow links by hand, so that each folder on the way is looked up once in a look."""
+        """Follow links one by one, so that each folder on the way is resolved once per read."""
         handle, rest = self._base, name
         for _ in range(_MOST_LINKS):
             parent, last = os.path.split(rest)
@@ -116,7 +116,7 @@ class OpenFolder:
             try:
                 rest = os.readlink(last, dir_fd=handle)
             except OSError as error:
-                if error.errno != errno.EINVAL:  # EINVAL: it is no link
+                if error.errno != errno.EINVAL:  # EINVAL: not a link
                     raise
                 return os.open(last, _FILE, dir_fd=handle)
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))

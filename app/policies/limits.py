@@ -1,7 +1,7 @@
-"""How much a policy set may hold, and how much work its windows may be.
+"""Limits on the size of a policy set and on the work of its windows.
 
 A running gate answers questions while it loads a set, and keeps the present weeks of every policy in
-memory. So both have bounds, far beyond what any organisation writes by hand.
+memory. So both are bounded, far above what any organisation writes by hand.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ from app.yaml.document import Document
 from app.yaml.problem import Path, Problem
 
 MOST_OPENINGS: Final = 30_000
-"""How often all windows of a set may open in a day. The engine keeps 97 days of them at a time."""
+"""Openings a day of all windows of a set. The engine keeps 97 days of them at a time."""
 
 
 def too_large(documents: Sequence[Document]) -> Iterator[Problem]:
-    """Report lists that are too long, all files taken together; before anything else is checked."""
+    """Report lists that are too long over all files; this comes before every other check."""
     for key in ("policies", "tests"):
         count = 0
         for document in documents:
@@ -31,7 +31,7 @@ def too_large(documents: Sequence[Document]) -> Iterator[Problem]:
 
 
 def too_much_work(policy_set: PolicySet, places: Sequence[tuple[Document, Path]]) -> Iterator[Problem]:
-    """Report the policy with which the windows of a set open too often to be kept."""
+    """Report the policy at which the windows of a set exceed `MOST_OPENINGS`."""
     zones = {service.timezone for service in (policy_set.services or {}).values()} | {None}
     openings = 0
     for (document, path), policy in zip(places, policy_set.policies, strict=True):

@@ -1,7 +1,7 @@
-"""From a snapshot of the files to policies that may be put in force, or all that is wrong with them.
+"""Load a snapshot of the files into policies that may be put in force, or raise all of its problems.
 
-In a folder, every file says its `version`; the policies, tests and services of all files are taken
-together; any other key may stand in one of them only.
+In a folder, every file states its `version`; the policies, tests and services of all files are merged;
+any other key may stand in one of them only.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def load(snapshot: Snapshot) -> LoadedPolicies:
     """Read, check and self-test a set.
 
     Raises:
-        PolicyFileError: with everything that is wrong; a self-test that fails is.
+        PolicyFileError: with all problems, failing self-tests among them.
     """
     loaded = load_untested(snapshot)
     failed = failures(loaded)
@@ -28,19 +28,19 @@ def load(snapshot: Snapshot) -> LoadedPolicies:
 
 
 def load_untested(snapshot: Snapshot) -> LoadedPolicies:
-    """Read and check a set, and leave its self-tests to the caller.
+    """Read and check a set without running its self-tests.
 
     Raises:
-        PolicyFileError: with everything that is wrong.
+        PolicyFileError: with all problems.
     """
     return accept(read_draft(snapshot), snapshot.revision)
 
 
 def accept(draft: Draft, revision: str) -> LoadedPolicies:
-    """Make a draft ready to answer.
+    """Compile a draft without errors.
 
     Raises:
-        PolicyFileError: anything is wrong with it.
+        PolicyFileError: the draft has errors.
     """
     if draft.policy_set is None:
         raise PolicyFileError(draft.errors)
@@ -55,7 +55,7 @@ def accept(draft: Draft, revision: str) -> LoadedPolicies:
 
 
 def _placed_tests(draft: Draft) -> Iterator[PlacedTest]:
-    """The tests of the set, which are those of its files in order, with their places."""
+    """Yield the self-tests of all files in order, with their positions."""
     tests = draft.policy_set.tests if draft.policy_set else []
     for test, (document, path) in zip(tests, draft.places("tests"), strict=True):
         line, column = document.place(path).best

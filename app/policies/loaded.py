@@ -1,4 +1,4 @@
-"""A policy set that is good, as loading hands it over."""
+"""A loaded policy set and its engine."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from app.yaml.problem import Problem
 
 
 class PlacedTest(NamedTuple):
-    """A self-test and where it stands; line and column count from 1."""
+    """A self-test and its position; line and column count from 1."""
 
     test: SelfTest
     file: str
@@ -20,11 +20,11 @@ class PlacedTest(NamedTuple):
 
 @dataclass(frozen=True)
 class LoadedPolicies:
-    """Policies that may be put in force, and the engine that answers by them."""
+    """Policies that may be put in force, and their engine."""
 
     policy_set: PolicySet
     engine: Engine
     revision: str
     tests: tuple[PlacedTest, ...]
     warnings: tuple[Problem, ...]
-    """What is suspicious in the files although they can be used."""
+    """The warnings about the files."""

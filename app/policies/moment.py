@@ -1,4 +1,4 @@
-"""How the self-tests of a policy file write a moment: an instant with an offset, or a local time."""
+"""Parse the times of self-tests: an instant with an offset, or a local time."""
 
 import re
 from typing import Final
@@ -20,7 +20,7 @@ def parse_moment(text: str, home: Zone) -> int:
 
     Raises:
         MalformedValueError: `text` has neither form, or its local time does not exist or occurs
-            twice, so that only an offset says what is meant.
+            twice, so that it needs an offset.
         OutOfRangeError: the instant lies outside the years 2000 to 2100.
     """
     match = _MOMENT.fullmatch(text)

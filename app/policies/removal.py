@@ -1,7 +1,7 @@
-"""Removals: policies and tests that were in force and that a change of the files took away.
+"""Removals: policies and tests that a change of the files removed.
 
-An interrupted copy looks like a change that removes policies. It is taken, because most
-removals are meant, and pointed out for a day or until it is undone.
+An interrupted copy looks like a change that removes policies. It is put in force, because most removals are
+intended, and reported for a day or until it is undone.
 """
 
 from collections import Counter
@@ -15,10 +15,10 @@ from app.policies.source import Snapshot
 from app.yaml.compose import read_document
 
 REPORTED_FOR: Final = DAY
-"""Seconds that a removal is pointed out for."""
+"""Seconds for which a removal is reported."""
 
 MOST_KEPT: Final = 1_000
-"""Removals that are kept; a set of many thousand policies may be emptied by mistake."""
+"""Removals kept; a set of many thousand policies may be emptied by mistake."""
 
 
 MOST_NAMED: Final = 20
@@ -26,14 +26,14 @@ MOST_NAMED: Final = 20
 
 
 class Contents(NamedTuple):
-    """The names of what a set holds; tests without a name go by what they ask."""
+    """The names of a set's policies and tests; tests without a name go by their question."""
 
     policies: tuple[str, ...]
     tests: tuple[str, ...]
 
     @classmethod
     def of(cls, policy_set: PolicySet) -> Self:
-        """Return the contents of a set that was read."""
+        """Return the contents of a set."""
         return cls(
             tuple(policy.id for policy in policy_set.policies),
             tuple(_test_name(test.name, test.service, test.at) for test in policy_set.tests),
@@ -41,7 +41,7 @@ class Contents(NamedTuple):
 
     @classmethod
     def of_texts(cls, snapshot: Snapshot) -> Self:
-        """Return the contents of a set that was good once, also if this version would not take it."""
+        """Return the contents of a set that an earlier version accepted, even if this one would not."""
         files = [read_document(name, text).data for name, text in snapshot.policies.items()]
         tests = [test for test in _entries(files, "tests") if isinstance(test.get("service"), str)]
         return cls(
@@ -53,7 +53,7 @@ class Contents(NamedTuple):
 
 
 class Removal(NamedTuple):
-    """A policy or test that a change took away."""
+    """A policy or test that a change removed."""
 
     kind: Literal["policy", "test"]
     name: str
@@ -62,7 +62,7 @@ class Removal(NamedTuple):
 
 
 def removals(before: Contents, after: Contents, known: Iterable[Removal], now: int) -> tuple[Removal, ...]:
-    """Return what is missing after a change, with what was missing already and still is.
+    """Return the removals of a change, and the earlier ones that are still missing.
 
     A test is changed more often than removed, and has no id. So tests count as removed only if there are
     fewer of them than before.

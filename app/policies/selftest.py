@@ -1,4 +1,4 @@
-"""A policy file's own unit tests: its questions asked of the engine, its answers compared."""
+"""Run a policy file's own tests: ask the engine its questions and compare the answers."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from app.yaml.problem import Problem
 
 
 class SelfTestResult(NamedTuple):
-    """How one self-test went; `expected` and `got` begin with the outcome: ``deny by [year-end]``."""
+    """The result of a self-test; `expected` and `got` begin with the outcome: ``deny by [year-end]``."""
 
     file: str
     name: str
@@ -32,7 +32,7 @@ def run(loaded: LoadedPolicies) -> list[SelfTestResult]:
 
 
 def failures(loaded: LoadedPolicies) -> list[Problem]:
-    """The tests that fail, each as an error where it stands."""
+    """Return a problem for each failing test, at its position."""
     return [
         Problem(
             result.file,
@@ -67,13 +67,13 @@ def _name(test: SelfTest) -> str:
 
 
 def _expected(test: SelfTest, home: Zone) -> str:
-    """What the test asks for, in the words of `_got`."""
+    """Return the expected answer, formatted like `_got`."""
     instant = None if test.next_change is None else parse_moment(test.next_change, home)
     return _say(test, test.expect, test.by or [], instant)
 
 
 def _got(test: SelfTest, decision: Decision) -> str:
-    """What came out, as far as the test asks for it."""
+    """Return the actual answer, as far as the test expects one."""
     told = decision.warnings if decision.outcome is Outcome.WARN else decision.blocking
     return _say(test, decision.outcome.value, [each.rule.id for each in told], decision.flips_at)
 

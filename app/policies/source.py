@@ -1,7 +1,7 @@
-"""Where policies come from: a file or a folder, read as a whole into a snapshot.
+"""Read a policy file or folder as a whole into a snapshot.
 
-A snapshot holds everything that loading needs, so that a recorded decision can be evaluated again
-from the snapshot alone, long after the files have changed.
+A snapshot holds everything that loading needs, so that a recorded decision can be replayed from it alone,
+long after the files have changed.
 """
 
 import json
@@ -21,55 +21,55 @@ from app.yaml.problem import PolicyFileError, Problem, Severity, quoted
 from app.yaml.syntax import LARGEST, Position, position_of
 
 POLL: Final = 1.0
-"""Seconds between two looks at the files. What both find equal is taken."""
+"""Seconds between two polls of the files. A change that two polls find equal is loaded."""
 
 MOST_FILES: Final = 1_000
 """Policy files in a set."""
 
 LARGEST_SET: Final = 32 * 1024 * 1024
-"""Bytes of all files of a set together, with its calendars."""
+"""Bytes of all files of a set together, calendars included."""
 
 _SUFFIX: Final = ".yaml"
 _NOT_YAML: Final = f"this file is not read: only names that end in {_SUFFIX} are"
 _NOT_BELOW: Final = f"the *{_SUFFIX} files of this folder are not read: move them up, or elsewhere"
 
 _ATTEMPTS: Final = 3
-"""A ConfigMap is swapped under the reader now and then; the second attempt sees the new one."""
+"""A ConfigMap may be swapped during a read; the second attempt sees the new one."""
 
 _POLLS_AT_START: Final = 10
-"""Polls that a start waits for files to settle."""
+"""Polls that a start waits for the files to settle."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The texts of all files of a policy set, by their names within the folder."""
+    """The texts of all files of a policy set, by name within the folder."""
 
     policies: Mapping[str, str]
     calendars: Mapping[str, str] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Files that could not be read, each with a sentence that says why."""
+    """Files that could not be read, each with a sentence that gives the reason."""
     problems: tuple[Problem, ...] = ()
-    """What is wrong with the files before a word in them is read."""
+    """Problems of the files themselves, not of their content."""
     changed_at: float = field(default=0.0, compare=False)
-    """When any of the files was last written, in seconds since the Unix epoch, by their file system."""
+    """The newest modification time of the files, in seconds since the Unix epoch, by their file system."""
 
     @classmethod
     def of(cls, text: str, name: str = "policies.yaml", calendars: Mapping[str, str] | None = None) -> Self:
-        """A set of a single file, given by its text."""
+        """Return the snapshot of a single file with this text."""
         return cls({name: text}, calendars or {})
 
     @cached_property
     def revision(self) -> str:
-        """``sha256:…`` of the listing that ``sha256sum`` prints for the files."""
+        """The revision: ``sha256:…`` of the listing that ``sha256sum`` prints for the files."""
         texts = {**self.calendars, **self.policies}
         digests = {name: _digest(text.encode("utf-8", "surrogatepass")) for name, text in texts.items()}
         return _revision(digests | dict(self.unreadable))
 
     def calendar(self, name: str) -> str:
-        """The text of an iCalendar file that a policy names.
+        """Return the text of an iCalendar file that a policy names.
 
         Raises:
-            MalformedValueError: the name leads out of the folder, or the file can't be read.
+            MalformedValueError: the name points outside the folder, or the file can't be read.
         """
         if not _lies_inside(name):
             raise MalformedValueError("the file must lie in the folder of the policies, or below it")
@@ -78,19 +78,19 @@ class Snapshot:
         return self.calendars[name]
 
     def to_json(self) -> str:
-        """The texts as canonical JSON, to be kept with the decisions made by them."""
+        """Return the texts as canonical JSON, to be stored with the decisions made by them."""
         texts = {"policies": dict(self.policies), "calendars": dict(self.calendars)}
         return json.dumps(texts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote; the revision is the same again."""
+        """Return the snapshot that `to_json` serialised; its revision is the same."""
         texts = json.loads(text)
         return cls(texts["policies"], texts["calendars"])
 
 
 class _Content(NamedTuple):
-    """What a file holds, or the sentence that says why it can't be read."""
+    """The content of a file, or the sentence on why it can't be read."""
 
     text: str
     digest: str
@@ -102,15 +102,15 @@ class Source:
     """A policy file, or a folder whose ``*.yaml`` files make one set."""
 
     def __init__(self, path: Path | str) -> None:
-        """Take policies from `path`; nothing is read yet."""
+        """Read policies from `path` when asked to."""
         self.path = Path(path)
         self._named_by: tuple[str, tuple[str, ...]] = ("", ())
 
     def read(self) -> Snapshot:
-        """Read everything, through one state of the folder.
+        """Read all files through one state of the folder.
 
-        What can't be read is said in the snapshot; nothing is raised. Files that are gone may be a sign that
-        the folder was swapped meanwhile: then everything is read again.
+        Problems are in the snapshot; nothing is raised. A missing file may mean that the folder was swapped
+        during the read, so everything is read again.
         """
         for _ in range(_ATTEMPTS):
             snapshot = self._look()
@@ -121,10 +121,10 @@ class Source:
         return snapshot
 
     def read_settled(self, clock: Clock, pause: Callable[[float], None] = time.sleep) -> Snapshot:
-        """Read everything for a start: not while somebody still writes it.
+        """Read all files for a start, once they are completely written.
 
-        A set that nobody has written for a poll is taken at once. Otherwise two looks a poll apart must
-        find it equal, as in a reload. Files dated in the future, by a clock that differs, count as old.
+        A set unchanged for the length of a poll is read at once. Otherwise two polls must find it equal,
+        as in a reload. Files dated in the future, by another clock, count as old.
 
         Raises:
             PolicyFileError: the files keep changing.
@@ -143,11 +143,11 @@ class Source:
         raise PolicyFileError([Problem(self.path.name, 1, 1, "", sentence)])
 
     def fingerprint(self) -> str:
-        """The revision of what is there now: it changes when any file that is used does."""
+        """Return the revision of what is there now: it changes when any file that is used does."""
         return self.read().revision
 
     def shown(self, problem: Problem) -> Problem:
-        """A problem with its file as the author named the path: ``conf/policies.yaml``."""
+        """Return a problem with its file named as the user gave the path: ``conf/policies.yaml``."""
         of_folder = problem.file == self.path.name
         return problem._replace(file=str(self.path if of_folder else self._folder / problem.file))
 
@@ -156,14 +156,14 @@ class Source:
         return self.path if self.path.is_dir() else self.path.parent
 
     def _look(self) -> Snapshot:
-        """Read everything once."""
+        """Read all files once."""
         try:
             folder, is_set = OpenFolder(self.path), True
         except (
             NotADirectoryError,
             FileNotFoundError,
             ValueError,
-        ):  # ValueError: a name that no system allows
+        ):  # ValueError: an invalid file name
             is_set = False
         except OSError as error:
             return self._without_files(f"the folder can't be read: {error.strerror}")
@@ -202,7 +202,7 @@ class Source:
         return Snapshot(policies, calendars, unreadable, tuple(problems), reading.changed_at)
 
     def _list(self, reading: "_Reading") -> tuple[list[str], list[Problem]]:
-        """The policy files of a folder, and what is odd about its other files."""
+        """Return the policy files of a folder, and warnings about its other files."""
         names = [name for name in reading.names() if not name.startswith(".")]
         unread = {name: _NOT_YAML for name in names if _is_yaml_otherwise(name)}
         unread |= {name: _NOT_BELOW for name in reading.folders() if not name.endswith(_SUFFIX)}
@@ -216,7 +216,7 @@ class Source:
         return chosen, problems
 
     def _calendar_names(self, policies: Mapping[str, str], files: Mapping[str, _Content]) -> tuple[str, ...]:
-        """The calendars that the policies name; looked for only when a text has changed."""
+        """Return the calendars that the policies name; searched only when a text has changed."""
         revision = _revision({name: files[name].digest for name in policies})
         if self._named_by[0] != revision:
             named = {name for text in policies.values() for name in _calendars_of(text)}
@@ -225,13 +225,13 @@ class Source:
 
 
 class _Reading:
-    """One look at a folder: what it has read, and how much more it may."""
+    """One read of a folder, with the remaining size limit."""
 
     def __init__(self, folder: OpenFolder) -> None:
         self._folder = folder
         self._left = LARGEST_SET
         self.changed_at = 0.0
-        """When any of the files read was last written."""
+        """The newest modification time of the files read."""
 
     def names(self) -> list[str]:
         self.changed_at = max(self.changed_at, self._folder.changed_at)
@@ -243,7 +243,7 @@ class _Reading:
     def read(self, name: str) -> _Content:
         try:
             found = self._folder.read(name, LARGEST + 1)
-        except (FileNotFoundError, ValueError):  # ValueError: a name that no system allows
+        except (FileNotFoundError, ValueError):  # ValueError: an invalid file name
             return _Content("", "", "there is no such file")
         except OSError as error:
             return _Content("", "", f"the file can't be read: {error.strerror}")
@@ -258,7 +258,7 @@ class _Reading:
 
 
 def _is_yaml_otherwise(name: str) -> bool:
-    """Whether a file seems to be YAML by its name, but isn't named like those that are read."""
+    """Return whether a file is named like YAML but doesn't end in ``.yaml``."""
     return name.lower().endswith((".yml", _SUFFIX)) and not name.endswith(_SUFFIX)
 
 

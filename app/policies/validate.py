@@ -1,8 +1,8 @@
-"""One policy file against the models, entry by entry.
+"""Validate a policy file against the models, entry by entry.
 
-The models are checked by compiled code that lets no other thread run until it returns. A running gate
-loads files beside its questions, so each policy, test and service is checked in a call of its own.
-Complaints beyond a bound are counted and not kept: to write one down costs far more than to find it.
+Compiled code validates the models, and no other thread runs until it returns. A running gate loads files
+beside its questions, so each policy, test and service is validated in a call of its own. Errors beyond a
+limit are counted and not kept: formatting one costs far more than finding it.
 """
 
 from collections.abc import Callable
@@ -14,24 +14,24 @@ from pydantic_core import ErrorDetails
 from app.core.policy import Name, Policy, PolicySet, SelfTest, Service
 
 MOST_DETAILS: Final = 1_000
-"""Complaints about a file that are kept; several may be about one value."""
+"""Errors of a file that are kept; several may be about one value."""
 
 _LISTS: Final[dict[str, TypeAdapter[Any]]] = {"policies": TypeAdapter(Policy), "tests": TypeAdapter(SelfTest)}
 _SERVICES: Final[TypeAdapter[dict[str, Service]]] = TypeAdapter(dict[Name, Service])
 
 
 class Validation(NamedTuple):
-    """A file as the models read it."""
+    """The result of validating a file."""
 
     part: PolicySet | None
-    """None if anything is wrong with it."""
+    """The valid part; None if the file has errors."""
     details: list[ErrorDetails]
     more: int
-    """Complaints that were only counted."""
+    """Errors that were only counted."""
 
 
 def validate(data: Any, read: Callable[[str], str]) -> Validation:
-    """Check the values of a file; `read` returns the text of a calendar by its name."""
+    """Validate the values of a file; `read` returns the text of a calendar by its name."""
     checking = _Checking({"read": read})
     if not isinstance(data, dict):
         return checking.result(data)
@@ -57,7 +57,7 @@ def _is_sliced(key: Any, value: Any) -> bool:
 
 
 class _Checking:
-    """The complaints about one file."""
+    """The errors of one file."""
 
     def __init__(self, context: dict[str, Any]) -> None:
         self._context = context
@@ -65,7 +65,7 @@ class _Checking:
         self._count = 0
 
     def check(self, validate: Callable[..., Any], value: Any, path: tuple[str | int, ...]) -> Any:
-        """Return what a value means; None, with the complaints kept, if something is wrong with it."""
+        """Return the validated value; None, with its errors kept, if it is invalid."""
         try:
             return validate(value, context=self._context)
         except ValidationError as error:
@@ -77,6 +77,6 @@ class _Checking:
             return None
 
     def result(self, data: Any) -> Validation:
-        """Return the whole file, if nothing was wrong with its parts."""
+        """Return the result; the whole file if all of its parts are valid."""
         part = None if self._count else self.check(PolicySet.model_validate, data, ())
         return Validation(part, self._details, self._count - len(self._details))

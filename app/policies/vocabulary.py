@@ -1,4 +1,4 @@
-"""The names that the files of a set define, and what is said of a name that is not among them."""
+"""The names that a set defines, and the sentence on an unknown one."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -22,10 +22,10 @@ _SENTENCES: Final = {
 
 
 class Vocabulary:
-    """What a set defines, as far as it can be read: a part that can't be read is not checked against."""
+    """The names that a set defines, as far as it can be read; unreadable parts are not checked against."""
 
     def __init__(self, tops: Iterable[dict[str, Any]]) -> None:
-        """Gather from the top-level mappings of all files."""
+        """Collect the names from the top-level mappings of all files."""
         top: dict[str, Any] = {}
         services: dict[str, Any] = {}
         ids: list[str] = []
@@ -53,7 +53,7 @@ class Vocabulary:
         self._guesses = 0
 
     def fault_of(self, field: str, name: str) -> str | None:
-        """What is wrong with a name in a field; None if it is known, or can't be judged."""
+        """Return the sentence on an unknown name in a field; None if it is known or can't be checked."""
         key = (field, name)
         if key not in self._said:
             known = self._known[field]
@@ -77,7 +77,7 @@ def _fault(field: str, name: str, known: dict[str, None], *, guess: bool) -> str
 
 
 def _names(top: dict[str, Any], key: str) -> dict[str, None] | None:
-    """A list of names as an ordered set; None if it can't be read."""
+    """Return a list of names as an ordered set; None if it can't be read."""
     value = top.get(key, PolicySet.model_fields[key].default)
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return dict.fromkeys(value)
@@ -114,7 +114,7 @@ def _ceilings(top: dict[str, Any]) -> Ceilings | None:
 
 
 def ceilings_of(value: Any) -> Ceilings | None:
-    """Ceilings as written; None if they can't be read."""
+    """Return ceilings as written; None if they can't be read."""
     try:
         return Ceilings.model_validate(value)
     except ValidationError:

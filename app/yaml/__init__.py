@@ -1,1 +1,1 @@
-"""YAML 1.2 with positions: the reader, and the sentences, of every file that people write for the gate."""
+"""Read YAML 1.2 with positions, and report problems, for every file that people write for the gate."""

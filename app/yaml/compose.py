@@ -1,8 +1,8 @@
-"""From the text of a YAML file to a `Document`.
+"""Turn the text of a YAML file into a `Document`.
 
-Built on the events of libyaml's parser (of PyYAML's own where libyaml is missing) and on nothing
-else of PyYAML: what a word means is ours to say, see `scalar`. A container is never entered by
-recursion, and what aliases expand to is bounded, so no text can exhaust stack or memory.
+Uses only the events of libyaml's parser (of PyYAML's own where libyaml is missing); the meaning of a
+plain scalar is decided in `scalar`. Containers are read without recursion and the expansion of aliases is
+bounded, so no text can exhaust stack or memory.
 """
 
 from collections.abc import Callable
@@ -17,27 +17,27 @@ from app.yaml.scalar import plain_scalar
 from app.yaml.syntax import Position, SyntaxFault, check_characters, fault
 
 DEEPEST: Final = 64
-"""How deep lists and mappings may be nested."""
+"""Levels to which lists and mappings may be nested."""
 
 MOST_ENTRIES: Final = 20_000
 """Entries of one list or mapping."""
 
 MOST_EXPANDED: Final = 10_000
-"""How many values the aliases of a text may stand for; as many as are written, if that is more."""
+"""Values that the aliases of a text may stand for; as many as are written, if that is more."""
 
 _NO_KEY: Final = "?"
-"""What the path of an error shows for a key that is none."""
+"""Shown in the path of an error in place of an invalid key."""
 
 
 class Events(Protocol):
     """A YAML parser: one event at a time, None after the last."""
 
     def get_event(self) -> Any:
-        """The next event."""
+        """Return the next event."""
 
 
 def libyaml_events(text: str) -> Events:
-    """The parser in C, if this PyYAML has it, else the one in Python."""
+    """Return the parser in C if this PyYAML has it, else the one in Python."""
     try:
         from yaml._yaml import CParser
     except ImportError:
@@ -46,16 +46,16 @@ def libyaml_events(text: str) -> Events:
 
 
 def python_events(text: str) -> Events:
-    """PyYAML's own parser: the same events, a good deal slower."""
+    """Return PyYAML's own parser: the same events, several times slower."""
     return yaml.BaseLoader(text)
 
 
 def read_document(name: str, text: str, events: Callable[[str], Events] = libyaml_events) -> Document:
-    """Read a policy file's text; what is wrong with it as YAML is in the document's `problems`.
+    """Read the text of a file; its YAML errors are in the document's `problems`.
 
     Args:
         name: of the file, for the problems.
-        text: what it says.
+        text: its content.
         events: the parser to use.
     """
     composer = _Composer()
@@ -80,12 +80,12 @@ class _Open(NamedTuple):
     size_before: int
     outer: Any
     name: str | int
-    """The key or position at which it stands in the outer one."""
+    """Its key or position in the outer container."""
     is_key: bool
 
 
 class _Anchored(NamedTuple):
-    """What an anchor names; its size is None while it is still being read."""
+    """The value that an anchor names; its size is None while it is still being read."""
 
     value: Any
     node: int
@@ -97,11 +97,11 @@ class _Complaint(NamedTuple):
     path: Path
     sentence: str
     twice: bool = False
-    """The key is there twice: the sentence wants the line of the first."""
+    """A duplicate key; the sentence names the line of the first."""
 
 
 class _Composer:
-    """Turns events into values; made for one text."""
+    """Turn the events of one text into values."""
 
     def __init__(self) -> None:
         self._root: list[Any] = []
@@ -125,7 +125,7 @@ class _Composer:
         """Take every event of a text.
 
         Raises:
-            SyntaxFault: going on is senseless.
+            SyntaxFault: the rest of the text can't be read.
             yaml.YAMLError: the parser's own complaint.
         """
         handlers: dict[type, Callable[[Any], None]] = {
@@ -150,7 +150,7 @@ class _Composer:
             )
 
     def document(self, name: str, ended_by: SyntaxFault | None) -> Document:
-        """What was read, in whatever way it ended."""
+        """Return the document as far as it was read."""
         for unfinished in self._open:
             self._nodes.close(unfinished.node)
         document = Document(name, self._root[0] if self._root else None, self._nodes)
@@ -201,7 +201,7 @@ class _Composer:
         return value
 
     def _begin_entry(self, event: Any, key: str, node: int) -> None:
-        """Take a scalar as a key; a key is always a text, just as it is written."""
+        """Take a scalar as a key. Keys are always texts, exactly as written."""
         self._key = key
         if event.implicit[0] and key == "<<":
             self._drop_entry(event, node, "merge keys (<<) are not read; write the keys out")
@@ -267,7 +267,7 @@ class _Composer:
         done = self._open.pop()
         self._nodes.close(done.node)
         self._container = done.outer
-        # What was read as a key is no key: the value that follows it is dropped as well.
+        # The key was invalid, so its value is dropped as well.
         self._key, self._dropping = (_NO_KEY, True) if done.is_key else (None, False)
         if done.anchor is not None:
             self._anchors[done.anchor] = _Anchored(done.container, done.node, self._size - done.size_before)
@@ -291,13 +291,13 @@ class _Composer:
         self._spoil(event, "tags such as !name have no meaning here; leave it out")
 
     def _drop_entry(self, event: Any, node: int, sentence: str, *, twice: bool = False) -> None:
-        """Leave out the entry that begins with this key, and go on."""
+        """Leave out the entry that begins with this key."""
         self._nodes.drop(node)
         self._dropping = True
         self._complain(event, sentence, twice=twice)
 
     def _spoil(self, event: Any, sentence: str) -> None:
-        """Complain of a value, so that nothing else need be said of it."""
+        """Report a value, and suppress later problems at its path."""
         self._spoilt.add(self._complain(event, sentence))
 
     def _complain(self, event: Any, sentence: str, *, twice: bool = False) -> Path:
@@ -318,4 +318,4 @@ def _position(event: Any) -> Position:
 
 
 def _pass_over(_: Any) -> None:
-    """These events carry nothing that we want."""
+    """Ignore an event that carries no value."""

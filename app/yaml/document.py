@@ -1,4 +1,4 @@
-"""A YAML text as plain values, with the line and column of each of them.
+"""A YAML document: plain values, with the line and column of each.
 
 Positions are kept flat: every key and value is a node with a number, in the order of the text; an
 array holds each one's line and column, another where each container's nodes end. They are looked
@@ -17,23 +17,23 @@ _COLUMN: Final = (1 << _COLUMN_BITS) - 1
 
 
 class Place(NamedTuple):
-    """Where a value stands, and its key where it has one."""
+    """The position of a value, and of its key where it has one."""
 
     key: Position | None
     value: Position
 
     @property
     def best(self) -> Position:
-        """Where a person would point: at the value if it begins on its key's line, else at the key."""
+        """The position to report: the value's if it begins on its key's line, else the key's."""
         return self.value if self.key is None or self.key.line == self.value.line else self.key
 
 
 class Nodes:
-    """The nodes of a text by their numbers; filled while it is read."""
+    """The nodes of a text by number; filled while it is read."""
 
     def __init__(self) -> None:
         self._marks = array("Q")
-        self._ends = array("L")  # one past the last node within; 0 for a node with nothing in it
+        self._ends = array("L")  # one past the last node within; 0 for an empty node
         self._aliases: dict[int, int] = {}
         self._dropped: set[int] = set()
 
@@ -47,24 +47,24 @@ class Nodes:
         return len(self._marks) - 1
 
     def close(self, node: int) -> None:
-        """A container ends with the last node that was numbered."""
+        """End a container at the last numbered node."""
         self._ends[node] = len(self._marks)
 
     def alias(self, node: int, target: int) -> None:
-        """A node stands for another one."""
+        """Record that a node is an alias of another."""
         self._aliases[node] = target
 
     def drop(self, key: int) -> None:
-        """A key has no place among the values, nor has what is behind it: the second of two."""
+        """Leave out a duplicate key and its value."""
         self._dropped.add(key)
 
     def position(self, node: int) -> Position:
-        """Where a node begins."""
+        """Return the position at which a node begins."""
         mark = self._marks[node]
         return Position((mark >> _COLUMN_BITS) + 1, (mark & _COLUMN) + 1)
 
     def children(self, node: int) -> Iterator[int]:
-        """The nodes directly within a container, keys and values in turn if it is a mapping."""
+        """Yield the child nodes of a container; of a mapping, keys and values in turn."""
         node = self.meant(node)
         child, end = node + 1, self._ends[node]
         while child < end:
@@ -75,7 +75,7 @@ class Nodes:
                 child = self._after(child)
 
     def meant(self, node: int) -> int:
-        """The node itself, or the one that it is an alias of."""
+        """Return the node, or the one that it is an alias of."""
         return self._aliases.get(node, node)
 
     def _after(self, node: int) -> int:
@@ -83,9 +83,9 @@ class Nodes:
 
 
 class Document:
-    """A text that was read: its values, where they stand, and what is wrong with it as YAML.
+    """The values of a YAML text, their positions and its YAML errors.
 
-    `data` is what was read up to the first fault that made going on senseless, None if nothing was.
+    `data` holds everything before the first fatal error; None if that is nothing.
     """
 
     def __init__(self, name: str, data: Any, nodes: Nodes) -> None:
@@ -96,15 +96,15 @@ class Document:
         self.holds_null = False
         """Whether any value may be null."""
         self.spoilt: set[Path] = set()
-        """The paths of values of which `problems` say enough."""
+        """The paths of values that `problems` already report."""
         self.problems: list[Problem] = []
         self.more_problems = 0
-        """How many were found beside these."""
+        """The number of further problems, not kept."""
         self._nodes = nodes
         self._entries: dict[int, dict[str | int, tuple[int | None, int]]] = {}
 
     def place(self, path: Path) -> Place:
-        """Where the value at `path` stands; as near to it as the text goes."""
+        """Return the position of the value at `path`, or of its nearest parent."""
         if not len(self._nodes):
             return Place(None, Position(1, 1))
         node, key, value = 0, None, self.data
@@ -117,22 +117,22 @@ class Document:
         return Place(None if key is None else self._nodes.position(key), self._nodes.position(node))
 
     def problem(self, path: Path, message: str, severity: Severity = Severity.ERROR) -> Problem:
-        """Something is wrong with the value at `path`."""
+        """Return a problem at the value at `path`."""
         return self.problem_at(self.place(path).best, path, message, severity)
 
     def problem_of_key(self, path: Path, message: str) -> Problem:
-        """Something is wrong with the key that `path` ends with."""
+        """Return a problem at the key that `path` ends with."""
         place = self.place(path)
         return self.problem_at(place.key or place.value, path, message)
 
     def problem_at(
         self, position: Position, path: Path, message: str, severity: Severity = Severity.ERROR
     ) -> Problem:
-        """Something is wrong at a position."""
+        """Return a problem at a position."""
         return Problem(self.name, position.line, position.column, format_path(path), message, severity)
 
     def nulls(self) -> Iterator[Path]:
-        """The paths of all values that are null: keys behind which nothing stands."""
+        """Yield the path of each null value: a key with nothing behind it."""
         stack: list[tuple[Path, Any]] = [((), self.data)] if self.holds_null else []
         while stack:
             path, value = stack.pop()
@@ -144,7 +144,7 @@ class Document:
                 yield path
 
     def _entries_of(self, node: int, value: Any) -> dict[str | int, tuple[int | None, int]]:
-        """The nodes of key and value for each entry of a container."""
+        """Return the nodes of key and value for each entry of a container."""
         node = self._nodes.meant(node)
         known = self._entries.get(node)
         if known is None:

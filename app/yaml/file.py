@@ -1,4 +1,4 @@
-"""Read a single YAML file into a model: one reader, and one kind of error, for all that people write."""
+"""Read a YAML file into a model."""
 
 from pathlib import Path as FilePath
 from typing import TypeVar
@@ -17,16 +17,16 @@ Model = TypeVar("Model", bound=BaseModel)
 def read_file(
     path: FilePath, model: type[Model], error: type[YamlFileError], *, private: bool = False
 ) -> tuple[Model, Document]:
-    """Return the content of a file as a model, and the document, for problems found later.
+    """Return the content of a file as a model, and the document for reporting later problems.
 
-    A key with nothing behind it is an error, as in policies: an optional one would otherwise mean all
-    there is, so that ``services:`` gives every service.
+    A key with nothing behind it is an error, as in policies; otherwise an optional key would fall back to
+    its default, and ``services:`` would mean every service.
 
     Args:
         path: of the file.
-        model: what the file as a whole must be.
-        error: the error to raise; it gets every problem of the file.
-        private: whether the file may hold secrets, so that no value of it is repeated in a problem.
+        model: the model of the whole file.
+        error: the error class to raise, with every problem of the file.
+        private: whether the file may hold secrets; then no problem repeats a value.
 
     Raises:
         YamlFileError: the file can't be read, or something in it is wrong; of the class `error`.

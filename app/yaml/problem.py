@@ -1,4 +1,4 @@
-"""The problems of a file and their places: one value, one error, one way to write it."""
+"""Problems of a file, with their positions, and the errors that carry them."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -11,29 +11,29 @@ _SHOWN: Final = 60
 """Characters of the author's own text that a sentence repeats."""
 
 MOST_GUESSES: Final = 200
-"""How many times in a file a near name is looked for: a comparison with many names takes milliseconds."""
+"""Searches for a similar name per file: each may take milliseconds."""
 
 MOST_SHOWN: Final = 200
-"""Problems of a set that are shown; nobody reads more before mending these."""
+"""Problems of a set that are shown."""
 
 _MOST_COMPARED: Final = 3000
 
 _SHORTENED: Final = 3
-"""Letters from which on the beginning of a name stands for it: ``prod``."""
+"""The fewest letters of a name that count as its abbreviation: ``prod``."""
 
 Path = tuple[str | int, ...]
-"""The keys and list positions that lead to a place in a file."""
+"""The keys and list positions that lead to a value."""
 
 
 class Severity(StrEnum):
-    """Whether a file can be used all the same."""
+    """How serious a problem is: with errors, the file can't be used."""
 
     ERROR = "error"
     WARNING = "warning"
 
 
 class Problem(NamedTuple):
-    """Something wrong in a file; line and column count from 1."""
+    """A problem in a file; line and column count from 1."""
 
     file: str
     line: int
@@ -50,12 +50,12 @@ class Problem(NamedTuple):
         return f"{self.file}:{self.line}:{self.column}: {kind}{path}{self.message}"
 
     def to_json(self) -> dict[str, object]:
-        """The fields by their names."""
+        """Return the fields by their names."""
         return {**self._asdict(), "severity": self.severity.value}
 
 
 class YamlFileError(FreezegateError):
-    """Files can't be used; `problems` holds everything that is wrong with them."""
+    """A file can't be used; `problems` holds all of its problems."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -67,11 +67,11 @@ class PolicyFileError(YamlFileError):
 
 
 def bounded(problems: Sequence[Problem], more: int = 0) -> list[Problem]:
-    """Return as many problems as are shown, in their order and errors before warnings; count the others.
+    """Return the problems to show, in order, errors first, and a last one that counts the rest.
 
     Args:
         problems: in the order in which they are shown.
-        more: how many there are at least beside these.
+        more: the least number of further problems.
     """
     ranked = sorted(range(len(problems)), key=lambda index: problems[index].severity is Severity.WARNING)
     chosen = [problems[index] for index in sorted(ranked[:MOST_SHOWN])]
@@ -85,7 +85,7 @@ def bounded(problems: Sequence[Problem], more: int = 0) -> list[Problem]:
 
 
 def format_path(path: Path) -> str:
-    """Write a path as people do: ``policies[2].when[0]``, and ``services["a.b"]`` for odd keys."""
+    """Format a path: ``policies[2].when[0]``, and ``services["a.b"]`` for keys with special characters."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -98,7 +98,7 @@ def format_path(path: Path) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text of the author's in a sentence: in quotes, on one line, and not too much of it."""
+    """Quote a text of the author's: on one line, shortened if it is long."""
     shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
     escaped = "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in shown
@@ -113,7 +113,7 @@ def did_you_mean(text: str, known: Iterable[str], *, cutoff: float = 0.7) -> str
 
 
 def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | None:
-    """The known name that a text is most like, but for upper and lower case; None if none is near."""
+    """Return the known name most similar to a text, ignoring case; None if none is near."""
     form = _plain_form(text)
     by_form = {_plain_form(name): name for name in known}
     if len(text) > 2 * _SHOWN or len(by_form) > _MOST_COMPARED:

@@ -1,8 +1,7 @@
-"""What an unquoted word or number means: the core schema of YAML 1.2 (section 10.3 of its text).
+"""The meaning of plain scalars: the core schema of YAML 1.2 (section 10.3).
 
-So ``14:00`` is a text, ``NO`` is Norway and ``on`` is a word; only ``true``, ``false``, ``null``,
-their capitalised forms, and numbers are anything else. Not-a-number and infinity mean nothing in a
-policy file and are refused.
+So ``14:00``, ``NO`` and ``on`` are texts; only ``true``, ``false``, ``null``, their capitalised forms and
+numbers are not. Infinity and not-a-number have no meaning in a policy file and are refused.
 """
 
 import math
@@ -31,7 +30,7 @@ _LONGEST: Final = 30
 
 
 def plain_scalar(text: str) -> Scalar:
-    """What an unquoted scalar stands for.
+    """Return the value of a plain scalar.
 
     Raises:
         MalformedValueError: a number that is infinite, not a number, or absurdly long.

@@ -1,4 +1,4 @@
-"""The value that may stand at a path of a file, read off the models: its type and its known keys."""
+"""The type and the known keys of a path in a file, read from the models."""
 
 from collections.abc import Iterator
 from types import UnionType
@@ -20,9 +20,9 @@ def type_at(root: type[BaseModel], path: Path) -> Any:
 
 
 def model_at(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
-    """The model of the mapping at `path`; None if it is no mapping with keys of its own."""
+    """Return the model of the mapping at `path`; None if it is not a mapping with fixed keys."""
     for option in _options(type_at(root, path)):
-        # One selector may stand without its list.
+        # A single selector may be written without a list.
         for each in _options(get_args(option)[0]) if get_origin(option) is list else (option,):
             if isinstance(each, type) and issubclass(each, BaseModel):
                 return each
@@ -30,12 +30,12 @@ def model_at(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
-    """The keys of a mapping, as they are written."""
+    """Return the keys of a mapping as written in the file."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _inside(annotation: Any, part: str | int) -> Iterator[Any]:
-    """The type of an entry of what `annotation` describes; one selector may stand without its list."""
+    """Yield the type of an entry of what `annotation` describes; one selector may stand without its list."""
     for option in _options(annotation):
         origin, arguments = get_origin(option), get_args(option)
         if origin in (list, tuple):
@@ -51,7 +51,7 @@ def _inside(annotation: Any, part: str | int) -> Iterator[Any]:
 
 
 def _options(annotation: Any) -> Iterator[Any]:
-    """The types that an annotation allows, without what is said about them."""
+    """Yield the types that an annotation allows, without metadata."""
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from _options(get_args(annotation)[0])

@@ -1,7 +1,7 @@
-"""Guesses at what an author meant by a value that can't be read.
+"""Suggestions for a value that can't be read.
 
-A guess is shown only if it would do, and only where it is not one of two readings: a wrong guess that is
-taken over is a freeze at the wrong time.
+A suggestion is shown only if it is valid, and only where there is a single reading: a wrong one that is
+copied is a freeze at the wrong time.
 """
 
 import re
@@ -42,11 +42,11 @@ _DATE: Final = re.compile(r"(?:\d{4}-)?\d\d-\d\d(?: |$)")
 _MONTHS: Final = 12
 
 _HOST: Final = re.compile(r"(?!https?\b)[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:/\S*)?", re.IGNORECASE)
-"""A link that lacks no more than its beginning."""
+"""A link that lacks only its scheme."""
 
 
 def better(text: str, kind: Any) -> str | None:
-    """A text near to `text` that a value of type `kind` may be, or None."""
+    """Return a text similar to `text` that is valid for type `kind`, or None."""
     adapter = _adapter(kind)
     if adapter is None or len(text) > _LONGEST:
         return None
@@ -59,7 +59,7 @@ def better(text: str, kind: Any) -> str | None:
 
 
 def does_as_list(text: str, kind: Any) -> bool:
-    """Whether a list of just this text would do where it stands alone."""
+    """Return whether a list of just this text would be valid in its place."""
     adapter = _adapter(kind)
     return adapter is not None and len(text) <= _LONGEST and _is_valid(adapter, [text])
 
@@ -80,7 +80,7 @@ def _is_valid(adapter: TypeAdapter[Any], candidate: object) -> bool:
 
 
 def _repairs(text: str) -> Iterator[str]:
-    """The likely slips, undone: case, spaces, weekdays, times and dates written in other ways."""
+    """Yield the likely slips, undone: case, spaces, weekdays, times and dates written in other ways."""
     stripped = " ".join(text.split())
     lowered = stripped.lower()
     times = _pad(_HOUR_OF_TWELVE.sub(_to_24_hours, _WORD.sub(_weekday, lowered)))
@@ -95,7 +95,7 @@ def _repairs(text: str) -> Iterator[str]:
 
 
 def _zones(text: str) -> Iterator[str]:
-    """Zones named like this; by area and city only, for EST is near to CEST and hours away."""
+    """Yield zones with a similar name; by area and city only, for EST is near to CEST and hours away."""
     if text.upper() == "UTC":
         yield "UTC"
     cities = [name for name in zone_names() if "/" in name and not name.startswith("Etc/")]
@@ -104,7 +104,7 @@ def _zones(text: str) -> Iterator[str]:
     if near := nearest(text, [*cities, SERVICE_ZONE], cutoff=0.75):
         found.append(near)
     for name in found:
-        # A name that the database keeps for old files is no advice for a new one.
+        # Don't suggest names that the database keeps only for old files.
         yield renamed(name) or name
 
 
@@ -121,7 +121,7 @@ def _to_24_hours(time: re.Match[str]) -> str:
 
 
 def _pad(text: str) -> str:
-    """``9:30``, ``9.30``, ``9h30`` and ``9h`` as ``09:30`` and ``09:00``; ``3-1`` as ``03-01``."""
+    """Pad ``9:30``, ``9.30``, ``9h30`` and ``9h`` to ``09:30`` and ``09:00``; ``3-1`` to ``03-01``."""
     text = re.sub(r"(?<!\d)(\d{1,2})[.h:](\d\d)(?!\d)", r"\1:\2", text)
     text = re.sub(r"(?<!\d)(\d)(?=:\d\d)", r"0\1", text)
     text = re.sub(r"(?<= )(\d{1,2})h?$", lambda found: f"{int(found[1]):02}:00", text)
@@ -129,13 +129,13 @@ def _pad(text: str) -> str:
 
 
 def _may_be_swapped(text: str) -> bool:
-    """Whether a date may be read day first and month first: ``11/12/2026``."""
+    """Return whether a date may be read day first and month first: ``11/12/2026``."""
     match = _DAY_AND_MONTH.match(text.strip())
     return match is not None and match[1] != match[2] and max(int(match[1]), int(match[2])) <= _MONTHS
 
 
 def _year_first(text: str) -> str:
-    """``25/12/2026`` and ``12/25/2026`` as ``2026-12-25``: what is more than 12 is the day."""
+    """Turn ``25/12/2026`` and ``12/25/2026`` into ``2026-12-25``: the number above 12 is the day."""
     match = _DAY_AND_MONTH.match(text)
     if match is None:
         return text

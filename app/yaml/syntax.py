@@ -1,7 +1,7 @@
-"""What the YAML parsers complain of, in our own sentences.
+"""Errors of the YAML parsers, in our own sentences.
 
-libyaml and PyYAML's own parser say the same things in different words; both are covered, and what
-is not in the table is passed on as they say it.
+libyaml and PyYAML's own parser word their errors differently; both are covered, and an error that is not
+in the table is passed on unchanged.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import yaml
 
 LARGEST: Final = 16 * 1024 * 1024
-"""The most that one file may hold, in bytes."""
+"""The size limit of one file, in bytes."""
 
 
 class Position(NamedTuple):
@@ -21,7 +21,7 @@ class Position(NamedTuple):
 
 
 class SyntaxFault(Exception):  # noqa: N818 - it never leaves this package: it becomes a Problem
-    """A text is not the YAML we read; carries where and a sentence."""
+    """A text is not valid YAML 1.2; carries the position and a sentence."""
 
     def __init__(self, position: Position, sentence: str) -> None:
         self.position = position
@@ -57,7 +57,7 @@ _TOLD_WHERE_IT_BEGAN: Final = (
     "unexpected document indicator",
     "could not find expected ':'",
 )
-"""Complaints that help at the place where the quotes or the key began, not where the parser gave up."""
+"""Errors that are reported where the quotes or the key began, not where the parser gave up."""
 
 _SENTENCES: Final = (
     ("mapping values are not allowed", 'a ":" is out of place here; put a text that holds ": " in quotes'),
@@ -93,7 +93,7 @@ _SENTENCES: Final = (
 
 
 def check_characters(text: str) -> None:
-    """Refuse what no policy file holds: NUL and control characters, and line breaks only YAML 1.1 knows.
+    """Refuse NUL, control characters, and the line breaks that only YAML 1.1 knows.
 
     Raises:
         SyntaxFault: at the first such character, or if the text is too long.
@@ -111,7 +111,7 @@ def check_characters(text: str) -> None:
 
 
 def position_of(text: str, index: int) -> Position:
-    """The line and column of a character."""
+    """Return the line and column of a character."""
     line, begins = 1, 0
     for line_break in _LINE_BREAK.finditer(text, 0, index):
         line, begins = line + 1, line_break.end()
@@ -119,7 +119,7 @@ def position_of(text: str, index: int) -> Position:
 
 
 def fault(error: yaml.YAMLError, text: str) -> SyntaxFault:
-    """Turn what a YAML parser raises into our own error."""
+    """Turn the error of a YAML parser into ours."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return SyntaxFault(Position(1, 1), "the file can't be read as YAML")
     complaint = f"{error.context or ''}: {error.problem or ''}".strip(": ")

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in sentences about the file: no word of theirs, and where it stands."""
+"""Translate pydantic's validation errors into sentences about the file, each with its position."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +21,7 @@ NOTHING: Final = "nothing stands behind this key"
 _FEW: Final = 12
 _LONGEST_SENTENCE: Final = 300
 _LONGEST_LIST: Final = 460
-"""Of a sentence that may list what is known."""
+"""The most names that a sentence lists."""
 
 _KINDS: Final[dict[type, str]] = {
     bool: "true or false",
@@ -34,23 +34,23 @@ _KINDS: Final[dict[type, str]] = {
 }
 
 _FAULT: Final = "fault"
-"""A complaint of the core's about one value of a mapping; no kind of pydantic's."""
+"""The type of an error that the core raises about one value of a mapping; not one of pydantic's."""
 
 _RANK: Final = {_FAULT: 0, "value_error": 0, "literal_error": 1, "enum": 1}
 _OTHER_RANK: Final = 2
 
 
 class _File(NamedTuple):
-    """The facts that all complaints about a file share."""
+    """The facts that all errors about a file share."""
 
     root: type[BaseModel]
-    """The model of the file as a whole."""
+    """The model of the whole file."""
     private: bool
-    """Whether its values may be secrets, which no sentence repeats."""
+    """Whether its values may be secrets; then no sentence repeats them."""
 
 
 class _Error(NamedTuple):
-    """One complaint of pydantic's, at its place in the file."""
+    """A validation error of pydantic's, at its path in the file."""
 
     path: Path
     kind: str
@@ -69,13 +69,13 @@ def translate(
     *,
     private: bool = False,
 ) -> list[Problem]:
-    """Return the problems that `details` tell of, at most one for each path.
+    """Return the problems of `details`, at most one for each path.
 
     Args:
         document: the file.
-        details: what pydantic found, without the input.
-        root: the model that the file was held against.
-        private: whether the values of the file may be secrets, which no sentence repeats.
+        details: pydantic's errors, without the input.
+        root: the model that the file was validated against.
+        private: whether the values may be secrets; then no sentence repeats them.
     """
     file = _File(root, private)
     errors = [error for detail in details for error in _taken_apart(_locate(document.data, detail, file))]
@@ -93,7 +93,7 @@ def translate(
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in a word: ``a list``."""
+    """Return the kind of a value with its article: ``a list``."""
     return _KINDS.get(type(value), "something else")
 
 
@@ -102,7 +102,7 @@ def _order(error: _Error) -> tuple[tuple[bool, str | int], ...]:
 
 
 def _locate(data: Any, detail: ErrorDetails, file: _File) -> _Error:
-    """Follow pydantic's location through the data; the names it gives to the arms of a union lead nowhere."""
+    """Follow pydantic's location through the data; skip the names that it gives to the arms of a union."""
     path: list[str | int] = []
     value, of_union = data, False
     location = detail["loc"]
@@ -121,7 +121,7 @@ def _locate(data: Any, detail: ErrorDetails, file: _File) -> _Error:
 
 
 def _taken_apart(error: _Error) -> Iterator[_Error]:
-    """A complaint about a mapping, as those about its values if it says which they are."""
+    """Yield a complaint about a mapping, as those about its values if it says which they are."""
     cause = error.context.get("error")
     if not isinstance(cause, FaultyValuesError):
         yield error
@@ -135,7 +135,7 @@ def _taken_apart(error: _Error) -> Iterator[_Error]:
 
 
 class _Around:
-    """All complaints about a file, to tell which of them are but shadows of others."""
+    """All errors about a file, to find those that only follow from others."""
 
     def __init__(self, errors: Iterable[_Error]) -> None:
         self._strangers: dict[Path, list[str]] = {}
@@ -146,12 +146,12 @@ class _Around:
             self._above.update(error.path[:depth] for depth in range(len(error.path)))
 
     def explains(self, error: _Error) -> bool:
-        """Whether another one says it better: of a key misspelt, or of the other arm of a union."""
+        """Return whether another error explains this one: a misspelt key, or the other arm of a union."""
         if error.kind == "missing":
             strangers = self._strangers.get(error.path[:-1], [])
             return any(nearest(stranger.partition(":")[0], [str(error.path[-1])]) for stranger in strangers)
         if error.kind == "too_short" and error.value:
-            return True  # it is not empty: its entries can't be read, which is told of each
+            return True  # it is not empty: each of its entries is reported
         return error.of_union and isinstance(error.value, dict) and error.path in self._above
 
 
@@ -192,12 +192,12 @@ def _shown(error: _Error) -> str:
 
 
 def _quoted(error: _Error, text: str) -> str:
-    """A text of the file in quotes, or a word for it where it may be a secret."""
+    """Return a text of the file in quotes, or its kind where it may be a secret."""
     return "this" if error.within.private else quoted(text)
 
 
 def _told_by_us(error: _Error) -> str:
-    """A sentence of the core's own, beginning "not a …" where it is about the form of a value."""
+    """Return the core's own sentence; it begins "not a …" where it is about the form of a value."""
     sentence = _on_one_line(str(error.context.get("error", "not what is expected here")))
     if not isinstance(error.value, str):
         if sentence.startswith("expected a text"):
@@ -209,13 +209,13 @@ def _told_by_us(error: _Error) -> str:
 
 
 def _told_of_value(error: _Error) -> str:
-    """A sentence of the core's own about a value that has the right form, with its own guess."""
+    """Return the core's own sentence about a well-formed value, with its suggestion."""
     sentence = _on_one_line(str(error.context["error"]), _LONGEST_LIST)
     return f"{_shown(error)} is {sentence}" if sentence.startswith("not ") else sentence
 
 
 def _on_one_line(sentence: str, longest: int = _LONGEST_SENTENCE) -> str:
-    """A sentence that may hold what a library repeats of a file: printable, and not too much of it."""
+    """Make a sentence printable and short: a library may repeat parts of a file in it."""
     shown = sentence if len(sentence) <= longest else f"{sentence[:longest]}…"
     return "".join(letter if letter.isprintable() else " " for letter in shown)
 
@@ -266,7 +266,7 @@ def _expected(what: str) -> Callable[[_Error], str]:
 
 
 def _kinds() -> Iterable[type[BaseModel]]:
-    """The models of the kinds of window."""
+    """Return the models of the window kinds."""
     entry = ("policies", 0, "when", 0)
     return filter(None, (model_at(PolicySet, (*entry, kind)) for kind in keys_of(WindowEntry)))
 

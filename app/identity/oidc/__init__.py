@@ -1,4 +1,4 @@
-"""CI systems that vouch for their jobs: OIDC identity tokens instead of stored secrets."""
+"""OIDC identity tokens of CI jobs, in place of stored secrets."""
 
 from app.identity.oidc.errors import CredentialsError, IdentityFileError, IssuerUnavailableError
 from app.identity.oidc.issuers import Issuer, Rule, read_identity_file

@@ -1,16 +1,16 @@
-"""The errors of identity tokens. None carries the token, or anything that it says."""
+"""Errors of identity tokens. None carries the token or its claims."""
 
 from app.core.errors import FreezegateError
 from app.yaml.problem import YamlFileError
 
 
 class CredentialsError(FreezegateError):
-    """An identity token is no good; the text says in which respect."""
+    """An identity token is invalid; the text says why."""
 
 
 class IssuerUnavailableError(FreezegateError):
-    """The keys of the issuer can't be had, and none are known from before."""
+    """The issuer's keys can't be fetched, and none are cached."""
 
 
 class IdentityFileError(YamlFileError):
-    """The file of issuers can't be used; the text names every place in it that is wrong."""
+    """The file of issuers can't be used; the text lists all of its problems."""

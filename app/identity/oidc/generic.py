@@ -1,4 +1,4 @@
-"""Any other issuer: nothing is known of its jobs, so its rules must say all that matters."""
+"""Any other issuer: its claims are unknown, so its rules must name all that matter."""
 
 from typing import Final
 

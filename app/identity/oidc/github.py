@@ -1,4 +1,4 @@
-"""GitHub Actions, and what speaks its dialect: Enterprise Server, Forgejo, Gitea."""
+"""GitHub Actions and compatible issuers: Enterprise Server, Forgejo, Gitea."""
 
 from typing import Final
 
@@ -12,12 +12,12 @@ VENDOR: Final = Vendor(
     refused={
         "event_name": frozenset(
             {
-                # Code of a pull request runs before anybody has looked at it.
+                # The code of a pull request runs before any review.
                 "pull_request",
                 "pull_request_target",
                 "pull_request_review",
                 "pull_request_review_comment",
-                # The code is the default branch's, but anybody can start it, with words of their own.
+                # The code is the default branch's, but any outsider can trigger it with a text of their own.
                 "discussion",
                 "discussion_comment",
                 "fork",

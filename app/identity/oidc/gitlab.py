@@ -10,10 +10,10 @@ VENDOR: Final = Vendor(
     name=("project_path", "user_login"),
     user="user_id",
     refused={
-        # Code of a merge request runs before anybody has looked at it.
+        # The code of a merge request runs before any review.
         "pipeline_source": frozenset({"merge_request_event", "external_pull_request_event"}),
-        # Whoever may push to a branch that is not protected runs what they like; it also finds the
-        # child pipelines of merge requests, whose source reads `parent_pipeline`.
+        # Anyone who may push to an unprotected branch runs any code there. This also covers child
+        # pipelines of merge requests, whose source is `parent_pipeline`.
         "ref_protected": frozenset({"false"}),
     },
 )

@@ -1,4 +1,4 @@
-"""The file of issuers: whose identity tokens are taken, and what their claims allow.
+"""The file of issuers: whose identity tokens are accepted, and the role that their claims give.
 
 ```yaml
 issuers:
@@ -38,7 +38,7 @@ class _Part(BaseModel):
 
 
 class Rule(_Part):
-    """What a token whose claims are exactly these allows."""
+    """The role and services of a token whose claims include exactly these values."""
 
     claims: dict[str, Claim] = Field(min_length=1)
     role: Role
@@ -47,7 +47,7 @@ class Rule(_Part):
     )
 
     def fits(self, told: dict[str, Any]) -> bool:
-        """Whether every claim is there and equal; true is not 1, and "1" is neither."""
+        """Return whether every claim is present and equal; true, 1 and "1" differ."""
         return all(
             name in told and type(told[name]) is type(value) and told[name] == value
             for name, value in self.claims.items()
@@ -55,14 +55,14 @@ class Rule(_Part):
 
 
 class Issuer(_Part):
-    """Whose tokens are taken."""
+    """An issuer whose tokens are accepted."""
 
     issuer: Url
     audience: Annotated[str, StringConstraints(min_length=1, max_length=500)]
     jwks_url: Url | None = None
-    """Where its keys are; None: its discovery document says."""
+    """The URL of its keys; None: taken from its discovery document."""
     rules: list[Rule] = Field(min_length=1)
-    """The first that fits counts."""
+    """The first matching rule applies."""
 
 
 class _File(_Part):
@@ -70,7 +70,7 @@ class _File(_Part):
 
 
 def read_identity_file(path: Path) -> list[Issuer]:
-    """Read the file of issuers, as YAML 1.2.
+    """Read the file of issuers.
 
     Raises:
         IdentityFileError: it can't be read, or something in it is wrong.

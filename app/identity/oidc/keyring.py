@@ -1,4 +1,4 @@
-"""The keys of one issuer: fetched, remembered, fetched anew, and kept while the issuer is down."""
+"""The signing keys of one issuer: fetched, cached, refreshed, and kept while the issuer is down."""
 
 import asyncio
 import json
@@ -14,17 +14,17 @@ from app.identity.oidc.issuers import Issuer
 from app.outbound import Outbound
 
 FRESH_FOR: Final = 600
-"""Seconds after which keys are fetched anew, while those that are known go on to count."""
+"""Seconds after which keys are refreshed in the background; the cached ones stay valid."""
 
 TRUSTED_FOR: Final = 3_600
-"""Seconds after which a request waits for that: a key that the issuer took back is not used for days."""
+"""Seconds after which a request waits for the refresh, so that a withdrawn key is not used for days."""
 
 KEPT_FOR: Final = 24 * 3_600
-"""Seconds that keys count while the issuer is down; then its tokens are refused. A key that leaked is taken
-back by an issuer that nobody may be able to reach from here."""
+"""Seconds that cached keys stay valid while the issuer is down; then its tokens are refused. A leaked key may
+have been withdrawn at an issuer that can't be reached from here."""
 
 RETRY_AFTER: Final = 30
-"""Seconds between two tries, however many unknown keys are named meanwhile."""
+"""Seconds between two fetches, however many tokens name unknown keys."""
 
 _TIMEOUT: Final = 2.0
 _LARGEST: Final = 1024 * 1024
@@ -36,19 +36,19 @@ _logger: Final = logging.getLogger("freezegate.identity")
 
 
 class Key(NamedTuple):
-    """One that an issuer signs with."""
+    """A signing key of an issuer."""
 
     material: Any
-    """The public key, as the cryptography library has it."""
+    """The public key, in the cryptography library's type."""
     algorithm: str | None
-    """The only one that it may be used with; None: any that suits its type."""
+    """The only algorithm that it may be used with; None: any that fits its type."""
 
 
 class Keyring:
-    """Finds the key that a token says it was signed with."""
+    """Find the key that a token names."""
 
     def __init__(self, issuer: Issuer, fetch: Fetch, deadline: float = _TIMEOUT) -> None:
-        """Fetch the keys of `issuer` by `fetch` when they are needed, within `deadline` seconds in all."""
+        """Fetch the keys of `issuer` by `fetch` when needed, within `deadline` seconds in all."""
         self._issuer = issuer
         self._fetch = fetch
         self._deadline = deadline
@@ -58,29 +58,29 @@ class Keyring:
         self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str, now: int) -> Key | None:
-        """The key of an id; None if the issuer has no such key.
+        """Return the key of an id; None if the issuer has no such key.
 
         Raises:
-            IssuerUnavailableError: no keys were ever to be had, or none for a day.
+            IssuerUnavailableError: no keys could be fetched, ever or for a day.
         """
         age = self._age(now)
         fetching = self._begin(now) if age >= FRESH_FOR or key_id not in self._keys else None
         if fetching is not None and (age >= TRUSTED_FOR or key_id not in self._keys):
-            # Shielded: others wait for it too, when whoever asked first goes away.
+            # Shielded: other requests wait for it too, also after the first is cancelled.
             await asyncio.shield(fetching)
         if self._age(now) >= KEPT_FOR:
             raise IssuerUnavailableError("the keys of the issuer can't be had at the moment")
         return self._keys.get(key_id)
 
     def _age(self, now: int) -> float:
-        """Return how many seconds old the keys are; they count as due anew where the clock went back."""
+        """Return the age of the keys in seconds; they count as stale after the clock went back."""
         if self._fetched_at is None:
             return math.inf
         age = now - self._fetched_at
         return age if age >= 0 else FRESH_FOR
 
     def _begin(self, now: int) -> asyncio.Task[None] | None:
-        """The fetch that is under way, or else a new one; None if the last was only just."""
+        """Return the fetch under way, or start one; None if the last was too recent."""
         if self._fetching is not None and not self._fetching.done():
             return self._fetching
         if self._tried_at is not None and 0 <= now - self._tried_at < RETRY_AFTER:
@@ -105,12 +105,12 @@ class Keyring:
         found = json.loads(document)
         if found["issuer"] != self._issuer.issuer:
             raise ValueError("the discovery document is of another issuer")
-        # Coverage to the same rule as an address in the file.
+        # The same rule as for a URL in the file.
         return secure_url(found["jwks_uri"])
 
 
 def _parsed(content: bytes) -> dict[str, Key]:
-    """The signing keys of a set, by their ids; whatever is not understood is left out."""
+    """Return the signing keys of a key set by id; unknown kinds are left out."""
     keys = {each["kid"]: key for each in json.loads(content)["keys"][:_MOST_KEYS] if (key := _key(each))}
     if not keys:
         raise ValueError("there are no keys in it")
@@ -125,7 +125,7 @@ def _key(found: Any) -> Key | None:
         or not isinstance(found.get("kid"), str)
         or found.get("use", "sig") != "sig"
         or found.get("kty") == "oct"
-        # A private key that somebody published: whoever reads it could sign.
+        # A published private key: any reader could sign with it.
         or "d" in found
     ):
         return None
@@ -136,15 +136,15 @@ def _key(found: Any) -> Key | None:
 
 
 async def fetch(outbound: Outbound, url: str) -> bytes:
-    """Get a document of 1 MiB at most from an issuer.
+    """Fetch a document of at most 1 MiB from an issuer.
 
     Raises:
-        ValueError: the answer is not a 200, or too long.
-        httpx.HTTPError: no answer came.
+        ValueError: the response is not a 200, or too long.
+        httpx.HTTPError: there was no response.
         OutboundError: the certificates to trust can't be used.
     """
     content = bytearray()
-    # As it comes: a small compressed answer could be a huge one.
+    # Without decompression: a small compressed body could expand to a huge one.
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     async with (
         outbound.client(_TIMEOUT) as client,

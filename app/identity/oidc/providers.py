@@ -1,4 +1,4 @@
-"""Who an identity token speaks for: its signature, its times and its claims, looked at one by one."""
+"""Authenticate a caller by an identity token: its signature, times and claims."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,47 +15,47 @@ from app.outbound import Outbound
 ALGORITHMS: Final = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
 )  # fmt: skip
-"""Public-key ones only: with others, whoever knows the public key could sign."""
+"""Asymmetric ones only: with an HMAC, the public key would be enough to sign."""
 
 LEEWAY: Final = 30
 """Seconds that the issuer's clock may differ from ours."""
 
 LONGEST_LIFE: Final = 24 * 3_600
-"""Seconds; a token for a job needs no longer."""
+"""Seconds; a CI job needs no longer."""
 
 _LONGEST: Final = 16 * 1024
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
 class IdentityProviders:
-    """The issuers whose tokens are taken."""
+    """The issuers whose tokens are accepted."""
 
     def __init__(self, issuers: Sequence[Issuer], outbound: Outbound | None = None) -> None:
-        """Take the tokens of `issuers`; `outbound` makes the clients that get their keys."""
+        """Accept the tokens of `issuers`; `outbound` makes the clients that fetch their keys."""
         get = partial(fetch, outbound or Outbound())
         self._issuers = {issuer.issuer: (issuer, Keyring(issuer, get)) for issuer in issuers}
 
     @property
     def grants_ops(self) -> bool:
-        """Whether a rule makes somebody ops or admin."""
+        """Whether any rule gives role ops or admin."""
         return any(
             rule.role.covers(Role.OPS) for issuer, _ in self._issuers.values() for rule in issuer.rules
         )
 
     def looks_like_identity_token(self, text: str) -> bool:
-        """Whether a text has the three parts of one, and is no longer than one is."""
+        """Return whether a text has the three parts of a JWT, and a plausible length."""
         return len(text) <= _LONGEST and _FORM.fullmatch(text) is not None
 
     async def authenticate(self, token: str, now: int) -> Caller:
-        """Who a token speaks for.
+        """Return the caller that a token authenticates.
 
         Args:
-            token: as it came.
-            now: the present instant, in seconds.
+            token: as received.
+            now: the present instant, in seconds since the Unix epoch.
 
         Raises:
-            CredentialsError: it is forged, expired, for somebody else, or allows nothing here.
-            IssuerUnavailableError: the issuer's keys can't be had.
+            CredentialsError: it is forged, expired, for another audience, or no rule matches.
+            IssuerUnavailableError: the issuer's keys can't be fetched.
         """
         if not self.looks_like_identity_token(token):
             raise CredentialsError("not an identity token")
@@ -80,7 +80,7 @@ def _parts(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 
 
 def _signed_with(header: Mapping[str, Any]) -> tuple[str, str]:
-    """The algorithm and the id of the key; what else a header says of keys is not listened to."""
+    """Return the algorithm and the key id of the header; its other key parameters are ignored."""
     algorithm, key_id = header.get("alg"), header.get("kid")
     if algorithm not in ALGORITHMS or "crit" in header:
         raise CredentialsError("the token is signed in a way that is not taken")
@@ -92,7 +92,7 @@ def _signed_with(header: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _verified(token: str, issuer: Issuer, algorithm: str, key: Key | None) -> dict[str, Any]:
-    """What a token says, once signature, issuer and audience are right."""
+    """Return the claims of a token after verifying its signature, issuer and audience."""
     import jwt
 
     if key is None:
@@ -110,7 +110,7 @@ def _verified(token: str, issuer: Issuer, algorithm: str, key: Key | None) -> di
                 "require": ["iss", "aud", "exp", "iat"],
                 "strict_aud": True,
                 "enforce_minimum_key_length": True,
-                # By our clock, see `_check_times`.
+                # Times are checked against the passed-in clock, see `_check_times`.
                 "verify_exp": False,
                 "verify_nbf": False,
                 "verify_iat": False,
@@ -128,7 +128,7 @@ def _verified(token: str, issuer: Issuer, algorithm: str, key: Key | None) -> di
 
 
 def _check_times(claims: Mapping[str, Any], now: int) -> None:
-    """By the passed-in clock: expiry, not before, issued at, and how long it lives."""
+    """Check expiry, not-before, issued-at and lifetime against the passed-in clock."""
     times = {name: claims[name] for name in ("exp", "iat", "nbf") if name in claims}
     # A bool is an int to Python.
     if not all(type(value) in (int, float) and abs(value) < 2**53 for value in times.values()):
@@ -152,7 +152,7 @@ def _caller(claims: dict[str, Any], issuer: Issuer) -> Caller:
 
 
 def _refused(refused: Mapping[str, frozenset[str]], claims: Mapping[str, Any], rule: Rule) -> bool:
-    """Whether the job runs in a context that strangers can start, and the rule does not ask for that."""
+    """Return whether outsiders can trigger this kind of job, and the rule doesn't name its claim."""
     return any(
         name not in rule.claims and str(claims.get(name)).lower() in values
         for name, values in refused.items()

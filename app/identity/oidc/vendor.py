@@ -1,4 +1,4 @@
-"""What is particular to a CI system, as a table; each has a file of its own."""
+"""The table entry of a CI system; each has a file of its own."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,12 +8,12 @@ class Vendor(NamedTuple):
     """One CI system."""
 
     prefix: str
-    """How the names of its callers begin."""
+    """The prefix of its callers' names."""
     known_by: str | None
-    """A claim that all its tokens have, and no others; None: whatever is left."""
+    """A claim that all of its tokens have and no others do; None: the fallback."""
     name: tuple[str, ...]
-    """The claims that tell who it is: the first is the project, the second the person behind the run."""
+    """The claims that name the caller: first the project, then the person behind the run."""
     user: str
-    """The claim that tells the person behind the run, and never changes for the same one."""
+    """The claim with the immutable id of the person behind the run."""
     refused: Mapping[str, frozenset[str]]
-    """Claims and their values of runs that strangers can start, unless a rule names that claim."""
+    """Claims and values of runs that outsiders can trigger; refused unless a rule names that claim."""

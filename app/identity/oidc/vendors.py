@@ -1,4 +1,4 @@
-"""The CI systems that are known, and what their callers are called."""
+"""The known CI systems, and the names of their callers."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from app.identity.oidc.vendor import Vendor
 _VENDORS: Final = (github.VENDOR, gitlab.VENDOR)
 _ALL: Final = (*_VENDORS, generic.VENDOR)
 USER_CLAIMS: Final = tuple(vendor.user for vendor in _ALL)
-"""The claims that persons are told by."""
+"""The claims that identify persons."""
 PREFIXES: Final = tuple(vendor.prefix for vendor in _ALL)
-"""How the names of callers begin."""
+"""The prefixes of callers' names."""
 _LONGEST_NAME: Final = 256
 _LONGEST_PERSON: Final = 256
 
 
 def vendor_of(claims: Mapping[str, Any]) -> Vendor:
-    """The CI system that a token comes from; by its claims, as issuers may be installed anywhere."""
+    """Return the CI system that a token comes from, by its claims: an issuer may run at any URL."""
     for vendor in _VENDORS:
         if vendor.known_by in claims:
             return vendor
@@ -27,19 +27,19 @@ def vendor_of(claims: Mapping[str, Any]) -> Vendor:
 
 
 def name_of(vendor: Vendor, claims: Mapping[str, Any]) -> str:
-    """What a caller is called: ``github:acme/checkout@alice``. It fits on one line of a record."""
+    """Return the name of a caller, on one line: ``github:acme/checkout@alice``."""
     told = [claims[claim] for claim in vendor.name if isinstance(claims.get(claim), str)]
     name = f"{vendor.prefix}:{'@'.join(told)}"[:_LONGEST_NAME]
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def person_of(vendor: Vendor, claims: Mapping[str, Any], issuer: str) -> str | None:
-    """Return the person behind a token: ``https://issuer.example#actor_id=1234``; None if it doesn't tell.
+    """Return the person behind a token: ``https://issuer.example#actor_id=1234``; None if it names none.
 
-    The issuer's own number for a user, and not a name: names can be changed, and be alike.
+    Uses the issuer's id of the user rather than a name: names can change, and can be similar.
     """
     user = claims.get(vendor.user)
-    # A bool is an int to Python.
+    # bool is a subclass of int
     if type(user) not in (str, int) or user == "":
         return None
     person = person_id(f"{issuer}#{vendor.user}={user}")

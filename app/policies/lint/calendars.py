@@ -1,4 +1,4 @@
-"""Events of a calendar that do not freeze what they seem to."""
+"""Remarks on events of a calendar that don't freeze what they seem to."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -54,7 +54,7 @@ def calendar_remarks(
 
 
 def _is_coming(window: ICalendar, event: Event, walls: Sequence[Wall], now: int) -> bool:
-    """Whether an event may still have something to come."""
+    """Return whether an event may have future occurrences."""
     if event.fault is not None:
         return any(window.start_of(event, wall) >= now for wall in walls)
     return any(end is None or end > now for end in (window.end_of(event, wall) for wall in walls))
@@ -73,7 +73,7 @@ def _on_faults(events: Sequence[Event]) -> Iterator[Remark]:
 def _on_recurrence(
     window: ICalendar, events: Sequence[Event], walls: Sequence[Wall], now: int
 ) -> Iterator[Remark]:
-    """A calendar whose events all may recur, but do not."""
+    """Yield a calendar whose events all may recur, but do not."""
     if not any(event.last_end is None for event in events):
         return
     if not _comes_within(window, walls, now, min(now + LOOK_AHEAD, LATEST)):
@@ -84,7 +84,7 @@ def _on_recurrence(
 
 
 def _comes_within(window: ICalendar, walls: Sequence[Wall], now: int, until: int) -> bool:
-    """Whether anything comes; looked for by quarters, for most calendars have something in the first."""
+    """Return whether there is any occurrence; search by quarters, for most have one in the first."""
     spans = [(at, min(at + _QUARTER, until)) for at in range(now, until, _QUARTER)]
     return any(
         end > start and end > now
@@ -95,7 +95,7 @@ def _comes_within(window: ICalendar, walls: Sequence[Wall], now: int, until: int
 
 
 def _on_zones(events: Sequence[Event], zones: Sequence[Zone]) -> Iterator[Remark]:
-    """Days of another zone than the policy's, and zones that are offsets."""
+    """Remark on events in another zone than the policy's, and on zones that are offsets."""
     told: set[str] = set()
     for event in events:
         own = event.start.zone

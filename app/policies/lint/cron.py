@@ -1,4 +1,4 @@
-"""Cron expressions that mean something else than they seem to, or something else to other programs."""
+"""Remarks on cron expressions that are easily misread, or that other programs read differently."""
 
 import calendar
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from app.core.windows.cron import Cron
 from app.yaml.problem import Path, quoted
 
 Remark = tuple[Path, str]
-"""Where in the window, and the sentence."""
+"""The path within the window, and the sentence."""
 
 _PERIODS: Final = {
     "minute": ("hour", 60),
@@ -22,7 +22,7 @@ _PERIODS: Final = {
     "day of the month": ("month", 0),
     "month": ("year", 12),
 }
-"""The period of each unit, and how many units it has; 0 where that differs."""
+"""The period of each unit and its number of units; 0 where that varies."""
 _COMMON_FEBRUARY: Final = 28
 _LEAP_DAY: Final = 29
 _FEBRUARY: Final = 2
@@ -64,10 +64,10 @@ def _on_expression(text: str) -> tuple[str, ...]:
 
 
 def _on_step(unit: str, field: str, values: set[int] | frozenset[int]) -> Iterator[str]:
-    """A step that does not go into the hour, day, month or year: it begins anew with each of them."""
+    """Remark on a step that doesn't divide its hour, day, month or year: it restarts with each."""
     base, _, step = field.partition("/")
     period, size = _PERIODS[unit]
-    # A list or a range says itself where it begins and ends.
+    # A list or a range states its own beginning and end.
     if not step or "," in field or "-" in base or int(step) == 1 or (size and size % int(step) == 0):
         return
     first, *others = sorted(values)
@@ -116,7 +116,7 @@ def _on_two_day_fields(text: str, schedule: Schedule) -> Iterator[str]:
 
 
 def _both(text: str, schedule: Schedule) -> str:
-    """Say what to write where day of month and day of week are to match both."""
+    """Suggest a form in which day of month and day of week must both match."""
     minute, hour, _, month, _ = text.upper().split()
     days, first = sorted(schedule.days), min(schedule.days)
     if first % 7 != 1 or days != list(range(first, first + 7)) or not schedule.weekdays:
@@ -130,7 +130,7 @@ def _both(text: str, schedule: Schedule) -> str:
 
 
 def _on_rare_days(field: str, schedule: Schedule) -> Iterator[str]:
-    """Days that some of the months do not have."""
+    """Remark on days that some of the months don't have."""
     if schedule.last_day:
         return
     for day in sorted(int(part) for part in field.split(",") if part.isdecimal()):
@@ -143,7 +143,7 @@ def _on_rare_days(field: str, schedule: Schedule) -> Iterator[str]:
 
 
 def _days_of(month: int) -> int:
-    """How many days a month has in a common year."""
+    """Return the number of days of a month in a common year."""
     return _COMMON_FEBRUARY if month == _FEBRUARY else calendar.monthrange(2001, month)[1]
 
 
@@ -168,7 +168,7 @@ def _on_end(start: str, end: str) -> Iterator[str]:
 
 
 def _on_overlap(text: str, duration: int, today: int) -> str | None:
-    """Firings that come before what an earlier one opened is closed."""
+    """Remark on firings that come while the window of an earlier one is still open."""
     schedule = read_expression(text)
     first, last = schedule.times[0], schedule.times[-1]
     if any(later - time < duration for time, later in pairwise(schedule.times)):
@@ -207,7 +207,7 @@ def _minute_and_hour(time: int) -> str:
 
 
 def _on_setbacks(window: Cron, duration: int, zones: Sequence[Regimes], now: int) -> Iterator[str]:
-    """A freeze of some days that ends an hour early where the clocks are set back meanwhile."""
+    """Remark on a freeze of days that ends an hour early when the clocks are set back meanwhile."""
     for zone in zones:
         wall = Wall.of(zone, wide=True)
         for at in zone.setbacks(now, min(now + LOOK_AHEAD, LATEST)):

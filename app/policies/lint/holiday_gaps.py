@@ -1,4 +1,4 @@
-"""Days off that a holiday calendar leaves out, and its other regions and categories have."""
+"""Find the days off of other regions and categories that a holiday calendar leaves out."""
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -11,7 +11,7 @@ from app.core.wallclock import calendar_date
 PUBLIC: Final = "public"
 
 _NOT_OFF: Final = frozenset({"workday", "unofficial", "school"})
-"""Categories in which the package lists observances that are worked on, and holidays of schools alone."""
+"""Categories of observances that are working days, and of school holidays."""
 
 
 class Gap(NamedTuple):
@@ -26,14 +26,14 @@ class Gap(NamedTuple):
 
 @lru_cache(maxsize=256)
 def gaps_to_subdivisions(calendar: Calendar, first: int, last: int) -> tuple[Gap, ...]:
-    """Return the days from `first` up to `last` that some subdivisions have and the whole country lacks."""
+    """Return the days from `first` up to `last` that are off in some subdivisions, not nationwide."""
     parts = codes.subdivisions(calendar.country).codes if calendar.country else ()
     return _gaps(calendar, [(part, calendar._replace(subdivision=part)) for part in parts], first, last)
 
 
 @lru_cache(maxsize=256)
 def gaps_to_country(calendar: Calendar, first: int, last: int) -> tuple[Gap, ...]:
-    """Return the days that the whole country has and this subdivision lacks."""
+    """Return the days that are off nationwide, but not in this subdivision."""
     return _gaps(calendar, [("", calendar._replace(subdivision=None))], first, last)
 
 
@@ -41,14 +41,14 @@ def gaps_to_country(calendar: Calendar, first: int, last: int) -> tuple[Gap, ...
 def gaps_to_categories(
     calendar: Calendar, first: int, last: int, *, worked_on: bool = False
 ) -> tuple[Gap, ...]:
-    """Return the days that other categories have and this calendar lacks; those `worked_on` only if asked."""
+    """Return the days of other categories that this calendar lacks; those `worked_on` only if asked."""
     known = codes.categories(calendar.market or calendar.country or "").codes
     others = [each for each in known if worked_on or each not in _NOT_OFF]
     return _gaps(calendar, [(each, wider(calendar, each)) for each in others], first, last)
 
 
 def wider(calendar: Calendar, category: str) -> Calendar:
-    """Return the calendar with another category beside the ones that it has, public ones if it names none."""
+    """Return the calendar with another category added; public ones are included if it names none."""
     return calendar._replace(categories=tuple(sorted({*(calendar.categories or (PUBLIC,)), category})))
 
 

@@ -1,8 +1,8 @@
-"""Remarks on holiday windows: days that the author may well expect to be frozen, and that are not.
+"""Remarks on holiday windows: days that the author probably expects to be frozen, but that are not.
 
-A day counts as expected if the package knows it as a day off in another region or category of the same
-calendar. A remark is gone once the policy says what is meant: by `subdivision`, `categories` or
-`except_names`, or by another window that freezes the day.
+A day counts as expected if the package lists it as a day off in another region or category of the same
+calendar. A remark disappears once the policy is explicit: by `subdivision`, `categories` or `except_names`,
+or by another window that freezes the day.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
@@ -46,14 +46,14 @@ _TWO_YEARS: Final = LOOK_AHEAD // DAY
 _YEAR: Final = 366
 _QUARTER: Final = 92
 _DECREED_YEARS: Final = 3
-"""A calendar depends on decrees if it has days moved by one in so many of the last four years."""
+"""A calendar depends on decrees if it has decreed days in this many of the last four years."""
 _EITHER_SIDE: Final = 2
 """Days by which an estimated date may turn out to be wrong."""
 _MOST_SHOWN: Final = 3
 _MOST_ESTIMATES: Final = 9
 
 _WORKED_ON: Final = {
-    # Public in the package, and worked on by most companies: no category tells.
+    # Public in the package, but a working day at most companies; no category tells them apart.
     # Sources in docs/how-to/calendars/holidays.md.
     "NL": ("Good Friday",),
 }
@@ -62,7 +62,7 @@ _NEVER: Final = "never opens again"
 _WRITE_OUT: Final = "update freezegate, or write the days of {} as dates in another window"
 
 _Remark = tuple[Path, str]
-"""The keys below the window, and a sentence."""
+"""The path within the window, and the sentence."""
 
 
 def holiday_problems(document: Document, path: Path, policy: Policy, now: int) -> Iterator[Problem]:
@@ -90,22 +90,22 @@ def holiday_problems(document: Document, path: Path, policy: Policy, now: int) -
 
 
 class _Beside(NamedTuple):
-    """The windows that stand beside one in its list."""
+    """The other windows of the same list."""
 
     windows: tuple[Window, ...]
 
     def freezes(self, day: int) -> bool:
-        """Whether any of them freezes all of a day."""
+        """Return whether any of them freezes a whole day."""
         start, end = day * DAY, (day + 1) * DAY
         return any(low <= start and end <= high for low, high in self._near(start, end, _LASTING))
 
     def names_dates_in(self, first: int, last: int) -> bool:
-        """Whether the author wrote dates that touch the days from `first` up to `last`."""
+        """Return whether any written dates overlap the days from `first` up to `last`."""
         start, end = first * DAY, last * DAY
         return any(low < end and start < high for low, high in self._near(start, end, (Dates,)))
 
     def tells_regions_of(self, country: str) -> bool:
-        """Whether another window names a subdivision of a country."""
+        """Return whether another window names a subdivision of a country."""
         return any(
             isinstance(each, Holidays) and each.country == country and each.calendar.subdivision is not None
             for each in self.windows
@@ -133,7 +133,7 @@ class _Lint:
         self._year = calendar_date(today).year
 
     def remarks(self, *, freezes: bool) -> Iterator[_Remark]:
-        """Yield all of them; `freezes` if an open window closes deploys, so that a missing day opens them."""
+        """Yield all remarks; `freezes` if an open window closes deploys, so that a missing day opens them."""
         never = list(self._on_what_never_comes())
         yield from never
         if not freezes or (never and not self._window.names):
@@ -148,7 +148,7 @@ class _Lint:
         yield from self._on_what_is_not_known_yet()
         yield from self._on_estimates()
 
-    # Names and windows that come to nothing
+    # Names and windows without any day
 
     def _on_what_never_comes(self) -> Iterator[_Remark]:
         plain = {"eve_from": None, "until": None, "bridge_days": False}
@@ -173,7 +173,7 @@ class _Lint:
                 yield ("names", index), sentence
 
     def _on_longer_names(self) -> Iterator[_Remark]:
-        """A festival of several days may have a name for the first and longer ones for the others."""
+        """Remark on festivals of several days: the names of later days may be longer than the first's."""
         excepted = self._window.except_names
         for index, pattern in enumerate(self._window.names):
             longer = f"{pattern.lower()} "
@@ -267,7 +267,7 @@ class _Lint:
                     break
 
     def _missing(self, gaps: tuple[Gap, ...]) -> Sequence[Gap]:
-        """Return the gaps that the window means by name, and that nothing freezes all the same."""
+        """Return the gaps that the window selects by name, and that no window freezes."""
         meant: Sequence[Gap] = gaps
         if self._window.names or self._window.except_names:
             meant = [gap for gap in meant if _any(self._window, gap.holidays)]
@@ -294,7 +294,7 @@ class _Lint:
             yield (), sentence
 
     def _undecreed_year(self) -> int | None:
-        """The first year without days moved by decree, if it begins or began within three months."""
+        """Return the first year without days moved by decree, if it begins or began within three months."""
         years = range(self._year - _DECREED_YEARS - 1, self._year + 2)
         decreed = [year for year in years if _any(self._window, _moved(self._calendar, year))]
         if not decreed:
@@ -338,7 +338,7 @@ class _Lint:
 
 @lru_cache(maxsize=4096)
 def _how_it_never_comes(window: Holidays, today: int) -> str | None:
-    """Return the sentence on a window that opens on no day of the next two years; None if it does."""
+    """Return the sentence on a window without any day in the next two years; None if it has one."""
     calendar, span = window.calendar, (today, today + _TWO_YEARS)
     if any(_any(window, held) for _, held in _soon(calendar, *span)):
         return None
@@ -352,7 +352,7 @@ def _how_it_never_comes(window: Holidays, today: int) -> str | None:
 
 
 def _elsewhere(window: Holidays, span: Interval) -> str:
-    """Say what to write instead, where another category or region has such a day soon."""
+    """Suggest another category or region that has such a day soon."""
     calendar = window.calendar
     for gap in () if calendar.subdivision else gaps_to_subdivisions(calendar, *span):
         if _any(window, gap.holidays):
@@ -377,7 +377,7 @@ def _moved(calendar: Calendar, year: int) -> tuple[Holiday, ...]:
 
 @lru_cache(maxsize=64)
 def _bare_names(calendar: Calendar) -> dict[str, str]:
-    """The names that bear a mark, in lower case, and what they are without it."""
+    """Return the marked names, in lower case, each with its name without the mark."""
     found: dict[str, str] = {}
     for holiday in holidays_of(calendar):
         for form, bare in ((holiday.name, holiday.bare_own_name), (holiday.english_name, holiday.bare_name)):
@@ -387,7 +387,7 @@ def _bare_names(calendar: Calendar) -> dict[str, str]:
 
 
 def _mark(name: str, bare: str) -> str:
-    """Return the mark that a name bears beside the bare one."""
+    """Return the mark of a name, given its bare form."""
     return name.lower().replace(bare.lower(), "").strip()
 
 
@@ -396,16 +396,16 @@ def _any(window: Holidays, holidays: Iterable[Holiday]) -> bool:
 
 
 def _written(day: int) -> str:
-    """``Mon 2026-12-28``."""
+    """Format a day: ``Mon 2026-12-28``."""
     return f"{calendar_date(day):%a %Y-%m-%d}"
 
 
 def _said(gap: Gap, window: Holidays) -> str:
-    """``Mon 2026-12-28 "Boxing Day (observed)"``."""
+    """Format a day with its name: ``Mon 2026-12-28 "Boxing Day (observed)"``."""
     name = next((each.english_name for each in gap.holidays if window.selects(each)), "")
     return f"{_written(gap.day)} {quoted(name)}"
 
 
 def _more(days: Sized) -> str:
-    """``, and 3 days more within two years``."""
+    """Format the number of further days: ``, and 3 days more within two years``."""
     return f", and {len(days) - 1} more" if len(days) > 1 else ""

@@ -1,6 +1,6 @@
-"""What is suspicious in policy files that can be used: `freezegate lint` tells of it, and goes on.
+"""Lint a policy set: all of its errors, and warnings about what is valid but probably unintended.
 
-Every remark holds for certain. Where certainty would take more than is looked at here, none is made.
+Every remark is certain. Where certainty would take an unbounded search, there is none.
 """
 
 import json
@@ -31,11 +31,11 @@ _NO_TAGS: Final = "without a catalogue no service has tags"
 
 
 def lint(snapshot: Snapshot, now: int) -> list[Problem]:
-    """Everything wrong with a set, and what is suspicious if it can be read; in the order of the files.
+    """Return the errors of a set, and the warnings if it can be read; in the order of the files.
 
     Args:
         snapshot: the files.
-        now: the instant from which "past" and "the next two weeks" are seen.
+        now: the instant that "past" and "the next two weeks" refer to.
     """
     draft = read_draft(snapshot)
     if draft.policy_set is None:
@@ -64,7 +64,7 @@ class _Lint:
         """The intervals of each policy in the next two weeks, by its number and zone."""
 
     def remarks(self) -> Iterator[Problem]:
-        """All of them, as warnings."""
+        """Yield all remarks, as warnings."""
         if not self._set.tests:
             yield self._warn(
                 self._draft.documents[0], (), "there are no tests: say under tests what must come out"
@@ -85,7 +85,7 @@ class _Lint:
         return document.problem(path, sentence, Severity.WARNING)
 
     def _on_usual_names(self) -> Iterator[Problem]:
-        """On what requests mean that leave a name out, and can't."""
+        """Remark on default names that the set doesn't define."""
         of_question = Question._field_defaults
         for key, field, what in (
             ("environments", "environment", "environment"),
@@ -123,7 +123,7 @@ class _Lint:
                 yield self._warn(document, (*path, "except_when"), sentence)
 
     def _is_ever_open(self, policy: Policy) -> bool:
-        """Whether anything of its windows is left in the next two years, in any zone it is read in."""
+        """Return whether any window is open in the next two years, in any of the policy's zones."""
         windows = policy.model_copy(update={"effect": Effect.DENY})
         until, budget = min(self._now + LOOK_AHEAD, LATEST), BlockBudget()
         timelines = (PolicyTimeline(windows, zone, budget) for zone in zones_of(policy, self._set))
@@ -165,7 +165,7 @@ class _Lint:
                 yield self._warn(document, ("environments", index), sentence)
 
     def _never_opens(self, environment: str, change: str) -> bool:
-        """Whether every service there may be stays closed for the next two weeks."""
+        """Return whether every possible service stays closed for the next two weeks."""
         until = self._now + _DROUGHT_DAYS * DAY
         if until >= LATEST or not (self._reach.catalogue or self._reach.takes_unknown):
             return False
@@ -177,13 +177,13 @@ class _Lint:
         )
 
     def _on_unknown(self, environment: str, change: str) -> Iterator[tuple[int, Zone]]:
-        """The policies that hold for every service outside the catalogue, each with its zone."""
+        """Yield the policies that hold for every service outside the catalogue, each with its zone."""
         for number, policy in enumerate(self._set.policies):
             if self._reach.matches_every_unknown(policy, environment, change):
                 yield number, zone_of(policy, None, self._set)
 
     def _on_service(self, service: str, environment: str, change: str) -> Iterator[tuple[int, Zone]]:
-        """The policies that hold for a service of the catalogue."""
+        """Yield the policies that hold for a service of the catalogue."""
         tags, known = self._reach.catalogue[service], (self._set.services or {})[service]
         for number in self._by_service.of(service, tags):
             policy = self._set.policies[number]
@@ -191,7 +191,7 @@ class _Lint:
                 yield number, zone_of(policy, known.timezone, self._set)
 
     def _is_closed(self, policies: Iterable[tuple[int, Zone]], until: int) -> bool:
-        """Whether these policies leave no instant open from now on."""
+        """Return whether these policies together leave no instant open."""
         span, held = (self._now, until), []
         for number, read_in in policies:
             policy = self._set.policies[number]
@@ -205,13 +205,13 @@ class _Lint:
 
 
 def _over_by(entry: WindowEntry, walls: Iterable[Wall]) -> int | None:
-    """The instant from which on a window is never open again in any of its zones, if there is one."""
+    """Return the instant after which a window never opens again in any of its zones, if there is one."""
     ends = [entry.window.over_by(wall) for wall in walls]
     return max((end for end in ends if end is not None), default=None) if None not in ends else None
 
 
 def _selector_path(document: Document, path: Path, index: int) -> Path:
-    """Where a selector stands: one may stand without its list."""
+    """Return the path of a selector; a single one may be written without a list."""
     value = document.data
     for part in path:
         value = value[part]
@@ -219,7 +219,7 @@ def _selector_path(document: Document, path: Path, index: int) -> Path:
 
 
 def _doubled(data: Any) -> Iterator[Path]:
-    """The paths of all entries of lists that are equal to an earlier entry."""
+    """Yield the paths of all entries of lists that are equal to an earlier entry."""
     stack: list[tuple[Path, Any]] = [((), data)]
     while stack:
         path, value = stack.pop()

@@ -1,7 +1,7 @@
-"""Warnings about constructs with two readings, where more would be frozen by the other one.
+"""Warn about constructs with two readings, where the other one would freeze more.
 
-Each remark says what is meant as it is written, and what to write instead. Nothing here looks further
-than two years ahead, nor at more than a bounded number of bounds and services.
+Each remark says which reading applies, and what to write for the other. The search is bounded: two years
+ahead, and a limited number of windows and services.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ from app.yaml.problem import Path, Problem, Severity
 
 
 def misreadings(draft: Draft, policy_set: PolicySet, engine: Engine, now: int) -> Iterator[Problem]:
-    """The misreadings of a set, as warnings."""
+    """Yield the misreadings of a set, as warnings."""
     reach = Reach(policy_set)
     places = list(draft.places("policies"))
     numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
@@ -91,6 +91,6 @@ def _on_window(window: Window, zones: list[Zone], now: int, *, freezes: bool) ->
 
 
 def _selector(document: Document, path: Path, number: int, index: int) -> Path:
-    """Where a glob of `applies_to` stands, which may be one selector without its list."""
+    """Return the path of a glob in `applies_to`; a single selector may be written without a list."""
     written = document.data[path[0]][path[1]]["applies_to"]
     return (*path, "applies_to", *((number,) if isinstance(written, list) else ()), "services", index)

@@ -1,8 +1,8 @@
-"""Policies that hold at the same wall-clock times in every week, compared without compiling any week.
+"""Compare policies that hold at the same wall-clock times every week, without compiling any week.
 
 On one wall clock, a later local bound is never an earlier instant. So an interval that lies within
-another on the clock face does so in every week, whatever the clocks are changed to. Of two that do
-not, one reaches beyond the other in each week in which no clock is changed.
+another on the clock face does so in every week, also when the clocks change. Otherwise one exceeds the
+other in every week without a clock change.
 """
 
 from bisect import bisect_right
@@ -20,19 +20,19 @@ _CELLS: Final = WEEK // _CELL
 
 
 class Pattern(NamedTuple):
-    """When the windows of a policy are open in a week, in seconds of the wall clock since Monday 00:00."""
+    """The open intervals of a policy in a week, in seconds of the wall clock since Monday 00:00."""
 
     effect: Effect
     zone: str | None
-    """As the policy names it."""
+    """As written in the policy."""
     open: tuple[Interval, ...]
-    """Each window's intervals, as they are written."""
+    """The intervals of each window, as written."""
     joined: tuple[Interval, ...]
-    """The same joined where they touch, in four weeks, of which the third is meant."""
+    """The same intervals joined where they touch, over four weeks; the third is compared."""
 
     @classmethod
     def of(cls, policy: Policy) -> Self | None:
-        """Return the pattern of a policy that has one."""
+        """Return the pattern of a policy; None if it has none."""
         if policy.except_when:
             return None
         weeks = [entry.window.week() for entry in policy.when]
@@ -44,7 +44,7 @@ class Pattern(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether the policy holds at all: one that always allows does not."""
+        """Whether the policy ever holds; one that always allows doesn't."""
         return self.effect is not Effect.ALLOW_ONLY or not _within((0, WEEK), self.joined)
 
     @property
@@ -53,13 +53,13 @@ class Pattern(NamedTuple):
         return self.effect is not Effect.ALLOW_ONLY and _within((0, WEEK), self.joined)
 
     def holds_through(self, other: "Pattern") -> bool | None:
-        """Whether it holds wherever `other` does, of the same effect and zone; None if instants must tell."""
+        """Return whether it holds wherever `other`, of the same effect and zone, does; None if unknown."""
         if self.effect is not Effect.ALLOW_ONLY:
             return all(_within(interval, self.joined) for interval in other.open)
-        # It allows in its windows: what it allows, the other must allow as well.
+        # It allows in its windows: the other must allow all of them as well.
         if not all(_within(interval, other.joined) for interval in self.open):
             return False
-        # Windows that only touch are apart where that time occurs twice, for allowing is read narrowly.
+        # Touching windows are apart where that time occurs twice: allow-only windows are read narrowly.
         alone = all(any(start <= a and b <= end for start, end in _around(other.open)) for a, b in self.open)
         return True if alone else None
 
@@ -84,10 +84,10 @@ def _within(interval: Interval, joined: Sequence[Interval]) -> bool:
 
 
 class PatternIndex:
-    """Finds the patterns that may hold through another, by the hours of the week; as bits by number."""
+    """Find the patterns that may hold throughout another, by the hours of the week; as bits by number."""
 
     def __init__(self, patterns: Sequence[Pattern | None]) -> None:
-        """Index patterns by their numbers; None is one that is not known, and always found."""
+        """Index patterns by number; an unknown one (None) is always found."""
         self._everything = (1 << len(patterns)) - 1
         self._unknown = bits([number for number, each in enumerate(patterns) if each is None], len(patterns))
         touching: list[list[int]] = [[] for _ in range(_CELLS)]
@@ -101,11 +101,11 @@ class PatternIndex:
         self._alike = {key: bits(numbers, len(patterns)) for key, numbers in alike.items()}
 
     def may_hold_through(self, pattern: Pattern | None) -> int:
-        """Return a bit for each policy that may hold wherever one of this pattern does."""
+        """Return a bit for each policy that may hold wherever this pattern does."""
         if pattern is None:
             return self._everything
         same = self._alike[pattern.effect, pattern.zone]
-        # Of another zone: compared by instants.
+        # In another zone: compared by instants.
         others = self._everything ^ same
         cells = pattern.cells()
         if pattern.effect is Effect.ALLOW_ONLY:

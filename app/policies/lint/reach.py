@@ -1,8 +1,7 @@
-"""Which requests a policy reaches: whether there are any, and whether another policy reaches them all.
+"""Compare the requests that policies match: whether there are any, and whether another matches them all.
 
-The services of a catalogue can be gone through one by one. Services outside of it can have any name,
-so there the globs themselves are compared. Every claim made here is proven; where a proof would take
-more than a look at single globs, none is made.
+The services of a catalogue are enumerated. Services outside it can have any name, so their globs are
+compared. Every result is proven; where a proof would need more than comparing single globs, there is none.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import Final, NamedTuple
 from app.core.policy import Policy, PolicySet, Selector, glob_pattern
 
 _ANY: Final = None
-"""In place of a glob: every name, slashes and all."""
+"""In place of a glob: every name, with slashes."""
 
 _Glob = str | None
 
@@ -19,7 +18,7 @@ _EVERY_REQUEST: Final = (Selector.model_validate({}),)
 
 
 class Request(NamedTuple):
-    """What policies are matched against."""
+    """A request that policies are matched against."""
 
     service: str
     tags: frozenset[str]
@@ -34,7 +33,7 @@ class _Names(NamedTuple):
     exempt: list[_Glob]
 
     def all_within(self, other: "_Names") -> bool:
-        """Whether each of these names is surely among those of `other`."""
+        """Return whether each of these names is certainly one of `other`'s."""
         reached = all(any(_covers(wide, glob) for wide in other.meant) for glob in self.meant)
         return reached and all(self._lacks(glob) for glob in other.exempt)
 
@@ -44,10 +43,10 @@ class _Names(NamedTuple):
 
 
 class Reach:
-    """The requests that may be asked of a policy set."""
+    """The requests that a policy set accepts."""
 
     def __init__(self, policy_set: PolicySet) -> None:
-        """Take the names that the set defines."""
+        """Collect the names that the set defines."""
         catalogue = policy_set.services or {}
         self.catalogue = {name: frozenset(service.tags) for name, service in catalogue.items()}
         self._tagged: dict[str, dict[str, None]] = {}
@@ -59,24 +58,24 @@ class Reach:
         self.scopes = [(place, change) for place in policy_set.environments for change in policy_set.changes]
 
     def matches_nothing(self, policy: Policy) -> bool:
-        """Whether no request at all can match a policy."""
+        """Return whether no request at all can match a policy."""
         return next(self.catalogued(policy), None) is None and not any(
             self._names(policy, *scope).meant for scope in self.scopes
         )
 
     def within(self, inner: Policy, outer: Policy) -> bool:
-        """Whether every request that one policy matches is surely matched by the other."""
+        """Return whether the outer policy certainly matches every request that the inner one does."""
         return all(outer.matches(*request) for request in self.catalogued(inner)) and all(
             self._names(inner, *scope).all_within(self._names(outer, *scope)) for scope in self.scopes
         )
 
     def some_service(self, policy: Policy) -> str | None:
-        """A service that a policy matches, if it matches any by name or in the catalogue."""
+        """Return a service that a policy matches by name or in the catalogue, if there is one."""
         request = next(self.catalogued(policy), None)
         return request.service if request else next(iter(literal_services(policy) or ()), None)
 
     def catalogued(self, policy: Policy) -> Iterator[Request]:
-        """The requests for services of the catalogue that a policy matches."""
+        """Yield the requests for services of the catalogue that a policy matches."""
         for name in self._perhaps(policy):
             for environment, change in self.scopes:
                 request = Request(name, self.catalogue[name], environment, change)
@@ -84,7 +83,7 @@ class Reach:
                     yield request
 
     def _perhaps(self, policy: Policy) -> Iterable[str]:
-        """The services of the catalogue that have a name or tag which the policy asks for."""
+        """Return the services of the catalogue with a name or tag that the policy selects."""
         literal = literal_services(policy)
         if literal is not None:
             return [name for name in literal if name in self.catalogue]
@@ -94,7 +93,7 @@ class Reach:
         return {name: None for tag in tags for name in self._tagged.get(tag, ())}
 
     def matches_every_unknown(self, policy: Policy, environment: str, change: str) -> bool:
-        """Whether a policy surely matches every service outside the catalogue."""
+        """Return whether a policy certainly matches every service outside the catalogue."""
         names = self._names(policy, environment, change)
         return _ANY in names.meant and not names.exempt
 
@@ -111,7 +110,7 @@ class Reach:
 
 
 def _globs(selectors: Sequence[Selector], environment: str, change: str) -> Iterator[_Glob]:
-    """The names that selectors mean of services without tags."""
+    """Yield the globs of selectors for services without tags."""
     for selector in selectors:
         in_scope = (selector.environments is None or environment in selector.environments) and (
             selector.changes is None or change in selector.changes
@@ -121,7 +120,7 @@ def _globs(selectors: Sequence[Selector], environment: str, change: str) -> Iter
 
 
 def literal_services(policy: Policy) -> list[str] | None:
-    """The only services that a policy can match, if it names them; None if it may match others."""
+    """Return the services that a policy names, if it can match no others; else None."""
     names: dict[str, None] = {}
     for selector in policy.applies_to or _EVERY_REQUEST:
         if selector.services is None or any("*" in name for name in selector.services):
@@ -131,7 +130,7 @@ def literal_services(policy: Policy) -> list[str] | None:
 
 
 def _literal_tags(policy: Policy) -> list[str] | None:
-    """The tags of which a service must have one for a policy to match it; None if it needs none of them."""
+    """Return the tags of which a matching service has at least one; None if it needs none."""
     tags: dict[str, None] = {}
     for selector in policy.applies_to or _EVERY_REQUEST:
         if selector.tags is None or any("*" in tag for tag in selector.tags):
@@ -141,15 +140,15 @@ def _literal_tags(policy: Policy) -> list[str] | None:
 
 
 def _covers(wide: _Glob, glob: _Glob) -> bool:
-    """Whether every name that `glob` stands for is one that `wide` stands for."""
+    """Return whether every name that matches `glob` matches `wide`."""
     if wide is _ANY:
         return True
-    # What a * of `glob` stands for can be anything, so only a * of `wide` may take it up.
+    # A * of `glob` can match anything, so only a * of `wide` covers it.
     return glob is not _ANY and glob_pattern([wide]).fullmatch(glob.replace("*", "\0")) is not None
 
 
 def _may_meet(one: _Glob, other: _Glob) -> bool:
-    """Whether some name might be one that both globs stand for."""
+    """Return whether some name may match both globs."""
     if one is _ANY or other is _ANY or ("*" in one and "*" in other):
         return True
     return _covers(one, other) or _covers(other, one)

@@ -1,4 +1,4 @@
-"""Services that policies close for ever together, or nearly so, and services that a ``*`` does not reach."""
+"""Remarks on services that several policies together never open, and on services that ``*`` doesn't match."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,17 +16,17 @@ from app.policies.lint.reach import Reach
 from app.yaml.problem import quoted
 
 _MOST_SCOPES: Final = 200
-"""Scopes that are looked at; those that the same policies match count once."""
+"""Scopes that are checked; those that the same policies match count once."""
 
 _FOUR_WEEKS: Final = 28 * DAY
 _LITTLE: Final = 10
-"""Openings that are this many times shorter together than the shorter of them are little."""
+"""Joint openings this many times shorter than the shortest single one count as little."""
 
 _FEW: Final = 3
 
 
 class Scopes:
-    """The kinds of request of a set, those that the same policies match being one."""
+    """The scopes of a set; those that the same policies match count as one."""
 
     def __init__(self, policy_set: PolicySet, engine: Engine, reach: Reach, now: int) -> None:
         self._set = policy_set
@@ -34,10 +34,10 @@ class Scopes:
         self._reach = reach
         self._now = now
         self._told: set[tuple[str, ...]] = set()
-        """The allow-only policies of which something is said already."""
+        """The allow-only policies that a remark already names."""
 
     def never_open(self) -> Iterator[tuple[str, str]]:
-        """Services of the catalogue for which nothing ever opens, by no policy alone, with what to say."""
+        """Yield the services of the catalogue that several policies together never open, with a sentence."""
         if self._now >= LATEST:
             return
         for environment in self._set.environments:
@@ -48,12 +48,12 @@ class Scopes:
                     services.setdefault(scope, []).append(name)
             closed = {scope: names for scope, names in services.items() if self._is_closed_by_several(scope)}
             if len(closed) == len(services) and not self._takes_others(environment):
-                continue  # that nothing opens at all is told of the environment
+                continue  # an environment that never opens has its own remark
             for scope, names in closed.items():
                 yield names[0], self._on_never(names, environment, scope)
 
     def open_for_little(self) -> Iterator[tuple[Sequence[str], str]]:
-        """Ids of allow-only policies that leave little open together, in their order, with what to say."""
+        """Yield the ids of allow-only policies that together leave little open, with a sentence."""
         until = self._now + _FOUR_WEEKS
         if until >= LATEST:
             return
@@ -84,11 +84,11 @@ class Scopes:
         verdict = scope.verdict(self._now)
         if not verdict.blocking or verdict.flips_at is not None:
             return False
-        # What one policy closes for ever by itself is meant to be closed.
+        # A scope that one policy alone closes for ever is meant to be closed.
         return all(stretch.end is not None for stretch in verdict.blocking)
 
     def _takes_others(self, environment: str) -> bool:
-        """Whether something opens for services outside of the catalogue."""
+        """Return whether anything opens for services outside the catalogue."""
         verdict = self._engine.environment(environment).verdict(self._now)
         return self._reach.takes_unknown and (not verdict.blocking or verdict.flips_at is not None)
 
@@ -107,7 +107,7 @@ class Scopes:
         )
 
     def _with_openings(self) -> Iterator[ScopeTimeline]:
-        """The scopes of some request for each allow-only policy."""
+        """Yield the scopes of some request for each allow-only policy."""
         policies = [each for each in self._set.policies if each.effect is Effect.ALLOW_ONLY]
         if len(policies) < 2:  # noqa: PLR2004 - it takes two
             return
@@ -129,7 +129,7 @@ class Scopes:
 
 
 def not_reached(policy: Policy, reach: Reach) -> Iterator[tuple[int, int, str]]:
-    """Globs that leave out names with a slash: the numbers of selector and glob, and what to say."""
+    """Yield globs that don't match names with a slash: the numbers of selector and glob, and a sentence."""
     for number, selector in enumerate(policy.applies_to or ()):
         for index, glob in enumerate(selector.services or ()):
             if "*" in glob and (sentence := _on_glob(glob, policy, selector, reach)):
@@ -155,7 +155,7 @@ def _on_glob(glob: str, policy: Policy, selector: Selector, reach: Reach) -> str
 
 
 def _some_name(policy: Policy) -> str:
-    """A name that a policy may match."""
+    """Return a name that a policy may match."""
     globs = (glob for selector in policy.applies_to or () for glob in selector.services or ())
     return next(globs, "any").replace("*", "x")
 

@@ -1,4 +1,4 @@
-"""Policies that another of the same effect makes idle: it reaches as far, holds as long, is as strict."""
+"""Find idle policies: another of the same effect matches as much, holds as long and is as strict."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,27 +12,27 @@ from app.policies.lint.pattern import Pattern, PatternIndex, bits, numbers_of
 from app.policies.lint.reach import Reach, literal_services
 
 MOST_COMPARED: Final = 300_000
-"""Pairs of policies that are compared; then no more idle ones are looked for."""
+"""Pairs of policies that are compared before the search stops."""
 
 MOST_BOUNDARIES: Final = 2_000_000
-"""Boundaries of windows that are compiled for it."""
+"""Boundaries of windows that are compiled for the search."""
 
 _MOST_WINDOWS: Final = 100
 """Pairs of windows of two policies that are compared."""
 
 _DENSE: Final = 48
-"""Openings a day from which on policies are compared as they are written only."""
+"""Openings a day above which policies are only compared as written."""
 
 
 class _Exhausted(Exception):  # noqa: N818 - it never leaves this module
-    """As much was compared as is worth it."""
+    """The limit of comparisons is reached."""
 
 
 class Shadows:
-    """Looks for idle policies from an instant on, as far as the look-ahead reaches."""
+    """Find idle policies from an instant to the end of the look-ahead."""
 
     def __init__(self, policy_set: PolicySet, reach: Reach, now: int) -> None:
-        """Compare the policies of a set; nothing is compiled before `found`."""
+        """Prepare the comparison; nothing is compiled before `found`."""
         self._set = policy_set
         self._reach = reach
         self._now = now
@@ -53,12 +53,12 @@ class Shadows:
             for name in [None] if names is None else names:
                 naming.setdefault(name, []).append(number)
         self._naming = {name: bits(numbers, len(policy_set.policies)) for name, numbers in naming.items()}
-        """The policies that name a service, by its name, and those that may match any, under None."""
+        """The policies that name a service, by its name; under None, those that may match any."""
 
     def found(self) -> Iterator[tuple[int, int]]:
-        """The numbers of each idle policy and of the first that makes it so.
+        """Yield the number of each idle policy, and of the first that makes it idle.
 
-        Of two that make each other idle, the later one is. In a very large set not all are found.
+        Of two that make each other idle, the later one is reported. In a very large set not all are found.
         """
         with suppress(_Exhausted):
             for number, policy in enumerate(self._set.policies):
@@ -71,7 +71,7 @@ class Shadows:
         at = self._first_instant(number, policy)
         if at is None:
             return
-        # Cheapest first: most pairs differ in effect, in their hours, or at the first instant of the one.
+        # Cheapest first: most pairs differ in effect, in their hours, or at the first instant of one.
         candidates = self._candidates(policy) & self._by_pattern.may_hold_through(self._patterns[number])
         for other_number in numbers_of(candidates & ~(1 << number)):
             other = self._set.policies[other_number]
@@ -85,7 +85,7 @@ class Shadows:
                 yield other_number
 
     def _first_instant(self, number: int, policy: Policy) -> int | None:
-        """An instant at which a policy holds; None if it never does, or that is not looked for."""
+        """Return an instant at which a policy holds; None if it never does, or if that is unknown."""
         pattern = self._patterns[number]
         if pattern is not None:
             return self._now if pattern.holds else None
@@ -95,20 +95,20 @@ class Shadows:
         return None if first is None else max(first.start or self._now, self._now)
 
     def _may_hold_at(self, at: int, outer: int, inner: int) -> bool:
-        """Whether one policy may hold at the first instant of another."""
+        """Return whether one policy may hold at the first instant of another."""
         policies = self._set.policies
         if self._patterns[inner] is not None or self._is_dense(outer) or self._is_dense(inner):
             return True
         return self._timeline(outer, policies[outer], None).stretch(at) is not None
 
     def _candidates(self, policy: Policy) -> int:
-        """The policies that match a service which this one matches, and any that may match all it does."""
+        """Return the policies that may match every request of this one."""
         service = self._reach.some_service(policy)
         named = 0 if service is None else self._naming.get(service, 0)
         return self._naming.get(None, 0) | named
 
     def _covers(self, outer: int, inner: int) -> bool:
-        """Whether one policy holds wherever and whenever the other does, and is as strict."""
+        """Return whether the outer policy matches, holds and vetoes at least as much as the inner one."""
         policies = self._set.policies
         return (
             _at_least_as_strict(policies[outer], policies[inner])
@@ -117,7 +117,7 @@ class Shadows:
         )
 
     def _reaches(self, outer: int, inner: int) -> bool:
-        """Whether one policy matches all that the other does; of alike selectors found once."""
+        """Return whether the outer policy matches all that the inner one does; cached by selectors."""
         key = self._scopes[outer], self._scopes[inner]
         known = self._within.get(key)
         if known is None:
@@ -144,13 +144,13 @@ class Shadows:
         return all(self._holds_through(outer, inner, name) for name in self._zones_of(outer, inner))
 
     def _zones_of(self, *numbers: int) -> list[str | None]:
-        """The zones of services that make a difference to any of these policies; None for having none."""
+        """Return the service zones that matter to any of these policies; None: a service without one."""
         if all(self._set.policies[number].timezone != SERVICE_ZONE for number in numbers):
             return [None]
         return [None, *sorted(filter(None, self._service_zones))]
 
     def _holds_through(self, outer: int, inner: int, service_zone: str | None) -> bool:
-        """Whether each stretch of the inner policy lies within one of the outer one."""
+        """Return whether each stretch of the inner policy lies within one of the outer one."""
         policies = self._set.policies
         covering = self._timeline(outer, policies[outer], service_zone)
         covered = self._timeline(inner, policies[inner], service_zone)
@@ -181,9 +181,9 @@ class Shadows:
 
 
 def _is_written_wider(outer: Policy, inner: Policy) -> bool:
-    """Whether the outer policy holds longer, by single windows that cover others."""
+    """Return whether each window of the inner policy is covered by one of the outer policy."""
     wide, narrow = outer.when, inner.when
-    if outer.effect is Effect.ALLOW_ONLY:  # what it allows, the other must allow as well
+    if outer.effect is Effect.ALLOW_ONLY:  # the other must allow all that it allows
         wide, narrow = narrow, wide
     if len(wide) * len(narrow) > _MOST_WINDOWS:
         return wide == narrow
@@ -195,20 +195,20 @@ def _per_day(policy: Policy) -> int:
 
 
 def zone_of(policy: Policy, service_zone: str | None, policy_set: PolicySet) -> Zone:
-    """The zone in which a policy is read for a service of some zone, or of none."""
+    """Return the zone in which a policy is read for a service of this zone, or of none."""
     own = service_zone if policy.timezone == SERVICE_ZONE else policy.timezone
     return zone(own or policy_set.timezone)
 
 
 def zones_of(policy: Policy, policy_set: PolicySet) -> list[Zone]:
-    """All zones in which a policy is read."""
+    """Return all zones in which a policy is read."""
     services = (policy_set.services or {}).values()
     named = {service.timezone for service in services} if policy.timezone == SERVICE_ZONE else set()
     return [zone_of(policy, name, policy_set) for name in [None, *sorted(filter(None, named))]]
 
 
 def _at_least_as_strict(outer: Policy, inner: Policy) -> bool:
-    """Whether what lifts the outer policy lifts the inner one, too."""
+    """Return whether every override of the outer policy covers the inner one, too."""
     if outer.effect is not inner.effect:
         return False
     warns = inner.effect is Effect.WARN

@@ -1,4 +1,4 @@
-"""Windows that end a minute, a day or an hour sooner than they seem to, or hold longer."""
+"""Remarks on windows that end a minute, a day or an hour sooner than they seem to, or hold longer."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -22,7 +22,7 @@ _YEAR: Final = 366
 _NEARLY_A_WEEK: Final = 6 * DAY
 _NEARLY_A_DAY: Final = 22 * HOUR
 _NEARLY_A_YEAR: Final = 300
-"""Days, as those of the year."""
+"""Days."""
 _HALF_A_DAY: Final = 12 * HOUR
 
 
@@ -124,7 +124,7 @@ def yearly_remarks(window: Yearly, *, freezes: bool) -> Iterator[Remark]:
 
 
 def _day_of_year(bound: YearBound) -> int:
-    """The number of its day in a leap year."""
+    """Return the number of a bound's day in a leap year."""
     return local_day(date(2000, bound.month, bound.day))
 
 
@@ -143,9 +143,9 @@ def _before_midnight(time: int, write: str) -> str:
 
 
 def hole(policy: Policy, zones: Sequence[Zone], now: int) -> str | None:
-    """The first gap of up to a minute between windows of a policy, whatever their kinds; None without one.
+    """Return the sentence on the first gap of up to a minute between windows of a policy, of any kind.
 
-    A single window has none, but for cron, whose firings stand beside each other.
+    A single window has no gaps, except for cron, between its firings.
     """
     kinds = {entry.kind for entry in policy.when}
     if len(policy.when) == 1 and kinds != {"cron"}:
@@ -155,7 +155,7 @@ def hole(policy: Policy, zones: Sequence[Zone], now: int) -> str | None:
         wall = Wall.of(zone, wide=policy.effect is not Effect.ALLOW_ONLY)
         held = normalise(chain.from_iterable(entry.window.intervals(span, wall) for entry in policy.when))
         for (_, end), (start, _) in pairwise(held):
-            # Of an end at 23:59 the window itself tells, but for those of cron.
+            # An end at 23:59 has its own remark, except for cron.
             told = "cron" not in kinds and zone.local(end) % DAY >= _LAST_MINUTE
             if start - end <= MINUTE and now < end < span[1] and not told:
                 return _on_gap(end, start, zone)
@@ -163,7 +163,7 @@ def hole(policy: Policy, zones: Sequence[Zone], now: int) -> str | None:
 
 
 def _horizon(kinds: set[str]) -> int:
-    """How far gaps are looked for, in seconds: until each window was beside the others, if that is cheap."""
+    """Return the seconds ahead that gaps are searched: until all windows have met, if that is cheap."""
     if kinds <= {"weekly", "daily", "always"}:
         return 8 * DAY
     return 62 * DAY if "cron" in kinds else LOOK_AHEAD

@@ -1,4 +1,4 @@
-"""Names of time zones that seem to be places, and are offsets; and old names of places."""
+"""Remarks on zone names that look like places but are offsets, and on old names of places."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -28,7 +28,7 @@ def zone_remarks(document: Document) -> Iterator[tuple[Path, str]]:
 
 
 def on_fixed_offset(name: str) -> str | None:
-    """Say what an offset named like a zone means, to follow "which"; None for places and for UTC."""
+    """Return the sentence on a zone that is a fixed offset, to follow "which"; None for places and UTC."""
     offset = fixed_offset(name)
     if offset is None:
         return None
@@ -52,7 +52,7 @@ def _on_zone(name: str) -> str | None:
 
 
 def _places(data: Any) -> Iterator[Path]:
-    """The paths at which a file names zones."""
+    """Yield the paths at which a file names zones."""
     if not isinstance(data, dict):
         return
     if "timezone" in data:
