@@ -47,7 +47,7 @@ from app.gate.overrides import Overrides
 from app.gate.receivers import read_receivers_file
 from app.gate.record import Record
 from app.gate.sessions import Sessions
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders, read_identity_file
 from app.integrations.sender import Sender
@@ -198,22 +198,22 @@ def _context(
     recent: ResponseCache,
     providers: IdentityProviders | None,
 ) -> Context:
-    replica = Replica(store, policies, clock)
-    metrics.watch(replica, store)
+    cache = StoreCache(store, policies, clock)
+    metrics.watch(cache, store)
     capacity = capacity_of(raise_file_limit())
     return Context(
         clock=clock,
         policies=policies,
         store=store,
-        replica=replica,
-        claims=Claims(store, clock, replica),
-        overrides=Overrides(store, replica),
-        freezes=Freezes(store, clock, replica),
+        cache=cache,
+        claims=Claims(store, clock, cache),
+        overrides=Overrides(store, cache),
+        freezes=Freezes(store, clock, cache),
         record=Record(store, clock),
-        outcomes=Outcomes(store, clock, replica),
+        outcomes=Outcomes(store, clock, cache),
         measurement=Measurement(store, clock),
-        sessions=Sessions(store, replica),
-        live=Live(store, policies, replica, clock),
+        sessions=Sessions(store, cache),
+        live=Live(store, policies, cache, clock),
         hub=Hub(ConcurrencyLimit("listeners", capacity.streams, capacity.streams_of_address)),
         metrics=metrics,
         recent=recent,
@@ -251,15 +251,15 @@ def _begin(context: Context, chosen: Settings) -> None:
             "freezegate keys create --name NAME --role admin",
         )
     begin(context)
-    context.replica.load()
+    context.cache.load()
     _tell_of_approvers(context)
 
 
 def _tell_of_approvers(context: Context) -> None:
     """Log which keys can't approve as they may be meant to, where the policies ask for approvals."""
-    now = context.replica.steady.now()
+    now = context.cache.steady.now()
     policy_set = context.policies.in_force.policy_set
-    found = keys.doubtful_approvers(context.replica.known_keys, policy_set, now)
+    found = keys.doubtful_approvers(context.cache.known_keys, policy_set, now)
     if found.nobody:
         event(
             logging.WARNING,

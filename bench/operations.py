@@ -151,7 +151,7 @@ def the_record(url: str, kind: str) -> None:
             timed = []
             for _ in range(9):
                 started = time.perf_counter()
-                page = store.look(lambda view, b=before, w=wanted: decisions(view, w, b, 50))  # type: ignore[misc]
+                page = store.query(lambda view, b=before, w=wanted: decisions(view, w, b, 50))  # type: ignore[misc]
                 timed.append((time.perf_counter() - started) * 1e3)
             assert len(page.items) == 50  # noqa: S101 - or there is nothing to measure
             times.append(statistics.median(timed))

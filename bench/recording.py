@@ -23,7 +23,7 @@ from app.core.decision import Question
 from app.gate.claim import Claim, Claims
 from app.gate.in_force import InForce, Policies
 from app.gate.record import note_policies
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 from app.policies.source import Source
 from app.server.interpreter import tune
 from app.store.store import Store
@@ -72,7 +72,7 @@ class Counting:
 
 async def run(store: Any, in_force: InForce, in_flight: int, batches: Counting | None) -> Run:
     clock = SystemClock()
-    claims = Claims(store, clock, Replica(store, Policies(), clock))
+    claims = Claims(store, clock, StoreCache(store, Policies(), clock))
     until = time.perf_counter() + SECONDS
     done = 0
 

@@ -20,7 +20,7 @@ from app.core.instant import parse_instant
 from app.gate.claim import Claim, Claims
 from app.gate.in_force import Policies
 from app.gate.record import note_policies, verify
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 from app.policies.source import Source
 from app.store.store import Store
 
@@ -53,7 +53,7 @@ async def make(database: str) -> None:
     policies = Policies()
     in_force = policies.load(Source(SHIPPED), clock.now())
     store.transact(note_policies(in_force, clock.microseconds()))
-    claims = Claims(store, clock, Replica(store, policies, clock))
+    claims = Claims(store, clock, StoreCache(store, policies, clock))
     for first in range(0, CLAIMS, TOGETHER):
         clock.batch += 1
         wanted = (
@@ -73,7 +73,7 @@ def timed(database: str) -> None:
     """Verify in a process of its own; print seconds, events and mebibytes."""
     store = Store.open(database)
     started = time.perf_counter()
-    found = verify(store.look)
+    found = verify(store.query)
     seconds = time.perf_counter() - started
     store.let_go()
     if found.fault is not None or getattr(found, "differing", False):

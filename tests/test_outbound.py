@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from app.clock import SystemClock
 from app.core.notification import Notification, Occasion
-from app.gate.notifications import Outstanding, Reply
+from app.gate.notifications import DeliveryResult, Outstanding
 from app.gate.receivers import Receiver
 from app.identity.oidc.issuers import Issuer
 from app.identity.oidc.keyring import Keyring, fetch
@@ -164,7 +164,7 @@ async def test_an_issuer_and_a_receiver_are_reached_through_proxy_and_ca(
     sender = Sender(notifications, [receiver], SystemClock(), outbound)  # type: ignore[arg-type]
     async with outbound.client(30) as client:
         await sender.deliver(client, receiver)
-    assert notifications.replies == [Reply("taken")]
+    assert notifications.replies == [DeliveryResult("taken")]
     assert [each.path for each in server.seen] == ["/keys", "/hook"]
     assert proxy.asked == ["CONNECT issuer.example:443 HTTP/1.1"] * 2
 
@@ -173,7 +173,7 @@ class OneNotification:
     """An outbox with one notification in it."""
 
     def __init__(self) -> None:
-        self.replies: list[Reply] = []
+        self.replies: list[DeliveryResult] = []
 
     async def due(self, receiver: str) -> Outstanding | None:
         if self.replies:
@@ -181,7 +181,7 @@ class OneNotification:
         letter = OutboxMessage("not_1", receiver, "k", "{}", 0, 0, 0)
         return Outstanding(letter, Notification("k", Occasion.GATE_OPEN, 0, "t", ("x",), ()))
 
-    async def settle(self, _: OutboxMessage, reply: Reply, __: float) -> None:
+    async def settle(self, _: OutboxMessage, reply: DeliveryResult, __: float) -> None:
         self.replies.append(reply)
 
 

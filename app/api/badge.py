@@ -74,5 +74,5 @@ async def _badge(request: Request) -> Badge:
     query = read_query(request, BadgeQuery)
     here = context(request)
     wanted = Wanted(query.environment, query.service)
-    now, degraded_since = here.clock.now(), here.replica.degraded_since
+    now, degraded_since = here.clock.now(), here.cache.degraded_since
     return await asyncio.to_thread(badge_of, here.policies.in_force, wanted, degraded_since, now)

@@ -109,7 +109,7 @@ async def ask(request: Request) -> Response:
         log_fields=_log_fields(query.question, decision.outcome.value),
         determined_by=determined_by(told),
     )
-    if here.replica.degraded_since is not None:
+    if here.cache.degraded_since is not None:
         answered.headers.append(_DEGRADED)
     if not in_text and "authorization" not in request.headers and "cookie" not in request.headers:
         here.recent.keep(request.scope["query_string"], (now, in_force), answered)

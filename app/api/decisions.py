@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from app.gate.errors import UnknownRecordError
-from app.gate.outcomes import Report, described
+from app.gate.outcomes import Report, to_json
 from app.gate.record import Page
 from app.identity.caller import Role
 from app.server.authentication import authorised, limit_anonymous_claims, needs
@@ -122,7 +122,7 @@ async def report(request: Request, decision_id: str) -> Response:
     body = await read_body(request, OutcomeBody)
     told = Report(_known(decision_id), body.result, body.incident)
     outcome = await context(request).outcomes.report(caller, told)
-    return JSONResponse(described(outcome), status_code=HTTPStatus.CREATED, headers=_NO_STORE)
+    return JSONResponse(to_json(outcome), status_code=HTTPStatus.CREATED, headers=_NO_STORE)
 
 
 def _known(decision_id: str) -> str:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from app.gate.errors import UnknownRecordError
-from app.gate.freezes import described
+from app.gate.freezes import to_json
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
@@ -51,7 +51,7 @@ async def start(request: Request) -> Response:
     here = context(request)
     now = here.clock.now()
     freeze = await here.freezes.start(caller, body.request(now), here.policies.in_force)
-    return _reply(described(freeze, now), HTTPStatus.CREATED)
+    return _reply(to_json(freeze, now), HTTPStatus.CREATED)
 
 
 @router.get(
@@ -68,10 +68,10 @@ async def list_freezes(request: Request) -> Response:
     now = here.clock.now()
     if query.state == "standing":
         standing = [each for each in here.policies.in_force.engine.freezes if each.stands(now)]
-        return _reply({"freezes": [described(each, now) for each in standing], "next": None})
+        return _reply({"freezes": [to_json(each, now) for each in standing], "next": None})
     found = await here.freezes.newest(query.cursor, query.limit)
     following = found[-1].id if len(found) == query.limit else None
-    return _reply({"freezes": [described(each, now) for each in found], "next": following})
+    return _reply({"freezes": [to_json(each, now) for each in found], "next": following})
 
 
 @router.get(
@@ -85,7 +85,7 @@ async def show(request: Request, freeze_id: str) -> Response:
     await authorised(request, Role.VIEWER)
     read_query(request, Strict)
     here = context(request)
-    return _reply(described(await here.freezes.show(_known(freeze_id)), here.clock.now()))
+    return _reply(to_json(await here.freezes.show(_known(freeze_id)), here.clock.now()))
 
 
 @router.patch(
@@ -105,7 +105,7 @@ async def change(request: Request, freeze_id: str) -> Response:
     now = here.clock.now()
     wanted = body.change(now)
     freeze = await here.freezes.change(caller, _known(freeze_id), wanted, here.policies.in_force)
-    return _reply(described(freeze, now))
+    return _reply(to_json(freeze, now))
 
 
 @router.delete(
@@ -120,7 +120,7 @@ async def lift(request: Request, freeze_id: str) -> Response:
     body = await read_body_or_query(request, LiftFields)
     here = context(request)
     freeze = await here.freezes.lift(caller, _known(freeze_id), body.reason)
-    return _reply(described(freeze, here.clock.now()))
+    return _reply(to_json(freeze, here.clock.now()))
 
 
 def _known(freeze_id: str) -> str:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from app.gate.errors import UnknownRecordError
-from app.gate.overrides import described
+from app.gate.overrides import to_json
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
@@ -49,9 +49,9 @@ async def grant(request: Request) -> Response:
     caller = await authorised(request, Role.OPS)
     body = await read_body(request, GrantBody)
     here = context(request)
-    now = here.replica.steady.now()
+    now = here.cache.steady.now()
     override, token = await here.overrides.grant(caller, body.request(now), here.policies.in_force)
-    shown = described(override, now, here.policies.in_force)
+    shown = to_json(override, now, here.policies.in_force)
     return _reply({**shown, "token": token}, HTTPStatus.CREATED)
 
 
@@ -69,9 +69,9 @@ async def list_overrides(request: Request) -> Response:
     usable = query.state == "active"
     found = await here.overrides.newest(usable=usable, before=query.cursor, most=query.limit)
     following = found[-1].id if len(found) == query.limit else None
-    now = here.replica.steady.now()
+    now = here.cache.steady.now()
     in_force = here.policies.in_force
-    return _reply({"overrides": [described(each, now, in_force) for each in found], "next": following})
+    return _reply({"overrides": [to_json(each, now, in_force) for each in found], "next": following})
 
 
 @router.get(
@@ -86,7 +86,7 @@ async def show(request: Request, override_id: str) -> Response:
     read_query(request, Strict)
     here = context(request)
     override = await here.overrides.show(_known(override_id))
-    return _reply(described(override, here.replica.steady.now(), here.policies.in_force))
+    return _reply(to_json(override, here.cache.steady.now(), here.policies.in_force))
 
 
 @router.delete(
@@ -101,7 +101,7 @@ async def revoke(request: Request, override_id: str) -> Response:
     read_query(request, Strict)
     here = context(request)
     override = await here.overrides.revoke(caller, _known(override_id))
-    return _reply(described(override, here.replica.steady.now(), here.policies.in_force))
+    return _reply(to_json(override, here.cache.steady.now(), here.policies.in_force))
 
 
 @router.post(
@@ -116,7 +116,7 @@ async def approve(request: Request, override_id: str) -> Response:
     await no_body(request)
     here = context(request)
     override = await here.overrides.approve(caller, _known(override_id), here.policies.in_force)
-    return _reply(described(override, here.replica.steady.now(), here.policies.in_force))
+    return _reply(to_json(override, here.cache.steady.now(), here.policies.in_force))
 
 
 def _known(override_id: str) -> str:

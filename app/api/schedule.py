@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.decision import Question
 from app.core.instant import LATEST
-from app.gate.check import MAX_SCHEDULE, UPCOMING, Span, schedule
+from app.gate.check import MAX_SCHEDULE, UPCOMING, Period, schedule
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
@@ -28,13 +28,13 @@ class ScheduleQuery(Strict):
     from_: InstantField | None = Field(None, alias="from", description="the start; now if not given")
     to: InstantField | None = Field(None, description="the end, exclusive; four weeks on if not given")
 
-    def span(self, now: int) -> Span:
+    def span(self, now: int) -> Period:
         """From when until when."""
         start = now if self.from_ is None else self.from_
         end = min(start + UPCOMING, LATEST) if self.to is None else self.to
         if not 0 < end - start <= MAX_SCHEDULE:
             raise InvalidFieldsError([{"field": "to", "message": "must be after from, by 366 days at most"}])
-        return Span(start, end)
+        return Period(start, end)
 
 
 @router.get(

@@ -38,7 +38,7 @@ async def show_status(request: Request) -> Response:
     in_force, failure, degraded_since = (
         here.policies.in_force,
         here.policies.last_error,
-        here.replica.degraded_since,
+        here.cache.degraded_since,
     )
     stale = failure and failure.revision
     told_of = (in_force.revision, in_force.freezes_version, stale, degraded_since, at, now)

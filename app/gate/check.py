@@ -27,7 +27,7 @@ MOST_SEGMENTS: Final = 10_000
 _OCCURRENCES: Final = 3
 
 
-class Span(NamedTuple):
+class Period(NamedTuple):
     """From when until when a schedule is asked for."""
 
     start: int
@@ -83,7 +83,7 @@ def status(
     }
 
 
-def schedule(in_force: InForce, question: Question, span: Span) -> dict[str, Any]:
+def schedule(in_force: InForce, question: Question, span: Period) -> dict[str, Any]:
     """The timeline of a service, of one that nothing singles out if none is named.
 
     Consecutive segments, each with what blocks in it.

@@ -23,7 +23,7 @@ from app.gate.check import decided
 from app.gate.errors import ForbiddenError, IdempotencyConflictError
 from app.gate.ids import new_id
 from app.gate.in_force import InForce, with_freezes
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 from app.gate.versions import holidays_version, tzdata_version
 from app.identity.caller import ANONYMOUS, Caller, Role, person_id
 from app.store.records import DecisionRow, PolicyRevision
@@ -96,7 +96,7 @@ class Claimed(NamedTuple):
         return self.outcome != "deny"
 
 
-class _Draft(NamedTuple):
+class _PendingClaim(NamedTuple):
     """A claim that is decided and not yet recorded."""
 
     claim: Claim
@@ -118,11 +118,11 @@ class _Time(NamedTuple):
 class Claims:
     """Decides claims and has them recorded."""
 
-    def __init__(self, store: "Store", clock: Clock, replica: Replica) -> None:
-        """Record in `store`, with the time of `clock`; `replica` remembers keys and freezes."""
+    def __init__(self, store: "Store", clock: Clock, cache: StoreCache) -> None:
+        """Record in `store`, with the time of `clock`; `cache` remembers keys and freezes."""
         self._store = store
         self._clock = clock
-        self._replica = replica
+        self._cache = cache
         self._texts = PolicyRevision("", 0, "")
         self._fresh: InForce | None = None
 
@@ -140,16 +140,18 @@ class Claims:
         claim.check()
         microseconds = self._clock.microseconds()
         decision = await decided(in_force, claim.question, microseconds // 1_000_000)
-        draft = _Draft(claim, in_force, microseconds, decision, new_id("dec", microseconds))
+        draft = _PendingClaim(claim, in_force, microseconds, decision, new_id("dec", microseconds))
         prepared = _written(draft, None, _Time(decision.at, 0)) if claim.token is None else None
         return await self._store.write(partial(self._settle, draft, prepared), token=claim.token)
 
-    def _settle(self, draft: _Draft, prepared: "_Written | None", transaction: "Transaction") -> Claimed:
+    def _settle(
+        self, draft: _PendingClaim, prepared: "_Written | None", transaction: "Transaction"
+    ) -> Claimed:
         if transaction.freezes_version != draft.in_force.freezes_version:
             draft, prepared = self._decided_again(draft, transaction), None
         claim = draft.claim
         # Before anything is answered, a repeated answer too: a revoked key gets none.
-        self._replica.check_caller(claim.caller, transaction)
+        self._cache.check_caller(claim.caller, transaction)
         if claim.idempotency_key is not None:
             earlier = transaction.decision_of_key(claim.caller.name, claim.idempotency_key)
             if earlier is not None:
@@ -172,7 +174,7 @@ class Claims:
             )
         return written.claimed
 
-    def _decided_again(self, draft: _Draft, transaction: "Transaction") -> _Draft:
+    def _decided_again(self, draft: _PendingClaim, transaction: "Transaction") -> _PendingClaim:
         """By the freezes that stand in the database now."""
         in_force, version = draft.in_force, transaction.freezes_version
         fresh = self._fresh
@@ -183,11 +185,11 @@ class Claims:
         return draft._replace(in_force=fresh, decision=decision)
 
     def _time(self, at: int) -> _Time:
-        steady = self._replica.steady
+        steady = self._cache.steady
         # Rounded up: a token must not look younger than a freeze that started after its grant.
         return _Time(max(at, steady.now()), -(-steady.behind() // 1_000_000))
 
-    def _use(self, draft: _Draft, time: _Time, transaction: "Transaction") -> Use:
+    def _use(self, draft: _PendingClaim, time: _Time, transaction: "Transaction") -> Use:
         """Judge the token that was presented, and spend it if it is needed and covers."""
         digest = draft.claim.token
         override = transaction.override_of_token(digest) if digest else None
@@ -222,7 +224,7 @@ class _Written(NamedTuple):
     claimed: Claimed
 
 
-def _written(draft: _Draft, use: Use | None, time: _Time) -> _Written:
+def _written(draft: _PendingClaim, use: Use | None, time: _Time) -> _Written:
     claim, decision = draft.claim, draft.decision
     told = use and use.disclosed(to_granter=_granted_by(claim.caller, use))
     body = claim_body(decision, draft.in_force, draft.own_id, told)
@@ -287,7 +289,7 @@ def _granted_by(caller: Caller, use: Use) -> bool:
     return person_id(caller.name) == person_id(override.granted_by)
 
 
-def _again(draft: _Draft, fingerprint: str, data: str, transaction: "Transaction") -> Claimed:
+def _again(draft: _PendingClaim, fingerprint: str, data: str, transaction: "Transaction") -> Claimed:
     """Return the decision that the key of a claim stands for already."""
     if fingerprint != draft.claim.fingerprint:
         raise IdempotencyConflictError("this idempotency key was used for another request")

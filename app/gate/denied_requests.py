@@ -120,7 +120,7 @@ class DeniedQueue:
         self._waiting[asked] = self._waiting.get(asked, fresh).joined_by(denial)
         self._opens[asked] = opens
 
-    def leave(self) -> list[Waiting]:
+    def pop_open(self) -> list[Waiting]:
         """Let go of the next who would be allowed; all of them at one instant."""
         at = self.opens_at
         free = [asked for asked, opens in self._opens.items() if opens == at]

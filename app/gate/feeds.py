@@ -15,7 +15,7 @@ from app.core.freeze import Freeze
 from app.core.instant import DAY, EARLIEST, LATEST
 from app.core.scope import ScopeTimeline
 from app.gate.audit_events import Kind
-from app.gate.check import Span
+from app.gate.check import Period
 from app.gate.errors import InvalidFieldError, StoreUnavailableError
 from app.gate.in_force import InForce
 
@@ -51,7 +51,7 @@ class Feed(NamedTuple):
     """The freezes within a span, in the order in which they begin there."""
 
     wanted: Wanted
-    span: Span
+    span: Period
     entries: tuple[Entry, ...]
     whole: bool
     """Whether these are all; else they are the first."""
@@ -72,10 +72,10 @@ def badge_of(in_force: InForce, wanted: Wanted, degraded_since: int | None, now:
     return badge(decision, doubtful=degraded_since is not None)
 
 
-def feed_span(now: int) -> Span:
+def feed_span(now: int) -> Period:
     """From four weeks ago to a year ahead, in whole days of UTC: a day's fetches are about the same span."""
     today = now - now % DAY
-    return Span(max(today - PAST, EARLIEST), min(today + AHEAD, LATEST))
+    return Period(max(today - PAST, EARLIEST), min(today + AHEAD, LATEST))
 
 
 async def policies_stamp(in_force: InForce, store: "Store") -> int:
@@ -90,7 +90,7 @@ async def policies_stamp(in_force: InForce, store: "Store") -> int:
     return in_force.loaded_at if told is None else told.at // 1_000_000
 
 
-def feed(in_force: InForce, wanted: Wanted, span: Span, stamp: int) -> Feed:
+def feed(in_force: InForce, wanted: Wanted, span: Period, stamp: int) -> Feed:
     """The freezes of a service or an environment; `stamp` is when the policies were loaded.
 
     Raises:
@@ -117,7 +117,7 @@ def _scope(in_force: InForce, wanted: Wanted) -> ScopeTimeline:
         raise InvalidFieldError("service", "is needed beside this kind of change") from None
 
 
-def _stretches(scope: ScopeTimeline, span: Span) -> list[Stretch]:
+def _stretches(scope: ScopeTimeline, span: Period) -> list[Stretch]:
     """Every stretch that blocks within the span, once, in order; one more than `MOST` at most.
 
     Segments name a stretch again and again, and a very long one by the bounds that are within two years

@@ -13,7 +13,7 @@ from app.gate.audit_events import Kind, happened
 from app.gate.errors import InvalidFieldError, StateConflictError, UnknownRecordError
 from app.gate.ids import new_id
 from app.gate.in_force import InForce
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 from app.identity.caller import Caller
 from app.policies.vocabulary import Vocabulary
 
@@ -59,11 +59,11 @@ class Change(NamedTuple):
 class Freezes:
     """The use cases of ad-hoc freezes."""
 
-    def __init__(self, store: "Store", clock: Clock, replica: Replica) -> None:
+    def __init__(self, store: "Store", clock: Clock, cache: StoreCache) -> None:
         """Keep them in `store`, by the time of `clock`."""
         self._store = store
         self._clock = clock
-        self._replica = replica
+        self._cache = cache
 
     async def start(self, caller: Caller, wanted: StartRequest, in_force: InForce) -> Freeze:
         """Freeze; every claim that is settled after this returns sees it, on every replica.
@@ -96,15 +96,15 @@ class Freezes:
         )
 
         def settle(transaction: "Transaction") -> Freeze:
-            self._replica.check_caller(caller, transaction)
+            self._cache.check_caller(caller, transaction)
             made = freeze._replace(created_at=_after_the_record(now, transaction))
             transaction.add_freeze(made)
-            told = described(made, now)
+            told = to_json(made, now)
             transaction.append(happened(microseconds, Kind.FREEZE_STARTED, caller.name, freeze=told))
             return made
 
         made = await self._store.write(settle)
-        await self._replica.refresh()
+        await self._cache.refresh()
         return made
 
     async def change(self, caller: Caller, freeze_id: str, wanted: Change, in_force: InForce) -> Freeze:
@@ -120,14 +120,14 @@ class Freezes:
         # Names that were known when it started, and are no more, are no reason to refuse another title.
         names = in_force.policy_set if wanted.scope or "exempt" in wanted.values else None
         freeze = await self._store.write(partial(self._change, caller, freeze_id, wanted, names))
-        await self._replica.refresh()
+        await self._cache.refresh()
         return freeze
 
     async def extend(self, caller: Caller, freeze_id: str, ends_at: int | None) -> Freeze:
         """Move the end of a freeze, also to an earlier instant; None leaves it open. See `change`."""
         wanted = Change({"ends_at": ends_at}, {})
         freeze = await self._store.write(partial(self._change, caller, freeze_id, wanted, None))
-        await self._replica.refresh()
+        await self._cache.refresh()
         return freeze
 
     async def lift(self, caller: Caller, freeze_id: str, reason: str | None = None) -> Freeze:
@@ -139,7 +139,7 @@ class Freezes:
             StoreUnavailableError: it could not be recorded.
         """
         freeze = await self._store.write(partial(self._lift, caller, freeze_id, reason))
-        await self._replica.refresh()
+        await self._cache.refresh()
         return freeze
 
     async def show(self, freeze_id: str) -> Freeze:
@@ -166,10 +166,10 @@ class Freezes:
         names: PolicySet | None,
         transaction: "Transaction",
     ) -> Freeze:
-        self._replica.check_caller(caller, transaction)
+        self._cache.check_caller(caller, transaction)
         microseconds = self._clock.microseconds()
         now = microseconds // 1_000_000
-        freeze = _freeze_timelines(transaction, freeze_id, now)
+        freeze = _unfinished(transaction, freeze_id, now)
         changed = _changed(freeze, wanted, now)
         if names is not None:
             _check_names(changed.selector, changed.exempt, names)
@@ -184,13 +184,13 @@ class Freezes:
         return changed
 
     def _lift(self, caller: Caller, freeze_id: str, reason: str | None, transaction: "Transaction") -> Freeze:
-        self._replica.check_caller(caller, transaction)
+        self._cache.check_caller(caller, transaction)
         microseconds = self._clock.microseconds()
         now = microseconds // 1_000_000
         known = transaction.freeze(freeze_id)
         if known is not None and known.state(now) is FreezeState.LIFTED:
             return known
-        lasting = _freeze_timelines(transaction, freeze_id, now)
+        lasting = _unfinished(transaction, freeze_id, now)
         lifted = lasting._replace(lifted_by=caller.name, lifted_at=now, changed_at=now, lift_reason=reason)
         transaction.change_freeze(lifted)
         transaction.append(
@@ -214,7 +214,7 @@ def _after_the_record(now: int, transaction: "Transaction") -> int:
     return now if latest <= now else latest + 1
 
 
-def described(freeze: Freeze, at: int) -> dict[str, Any]:
+def to_json(freeze: Freeze, at: int) -> dict[str, Any]:
     """A freeze as it is shown at an instant."""
     selector = freeze.selector
     return {
@@ -243,7 +243,7 @@ def described(freeze: Freeze, at: int) -> dict[str, Any]:
     }
 
 
-def _freeze_timelines(transaction: "Transaction", freeze_id: str, now: int) -> Freeze:
+def _unfinished(transaction: "Transaction", freeze_id: str, now: int) -> Freeze:
     freeze = transaction.freeze(freeze_id)
     if freeze is None:
         raise UnknownRecordError(_NO_SUCH)
@@ -278,7 +278,7 @@ def _change_event(before: Freeze, after: Freeze, microseconds: int, caller: Call
             ends_at=instant_or_none(after.ends_at),
             ended_at_before=instant_or_none(before.ends_at),
         )
-    was, told = described(before, now), described(after, now)
+    was, told = to_json(before, now), to_json(after, now)
     changes = {name: was[name] for name in told if was[name] != told[name] and name not in _NOT_CHANGES}
     return happened(microseconds, Kind.FREEZE_CHANGED, caller.name, freeze=told, before=changes)
 

@@ -22,7 +22,7 @@ from app.core.proportion import CONFIDENCE, Range, shared_out
 from app.core.waits import PATIENCE, Waits
 from app.gate.errors import BusyError
 from app.gate.in_force import InForce
-from app.gate.record import Look
+from app.gate.record import RunQuery
 from app.store.records import DecidedFilter
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ class Measurement:
     ) -> dict[str, Any]:
         async with self._free:
             count.begun = True
-            look = self._store.look
-            return await asyncio.to_thread(insights, look, in_force, wanted, now, count.unwanted.is_set)
+            query = self._store.query
+            return await asyncio.to_thread(insights, query, in_force, wanted, now, count.unwanted.is_set)
 
     def _finished(self, asked: "_Asked", count: "_Count", task: "asyncio.Task[dict[str, Any]]") -> None:
         """Keep what took long. What did not is counted anew: then it is as new as can be."""
@@ -155,7 +155,7 @@ class _Count:
 
 
 def insights(
-    look: Look,
+    query: RunQuery,
     in_force: InForce,
     wanted: InsightsRequest,
     now: int,
@@ -168,20 +168,20 @@ def insights(
         StoreUnavailableError: the decisions can't be read.
     """
     counting = Counting(in_force.policy_set, (wanted.start, wanted.end))
-    for page in _pages(look, wanted):
+    for page in _pages(query, wanted):
         if unwanted():
             raise BusyError("the gate is stopping")
         counting.take(page)
-    return described(counting.finish(now), in_force, wanted, now)
+    return to_json(counting.finish(now), in_force, wanted, now)
 
 
-def _pages(look: Look, wanted: InsightsRequest) -> Iterator[list[Decided]]:
+def _pages(query: RunQuery, wanted: InsightsRequest) -> Iterator[list[Decided]]:
     """The decisions of the period, and those beside it that waits may begin or end with."""
     start = wanted.start - PATIENCE
     chosen = DecidedFilter(start, wanted.end + PATIENCE, wanted.service, wanted.environment, wanted.change)
     after = (start, 0)
     while True:
-        page = look(partial(_page, chosen=chosen, after=after))
+        page = query(partial(_page, chosen=chosen, after=after))
         yield [decided for _, decided in page]
         if len(page) < _TOGETHER:
             return
@@ -193,7 +193,7 @@ def _page(view: "View", chosen: DecidedFilter, after: tuple[int, int]) -> list[t
     return view.decided(chosen, after, _TOGETHER)
 
 
-def described(found: Insights, in_force: InForce, wanted: InsightsRequest, now: int) -> dict[str, Any]:
+def to_json(found: Insights, in_force: InForce, wanted: InsightsRequest, now: int) -> dict[str, Any]:
     """Insights as they are shown."""
     hours = [
         {

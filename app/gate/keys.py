@@ -76,13 +76,13 @@ def revoke(store: "Store", clock: Clock, key_id: str, by: str) -> KeyRecord:
 
 def present(store: "Store", clock: Clock) -> int:
     """Return the time that keys are made and expire by, in seconds: never behind the record."""
-    latest = store.look(lambda view: view.head()).latest_at
+    latest = store.query(lambda view: view.head()).latest_at
     return not_behind(clock.microseconds(), latest) // 1_000_000
 
 
 def all_of_them(store: "Store") -> list[KeyRecord]:
     """Every key there ever was, oldest first."""
-    return store.look(lambda view: view.keys())
+    return store.query(lambda view: view.keys())
 
 
 def check_given(key: str) -> None:

@@ -15,7 +15,7 @@ from app.gate.audit_events import Kind
 from app.gate.check import environments
 from app.gate.errors import StoreUnavailableError
 from app.gate.in_force import Policies
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 
 if TYPE_CHECKING:
     from app.store.store import Store
@@ -71,11 +71,11 @@ class Standing(NamedTuple):
 class Live:
     """Looks what has changed since it looked last."""
 
-    def __init__(self, store: "Store", policies: Policies, replica: Replica, clock: Clock) -> None:
-        """Watch `store`, through what `replica` has seen of it, and the policies in force."""
+    def __init__(self, store: "Store", policies: Policies, cache: StoreCache, clock: Clock) -> None:
+        """Watch `store`, through what `cache` has seen of it, and the policies in force."""
         self._store = store
         self._policies = policies
-        self._replica = replica
+        self._cache = cache
         self._clock = clock
         self._seq: int | None = None
         self._state: dict[str, Any] | None = None
@@ -90,7 +90,7 @@ class Live:
             in_force.revision,
             in_force.freezes_version,
             self._policies.last_error is not None,
-            self._replica.degraded_since is not None,
+            self._cache.degraded_since is not None,
         )
 
     def beginning(self, standing: Standing, seen: int | None) -> list[News]:
@@ -106,7 +106,7 @@ class Live:
         if seen is None:
             return [state]
         missed, count = _span(seen, standing.seq, MOST_REPLAYED)
-        links = self._store.look(lambda view: view.events_after(seen + missed, count)) if count else []
+        links = self._store.query(lambda view: view.events_after(seen + missed, count)) if count else []
         return [state, *_news(links, missed)]
 
     async def look(self) -> list[News]:
@@ -121,11 +121,11 @@ class Live:
     def _told_up_to(self) -> int:
         """The place up to which events have been told; to begin with, where the record stands then."""
         if self._seq is None:
-            self._seq = self._replica.seq
+            self._seq = self._cache.seq
         return self._seq
 
     async def _recorded(self) -> list[News]:
-        after, last = self._told_up_to(), self._replica.seq
+        after, last = self._told_up_to(), self._cache.seq
         if last <= after:
             self._seq = last
             return []
@@ -143,7 +143,7 @@ class Live:
             "environments": environments(in_force, self._clock.now()),
             "policy_revision": in_force.revision,
             "policies_stale": failure is not None,
-            "store_degraded": self._replica.degraded_since is not None,
+            "store_degraded": self._cache.degraded_since is not None,
         }
 
 

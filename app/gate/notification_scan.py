@@ -1,6 +1,6 @@
 """What there is to tell: found in the record, and by walking through the time since the last look.
 
-`look` reads one state of the store; `find` works out, from that alone, what to tell and how far it
+`read` reads one state of the store; `find` works out, from that alone, what to tell and how far it
 was told then. Nothing is written here.
 """
 
@@ -21,7 +21,7 @@ from app.core.scope import ScopeTimeline
 from app.core.wallclock import Zone
 from app.gate.audit_events import Kind
 from app.gate.denied_requests import DeniedQueue, Openings, Waiting, read_waiting
-from app.store.records import Backlog, Denial, Sender
+from app.store.records import Backlog, Denial, Lease
 
 if TYPE_CHECKING:
     from app.store.view import View
@@ -33,7 +33,7 @@ OLDEST_NEWS: Final = DAY
 """Seconds after which nobody wants to know any more: where nothing sent for that long."""
 
 _TOGETHER: Final = 2_000
-"""CoverageIndex of the record that one look goes along."""
+"""Places of the record that one look goes along."""
 
 _FREEZES: Final = frozenset(
     {Kind.FREEZE_STARTED, Kind.FREEZE_EXTENDED, Kind.FREEZE_CHANGED, Kind.FREEZE_LIFTED}
@@ -41,10 +41,10 @@ _FREEZES: Final = frozenset(
 _OVERRIDES: Final = frozenset({Kind.OVERRIDE_GRANTED, Kind.OVERRIDE_SPENT, Kind.OVERRIDE_REVOKED})
 
 
-class Look(NamedTuple):
+class Snapshot(NamedTuple):
     """What was read of one state of the store."""
 
-    sender: Sender
+    lease: Lease
     last: int
     """The place in the record up to which events were read."""
     caught_up: bool
@@ -80,7 +80,7 @@ class Found(NamedTuple):
     """What is to be told, in order, and how far everything was told then."""
 
     notifications: list[Notification]
-    after: Sender
+    after: Lease
 
 
 class _Told(NamedTuple):
@@ -91,7 +91,7 @@ class _Told(NamedTuple):
     notification: Notification
 
 
-def look(view: "View", known_version: int, own_name: str, now: int, *, counting: bool) -> Look:
+def read(view: "View", known_version: int, own_name: str, now: int, *, counting: bool) -> Snapshot:
     """Read what may be new, if this replica is the sender or can be.
 
     Args:
@@ -101,11 +101,11 @@ def look(view: "View", known_version: int, own_name: str, now: int, *, counting:
         now: the present instant.
         counting: whether to count what waits, also if it is not.
     """
-    sender, head, backlog = view.sender(), view.head(), view.backlog() if counting else None
-    if sender.holder != own_name and sender.held_until > now:
-        return Look(sender, sender.seq, True, (), (), {}, {}, {}, head.freezes_version, None, backlog)
+    lease, head, backlog = view.lease(), view.head(), view.backlog() if counting else None
+    if lease.holder != own_name and lease.held_until > now:
+        return Snapshot(lease, lease.seq, True, (), (), {}, {}, {}, head.freezes_version, None, backlog)
     # Whoever looks for the first time starts from the present.
-    before = sender.seq if sender.looked_until else head.seq
+    before = lease.seq if lease.looked_until else head.seq
     last = min(head.seq, before + _TOGETHER)
     links = view.news(before, last)
     about = [(link.kind, json.loads(link.data)) for link in links]
@@ -115,9 +115,9 @@ def look(view: "View", known_version: int, own_name: str, now: int, *, counting:
     freezes = (view.freeze(each) for each in freeze_ids)
     overrides = (view.override(each) for each in override_ids)
     claims = ((each, view.decision(each)) for each in claim_ids)
-    since = max(sender.looked_until, now - OLDEST_NEWS)
-    return Look(
-        sender,
+    since = max(lease.looked_until, now - OLDEST_NEWS)
+    return Snapshot(
+        lease,
         last,
         last == head.seq,
         links,
@@ -132,7 +132,7 @@ def look(view: "View", known_version: int, own_name: str, now: int, *, counting:
     )
 
 
-def find(seen: Look, openings: Openings, home: Zone, now: int, *, changed: bool) -> Found:
+def find(seen: Snapshot, openings: Openings, home: Zone, now: int, *, changed: bool) -> Found:
     """What there is to tell.
 
     Args:
@@ -142,11 +142,11 @@ def find(seen: Look, openings: Openings, home: Zone, now: int, *, changed: bool)
         now: the present instant.
         changed: whether the policies may be others than at the last look.
     """
-    before, engine = seen.sender, openings.engine
+    before, engine = seen.lease, openings.engine
     # Not beyond what was read: who was denied must be known when an environment opens.
     latest = now if seen.caught_up else _latest(seen)
     until = max(latest, before.looked_until)
-    state = _read(before.environments)
+    state = _read_state(before.environments)
     if not before.looked_until:
         return Found([], _after(before, seen.last, until, _present(state, engine, until)))
     ahead = before.looked_until + NOTICE
@@ -165,7 +165,7 @@ def find(seen: Look, openings: Openings, home: Zone, now: int, *, changed: bool)
     return Found(fresh, _after(before, seen.last, until, _present(state, engine, until)))
 
 
-def _recorded(seen: Look, home: Zone) -> Iterator[_Told]:
+def _recorded(seen: Snapshot, home: Zone) -> Iterator[_Told]:
     """What somebody did."""
     latest = 0
     for link in seen.links:
@@ -176,7 +176,7 @@ def _recorded(seen: Look, home: Zone) -> Iterator[_Told]:
             yield _Told(latest, 0, notification)
 
 
-def _of_link(seen: Look, link: Link, home: Zone) -> Notification | None:
+def _of_link(seen: Snapshot, link: Link, home: Zone) -> Notification | None:
     if link.kind in _FREEZES:
         data = json.loads(link.data)
         freeze = seen.freezes.get(_id(data["freeze"]))
@@ -189,7 +189,7 @@ def _of_link(seen: Look, link: Link, home: Zone) -> Notification | None:
 
 
 def _of_override(
-    seen: Look, link: Link, data: dict[str, Any], override: Override, home: Zone
+    seen: Snapshot, link: Link, data: dict[str, Any], override: Override, home: Zone
 ) -> Notification | None:
     at, key = link.at // 1_000_000, f"event:{link.seq}"
     if link.kind == Kind.OVERRIDE_GRANTED:
@@ -231,9 +231,11 @@ def _then(freeze: Freeze, written: dict[str, Any]) -> Freeze:
     )
 
 
-def _of_freezes(seen: Look, lasting: Iterable[Freeze], home: Zone, until: int, now: int) -> Iterator[_Told]:
+def _of_freezes(
+    seen: Snapshot, lasting: Iterable[Freeze], home: Zone, until: int, now: int
+) -> Iterator[_Told]:
     """Freezes that are about to begin and begin as they were scheduled, and that end by themselves."""
-    since = seen.sender.looked_until
+    since = seen.lease.looked_until
     known = {freeze.id: freeze for freeze in lasting} | seen.freezes
     for freeze in known.values():
         # What was recorded only now may lie before the last look: the key keeps it from being told twice.
@@ -276,28 +278,28 @@ def _announced(engine: Engine, home: Zone, after: int, until: int, now: int) -> 
                 yield _Told(at - NOTICE, 1, soon)
 
 
-def _opened(state: State, seen: Look, openings: Openings, home: Zone, until: int) -> Iterator[_Told]:
+def _opened(state: State, seen: Snapshot, openings: Openings, home: Zone, until: int) -> Iterator[_Told]:
     """What opens again to those who were denied; brings `state` up to `until`."""
-    since, engine = seen.sender.looked_until, openings.engine
+    since, engine = seen.lease.looked_until, openings.engine
     for name, known in list(state.items()):
         if name not in engine.policy_set.environments:
             continue
-        room = DeniedQueue(openings, name, known.waiting, since)
+        queue = DeniedQueue(openings, name, known.waiting, since)
         for denial in sorted((each for each in seen.denials if each.environment == name), key=_when):
-            yield from _leaving(room, seen, engine, name, home, min(denial.at, until + 1))
-            room.enter(denial)
-        yield from _leaving(room, seen, engine, name, home, until + 1)
-        state[name] = known._replace(waiting=room.remaining(until))
+            yield from _leaving(queue, seen, engine, name, home, min(denial.at, until + 1))
+            queue.enter(denial)
+        yield from _leaving(queue, seen, engine, name, home, until + 1)
+        state[name] = known._replace(waiting=queue.remaining(until))
 
 
 def _leaving(
-    room: DeniedQueue, seen: Look, engine: Engine, environment: str, home: Zone, before: int
+    queue: DeniedQueue, seen: Snapshot, engine: Engine, environment: str, home: Zone, before: int
 ) -> Iterator[_Told]:
     """Who may go ahead before an instant."""
-    while (at := room.opens_at) < before:
+    while (at := queue.opens_at) < before:
         # Someone else may be found later to have waited for the same instant: a claim that took its time.
-        key = f"{told.Occasion.GATE_OPEN}:{environment}:{at}:{seen.sender.seq}"
-        yield _Told(at, 2, _gate_open(engine, environment, at, home, room.leave(), key))
+        key = f"{told.Occasion.GATE_OPEN}:{environment}:{at}:{seen.lease.seq}"
+        yield _Told(at, 2, _gate_open(engine, environment, at, home, queue.pop_open(), key))
 
 
 def _gate_open(
@@ -345,23 +347,23 @@ def _present(state: State, engine: Engine, at: int) -> State:
     return present
 
 
-def _after(before: Sender, seq: int, until: int, state: State) -> Sender:
+def _after(before: Lease, seq: int, until: int, state: State) -> Lease:
     # As plain lists: JSON knows no names within them, and it is read back by position.
     text = json.dumps({name: list(known) for name, known in state.items()})
     return before._replace(seq=seq, looked_until=until, environments=text)
 
 
-def _read(text: str) -> State:
+def _read_state(text: str) -> State:
     return {
         name: Environment(by_policy, tuple(map(read_waiting, waiting)))
         for name, (by_policy, waiting) in json.loads(text).items()
     }
 
 
-def _latest(seen: Look) -> int:
+def _latest(seen: Snapshot) -> int:
     """When the last of what was read happened."""
     recorded = (link.at // 1_000_000 for link in seen.links)
-    return max([seen.sender.looked_until, *recorded, *map(_when, seen.denials)])
+    return max([seen.lease.looked_until, *recorded, *map(_when, seen.denials)])
 
 
 def _id(about: Any) -> str:

@@ -23,7 +23,7 @@ from app.core.notification import (
 from app.gate.denied_requests import Openings
 from app.gate.errors import StoreUnavailableError
 from app.gate.in_force import InForce, LoadFailure, Policies
-from app.gate.notification_scan import Found, Look, find, look
+from app.gate.notification_scan import Found, Snapshot, find, read
 from app.gate.receivers import Receiver
 from app.policies.removal import in_words
 from app.store.records import Backlog, OutboxMessage
@@ -69,7 +69,7 @@ _LOOKED_THROUGH: Final = 100
 _logger: Final = logging.getLogger("freezegate.notifications")
 
 
-class Reply(NamedTuple):
+class DeliveryResult(NamedTuple):
     """What became of one try to send."""
 
     outcome: Literal["taken", "later", "refused"]
@@ -83,7 +83,7 @@ class Reply(NamedTuple):
 class Outstanding(NamedTuple):
     """A notification whose turn it is."""
 
-    letter: OutboxMessage
+    message: OutboxMessage
     notification: Notification
 
 
@@ -130,7 +130,7 @@ class Notifications:
         return self._backlog
 
     @property
-    def is_sender(self) -> bool:
+    def holds_lease(self) -> bool:
         """Whether this replica is the one that sends."""
         return self._clock.now() < self._held_until
 
@@ -147,62 +147,62 @@ class Notifications:
         now = self._clock.now()
         counting = abs(now - self._counted_at) >= _COUNTED_EVERY
         seen = await self._store.read(
-            partial(look, known_version=self._freezes[0], own_name=self._own_name, now=now, counting=counting)
+            partial(read, known_version=self._freezes[0], own_name=self._own_name, now=now, counting=counting)
         )
         if seen.backlog is not None:
             self._counted_at = now
             self._backlog = {name: seen.backlog.get(name, _NOTHING) for name in self._receivers}
         if seen.lasting is not None:
             self._freezes = (seen.freezes_version, tuple(seen.lasting))
-        mine = seen.sender.holder == self._own_name
-        if not mine and seen.sender.held_until > now:
+        mine = seen.lease.holder == self._own_name
+        if not mine and seen.lease.held_until > now:
             self._held_until = 0
             return False
         in_force = self._policies.in_force
         found = await asyncio.to_thread(self._find, seen, in_force, now)
-        due = seen.sender.held_until - now <= LEASE - RENEWED
-        if mine and not due and not found.notifications and found.after.seq == seen.sender.seq:
+        due = seen.lease.held_until - now <= LEASE - RENEWED
+        if mine and not due and not found.notifications and found.after.seq == seen.lease.seq:
             self._looked_with = in_force.revision
             return False
         if await self._settle(seen, found, now):
             self._looked_with = in_force.revision
-        return self.is_sender and not seen.caught_up
+        return self.holds_lease and not seen.caught_up
 
     async def release(self) -> None:
         """Let another replica send from now on; for the end."""
-        if self.is_sender:
+        if self.holds_lease:
             self._held_until = 0
             # Then the lease runs out by itself.
             with contextlib.suppress(StoreUnavailableError):
-                await self._store.write(lambda transaction: transaction.release_sender(self._own_name))
+                await self._store.write(lambda transaction: transaction.release_lease(self._own_name))
 
     async def due(self, receiver: str) -> Outstanding | None:
         """What a receiver gets now; None if that is nothing, or another replica sends.
 
-        What is about the same freeze or override goes in the order in which it was put; see `next_letter`.
+        What is about the same freeze or override goes in the order in which it was put; see `next_message`.
 
         Raises:
             StoreUnavailableError: the store can't be read.
         """
         now = self._clock.now()
-        if not self.is_sender or self._quiet_until.get(receiver, 0) > now:
+        if not self.holds_lease or self._quiet_until.get(receiver, 0) > now:
             return None
-        letters = await self._store.read(lambda view: view.first_letters(receiver, _LOOKED_THROUGH))
-        letter = next_letter(letters, now)
-        if letter is None:
+        messages = await self._store.read(lambda view: view.pending_messages(receiver, _LOOKED_THROUGH))
+        message = next_message(messages, now)
+        if message is None:
             return None
-        notification = _read(letter)
+        notification = _read(message)
         if notification is None:
             # It must not stand in the way of what comes after it.
-            await self.settle(letter, Reply("refused", "can't be read"), 0)
+            await self.settle(message, DeliveryResult("refused", "can't be read"), 0)
             return None
-        return Outstanding(letter, notification)
+        return Outstanding(message, notification)
 
-    async def settle(self, letter: OutboxMessage, reply: Reply, jitter: float) -> None:
+    async def settle(self, message: OutboxMessage, reply: DeliveryResult, jitter: float) -> None:
         """Note what became of a try.
 
         Args:
-            letter: what was tried.
+            message: what was tried.
             reply: what the receiver made of it.
             jitter: from 0 to 1, at random: senders that failed together do not come back together.
 
@@ -211,22 +211,22 @@ class Notifications:
         """
         now = self._clock.now()
         if reply.outcome == "taken":
-            await self._store.write(lambda transaction: transaction.note_sent(letter, now))
+            await self._store.write(lambda transaction: transaction.note_sent(message, now))
             return
-        fields = {"receiver": letter.receiver, "key": letter.key, "why": reply.why}
-        if reply.outcome == "refused" or now - letter.created_at >= GIVEN_UP_AFTER:
-            await self._store.write(lambda transaction: transaction.give_up(letter, now, reply.why))
+        fields = {"receiver": message.receiver, "key": message.key, "why": reply.why}
+        if reply.outcome == "refused" or now - message.created_at >= GIVEN_UP_AFTER:
+            await self._store.write(lambda transaction: transaction.give_up(message, now, reply.why))
             _logger.warning("a notification was given up", extra={"fields": fields})
             return
         asked = min(reply.retry_after, _LONGEST_ASKED)
         if asked:
-            self._quiet_until[letter.receiver] = now + asked
-        then = now + max(pause(letter.attempts, jitter), asked)
-        await self._store.write(lambda transaction: transaction.note_failed(letter, then, reply.why))
-        if letter.attempts == 0:
+            self._quiet_until[message.receiver] = now + asked
+        then = now + max(pause(message.attempts, jitter), asked)
+        await self._store.write(lambda transaction: transaction.note_failed(message, then, reply.why))
+        if message.attempts == 0:
             _logger.warning("a notification could not be sent; it is tried again", extra={"fields": fields})
 
-    def _find(self, seen: Look, in_force: InForce, now: int) -> Found:
+    def _find(self, seen: Snapshot, in_force: InForce, now: int) -> Found:
         """In a thread: to compile a year of policies takes milliseconds."""
         version, freezes = self._freezes
         known = self._openings
@@ -236,16 +236,16 @@ class Notifications:
         changed = in_force.revision != self._looked_with
         return find(seen, known[2], in_force.home, now, changed=changed)
 
-    async def _settle(self, seen: Look, found: Found, now: int) -> bool:
+    async def _settle(self, seen: Snapshot, found: Found, now: int) -> bool:
         """Take or renew the lease, put what was found, and say how far it was: together or not at all."""
         prepared = [(self._wanting(each), each.key, dumps(each.to_data())) for each in found.notifications]
         pruning = now - self._pruned_at >= _PRUNED_EVERY
         microseconds = self._clock.microseconds()
 
         def settle(transaction: "Transaction") -> tuple[bool, bool]:
-            if not transaction.take_sender(self._own_name, now, now + LEASE):
+            if not transaction.take_lease(self._own_name, now, now + LEASE):
                 return False, False
-            if not transaction.move_sender(self._own_name, seen.sender, found.after):
+            if not transaction.advance_lease(self._own_name, seen.lease, found.after):
                 return True, False
             for names, key, data in prepared:
                 transaction.put_notification(names, key, data, microseconds, now)
@@ -305,7 +305,7 @@ class Notifications:
 
         def put(transaction: "Transaction") -> None:
             # Where nobody is told of the opposite, it is told in another hour.
-            after = transaction.latest_letter(f"{opposite}:") or ""
+            after = transaction.latest_message(f"{opposite}:") or ""
             key = f"{notification.event}:{about.revision}:{now // HOUR}:{after}"
             data = dumps(notification._replace(key=key).to_data())
             transaction.put_notification(names, key, data, microseconds, now)
@@ -327,7 +327,7 @@ def pause(attempts: int, jitter: float) -> int:
     return round(longest * (1 - jitter / 2))
 
 
-def next_letter(letters: "Sequence[OutboxMessage]", now: int) -> OutboxMessage | None:
+def next_message(messages: "Sequence[OutboxMessage]", now: int) -> OutboxMessage | None:
     """Which one is tried now.
 
     The oldest comes first, and what waits behind it is not tried before it was sent or given up. Only
@@ -335,30 +335,30 @@ def next_letter(letters: "Sequence[OutboxMessage]", now: int) -> OutboxMessage |
     subject is one, for a policy freeze begins before it ends.
 
     Args:
-        letters: what waits for a receiver, the oldest first and none left out in between.
+        messages: what waits for a receiver, the oldest first and none left out in between.
         now: the present instant.
     """
     passed: set[str | None] = set()
-    for letter in letters:
-        subject = _subject(letter)
+    for message in messages:
+        subject = _subject(message)
         if subject in passed:
             continue
-        if letter.due_at <= now:
-            return letter
-        if letter.attempts < PASSED_AFTER or len(passed) == MOST_PASSED:
+        if message.due_at <= now:
+            return message
+        if message.attempts < PASSED_AFTER or len(passed) == MOST_PASSED:
             return None
         passed.add(subject)
     return None
 
 
-def _subject(letter: OutboxMessage) -> str | None:
-    notification = _read(letter)
+def _subject(message: OutboxMessage) -> str | None:
+    notification = _read(message)
     return None if notification is None else notification.subject
 
 
-def _read(letter: OutboxMessage) -> Notification | None:
+def _read(message: OutboxMessage) -> Notification | None:
     """What it says; None if another version wrote it, in words of its own."""
     try:
-        return Notification.from_data(loads(letter.data))
+        return Notification.from_data(loads(message.data))
     except (ValueError, TypeError, KeyError):
         return None

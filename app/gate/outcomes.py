@@ -8,7 +8,7 @@ from app.core.instant import format_instant
 from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, StateConflictError, UnknownRecordError
 from app.gate.record import decision
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 from app.identity.caller import Caller
 from app.store.records import OutcomeRow
 
@@ -32,11 +32,11 @@ class Report(NamedTuple):
 class Outcomes:
     """The use cases of reports on deploys."""
 
-    def __init__(self, store: "Store", clock: Clock, replica: Replica) -> None:
+    def __init__(self, store: "Store", clock: Clock, cache: StoreCache) -> None:
         """Keep them in `store`, by the time of `clock`."""
         self._store = store
         self._clock = clock
-        self._replica = replica
+        self._cache = cache
 
     async def report(self, caller: Caller, report: Report) -> OutcomeRow:
         """Record how a deploy went; of several reports the last one counts, and all are kept.
@@ -58,7 +58,7 @@ class Outcomes:
         return await self._store.read(lambda view: decision_with_outcomes(view, decision_id))
 
     def _report(self, caller: Caller, report: Report, transaction: "Transaction") -> OutcomeRow:
-        self._replica.check_caller(caller, transaction)
+        self._cache.check_caller(caller, transaction)
         microseconds = self._clock.microseconds()
         deploy = transaction.deploy(report.decision_id)
         if deploy is None:
@@ -87,10 +87,10 @@ def decision_with_outcomes(view: "View", decision_id: str) -> dict[str, Any]:
         UnknownRecordError: there is none of that id.
     """
     found = decision(view, decision_id)
-    return {**found, "outcomes": [described(each) for each in view.outcomes(decision_id, SHOWN)]}
+    return {**found, "outcomes": [to_json(each) for each in view.outcomes(decision_id, SHOWN)]}
 
 
-def described(outcome: OutcomeRow) -> dict[str, Any]:
+def to_json(outcome: OutcomeRow) -> dict[str, Any]:
     """A report as it is shown."""
     return {
         "decision_id": outcome.decision_id,

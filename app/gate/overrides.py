@@ -12,7 +12,7 @@ from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, InvalidFieldError, StateConflictError, UnknownRecordError
 from app.gate.ids import new_id
 from app.gate.in_force import InForce
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, fingerprint, new_token
 from app.yaml.problem import did_you_mean, quoted
@@ -45,10 +45,10 @@ class GrantRequest(NamedTuple):
 class Overrides:
     """The use cases of override tokens."""
 
-    def __init__(self, store: "Store", replica: Replica) -> None:
+    def __init__(self, store: "Store", cache: StoreCache) -> None:
         """Keep them in `store`, by the time that doesn't go back."""
         self._store = store
-        self._replica = replica
+        self._cache = cache
 
     async def grant(self, caller: Caller, wanted: GrantRequest, in_force: InForce) -> tuple[Override, str]:
         """Grant an override; gives it and its token, which is stored nowhere.
@@ -59,7 +59,7 @@ class Overrides:
                 credentials belong to no person.
             StoreUnavailableError: it could not be recorded.
         """
-        microseconds = self._replica.steady.microseconds()
+        microseconds = self._cache.steady.microseconds()
         approvals = _approvals_needed(caller, wanted, in_force, microseconds // 1_000_000)
         if approvals and caller.person is None:
             raise ForbiddenError(f"the policies ask for approvals of such a token, and {NOBODYS}")
@@ -83,12 +83,12 @@ class Overrides:
             microseconds,
             Kind.OVERRIDE_GRANTED,
             caller.name,
-            override=described(override, override.granted_at),
+            override=to_json(override, override.granted_at),
             fingerprint=fingerprint(digest(token)),
         )
 
         def settle(transaction: "Transaction") -> None:
-            self._replica.check_caller(caller, transaction)
+            self._cache.check_caller(caller, transaction)
             transaction.add_override(override, digest(token))
             transaction.append(event)
 
@@ -139,14 +139,14 @@ class Overrides:
 
     async def newest(self, *, usable: bool, before: str | None, most: int) -> list[Override]:
         """Overrides, newest first; only those that may still let something through, if `usable`."""
-        now = self._replica.steady.now() if usable else None
+        now = self._cache.steady.now() if usable else None
         return await self._store.read(lambda view: view.newest_overrides(now, before, most))
 
     def _approve(
         self, caller: Caller, override_id: str, in_force: InForce, transaction: "Transaction"
     ) -> Override:
-        self._replica.check_caller(caller, transaction)
-        microseconds = self._replica.steady.microseconds()
+        self._cache.check_caller(caller, transaction)
+        microseconds = self._cache.steady.microseconds()
         override = _found(transaction, override_id)
         if caller.person is None:
             raise ForbiddenError(f"people approve, not keys, and {NOBODYS}")
@@ -168,8 +168,8 @@ class Overrides:
         return override._replace(approvals=(*override.approvals, approval))
 
     def _revoke(self, caller: Caller, override_id: str, transaction: "Transaction") -> Override:
-        self._replica.check_caller(caller, transaction)
-        microseconds = self._replica.steady.microseconds()
+        self._cache.check_caller(caller, transaction)
+        microseconds = self._cache.steady.microseconds()
         override = _found(transaction, override_id)
         if override.revoked_at is not None:
             return override
@@ -179,7 +179,7 @@ class Overrides:
         return override._replace(revoked_by=caller.name, revoked_at=now)
 
 
-def described(override: Override, at: int, in_force: InForce | None = None) -> dict[str, Any]:
+def to_json(override: Override, at: int, in_force: InForce | None = None) -> dict[str, Any]:
     """An override as it is shown at an instant; never with its token.
 
     Args:

@@ -8,10 +8,10 @@ from app.core.scope import Verdict
 from app.core.wallclock import Zone
 from app.gate.check import policies, status
 from app.gate.errors import StoreUnavailableError
-from app.gate.freezes import described as freeze_described
+from app.gate.freezes import to_json as freeze_to_json
 from app.gate.in_force import InForce, LoadFailure
-from app.gate.overrides import described as override_described
-from app.gate.record import Look, decisions
+from app.gate.overrides import to_json as override_to_json
+from app.gate.record import RunQuery, decisions
 from app.store.records import DecisionFilter
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ MOST_DRAWN: Final = 4_000
 MOST_OVERRIDES: Final = 50
 
 
-class Moment(NamedTuple):
+class GateState(NamedTuple):
     """What the answer depends on."""
 
     in_force: InForce
@@ -64,19 +64,19 @@ class Overview(NamedTuple):
     """The latest, as the filter wants them; None if the store can't be read."""
 
 
-def overview(look: Look, moment: Moment, wanted: DecisionFilter) -> Overview:
-    """What there is to see; `look` asks the store, and what it can't tell is left out."""
+def overview(query: RunQuery, moment: GateState, wanted: DecisionFilter) -> Overview:
+    """What there is to see; `query` asks the store, and what it can't tell is left out."""
     in_force, now = moment.in_force, moment.now
 
     def stored(view: "View") -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         usable = view.newest_overrides(now, None, MOST_OVERRIDES)
         latest = decisions(view, wanted, None, MOST_DECISIONS).items
-        return [override_described(each, now, in_force) for each in usable], latest
+        return [override_to_json(each, now, in_force) for each in usable], latest
 
     overrides: list[dict[str, Any]] | None
     latest: list[dict[str, Any]] | None
     try:
-        overrides, latest = look(stored)
+        overrides, latest = query(stored)
     except StoreUnavailableError:
         overrides = latest = None
     names = in_force.policy_set.environments
@@ -85,7 +85,7 @@ def overview(look: Look, moment: Moment, wanted: DecisionFilter) -> Overview:
         {name: _then(in_force, name, now) for name in names},
         [weeks(in_force, name, now) for name in names],
         policies(in_force, now)["policies"],
-        [freeze_described(each, now) for each in in_force.engine.freezes if each.stands(now)],
+        [freeze_to_json(each, now) for each in in_force.engine.freezes if each.stands(now)],
         overrides,
         _zones(in_force),
         latest,

@@ -17,8 +17,8 @@ from app.core.errors import FreezegateError
 from app.core.instant import format_instant, parse_instant
 from app.core.override import Approval, Override
 from app.gate.audit_events import Kind
-from app.gate.freezes import described as freeze_described
-from app.gate.overrides import described as override_described
+from app.gate.freezes import to_json as freeze_to_json
+from app.gate.overrides import to_json as override_to_json
 from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME
 from app.identity.caller import person_id
 from app.identity.credentials import fingerprint
@@ -182,7 +182,7 @@ class Reconciliation:
         if row is None:
             return
         as_granted = row._replace(uses=0, approvals=(), revoked_by=None, revoked_at=None)
-        shown = override_described(as_granted, row.granted_at)
+        shown = override_to_json(as_granted, row.granted_at)
         expected = {name: value for name, value in told.items() if name != "state"}
         shown["fingerprint"] = fingerprint(rows.digests[row.id])
         self._expect_fingerprint(expected, data, "tokens")
@@ -302,7 +302,7 @@ class Reconciliation:
         while page := view.newest_freezes(before, _TOGETHER):
             before = page[-1].id
             told = {each.id: expected.pop(each.id) for each in page if each.id in expected}
-            rows = {each.id: {**freeze_described(each, each.created_at)} for each in page}
+            rows = {each.id: {**freeze_to_json(each, each.created_at)} for each in page}
             self._compare_all("freezes", told, rows)
         self._compare_all("freezes", expected, {})
 

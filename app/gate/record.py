@@ -33,8 +33,8 @@ _FAR: Final = 2**62
 """Beyond every place in the record."""
 
 
-class Look(Protocol):
-    """Asks something of one state of the store; `app.store.store.Store.look` does."""
+class RunQuery(Protocol):
+    """Asks something of one state of the store; `app.store.store.Store.query` does."""
 
     def __call__(self, query: "Callable[[View], Found]", /) -> Found:
         """What `query` finds."""
@@ -107,7 +107,7 @@ class Record:
 
     async def verify(self) -> Verification:
         """Go along the whole record, in a thread."""
-        return await asyncio.to_thread(verify, self._store.look)
+        return await asyncio.to_thread(verify, self._store.query)
 
     def note_policies(self, in_force: InForce) -> None:
         """Keep the policies in force, and put their load into the record if it is news; at once."""
@@ -115,7 +115,7 @@ class Record:
 
     def removed_before(self, in_force: InForce) -> tuple[Removal, ...]:
         """Return what is missing in the set that this process begins with; ask before it is noted."""
-        return self._store.look(lambda view: removed_before(view, in_force))
+        return self._store.query(lambda view: removed_before(view, in_force))
 
     async def note_refusal(self, name: str, method: str, route: str, why: str) -> None:
         """Put it into the record that somebody known was refused; refused they are in any case."""
@@ -132,7 +132,7 @@ def decisions(view: "View", wanted: DecisionFilter, before: int | None, most: in
     """Recorded decisions, newest first."""
     found = view.newest_decisions(wanted, before, most)
     more = str(found[-1].seq) if len(found) == most else None
-    return Page([described(each) for each in found], more)
+    return Page([to_json(each) for each in found], more)
 
 
 def decision(view: "View", decision_id: str) -> dict[str, Any]:
@@ -144,10 +144,10 @@ def decision(view: "View", decision_id: str) -> dict[str, Any]:
     found = view.decision(decision_id)
     if found is None:
         raise UnknownRecordError("there is no decision of that id")
-    return described(found)
+    return to_json(found)
 
 
-def described(stored: StoredDecision) -> dict[str, Any]:
+def to_json(stored: StoredDecision) -> dict[str, Any]:
     """A recorded decision as it is shown: the answer, and what was said with the question."""
     data = json.loads(stored.data)
     return {
@@ -167,10 +167,10 @@ def events(view: "View", before: int | None, most: int) -> Page:
     """Events, newest first."""
     found = view.newest_events(_FAR if before is None else before, most)
     more = str(found[-1].seq) if len(found) == most else None
-    return Page([event_described(each) for each in found], more)
+    return Page([event_to_json(each) for each in found], more)
 
 
-def event_described(link: Link) -> dict[str, Any]:
+def event_to_json(link: Link) -> dict[str, Any]:
     """An event as it is shown."""
     return {
         "seq": link.seq,
@@ -183,12 +183,12 @@ def event_described(link: Link) -> dict[str, Any]:
 
 
 def verify(
-    look: "Look", against: Checkpoint | None = None, progress: Callable[[int, int], None] | None = None
+    query: "RunQuery", against: Checkpoint | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Verification:
     """Go along the whole record and hold the tables against it; stop at the first event that is wrong.
 
     Args:
-        look: asks something of the store; a few thousand events are read, and held, at a time.
+        query: asks something of the store; a few thousand events are read, and held, at a time.
         against: a checkpoint that the record must continue.
         progress: told from time to time how many events of how many were looked at.
 
@@ -196,7 +196,7 @@ def verify(
         StoreUnavailableError: the record can't be read.
     """
     walk = _Walk(against, progress)
-    while (found := look(walk.step)) is None:
+    while (found := query(walk.step)) is None:
         pass
     return found
 
@@ -239,23 +239,23 @@ class _Walk:
         )
 
 
-def exported(look: "Look") -> Iterator[dict[str, Any]]:
+def exported(query: "RunQuery") -> Iterator[dict[str, Any]]:
     """Every event as it is stored, and at the end a checkpoint.
 
     Raises:
         StoreUnavailableError: the record can't be read.
     """
-    standing = look(lambda view: view.head())
-    for link in _events(look, standing.seq):
+    standing = query(lambda view: view.head())
+    for link in _events(query, standing.seq):
         yield link._asdict()
     yield {"checkpoint": {"seq": standing.seq, "hash": standing.hash}}
 
 
-def _events(look: "Look", last: int) -> Iterator[Link]:
+def _events(query: "RunQuery", last: int) -> Iterator[Link]:
     """Every event up to a place in the record."""
     after = 0
     while after < last:
-        page = look(partial(_page_of_events, after=after, most=min(_TOGETHER, last - after)))
+        page = query(partial(_page_of_events, after=after, most=min(_TOGETHER, last - after)))
         yield from page
         if not page:
             return

@@ -10,7 +10,7 @@ from app.core.instant import DAY, HOUR
 from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, StoreUnavailableError, UnknownRecordError
 from app.gate.ids import new_id
-from app.gate.store_cache import Replica, caller_of
+from app.gate.store_cache import StoreCache, caller_of
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, fingerprint, is_session, new_session
 from app.store.records import KeyRecord, SessionRecord
@@ -43,10 +43,10 @@ class Opened(NamedTuple):
 class Sessions:
     """The use cases of sessions."""
 
-    def __init__(self, store: "Store", replica: Replica) -> None:
-        """Keep them in `store`; `replica` knows the keys, and the time that doesn't go back."""
+    def __init__(self, store: "Store", cache: StoreCache) -> None:
+        """Keep them in `store`; `cache` knows the keys, and the time that doesn't go back."""
         self._store = store
-        self._replica = replica
+        self._cache = cache
         self._seen: dict[str, SessionRecord] = {}
         """The sessions looked up last, by the hashes of their secrets; the latest at the end."""
 
@@ -64,7 +64,7 @@ class Sessions:
         if caller.key_id is None:
             raise ForbiddenError("a session is opened with an API key")
         secret = new_session()
-        microseconds = self._replica.steady.microseconds()
+        microseconds = self._cache.steady.microseconds()
         now = microseconds // 1_000_000
         said = "".join(letter for letter in browser if letter.isprintable())[:_MOST_SAID]
         own_id = new_id("ses", microseconds)
@@ -80,7 +80,7 @@ class Sessions:
         )
 
         def settle(transaction: "Transaction") -> None:
-            self._replica.check_caller(caller, transaction)
+            self._cache.check_caller(caller, transaction)
             transaction.prune_sessions(now - FORGOTTEN_AFTER)
             transaction.add_session(session, digest(secret))
             transaction.append(event)
@@ -102,10 +102,10 @@ class Sessions:
         if not is_session(secret):
             return None
         session = await self._find(digest(secret), from_memory=from_memory)
-        now = self._replica.steady.now()
+        now = self._cache.steady.now()
         if session is None or session.revoked_at is not None or session.expires_at <= now:
             return None
-        key = self._replica.key_of_id(session.key_id)
+        key = self._cache.key_of_id(session.key_id)
         if key is None or key.revoked_at is not None or (key.expires_at or now + 1) <= now:
             return None
         return caller_of(key)._replace(session_id=session.id)
@@ -127,8 +127,8 @@ class Sessions:
 
     async def listed(self, caller: Caller) -> list[Opened]:
         """The open sessions of the caller's own name; of everybody, for an admin. Newest first."""
-        now = self._replica.steady.now()
-        keys = {key.id: key for key in self._replica.known_keys if _sees(caller, key)}
+        now = self._cache.steady.now()
+        keys = {key.id: key for key in self._cache.known_keys if _sees(caller, key)}
         everybodys = None if caller.may(Role.ADMIN) else list(keys)
         found = await self._store.read(lambda view: view.open_sessions(now, everybodys, MOST_LISTED))
         known = ((record, keys.get(record.key_id)) for record in found)
@@ -144,14 +144,14 @@ class Sessions:
         await self._store.write(partial(self._close, caller, session_id))
 
     def _close(self, caller: Caller, session_id: str, transaction: "Transaction") -> None:
-        self._replica.steady.follow(transaction.latest_at)
+        self._cache.steady.follow(transaction.latest_at)
         session = transaction.session(session_id)
         key = None if session is None else transaction.key(session.key_id)
         if session is None or key is None or not _sees(caller, key):
             raise UnknownRecordError("there is no session of that id")
         if session.revoked_at is not None:
             return
-        microseconds = self._replica.steady.microseconds()
+        microseconds = self._cache.steady.microseconds()
         transaction.revoke_session(session_id, microseconds // 1_000_000)
         transaction.append(happened(microseconds, Kind.SESSION_CLOSED, caller.name, session=session_id))
 

@@ -30,7 +30,7 @@ _COUNTED_EVERY: Final = 5
 _logger: Final = logging.getLogger("freezegate")
 
 
-class Replica:
+class StoreCache:
     """Remembers; `refresh` looks whether anything has changed."""
 
     def __init__(self, store: "Store", policies: Policies, clock: Clock) -> None:
@@ -73,7 +73,7 @@ class Replica:
         Raises:
             StoreUnavailableError: the store can't be reached.
         """
-        self._take(self._store.look(self._news))
+        self._take(self._store.query(self._news))
 
     def key(self, digest: str) -> KeyRecord | None:
         """The API key of a hash; whether it is still good is the caller's to look at."""

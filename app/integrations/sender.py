@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.clock import Clock
 from app.gate.errors import StoreUnavailableError
-from app.gate.notifications import Notifications, Reply
+from app.gate.notifications import DeliveryResult, Notifications
 from app.gate.receivers import Receiver
 from app.integrations.slack import message as slack
 from app.integrations.webhook import message as webhook
@@ -87,17 +87,17 @@ class Sender:
     async def deliver(self, client: "httpx.AsyncClient", receiver: Receiver) -> None:
         """Send a receiver what is due, one after the other."""
         while (outstanding := await self._notifications.due(receiver.name)) is not None:
-            letter, notification = outstanding
+            message, notification = outstanding
             outgoing = _KINDS[receiver.kind].request(notification, receiver, self._clock.microseconds())
             reply = await self._post(client, receiver, outgoing.headers, outgoing.body)
-            await self._notifications.settle(letter, reply, self._jitter())
+            await self._notifications.settle(message, reply, self._jitter())
 
     def _delivering(self, client: "httpx.AsyncClient", receiver: Receiver) -> Callable[[], Awaitable[None]]:
         return lambda: self.deliver(client, receiver)
 
     async def _post(
         self, client: "httpx.AsyncClient", receiver: Receiver, headers: Mapping[str, str], body: bytes
-    ) -> Reply:
+    ) -> DeliveryResult:
         url = receiver.url.get_secret_value()
         try:
             async with (
@@ -107,18 +107,18 @@ class Sender:
             ):
                 return _understood(answer.status_code, answer.headers.get("Retry-After", ""))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong there; its text may hold the URL
-            return Reply("later", type(error).__name__)
+            return DeliveryResult("later", type(error).__name__)
 
 
-def _understood(status: int, retry_after: str) -> Reply:
+def _understood(status: int, retry_after: str) -> DeliveryResult:
     why = f"answered {status}"
     if 200 <= status < 300:  # noqa: PLR2004 - the family of good answers
-        return Reply("taken")
+        return DeliveryResult("taken")
     if status in _NEVER_TAKEN:
-        return Reply("refused", why)
+        return DeliveryResult("refused", why)
     asked = status in (_TOO_MANY, _UNAVAILABLE) and retry_after.isascii() and retry_after.isdigit()
     # A few digits: what is longer is no number of seconds that anybody means.
-    return Reply("later", why, int(retry_after[:9]) if asked else 0)
+    return DeliveryResult("later", why, int(retry_after[:9]) if asked else 0)
 
 
 async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:

@@ -103,11 +103,11 @@ async def key_caller(request: Request, secret: str) -> Caller:
     here = context(request)
     if not is_key(secret):
         raise _failed(request, here, _NO_GOOD)
-    key = here.replica.key(digest(secret)) or await here.replica.key_made_since(digest(secret))
+    key = here.cache.key(digest(secret)) or await here.cache.key_made_since(digest(secret))
     if key is None:
         raise _failed(request, here, _NO_GOOD)
     if key.revoked_at is not None or (
-        key.expires_at is not None and key.expires_at <= here.replica.steady.now()
+        key.expires_at is not None and key.expires_at <= here.cache.steady.now()
     ):
         await _note_refusal(here, request, key.name, "the key was revoked or has expired")
         raise _failed(request, here, _NO_GOOD)

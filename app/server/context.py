@@ -14,7 +14,7 @@ from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
 from app.gate.record import Record
 from app.gate.sessions import Sessions
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders
 from app.server.concurrency import ConcurrencyLimit
@@ -33,7 +33,7 @@ class Context:
     clock: Clock
     policies: Policies
     store: Store
-    replica: Replica
+    cache: StoreCache
     claims: Claims
     overrides: Overrides
     freezes: Freezes

@@ -34,7 +34,7 @@ def watchers(context: Context) -> tuple[Coroutine[None, None, None], ...]:
     """All that every gate does beside requests."""
     return (
         _every(POLL, lambda: asyncio.to_thread(look, context), "looking for changed policies"),
-        _every(REFRESH_INTERVAL, context.replica.refresh, "looking for changes in the store"),
+        _every(REFRESH_INTERVAL, context.cache.refresh, "looking for changes in the store"),
         _every(REFRESH_INTERVAL, lambda: _tell_listeners(context), "telling what has changed"),
         context.hub.keep_alive(),
     )

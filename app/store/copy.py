@@ -10,7 +10,7 @@ from app.store.errors import NoDatabaseError, StoreUnavailableError
 from app.store.events import find_head
 from app.store.open import open_database
 from app.store.schema import stored_version, upgrade
-from app.store.tables import head, keys, metadata, schema_version, sender
+from app.store.tables import head, keys, lease, metadata, schema_version
 
 _TOGETHER: Final = 1_000
 _AN_HOUR: Final = 3_600.0
@@ -50,7 +50,7 @@ def _check_empty(connection: Connection) -> None:
     known = connection.row(select(func.count()).select_from(keys)) or (0,)
     if find_head(connection, lock=True).seq or known[0]:
         raise StoreUnavailableError("the target is not empty: a record can't be joined to another")
-    for row_of_its_own in (head, sender):
+    for row_of_its_own in (head, lease):
         connection.change(row_of_its_own.delete())
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import bindparam, delete, func, or_, select, text, update
 from app.core.audit import Link
 from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
-from app.store.records import Backlog, Denial, OutboxMessage, Sender
-from app.store.tables import NO_DECISION, WAITING, decisions, events, outbox, sender
+from app.store.records import Backlog, Denial, Lease, OutboxMessage
+from app.store.tables import NO_DECISION, WAITING, decisions, events, lease, outbox
 
 _ONLY: Final = 1
 _DIGITS: Final = 20
@@ -41,7 +41,7 @@ _BACKLOG: Final = (
     .where(text(WAITING))
     .group_by(outbox.c.receiver)
 )
-_ONE: Final = update(outbox).where(outbox.c.id == bindparam("letter"))
+_ONE: Final = update(outbox).where(outbox.c.id == bindparam("message"))
 _SENT: Final = _ONE.values(attempts=outbox.c.attempts + 1, sent_at=bindparam("now"))
 _FAILED: Final = _ONE.values(
     attempts=outbox.c.attempts + 1, due_at=bindparam("then"), last_error=bindparam("why")
@@ -52,28 +52,28 @@ _GIVEN_UP: Final = _ONE.values(
 _PRUNE: Final = delete(outbox).where(outbox.c.created_at < bindparam("before"))
 
 _SENDER: Final = select(
-    sender.c.holder, sender.c.held_until, sender.c.seq, sender.c.looked_until, sender.c.environments
-).where(sender.c.id == _ONLY)
+    lease.c.holder, lease.c.held_until, lease.c.seq, lease.c.looked_until, lease.c.environments
+).where(lease.c.id == _ONLY)
 _TAKE: Final = (
-    update(sender)
+    update(lease)
     .where(
-        sender.c.id == _ONLY,
-        or_(sender.c.holder == bindparam("me"), sender.c.held_until <= bindparam("now")),
+        lease.c.id == _ONLY,
+        or_(lease.c.holder == bindparam("me"), lease.c.held_until <= bindparam("now")),
     )
     .values(holder=bindparam("me"), held_until=bindparam("then"))
 )
 _MOVE: Final = (
-    update(sender)
+    update(lease)
     .where(
-        sender.c.id == _ONLY,
-        sender.c.holder == bindparam("me"),
-        sender.c.seq == bindparam("from_seq"),
-        sender.c.looked_until == bindparam("from_instant"),
+        lease.c.id == _ONLY,
+        lease.c.holder == bindparam("me"),
+        lease.c.seq == bindparam("from_seq"),
+        lease.c.looked_until == bindparam("from_instant"),
     )
     .values(seq=bindparam("to_seq"), looked_until=bindparam("to_instant"), environments=bindparam("to_state"))
 )
 _RELEASE: Final = (
-    update(sender).where(sender.c.id == _ONLY, sender.c.holder == bindparam("me")).values(held_until=0)
+    update(lease).where(lease.c.id == _ONLY, lease.c.holder == bindparam("me")).values(held_until=0)
 )
 
 _NEWS: Final = (
@@ -145,19 +145,19 @@ def backlog(connection: Connection) -> dict[str, Backlog]:
     return {row[0]: Backlog(int(row[1]), int(row[2])) for row in connection.rows(_BACKLOG)}
 
 
-def sent(connection: Connection, letter: str, now: int) -> None:
+def sent(connection: Connection, message: str, now: int) -> None:
     """A receiver has taken it."""
-    connection.change(_SENT, letter=letter, now=now)
+    connection.change(_SENT, message=message, now=now)
 
 
-def failed(connection: Connection, letter: str, due_at: int, why: str) -> None:
+def failed(connection: Connection, message: str, due_at: int, why: str) -> None:
     """It is tried again later."""
-    connection.change(_FAILED, letter=letter, then=due_at, why=why)
+    connection.change(_FAILED, message=message, then=due_at, why=why)
 
 
-def give_up(connection: Connection, letter: str, now: int, why: str) -> None:
+def give_up(connection: Connection, message: str, now: int, why: str) -> None:
     """It is not tried any more."""
-    connection.change(_GIVEN_UP, letter=letter, now=now, why=why)
+    connection.change(_GIVEN_UP, message=message, now=now, why=why)
 
 
 def prune(connection: Connection, before: int) -> int:
@@ -165,20 +165,20 @@ def prune(connection: Connection, before: int) -> int:
     return connection.change(_PRUNE, before=before)
 
 
-def find_sender(connection: Connection) -> Sender:
+def find_lease(connection: Connection) -> Lease:
     """Which replica sends, and how far it has looked."""
     row = connection.row(_SENDER)
     if row is None:
         raise StoreUnavailableError("the store has lost its row of the sender")
-    return Sender._make(row)
+    return Lease._make(row)
 
 
-def take_sender(connection: Connection, holder: str, now: int, until: int) -> bool:
+def take_lease(connection: Connection, holder: str, now: int, until: int) -> bool:
     """Become the sender, or stay it; False while another one is."""
     return connection.change(_TAKE, me=holder, now=now, then=until) > 0
 
 
-def move_sender(connection: Connection, holder: str, before: Sender, after: Sender) -> bool:
+def advance_lease(connection: Connection, holder: str, before: Lease, after: Lease) -> bool:
     """Say how far the sender has looked; False if it is another one, or has looked further already."""
     moved = connection.change(
         _MOVE,
@@ -192,7 +192,7 @@ def move_sender(connection: Connection, holder: str, before: Sender, after: Send
     return moved > 0
 
 
-def release_sender(connection: Connection, holder: str) -> None:
+def release_lease(connection: Connection, holder: str) -> None:
     """Let another one become the sender at once."""
     connection.change(_RELEASE, me=holder)
 

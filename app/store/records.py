@@ -182,7 +182,7 @@ class Backlog(NamedTuple):
     """When the oldest was put, in seconds."""
 
 
-class Sender(NamedTuple):
+class Lease(NamedTuple):
     """Which replica sends notifications, and how far it has looked for something to tell."""
 
     holder: str

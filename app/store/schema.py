@@ -9,7 +9,7 @@ from app.core.audit import GENESIS
 from app.store import connection as ours
 from app.store.database import Database
 from app.store.errors import StoreUnavailableError
-from app.store.tables import head, metadata, schema_version, sender
+from app.store.tables import head, lease, metadata, schema_version
 
 HEAD: Final = "0005"
 """The newest migration; a test holds it against the folder."""
@@ -85,5 +85,5 @@ def _create(connection: Connection) -> None:
     connection.execute(insert(schema_version).values(version_num=HEAD))
     connection.execute(insert(head).values(id=1, seq=0, hash=GENESIS, freezes_version=0, keys_version=0))
     connection.execute(
-        insert(sender).values(id=1, holder="", held_until=0, seq=0, looked_until=0, environments="{}")
+        insert(lease).values(id=1, holder="", held_until=0, seq=0, looked_until=0, environments="{}")
     )

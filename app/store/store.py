@@ -66,7 +66,7 @@ class _SpoiltError(Exception):
 class Store:
     """The database and the threads that wait for it.
 
-    `write` and `read` are for the event loop and have deadlines; `transact` and `look` do the same at
+    `write` and `read` are for the event loop and have deadlines; `transact` and `query` do the same at
     once, for those who have no loop.
     """
 
@@ -151,13 +151,13 @@ class Store:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._deadline):
-                return await loop.run_in_executor(self._readers, self.look, query)
+                return await loop.run_in_executor(self._readers, self.query, query)
         except TimeoutError:
             raise StoreUnavailableError("the database can't be read in time") from None
         except RuntimeError:
             raise StoreUnavailableError("the gate is stopping") from None
 
-    def look(self, query: Callable[[View], Found]) -> Found:
+    def query(self, query: Callable[[View], Found]) -> Found:
         """Ask something of one state of the database, at once; see `read`."""
         try:
             with self._database.reading() as connection:

@@ -244,7 +244,7 @@ Index(
     postgresql_where=text(WAITING),
 )
 
-sender: Final = Table(
+lease: Final = Table(
     "sender",
     metadata,
     # One row: which replica sends notifications, and up to where it has looked for something to tell.

@@ -21,10 +21,10 @@ from app.store.connection import Connection
 from app.store.records import (
     DecisionRow,
     KeyRecord,
+    Lease,
     OutboxMessage,
     OutcomeRow,
     PolicyRevision,
-    Sender,
     SessionRecord,
 )
 from app.store.tables import decisions as decisions_table
@@ -192,33 +192,33 @@ class Transaction(View):
         """Put a notification into the outbox; says for how many of the receivers it is new."""
         return self._change(lambda: outbox.put(self._connection, to, key, data, microseconds, not_before))
 
-    def note_sent(self, letter: OutboxMessage, now: int) -> None:
+    def note_sent(self, message: OutboxMessage, now: int) -> None:
         """A receiver has taken a notification."""
-        self._change(lambda: outbox.sent(self._connection, letter.id, now))
+        self._change(lambda: outbox.sent(self._connection, message.id, now))
 
-    def note_failed(self, letter: OutboxMessage, due_at: int, why: str) -> None:
+    def note_failed(self, message: OutboxMessage, due_at: int, why: str) -> None:
         """A notification is tried again later."""
-        self._change(lambda: outbox.failed(self._connection, letter.id, due_at, why))
+        self._change(lambda: outbox.failed(self._connection, message.id, due_at, why))
 
-    def give_up(self, letter: OutboxMessage, now: int, why: str) -> None:
+    def give_up(self, message: OutboxMessage, now: int, why: str) -> None:
         """A notification is not tried any more."""
-        self._change(lambda: outbox.give_up(self._connection, letter.id, now, why))
+        self._change(lambda: outbox.give_up(self._connection, message.id, now, why))
 
     def prune_outbox(self, before: int) -> int:
         """Forget the notifications that were put before an instant."""
         return self._change(lambda: outbox.prune(self._connection, before))
 
-    def take_sender(self, holder: str, now: int, until: int) -> bool:
+    def take_lease(self, holder: str, now: int, until: int) -> bool:
         """Become the replica that sends notifications, or stay it; False while another one is."""
-        return self._change(lambda: outbox.take_sender(self._connection, holder, now, until))
+        return self._change(lambda: outbox.take_lease(self._connection, holder, now, until))
 
-    def move_sender(self, holder: str, before: Sender, after: Sender) -> bool:
+    def advance_lease(self, holder: str, before: Lease, after: Lease) -> bool:
         """Say how far the sender has looked; False if somebody else has meanwhile."""
-        return self._change(lambda: outbox.move_sender(self._connection, holder, before, after))
+        return self._change(lambda: outbox.advance_lease(self._connection, holder, before, after))
 
-    def release_sender(self, holder: str) -> None:
+    def release_lease(self, holder: str) -> None:
         """Let another replica become the sender at once."""
-        self._change(lambda: outbox.release_sender(self._connection, holder))
+        self._change(lambda: outbox.release_lease(self._connection, holder))
 
     def flush(self) -> None:
         """Write what has gathered; the last thing in a transaction."""

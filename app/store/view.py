@@ -28,10 +28,10 @@ from app.store.records import (
     DeployRow,
     Head,
     KeyRecord,
+    Lease,
     OutboxMessage,
     OutcomeRow,
     OverrideCounts,
-    Sender,
     SessionRecord,
     StoredDecision,
 )
@@ -188,9 +188,9 @@ class View:
         """The sessions that have neither expired nor been revoked, newest first; of some keys, or of all."""
         return sessions.still_open(self._connection, now, key_ids, most)
 
-    def sender(self) -> Sender:
+    def lease(self) -> Lease:
         """Which replica sends notifications, and how far it has looked."""
-        return outbox.find_sender(self._connection)
+        return outbox.find_lease(self._connection)
 
     def news(self, after: int, last: int) -> list[Link]:
         """The events after a place in the record, up to another, but for decisions."""
@@ -200,11 +200,11 @@ class View:
         """The claims that were refused after a place in the record, up to another."""
         return outbox.denials(self._connection, after, last)
 
-    def first_letters(self, receiver: str, most: int) -> list[OutboxMessage]:
+    def pending_messages(self, receiver: str, most: int) -> list[OutboxMessage]:
         """The notifications that wait for a receiver, the oldest first."""
         return outbox.first(self._connection, receiver, most)
 
-    def latest_letter(self, about: str) -> str | None:
+    def latest_message(self, about: str) -> str | None:
         """The id of the newest notification whose key begins with `about`, whatever became of it."""
         return outbox.latest(self._connection, about)
 

@@ -1,4 +1,4 @@
-"""SingleFlight commits: claims that come together are written together.
+"""Group commits: claims that come together are written together.
 
 One flush to disk takes longer than a thousand decisions. So claims that arrive within one turn of
 the event loop are handed to the writing thread as one batch; while it commits, the next gathers.

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.gate.errors import UnauthenticatedError
-from app.gate.overview import Moment, overview
+from app.gate.overview import GateState, overview
 from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import Context, context
@@ -50,11 +50,11 @@ async def dashboard(request: Request) -> Response:
     told = notice(request)
     if told and caller.session_id is not None:
         # Another replica may have done it, and it is half a second before this one looks by itself.
-        await here.replica.refresh()
+        await here.cache.refresh()
     now = here.clock.now()
-    look = _Look(viewer_of(request, caller), told, read(request), here.replica.seq)
+    look = _Look(viewer_of(request, caller), told, read(request), here.cache.seq)
     in_force = here.policies.in_force
-    moment = Moment(in_force, here.policies.last_error, here.replica.degraded_since, now)
+    moment = GateState(in_force, here.policies.last_error, here.cache.degraded_since, now)
     key = (
         look, now, in_force.revision, in_force.freezes_version,
         moment.last_error and moment.last_error.revision, moment.degraded_since,
@@ -65,10 +65,10 @@ async def dashboard(request: Request) -> Response:
     return reply
 
 
-def _render(here: Context, moment: Moment, look: _Look) -> bytes:
+def _render(here: Context, moment: GateState, look: _Look) -> bytes:
     in_force, now = moment.in_force, moment.now
     asked_for, query = look.asked_for, look.asked_for.query
-    shown = overview(here.store.look, moment, query.wanted)
+    shown = overview(here.store.query, moment, query.wanted)
     styles = rule_styles(in_force.policy_set.policies, in_force.engine.freezes, now)
     on_the_wall = query.wall is not None
     drawn = () if on_the_wall and len(shown.weeks) > MOST_PICTURES_ON_A_WALL else shown.weeks

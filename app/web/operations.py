@@ -13,7 +13,7 @@ from app.core.errors import FreezegateError, MalformedValueError
 from app.core.instant import format_instant
 from app.core.wallclock import Zone
 from app.gate.errors import ForbiddenError, UnknownRecordError
-from app.gate.overrides import described
+from app.gate.overrides import to_json
 from app.identity.caller import Role
 from app.server.authentication import session_caller
 from app.server.context import context
@@ -56,9 +56,7 @@ async def grant(request: Request) -> Response:
     in_force = here.policies.in_force
     try:
         body = _read(form, in_force.home, GrantBody)
-        override, token = await here.overrides.grant(
-            caller, body.request(here.replica.steady.now()), in_force
-        )
+        override, token = await here.overrides.grant(caller, body.request(here.cache.steady.now()), in_force)
     except FreezegateError as error:
         return again(request, caller, "grant", form, error)
     place = _granted_page(override.id)
@@ -83,7 +81,7 @@ async def granted(request: Request, override_id: str) -> Response:
         "granted.html",
         root_of(request),
         viewer=viewer_of(request, caller),
-        override=described(override, now),
+        override=to_json(override, now),
         token=token if await here.overrides.opens(override, token) else None,
         now=now,
         home=here.policies.in_force.home,

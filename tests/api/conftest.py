@@ -83,7 +83,7 @@ def key_for(gate: TestClient, wanted: KeyRequest) -> str:
     wanted = wanted._replace(person=wanted.person or wanted.name)
     context = gate.app.state.context  # type: ignore[attr-defined]
     _, key = create(context.store, context.clock, wanted, "test")
-    context.replica.load()
+    context.cache.load()
     return key
 
 

@@ -24,7 +24,7 @@ from app.core.engine import Engine
 from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR, format_instant, parse_instant
 from app.core.policy import PolicySet, Selector
-from app.gate.check import Span, schedule
+from app.gate.check import Period, schedule
 from app.gate.feeds import MOST, Wanted, feed, feed_span
 from app.gate.in_force import InForce
 from app.gate.keys import KeyRequest
@@ -126,7 +126,7 @@ def fetch(gate: TestClient, **asked: str) -> list[Seen]:
     return read(reply.content)
 
 
-def scheduled(timelines: Iterable[dict[str, Any]], span: Span) -> set[Bounds]:
+def scheduled(timelines: Iterable[dict[str, Any]], span: Period) -> set[Bounds]:
     """The stretches that timelines name; a name of one with fewer bounds is no other stretch."""
     found: dict[str, set[tuple[float, float]]] = {}
     for timeline in timelines:
@@ -624,7 +624,7 @@ def test_a_badge_names_the_day_of_a_far_opening_and_none_where_there_is_none(gat
 
 
 def test_while_the_store_is_away_no_badge_says_open(gate: TestClient) -> None:
-    gate.app.state.context.replica.degraded_since = NOW  # type: ignore[attr-defined]
+    gate.app.state.context.cache.degraded_since = NOW  # type: ignore[attr-defined]
     told = [
         gate.get("/badge.json", params={"environment": name}).json() for name in ("staging", "production")
     ]

@@ -424,7 +424,7 @@ def test_a_question_asked_with_credentials_is_not_answered_from_what_anybody_was
 
 def test_degraded_answers_say_so(gate: TestClient, folder: Any, keys: dict[str, str]) -> None:
     context = gate.app.state.context  # type: ignore[attr-defined]
-    refresh: Callable[[], Any] = context.replica.refresh
+    refresh: Callable[[], Any] = context.cache.refresh
     away = (folder / "gate.db").rename(folder / "away.db")
     assert gate.portal is not None
     gate.portal.call(refresh)

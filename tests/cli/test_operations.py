@@ -320,7 +320,7 @@ def test_pages_of_a_copy_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     target = Store.open(urls[1])
     for number in range(5):
         own_id = f"ovr_{number:06}"
-        assert target.look(lambda view, i=own_id: view.override(i)) == source.look(  # type: ignore[misc]
+        assert target.query(lambda view, i=own_id: view.override(i)) == source.query(  # type: ignore[misc]
             lambda view, i=own_id: view.override(i)  # type: ignore[misc]
         )
     source.let_go()

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from app.core.instant import DAY, parse_instant
 from app.core.notification import Occasion
-from app.gate.notifications import Notifications, Reply
+from app.gate.notifications import DeliveryResult, Notifications
 from app.gate.receivers import Receiver
 from app.server.context import Context
 from app.server.periodic import look
@@ -354,7 +354,7 @@ def test_overrides_are_counted_from_grant_to_end(
 
     def usable() -> float | None:
         clock.at += 5
-        gate.app.state.context.replica.load()  # type: ignore[attr-defined]
+        gate.app.state.context.cache.load()  # type: ignore[attr-defined]
         return value(gate, "freezegate_overrides_active")
 
     assert (counted(), usable()) == ([0, 0, 0, 0], 0)
@@ -380,7 +380,7 @@ def test_an_override_that_waits_for_approval_is_pending(
     granted = grant(gate, keys)
     for waiting in (1, 0):
         clock.at += 5
-        here.replica.load()
+        here.cache.load()
         assert value(gate, "freezegate_overrides_pending") == waiting
         assert value(gate, "freezegate_overrides_active") == 1 - waiting
         gate.post(f"/overrides/{granted['id']}/approve", headers=bearer(keys["admin"]))
@@ -419,7 +419,7 @@ def test_what_waits_for_a_receiver_is_told_and_for_how_long(
     assert gate.portal is not None
     outstanding = gate.portal.call(outbox.due, "bot")
     assert outstanding is not None
-    gate.portal.call(outbox.settle, outstanding.letter, Reply("taken"), 0.0)
+    gate.portal.call(outbox.settle, outstanding.letter, DeliveryResult("taken"), 0.0)
     clock.at += 3_600
     assert told("ops") == (1, 3_610)
     assert told("bot") == (0, 0)

@@ -16,7 +16,7 @@ from app.gate.in_force import InForce, LoadFailure, Policies
 from app.gate.keys import KeyRequest
 from app.gate.overrides import GrantRequest, Overrides
 from app.gate.record import note_policies
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
 from app.policies.source import Source
@@ -65,7 +65,7 @@ class Gate(NamedTuple):
     store: Store
     clock: FakeClock
     policies: Policies
-    replica: Replica
+    cache: StoreCache
     claims: Claims
     overrides: Overrides
     freezes: Freezes
@@ -80,17 +80,17 @@ def gate_on(url: str, file: Path, clock: FakeClock) -> Gate:
     store = Store.open(url, deadline=PATIENT)
     policies = Policies()
     in_force = policies.load(Source(file), clock.now())
-    replica = Replica(store, policies, clock)
+    cache = StoreCache(store, policies, clock)
     store.transact(note_policies(in_force, clock.microseconds()))
-    replica.load()
+    cache.load()
     return Gate(
         store,
         clock,
         policies,
-        replica,
-        Claims(store, clock, replica),
-        Overrides(store, replica),
-        Freezes(store, clock, replica),
+        cache,
+        Claims(store, clock, cache),
+        Overrides(store, cache),
+        Freezes(store, clock, cache),
     )
 
 

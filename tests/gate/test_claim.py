@@ -21,7 +21,7 @@ from app.gate.freezes import Change, StartRequest
 from app.gate.ids import new_id
 from app.gate.keys import KeyRequest, create, revoke
 from app.gate.overrides import GrantRequest
-from app.gate.record import described
+from app.gate.record import to_json
 from app.gate.store_cache import caller_of
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
@@ -65,8 +65,8 @@ def incident(**wanted: Any) -> StartRequest:
 async def test_what_is_answered_is_what_was_recorded(gate: Gate) -> None:
     made = Claim(API._replace(duration=60), "v1.2", "alice", "https://ci.example/1", CI, request_id="r")
     claimed = await gate.claims.claim(made, gate.in_force)
-    (stored,) = gate.store.look(lambda view: view.newest_decisions(EVERYTHING, None, 2))
-    shown = described(stored)
+    (stored,) = gate.store.query(lambda view: view.newest_decisions(EVERYTHING, None, 2))
+    shown = to_json(stored)
     answered = json.loads(claimed.body)
     assert {name: shown[name] for name in answered} == answered
     assert not claimed.allowed
@@ -93,7 +93,7 @@ async def test_the_policies_of_a_decision_are_kept_with_the_first_of_them(
     assert not gate.store.keeps(revision)
     await claim(gate)
     assert gate.store.keeps(revision)
-    kept = gate.store.look(lambda view: view.sources(revision))
+    kept = gate.store.query(lambda view: view.sources(revision))
     assert kept is not None
     assert Snapshot.from_json(kept) == gate.in_force.snapshot
 
@@ -138,7 +138,7 @@ async def test_retries_that_come_together_are_one_decision(gate: Gate) -> None:
     together = await asyncio.gather(*(gate.claims.claim(made, gate.in_force) for _ in range(5)))
     assert len(set(together)) == 1
     assert together[0].outcome == "override"
-    override = gate.store.look(lambda view: view.override_of_token(token))
+    override = gate.store.query(lambda view: view.override_of_token(token))
     assert override is not None
     assert override.uses == 1
 
@@ -199,7 +199,7 @@ async def test_a_caller_that_is_restricted_claims_for_its_services_only(gate: Ga
 
 async def test_a_claim_with_a_key_that_was_revoked_elsewhere_is_refused_at_once(gate: Gate) -> None:
     record, _ = create(gate.store, gate.clock, KeyRequest("pipeline", Role.CI), "test")
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     caller = caller_of(record)
     await claim(gate, Claim(API, caller=caller))
     revoke(gate.store, gate.clock, record.id, "test")
@@ -245,7 +245,7 @@ async def test_a_token_that_does_not_cover_spends_nothing_and_says_what_does_not
 ) -> None:
     token = await grant(gate, **wanted)
     if "policies" in wanted:
-        override = gate.store.look(lambda view: view.override_of_token(token))
+        override = gate.store.query(lambda view: view.override_of_token(token))
         assert override is not None
         await gate.overrides.approve(OTHER, override.id, gate.in_force)
     answered = await claim(gate, Claim(question, token=token))
@@ -277,7 +277,7 @@ async def test_a_token_that_waits_for_approval_is_pending_and_then_good(gate: Ga
     gate.clock.at = AFTER + 5 * 86_400
     token = await grant(gate, policies=("audit-week",))
     assert (await claim(gate, Claim(API, token=token)))["override"]["result"] == "pending"
-    override = gate.store.look(lambda view: view.override_of_token(token))
+    override = gate.store.query(lambda view: view.override_of_token(token))
     assert override is not None
     await gate.overrides.approve(OTHER, override.id, gate.in_force)
     assert (await claim(gate, Claim(API, token=token)))["outcome"] == "override"
@@ -291,7 +291,7 @@ async def test_an_approval_counts_for_a_policy_that_asks_for_it_and_not_only_for
     refused = await claim(gate, Claim(API, token=token))
     assert gaps(refused) == [("approvals", "audit-week")]
     assert "it needs 1 approval and has none" in refused["message"]
-    override = gate.store.look(lambda view: view.override_of_token(token))
+    override = gate.store.query(lambda view: view.override_of_token(token))
     assert override is not None
     approved = await gate.overrides.approve(OTHER, override.id, gate.in_force)
     assert await gate.overrides.show(override.id) == approved
@@ -311,7 +311,7 @@ async def test_a_token_granted_before_an_ad_hoc_freeze_began_does_not_lift_it(
     assert not answered["allowed"]
     assert gaps(answered) == [("freeze", freeze.id)]
     assert "it was granted before this freeze began" in answered["message"]
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     for later in (await grant(gate), await grant(gate, policies=("friday", freeze.id))):
         assert (await claim(gate, Claim(API, token=later)))["outcome"] == "override"
 
@@ -398,7 +398,7 @@ async def test_an_allow_by_a_token_is_not_given_again_after_the_token_was_revoke
     first = await gate.claims.claim(made, gate.in_force)
     assert first.outcome == "override"
     assert await gate.claims.claim(made, gate.in_force) == first
-    override = gate.store.look(lambda view: view.override_of_token(token))
+    override = gate.store.query(lambda view: view.override_of_token(token))
     assert override is not None
     await other.overrides.revoke(OPS, override.id)
     with pytest.raises(IdempotencyConflictError, match="an allow by an override that was revoked since"):
@@ -420,7 +420,7 @@ async def test_an_allow_by_a_token_is_given_again_though_the_token_has_expired(g
 async def test_nothing_is_given_again_to_a_key_that_was_revoked(gate: Gate) -> None:
     gate.clock.at = BEFORE
     record, _ = create(gate.store, gate.clock, KeyRequest("pipeline", Role.CI), "test")
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     made = Claim(API, caller=caller_of(record), idempotency_key="k")
     await gate.claims.claim(made, gate.in_force)
     revoke(gate.store, gate.clock, record.id, "test")
@@ -431,7 +431,7 @@ async def test_nothing_is_given_again_to_a_key_that_was_revoked(gate: Gate) -> N
 @pytest.mark.parametrize("spoilt", ["expired", "revoked", "used-up", "unknown"])
 async def test_only_its_granter_and_ops_learn_what_became_of_a_token(gate: Gate, spoilt: str) -> None:
     token = await grant(gate)
-    override = gate.store.look(lambda view: view.override_of_token(token))
+    override = gate.store.query(lambda view: view.override_of_token(token))
     assert override is not None
     if spoilt == "used-up":
         await claim(gate, Claim(API, token=token))
@@ -462,7 +462,7 @@ async def test_a_freeze_on_one_replica_denies_claims_on_the_other_at_once(gate: 
     assert not denied["allowed"]
     assert [each["kind"] for each in denied["blocking"]] == ["freeze"]
     # Reads follow when the replica looks.
-    await other.replica.refresh()
+    await other.cache.refresh()
     assert len(other.in_force.engine.freezes) == 1
     (freeze,) = other.in_force.engine.freezes
     await other.freezes.lift(OPS, freeze.id)
@@ -471,7 +471,7 @@ async def test_a_freeze_on_one_replica_denies_claims_on_the_other_at_once(gate: 
 
 async def test_a_revocation_on_one_replica_holds_on_the_other_at_once(gate: Gate, other: Gate) -> None:
     token = await grant(gate)
-    override = gate.store.look(lambda view: view.override_of_token(token))
+    override = gate.store.query(lambda view: view.override_of_token(token))
     assert override is not None
     await gate.overrides.revoke(OPS, override.id)
     assert not (await claim(other, Claim(API, token=token)))["allowed"]
@@ -490,7 +490,7 @@ async def test_a_decision_that_could_not_be_recorded_is_none(policy_file: Path, 
         await claim(gate)
     with pytest.raises(StoreUnavailableError):
         await claim(gate, Claim(API, token=token))
-    override = gate.store.look(lambda view: view.override_of_token(token))
+    override = gate.store.query(lambda view: view.override_of_token(token))
     assert override is not None
     assert override.uses == 0
     await gate.store.close()

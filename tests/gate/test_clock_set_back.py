@@ -54,15 +54,15 @@ async def test_a_decision_on_a_token_is_replayed_by_the_time_that_it_was_judged_
     gate.clock.at = AFTER
     claimed = await gate.claims.claim(Claim(API, token=digest(token), caller=OTHER), gate.in_force)
     own_id = json.loads(claimed.body)["decision_id"]
-    assert gate.store.look(lambda view: replay(view, own_id)).same
+    assert gate.store.query(lambda view: replay(view, own_id)).same
 
 
 async def test_a_grant_lives_from_the_latest_of_the_record(gate: Gate) -> None:
     gate.clock.at = AFTER + HOUR
     await gate.claims.claim(Claim(API), gate.in_force)
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     gate.clock.at = AFTER
-    now = gate.replica.steady.now()
+    now = gate.cache.steady.now()
     assert now == AFTER + HOUR - 1
     wanted = WANTED._replace(expires_at=now + 60)
     override, token = await gate.overrides.grant(OPS, wanted, gate.in_force)
@@ -73,7 +73,7 @@ async def test_a_grant_lives_from_the_latest_of_the_record(gate: Gate) -> None:
 async def test_deploys_are_decided_by_the_clock_and_not_by_a_record_of_years_ahead(gate: Gate) -> None:
     gate.clock.at = AFTER + 400 * DAY
     await gate.claims.claim(Claim(API), gate.in_force)
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     gate.clock.at = AFTER
     claimed = await gate.claims.claim(Claim(API), gate.in_force)
     assert json.loads(claimed.body)["at"] == "2026-11-27T13:00:00Z"
@@ -81,9 +81,9 @@ async def test_deploys_are_decided_by_the_clock_and_not_by_a_record_of_years_ahe
 
 
 async def test_an_expired_session_stays_expired(gate: Gate) -> None:
-    sessions = Sessions(gate.store, gate.replica)
+    sessions = Sessions(gate.store, gate.cache)
     record, _ = create(gate.store, gate.clock, KeyRequest("alice", Role.OPS), "test")
-    gate.replica.load()
+    gate.cache.load()
     secret = await sessions.open(caller_of(record), "a browser")
     gate.clock.at += LIFETIME
     await gate.claims.claim(Claim(API), gate.in_force)
@@ -91,7 +91,7 @@ async def test_an_expired_session_stays_expired(gate: Gate) -> None:
     assert await sessions.caller(secret, from_memory=True) is not None, "within the second of the slack"
     gate.clock.at = AFTER + LIFETIME + 1
     await gate.claims.claim(Claim(API), gate.in_force)
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     gate.clock.at = AFTER
     assert await sessions.caller(secret, from_memory=True) is None
 
@@ -111,7 +111,7 @@ async def test_a_clock_that_went_back_is_told_once_and_when_it_is_over(
     await gate.claims.claim(Claim(API), gate.in_force)
     for at in (AFTER, AFTER - HOUR, AFTER - HOUR + 1, AFTER, AFTER + 1):
         gate.clock.at = at
-        await gate.replica.refresh()
+        await gate.cache.refresh()
     told = [record.getMessage() for record in caplog.records if "clock" in record.getMessage()]
     behind, caught_up = told
     assert behind.startswith("the clock is 3599.0 s behind the latest event of the record; grants and")
@@ -147,6 +147,6 @@ async def test_nor_is_one_that_was_scheduled_and_starts_after_the_token_was_gran
     body = json.loads(claimed.body)
     assert body["override"]["result"] == "does-not-cover"
     own_id = body["decision_id"]
-    assert gate.store.look(lambda view: replay(view, own_id)).same
+    assert gate.store.query(lambda view: replay(view, own_id)).same
     _, token = await gate.overrides.grant(OPS, wanted, gate.in_force)
     assert await outcome(gate, digest(token)) == ("override", "spent")

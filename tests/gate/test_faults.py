@@ -50,9 +50,9 @@ async def test_a_token_is_spent_with_its_decision_or_not_at_all(
     claim = Claim(Question("api"), token=digest(token))
 
     def trace() -> Any:
-        override = gate.store.look(lambda view: view.override_of_token(digest(token)))
+        override = gate.store.query(lambda view: view.override_of_token(digest(token)))
         assert override is not None
-        return override.uses, count(gate.store), gate.store.look(lambda view: view.head())
+        return override.uses, count(gate.store), gate.store.query(lambda view: view.head())
 
     failing = FailingAt(monkeypatch)
     claimed, faults = await sweep(gate, failing, lambda: gate.claims.claim(claim, gate.in_force), trace)
@@ -67,7 +67,7 @@ async def test_what_ops_do_is_done_whole_or_not_at_all(gate: Gate, monkeypatch: 
     freeze = await gate.freezes.start(OPS, FREEZE, gate.in_force)
 
     def trace() -> Any:
-        return gate.store.look(
+        return gate.store.query(
             lambda view: (
                 view.head(),
                 view.newest_overrides(None, None, 9),
@@ -87,6 +87,6 @@ async def test_what_ops_do_is_done_whole_or_not_at_all(gate: Gate, monkeypatch: 
     gate.clock.at += 1  # one lifted in the second that it started in never held
     # A freeze looks at the store again when it is through, and takes a fault there for a store that is away.
     lifted, _ = await sweep(gate, failing, lambda: gate.freezes.lift(OPS, freeze.id), trace)
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     assert gate.in_force.engine.freezes == (lifted,)
     assert_whole(gate.store)

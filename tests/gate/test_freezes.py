@@ -10,11 +10,11 @@ from app.core.decision_json import answer
 from app.core.freeze import Freeze, FreezeState
 from app.core.instant import DAY, HOUR
 from app.core.policy import Selector
-from app.gate.check import Span, check, schedule, status
+from app.gate.check import Period, check, schedule, status
 from app.gate.claim import Claim
 from app.gate.errors import InvalidFieldError, StateConflictError, UnknownRecordError
 from app.gate.feeds import Wanted, badge_of, feed
-from app.gate.freezes import MAX_LENGTH, Change, StartRequest, described
+from app.gate.freezes import MAX_LENGTH, Change, StartRequest, to_json
 from app.gate.in_force import InForce, with_freezes
 from app.gate.overview import weeks
 from tests.gate.conftest import AFTER, BEFORE, FRIDAY, OPS, OTHER, Gate, reload
@@ -51,8 +51,8 @@ async def test_a_freeze_holds_at_once_and_until_its_end(gate: Gate) -> None:
     assert blocked(gate) == ["Incident 42"]
     assert blocked(gate, at=start + 599) == ["Incident 42"]
     assert blocked(gate, at=start + 600) == []
-    assert described(freeze, start)["state"] == "active"
-    assert described(freeze, start + 600)["state"] == "ended"
+    assert to_json(freeze, start)["state"] == "active"
+    assert to_json(freeze, start + 600)["state"] == "ended"
     assert_whole(gate.store)
 
 
@@ -156,7 +156,7 @@ async def test_what_a_freeze_exempts_goes_on(gate: Gate) -> None:
     claimed = await gate.claims.claim(Claim(Question("api", change="rollback")), gate.in_force)
     assert claimed.allowed
     assert (await gate.freezes.show(freeze.id)).exempt == exempt
-    assert described(freeze, now)["exempt"] == [
+    assert to_json(freeze, now)["exempt"] == [
         {"changes": ["rollback", "hotfix"]},
         {"services": ["w*"], "environments": ["staging"]},
     ]
@@ -254,9 +254,9 @@ async def test_everything_about_a_freeze_but_its_past_can_be_changed(gate: Gate,
         freeze = freeze._replace(rescoped_at=changed.rescoped_at)
         assert changed == freeze
         assert gate.in_force.engine.freezes == (freeze,)
-        await other.replica.refresh()
+        await other.cache.refresh()
         assert other.in_force.engine.freezes == (freeze,)
-    events = gate.store.look(lambda view: view.events_after(0, 99))
+    events = gate.store.query(lambda view: view.events_after(0, 99))
     told = [json.loads(each.data) for each in events if each.kind == "freeze-changed"]
     assert len(told) == len(CHANGES)
     assert told[0]["before"] == {"title": "Incident 42"}
@@ -269,9 +269,9 @@ async def test_everything_about_a_freeze_but_its_past_can_be_changed(gate: Gate,
 async def test_a_change_that_changes_nothing_is_not_recorded(gate: Gate) -> None:
     freeze = await gate.freezes.start(OPS, request({"services": ["api"]}), gate.in_force)
     same = Change({"title": "Incident 42", "starts_at": freeze.starts_at}, {"services": ["api"]})
-    before = gate.store.look(lambda view: view.head())
+    before = gate.store.query(lambda view: view.head())
     assert await gate.freezes.change(OTHER, freeze.id, same, gate.in_force) == freeze
-    assert gate.store.look(lambda view: view.head()) == before
+    assert gate.store.query(lambda view: view.head()) == before
 
 
 async def test_the_start_of_a_freeze_can_be_moved_until_it_has_begun(gate: Gate) -> None:
@@ -311,11 +311,13 @@ async def test_a_freeze_that_names_what_the_policies_do_not_list_any_more_can_st
 async def test_why_a_freeze_was_lifted_is_kept(gate: Gate) -> None:
     freeze = await gate.freezes.start(OPS, request(), gate.in_force)
     lifted = await gate.freezes.lift(OTHER, freeze.id, "The card scheme is back.")
-    assert described(lifted, gate.clock.at)["lift_reason"] == "The card scheme is back."
+    assert to_json(lifted, gate.clock.at)["lift_reason"] == "The card scheme is back."
     assert (await gate.freezes.lift(OPS, freeze.id, "Again")).lift_reason == "The card scheme is back."
     assert await gate.freezes.show(freeze.id) == lifted
     (event,) = [
-        each for each in gate.store.look(lambda view: view.events_after(0, 9)) if each.kind == "freeze-lifted"
+        each
+        for each in gate.store.query(lambda view: view.events_after(0, 9))
+        if each.kind == "freeze-lifted"
     ]
     assert json.loads(event.data) == {"freeze": freeze.id, "reason": "The card scheme is back."}
 
@@ -371,7 +373,7 @@ def _seen(gate: Gate, at: int, in_force: InForce | None = None) -> list[object]:
     question = Question("api")
     decision = check(in_force, question, at)
     shown = status(in_force, None, None, at, gate.clock.at)
-    span = Span(at, at + 7 * DAY)
+    span = Period(at, at + 7 * DAY)
     return [
         answer(decision, in_force.home, in_force.revision),
         answer(check(in_force, question._replace(duration=2 * HOUR), at), in_force.home, in_force.revision),
@@ -387,7 +389,7 @@ def _seen(gate: Gate, at: int, in_force: InForce | None = None) -> list[object]:
 async def test_a_freeze_stands_in_the_schedule_and_the_status(gate: Gate) -> None:
     now = gate.clock.at
     freeze = await gate.freezes.start(OPS, request(starts_at=now + 60, ends_at=now + 120), gate.in_force)
-    segments = schedule(gate.in_force, Question("api"), Span(now, now + 180))["segments"]
+    segments = schedule(gate.in_force, Question("api"), Period(now, now + 180))["segments"]
     assert [(segment["allowed"], [each["id"] for each in segment["blocking"]]) for segment in segments] == [
         (True, []),
         (False, [freeze.id]),

@@ -36,13 +36,13 @@ class Doorkeeper:
         self.open = threading.Event()
         self.fails = False
 
-    def look(self, query: "Callable[[View], Found]") -> Found:
+    def query(self, query: "Callable[[View], Found]") -> Found:
         self.looks += 1
         self.asked.set()
         assert self.open.wait(60)
         if self.fails:
             raise StoreUnavailableError("the database can't be read")
-        return self._store.look(query)
+        return self._store.query(query)
 
 
 class Counted(Measurement):
@@ -69,7 +69,7 @@ async def claimed(gate: Gate, result: str | None = None) -> None:
     answer = await gate.claims.claim(Claim(Question("api")), gate.in_force)
     own_id = answer.body.decode().partition('"decision_id": "')[2].partition('"')[0]
     if result is not None:
-        outcomes = Outcomes(gate.store, gate.clock, gate.replica)
+        outcomes = Outcomes(gate.store, gate.clock, gate.cache)
         await outcomes.report(ANONYMOUS, Report(own_id, result))
 
 
@@ -93,7 +93,7 @@ async def test_they_are_counted_from_what_is_stored(gate: Gate, counted: Counted
     await claimed(gate)
     counted.door.open.set()
     found = await counted.begin()
-    assert found == insights(gate.store.look, gate.in_force, PERIOD, gate.clock.at)
+    assert found == insights(gate.store.query, gate.in_force, PERIOD, gate.clock.at)
     assert found["totals"]["decisions"] == 4
     assert [found["totals"][name] for name in ("reported", "failed", "unreported")] == [3, 3, 0]
     friday = found["policies"][0]

@@ -28,8 +28,8 @@ async def test_a_key_is_made_for_somebody_and_known_by_its_hash_only(gate: Gate)
     wanted = KeyRequest(" pipeline ", Role.CI, ("api",), AFTER + 60, " Ada Lovelace ")
     record, key = keys.create(gate.store, gate.clock, wanted, "alice")
     assert is_key(key)
-    await gate.replica.refresh()
-    assert gate.replica.key(digest(key)) == record
+    await gate.cache.refresh()
+    assert gate.cache.key(digest(key)) == record
     assert record[1:] == ("pipeline", "ci", ("api",), "alice", AFTER, AFTER + 60, None, "Ada Lovelace")
     assert_whole(gate.store)
 
@@ -78,8 +78,8 @@ async def test_the_first_start_makes_an_admin_key_and_shows_it_once(gate: Gate) 
     (key,) = shown
     (record,) = keys.all_of_them(gate.store)
     assert (record.name, record.role) == ("admin", "admin")
-    await gate.replica.refresh()
-    assert gate.replica.key(digest(key)) == record
+    await gate.cache.refresh()
+    assert gate.cache.key(digest(key)) == record
 
 
 async def test_a_key_that_the_settings_give_is_taken_once_and_not_shown(gate: Gate) -> None:
@@ -87,8 +87,8 @@ async def test_a_key_that_the_settings_give_is_taken_once_and_not_shown(gate: Ga
     assert keys.begin(gate.store, gate.clock, given, shown.append)
     assert keys.begin(gate.store, gate.clock, new_key(), shown.append)
     assert shown == []
-    await gate.replica.refresh()
-    assert gate.replica.key(digest(given)) is not None
+    await gate.cache.refresh()
+    assert gate.cache.key(digest(given)) is not None
     assert len(keys.all_of_them(gate.store)) == 1
 
 

@@ -21,13 +21,13 @@ INCIDENT = StartRequest("Incident", "It burns.", Selector.model_validate({}), No
 @pytest.fixture
 def live(gate: Gate) -> Live:
     gate.clock.at = BEFORE
-    return Live(gate.store, gate.policies, gate.replica, gate.clock)
+    return Live(gate.store, gate.policies, gate.cache, gate.clock)
 
 
 async def claim(gate: Gate, times: int = 1) -> None:
     for _ in range(times):
         await gate.claims.claim(Claim(Question("api"), actor="ada"), gate.in_force)
-    await gate.replica.refresh()
+    await gate.cache.refresh()
 
 
 def names(news: list[News]) -> list[str]:
@@ -49,7 +49,7 @@ async def test_an_event_that_comes_after_the_look_began_is_not_told_twice(gate: 
     await claim(gate)
     await gate.claims.claim(Claim(Question("web")), gate.in_force)
     assert [each.data["service"] for each in await live.look()] == ["api"]
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     assert [each.data["service"] for each in await live.look()] == ["web"]
 
 
@@ -66,7 +66,7 @@ async def test_who_was_away_for_too_long_is_told_what_was_missed(gate: Gate, liv
     await live.look()
     standing = live.standing
     state, missed, *told = live.beginning(standing, standing.seq - MOST_REPLAYED - 7)
-    assert (state.name, state.seq, missed.data) == ("state", gate.replica.seq, {"events": 7})
+    assert (state.name, state.seq, missed.data) == ("state", gate.cache.seq, {"events": 7})
     assert [each.seq for each in told] == list(range(standing.seq - MOST_REPLAYED + 1, standing.seq + 1))
     for seen in (None, standing.seq, 2**60):
         assert names(live.beginning(standing, seen)) == ["state"]
@@ -111,15 +111,15 @@ async def test_while_the_store_is_away_the_state_says_so_and_nothing_is_lost(
 ) -> None:
     file = tmp_path / "gate.db"
     gate = gate_on(f"sqlite:///{file}", policy_file, clock)
-    live = Live(gate.store, gate.policies, gate.replica, clock)
+    live = Live(gate.store, gate.policies, gate.cache, clock)
     await live.look()
     await claim(gate)
     away = file.rename(tmp_path / "away.db")
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     told = await live.look()
     assert names(told) == ["state"]
     assert told[0].data["store_degraded"] is True
     away.rename(file)
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     assert names(await live.look()) == ["decision", "state"]
     await gate.store.close()

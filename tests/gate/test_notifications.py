@@ -22,15 +22,15 @@ from app.gate.notifications import (
     LEASE,
     MOST_PASSED,
     PASSED_AFTER,
+    DeliveryResult,
     Notifications,
-    Reply,
     pause,
 )
 from app.gate.overrides import GrantRequest
 from app.gate.receivers import Receiver
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
-from app.store.records import Sender
+from app.store.records import Lease
 from app.store.transaction import Transaction
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import AFTER, BEFORE, FRIDAY, OPS, OTHER, Gate, reload
@@ -39,8 +39,8 @@ pytestmark = pytest.mark.anyio
 
 CI = Caller("github:acme/api", Role.CI, None, None)
 MONDAY = parse_instant("2026-11-30T07:00:00Z")
-TAKEN = Reply("taken")
-DOWN = Reply("later", "ConnectError")
+TAKEN = DeliveryResult("taken")
+DOWN = DeliveryResult("later", "ConnectError")
 
 
 def receiver(name: str = "ops", **given: Any) -> Receiver:
@@ -54,12 +54,14 @@ def notifying(gate: Gate, *receivers: Receiver, name: str = "one") -> Notificati
     )
 
 
-async def waiting(notifications: Notifications, to: str = "ops", reply: Reply = TAKEN) -> list[Notification]:
+async def waiting(
+    notifications: Notifications, to: str = "ops", reply: DeliveryResult = TAKEN
+) -> list[Notification]:
     """What a receiver gets now, taken."""
     got = []
     while (outstanding := await notifications.due(to)) is not None:
         got.append(outstanding.notification)
-        await notifications.settle(outstanding.letter, reply, 0.0)
+        await notifications.settle(outstanding.message, reply, 0.0)
     return got
 
 
@@ -106,7 +108,7 @@ async def test_the_first_look_ever_tells_nothing_of_the_past(gate: Gate) -> None
     await gate.freezes.start(OPS, freeze(), gate.in_force)
     first = notifying(gate)
     assert await told(first) == []
-    assert first.is_sender
+    assert first.holds_lease
     await gate.freezes.start(OPS, freeze(), gate.in_force)
     assert events(await told(first)) == ["freeze-started"]
 
@@ -508,7 +510,7 @@ async def test_names_that_somebody_made_up_do_not_keep_an_opening_from_being_tol
         await gate.claims.claim(claim(service), gate.in_force)
     gate.clock.at += 60
     await told(one)
-    kept = (await gate.store.read(lambda view: view.sender())).environments
+    kept = (await gate.store.read(lambda view: view.lease())).environments
     assert len(json.loads(kept)["production"][1]) == 11
     await gate.freezes.lift(OPS, every.id)
     opened = (await told(one))[-1]
@@ -550,11 +552,11 @@ async def test_nobody_waits_for_longer_than_a_quarter(gate: Gate, one: Notificat
     await told(one)
     gate.clock.at += 89 * DAY
     assert "gate-open" not in events(await told(one))
-    kept = (await gate.store.read(lambda view: view.sender())).environments
+    kept = (await gate.store.read(lambda view: view.lease())).environments
     assert "web" in kept
     gate.clock.at += DAY
     await told(one)
-    kept = (await gate.store.read(lambda view: view.sender())).environments
+    kept = (await gate.store.read(lambda view: view.lease())).environments
     assert "web" not in kept
     await gate.freezes.lift(OPS, made.id)
     assert "gate-open" not in events(await told(one))
@@ -683,7 +685,7 @@ async def test_a_receiver_that_is_down_for_an_hour_misses_nothing(gate: Gate) ->
         there += await told(sender, "up")
         while (outstanding := await sender.due("ops")) is not None:
             tries += 1
-            await sender.settle(outstanding.letter, DOWN, 0.5)
+            await sender.settle(outstanding.message, DOWN, 0.5)
     # Of the four oldest: the others are not tried before one of those arrives.
     assert 30 < tries < 60
     await sender.collect()
@@ -710,7 +712,7 @@ async def test_the_next_one_waits_for_the_oldest(gate: Gate, one: Notifications)
     await one.collect()
     outstanding = await one.due("ops")
     assert outstanding is not None
-    await one.settle(outstanding.letter, DOWN, 0.0)
+    await one.settle(outstanding.message, DOWN, 0.0)
     await gate.freezes.start(OPS, freeze(title="second"), gate.in_force)
     await one.collect()
     assert await one.due("ops") is None
@@ -733,7 +735,7 @@ async def test_a_message_that_fails_for_long_holds_up_only_its_own_freeze(
             notification = outstanding.notification
             poison = notification.subject == bad.id and notification.event == Occasion.FREEZE_STARTED
             tries += poison
-            await one.settle(outstanding.letter, DOWN if poison else TAKEN, 0.0)
+            await one.settle(outstanding.message, DOWN if poison else TAKEN, 0.0)
             if not poison:
                 got.append((at - began, tries, notification))
     mine = [(after, tried, each.event) for after, tried, each in got if each.subject]
@@ -756,7 +758,7 @@ async def test_a_receiver_that_takes_nothing_is_not_tried_with_everything(
         await one.collect()
         while (outstanding := await one.due("ops")) is not None:
             tried.add(outstanding.notification.data["title"])
-            await one.settle(outstanding.letter, DOWN, 0.0)
+            await one.settle(outstanding.message, DOWN, 0.0)
     assert tried == {f"Incident {number}" for number in range(MOST_PASSED + 1)}
 
 
@@ -768,7 +770,7 @@ async def test_nothing_passes_while_a_receiver_asks_to_wait(gate: Gate, one: Not
         outstanding = await one.due("ops")
         assert outstanding is not None
         assert outstanding.notification.data["title"] == "Incident 0"
-        await one.settle(outstanding.letter, Reply("later", "answered 429", HOUR), 0.0)
+        await one.settle(outstanding.message, DeliveryResult("later", "answered 429", HOUR), 0.0)
         gate.clock.at += HOUR - 1
         await one.collect()
         assert await one.due("ops") is None
@@ -816,7 +818,7 @@ async def test_a_message_that_is_refused_is_given_up_at_once(
     await one.collect()
     outstanding = await one.due("ops")
     assert outstanding is not None
-    await one.settle(outstanding.letter, Reply("refused", "answered 400"), 0.0)
+    await one.settle(outstanding.message, DeliveryResult("refused", "answered 400"), 0.0)
     assert "a notification was given up" in caplog.text
     assert [each.data["title"] for each in await told(one)] == ["second"]
 
@@ -827,12 +829,12 @@ async def test_a_receiver_is_tried_for_a_day(gate: Gate, one: Notifications) -> 
     tries = []
     for at in range(began, began + GIVEN_UP_AFTER + 2 * HOUR, 300):
         gate.clock.at = at
-        if not one.is_sender or at == began:
+        if not one.holds_lease or at == began:
             await one.collect()
         outstanding = await one.due("ops")
         if outstanding is not None and outstanding.notification.event == Occasion.FREEZE_STARTED:
             tries.append(at - began)
-            await one.settle(outstanding.letter, DOWN, 0.0)
+            await one.settle(outstanding.message, DOWN, 0.0)
     assert tries[-1] >= GIVEN_UP_AFTER
     assert tries[-2] < GIVEN_UP_AFTER
     assert max(later - earlier for earlier, later in itertools.pairwise(tries)) <= 900
@@ -843,7 +845,7 @@ async def test_a_receiver_that_asks_to_wait_is_waited_for(gate: Gate, one: Notif
     await one.collect()
     outstanding = await one.due("ops")
     assert outstanding is not None
-    await one.settle(outstanding.letter, Reply("later", "answered 429", 300), 0.0)
+    await one.settle(outstanding.message, DeliveryResult("later", "answered 429", 300), 0.0)
     gate.clock.at += 299
     assert await told(one) == []
     gate.clock.at += 1
@@ -866,7 +868,7 @@ async def test_of_two_replicas_one_sends(gate: Gate, other: Gate) -> None:
         got["second"] += [str(each.subject) for each in await told(second)]
     assert got["first"] == made[1:]  # the first look is from the present on
     assert got["second"] == []
-    assert not second.is_sender
+    assert not second.holds_lease
 
 
 async def test_a_replica_takes_over_from_one_that_was_killed(gate: Gate, other: Gate) -> None:
@@ -878,7 +880,7 @@ async def test_a_replica_takes_over_from_one_that_was_killed(gate: Gate, other: 
     gate.clock.at += 1
     assert [each.subject for each in await told(second)] == [made.id]
     assert await told(first) == []
-    assert not first.is_sender
+    assert not first.holds_lease
 
 
 async def test_a_replica_takes_over_at_once_from_one_that_stops(gate: Gate, other: Gate) -> None:
@@ -928,7 +930,7 @@ async def test_a_sender_that_is_killed_loses_nothing(
         if at >= 4:
             arrived.append(outstanding.notification.subject)
         if at >= 5:
-            await first.settle(outstanding.letter, TAKEN, 0.0)
+            await first.settle(outstanding.message, TAKEN, 0.0)
     gate.clock.at += LEASE
     arrived += [each.subject for each in await told(second)]
     assert sorted(map(str, arrived)) == sorted([made[0].id] * step.times + [made[1].id, made[2].id])
@@ -943,7 +945,7 @@ async def test_what_another_one_has_told_meanwhile_is_not_told_again(gate: Gate,
     first, second = notifying(gate), notifying(other, name="two")
     await told(first)
     made = await gate.freezes.start(OPS, freeze(), gate.in_force)
-    before = await gate.store.read(lambda view: view.sender())
+    before = await gate.store.read(lambda view: view.lease())
     gate.clock.at += LEASE
     assert [each.subject for each in await told(second)] == [made.id]
     # The first one has read the store before that, and writes only now.
@@ -953,8 +955,8 @@ async def test_what_another_one_has_told_meanwhile_is_not_told_again(gate: Gate,
     assert await told(second) == []
 
 
-def _moved(transaction: Transaction, holder: str, before: Sender) -> bool:
-    return transaction.move_sender(holder, before, before)
+def _moved(transaction: Transaction, holder: str, before: Lease) -> bool:
+    return transaction.advance_lease(holder, before, before)
 
 
 async def test_a_store_that_is_away_loses_nothing(
@@ -1012,6 +1014,6 @@ async def test_a_sender_that_finds_nothing_writes_every_few_seconds_only(
     for _ in range(20):
         gate.clock.at += 1
         await one.collect()
-        looked.append((await gate.store.read(lambda view: view.sender())).looked_until)
-        assert one.is_sender
+        looked.append((await gate.store.read(lambda view: view.lease())).looked_until)
+        assert one.holds_lease
     assert len(set(looked)) == 5

@@ -23,7 +23,7 @@ def store(url: str) -> Iterator[Store]:
 
 
 def test_it_is_whole_and_the_values_that_it_lacks_are_named(store: Store) -> None:
-    found = verify(store.look)
+    found = verify(store.query)
     assert found.whole, found
     assert found.events == len(TABLES["events"])
     assert found.unproven == {
@@ -35,15 +35,15 @@ def test_it_is_whole_and_the_values_that_it_lacks_are_named(store: Store) -> Non
 
 
 def test_time_goes_on_from_its_latest_event(store: Store) -> None:
-    assert store.look(lambda view: view.head().latest_at) == max(event[1] for event in TABLES["events"])
+    assert store.query(lambda view: view.head().latest_at) == max(event[1] for event in TABLES["events"])
 
 
 def test_what_it_could_not_know_belongs_to_nobody(store: Store) -> None:
-    assert {key.person for key in store.look(lambda view: view.keys())} == {None}
-    overrides = store.look(lambda view: view.newest_overrides(None, None, 9))
+    assert {key.person for key in store.query(lambda view: view.keys())} == {None}
+    overrides = store.query(lambda view: view.newest_overrides(None, None, 9))
     assert {override.granter for override in overrides} == {None}
     assert [each.person for override in overrides for each in override.approvals] == ["bob"]
-    freezes = store.look(lambda view: view.newest_freezes(None, 9))
+    freezes = store.query(lambda view: view.newest_freezes(None, 9))
     assert {(freeze.exempt, freeze.lift_reason, freeze.rescoped_at) for freeze in freezes} == {
         ((), None, None)
     }
@@ -54,15 +54,15 @@ def test_a_row_that_was_changed_is_named(store: Store) -> None:
     statement = "UPDATE decisions SET outcome = 'allow' WHERE id = :id"
     with store._database.engine.begin() as connection:
         connection.execute(text(statement), {"id": IDS[0]})
-    (difference,) = verify(store.look).differences
+    (difference,) = verify(store.query).differences
     assert (difference.table, difference.id) == ("decisions", IDS[0])
 
 
 @pytest.mark.parametrize("number", range(len(IDS) - 1))
 def test_its_decisions_are_evaluated_to_the_same_answers(store: Store, number: int) -> None:
-    assert store.look(lambda view: replay(view, IDS[number])).same
+    assert store.query(lambda view: replay(view, IDS[number])).same
 
 
 def test_policies_that_are_refused_by_now_are_told(store: Store) -> None:
     with pytest.raises(PolicyFileError, match="an empty selector would mean every request"):
-        store.look(lambda view: replay(view, IDS[-1]))
+        store.query(lambda view: replay(view, IDS[-1]))

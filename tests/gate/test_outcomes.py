@@ -26,7 +26,7 @@ CI = Caller("pipeline", Role.CI, ("api", "web/*"), None)
 @pytest.fixture
 def outcomes(gate: Gate) -> Outcomes:
     gate.clock.at = BEFORE
-    return Outcomes(gate.store, gate.clock, gate.replica)
+    return Outcomes(gate.store, gate.clock, gate.cache)
 
 
 async def claimed(gate: Gate, service: str = "api", change: str = "normal") -> str:
@@ -47,14 +47,14 @@ async def test_every_report_is_kept_and_the_last_one_counts(gate: Gate, outcomes
         ("rolled-back", None, "INC-42"),
     ]
     assert shown["outcomes"][1]["reported_at"] == "2026-12-07T13:59:59Z"
-    found = gate.store.look(lambda view: view.decided(DecidedFilter(BEFORE, BEFORE + 1), (BEFORE, 0), 9))
+    found = gate.store.query(lambda view: view.decided(DecidedFilter(BEFORE, BEFORE + 1), (BEFORE, 0), 9))
     assert [(decided.change, decided.result) for _, decided in found] == [("rollback", "rolled-back")]
 
 
 async def test_a_report_is_an_event_of_the_record(gate: Gate, outcomes: Outcomes) -> None:
     own_id = await claimed(gate)
     await outcomes.report(CI, Report(own_id, "failed", "Ünï ☂ <b> 'quoted' \"twice\""))
-    event = gate.store.look(lambda view: view.newest_events(2**62, 1))[0]
+    event = gate.store.query(lambda view: view.newest_events(2**62, 1))[0]
     assert (event.kind, event.actor) == ("outcome-reported", "pipeline")
     told = {"id": own_id, "result": "failed", "incident": "Ünï ☂ <b> 'quoted' \"twice\""}
     assert json.loads(event.data) == {"outcome": told}
@@ -65,7 +65,7 @@ async def test_reports_that_cannot_be_are_refused_and_leave_no_trace(gate: Gate,
     own_id, other = await claimed(gate), await claimed(gate, "web")
     gate.clock.at = AFTER
     denied = await claimed(gate)
-    before = gate.store.look(lambda view: view.head()).seq
+    before = gate.store.query(lambda view: view.head()).seq
     with pytest.raises(UnknownRecordError):
         await outcomes.report(CI, Report("dec_nothing", "failed"))
     with pytest.raises(UnknownRecordError):
@@ -74,14 +74,14 @@ async def test_reports_that_cannot_be_are_refused_and_leave_no_trace(gate: Gate,
         await outcomes.report(CI, Report(denied, "succeeded"))
     with pytest.raises(ForbiddenError):
         await outcomes.report(CI, Report(other, "failed"))
-    assert gate.store.look(lambda view: view.head()).seq == before
+    assert gate.store.query(lambda view: view.head()).seq == before
     await outcomes.report(CI, Report(own_id, "failed"))
 
 
 async def test_a_key_that_was_revoked_reports_nothing(gate: Gate, outcomes: Outcomes) -> None:
     own_id = await claimed(gate)
     record, _ = keys.create(gate.store, gate.clock, KeyRequest("pipeline", Role.CI), "root")
-    gate.replica.load()
+    gate.cache.load()
     keys.revoke(gate.store, gate.clock, record.id, "root")
     with pytest.raises(UnauthenticatedError):
         await outcomes.report(caller_of(record), Report(own_id, "failed"))
@@ -116,7 +116,7 @@ async def test_pages_of_decisions_join_without_gaps_or_repeats(gate: Gate, outco
         await claimed(gate)
     wanted = DecidedFilter(BEFORE, BEFORE + 6)
     seen, after = [], (BEFORE, 0)
-    while page := gate.store.look(lambda view, after=after: view.decided(wanted, after, 2)):  # type: ignore[misc]
+    while page := gate.store.query(lambda view, after=after: view.decided(wanted, after, 2)):  # type: ignore[misc]
         seen += [decided.at - BEFORE for _, decided in page]
         after = (page[-1][1].at, page[-1][0])
     assert seen == [0, 0, 0, 1, 1]
@@ -129,7 +129,7 @@ async def test_decisions_are_found_by_what_they_were_for(gate: Gate, outcomes: O
 
     def count(service: str | None, environment: str | None, change: str | None = None) -> int:
         wanted = DecidedFilter(BEFORE, BEFORE + 1, service, environment, change)
-        return len(gate.store.look(lambda view: view.decided(wanted, (BEFORE, 0), 9)))
+        return len(gate.store.query(lambda view: view.decided(wanted, (BEFORE, 0), 9)))
 
     assert [count(None, None), count("api", None), count(None, "production")] == [3, 2, 2]
     assert [count("api", "staging"), count("web", "staging")] == [1, 0]

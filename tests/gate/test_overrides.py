@@ -14,7 +14,7 @@ from app.gate.errors import (
 )
 from app.gate.freezes import StartRequest
 from app.gate.keys import KeyRequest, create, revoke
-from app.gate.overrides import GrantRequest, described
+from app.gate.overrides import GrantRequest, to_json
 from app.gate.store_cache import caller_of
 from app.identity.caller import Role
 from app.identity.credentials import digest, is_token
@@ -31,8 +31,8 @@ async def test_a_grant_gives_a_token_that_is_stored_as_a_hash_only(gate: Gate) -
         OPS, WANTED._replace(ticket="https://x.example/1"), gate.in_force
     )
     assert is_token(token)
-    assert gate.store.look(lambda view: view.override_of_token(digest(token))) == override
-    assert described(override, AFTER) == {
+    assert gate.store.query(lambda view: view.override_of_token(digest(token))) == override
+    assert to_json(override, AFTER) == {
         "id": override.id,
         "state": "active",
         "services": ["api"],
@@ -156,7 +156,7 @@ async def test_two_keys_of_a_person_are_that_person(gate: Gate) -> None:
     for name, person in (("laptop", "Ada Lovelace"), ("phone", "ada  lovelace"), ("laptop", "Bob")):
         record, _ = create(gate.store, gate.clock, KeyRequest(name, Role.OPS, person=person), "test")
         callers.append(caller_of(record))
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     laptop, phone, bob = callers
     override, _ = await gate.overrides.grant(laptop, WANTED, gate.in_force)
     assert override.granter == "ada lovelace"
@@ -185,8 +185,8 @@ async def test_an_approval_more_than_is_asked_for_is_refused(gate: Gate) -> None
 
 async def test_what_policies_ask_for_is_shown_beside_what_the_grant_needs(gate: Gate) -> None:
     override, _ = await gate.overrides.grant(OPS, WANTED, gate.in_force)
-    assert described(override, AFTER)["approvals"]["needed"] == 0
-    assert described(override, AFTER, gate.in_force)["approvals"]["needed"] == 1
+    assert to_json(override, AFTER)["approvals"]["needed"] == 0
+    assert to_json(override, AFTER, gate.in_force)["approvals"]["needed"] == 1
 
 
 async def test_what_is_over_is_not_approved(gate: Gate) -> None:
@@ -199,10 +199,10 @@ async def test_what_is_over_is_not_approved(gate: Gate) -> None:
 async def test_revoking_twice_changes_nothing(gate: Gate) -> None:
     override, _ = await gate.overrides.grant(OPS, WANTED, gate.in_force)
     first = await gate.overrides.revoke(OTHER, override.id)
-    before = gate.store.look(lambda view: view.head())
+    before = gate.store.query(lambda view: view.head())
     gate.clock.at += 5
     assert await gate.overrides.revoke(OPS, override.id) == first
-    assert gate.store.look(lambda view: view.head()) == before
+    assert gate.store.query(lambda view: view.head()) == before
     assert (first.revoked_by, first.revoked_at) == ("Bob", AFTER)
 
 
@@ -216,7 +216,7 @@ async def test_what_nobody_granted_is_unknown(gate: Gate) -> None:
 
 async def test_whoever_lost_their_key_grants_nothing(gate: Gate) -> None:
     record, _ = create(gate.store, gate.clock, KeyRequest("Alice", Role.OPS), "test")
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     revoke(gate.store, gate.clock, record.id, "test")
     with pytest.raises(UnauthenticatedError):
         await gate.overrides.grant(caller_of(record), WANTED, gate.in_force)

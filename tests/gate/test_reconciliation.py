@@ -37,7 +37,7 @@ async def lived_in(busy: Gate) -> Gate:
     _, token = await busy.overrides.grant(OPS, wanted, busy.in_force)
     made = Claim(Question("api"), token=digest(token), idempotency_key="k", caller=OTHER)
     claimed = await busy.claims.claim(made, busy.in_force)
-    await Outcomes(busy.store, busy.clock, busy.replica).report(
+    await Outcomes(busy.store, busy.clock, busy.cache).report(
         OPS, Report(json.loads(claimed.body)["decision_id"], "failed", "INC-1")
     )
     request = StartRequest(
@@ -52,8 +52,8 @@ async def lived_in(busy: Gate) -> Gate:
     )
     await busy.freezes.start(OPS, request, busy.in_force)
     record, _ = keys.create(busy.store, busy.clock, KeyRequest("ci", Role.CI, ("api",), None, "Ada"), "root")
-    busy.replica.load()
-    sessions = Sessions(busy.store, busy.replica)
+    busy.cache.load()
+    sessions = Sessions(busy.store, busy.cache)
     secret = await sessions.open(caller_of(record), "a browser")
     caller = await sessions.caller(secret, from_memory=False)
     assert caller is not None
@@ -64,7 +64,7 @@ async def lived_in(busy: Gate) -> Gate:
 
 
 def verified(gate: Gate) -> Verification:
-    return verify(gate.store.look)
+    return verify(gate.store.query)
 
 
 async def test_tables_that_nobody_touched_agree_with_the_record(lived_in: Gate) -> None:
@@ -200,7 +200,7 @@ def _older(data: dict[str, Any]) -> dict[str, Any]:
 
 def rewrite(gate: Gate, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Write the whole record anew, as somebody can who has the database."""
-    links = gate.store.look(lambda view: view.events_after(0, 1_000))
+    links = gate.store.query(lambda view: view.events_after(0, 1_000))
     changed = [Event(*link[1:4], json.dumps(change(json.loads(link.data)))) for link in links]
     values: dict[str, Any] = {"data": bindparam("d"), "previous": bindparam("p"), "hash": bindparam("h")}
     statement = update(events).where(events.c.seq == bindparam("s")).values(values)
@@ -235,15 +235,15 @@ async def test_events_that_cannot_be_read_are_told_and_stop_nothing(lived_in: Ga
 async def test_sessions_are_missed_until_the_gate_forgets_them_itself(lived_in: Gate) -> None:
     assert FORGOTTEN_AFTER == 30 * DAY
     (record, *_) = [key for key in keys.all_of_them(lived_in.store) if key.revoked_at is None]
-    sessions = Sessions(lived_in.store, lived_in.replica)
-    kept = len(lived_in.store.look(lambda view: view.session_rows()))
+    sessions = Sessions(lived_in.store, lived_in.cache)
+    kept = len(lived_in.store.query(lambda view: view.session_rows()))
     lived_in.clock.at += LIFETIME + FORGOTTEN_AFTER
     await sessions.open(caller_of(record), "later")
-    assert len(lived_in.store.look(lambda view: view.session_rows())) == kept + 1, "to the second"
+    assert len(lived_in.store.query(lambda view: view.session_rows())) == kept + 1, "to the second"
     assert verified(lived_in).whole
     lived_in.clock.at += 1
     await sessions.open(caller_of(record), "later still")
-    assert len(lived_in.store.look(lambda view: view.session_rows())) == 2
+    assert len(lived_in.store.query(lambda view: view.session_rows())) == 2
     assert verified(lived_in).whole
 
 
@@ -252,10 +252,10 @@ async def test_what_happens_while_the_record_is_verified_is_in_it(
 ) -> None:
     monkeypatch.setattr("app.gate.record._TOGETHER", 3)
     (override,) = await lived_in.overrides.newest(usable=True, before=None, most=9)
-    lifted = iter([freeze.id for freeze in lived_in.store.look(lambda view: view.newest_freezes(None, 1))])
+    lifted = iter([freeze.id for freeze in lived_in.store.query(lambda view: view.newest_freezes(None, 1))])
 
     def look(query: Any) -> Any:
-        found = lived_in.store.look(query)
+        found = lived_in.store.query(query)
         for own_id in lifted:
             lived_in.store.transact(partial(lived_in.freezes._lift, OPS, own_id, None))
             lived_in.store.transact(partial(lived_in.overrides._revoke, OPS, override.id))

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_everything_that_happens_is_told_with_who_did_it(busy: Gate) -> None:
-    page = busy.store.look(lambda view: events(view, None, 100))
+    page = busy.store.query(lambda view: events(view, None, 100))
     assert [(each["kind"], each["actor"]) for each in reversed(page.items)] == [
         ("policies-loaded", None),
         ("key-created", "root"),
@@ -42,37 +42,37 @@ async def test_everything_that_happens_is_told_with_who_did_it(busy: Gate) -> No
 async def test_pages_join_without_gaps_or_repeats(busy: Gate) -> None:
     seen, cursor = [], None
     while True:
-        page = busy.store.look(lambda view, before=cursor: events(view, before, 5))  # type: ignore[misc]
+        page = busy.store.query(lambda view, before=cursor: events(view, before, 5))  # type: ignore[misc]
         seen += [each["seq"] for each in page.items]
         if page.next is None:
             break
         cursor = int(page.next)
     assert seen == list(range(12, 0, -1))
-    listed = busy.store.look(lambda view: decisions(view, EVERYTHING, None, 1))
-    rest = busy.store.look(lambda view: decisions(view, EVERYTHING, int(listed.next or 0), 9))
+    listed = busy.store.query(lambda view: decisions(view, EVERYTHING, None, 1))
+    rest = busy.store.query(lambda view: decisions(view, EVERYTHING, int(listed.next or 0), 9))
     assert [each["outcome"] for each in (*listed.items, *rest.items)] == ["deny", "override"]
 
 
 async def test_the_same_policies_by_the_same_data_are_told_once(busy: Gate) -> None:
-    before = busy.store.look(lambda view: view.head())
+    before = busy.store.query(lambda view: view.head())
     busy.store.transact(note_policies(busy.in_force, busy.clock.microseconds() + 1))
-    assert busy.store.look(lambda view: view.head()) == before
+    assert busy.store.query(lambda view: view.head()) == before
 
 
 async def test_a_whole_record_is_whole_also_against_an_earlier_checkpoint(busy: Gate) -> None:
-    found = verify(busy.store.look)
+    found = verify(busy.store.query)
     assert (found.events, found.fault) == (12, None)
-    *told, last = exported(busy.store.look)
+    *told, last = exported(busy.store.query)
     assert last == {"checkpoint": {"seq": 12, "hash": found.head.hash}}
     for each in told:
-        assert verify(busy.store.look, Checkpoint(each["seq"], each["hash"])).fault is None
+        assert verify(busy.store.query, Checkpoint(each["seq"], each["hash"])).fault is None
 
 
 async def test_progress_is_told(busy: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.gate.record._PROGRESS_EVERY", 4)
     monkeypatch.setattr("app.gate.record._TOGETHER", 5)
     told: list[tuple[int, int]] = []
-    assert verify(busy.store.look, progress=lambda *at: told.append(at)).fault is None
+    assert verify(busy.store.query, progress=lambda *at: told.append(at)).fault is None
     assert told == [(4, 12), (8, 12), (12, 12)]
 
 
@@ -90,14 +90,14 @@ CHANGES = {
 @pytest.mark.parametrize("seq", [1, 5, 12])
 async def test_a_changed_column_is_found_at_its_event(busy: Gate, raw: Any, column: str, seq: int) -> None:
     raw.execute(f'UPDATE events SET "{column}" = {CHANGES[column]} WHERE seq = {seq}')  # noqa: S608 - above
-    fault = verify(busy.store.look).fault
+    fault = verify(busy.store.query).fault
     assert fault is not None
     assert fault.seq == seq
 
 
 async def test_a_moved_event_is_found_where_it_is_missing(busy: Gate, raw: Any) -> None:
     raw.execute("UPDATE events SET seq = 100 WHERE seq = 5")
-    fault = verify(busy.store.look).fault
+    fault = verify(busy.store.query).fault
     assert fault is not None
     assert (fault.seq, "missing" in fault.what) == (5, True)
 
@@ -105,7 +105,7 @@ async def test_a_moved_event_is_found_where_it_is_missing(busy: Gate, raw: Any) 
 @pytest.mark.parametrize("seq", [1, 5, 11])
 async def test_a_removed_event_is_found(busy: Gate, raw: Any, seq: int) -> None:
     raw.execute(f"DELETE FROM events WHERE seq = {seq}")  # noqa: S608 - a number
-    fault = verify(busy.store.look).fault
+    fault = verify(busy.store.query).fault
     assert fault is not None
     assert (fault.seq, "missing" in fault.what) == (seq, True)
 
@@ -115,7 +115,7 @@ async def test_a_removed_event_is_found_though_the_others_close_up(busy: Gate, r
     for seq in range(6, 13):
         raw.execute(f"UPDATE events SET seq = seq - 1 WHERE seq = {seq}")  # noqa: S608 - a number
     raw.execute("UPDATE head SET seq = 11")
-    fault = verify(busy.store.look).fault
+    fault = verify(busy.store.query).fault
     assert fault is not None
     assert fault.seq == 5
 
@@ -129,7 +129,7 @@ async def test_an_inserted_event_is_found(busy: Gate, raw: Any, shown: str) -> N
         f"INSERT INTO events SELECT 6, at, kind, actor, data, {links} FROM events WHERE seq = 5"  # noqa: S608 - above
     )
     raw.execute("UPDATE head SET seq = 13")
-    fault = verify(busy.store.look).fault
+    fault = verify(busy.store.query).fault
     assert fault is not None
     assert fault.seq == 6
 
@@ -137,7 +137,7 @@ async def test_an_inserted_event_is_found(busy: Gate, raw: Any, shown: str) -> N
 async def test_an_event_appended_behind_the_head_is_found(busy: Gate, raw: Any) -> None:
     raw.execute("INSERT INTO events SELECT 13, at, kind, actor, data, hash, hash FROM events WHERE seq = 12")
     raw.execute("UPDATE head SET seq = 13")
-    fault = verify(busy.store.look).fault
+    fault = verify(busy.store.query).fault
     assert fault is not None
     assert fault.seq == 13
 
@@ -145,21 +145,21 @@ async def test_an_event_appended_behind_the_head_is_found(busy: Gate, raw: Any) 
 async def test_two_swapped_events_are_found(busy: Gate, raw: Any) -> None:
     for old, new in ((5, 100), (6, 5), (100, 6)):
         raw.execute(f"UPDATE events SET seq = {new} WHERE seq = {old}")  # noqa: S608 - numbers
-    fault = verify(busy.store.look).fault
+    fault = verify(busy.store.query).fault
     assert fault is not None
     assert fault.seq == 5
 
 
 async def test_a_cut_tail_is_found_by_the_head(busy: Gate, raw: Any) -> None:
     raw.execute("DELETE FROM events WHERE seq > 9")
-    fault = verify(busy.store.look).fault
+    fault = verify(busy.store.query).fault
     assert fault is not None
     assert (fault.seq, "missing" in fault.what) == (10, True)
 
 
 def cut(busy: Gate, raw: Any, last: int) -> Checkpoint:
     """Cut the tail and set the head to fit; gives the checkpoint of before."""
-    found = verify(busy.store.look)
+    found = verify(busy.store.query)
     for table in ("events", "decisions"):
         raw.execute(f"DELETE FROM {table} WHERE seq > {last}")  # noqa: S608 - of ours
     raw.execute(
@@ -170,8 +170,8 @@ def cut(busy: Gate, raw: Any, last: int) -> Checkpoint:
 
 async def test_a_tail_that_was_cut_with_its_head_is_found_by_a_checkpoint(busy: Gate, raw: Any) -> None:
     checkpoint = cut(busy, raw, 9)
-    assert verify(busy.store.look).fault is None
-    fault = verify(busy.store.look, checkpoint).fault
+    assert verify(busy.store.query).fault is None
+    fault = verify(busy.store.query, checkpoint).fault
     assert fault is not None
     assert fault.seq == 10
 
@@ -180,14 +180,14 @@ async def test_a_record_written_anew_is_found_by_a_checkpoint(busy: Gate, raw: A
     checkpoint = cut(busy, raw, 9)
     for _ in range(3):
         await busy.claims.claim(Claim(Question("web")), busy.in_force)
-    assert verify(busy.store.look).fault is None
-    fault = verify(busy.store.look, checkpoint).fault
+    assert verify(busy.store.query).fault is None
+    fault = verify(busy.store.query, checkpoint).fault
     assert fault is not None
     assert (fault.seq, "written anew" in fault.what) == (12, True)
 
 
 async def test_exported_lines_carry_what_is_needed_to_verify_them(busy: Gate) -> None:
-    *told, _ = exported(busy.store.look)
+    *told, _ = exported(busy.store.query)
     assert set(told[0]) == {"seq", "at", "kind", "actor", "data", "previous", "hash"}
     assert all(one["hash"] == other["previous"] for one, other in itertools.pairwise(told))
     assert json.loads(told[-1]["data"])["name"] == "Alice"

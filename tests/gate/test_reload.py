@@ -40,7 +40,7 @@ async def test_a_claim_decided_again_under_other_freezes_uses_the_policies_of_af
     for _ in range(2):  # a changed file is taken once two looks find it the same
         gate.policies.poll(gate.clock.now())
     gate.store.transact(note_policies(gate.in_force, gate.clock.microseconds()))
-    assert gate.in_force.freezes_version != gate.store.look(lambda view: view.head()).freezes_version
+    assert gate.in_force.freezes_version != gate.store.query(lambda view: view.head()).freezes_version
     assert (await gate.claims.claim(Claim(Question("api")), gate.in_force)).outcome == "deny"
 
 

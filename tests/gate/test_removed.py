@@ -75,5 +75,5 @@ async def test_replicas_note_one_load_although_they_loaded_it_at_other_times(
     for each, at in ((gate, AFTER), (other, AFTER + 1)):
         reload(each.policies, at)
         Record(each.store, each.clock).note_policies(each.in_force)
-    kinds = [link.kind for link in gate.store.look(lambda view: view.events_after(0, 99))]
+    kinds = [link.kind for link in gate.store.query(lambda view: view.events_after(0, 99))]
     assert kinds.count("policies-loaded") == 2

@@ -77,7 +77,7 @@ async def test_every_recorded_decision_can_be_evaluated_again_to_the_same_answer
     assert results >= {None, "invalid", "spent", "used-up"}
     await asyncio.to_thread(shutil.rmtree, folder)
     for own_id in own_ids:
-        replayed = gate.store.look(lambda view, own_id=own_id: replay(view, own_id))  # type: ignore[misc]
+        replayed = gate.store.query(lambda view, own_id=own_id: replay(view, own_id))  # type: ignore[misc]
         assert replayed.evaluated == replayed.recorded
         assert replayed.same
         assert replayed.same_data
@@ -89,7 +89,7 @@ async def test_a_decision_of_before_answers_named_what_closes_them_still_compare
 ) -> None:
     gate = gate_on(f"sqlite:///{tmp_path / 'gate.db'}", folder, FakeClock(parse_instant(INSTANTS[0])))
     own_id = json.loads((await gate.claims.claim(Claim(Question("api")), gate.in_force)).body)["decision_id"]
-    stored = gate.store.look(lambda view: view.decision(own_id))
+    stored = gate.store.query(lambda view: view.decision(own_id))
     assert stored is not None
     data = json.loads(stored.data)
     assert data["answer"].pop("closing")
@@ -140,7 +140,7 @@ async def test_a_record_that_was_changed_is_seen_to_differ(folder: Path, tmp_pat
     gate = gate_on(f"sqlite:///{tmp_path / 'gate.db'}", folder, FakeClock(parse_instant(INSTANTS[1])))
     claimed = await gate.claims.claim(Claim(Question("api")), gate.in_force)
     own_id = json.loads(claimed.body)["decision_id"]
-    stored = gate.store.look(lambda view: view.decision(own_id))
+    stored = gate.store.query(lambda view: view.decision(own_id))
     assert stored is not None
     data = json.loads(stored.data)
     data["answer"]["at"] = INSTANTS[0]

@@ -19,15 +19,15 @@ pytestmark = pytest.mark.anyio
 
 async def opened(gate: Gate, sessions: Sessions) -> str:
     record, _ = keys.create(gate.store, gate.clock, KeyRequest("alice", Role.OPS), "test")
-    gate.replica.load()
+    gate.cache.load()
     return await sessions.open(caller_of(record), "a browser")
 
 
 async def test_a_session_revoked_on_one_replica_is_over_on_the_other_at_once(gate: Gate, other: Gate) -> None:
-    here = Sessions(gate.store, gate.replica)
-    there = Sessions(other.store, other.replica)
+    here = Sessions(gate.store, gate.cache)
+    there = Sessions(other.store, other.cache)
     secret = await opened(gate, here)
-    other.replica.load()
+    other.cache.load()
     caller = await there.caller(secret, from_memory=True)
     assert caller is not None
     assert caller.session_id is not None
@@ -48,7 +48,7 @@ def take_away(gate: Gate, tmp_path: Path) -> None:
 async def test_while_the_store_is_away_a_session_seen_before_reads_and_does_nothing_else(
     away: Gate, tmp_path: Path
 ) -> None:
-    sessions = Sessions(away.store, away.replica)
+    sessions = Sessions(away.store, away.cache)
     secret, unseen = await opened(away, sessions), await opened(away, sessions)
     known = await sessions.caller(secret, from_memory=True)
     take_away(away, tmp_path)
@@ -64,7 +64,7 @@ async def test_while_the_store_is_away_a_session_seen_before_reads_and_does_noth
 
 
 async def test_a_session_that_was_revoked_is_not_remembered(away: Gate, tmp_path: Path) -> None:
-    sessions = Sessions(away.store, away.replica)
+    sessions = Sessions(away.store, away.cache)
     secret = await opened(away, sessions)
     caller = await sessions.caller(secret, from_memory=True)
     assert caller is not None
@@ -82,7 +82,7 @@ async def test_memory_of_sessions_is_bounded_and_keeps_those_in_use(
 ) -> None:
     monkeypatch.setattr("app.gate.sessions.MOST_REMEMBERED", 3)
     assert MOST_REMEMBERED > 3
-    sessions = Sessions(away.store, away.replica)
+    sessions = Sessions(away.store, away.cache)
     secrets = [await opened(away, sessions) for _ in range(4)]
     for secret in (secrets[0], secrets[1], secrets[2], secrets[0], secrets[3]):
         await sessions.caller(secret, from_memory=True)

@@ -30,19 +30,19 @@ async def test_without_its_store_a_replica_answers_from_memory_says_so_and_recov
     gate = gate_on(f"sqlite:///{file}", policy_file, clock)
     await gate.freezes.start(OPS, INCIDENT, gate.in_force)
     away = file.rename(tmp_path / "away.db")
-    await gate.replica.refresh()
+    await gate.cache.refresh()
     clock.at += 5
-    await gate.replica.refresh()
-    assert gate.replica.degraded_since == BEFORE
+    await gate.cache.refresh()
+    assert gate.cache.degraded_since == BEFORE
     assert not check(gate.in_force, Question("api"), clock.at).allowed
-    told = status(gate.in_force, None, gate.replica.degraded_since, clock.at, clock.at)
+    told = status(gate.in_force, None, gate.cache.degraded_since, clock.at, clock.at)
     assert told["store"] == {"degraded": True, "degraded_since": "2026-11-27T12:59:59Z"}
     assert "claims are refused" in told["warnings"][0]
     with pytest.raises(StoreUnavailableError):
         await gate.claims.claim(Claim(Question("api")), gate.in_force)
     away.rename(file)
-    await gate.replica.refresh()
-    assert gate.replica.degraded_since is None
+    await gate.cache.refresh()
+    assert gate.cache.degraded_since is None
     await gate.store.close()
 
 
@@ -50,7 +50,7 @@ async def test_a_start_without_the_store_fails(tmp_path: Path, policy_file: Path
     gate = gate_on(f"sqlite:///{tmp_path / 'gate.db'}", policy_file, clock)
     (tmp_path / "gate.db").rename(tmp_path / "away.db")
     with pytest.raises(StoreUnavailableError):
-        gate.replica.load()
+        gate.cache.load()
     await gate.store.close()
 
 
@@ -65,10 +65,10 @@ async def test_freezes_outlast_a_reload_of_the_policies(gate: Gate, policy_file:
 
 async def test_an_older_state_never_takes_the_place_of_a_newer_one(gate: Gate) -> None:
     gate.clock.at = BEFORE
-    stale = gate.store.look(gate.replica._news)
+    stale = gate.store.query(gate.cache._news)
     await gate.freezes.start(OPS, INCIDENT, gate.in_force)
     gate.policies.use_freezes((), 0)
-    gate.replica._take(stale)
+    gate.cache._take(stale)
     assert len(gate.in_force.engine.freezes) == 1
 
 
@@ -85,5 +85,5 @@ async def test_what_was_lifted_long_ago_is_forgotten_and_what_was_lately_is_not(
 
 async def test_refreshing_without_news_changes_nothing(gate: Gate) -> None:
     before = gate.in_force
-    await asyncio.gather(*(gate.replica.refresh() for _ in range(5)))
+    await asyncio.gather(*(gate.cache.refresh() for _ in range(5)))
     assert gate.in_force is before

@@ -62,7 +62,7 @@ def wait_for_the_first_look(database: str) -> None:
     """What happens before it is told to nobody."""
     store = Store.open(database, deadline=PATIENT)
     for _ in range(3_000):
-        if store.look(lambda view: view.sender()).looked_until:
+        if store.query(lambda view: view.lease()).looked_until:
             break
         time.sleep(0.02)
     store.let_go()

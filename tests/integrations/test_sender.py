@@ -195,7 +195,7 @@ async def test_a_receiver_that_never_answers_is_given_up_on_in_time(
     for writer in opened:
         writer.close()
     server.close()
-    (letter,) = await gate.store.read(lambda view: view.first_letters("hook", 2))
+    (letter,) = await gate.store.read(lambda view: view.pending_messages("hook", 2))
     assert letter.attempts == 1
 
 
@@ -224,14 +224,14 @@ async def test_it_runs_until_it_is_stopped_and_then_lets_another_one_send(
     monkeypatch.setattr(module, "INTERVAL", 0.01)
     first, second = start(receiver(local.url)), start(receiver(local.url), name="two")
     running = asyncio.create_task(first.sender.run())
-    while not first.notifications.is_sender:  # noqa: ASYNC110 - it tells nobody
+    while not first.notifications.holds_lease:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
     await gate.freezes.start(OPS, freeze("first"), gate.in_force)
     await asyncio.to_thread(local.wait_for, 1)
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
-    assert not first.notifications.is_sender
+    assert not first.notifications.holds_lease
     await gate.freezes.start(OPS, freeze("second"), gate.in_force)
     await second.step()
     assert titles(local)[-1] == "second"
@@ -252,7 +252,7 @@ async def test_an_error_ends_no_loop(
 
     monkeypatch.setattr(sending.notifications, "collect", failing)
     running = asyncio.create_task(sending.sender.run())
-    while not sending.notifications.is_sender:  # noqa: ASYNC110 - it tells nobody
+    while not sending.notifications.holds_lease:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
     await gate.freezes.start(OPS, freeze(), gate.in_force)
     await asyncio.to_thread(local.wait_for, 1)
@@ -303,7 +303,7 @@ async def test_a_process_that_is_killed_while_it_sends_loses_nothing(
     made = sorted(each.title for each in await gate.freezes.newest(None, 100))
     assert len(made) >= at
     # In the time of the process that was killed: its clock was the real one.
-    gate.clock.at = (await gate.store.read(lambda view: view.sender())).held_until + LEASE
+    gate.clock.at = (await gate.store.read(lambda view: view.lease())).held_until + LEASE
     await start(receiver(local.url), name="next").step()
     arrived = titles(local)
     assert [*dict.fromkeys(arrived)] == made

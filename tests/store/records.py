@@ -103,7 +103,7 @@ def key_record(number: int) -> KeyRecord:
 
 
 def newest(store: Store, most: int = 100) -> list[StoredDecision]:
-    return store.look(lambda view: view.newest_decisions(EVERYTHING, None, most))
+    return store.query(lambda view: view.newest_decisions(EVERYTHING, None, most))
 
 
 def ids(store: Store) -> list[str]:
@@ -112,16 +112,16 @@ def ids(store: Store) -> list[str]:
 
 
 def count(store: Store) -> int:
-    return store.look(lambda view: view.count_decisions())
+    return store.query(lambda view: view.count_decisions())
 
 
 def assert_chain(store: Store) -> None:
     """The chain is whole; made-up rows are not what their events say."""
-    found = verify(store.look)
+    found = verify(store.query)
     assert found.fault is None, found
 
 
 def assert_whole(store: Store) -> None:
     """The chain is whole, and the tables agree with it."""
-    found = verify(store.look)
+    found = verify(store.query)
     assert found.whole, found

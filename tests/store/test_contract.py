@@ -47,7 +47,7 @@ async def test_any_text_of_whole_characters_comes_back_as_it_was(store: Store, t
         transaction.record(row(1)._replace(actor=text, service=text), event(1, text or "{}"))
 
     await store.write(work)
-    (found,) = store.look(lambda view: view.newest_decisions(DecisionFilter(actor=text), None, 10))
+    (found,) = store.query(lambda view: view.newest_decisions(DecisionFilter(actor=text), None, 10))
     assert found.data == (text or "{}")
     assert_chain(store)
 
@@ -57,9 +57,9 @@ async def test_the_newest_decisions_come_first_page_by_page(store: Store) -> Non
         await store.write(recording(number))
     assert ids(store) == ["2", "3", "4", "1"]
     last = newest(store, 3)[-1].seq
-    (rest,) = store.look(lambda view: view.newest_decisions(EVERYTHING, last, 3))
+    (rest,) = store.query(lambda view: view.newest_decisions(EVERYTHING, last, 3))
     assert rest.data == event(1).data
-    assert store.look(lambda view: view.newest_decisions(EVERYTHING, rest.seq, 3)) == []
+    assert store.query(lambda view: view.newest_decisions(EVERYTHING, rest.seq, 3)) == []
     assert count(store) == 4
 
 
@@ -90,7 +90,7 @@ async def test_decisions_are_found_by_what_they_were_about(
     ]
     for number, each in enumerate(rows, 1):
         await store.write(lambda transaction, n=number, r=each: transaction.record(r, event(n)))  # type: ignore[misc]
-    listed = store.look(lambda view: view.newest_decisions(wanted, None, 10))
+    listed = store.query(lambda view: view.newest_decisions(wanted, None, 10))
     assert [each.data for each in listed] == [event(int(number)).data for number in found]
 
 
@@ -101,8 +101,8 @@ async def test_a_decision_is_found_by_its_key_also_within_its_transaction(store:
 
     told = event(1, key="k")
     assert await store.write(twice) == ("f", told.data)
-    assert store.look(lambda view: view.decision_of_key("", "k")) == ("f", told.data)
-    assert store.look(lambda view: view.decision_of_key("somebody", "k")) is None
+    assert store.query(lambda view: view.decision_of_key("", "k")) == ("f", told.data)
+    assert store.query(lambda view: view.decision_of_key("somebody", "k")) is None
 
 
 async def test_a_decision_whose_policies_are_not_kept_is_not_recorded(store: Store) -> None:
@@ -120,8 +120,8 @@ async def test_the_text_of_a_policy_set_is_kept_once_and_then_known(store: Store
     assert not await store.write(
         lambda transaction: transaction.keep_policies(new._replace(sources="second"))
     )
-    assert store.look(lambda view: view.sources(new.revision)) == "first"
-    assert store.look(lambda view: view.sources("sha256:z")) is None
+    assert store.query(lambda view: view.sources(new.revision)) == "first"
+    assert store.query(lambda view: view.sources("sha256:z")) is None
 
 
 async def test_an_id_that_exists_is_not_recorded_again(store: Store) -> None:
@@ -135,8 +135,8 @@ async def test_an_id_that_exists_is_not_recorded_again(store: Store) -> None:
 async def test_an_override_is_found_by_its_id_and_its_token_and_spent_so_often(store: Store) -> None:
     granted = override(1, max_uses=2)
     await store.write(lambda transaction: transaction.add_override(granted, "digest"))
-    assert store.look(lambda view: view.override_of_token("digest")) == granted
-    assert store.look(lambda view: view.override_of_token("another")) is None
+    assert store.query(lambda view: view.override_of_token("digest")) == granted
+    assert store.query(lambda view: view.override_of_token("another")) is None
     spent = []
     for number in range(4):
 
@@ -147,8 +147,8 @@ async def test_an_override_is_found_by_its_id_and_its_token_and_spent_so_often(s
 
         spent.append(await store.write(work))
     assert spent == [True, True, False, False]
-    assert store.look(lambda view: view.override(granted.id)) == granted._replace(uses=2)
-    assert store.look(lambda view: view.newest_overrides(NOW, None, 9)) == []
+    assert store.query(lambda view: view.override(granted.id)) == granted._replace(uses=2)
+    assert store.query(lambda view: view.newest_overrides(NOW, None, 9)) == []
 
 
 async def test_an_override_that_was_read_before_another_spend_is_not_spent(store: Store) -> None:
@@ -167,8 +167,8 @@ async def test_what_has_expired_or_was_revoked_is_not_spent(store: Store, spoilt
         assert not await store.write(lambda transaction: transaction.revoke_override(granted.id, "eve", NOW))
     at = granted.expires_at if spoilt == "expired" else NOW
     assert not await store.write(lambda transaction: transaction.spend(granted, "dec_1", at))
-    assert store.look(lambda view: view.newest_overrides(at, None, 9)) == []
-    assert len(store.look(lambda view: view.newest_overrides(None, None, 9))) == 1
+    assert store.query(lambda view: view.newest_overrides(at, None, 9)) == []
+    assert len(store.query(lambda view: view.newest_overrides(None, None, 9))) == 1
 
 
 async def test_approvals_are_kept_in_their_order_one_for_each_person(store: Store) -> None:
@@ -178,7 +178,7 @@ async def test_approvals_are_kept_in_their_order_one_for_each_person(store: Stor
         await store.write(lambda transaction, g=given: transaction.approve("ovr_000001", g))  # type: ignore[misc]
     with pytest.raises(StoreUnavailableError):
         await store.write(lambda transaction: transaction.approve("ovr_000001", Approval("B", NOW, "bob")))
-    found = store.look(lambda view: view.override("ovr_000001"))
+    found = store.query(lambda view: view.override("ovr_000001"))
     assert found is not None
     assert found.approvals == (Approval("Bob", NOW, "bob"), Approval("Carol", NOW + 1, "carol"))
 
@@ -197,7 +197,7 @@ async def test_a_use_that_was_spent_stays_spent_when_its_override_is_changed_in_
         return changed.uses, transaction.spend(changed, "dec_2", NOW)
 
     assert await store.write(work) == (1, False)
-    found = store.look(lambda view: view.override(granted.id))
+    found = store.query(lambda view: view.override(granted.id))
     assert found is not None
     assert found.uses == 1
 
@@ -214,20 +214,20 @@ async def test_overrides_are_listed_newest_first_page_by_page(store: Store) -> N
     for number in range(5):
         granted = override(number)
         await store.write(lambda transaction, g=granted: transaction.add_override(g, g.id))  # type: ignore[misc]
-    page = store.look(lambda view: view.newest_overrides(NOW, None, 3))
+    page = store.query(lambda view: view.newest_overrides(NOW, None, 3))
     assert [each.id[-1] for each in page] == ["4", "3", "2"]
-    rest = store.look(lambda view: view.newest_overrides(NOW, page[-1].id, 3))
+    rest = store.query(lambda view: view.newest_overrides(NOW, page[-1].id, 3))
     assert [each.id[-1] for each in rest] == ["1", "0"]
 
 
 async def test_a_freeze_comes_back_whole_and_every_change_is_counted(store: Store) -> None:
     started = freeze(1)
     await store.write(lambda transaction: transaction.add_freeze(started))
-    assert store.look(lambda view: view.freeze(started.id)) == started
+    assert store.query(lambda view: view.freeze(started.id)) == started
     lifted = started._replace(lifted_by="bob", lifted_at=NOW + 60, ends_at=None, changed_at=NOW + 61)
     await store.write(lambda transaction: transaction.change_freeze(lifted))
-    assert store.look(lambda view: view.freeze(started.id)) == lifted
-    assert store.look(lambda view: view.head()).freezes_version == 2
+    assert store.query(lambda view: view.freeze(started.id)) == lifted
+    assert store.query(lambda view: view.head()).freezes_version == 2
 
 
 async def test_freezes_that_are_over_are_left_out_and_stay_on_record(store: Store) -> None:
@@ -235,21 +235,21 @@ async def test_freezes_that_are_over_are_left_out_and_stay_on_record(store: Stor
     over = [freeze(3, ends_at=NOW + 10), freeze(4)._replace(lifted_at=NOW + 10, lifted_by="bob")]
     for each in (*lasting, *over):
         await store.write(lambda transaction, f=each: transaction.add_freeze(f))  # type: ignore[misc]
-    assert store.look(lambda view: view.freezes_after(NOW + 10)) == lasting
-    everything = store.look(lambda view: view.newest_freezes(None, 3))
+    assert store.query(lambda view: view.freezes_after(NOW + 10)) == lasting
+    everything = store.query(lambda view: view.newest_freezes(None, 3))
     assert [each.id[-1] for each in everything] == ["4", "3", "2"]
-    assert len(store.look(lambda view: view.newest_freezes(everything[-1].id, 3))) == 1
+    assert len(store.query(lambda view: view.newest_freezes(everything[-1].id, 3))) == 1
 
 
 async def test_a_key_is_found_by_its_hash_and_stays_on_record_when_it_is_revoked(store: Store) -> None:
     await store.write(lambda transaction: transaction.add_key(key_record(1), "digest"))
-    assert store.look(lambda view: view.keys_by_digest()) == {"digest": key_record(1)}
+    assert store.query(lambda view: view.keys_by_digest()) == {"digest": key_record(1)}
     assert await store.write(lambda transaction: transaction.revoke_key("key_000001", NOW))
     assert not await store.write(lambda transaction: transaction.revoke_key("key_000001", NOW + 1))
     revoked = key_record(1)._replace(revoked_at=NOW)
-    assert store.look(lambda view: view.keys()) == [revoked]
-    assert store.look(lambda view: view.key("key_000001")) == revoked
-    assert store.look(lambda view: view.head()).keys_version >= 2
+    assert store.query(lambda view: view.keys()) == [revoked]
+    assert store.query(lambda view: view.key("key_000001")) == revoked
+    assert store.query(lambda view: view.head()).keys_version >= 2
 
 
 async def test_what_is_refused_before_it_writes_spoils_no_other(store: Store) -> None:
@@ -274,25 +274,25 @@ async def test_what_is_refused_after_it_wrote_leaves_nothing_and_spoils_no_other
     )
     assert [type(each) for each in results] == [int, StateConflictError, int]
     assert ids(store) == ["2", "1"]
-    assert store.look(lambda view: view.freeze("frz_000001")) is None
-    assert store.look(lambda view: view.head()).seq == 2
+    assert store.query(lambda view: view.freeze("frz_000001")) is None
+    assert store.query(lambda view: view.head()).seq == 2
     assert_chain(store)
 
 
 async def test_a_transaction_that_changes_nothing_leaves_no_trace(store: Store) -> None:
-    before = store.look(lambda view: view.head())
+    before = store.query(lambda view: view.head())
     assert await store.write(lambda transaction: transaction.freezes_version) == 0
-    assert store.look(lambda view: view.head()) == before
+    assert store.query(lambda view: view.head()) == before
 
 
 async def test_the_latest_event_of_a_kind_is_found(store: Store) -> None:
     for number, kind in enumerate(("policies-loaded", "key-created", "policies-loaded", "decision")):
         told = event(number)._replace(kind=kind)
         await store.write(lambda transaction, e=told: transaction.append(e))  # type: ignore[misc]
-    found = store.look(lambda view: view.latest_of_kind("policies-loaded"))
+    found = store.query(lambda view: view.latest_of_kind("policies-loaded"))
     assert found is not None
     assert found.seq == 3
-    assert store.look(lambda view: view.latest_of_kind("freeze-lifted")) is None
+    assert store.query(lambda view: view.latest_of_kind("freeze-lifted")) is None
 
 
 async def test_a_store_that_is_closed_takes_nothing_more(url: str) -> None:
@@ -316,6 +316,6 @@ async def test_the_database_itself_refuses_a_use_too_many(store: Store) -> None:
     refused = pytest.raises(StoreUnavailableError, match="changed under the lock")
     with refused, store._database.writing() as connection:
         overrides.spend(connection, [another])
-    found = store.look(lambda view: view.override("ovr_000001"))
+    found = store.query(lambda view: view.override("ovr_000001"))
     assert found is not None
     assert found.uses == 1

@@ -87,7 +87,7 @@ async def test_a_locked_database_is_read_all_the_same(store: Store, file: Path) 
     await store.write(recording(1))
     with locked(file):
         assert await store.read(lambda view: view.count_decisions()) == 1
-        assert store.look(lambda view: view.sources(POLICIES.revision)) == POLICIES.sources
+        assert store.query(lambda view: view.sources(POLICIES.revision)) == POLICIES.sources
 
 
 async def test_a_full_database_refuses_and_recovers(store: Store) -> None:

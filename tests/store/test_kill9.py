@@ -15,7 +15,7 @@ from app.gate.claim import Claim, Claims
 from app.gate.freezes import Freezes, StartRequest
 from app.gate.in_force import InForce, Policies
 from app.gate.overrides import GrantRequest, Overrides
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
 from app.policies.load import load
@@ -42,9 +42,9 @@ async def _use(url: str, acknowledged: "Connection[bytes, bytes]") -> None:
     snapshot = Snapshot.of(FROZEN)
     in_force = InForce(load(snapshot).engine, snapshot, 1, ())
     store, clock, ops = Store.open(url, deadline=PATIENT), SystemClock(), Caller("alice", Role.OPS)
-    replica = Replica(store, Policies(), clock)
-    claims = Claims(store, clock, replica)
-    overrides, freezes = Overrides(store, replica), Freezes(store, clock, replica)
+    cache = StoreCache(store, Policies(), clock)
+    claims = Claims(store, clock, cache)
+    overrides, freezes = Overrides(store, cache), Freezes(store, clock, cache)
     numbers = counting()
 
     async def go_on_and_on() -> None:
@@ -97,8 +97,8 @@ def test_nothing_acknowledged_is_missing_after_kill_9(url: str) -> None:
 
 def _compare(url: str, acknowledged: list[str]) -> None:
     store = Store.open(url, deadline=PATIENT)
-    kept = {each.id: each for each in store.look(lambda view: view.newest_overrides(None, None, 100_000))}
-    freezes = {each.id for each in store.look(lambda view: view.newest_freezes(None, 100_000))}
+    kept = {each.id: each for each in store.query(lambda view: view.newest_overrides(None, None, 100_000))}
+    freezes = {each.id for each in store.query(lambda view: view.newest_freezes(None, 100_000))}
     told: dict[str, Counter[str]] = {}
     for line in acknowledged:
         kind, _, own_id = line.partition(" ")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.core.audit import Event
-from app.store.records import OutboxMessage, Sender
+from app.store.records import Lease, OutboxMessage
 from app.store.store import Store
 from app.store.transaction import Transaction
 from tests.store.records import NOW, PATIENT, assert_chain, row
@@ -21,7 +21,7 @@ def putting(key: str, *to: str, at: int = NOW, not_before: int = NOW) -> Callabl
 
 
 def oldest(store: Store, receiver: str = "ops") -> OutboxMessage | None:
-    return next(iter(store.look(lambda view: view.first_letters(receiver, 1))), None)
+    return next(iter(store.query(lambda view: view.pending_messages(receiver, 1))), None)
 
 
 def first(store: Store, receiver: str = "ops") -> OutboxMessage:
@@ -96,28 +96,32 @@ async def test_the_first_letters_of_a_receiver_are_those_that_wait_the_oldest_fi
     await store.write(lambda transaction: transaction.note_sent(letter, NOW))
     letter = first(store)
     await store.write(lambda transaction: transaction.note_failed(letter, NOW + 5, "answered 500"))
-    assert [each.key for each in store.look(lambda view: view.first_letters("ops", 3))] == ["k1", "k2", "k3"]
+    assert [each.key for each in store.query(lambda view: view.pending_messages("ops", 3))] == [
+        "k1",
+        "k2",
+        "k3",
+    ]
 
 
 async def test_the_backlog_counts_what_waits(store: Store) -> None:
-    assert store.look(lambda view: view.backlog()) == {}
+    assert store.query(lambda view: view.backlog()) == {}
     await store.write(putting("k1", "ops", "bot"))
     await store.write(putting("k2", "ops", at=NOW + 9))
     letter = first(store, "bot")
     await store.write(lambda transaction: transaction.note_sent(letter, NOW))
-    assert store.look(lambda view: view.backlog()) == {"ops": (2, NOW)}
+    assert store.query(lambda view: view.backlog()) == {"ops": (2, NOW)}
 
 
 async def test_the_latest_of_a_kind_is_found_whatever_became_of_it(store: Store) -> None:
-    assert store.look(lambda view: view.latest_letter("refused:")) is None
+    assert store.query(lambda view: view.latest_message("refused:")) is None
     await store.write(putting("refused:1", "ops", "bot"))
     await store.write(putting("refused:2"))
     await store.write(putting("good:1"))
     letter = first(store, "bot")
     await store.write(lambda transaction: transaction.note_sent(letter, NOW))
     assert await drained(store) == ["refused:1", "refused:2", "good:1"]
-    refused = store.look(lambda view: view.latest_letter("refused:"))
-    good = store.look(lambda view: view.latest_letter("good:"))
+    refused = store.query(lambda view: view.latest_message("refused:"))
+    good = store.query(lambda view: view.latest_message("good:"))
     assert [refused, good] == [f"ntf_{NOW * 1_000_000 + number:020}" for number in (2, 3)]
 
 
@@ -133,18 +137,18 @@ async def test_what_is_old_is_forgotten_and_order_goes_on(store: Store) -> None:
 
 async def test_one_holds_the_lease_until_it_runs_out(store: Store) -> None:
     def taking(holder: str, now: int) -> Callable[[Transaction], bool]:
-        return lambda transaction: transaction.take_sender(holder, now, now + 15)
+        return lambda transaction: transaction.take_lease(holder, now, now + 15)
 
-    assert store.look(lambda view: view.sender()) == Sender("", 0, 0, 0, "{}")
+    assert store.query(lambda view: view.lease()) == Lease("", 0, 0, 0, "{}")
     assert await store.write(taking("one", NOW))
     assert not await store.write(taking("two", NOW + 14))
     assert await store.write(taking("one", NOW + 14))
     assert not await store.write(taking("two", NOW + 28))
     assert await store.write(taking("two", NOW + 29))
     assert not await store.write(taking("one", NOW + 30))
-    await store.write(lambda transaction: transaction.release_sender("one"))
+    await store.write(lambda transaction: transaction.release_lease("one"))
     assert not await store.write(taking("one", NOW + 30))
-    await store.write(lambda transaction: transaction.release_sender("two"))
+    await store.write(lambda transaction: transaction.release_lease("two"))
     assert await store.write(taking("one", NOW + 30))
 
 
@@ -152,7 +156,7 @@ async def test_of_many_that_take_the_lease_at_once_one_gets_it(store: Store, url
     other = Store.open(url, deadline=PATIENT)
 
     def taking(holder: str) -> Callable[[Transaction], bool]:
-        return lambda transaction: transaction.take_sender(holder, NOW, NOW + 15)
+        return lambda transaction: transaction.take_lease(holder, NOW, NOW + 15)
 
     writes = [(store if n % 2 else other).write(taking(f"replica {n}")) for n in range(20)]
     assert sum(await asyncio.gather(*writes)) == 1
@@ -160,15 +164,15 @@ async def test_of_many_that_take_the_lease_at_once_one_gets_it(store: Store, url
 
 
 async def test_only_the_holder_moves_on_and_only_from_where_it_was(store: Store) -> None:
-    def moving(holder: str, before: Sender, after: Sender) -> Callable[[Transaction], bool]:
-        return lambda transaction: transaction.move_sender(holder, before, after)
+    def moving(holder: str, before: Lease, after: Lease) -> Callable[[Transaction], bool]:
+        return lambda transaction: transaction.advance_lease(holder, before, after)
 
-    await store.write(lambda transaction: transaction.take_sender("one", NOW, NOW + 15))
-    before = store.look(lambda view: view.sender())
+    await store.write(lambda transaction: transaction.take_lease("one", NOW, NOW + 15))
+    before = store.query(lambda view: view.lease())
     after = before._replace(seq=5, looked_until=NOW, environments='{"x": 1}')
     assert not await store.write(moving("two", before, after))
     assert await store.write(moving("one", before, after))
-    assert store.look(lambda view: view.sender()) == after
+    assert store.query(lambda view: view.lease()) == after
     assert not await store.write(moving("one", before, after))
 
 
@@ -182,14 +186,14 @@ async def test_the_news_are_all_but_decisions_and_of_those_the_denials(store: St
     await store.write(lambda transaction: transaction.append(Event(NOW, "freeze-lifted", "bob", "{}")))
     await store.write(recorded(3, actor=None, caller="ci", environment="staging"))
     await store.write(recorded(4, actor="", caller=""))
-    news = store.look(lambda view: view.news(0, 10))
+    news = store.query(lambda view: view.news(0, 10))
     assert [(link.seq, link.kind) for link in news] == [(3, "freeze-lifted")]
-    assert store.look(lambda view: view.news(3, 10)) == store.look(lambda view: view.news(0, 2)) == []
-    denials = store.look(lambda view: view.denials(0, 10))
+    assert store.query(lambda view: view.news(3, 10)) == store.query(lambda view: view.news(0, 2)) == []
+    denials = store.query(lambda view: view.denials(0, 10))
     assert [tuple(each) for each in denials] == [
         (NOW, "api", "production", "carol", "[1]"),
         (NOW, "api", "staging", "ci", "[3]"),
         (NOW, "api", "production", "", "[4]"),
     ]
-    assert len(store.look(lambda view: view.denials(1, 4))) == 1
+    assert len(store.query(lambda view: view.denials(1, 4))) == 1
     assert_chain(store)

@@ -13,8 +13,8 @@ from app.core.override import Override
 from app.gate.audit_events import Kind, happened
 from app.gate.claim import Claim, Claims
 from app.gate.in_force import InForce, Policies
-from app.gate.overrides import described
-from app.gate.store_cache import Replica
+from app.gate.overrides import to_json
+from app.gate.store_cache import StoreCache
 from app.identity.credentials import digest, fingerprint
 from app.policies.load import load
 from app.policies.source import Snapshot
@@ -56,7 +56,7 @@ async def _spend_all(url: str, process: int, *, naive: bool) -> list[int]:
             if await _naive_attempt(store, claim.token or ""):
                 allowed.append(number)
             return
-        claims = Claims(store, clock, Replica(store, Policies(), clock))
+        claims = Claims(store, clock, StoreCache(store, Policies(), clock))
         if (await claims.claim(claim, in_force)).allowed:
             allowed.append(number)
 
@@ -105,7 +105,7 @@ def grant(url: str, numbers: Iterable[int]) -> None:
                 approvals_needed=0,
             )
             token_digest = digest(token(number))
-            told = {"override": described(override, now), "fingerprint": fingerprint(token_digest)}
+            told = {"override": to_json(override, now), "fingerprint": fingerprint(token_digest)}
             transaction.add_override(override, token_digest)
             transaction.append(happened(now * 1_000_000, Kind.OVERRIDE_GRANTED, "alice", **told))
 
@@ -127,8 +127,8 @@ def test_every_token_is_spent_exactly_so_often(url: str) -> None:
     spent = race(url, naive=False)
     assert spent == Counter({number: uses(number) for number in range(TOKENS)})
     store = Store.open(url, deadline=PATIENT)
-    assert store.look(lambda view: view.count_decisions()) == TOKENS * TRIES
-    assert store.look(lambda view: view.newest_overrides(SystemClock().now(), None, 10)) == []
+    assert store.query(lambda view: view.count_decisions()) == TOKENS * TRIES
+    assert store.query(lambda view: view.newest_overrides(SystemClock().now(), None, 10)) == []
     assert_whole(store)
     store.let_go()
 

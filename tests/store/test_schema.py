@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from app.gate.record import described
+from app.gate.record import to_json
 from app.store.database import Database
 from app.store.errors import StoreUnavailableError
 from app.store.open import open_database
@@ -78,7 +78,7 @@ def test_the_newest_migration_is_the_present_schema() -> None:
 def test_a_new_database_has_every_table_and_an_empty_record(url: str) -> None:
     store = Store.open(url)
     assert tables(store._database) == set(metadata.tables)
-    assert store.look(lambda view: view.head()).seq == 0
+    assert store.query(lambda view: view.head()).seq == 0
     assert_chain(store)
     store.let_go()
 
@@ -100,10 +100,10 @@ def test_decisions_of_the_first_version_become_the_first_events(url: str) -> Non
             )
     store = Store.open(url)
     assert stored_version(database) == HEAD
-    found = store.look(lambda view: view.decision("dec_2"))
+    found = store.query(lambda view: view.decision("dec_2"))
     assert found is not None
     assert found.seq == 2
-    assert described(found) == {
+    assert to_json(found) == {
         "decision_id": "dec_2",
         "allowed": True,
         "recorded_at": "1970-01-01T00:00:06Z",
@@ -115,7 +115,7 @@ def test_decisions_of_the_first_version_become_the_first_events(url: str) -> Non
         "tzdata": "2026.6",
         "holidays": "0.109",
     }
-    assert store.look(lambda view: view.decision_of_key("ci", "k1")) is not None
+    assert store.query(lambda view: view.decision_of_key("ci", "k1")) is not None
     assert_chain(store)
     store.let_go()
     database.engine.dispose()
@@ -131,7 +131,7 @@ def test_time_goes_on_from_the_latest_event_of_an_older_record(url: str) -> None
                 {"seq": seq, "at": (NOW + later) * 1_000_000},
             )
     store = Store.open(url)
-    assert store.look(lambda view: view.head().latest_at) == (NOW + 90) * 1_000_000
+    assert store.query(lambda view: view.head().latest_at) == (NOW + 90) * 1_000_000
     store.let_go()
     database.engine.dispose()
 
@@ -166,7 +166,7 @@ def test_what_older_decisions_were_about_is_found_in_the_record(url: str) -> Non
             [{"seq": seq, "id": f"dec_{seq}", "at": NOW + seq} for seq in range(1, many + 1)],
         )
     store = Store.open(url)
-    found = store.look(lambda view: view.decided(DecidedFilter(NOW, NOW + 9_999), (NOW, 0), 9_999))
+    found = store.query(lambda view: view.decided(DecidedFilter(NOW, NOW + 9_999), (NOW, 0), 9_999))
     expected = [("normal", None), ("rollback", None), ("hotfix", "friday,frz_1"), ("normal", "friday")]
     assert [(decided.change, decided.blocking) for _, decided in found] == [
         expected[seq % 4] for seq in range(1, many + 1)
@@ -193,7 +193,7 @@ def test_when_older_freezes_were_changed_is_found_in_the_record(url: str) -> Non
         recorded(connection, 4, "freeze-extended", freeze="frz_1", ends_at=None)
         recorded(connection, 5, "freeze-lifted", freeze="frz_2")
     store = Store.open(url)
-    kept = {each.id: each for each in store.look(lambda view: view.newest_freezes(None, 9))}
+    kept = {each.id: each for each in store.query(lambda view: view.newest_freezes(None, 9))}
     assert {own_id: each.changed_at for own_id, each in kept.items()} == {
         "frz_1": NOW + 4,
         "frz_2": NOW + 5,

@@ -87,7 +87,7 @@ async def test_what_another_process_kept_is_not_taken_for_kept(store: Store, url
     )
     assert another.keeps(POLICIES.revision)
     await another.close()
-    assert store.look(lambda view: view.sources(POLICIES.revision)) == POLICIES.sources
+    assert store.query(lambda view: view.sources(POLICIES.revision)) == POLICIES.sources
 
 
 async def test_two_stores_write_one_chain(store: Store, url: str) -> None:
@@ -121,7 +121,7 @@ async def test_reading_sees_one_state_throughout(store: Store) -> None:
         store.transact(recording(1))
         return before, view.count_decisions()
 
-    assert store.look(look_twice) == (0, 0)
+    assert store.query(look_twice) == (0, 0)
     assert count(store) == 1
 
 

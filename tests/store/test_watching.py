@@ -62,7 +62,7 @@ async def test_what_was_not_committed_is_refused_and_not_recorded(store: Store) 
 
 async def test_overrides_are_counted_while_they_may_be_used(store: Store) -> None:
     def count(now: int = NOW) -> OverrideCounts:
-        return store.look(lambda view: view.count_overrides(now))
+        return store.query(lambda view: view.count_overrides(now))
 
     assert count() == (0, 0)
     for number in range(3):

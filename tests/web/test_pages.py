@@ -93,7 +93,7 @@ def test_a_gate_without_policies_says_that_nothing_is_ever_frozen(folder: Path) 
 
 
 def test_a_degraded_gate_shows_what_it_remembers_and_says_so(gate: TestClient, folder: Path) -> None:
-    refresh: Callable[[], Any] = gate.app.state.context.replica.refresh  # type: ignore[attr-defined]
+    refresh: Callable[[], Any] = gate.app.state.context.cache.refresh  # type: ignore[attr-defined]
     away = (folder / "gate.db").rename(folder / "away.db")
     assert gate.portal is not None
     gate.portal.call(refresh)
@@ -656,9 +656,9 @@ def test_a_session_ends_with_its_key_its_time_and_signing_out(
     assert "Freeze now" not in gate.get("/").text
     sign_in(gate, keys["ops"])
     context = gate.app.state.context  # type: ignore[attr-defined]
-    own = next(each for each in context.store.look(lambda view: view.keys()) if each.name == "ops person")
+    own = next(each for each in context.store.query(lambda view: view.keys()) if each.name == "ops person")
     context.store.transact(lambda transaction: transaction.revoke_key(own.id, clock.at))
-    context.replica.load()
+    context.cache.load()
     assert "Freeze now" not in gate.get("/").text
 
 
@@ -700,7 +700,7 @@ def test_while_the_store_is_away_who_has_signed_in_sees_on_and_nobody_is_sent_aw
         client.app.state.context.sessions._seen.pop(digest(unseen["freezegate_session"]))  # type: ignore[attr-defined]
         (tmp_path / "freezegate.db").rename(tmp_path / "away.db")
         assert client.portal is not None
-        refresh: Callable[[], Any] = client.app.state.context.replica.refresh  # type: ignore[attr-defined]
+        refresh: Callable[[], Any] = client.app.state.context.cache.refresh  # type: ignore[attr-defined]
         client.portal.call(refresh)
         reply = client.get("/", follow_redirects=False)
         assert reply.status_code == 200

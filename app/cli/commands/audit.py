@@ -40,7 +40,7 @@ def verify(*, against: Path | None, database_url: str | None, as_json: bool) -> 
 
     checkpoint = None if against is None else _checkpoint(against)
     with opened(database_url) as store:
-        found = verify_record(store.look, checkpoint, _progress if sys.stderr.isatty() else None)
+        found = verify_record(store.query, checkpoint, _progress if sys.stderr.isatty() else None)
     if as_json:
         print_json(found.to_json())
     else:
@@ -73,7 +73,7 @@ def export(*, output: BinaryIO, database_url: str | None) -> int:
     from app.gate.record import exported
 
     with opened(database_url) as store:
-        output.writelines(json.dumps(item).encode() + b"\n" for item in exported(store.look))
+        output.writelines(json.dumps(item).encode() + b"\n" for item in exported(store.query))
     output.flush()
     return ALLOWED
 

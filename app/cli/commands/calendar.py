@@ -245,7 +245,7 @@ def _timetable(server: str | None, policies: Path | None) -> Timetable:
 def _of_file(path: Path) -> Timetable:
     from app.cli.files import loaded_from
     from app.core.decision import Question
-    from app.gate.check import Span, schedule
+    from app.gate.check import Period, schedule
     from app.gate.in_force import InForce
     from app.policies.source import Source
 
@@ -255,7 +255,7 @@ def _of_file(path: Path) -> Timetable:
 
     def ask(asked: Asked, start: int, end: int) -> dict[str, Any]:
         question = Question(asked.service, asked.environment, asked.change)
-        return schedule(in_force, question, Span(start, end))
+        return schedule(in_force, question, Period(start, end))
 
     return ask
 

@@ -40,7 +40,7 @@ def replay(*, decision_id: str, database_url: str | None, as_json: bool) -> int:
 
     with opened(database_url) as store:
         try:
-            found = store.look(partial(evaluate_again, decision_id=decision_id))
+            found = store.query(partial(evaluate_again, decision_id=decision_id))
         except UnknownRecordError as error:
             fail(str(error))
             return FROZEN

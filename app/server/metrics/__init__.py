@@ -9,7 +9,7 @@ from app.clock import Clock
 from app.core.decision import Outcome
 from app.gate.in_force import Policies
 from app.gate.notifications import Notifications
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 from app.server.metrics.decisions import PolicyDecisions
 from app.server.metrics.notifications import Outbox
 from app.server.metrics.policies import EnvironmentState, PolicyState
@@ -75,9 +75,9 @@ class Metrics:
         self._request_children: dict[tuple[str, int], Counter] = {}
         self._duration_children: dict[str, Histogram] = {}
 
-    def watch(self, replica: Replica, store: Store) -> None:
+    def watch(self, cache: StoreCache, store: Store) -> None:
         """Tell of freezes, of overrides, of whether the store can be reached, and of what is written."""
-        self._registry.register(ReplicaState(replica, self._policies, self._clock))
+        self._registry.register(ReplicaState(cache, self._policies, self._clock))
         store.watched_by(self._writing)
 
     def watch_outbox(self, notifications: Notifications) -> None:

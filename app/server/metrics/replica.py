@@ -8,15 +8,15 @@ from prometheus_client.registry import Collector
 from app.clock import Clock
 from app.core.freeze import FreezeState
 from app.gate.in_force import Policies
-from app.gate.store_cache import Replica
+from app.gate.store_cache import StoreCache
 
 
 class ReplicaState(Collector):
     """Freezes, overrides, and whether the store can be reached; asks the store nothing."""
 
-    def __init__(self, replica: Replica, policies: Policies, clock: Clock) -> None:
-        """Look at what `replica` remembers, and at the freezes beside `policies`."""
-        self._replica = replica
+    def __init__(self, cache: StoreCache, policies: Policies, clock: Clock) -> None:
+        """Look at what `cache` remembers, and at the freezes beside `policies`."""
+        self._cache = cache
         self._policies = policies
         self._clock = clock
 
@@ -25,22 +25,22 @@ class ReplicaState(Collector):
         yield GaugeMetricFamily(
             "freezegate_store_degraded",
             "1 while the store can't be reached and claims are refused",
-            value=float(self._replica.degraded_since is not None),
+            value=float(self._cache.degraded_since is not None),
         )
         yield GaugeMetricFamily(
             "freezegate_clock_behind_seconds",
             "Seconds that the clock is behind the latest event of the record; 0 if by no more than one",
-            value=self._replica.steady.behind() / 1_000_000,
+            value=self._cache.steady.behind() / 1_000_000,
         )
         yield GaugeMetricFamily(
             "freezegate_overrides_active",
             "Overrides that may let something through, some seconds ago",
-            value=self._replica.overrides.active,
+            value=self._cache.overrides.active,
         )
         yield GaugeMetricFamily(
             "freezegate_overrides_pending",
             "Overrides that wait for an approval, some seconds ago",
-            value=self._replica.overrides.pending,
+            value=self._cache.overrides.pending,
         )
         yield from self._freezes()
 
