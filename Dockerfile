@@ -1,7 +1,7 @@
 # Two stages: packages are installed and compiled in one, and only what runs is in the other.
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY requirements/otel.txt /tmp/run.txt
+COPY requirements/otel.txt /tmp/otel.txt
 RUN ["python", "-m", "venv", "/opt/freezegate"]
 RUN ["/opt/freezegate/bin/python", "-m", "pip", "install", "--require-hashes", "--no-deps", "-r", "/tmp/otel.txt"]
 RUN ["/opt/freezegate/bin/python", "-m", "pip", "uninstall", "--yes", "pip"]

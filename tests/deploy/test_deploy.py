@@ -129,6 +129,15 @@ def test_the_settings_go_together_with_those_of_the_image(given: dict[str, str],
     assert settings.admin_key is not None
 
 
+def test_the_image_installs_the_lock_that_it_copies() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    copied = dict(
+        reversed(pair) for pair in re.findall(r"^COPY (requirements/\S+) (\S+)$", text, re.MULTILINE)
+    )
+    (installed,) = re.findall(r'"-r", "(\S+)"', text)
+    assert (ROOT / copied[installed]).exists()
+
+
 def test_the_image_alone_keeps_its_records_in_its_volume() -> None:
     assert read_settings(of_the_image()).database == "sqlite:////data/freezegate.db"
     other = {**of_the_image(), f"{PREFIX}DATABASE_URL": "postgresql://gate@db/freezegate"}

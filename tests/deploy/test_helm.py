@@ -4,7 +4,6 @@ import copy
 import json
 import re
 import shlex
-import tomllib
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from app import __version__
 from app.cli import cli
 from app.gate.receivers import read_receivers_file
 from app.identity.oidc.issuers import read_identity_file
@@ -285,8 +285,7 @@ def test_the_image_is_pulled_by_digest_else_by_tag_else_by_the_version_of_the_ch
         ]
 
     digest = f"sha256:{'0' * 64}"
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert image() == f"r.example/gate:{version}"
+    assert image() == f"r.example/gate:{__version__}"
     assert image(tag="1.2") == "r.example/gate:1.2"
     assert image(digest=digest, tag="1.2") == f"r.example/gate@{digest}"
 
@@ -449,5 +448,4 @@ def test_the_notes_name_what_is_there(helm: Helm) -> None:
 
 def test_the_chart_has_the_version_of_the_gate() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert (chart["appVersion"], chart["version"]) == (version, version)
+    assert (chart["appVersion"], chart["version"]) == (__version__, __version__)
