@@ -121,3 +121,50 @@ def test_every_room_that_the_readme_names_exists() -> None:
     paths = re.findall(r"`(app/[\w/.]+)`", table)
     assert len(paths) >= 10
     assert all((ROOT / path).exists() for path in paths)
+
+
+RECIPES = sorted((ROOT / "docs/how-to/policies").glob("[!R]*.md"))
+
+
+def _recipes() -> list[tuple[str, Snapshot]]:
+    """Each policy file of a recipe; blocks that begin with a file's name are one folder together."""
+    found = []
+    for page in RECIPES:
+        blocks = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+        named = {match[1]: text for text in blocks if (match := re.match(r"# (\S+\.yaml)\n", text))}
+        alone = [text for text in blocks if text not in named.values()]
+        assert blocks, page
+        found += [(f"{page.stem} {number}", Snapshot.of(text)) for number, text in enumerate(alone, 1)]
+        if named:
+            found.append((page.stem, Snapshot(named)))
+    return found
+
+
+@pytest.mark.parametrize("snapshot", [pytest.param(each, id=name) for name, each in _recipes()])
+def test_every_policy_of_a_recipe_is_proved_by_its_own_tests(snapshot: Snapshot) -> None:
+    assert [str(problem) for problem in lint(snapshot, parse_instant("2026-11-29T12:00:00Z"))] == []
+    loaded = load(snapshot)  # runs the tests
+    named = {policy for test in loaded.policy_set.tests for policy in test.by or ()}
+    assert named == {policy.id for policy in loaded.policy_set.policies}
+    assert {test.expect for test in loaded.policy_set.tests} > {"allow"}
+
+
+def test_the_index_of_recipes_lists_every_recipe() -> None:
+    index = (ROOT / "docs/how-to/policies/README.md").read_text()
+    assert re.findall(r"^\| .* \| \[.*?\]\((\S+?)\) \|$", index, re.MULTILINE) == list(
+        dict.fromkeys(re.findall(r"\]\(((?!\.\.)\S+?)\)", index))
+    )
+    assert sorted(re.findall(r"\]\(((?!\.\.)\S+?)\)", index)) == [page.name for page in RECIPES]
+
+
+def test_the_index_reaches_every_page() -> None:
+    reached, front = set[Path](), [ROOT / "docs/README.md"]
+    while front:
+        page = front.pop()
+        reached.add(page)
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", _prose(page)):
+            path = (page.parent / target).resolve()
+            path = path / "README.md" if path.is_dir() else path
+            if path.suffix == ".md" and (ROOT / "docs") in path.parents and path not in reached:
+                front.append(path)
+    assert set((ROOT / "docs").rglob("*.md")) - reached == set()
