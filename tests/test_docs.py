@@ -1,6 +1,8 @@
 """What the documents say is held against what is there."""
 
 import re
+import shutil
+import time
 from pathlib import Path
 
 import httpx
@@ -8,10 +10,12 @@ import pytest
 
 from app.cli import run
 from app.core.instant import parse_instant
+from app.identity.credentials import new_key
 from app.policies.lint.lint import lint
 from app.policies.load import load
 from app.policies.source import Snapshot
 from app.settings import PREFIX, Settings
+from tests.console import Shell, examples, matches
 from tests.live.gate import ROOT, running
 
 PAGES = sorted(
@@ -168,3 +172,70 @@ def test_the_index_reaches_every_page() -> None:
             if path.suffix == ".md" and (ROOT / "docs") in path.parents and path not in reached:
                 front.append(path)
     assert set((ROOT / "docs").rglob("*.md")) - reached == set()
+
+
+FROZEN = """\
+version: 1
+timezone: Europe/Amsterdam
+environments: [production, staging]
+policies:
+  - id: friday-afternoon
+    title: No deploys after Friday 14:00
+    reason: Nothing good happens after 14:00 on a Friday.
+    contact: "#release-managers"
+    applies_to: {environments: [production]}
+    when: [{always: true}]
+"""
+"""For the examples of pages: frozen whenever they run."""
+
+TUTORIAL = ROOT / "docs/tutorial/first-freeze.md"
+CONSOLES = [
+    page
+    for page in PAGES
+    if "how-to" in page.parts and re.search("^```console$", page.read_text(), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("page", CONSOLES, ids=lambda page: page.stem)
+def test_the_console_of_a_page_prints_what_the_page_shows(page: Path, tmp_path: Path) -> None:
+    frozen = tmp_path / "frozen.yaml"
+    frozen.write_text(FROZEN)
+    work = tmp_path / "work"
+    work.mkdir()
+    shutil.copy(ROOT / "policies.yaml", work)
+    key = new_key()
+    with (
+        running(frozen, tmp_path / "gate.db", FREEZEGATE_ADMIN_KEY=key) as gate,
+        Shell(work, {"FREEZEGATE_URL": gate.url, "FREEZEGATE_API_KEY": key}) as shell,
+    ):
+        for example in examples(page.read_text()):
+            printed = shell.run(example.command)
+            assert matches(example.shown, printed), f"$ {example.command}\n{printed}"
+
+
+def test_the_tutorial_works(tmp_path: Path) -> None:
+    page = TUTORIAL.read_text()
+    policies = tmp_path / "policies.yaml"
+    shutil.copy(ROOT / "policies.yaml", policies)
+    policy, tests = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    before, after = page.split("## 5. Write a rule")
+    key = new_key()
+    with (
+        running(policies, tmp_path / "freezegate.db", FREEZEGATE_ADMIN_KEY=key) as gate,
+        Shell(tmp_path, {"FREEZEGATE_URL": gate.url, "FREEZEGATE_API_KEY": key}) as shell,
+    ):
+        for example in examples(before):
+            printed = shell.run(example.command)
+            assert matches(example.shown, printed), f"$ {example.command}\n{printed}"
+        text = re.sub(
+            r"^policies:.*\n", lambda line: line[0] + policy, policies.read_text(), flags=re.MULTILINE
+        )
+        text = re.sub(r"^tests:.*\n", lambda line: line[0] + tests, text, flags=re.MULTILINE)
+        replacement = tmp_path / "policies.new"
+        replacement.write_text(text)
+        replacement.replace(policies)
+        while httpx.get(f"{gate.url}/policies/demo").status_code == 404:
+            time.sleep(0.1)
+        for example in examples(after):
+            printed = shell.run(example.command)
+            assert matches(example.shown, printed), f"$ {example.command}\n{printed}"
