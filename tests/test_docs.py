@@ -1,16 +1,20 @@
 """What the documents say is held against what is there."""
 
 import re
+import shlex
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import httpx
 import pytest
 
-from app.cli import run
+from app.cli import cli, run
 from app.core.instant import parse_instant
 from app.identity.credentials import new_key
+from app.identity.oidc import github, gitlab
 from app.policies.lint.lint import lint
 from app.policies.load import load
 from app.policies.source import Snapshot
@@ -19,7 +23,16 @@ from tests.console import Shell, examples, matches
 from tests.live.gate import ROOT, running
 
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/*.md")]
+    page
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "bench/*.md",
+        "clients/**/*.md",
+        "deploy/**/*.md",
+        "findings/*.md",
+    )
+    for page in ROOT.glob(pattern)
 )
 
 
@@ -27,14 +40,25 @@ def _prose(page: Path) -> str:
     return re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
 
 
+def _anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", _prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_internal_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", _prose(page)):
-        assert (page.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", _prose(page)):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        assert not anchor or anchor in _anchors(there), f"{target}#{anchor}"
+
+
+SETTINGS = ROOT / "docs/reference/settings.md"
 
 
 def test_the_settings_table_is_true() -> None:
-    found = re.findall(r"^\| `(FREEZEGATE_\w+)` \|(.*?)\|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    found = re.findall(r"^\| `(FREEZEGATE_\w+)` \|(.*?)\|", SETTINGS.read_text(), re.MULTILINE)
     rows = {name: default.strip() for name, default in found}
     expected = {
         f"{PREFIX}{name.upper()}": f"`{field.default}`" if field.default is not None else ""
@@ -106,25 +130,6 @@ def test_the_readmes_curls_do_what_it_says(tmp_path: Path) -> None:
     with running(ROOT / "policies.yaml", tmp_path / "gate.db") as gate:
         for path, status in asked:
             assert httpx.get(gate.url + path).status_code == int(status)
-
-
-def test_the_readmes_calendar_is_what_the_command_prints(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("app.clock.SystemClock.now", lambda _: parse_instant("2026-11-23T23:30:00Z"))
-    shown = re.search(
-        r"\$ freezegate (calendar --weeks 1)\n((?:.*\n)*?)```", (ROOT / "README.md").read_text()
-    )
-    assert shown is not None
-    assert run([*shown[1].split(), "--policies", str(ROOT / "policies.yaml")]) == 0
-    assert capsys.readouterr().out == shown[2]
-
-
-def test_every_room_that_the_readme_names_exists() -> None:
-    table = (ROOT / "README.md").read_text().partition("## Find your way")[2].partition("How it works")[0]
-    paths = re.findall(r"`(app/[\w/.]+)`", table)
-    assert len(paths) >= 10
-    assert all((ROOT / path).exists() for path in paths)
 
 
 RECIPES = sorted((ROOT / "docs/how-to/policies").glob("[!R]*.md"))
@@ -239,3 +244,47 @@ def test_the_tutorial_works(tmp_path: Path) -> None:
         for example in examples(after):
             printed = shell.run(example.command)
             assert matches(example.shown, printed), f"$ {example.command}\n{printed}"
+
+
+def test_the_readmes_check_prints_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = re.search(r"\$ freezegate (check .*)\n((?:.+\n)*?)```", (ROOT / "README.md").read_text())
+    assert shown is not None
+    at = ["--policies", str(ROOT / "policies.yaml"), "--at", "2026-11-27T14:05:00+01:00"]
+    assert run([*shown[1].split(), *at]) == 1
+    assert capsys.readouterr().out == shown[2]
+
+
+def test_the_page_about_identity_names_every_refused_claim() -> None:
+    page = (ROOT / "docs/how-to/ci/without-a-secret.md").read_text()
+    rows = re.findall(r"^\| (\w+) `(\w+)` \| (.*) \|$", page, re.MULTILINE)
+    shown = {(vendor, claim, frozenset(re.findall(r"`(\w+)`", values))) for vendor, claim, values in rows}
+    assert shown == {
+        (name, claim, values)
+        for name, vendor in (("GitHub", github.VENDOR), ("GitLab", gitlab.VENDOR))
+        for claim, values in vendor.refused.items()
+    }
+
+
+def _commands() -> Iterator[tuple[str, str]]:
+    """Each `freezegate …` of the shell examples of a page, up to the end of the command."""
+    for page in PAGES:
+        blocks = re.findall(r"^ *```(?:sh|console)\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL)
+        lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+        for part in (part for line in lines for part in re.split(r" && |\|", line.removeprefix("$ "))):
+            found = re.match(r"(?:\S+=\S* )?(?:\w+=\$\()?freezegate ([a-z][^>]*)", part.strip())
+            if found and not part.startswith("freezegate listens"):
+                yield page.name, shlex.join(shlex.split(found[1].rstrip(")"), comments=True))
+
+
+@pytest.mark.parametrize(("page", "line"), sorted(set(_commands())))
+def test_every_command_of_a_page_has_its_options(page: str, line: str) -> None:
+    assert page
+    command: click.Command = cli
+    words = shlex.split(line)
+    while isinstance(command, click.Group):
+        context = click.Context(command)
+        found = command.get_command(context, words.pop(0))
+        assert found is not None, line
+        command = found
+    context = click.Context(command)
+    command.make_parser(context).parse_args(words)

@@ -123,7 +123,7 @@ def test_a_decision_of_an_older_version_says_why_it_cannot_be_evaluated_again(
 def test_after_a_record_of_years_ahead_new_keys_and_tokens_work(
     tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What docs/how-to/operations.md says of a clock that was ahead, tried."""
+    """What docs/how-to/clock.md says of a clock that was ahead, tried."""
     policies = tmp_path / "policies.yaml"
     policies.write_text(FROZEN)
     database = f"sqlite:///{tmp_path / 'gate.db'}"

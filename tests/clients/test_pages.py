@@ -54,8 +54,8 @@ def pages() -> dict[str, Page]:
     circle = yaml.safe_load(the_one("docs/how-to/ci/circleci.md", "yaml", "awk"))
     steps = [each for each in circle["jobs"]["deploy"]["steps"] if isinstance(each, dict)]
     azure = yaml.safe_load(the_one("docs/how-to/ci/azure-devops.md", "yaml", "awk"))
-    github = yaml.safe_load(the_one("docs/how-to/access.md", "yaml", "ACTIONS_ID_TOKEN_REQUEST_URL"))
-    gitlab = yaml.safe_load(the_one("docs/how-to/access.md", "yaml", "id_tokens"))
+    github = yaml.safe_load(the_one("docs/how-to/ci/without-a-secret.md", "yaml", "ACTIONS_ID_TOKEN_REQUEST_URL"))
+    gitlab = yaml.safe_load(the_one("docs/how-to/ci/without-a-secret.md", "yaml", "FREEZEGATE_TOKEN"))
     deploy = "\n./deploy.sh"
     jenkins_shell = re.search(r"sh '''\n(.*?)'''", jenkins, re.DOTALL)
     assert jenkins_shell is not None
@@ -66,9 +66,9 @@ def pages() -> dict[str, Page]:
         "jenkins.md": Page("set -e\n" + jenkins_shell[1] + deploy),
         "circleci.md": Page(steps[0]["run"]["command"] + deploy, pipefail=True),
         "azure-devops.md": Page(azure[0]["bash"]),
-        "insights.md": Page(the_one("docs/explanation/insights.md", "sh", "grep")),
-        "identity.md, GitHub": Page(f"TOKEN=$FREEZEGATE_API_KEY\n{identity}{deploy}", pipefail=True),
-        "identity.md, GitLab": Page("set -e\n" + gitlab["gate"]["script"][0] + deploy),
+        "report-outcomes.md": Page(the_one("docs/how-to/report-outcomes.md", "sh", "grep")),
+        "without-a-secret.md, GitHub": Page(f"TOKEN=$FREEZEGATE_API_KEY\n{identity}{deploy}", pipefail=True),
+        "without-a-secret.md, GitLab": Page("set -e\n" + gitlab["gate"]["script"][0] + deploy),
     }
 
 

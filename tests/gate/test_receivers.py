@@ -119,7 +119,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_page_is_good(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs/how-to/notifications.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/how-to/notifications/README.md").read_text()
     (tmp_path / "secret").write_text(SECRET)
     (tmp_path / "url").write_text(SLACK)
     text = page.partition("```yaml\n")[2].partition("```")[0]
@@ -128,6 +128,6 @@ def test_the_example_of_the_page_is_good(tmp_path: Path) -> None:
 
 
 def test_the_page_lists_every_event() -> None:
-    page = (Path(__file__).parents[2] / "docs/how-to/notifications.md").read_text()
-    table = page.partition("## Events")[2].partition("## Signed")[0]
+    page = (Path(__file__).parents[2] / "docs/how-to/notifications/README.md").read_text()
+    table = page.partition("## Events")[2].partition("\n## ")[0]
     assert all(f"`{event.value}`" in table for event in Occasion)

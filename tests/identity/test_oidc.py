@@ -480,7 +480,7 @@ def test_a_file_of_issuers_that_is_no_text_is_told(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_page_is_good(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs/how-to/access.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/how-to/ci/without-a-secret.md").read_text()
     file = tmp_path / "identity.yaml"
     file.write_text(page.partition("```yaml\n")[2].partition("```")[0])
     assert [issuer.audience for issuer in read_identity_file(file)] == ["freezegate", "freezegate"]
