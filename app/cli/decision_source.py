@@ -105,7 +105,6 @@ class FileOracle:
         from app.core.decision import Question
         from app.core.decision_json import answer
         from app.core.notation import parse_duration
-        from app.core.wallclock import zone
 
         at = now if asked.at is None else parse_instant(asked.at)
         duration = 0 if asked.duration is None else parse_duration(asked.duration)
@@ -117,7 +116,7 @@ class FileOracle:
             decision = self._loaded.engine.decide(question, at)
         except FreezegateError as error:
             raise UndecidedError(str(error), misnamed=isinstance(error, UnknownNameError)) from error
-        return Answer(answer(decision, zone(self._loaded.policy_set.timezone), self._loaded.revision))
+        return Answer(answer(decision, self._loaded.policy_set.home, self._loaded.revision))
 
 
 class ServerOracle:

@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
-from app.core.candidates import Candidates
-from app.core.interval import Interval, clip
-from app.core.policy import SERVICE_ZONE, PolicySet
-from app.core.timeline import BLOCK_BITS, BlockBudget, PolicyTimeline
-from app.core.wallclock import zone
+from app.core.compiled import CompiledPolicies
+from app.core.interval import Interval
+from app.core.timeline import BLOCK_BITS, block_span
 
 _OFTEN: Final = 1_000
 """Instants after which a sweep over all boundaries is cheaper than to ask each policy anew."""
 
-_GroupKey = tuple[tuple[int, ...], frozenset[str], str, str, str | None]
+_GroupKey = tuple[tuple[int, ...], frozenset[str], str, str, str]
 """What makes services alike for the policies: those that name it, its tags, environment, change, zone."""
 
 
@@ -69,68 +67,58 @@ class Coverage:
 class CoverageIndex:
     """Finds where the policies of a set hold, for any request, in one period."""
 
-    def __init__(self, policy_set: PolicySet, period: Interval) -> None:
+    def __init__(self, compiled: CompiledPolicies, period: Interval) -> None:
         """Look at the policies as they stand; nothing is compiled before it is asked for."""
-        self._policy_set = policy_set
+        self._compiled = compiled
+        self._policies = compiled.policy_set.policies
         self._period = period
-        self._candidates = Candidates(policy_set.policies)
-        self._budget = BlockBudget()
         self._lines: dict[tuple[int, str], _Line] = {}
         self._alike: dict[_GroupKey, Coverage] = {}
         self._found: dict[tuple[tuple[int, str], ...], Coverage] = {}
 
     def held(self, service: str, environment: str, change: str) -> Coverage:
         """Where the policies hold that apply to a kind of change of a service."""
-        known = (self._policy_set.services or {}).get(service)
-        tags = frozenset(known.tags) if known else frozenset()
-        service_zone = known.timezone if known else None
+        policy_set = self._compiled.policy_set
+        tags = policy_set.tags_of(service)
         named = tuple(
             number
-            for number in sorted(self._candidates.of_name(service, tags))
-            if self._policy_set.policies[number].matches(service, tags, environment, change)
+            for number in sorted(self._compiled.candidates.of_name(service, tags))
+            if self._policies[number].matches(service, tags, environment, change)
         )
         # Of very many services few are named by a policy: what holds for the others is found once.
-        alike = (named, tags, environment, change, service_zone)
+        alike = (named, tags, environment, change, policy_set.service_zone(service))
         found = self._alike.get(alike)
         if found is None:
             found = self._alike[alike] = self._find(*alike)
         return found
 
     def _find(
-        self,
-        named: tuple[int, ...],
-        tags: frozenset[str],
-        environment: str,
-        change: str,
-        service_zone: str | None,
+        self, named: tuple[int, ...], tags: frozenset[str], environment: str, change: str, service_zone: str
     ) -> Coverage:
+        zone_of = self._compiled.policy_set.zone_of
         others = (
             number
-            for number in self._candidates.of_tags(tags)
-            if self._policy_set.policies[number].matches("", tags, environment, change)
+            for number in self._compiled.candidates.of_tags(tags)
+            if self._policies[number].matches("", tags, environment, change)
         )
-        lines = tuple((number, self._zone(number, service_zone)) for number in sorted((*named, *others)))
+        lines = tuple(
+            (number, zone_of(self._policies[number], service_zone).name)
+            for number in sorted((*named, *others))
+        )
         found = self._found.get(lines)
         if found is None:
             found = self._found[lines] = Coverage([self._line(*line) for line in lines])
         return found
 
-    def _zone(self, number: int, service_zone: str | None) -> str:
-        """The zone that a policy is read in."""
-        policy = self._policy_set.policies[number]
-        own = service_zone if policy.timezone == SERVICE_ZONE else policy.timezone
-        return own or self._policy_set.timezone
-
     def _line(self, number: int, zone_name: str) -> _Line:
-        """Where one policy holds within the period."""
+        """Where one policy holds within the period; the engine's blocks are left as they are."""
         found = self._lines.get((number, zone_name))
         if found is None:
-            timeline = PolicyTimeline(self._policy_set.policies[number], zone(zone_name), self._budget)
-            start, end = self._period
+            timeline = self._compiled.timeline(number, zone_name)
+            first, last = self._period
             edges = array("q")
-            for block in range(start >> BLOCK_BITS, ((end - 1) >> BLOCK_BITS) + 1):
-                within = timeline.edges(block)
-                held = clip(list(zip(within[::2], within[1::2], strict=True)), self._period)
-                edges.extend(chain.from_iterable(held))
+            for block in range(first >> BLOCK_BITS, ((last - 1) >> BLOCK_BITS) + 1):
+                start, end = block_span(block)
+                edges.extend(chain.from_iterable(timeline.holds((max(start, first), min(end, last)))))
             found = self._lines[number, zone_name] = _Line(number, edges)
         return found

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from app.core.comparison import Comparison, Sides, Tally, compare, sides
+from app.core.compiled import CompiledPolicies
 from app.core.coverage import Coverage, CoverageIndex
 from app.core.decision import Outcome
 from app.core.decision_json import AD_HOC
 from app.core.instant import HOUR
 from app.core.interval import Interval
-from app.core.policy import Policy, PolicySet
+from app.core.policy import Policy
 from app.core.proportion import shared_out
 from app.core.waits import NO_WAITS, Queue, Request, Waits
-from app.core.wallclock import zone
 
 SUCCEEDED: Final = "succeeded"
 HOURS: Final = 168
@@ -98,17 +98,17 @@ class Counting:
     Those of `waits.PATIENCE` before and after the period should come, too; they count for waits only.
     """
 
-    def __init__(self, policy_set: PolicySet, period: Interval) -> None:
+    def __init__(self, compiled: CompiledPolicies, period: Interval) -> None:
         """Count those of a period, by the policies as they stand now."""
-        self._policy_set = policy_set
+        self._policy_set = policy_set = compiled.policy_set
         self._start, self._end = period
-        self._local = zone(policy_set.timezone).local
+        self._local = policy_set.home.local
         self._queue = Queue(period)
         self._hour_denials = [0] * HOURS
         self._environment_denials: Counter[str] = Counter()
         self._policy_denials: Counter[str] = Counter()
         self._policy_overrides: Counter[str] = Counter()
-        self._places = CoverageIndex(policy_set, period)
+        self._places = CoverageIndex(compiled, period)
         self._of_request: dict[Request, _GroupKey] = {}
         self._alike: dict[tuple[int, str, str], _GroupKey] = {}
 

@@ -23,6 +23,7 @@ from pydantic import (
 from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.field_types import Duration, ZoneName
 from app.core.notation import LINE_PATTERN
+from app.core.wallclock import Zone, zone
 from app.core.windows import WindowEntry
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9._/-]{0,127}"
@@ -383,6 +384,41 @@ class PolicySet(_Part):
         "the file",
         examples=[[{"at": "2026-11-27 14:00", "service": "api", "expect": "deny"}]],
     )
+
+    @property
+    def home(self) -> Zone:
+        """The zone of the set itself."""
+        return zone(self.timezone)
+
+    @property
+    def refuses_unknown(self) -> bool:
+        """Whether requests may name only services of the catalogue."""
+        return self.services is not None and self.unknown_services == "refuse"
+
+    def tags_of(self, service: str) -> frozenset[str]:
+        """Return the tags of a service; a service outside the catalogue has none."""
+        known = (self.services or {}).get(service)
+        return frozenset(known.tags) if known else frozenset()
+
+    def service_zone(self, service: str) -> str:
+        """Return the zone that the catalogue gives a service; the file's if it gives none."""
+        known = (self.services or {}).get(service)
+        return (known and known.timezone) or self.timezone
+
+    @cached_property
+    def service_zones(self) -> tuple[str, ...]:
+        """The zones that services may be in: the file's, then the others of the catalogue by name."""
+        others = set(map(self.service_zone, self.services or ())) - {self.timezone}
+        return (self.timezone, *sorted(others))
+
+    def zone_of(self, policy: Policy, service_zone: str) -> Zone:
+        """Return the zone that a policy is read in, for services in a zone."""
+        return zone(service_zone if policy.timezone == SERVICE_ZONE else policy.timezone or self.timezone)
+
+    def zones_of(self, policy: Policy) -> list[Zone]:
+        """Return every zone that a policy may be read in."""
+        names = self.service_zones if policy.timezone == SERVICE_ZONE else (self.timezone,)
+        return [self.zone_of(policy, name) for name in names]
 
     @property
     def usual_change(self) -> str:

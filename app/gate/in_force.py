@@ -13,7 +13,7 @@ from app.clock import Clock
 from app.core.engine import Engine
 from app.core.freeze import Freeze
 from app.core.policy import PolicySet
-from app.core.wallclock import Zone, zone
+from app.core.wallclock import Zone
 from app.gate.errors import NotLoadedError
 from app.policies.load import load
 from app.policies.removal import Contents, Removal, current, removals
@@ -46,7 +46,7 @@ class InForce(NamedTuple):
     @property
     def home(self) -> Zone:
         """The zone of the files, in which sentences tell the time."""
-        return zone(self.policy_set.timezone)
+        return self.policy_set.home
 
     def removed_lately(self, now: int) -> tuple[Removal, ...]:
         """The policies and tests that a change of less than a day ago took away."""

@@ -167,7 +167,7 @@ def insights(
         BusyError: nobody wants it any more, as `unwanted` says.
         StoreUnavailableError: the decisions can't be read.
     """
-    counting = Counting(in_force.policy_set, (wanted.start, wanted.end))
+    counting = Counting(in_force.engine.compiled, (wanted.start, wanted.end))
     for page in _pages(query, wanted):
         if unwanted():
             raise BusyError("the gate is stopping")

@@ -260,7 +260,6 @@ def _approvals_needed(caller: Caller, wanted: GrantRequest, in_force: InForce, n
 def _check_names(caller: Caller, wanted: GrantRequest, in_force: InForce) -> None:
     known = in_force.policy_set
     catalogue = known.services or {}
-    refusing = known.services is not None and known.unknown_services == "refuse"
     for environment in wanted.environments:
         if environment not in known.environments:
             near = did_you_mean(environment, known.environments)
@@ -269,7 +268,7 @@ def _check_names(caller: Caller, wanted: GrantRequest, in_force: InForce) -> Non
         if "*" in service:
             if not caller.may(Role.ADMIN):
                 raise ForbiddenError("only an admin may grant for a pattern; name the services")
-        elif refusing and service not in catalogue:
+        elif known.refuses_unknown and service not in catalogue:
             near = did_you_mean(service, catalogue)
             raise InvalidFieldError(
                 "services",

@@ -7,7 +7,7 @@ memory. So both are bounded, far above what any organisation writes by hand.
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.core.policy import SERVICE_ZONE, PolicySet
+from app.core.policy import PolicySet
 from app.policies.check import entries
 from app.yaml.compose import MOST_ENTRIES
 from app.yaml.document import Document
@@ -32,11 +32,10 @@ def too_large(documents: Sequence[Document]) -> Iterator[Problem]:
 
 def too_much_work(policy_set: PolicySet, places: Sequence[tuple[Document, Path]]) -> Iterator[Problem]:
     """Report the policy at which the windows of a set exceed `MOST_OPENINGS`."""
-    zones = {service.timezone for service in (policy_set.services or {}).values()} | {None}
     openings = 0
     for (document, path), policy in zip(places, policy_set.policies, strict=True):
         in_a_day = sum(entry.window.per_day() for entry in (*policy.when, *policy.except_when))
-        openings += in_a_day * (len(zones) if policy.timezone == SERVICE_ZONE else 1)
+        openings += in_a_day * len(policy_set.zones_of(policy))
         if openings > MOST_OPENINGS:
             sentence = (
                 f"with this policy the windows of the set open {openings:,} times a day; "

@@ -6,7 +6,7 @@ from app.core.decision import Decision, Outcome, Question
 from app.core.instant import format_instant
 from app.core.notation import parse_duration
 from app.core.policy import SelfTest
-from app.core.wallclock import Zone, zone
+from app.core.wallclock import Zone
 from app.policies.loaded import LoadedPolicies, PlacedTest
 from app.policies.moment import parse_moment
 from app.yaml.problem import Problem
@@ -27,7 +27,7 @@ class SelfTestResult(NamedTuple):
 
 def run(loaded: LoadedPolicies) -> list[SelfTestResult]:
     """Run every test of a set, in the order of its files."""
-    home = zone(loaded.policy_set.timezone)
+    home = loaded.policy_set.home
     return [_run(placed, loaded, home) for placed in loaded.tests]
 
 

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from app.core.compiled import CompiledPolicies
 from app.core.coverage import _OFTEN, CoverageIndex
 from app.core.engine import Engine
 from app.core.instant import DAY, EARLIEST, LATEST, parse_instant
@@ -41,7 +42,7 @@ def policies() -> PolicySet:
 def test_who_holds_is_who_the_engine_says(monkeypatch: pytest.MonkeyPatch, often: int) -> None:
     monkeypatch.setattr("app.core.coverage._OFTEN", often)
     policy_set = policies()
-    engine, places = Engine(policy_set), CoverageIndex(policy_set, YEAR)
+    engine, places = Engine(policy_set), CoverageIndex(CompiledPolicies(policy_set), YEAR)
     numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
     rng = random.Random(1)
     for _ in range(3_000):
@@ -57,7 +58,7 @@ def test_who_holds_is_who_the_engine_says(monkeypatch: pytest.MonkeyPatch, often
 
 
 def test_services_that_the_same_policies_match_share_what_is_found() -> None:
-    places = CoverageIndex(policies(), YEAR)
+    places = CoverageIndex(CompiledPolicies(policies()), YEAR)
     assert places.held("unknown", "staging", "normal") is places.held("another", "staging", "rollback")
     assert places.held("api", "staging", "normal") is not places.held("abroad", "staging", "normal")
     assert places.held("api", "staging", "normal") is not places.held("api", "staging", "hotfix")
@@ -65,7 +66,7 @@ def test_services_that_the_same_policies_match_share_what_is_found() -> None:
 
 def test_periods_at_the_ends_of_time_are_cut() -> None:
     for period in ((EARLIEST, EARLIEST + DAY), (LATEST - DAY, LATEST)):
-        held = CoverageIndex(policies(), period).held("forever", "staging", "normal")
+        held = CoverageIndex(CompiledPolicies(policies()), period).held("forever", "staging", "normal")
         for _ in range(2 * _OFTEN):
             assert 3 in held.at(period[0])
             assert 3 in held.at(period[1] - 1)

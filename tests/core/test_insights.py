@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from app.core.comparison import Verdict
+from app.core.compiled import CompiledPolicies
 from app.core.decision import Question
 from app.core.engine import Engine
 from app.core.explain_insights import (
@@ -70,7 +71,7 @@ def insights(
     policy_set: PolicySet, decisions: Iterable[Decided], start: int = START, days: int = 365
 ) -> Insights:
     end = start + days * DAY
-    counting = Counting(policy_set, (start, end))
+    counting = Counting(CompiledPolicies(policy_set), (start, end))
     counting.take(decisions)
     return counting.finish(end + PATIENCE + 1)
 
@@ -441,7 +442,7 @@ def test_a_wait_that_begins_beside_the_period_is_not_counted_and_may_end_there(p
 
 def test_who_may_still_come_back_is_not_given_up(policy_set: PolicySet) -> None:
     end = START + 30 * DAY
-    counting = Counting(policy_set, (START, end))
+    counting = Counting(CompiledPolicies(policy_set), (START, end))
     counting.take([claim(end - 20 * DAY, "deny", "old"), claim(end - DAY, "deny")])
     waits = counting.finish(end).waits
     assert (waits.ended, waits.median, waits.never, waits.waiting) == (0, None, 1, 1)

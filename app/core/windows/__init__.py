@@ -79,4 +79,4 @@ class WindowEntry(BaseModel):
         return window
 
 
-__all__ = ["Window", "WindowEntry"]
+__all__ = ["WindowEntry"]

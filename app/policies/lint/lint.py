@@ -7,19 +7,19 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from app.core.candidates import Candidates
+from app.core.compiled import CompiledPolicies
 from app.core.decision import Question
 from app.core.instant import DAY, LATEST, LOOK_AHEAD, format_instant
 from app.core.interval import Interval, normalise
-from app.core.policy import Effect, Policy, PolicySet
+from app.core.policy import Effect, Policy
 from app.core.timeline import BlockBudget, PolicyTimeline
-from app.core.wallclock import Wall, Zone
+from app.core.wallclock import Wall
 from app.core.windows import WindowEntry
 from app.policies.draft import Draft, in_order, read_draft
 from app.policies.lint.holidays import holiday_problems
 from app.policies.lint.misreadings import misreadings
 from app.policies.lint.reach import Reach
-from app.policies.lint.shadow import Shadows, zone_of, zones_of
+from app.policies.lint.shadow import Shadows
 from app.policies.load import accept
 from app.policies.selftest import failures
 from app.policies.source import Snapshot
@@ -44,7 +44,7 @@ def lint(snapshot: Snapshot, now: int) -> list[Problem]:
     found = [
         *draft.problems,
         *failures(loaded),
-        *_Lint(draft, draft.policy_set, now).remarks(),
+        *_Lint(draft, loaded.engine.compiled, now).remarks(),
         *misreadings(draft, draft.policy_set, loaded.engine, now),
     ]
     return bounded(in_order(found, draft.documents))
@@ -53,15 +53,15 @@ def lint(snapshot: Snapshot, now: int) -> list[Problem]:
 class _Lint:
     """The remarks on one set."""
 
-    def __init__(self, draft: Draft, policy_set: PolicySet, now: int) -> None:
+    def __init__(self, draft: Draft, compiled: CompiledPolicies, now: int) -> None:
         self._draft = draft
-        self._set = policy_set
+        self._compiled = compiled
+        self._set = policy_set = compiled.policy_set
         self._now = now
         self._reach = Reach(policy_set)
         self._places = list(draft.places("policies"))
-        self._by_service = Candidates(policy_set.policies)
-        self._held: dict[tuple[int, str], list[Interval]] = {}
-        """The intervals of each policy in the next two weeks, by its number and zone."""
+        self._held: dict[PolicyTimeline, list[Interval]] = {}
+        """The intervals of each policy in the next two weeks."""
 
     def remarks(self) -> Iterator[Problem]:
         """Yield all remarks, as warnings."""
@@ -126,11 +126,11 @@ class _Lint:
         """Return whether any window is open in the next two years, in any of the policy's zones."""
         windows = policy.model_copy(update={"effect": Effect.DENY})
         until, budget = min(self._now + LOOK_AHEAD, LATEST), BlockBudget()
-        timelines = (PolicyTimeline(windows, zone, budget) for zone in zones_of(policy, self._set))
+        timelines = (PolicyTimeline(windows, zone, budget) for zone in self._set.zones_of(policy))
         return any(next(each.stretches(self._now, until), None) is not None for each in timelines)
 
     def _on_windows(self, document: Document, path: Path, policy: Policy) -> Iterator[Problem]:
-        walls = [Wall.of(each, wide=True) for each in zones_of(policy, self._set)]
+        walls = [Wall.of(each, wide=True) for each in self._set.zones_of(policy)]
         for key, entries in (("when", policy.when), ("except_when", policy.except_when)):
             for index, entry in enumerate(entries):
                 where = (*path, key, index, entry.kind)
@@ -145,7 +145,7 @@ class _Lint:
                     yield self._warn(document, where, f"wholly in the past: it is over since {since}")
 
     def _on_shadows(self) -> Iterator[Problem]:
-        shadows = Shadows(self._set, self._reach, self._now)
+        shadows = Shadows(self._compiled, self._reach, self._now)
         for number, by in shadows.found():
             document, path = self._places[number]
             other_document, other_path = self._places[by]
@@ -176,31 +176,26 @@ class _Lint:
             for service in self._reach.catalogue
         )
 
-    def _on_unknown(self, environment: str, change: str) -> Iterator[tuple[int, Zone]]:
-        """Yield the policies that hold for every service outside the catalogue, each with its zone."""
+    def _on_unknown(self, environment: str, change: str) -> Iterator[PolicyTimeline]:
+        """Yield the policies that hold for every service outside the catalogue."""
         for number, policy in enumerate(self._set.policies):
             if self._reach.matches_every_unknown(policy, environment, change):
-                yield number, zone_of(policy, None, self._set)
+                yield self._compiled.timeline(number, self._set.timezone)
 
-    def _on_service(self, service: str, environment: str, change: str) -> Iterator[tuple[int, Zone]]:
+    def _on_service(self, service: str, environment: str, change: str) -> Iterator[PolicyTimeline]:
         """Yield the policies that hold for a service of the catalogue."""
-        tags, known = self._reach.catalogue[service], (self._set.services or {})[service]
-        for number in self._by_service.of(service, tags):
-            policy = self._set.policies[number]
-            if policy.matches(service, tags, environment, change):
-                yield number, zone_of(policy, known.timezone, self._set)
+        for number in self._compiled.matching(service, environment, change):
+            yield self._compiled.timeline(number, self._set.service_zone(service))
 
-    def _is_closed(self, policies: Iterable[tuple[int, Zone]], until: int) -> bool:
+    def _is_closed(self, timelines: Iterable[PolicyTimeline], until: int) -> bool:
         """Return whether these policies together leave no instant open."""
         span, held = (self._now, until), []
-        for number, read_in in policies:
-            policy = self._set.policies[number]
-            if policy.effect is Effect.WARN:
+        for timeline in timelines:
+            if timeline.rule.effect is Effect.WARN:
                 continue
-            key = number, read_in.name
-            if key not in self._held:
-                self._held[key] = PolicyTimeline(policy, read_in, BlockBudget()).holds(span)
-            held += self._held[key]
+            if timeline not in self._held:
+                self._held[timeline] = timeline.holds(span)
+            held += self._held[timeline]
         return normalise(held) == [span]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from app.core.engine import Engine
 from app.core.policy import Effect, Policy, PolicySet
 from app.core.wallclock import Zone
-from app.core.windows import Window
+from app.core.window import Window
 from app.core.windows.cron import Cron
 from app.core.windows.daily import Daily
 from app.core.windows.dates import Dates
@@ -21,7 +21,6 @@ from app.policies.lint.calendars import calendar_remarks
 from app.policies.lint.cron import Remark, cron_remarks
 from app.policies.lint.reach import Reach
 from app.policies.lint.scopes import Scopes, not_reached
-from app.policies.lint.shadow import zones_of
 from app.policies.lint.windows import (
     daily_remarks,
     dates_remarks,
@@ -43,7 +42,7 @@ def misreadings(draft: Draft, policy_set: PolicySet, engine: Engine, now: int) -
         for path, sentence in zone_remarks(document):
             yield _warning(document, path, sentence)
     for (document, path), policy in zip(places, policy_set.policies, strict=True):
-        zones = zones_of(policy, policy_set)
+        zones = policy_set.zones_of(policy)
         for where, sentence in _on_windows(policy, zones, now):
             yield _warning(document, (*path, *where), sentence)
         for number, index, sentence in not_reached(policy, reach):

@@ -47,14 +47,13 @@ class Reach:
 
     def __init__(self, policy_set: PolicySet) -> None:
         """Collect the names that the set defines."""
-        catalogue = policy_set.services or {}
-        self.catalogue = {name: frozenset(service.tags) for name, service in catalogue.items()}
+        self.catalogue = {name: policy_set.tags_of(name) for name in policy_set.services or ()}
         self._tagged: dict[str, dict[str, None]] = {}
         """The services with each tag, in the order of the catalogue."""
         for name, tags in self.catalogue.items():
             for tag in tags:
                 self._tagged.setdefault(tag, {})[name] = None
-        self.takes_unknown = policy_set.services is None or policy_set.unknown_services == "allow"
+        self.takes_unknown = not policy_set.refuses_unknown
         self.scopes = [(place, change) for place in policy_set.environments for change in policy_set.changes]
 
     def matches_nothing(self, policy: Policy) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
+from app.core.compiled import CompiledPolicies
 from app.core.instant import DAY, LATEST, LOOK_AHEAD
-from app.core.policy import SERVICE_ZONE, Effect, Policy, PolicySet
-from app.core.timeline import BlockBudget, PolicyTimeline
-from app.core.wallclock import Zone, zone
+from app.core.policy import SERVICE_ZONE, Effect, Policy
+from app.core.timeline import PolicyTimeline
 from app.policies.lint.pattern import Pattern, PatternIndex, bits, numbers_of
 from app.policies.lint.reach import Reach, literal_services
 
@@ -31,22 +31,21 @@ class _Exhausted(Exception):  # noqa: N818 - it never leaves this module
 class Shadows:
     """Find idle policies from an instant to the end of the look-ahead."""
 
-    def __init__(self, policy_set: PolicySet, reach: Reach, now: int) -> None:
+    def __init__(self, compiled: CompiledPolicies, reach: Reach, now: int) -> None:
         """Prepare the comparison; nothing is compiled before `found`."""
-        self._set = policy_set
+        self._compiled = compiled
+        self._set = policy_set = compiled.policy_set
         self._reach = reach
         self._now = now
         self._until = min(now + LOOK_AHEAD, LATEST)
-        self._budget = BlockBudget()
         self._compared = 0
         self._boundaries = 0
-        self._timelines: dict[tuple[int, str], PolicyTimeline] = {}
+        self._used: set[PolicyTimeline] = set()
         self._within: dict[tuple[tuple[str, str], tuple[str, str]], bool] = {}
         self._scopes = [(repr(policy.applies_to), repr(policy.exempt)) for policy in policy_set.policies]
         self._patterns = [Pattern.of(policy) for policy in policy_set.policies]
         self._by_pattern = PatternIndex(self._patterns)
         self._per_day = [_per_day(policy) for policy in policy_set.policies]
-        self._service_zones = {service.timezone for service in (policy_set.services or {}).values()}
         naming: dict[str | None, list[int]] = {}
         for number, policy in enumerate(policy_set.policies):
             names = literal_services(policy)
@@ -68,7 +67,7 @@ class Shadows:
                         yield number, by
 
     def _shadowing(self, number: int, policy: Policy) -> Iterator[int]:
-        at = self._first_instant(number, policy)
+        at = self._first_instant(number)
         if at is None:
             return
         # Cheapest first: most pairs differ in effect, in their hours, or at the first instant of one.
@@ -84,22 +83,22 @@ class Shadows:
             ):
                 yield other_number
 
-    def _first_instant(self, number: int, policy: Policy) -> int | None:
+    def _first_instant(self, number: int) -> int | None:
         """Return an instant at which a policy holds; None if it never does, or if that is unknown."""
         pattern = self._patterns[number]
         if pattern is not None:
             return self._now if pattern.holds else None
         if self._is_dense(number):
             return self._now
-        first = next(self._timeline(number, policy, None).stretches(self._now, self._until), None)
+        timeline = self._timeline(number, self._set.timezone)
+        first = next(timeline.stretches(self._now, self._until), None)
         return None if first is None else max(first.start or self._now, self._now)
 
     def _may_hold_at(self, at: int, outer: int, inner: int) -> bool:
         """Return whether one policy may hold at the first instant of another."""
-        policies = self._set.policies
         if self._patterns[inner] is not None or self._is_dense(outer) or self._is_dense(inner):
             return True
-        return self._timeline(outer, policies[outer], None).stretch(at) is not None
+        return self._timeline(outer, self._set.timezone).stretch(at) is not None
 
     def _candidates(self, policy: Policy) -> int:
         """Return the policies that may match every request of this one."""
@@ -143,17 +142,16 @@ class Shadows:
             return False
         return all(self._holds_through(outer, inner, name) for name in self._zones_of(outer, inner))
 
-    def _zones_of(self, *numbers: int) -> list[str | None]:
-        """Return the service zones that matter to any of these policies; None: a service without one."""
+    def _zones_of(self, *numbers: int) -> tuple[str, ...]:
+        """Return the service zones that matter to any of these policies."""
         if all(self._set.policies[number].timezone != SERVICE_ZONE for number in numbers):
-            return [None]
-        return [None, *sorted(filter(None, self._service_zones))]
+            return (self._set.timezone,)
+        return self._set.service_zones
 
-    def _holds_through(self, outer: int, inner: int, service_zone: str | None) -> bool:
+    def _holds_through(self, outer: int, inner: int, service_zone: str) -> bool:
         """Return whether each stretch of the inner policy lies within one of the outer one."""
-        policies = self._set.policies
-        covering = self._timeline(outer, policies[outer], service_zone)
-        covered = self._timeline(inner, policies[inner], service_zone)
+        covering = self._timeline(outer, service_zone)
+        covered = self._timeline(inner, service_zone)
         for stretch in covered.stretches(self._now, self._until):
             around = covering.stretch(max(stretch.start or self._now, self._now))
             end = self._until if stretch.end is None else min(stretch.end, self._until)
@@ -161,15 +159,14 @@ class Shadows:
                 return False
         return True
 
-    def _timeline(self, number: int, policy: Policy, service_zone: str | None) -> PolicyTimeline:
-        read_in = zone_of(policy, service_zone, self._set)
-        key = (number, read_in.name)
-        if key not in self._timelines:
+    def _timeline(self, number: int, service_zone: str) -> PolicyTimeline:
+        timeline = self._compiled.timeline(number, service_zone)
+        if timeline not in self._used:
+            self._used.add(timeline)
             self._boundaries += 2 * self._per_day[number] * (self._until - self._now) // DAY
             if self._boundaries > MOST_BOUNDARIES:
                 raise _Exhausted
-            self._timelines[key] = PolicyTimeline(policy, read_in, self._budget)
-        return self._timelines[key]
+        return timeline
 
     def _is_dense(self, number: int) -> bool:
         return self._per_day[number] >= _DENSE
@@ -192,19 +189,6 @@ def _is_written_wider(outer: Policy, inner: Policy) -> bool:
 
 def _per_day(policy: Policy) -> int:
     return sum(entry.window.per_day() for entry in (*policy.when, *policy.except_when))
-
-
-def zone_of(policy: Policy, service_zone: str | None, policy_set: PolicySet) -> Zone:
-    """Return the zone in which a policy is read for a service of this zone, or of none."""
-    own = service_zone if policy.timezone == SERVICE_ZONE else policy.timezone
-    return zone(own or policy_set.timezone)
-
-
-def zones_of(policy: Policy, policy_set: PolicySet) -> list[Zone]:
-    """Return all zones in which a policy is read."""
-    services = (policy_set.services or {}).values()
-    named = {service.timezone for service in services} if policy.timezone == SERVICE_ZONE else set()
-    return [zone_of(policy, name, policy_set) for name in [None, *sorted(filter(None, named))]]
 
 
 def _at_least_as_strict(outer: Policy, inner: Policy) -> bool:

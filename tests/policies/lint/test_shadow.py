@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.core.compiled import CompiledPolicies
 from app.core.decision import Question
 from app.core.engine import Engine
 from app.core.instant import DAY, LOOK_AHEAD, parse_instant
@@ -83,7 +84,7 @@ def test_without_an_idle_policy_every_answer_is_the_same(
     policies: list[dict[str, Any]], ahead: list[int]
 ) -> None:
     whole = _set(policies)
-    idle = {number for number, _ in Shadows(whole, Reach(whole), NOW).found()}
+    idle = {number for number, _ in Shadows(CompiledPolicies(whole), Reach(whole), NOW).found()}
     if not idle:
         return
     before = Engine(whole)
@@ -110,7 +111,7 @@ def test_the_generated_policies_are_idle_often_enough_to_prove_something() -> No
     def count(policies: list[dict[str, Any]]) -> None:
         nonlocal found
         whole = _set(policies)
-        found += bool(list(Shadows(whole, Reach(whole), NOW).found()))
+        found += bool(list(Shadows(CompiledPolicies(whole), Reach(whole), NOW).found()))
 
     count()
     assert found >= 10
@@ -120,7 +121,7 @@ def _shadows(policies: list[dict[str, Any]]) -> Shadows:
     fields = {"title": "T", "reason": "R"}
     numbered = [{"id": f"p-{number}", **fields, **policy} for number, policy in enumerate(policies)]
     policy_set = PolicySet.model_validate({"version": 1, "policies": numbered})
-    return Shadows(policy_set, Reach(policy_set), NOW)
+    return Shadows(CompiledPolicies(policy_set), Reach(policy_set), NOW)
 
 
 def _every_minute(seconds: int) -> dict[str, Any]:
@@ -131,10 +132,10 @@ def test_policies_of_every_minute_are_compared_as_they_are_written() -> None:
     """A year of them would be half a million windows each."""
     shadows = _shadows([_every_minute(30), _every_minute(20), _every_minute(30), _every_minute(40)])
     assert list(shadows.found()) == [(0, 3), (1, 0), (2, 0)]
-    assert shadows._timelines == {}
+    assert shadows._compiled._timelines == {}
     always = _shadows([_every_minute(30), {"when": [{"always": True}]}])
     assert list(always.found()) == [(0, 1)]
-    assert always._timelines == {}
+    assert always._compiled._timelines == {}
 
 
 def test_ten_thousand_daily_policies_are_compared_without_compiling_a_window() -> None:
@@ -149,7 +150,7 @@ def test_ten_thousand_daily_policies_are_compared_without_compiling_a_window() -
         ]
     )
     assert len(list(shadows.found())) > 9_000
-    assert shadows._timelines == {}
+    assert shadows._compiled._timelines == {}
     assert shadows._compared < MOST_COMPARED
 
 
