@@ -288,3 +288,12 @@ def test_every_command_of_a_page_has_its_options(page: str, line: str) -> None:
         command = found
     context = click.Context(command)
     command.make_parser(context).parse_args(words)
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    table = (ROOT / "SECURITY.md").read_text().partition("## Promises and their tests")[2]
+    rows = re.findall(r"^\| (.+) \| (`tests/.+`) \|$", table, re.MULTILINE)
+    assert len(rows) >= 9
+    for promise, tests in rows:
+        for path in re.findall(r"`(tests/\S+\.py)`", tests):
+            assert (ROOT / path).exists(), promise
