@@ -173,7 +173,13 @@ class Reconciliation:
         if row is None:
             self._differs("outcomes", told["id"], "is missing")
             return
-        expected = OutcomeRow(told["id"], told["result"], told["incident"], link.actor, link.at // 1_000_000)
+        expected = OutcomeRow(
+            decision_id=told["id"],
+            result=told["result"],
+            incident=told["incident"],
+            reported_by=link.actor,
+            reported_at=link.at // 1_000_000,
+        )
         self._compare("outcomes", row.decision_id, expected._asdict(), row._asdict())
 
     def _granted(self, _: Link, data: dict[str, Any], rows: Rows) -> None:
@@ -307,10 +313,10 @@ class Reconciliation:
         self._compare_all("freezes", expected, {})
 
     def _compare_sessions(self, view: "View") -> None:
-        names = ("id", "key_id", "browser", "created_at", "expires_at", "revoked_at")
-        rows = {}
-        for own_id, (digest, *columns) in view.session_rows().items():
-            rows[own_id] = {**dict(zip(names, columns, strict=True)), "fingerprint": fingerprint(digest)}
+        rows = {
+            session.id: {**session._asdict(), "fingerprint": fingerprint(digest)}
+            for digest, session in view.session_rows()
+        }
         standing = {
             own_id: expected
             for own_id, expected in self._sessions.items()
@@ -403,19 +409,19 @@ def _decision_row(link: Link, data: dict[str, Any], row: DecisionRow) -> Decisio
     spent = answer["override"]["id"] if answer["outcome"] == "override" else None
     known = "idempotency_key" in data
     return DecisionRow(
-        answer["decision_id"],
-        _instant(answer["at"]),
-        answer["service"],
-        answer["environment"],
-        answer["outcome"],
-        link.actor,
-        data["actor"],
-        spent,
-        data["idempotency_key"] if known else row.idempotency_key,
-        data["fingerprint"] if known else row.fingerprint,
-        answer["policy_revision"],
-        ",".join([each["id"] for each in answer["blocking"]]) or None,
-        answer["change"],
+        id=answer["decision_id"],
+        at=_instant(answer["at"]),
+        service=answer["service"],
+        environment=answer["environment"],
+        outcome=answer["outcome"],
+        caller=link.actor,
+        actor=data["actor"],
+        override_id=spent,
+        idempotency_key=data["idempotency_key"] if known else row.idempotency_key,
+        fingerprint=data["fingerprint"] if known else row.fingerprint,
+        policy_revision=answer["policy_revision"],
+        blocking=",".join([each["id"] for each in answer["blocking"]]) or None,
+        change=answer["change"],
     )
 
 

@@ -5,7 +5,7 @@ itself, for going through SQLAlchemy costs more than an insert.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -69,16 +69,20 @@ class Connection:
         """Run a command without values, such as ``COMMIT``."""
         self._execute(command)
 
-    def insert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Insert whole rows, whose values have the order of the columns, many with one statement.
+    def insert(self, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+        """Insert rows, many with one statement; their values have the order of `columns`.
 
-        Of many rows, for the driver lets go of the interpreter at every statement, and under load
-        each of them waits to get it back.
+        The driver releases the interpreter lock at every statement, and under load each one waits to get it
+        back: one statement of many rows waits once.
         """
         for first in range(0, len(rows), _ROWS_TOGETHER):
             together = rows[first : first + _ROWS_TOGETHER]
-            statement = _insertion(table, len(together), self._dialect.paramstyle)
+            statement = _insertion(table, columns, len(together), self._dialect.paramstyle)
             self._execute(statement, tuple(chain.from_iterable(together)))
+
+    def add(self, table: Table, row: Mapping[str, object]) -> None:
+        """Insert one row, given by the names of its columns."""
+        self.insert(table, tuple(row), [tuple(row.values())])
 
     def _run(self, statement: ClauseElement, values: dict[str, object]) -> Any:
         compiled = _compiled(statement, self._dialect)
@@ -101,9 +105,9 @@ def _compiled(statement: ClauseElement, dialect: Dialect) -> _Compiled:
 
 
 @lru_cache(maxsize=KEPT_STATEMENTS)
-def _insertion(table: Table, rows: int, paramstyle: str) -> str:
-    columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    width = len(table.columns)
+def _insertion(table: Table, columns: tuple[str, ...], rows: int, paramstyle: str) -> str:
+    names = ", ".join(f'"{table.c[name].name}"' for name in columns)
+    width = len(columns)
     places = ["?"] * (rows * width) if paramstyle == "qmark" else [f"${n + 1}" for n in range(rows * width)]
     values = ", ".join(f"({', '.join(places[row * width : (row + 1) * width])})" for row in range(rows))
-    return f"INSERT INTO {table.name} ({columns}) VALUES {values}"  # noqa: S608 - our own names
+    return f"INSERT INTO {table.name} ({names}) VALUES {values}"  # noqa: S608 - our own names

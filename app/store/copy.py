@@ -55,9 +55,9 @@ def _check_empty(connection: Connection) -> None:
 
 
 def _copy(table: Table, source: Connection, target: Connection) -> int:
-    copied = 0
+    copied, names = 0, tuple(column.name for column in table.columns)
     for rows in _pages(table, source):
-        target.insert(table, rows)
+        target.insert(table, names, rows)
         copied += len(rows)
     return copied
 

@@ -1,18 +1,19 @@
 """Decisions, found again by what they were about."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Select, bindparam, func, or_, select
 
+from app.store.columns import columns_of
 from app.store.connection import Connection
-from app.store.records import DecisionFilter, StoredDecision
+from app.store.records import DecisionFilter, DecisionRow, StoredDecision
 from app.store.tables import decisions, events
 
 _Query = Select[tuple[int]]
 
-_STORED: Final = select(events.c.seq, events.c.at, events.c.actor, events.c.data).join(
-    decisions, decisions.c.seq == events.c.seq
-)
+_COLUMNS: Final = columns_of(StoredDecision, events, recorded_at=events.c.at, caller=events.c.actor)
+_STORED: Final = select(*_COLUMNS).join(decisions, decisions.c.seq == events.c.seq)
 _BY_ID: Final = _STORED.where(decisions.c.id == bindparam("decision_id"))
 _BY_KEY: Final = (
     select(decisions.c.fingerprint, events.c.data)
@@ -20,6 +21,11 @@ _BY_KEY: Final = (
     .where(decisions.c.caller == bindparam("caller"), decisions.c.idempotency_key == bindparam("key"))
 )
 _COUNT: Final = select(func.count()).select_from(decisions)
+
+
+def add(connection: Connection, rows: Sequence[tuple[int, DecisionRow]]) -> None:
+    """Store the rows of decisions, each with the place of its event in the record."""
+    connection.insert(decisions, ("seq", *DecisionRow._fields), [(seq, *row) for seq, row in rows])
 
 
 def find(connection: Connection, decision_id: str) -> StoredDecision | None:
@@ -43,11 +49,7 @@ def newest(
         places = places.where(decisions.c.seq < before)
     # Their places first, then the events: a database that joins before it limits reads half the record.
     page = places.subquery()
-    query = (
-        select(events.c.seq, events.c.at, events.c.actor, events.c.data)
-        .join(page, page.c.seq == events.c.seq)
-        .order_by(events.c.seq.desc())
-    )
+    query = select(*_COLUMNS).join(page, page.c.seq == events.c.seq).order_by(events.c.seq.desc())
     return [StoredDecision._make(row) for row in connection.rows(query)]
 
 

@@ -6,15 +6,14 @@ from typing import Final
 from sqlalchemy import bindparam, select, text, update
 
 from app.core.audit import Checkpoint, Event, Link, chained
+from app.store.columns import columns_of
 from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
 from app.store.records import Head
 from app.store.tables import NO_DECISION, events, head
 
 _ONLY: Final = 1
-_HEAD: Final = select(
-    head.c.seq, head.c.hash, head.c.freezes_version, head.c.keys_version, head.c.latest_at
-).where(head.c.id == _ONLY)
+_HEAD: Final = select(*columns_of(Head, head)).where(head.c.id == _ONLY)
 # SQLite has no such clause, and no need of it: its transactions that write exclude one another.
 _LOCK: Final = _HEAD.with_for_update()
 _MOVE: Final = update(head).where(head.c.id == _ONLY)
@@ -25,18 +24,13 @@ _MOVED: Final = _MOVE.values(
     keys_version=bindparam("new_keys_version"),
     latest_at=bindparam("new_latest_at"),
 )
-_AFTER: Final = (
-    select(events).where(events.c.seq > bindparam("after")).order_by(events.c.seq).limit(bindparam("most"))
-)
+_LINK: Final = select(*columns_of(Link, events))
+_AFTER: Final = _LINK.where(events.c.seq > bindparam("after")).order_by(events.c.seq).limit(bindparam("most"))
 _BEFORE: Final = (
-    select(events)
-    .where(events.c.seq < bindparam("before"))
-    .order_by(events.c.seq.desc())
-    .limit(bindparam("most"))
+    _LINK.where(events.c.seq < bindparam("before")).order_by(events.c.seq.desc()).limit(bindparam("most"))
 )
 _OF_KIND: Final = (
-    select(events)
-    .where(text(NO_DECISION), events.c.kind == bindparam("wanted"))
+    _LINK.where(text(NO_DECISION), events.c.kind == bindparam("wanted"))
     .order_by(events.c.seq.desc())
     .limit(1)
 )
@@ -65,7 +59,7 @@ def move_head(connection: Connection, to: Head) -> None:
 def append(connection: Connection, at: Head, new: Sequence[Event]) -> Checkpoint:
     """Write events after the head, which must be locked; gives where the record ends then."""
     links = list(chained(Checkpoint(at.seq, at.hash), new))
-    connection.insert(events, links)
+    connection.insert(events, Link._fields, links)
     return Checkpoint(links[-1].seq, links[-1].hash) if links else Checkpoint(at.seq, at.hash)
 
 

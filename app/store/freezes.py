@@ -7,12 +7,14 @@ from sqlalchemy import bindparam, or_, select, update
 
 from app.core.freeze import Freeze
 from app.core.policy import Selector
+from app.store.columns import columns_of
 from app.store.connection import Connection, Row
 from app.store.tables import freezes
 
 _SELECTOR: Final = Freeze._fields.index("selector")
 _EXEMPT: Final = Freeze._fields.index("exempt")
-_BY_ID: Final = select(freezes).where(freezes.c.id == bindparam("freeze_id"))
+_COLUMNS: Final = select(*columns_of(Freeze, freezes))
+_BY_ID: Final = _COLUMNS.where(freezes.c.id == bindparam("freeze_id"))
 _CHANGEABLE: Final = tuple(
     column for column in freezes.c if column.name not in ("id", "started_by", "created_at")
 )
@@ -21,19 +23,15 @@ _CHANGE: Final = (
     .where(freezes.c.id == bindparam("freeze_id"))
     .values({column: bindparam(f"new_{column.name}") for column in _CHANGEABLE})
 )
-_LATEST: Final = (
-    select(freezes)
-    .where(
-        or_(freezes.c.ends_at.is_(None), freezes.c.ends_at > bindparam("since")),
-        or_(freezes.c.lifted_at.is_(None), freezes.c.lifted_at > bindparam("since")),
-    )
-    .order_by(freezes.c.starts_at, freezes.c.id)
-)
+_LATEST: Final = _COLUMNS.where(
+    or_(freezes.c.ends_at.is_(None), freezes.c.ends_at > bindparam("since")),
+    or_(freezes.c.lifted_at.is_(None), freezes.c.lifted_at > bindparam("since")),
+).order_by(freezes.c.starts_at, freezes.c.id)
 
 
 def add(connection: Connection, freeze: Freeze) -> None:
     """Store a new freeze."""
-    connection.insert(freezes, [tuple(_row(freeze).values())])
+    connection.add(freezes, _row(freeze))
 
 
 def change(connection: Connection, freeze: Freeze) -> None:
@@ -46,24 +44,24 @@ def change(connection: Connection, freeze: Freeze) -> None:
 def find(connection: Connection, freeze_id: str) -> Freeze | None:
     """The freeze of an id."""
     row = connection.row(_BY_ID, freeze_id=freeze_id)
-    return None if row is None else _whole(row)
+    return None if row is None else _freeze(row)
 
 
 def lasting_after(connection: Connection, since: int) -> list[Freeze]:
     """The freezes that veto at some instant after `since`, or may; by their start."""
-    return [_whole(row) for row in connection.rows(_LATEST, since=since)]
+    return [_freeze(row) for row in connection.rows(_LATEST, since=since)]
 
 
 def newest(connection: Connection, before: str | None, most: int) -> list[Freeze]:
     """All freezes, newest first."""
-    query = select(freezes).order_by(freezes.c.id.desc()).limit(most)
+    query = _COLUMNS.order_by(freezes.c.id.desc()).limit(most)
     if before is not None:
         query = query.where(freezes.c.id < before)
-    return [_whole(row) for row in connection.rows(query)]
+    return [_freeze(row) for row in connection.rows(query)]
 
 
 def _row(freeze: Freeze) -> dict[str, Any]:
-    """The columns of a freeze, in their order."""
+    """Return the values of a freeze by the names of their columns."""
     exempt = json.dumps([each.model_dump(exclude_none=True) for each in freeze.exempt])
     return {
         **freeze._asdict(),
@@ -72,7 +70,7 @@ def _row(freeze: Freeze) -> dict[str, Any]:
     }
 
 
-def _whole(row: Row) -> Freeze:
+def _freeze(row: Row) -> Freeze:
     freeze = Freeze._make(row)
     exempt: str | None = row[_EXEMPT]
     return freeze._replace(

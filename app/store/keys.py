@@ -1,15 +1,18 @@
 """API keys, by their hashes."""
 
 import json
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from sqlalchemy import bindparam, func, select, update
 
-from app.store.connection import Connection, Row
+from app.store.columns import columns_of
+from app.store.connection import Connection
 from app.store.records import KeyRecord
 from app.store.tables import keys
 
-_COLUMNS: Final = select(*(column for column in keys.columns if column is not keys.c.digest))
+_SERVICES: Final = KeyRecord._fields.index("services")
+_COLUMNS: Final = select(*columns_of(KeyRecord, keys))
 _BY_ID: Final = _COLUMNS.where(keys.c.id == bindparam("key_id"))
 _ALL: Final = _COLUMNS.order_by(keys.c.id)
 _DIGESTS: Final = select(keys.c.digest, *_COLUMNS.selected_columns)
@@ -24,23 +27,23 @@ _REVOKE: Final = (
 def add(connection: Connection, key: KeyRecord, digest: str) -> None:
     """Store a new key under its hash."""
     services = None if key.services is None else json.dumps(key.services)
-    connection.insert(keys, [(key.id, digest, key.name, key.role, services, *key[4:])])
+    connection.add(keys, {**key._asdict(), "services": services, "digest": digest})
 
 
 def find(connection: Connection, key_id: str) -> KeyRecord | None:
     """The key of an id."""
     row = connection.row(_BY_ID, key_id=key_id)
-    return None if row is None else _whole(row)
+    return None if row is None else _key(row)
 
 
 def all_of_them(connection: Connection) -> list[KeyRecord]:
     """Every key there ever was, oldest first."""
-    return [_whole(row) for row in connection.rows(_ALL)]
+    return [_key(row) for row in connection.rows(_ALL)]
 
 
 def by_digest(connection: Connection) -> dict[str, KeyRecord]:
     """Every key there ever was, by its hash."""
-    return {row[0]: _whole(row[1:]) for row in connection.rows(_DIGESTS)}
+    return {digest: _key(row) for digest, *row in connection.rows(_DIGESTS)}
 
 
 def count(connection: Connection) -> int:
@@ -54,6 +57,7 @@ def revoke(connection: Connection, key_id: str, now: int) -> bool:
     return connection.change(_REVOKE, key_id=key_id, now=now) > 0
 
 
-def _whole(row: Row) -> KeyRecord:
-    own_id, name, role, services, *rest = row
-    return KeyRecord(own_id, name, role, None if services is None else tuple(json.loads(services)), *rest)
+def _key(row: Sequence[Any]) -> KeyRecord:
+    key = KeyRecord._make(row)
+    services: str | None = row[_SERVICES]
+    return key if services is None else key._replace(services=tuple(json.loads(services)))

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import bindparam, delete, func, or_, select, text, update
 
 from app.core.audit import Link
+from app.store.columns import columns_of
 from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
 from app.store.records import Backlog, Denial, Lease, OutboxMessage
@@ -22,15 +23,7 @@ _KNOWN: Final = select(outbox.c.id).where(
     outbox.c.receiver == bindparam("to"), outbox.c.key == bindparam("about")
 )
 _FIRST: Final = (
-    select(
-        outbox.c.id,
-        outbox.c.receiver,
-        outbox.c.key,
-        outbox.c.data,
-        outbox.c.created_at,
-        outbox.c.due_at,
-        outbox.c.attempts,
-    )
+    select(*columns_of(OutboxMessage, outbox))
     .where(text(WAITING), outbox.c.receiver == bindparam("to"))
     .order_by(outbox.c.id)
     .limit(bindparam("most"))
@@ -51,9 +44,7 @@ _GIVEN_UP: Final = _ONE.values(
 )
 _PRUNE: Final = delete(outbox).where(outbox.c.created_at < bindparam("before"))
 
-_SENDER: Final = select(
-    lease.c.holder, lease.c.held_until, lease.c.seq, lease.c.looked_until, lease.c.environments
-).where(lease.c.id == _ONLY)
+_LEASE: Final = select(*columns_of(Lease, lease)).where(lease.c.id == _ONLY)
 _TAKE: Final = (
     update(lease)
     .where(
@@ -77,18 +68,13 @@ _RELEASE: Final = (
 )
 
 _NEWS: Final = (
-    select(events)
+    select(*columns_of(Link, events))
     .where(text(NO_DECISION), events.c.seq > bindparam("after"), events.c.seq <= bindparam("last"))
     .order_by(events.c.seq)
 )
+_WHO: Final = func.coalesce(func.nullif(decisions.c.actor, ""), decisions.c.caller)
 _DENIALS: Final = (
-    select(
-        decisions.c.at,
-        decisions.c.service,
-        decisions.c.environment,
-        func.coalesce(func.nullif(decisions.c.actor, ""), decisions.c.caller),
-        events.c.data,
-    )
+    select(*columns_of(Denial, decisions, who=_WHO, data=events.c.data))
     .join_from(decisions, events, events.c.seq == decisions.c.seq)
     .where(
         decisions.c.seq > bindparam("after"),
@@ -122,10 +108,18 @@ def put(
     first = max(last + 1, microseconds)
     created_at = microseconds // 1_000_000
     rows = [
-        (f"ntf_{first + number:0{_DIGITS}}", name, key, data, created_at, not_before, 0, None, None, None)
+        OutboxMessage(
+            id=f"ntf_{first + number:0{_DIGITS}}",
+            receiver=name,
+            key=key,
+            data=data,
+            created_at=created_at,
+            due_at=not_before,
+            attempts=0,
+        )
         for number, name in enumerate(new)
     ]
-    connection.insert(outbox, rows)
+    connection.insert(outbox, OutboxMessage._fields, rows)
     return len(rows)
 
 
@@ -167,7 +161,7 @@ def prune(connection: Connection, before: int) -> int:
 
 def find_lease(connection: Connection) -> Lease:
     """Which replica sends, and how far it has looked."""
-    row = connection.row(_SENDER)
+    row = connection.row(_LEASE)
     if row is None:
         raise StoreUnavailableError("the store has lost its row of the sender")
     return Lease._make(row)

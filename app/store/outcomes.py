@@ -5,21 +5,14 @@ from typing import Final
 from sqlalchemy import bindparam, or_, select
 
 from app.core.insights import Decided
+from app.store.columns import columns_of
 from app.store.connection import Connection
 from app.store.records import DecidedFilter, DeployRow, OutcomeRow
 from app.store.tables import decisions, outcomes
 
-_DEPLOY: Final = select(decisions.c.service, decisions.c.outcome).where(
-    decisions.c.id == bindparam("decision_id")
-)
+_DEPLOY: Final = select(*columns_of(DeployRow, decisions)).where(decisions.c.id == bindparam("decision_id"))
 _OF_DECISION: Final = (
-    select(
-        outcomes.c.decision_id,
-        outcomes.c.result,
-        outcomes.c.incident,
-        outcomes.c.reported_by,
-        outcomes.c.reported_at,
-    )
+    select(*columns_of(OutcomeRow, outcomes))
     .where(outcomes.c.decision_id == bindparam("decision_id"))
     .order_by(outcomes.c.seq.desc())
     .limit(bindparam("most"))
@@ -33,16 +26,7 @@ _LATEST: Final = (
 )
 # In the order of the index on `at`, so that a page costs the same wherever it begins.
 _DECIDED: Final = (
-    select(
-        decisions.c.seq,
-        decisions.c.at,
-        decisions.c.service,
-        decisions.c.environment,
-        decisions.c.change,
-        decisions.c.outcome,
-        decisions.c.blocking,
-        _LATEST,
-    )
+    select(decisions.c.seq, *columns_of(Decided, decisions, result=_LATEST))
     .where(
         decisions.c.at >= bindparam("start"),
         decisions.c.at < bindparam("until"),
@@ -55,7 +39,7 @@ _DECIDED: Final = (
 
 def add(connection: Connection, seq: int, outcome: OutcomeRow) -> None:
     """Store a report, at the place of its event in the record."""
-    connection.insert(outcomes, [(seq, *outcome)])
+    connection.add(outcomes, {"seq": seq, **outcome._asdict()})
 
 
 def deploy_of(connection: Connection, decision_id: str) -> DeployRow | None:
@@ -91,4 +75,4 @@ def decided(
             query = query.where(column == value)
     start, seq = after
     rows = connection.rows(query, start=start, after=seq, until=wanted.end, most=most)
-    return [(row[0], Decided._make(row[1:])) for row in rows]
+    return [(seq, Decided._make(row)) for seq, *row in rows]

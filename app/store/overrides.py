@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Select, bindparam, case, func, or_, select, update
 
 from app.core.override import Approval, Override
-from app.store.connection import Connection, Row
+from app.store.columns import columns_of
+from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
 from app.store.records import OverrideCounts
 from app.store.tables import approvals, overrides, spends
@@ -26,7 +27,13 @@ class Spend(NamedTuple):
     now: int
 
 
-_COLUMNS: Final = select(*(column for column in overrides.columns if column is not overrides.c.digest))
+_NAMES: Final = tuple(name for name in Override._fields if name != "approvals")
+"""Fields of an override that are columns; approvals are rows of their own."""
+
+_LISTS: Final = ("services", "environments", "policies")
+"""Columns that hold a list as JSON."""
+
+_COLUMNS: Final = select(*(overrides.c[name] for name in _NAMES))
 _BY_ID: Final = _COLUMNS.where(overrides.c.id == bindparam("override_id"))
 _BY_DIGEST: Final = _COLUMNS.where(overrides.c.digest == bindparam("token_digest"))
 _GIVEN: Final = (
@@ -35,6 +42,7 @@ _GIVEN: Final = (
     .where(approvals.c.override_id == overrides.c.id)
     .scalar_subquery()
 )
+_SPENT: Final = ("override_id", "number", "decision_id")
 _USABLE: Final = select(
     func.count(), func.sum(case((overrides.c.approvals_needed > _GIVEN, 1), else_=0))
 ).where(
@@ -63,29 +71,9 @@ _REVOKE: Final = (
 
 def add(connection: Connection, override: Override, digest: str) -> None:
     """Store a new override under the hash of its token."""
-    connection.insert(
-        overrides,
-        [
-            (
-                override.id,
-                digest,
-                json.dumps(override.services),
-                json.dumps(override.environments),
-                None if override.policies is None else json.dumps(override.policies),
-                override.reason,
-                override.ticket,
-                override.granted_by,
-                override.granted_at,
-                override.expires_at,
-                override.max_uses,
-                override.uses,
-                override.approvals_needed,
-                override.revoked_by,
-                override.revoked_at,
-                override.granter,
-            )
-        ],
-    )
+    row = {name: getattr(override, name) for name in _NAMES}
+    lists = {name: None if row[name] is None else json.dumps(row[name]) for name in _LISTS}
+    connection.add(overrides, {**row, **lists, "digest": digest})
 
 
 def find(connection: Connection, override_id: str) -> Override | None:
@@ -105,9 +93,8 @@ def of_tokens(connection: Connection, digests: Sequence[str]) -> dict[str, Overr
         together = digests[first : first + _TOGETHER]
         values = {f"digest_{number}": digest for number, digest in enumerate(together)}
         rows = connection.rows(_of_any(len(together)), **values)
-        found.update(
-            zip((row[0] for row in rows), _whole(connection, [row[1:] for row in rows]), strict=True)
-        )
+        digests_found = [digest for digest, *_ in rows]
+        found.update(zip(digests_found, _whole(connection, [row for _, *row in rows]), strict=True))
     return found
 
 
@@ -156,14 +143,14 @@ def spend(connection: Connection, uses: Sequence[Spend]) -> None:
         connection.change_later(_SPEND, override_id=use.override_id, spent_before=use.number - 1, now=use.now)
         for use in uses
     ]
-    connection.insert(spends, [use[:3] for use in uses])
+    connection.insert(spends, _SPENT, [(use.override_id, use.number, use.decision_id) for use in uses])
     if not all(changed() for changed in spent):
         raise StoreUnavailableError("an override has changed under the lock of the record")
 
 
 def approve(connection: Connection, override_id: str, approval: Approval) -> None:
     """Store somebody's approval; the database refuses a second one of the same person."""
-    connection.insert(approvals, [(override_id, approval.person, approval.by, approval.at)])
+    connection.add(approvals, {"override_id": override_id, **approval._asdict()})
 
 
 def revoke(connection: Connection, override_id: str, person: str, now: int) -> bool:
@@ -171,14 +158,15 @@ def revoke(connection: Connection, override_id: str, person: str, now: int) -> b
     return connection.change(_REVOKE, override_id=override_id, person=person, now=now) > 0
 
 
-def _first(connection: Connection, rows: Sequence[Row]) -> Override | None:
+def _first(connection: Connection, rows: Sequence[Sequence[Any]]) -> Override | None:
     return next(iter(_whole(connection, rows)), None)
 
 
-def _whole(connection: Connection, rows: Sequence[Row]) -> list[Override]:
+def _whole(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Override]:
     """Read rows as overrides, in their order, each with its approvals."""
-    given = _approvals_of(connection, [row[0] for row in rows])
-    return [_override(row, given.get(row[0], ())) for row in rows]
+    found = [dict(zip(_NAMES, row, strict=True)) for row in rows]
+    given = _approvals_of(connection, [values["id"] for values in found])
+    return [_override(values, given.get(values["id"], ())) for values in found]
 
 
 def _approvals_of(connection: Connection, own_ids: Sequence[str]) -> dict[str, tuple[Approval, ...]]:
@@ -199,24 +187,12 @@ def _approvals_of(connection: Connection, own_ids: Sequence[str]) -> dict[str, t
 def _approvals_of_any(count: int) -> Select[Any]:
     wanted = (approvals.c.override_id == bindparam(f"override_{number}") for number in range(count))
     return (
-        select(approvals.c.override_id, approvals.c.by, approvals.c.at, approvals.c.person)
+        select(approvals.c.override_id, *columns_of(Approval, approvals))
         .where(or_(*wanted))
         .order_by(approvals.c.at)
     )
 
 
-def _override(row: Row, given: tuple[Approval, ...]) -> Override:
-    own_id, services, environments, policies, *middle, revoked_by, revoked_at, granter = row
-    return Override._make(
-        (
-            own_id,
-            tuple(json.loads(services)),
-            tuple(json.loads(environments)),
-            None if policies is None else tuple(json.loads(policies)),
-            *middle,
-            given,
-            revoked_by,
-            revoked_at,
-            granter,
-        )
-    )
+def _override(values: dict[str, Any], given: tuple[Approval, ...]) -> Override:
+    lists = {name: values[name] and tuple(json.loads(values[name])) for name in _LISTS}
+    return Override(**{**values, **lists}, approvals=given)

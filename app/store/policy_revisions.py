@@ -17,7 +17,7 @@ def keep(connection: Connection, revision: PolicyRevision) -> bool:
     """Keep a text; what is kept already stays as it is. Says whether it is new."""
     if sources(connection, revision.revision) is not None:
         return False
-    connection.insert(policy_revisions, [revision])
+    connection.insert(policy_revisions, PolicyRevision._fields, [revision])
     return True
 
 

@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Column, Select, bindparam, func, or_, select
 
+from app.store.columns import columns_of
 from app.store.connection import Connection, Row
-from app.store.records import DecisionRow, OutcomeRow
+from app.store.records import DecisionRow, OutcomeRow, SessionRecord
 from app.store.tables import (
     approvals,
     decisions,
@@ -22,12 +23,12 @@ _TOGETHER: Final = 64
 """Ids in one statement."""
 
 _DECISIONS: Final = (
-    select(decisions)
+    select(decisions.c.seq, *columns_of(DecisionRow, decisions))
     .where(decisions.c.seq > bindparam("after"), decisions.c.seq <= bindparam("last"))
     .order_by(decisions.c.seq)
 )
 _OUTCOMES: Final = (
-    select(outcomes)
+    select(outcomes.c.seq, *columns_of(OutcomeRow, outcomes))
     .where(outcomes.c.seq > bindparam("after"), outcomes.c.seq <= bindparam("last"))
     .order_by(outcomes.c.seq)
 )
@@ -64,12 +65,13 @@ class Counts(NamedTuple):
 def decision_rows(connection: Connection, after: int, last: int) -> dict[int, DecisionRow]:
     """Find the rows of decisions after a place in the record, up to another, by their places."""
     found = connection.rows(_DECISIONS, after=after, last=last)
-    return {row[0]: DecisionRow._make(row[1:]) for row in found}
+    return {seq: DecisionRow._make(row) for seq, *row in found}
 
 
 def outcome_rows(connection: Connection, after: int, last: int) -> dict[int, OutcomeRow]:
     """Find the rows of outcomes after a place in the record, up to another, by their places."""
-    return {row[0]: OutcomeRow._make(row[1:]) for row in connection.rows(_OUTCOMES, after=after, last=last)}
+    found = connection.rows(_OUTCOMES, after=after, last=last)
+    return {seq: OutcomeRow._make(row) for seq, *row in found}
 
 
 def spend_rows(connection: Connection, decision_ids: Collection[str]) -> dict[str, tuple[str, int]]:
@@ -91,10 +93,10 @@ def key_digests(connection: Connection) -> dict[str, str]:
     return {row[0]: row[1] for row in connection.rows(select(keys.c.id, keys.c.digest))}
 
 
-def session_rows(connection: Connection) -> dict[str, Row]:
-    """Find all sessions that are not forgotten: of each its hash, and then its columns in their order."""
-    found = connection.rows(select(sessions).order_by(sessions.c.id))
-    return {row[0]: (row[1], row[0], *row[2:]) for row in found}
+def session_rows(connection: Connection) -> list[tuple[str, SessionRecord]]:
+    """Find all sessions that were not pruned, each behind its hash, in the order of their ids."""
+    query = select(sessions.c.digest, *columns_of(SessionRecord, sessions)).order_by(sessions.c.id)
+    return [(digest, SessionRecord._make(row)) for digest, *row in connection.rows(query)]
 
 
 def count_rows(connection: Connection) -> Counts:

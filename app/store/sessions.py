@@ -5,11 +5,12 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, or_, select, update
 
+from app.store.columns import columns_of
 from app.store.connection import Connection
 from app.store.records import SessionRecord
 from app.store.tables import sessions
 
-_COLUMNS: Final = select(*(column for column in sessions.columns if column is not sessions.c.digest))
+_COLUMNS: Final = select(*columns_of(SessionRecord, sessions))
 _BY_ID: Final = _COLUMNS.where(sessions.c.id == bindparam("session_id"))
 _BY_DIGEST: Final = _COLUMNS.where(sessions.c.digest == bindparam("digest"))
 _PRUNE: Final = delete(sessions).where(sessions.c.expires_at < bindparam("before"))
@@ -22,7 +23,7 @@ _REVOKE: Final = (
 
 def add(connection: Connection, session: SessionRecord, digest: str) -> None:
     """Store a new session under the hash of its secret."""
-    connection.insert(sessions, [(session.id, digest, *session[1:])])
+    connection.add(sessions, {**session._asdict(), "digest": digest})
 
 
 def find(connection: Connection, session_id: str) -> SessionRecord | None:

@@ -27,7 +27,6 @@ from app.store.records import (
     PolicyRevision,
     SessionRecord,
 )
-from app.store.tables import decisions as decisions_table
 from app.store.view import View
 
 Result = TypeVar("Result")
@@ -46,7 +45,7 @@ class Transaction(View):
         super().__init__(connection)
         self._head = events.find_head(connection, lock=True)
         self._events: list[Event] = []
-        self._decisions: list[tuple[object, ...]] = []
+        self._decisions: list[tuple[int, DecisionRow]] = []
         self._of_keys: dict[tuple[str, str], tuple[str, str]] = {}
         self._spends: list[overrides.Spend] = []
         self._of_tokens: dict[str, str | None] = {}
@@ -83,7 +82,7 @@ class Transaction(View):
 
     def record(self, row: DecisionRow, event: Event) -> None:
         """Record a decision: its event, and what it is found by."""
-        self._decisions.append((self.append(event), *row))
+        self._decisions.append((self.append(event), row))
         if row.idempotency_key is not None:
             self._of_keys[row.caller, row.idempotency_key] = (row.fingerprint or "", event.data)
 
@@ -225,7 +224,7 @@ class Transaction(View):
         if not self.changes:
             return
         end = events.append(self._connection, self._head, self._events)
-        self._connection.insert(decisions_table, self._decisions)
+        decisions.add(self._connection, self._decisions)
         overrides.spend(self._connection, self._spends)
         events.move_head(self._connection, self._head._replace(seq=end.seq, hash=end.hash))
         self._events, self._decisions, self._spends = [], [], []

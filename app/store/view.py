@@ -18,7 +18,7 @@ from app.store import (
     reconciliation,
     sessions,
 )
-from app.store.connection import Connection, Row
+from app.store.connection import Connection
 from app.store.records import (
     Backlog,
     DecidedFilter,
@@ -132,8 +132,8 @@ class View:
         """The stored hashes of all keys."""
         return reconciliation.key_digests(self._connection)
 
-    def session_rows(self) -> dict[str, Row]:
-        """All sessions that are not forgotten: of each its hash, and then its columns in their order."""
+    def session_rows(self) -> list[tuple[str, SessionRecord]]:
+        """Return all sessions that were not pruned, each behind its hash, in the order of their ids."""
         return reconciliation.session_rows(self._connection)
 
     def count_rows(self) -> reconciliation.Counts:
