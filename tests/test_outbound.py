@@ -12,10 +12,11 @@ from pydantic import SecretStr
 from app.clock import SystemClock
 from app.core.notification import Notification, Occasion
 from app.gate.notifications import DeliveryResult, Outstanding
-from app.gate.receivers import Receiver
 from app.identity.oidc.issuers import Issuer
 from app.identity.oidc.keyring import Keyring, fetch
+from app.integrations.receivers import Receiver
 from app.integrations.sender import Sender
+from app.integrations.webhook import vendor as webhook
 from app.outbound import Outbound, OutboundError
 from app.store.records import OutboxMessage
 from tests.company import ForwardProxy, PrivateCA, SecureServer, forward_proxy, secure_server
@@ -155,7 +156,7 @@ async def test_an_issuer_and_a_receiver_are_reached_through_proxy_and_ca(
     notifications = OneNotification()
     receiver = Receiver(
         "hook",
-        "webhook",
+        webhook.VENDOR,
         SecretStr("https://issuer.example/hook"),
         SecretStr("s" * 24),
         frozenset(Occasion),

@@ -9,7 +9,7 @@ import contextlib
 import logging
 from functools import partial
 from json import dumps, loads
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from app.clock import Clock
 from app.core.instant import DAY, HOUR, MINUTE
@@ -24,7 +24,6 @@ from app.gate.denied_requests import Openings
 from app.gate.errors import StoreUnavailableError
 from app.gate.in_force import InForce, LoadFailure, Policies
 from app.gate.notification_scan import Found, Snapshot, find, read
-from app.gate.receivers import Receiver
 from app.policies.removal import in_words
 from app.store.records import Backlog, OutboxMessage
 
@@ -67,6 +66,19 @@ _LOOKED_THROUGH: Final = 100
 
 
 _logger: Final = logging.getLogger("freezegate.notifications")
+
+
+class Receiver(Protocol):
+    """A destination of notifications, as far as the outbox needs it."""
+
+    @property
+    def name(self) -> str:
+        """The name that the outbox keeps notifications under."""
+        ...
+
+    def wants(self, notification: Notification) -> bool:
+        """Return whether a notification is to be sent to this receiver."""
+        ...
 
 
 class DeliveryResult(NamedTuple):

@@ -7,16 +7,14 @@ waited for by a request, and no error leaves it.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import ModuleType
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from app.clock import Clock
 from app.gate.errors import StoreUnavailableError
 from app.gate.notifications import DeliveryResult, Notifications
-from app.gate.receivers import Receiver
-from app.integrations.slack import message as slack
-from app.integrations.webhook import message as webhook
+from app.integrations.receivers import Receiver
+from app.integrations.vendor import Message
 from app.outbound import Outbound
 
 if TYPE_CHECKING:
@@ -27,8 +25,6 @@ INTERVAL: Final = 1.0
 
 DEADLINE: Final = 10.0
 """Seconds that a receiver has for its answer."""
-
-_KINDS: Final[Mapping[str, ModuleType]] = {"slack": slack, "webhook": webhook}
 
 _NEVER_TAKEN: Final = frozenset({400, 413, 422})
 """Answers that say it is the message: no later try will do better."""
@@ -87,23 +83,23 @@ class Sender:
     async def deliver(self, client: "httpx.AsyncClient", receiver: Receiver) -> None:
         """Send a receiver what is due, one after the other."""
         while (outstanding := await self._notifications.due(receiver.name)) is not None:
-            message, notification = outstanding
-            outgoing = _KINDS[receiver.kind].request(notification, receiver, self._clock.microseconds())
-            reply = await self._post(client, receiver, outgoing.headers, outgoing.body)
-            await self._notifications.settle(message, reply, self._jitter())
+            outbox_message, notification = outstanding
+            message = receiver.vendor.request(notification, receiver.secret, self._clock.microseconds())
+            reply = await self._post(client, receiver, message)
+            await self._notifications.settle(outbox_message, reply, self._jitter())
 
     def _delivering(self, client: "httpx.AsyncClient", receiver: Receiver) -> Callable[[], Awaitable[None]]:
         return lambda: self.deliver(client, receiver)
 
     async def _post(
-        self, client: "httpx.AsyncClient", receiver: Receiver, headers: Mapping[str, str], body: bytes
+        self, client: "httpx.AsyncClient", receiver: Receiver, message: Message
     ) -> DeliveryResult:
         url = receiver.url.get_secret_value()
         try:
             async with (
                 asyncio.timeout(self._deadline),
                 # The answer itself is not read: it may be of any length.
-                client.stream("POST", url, headers=headers, content=body) as answer,
+                client.stream("POST", url, headers=message.headers, content=message.body) as answer,
             ):
                 return _understood(answer.status_code, answer.headers.get("Retry-After", ""))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong there; its text may hold the URL

@@ -1,6 +1,7 @@
-"""What the routes share: one running gate."""
+"""The parts of a running gate that the routes share."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.requests import Request
 
@@ -17,13 +18,19 @@ from app.gate.sessions import Sessions
 from app.gate.store_cache import StoreCache
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders
+from app.server.capacity import capacity_of, raise_file_limit
 from app.server.concurrency import ConcurrencyLimit
+from app.server.export import MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS
 from app.server.metrics import Metrics
 from app.server.rate_limit import Throttle
 from app.server.response_cache import ResponseCache
 from app.server.single_flight import SingleFlight
 from app.server.stream import Hub
+from app.settings import Settings
 from app.store.store import Store
+
+FAILURES: Final = "20/minute"
+"""How often credentials from one address may fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,45 @@ class Context:
     anonymous_claims: Throttle
 
 
+def build_context(
+    settings: Settings,
+    clock: Clock,
+    policies: Policies,
+    store: Store,
+    metrics: Metrics,
+    recent: ResponseCache,
+    providers: IdentityProviders | None,
+) -> Context:
+    """Build the parts of a gate on an open store and loaded policies."""
+    cache = StoreCache(store, policies, clock)
+    metrics.watch(cache, store)
+    capacity = capacity_of(raise_file_limit())
+    return Context(
+        clock=clock,
+        policies=policies,
+        store=store,
+        cache=cache,
+        claims=Claims(store, clock, cache),
+        overrides=Overrides(store, cache),
+        freezes=Freezes(store, clock, cache),
+        record=Record(store, clock),
+        outcomes=Outcomes(store, clock, cache),
+        measurement=Measurement(store, clock),
+        sessions=Sessions(store, cache),
+        live=Live(store, policies, cache, clock),
+        hub=Hub(ConcurrencyLimit("listeners", capacity.streams, capacity.streams_of_address)),
+        metrics=metrics,
+        recent=recent,
+        shared=SingleFlight(),
+        exports=ConcurrencyLimit("exports", MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS),
+        anonymous_role=None if settings.anonymous_role == "none" else Role(settings.anonymous_role),
+        providers=providers,
+        failures=Throttle(clock, FAILURES),
+        anonymous_claims=Throttle(clock, settings.anonymous_claims),
+    )
+
+
 def context(request: Request) -> Context:
-    """The running gate that a request came to."""
+    """Return the gate that serves a request."""
     found: Context = request.app.state.context
     return found

@@ -1,38 +1,94 @@
-"""A start that fails for a reason we know ends with a sentence, not a traceback."""
+"""Start the gate: prepare the store for the first request, and report a failed start in one sentence."""
 
+import logging
 import sys
 from typing import Final
 
+from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import FreezegateError
+from app.gate import keys
+from app.server.context import Context
+from app.server.log import event
+from app.server.periodic import begin
 from app.settings import SettingsError
 
 _FAILED: Final = "lifespan.startup.failed"
 
 
-class StartupErrors:
-    """Give the server the sentence of a foreseen error, in place of the framework's traceback.
+def prepare(context: Context, admin_key: SecretStr | None) -> None:
+    """Put a first key and the policies in force into the store, and load what is remembered of it.
 
-    The server logs what it gets and exits. Tracebacks of wrong settings hide the one line that matters,
-    and may repeat more of the environment than a log should hold.
+    Args:
+        context: the gate that starts.
+        admin_key: the first key, if the settings give one.
+    """
+    given = None if admin_key is None else admin_key.get_secret_value()
+    show = _show_first_key if sys.stderr.isatty() else None
+    if not keys.begin(context.store, context.clock, given, show):
+        event(
+            logging.WARNING,
+            "no API key exists, and there is no terminal to show a first one on; make one with: "
+            "freezegate keys create --name NAME --role admin",
+        )
+    begin(context)
+    context.cache.load()
+    _warn_of_approvers(context)
+
+
+def _show_first_key(key: str) -> None:
+    """Print the first key to the terminal, once; it goes into no log."""
+    sys.stderr.write(
+        f"  admin key  {key}\n"
+        "             Shown only now: keep it, and export it as FREEZEGATE_API_KEY.\n"
+        "             `freezegate keys create` makes keys for others.\n"
+    )
+
+
+def _warn_of_approvers(context: Context) -> None:
+    """Log the keys that can't approve, or not as intended, if the policies ask for approvals."""
+    now = context.cache.steady.now()
+    policy_set = context.policies.in_force.policy_set
+    found = keys.doubtful_approvers(context.cache.known_keys, policy_set, now)
+    if found.nobody:
+        event(
+            logging.WARNING,
+            "the policies ask for approvals, and these keys belong to no person: they can neither approve "
+            "nor grant what needs approval; make new ones with freezegate keys create --person",
+            keys=found.nobody,
+        )
+    if found.by_name and context.providers is not None and context.providers.grants_ops:
+        event(
+            logging.WARNING,
+            "the policies ask for approvals, and operators may use identity tokens: the owners of these keys "
+            "are other people there, unless --person is the person of the token (issuer#claim=id)",
+            keys=found.by_name,
+        )
+
+
+class StartupErrors:
+    """Replace the traceback of a start that failed for a known reason by its sentence.
+
+    The server logs what it gets and exits. A traceback hides the one line that matters, and may repeat more
+    of the environment than a log should hold.
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        """Start and serve `app`."""
+        """Wrap `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything through but the message of a start that failed."""
+        """Pass everything on, but replace the message of a failed start."""
         if scope["type"] != "lifespan":
             await self._app(scope, receive, send)
             return
 
-        async def tell(message: Message) -> None:
+        async def send_sentence(message: Message) -> None:
             # The framework sends this while it handles the error.
             error = sys.exc_info()[1]
             if message["type"] == _FAILED and isinstance(error, FreezegateError | SettingsError):
                 message = {"type": _FAILED, "message": f"freezegate can't start: {error}"}
             await send(message)
 
-        await self._app(scope, receive, tell)
+        await self._app(scope, receive, send_sentence)

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from app import __version__
 from app.cli import cli
-from app.gate.receivers import read_receivers_file
 from app.identity.oidc.issuers import read_identity_file
+from app.integrations.receivers import read_receivers_file
 from app.policies.load import load
 from app.policies.source import Snapshot
 from app.settings import PREFIX, Settings, read_settings

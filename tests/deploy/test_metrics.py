@@ -20,7 +20,8 @@ from starlette.testclient import TestClient
 from app.core.instant import DAY, parse_instant
 from app.core.notification import Occasion
 from app.gate.notifications import DeliveryResult, Notifications
-from app.gate.receivers import Receiver
+from app.integrations.receivers import Receiver
+from app.integrations.slack import vendor as slack
 from app.server.context import Context
 from app.server.periodic import look
 from tests.api.conftest import POLICIES, bearer, clock, folder, gate, keys, log
@@ -77,7 +78,7 @@ def outbox(gate: TestClient) -> Notifications:
     """The notifications of the gate, for two receivers, without anybody who sends them."""
     here: Context = gate.app.state.context  # type: ignore[attr-defined]
     receivers = [
-        Receiver(name, "slack", SecretStr("https://x"), None, frozenset(Occasion), None)
+        Receiver(name, slack.VENDOR, SecretStr("https://x"), None, frozenset(Occasion), None)
         for name in ("ops", "bot")
     ]
     made = Notifications(here.store, here.policies, here.clock, receivers, "one")

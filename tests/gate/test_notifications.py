@@ -27,9 +27,10 @@ from app.gate.notifications import (
     pause,
 )
 from app.gate.overrides import GrantRequest
-from app.gate.receivers import Receiver
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
+from app.integrations.receivers import Receiver
+from app.integrations.webhook import vendor as webhook
 from app.store.records import Lease
 from app.store.transaction import Transaction
 from tests.api.fakes import FakeClock
@@ -44,7 +45,9 @@ DOWN = DeliveryResult("later", "ConnectError")
 
 
 def receiver(name: str = "ops", **given: Any) -> Receiver:
-    made = Receiver(name, "webhook", SecretStr("https://x"), SecretStr("s" * 32), frozenset(Occasion), None)
+    made = Receiver(
+        name, webhook.VENDOR, SecretStr("https://x"), SecretStr("s" * 32), frozenset(Occasion), None
+    )
     return made._replace(**given)
 
 

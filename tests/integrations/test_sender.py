@@ -15,9 +15,11 @@ from app.core.policy import Selector
 from app.gate.errors import StoreUnavailableError
 from app.gate.freezes import StartRequest
 from app.gate.notifications import LEASE, Notifications
-from app.gate.receivers import Receiver
 from app.integrations import sender as module
+from app.integrations.receivers import Receiver
 from app.integrations.sender import Sender
+from app.integrations.slack import vendor as slack
+from app.integrations.webhook import vendor as webhook
 from app.outbound import Outbound
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import BEFORE, OPS, Gate
@@ -30,7 +32,7 @@ SECRET = "whsec_plJ3nmyCDGBKInavdOK15jsl"  # noqa: S105 - the one of the specifi
 
 
 def receiver(to: str, **given: Any) -> Receiver:
-    made = Receiver("hook", "webhook", SecretStr(to), SecretStr(SECRET), frozenset(Occasion), None)
+    made = Receiver("hook", webhook.VENDOR, SecretStr(to), SecretStr(SECRET), frozenset(Occasion), None)
     return made._replace(**given)
 
 
@@ -82,8 +84,8 @@ def titles(local: LocalReceiver) -> list[str]:
 
 
 async def test_what_happens_arrives_at_every_receiver(gate: Gate, local: LocalReceiver, start: Start) -> None:
-    slack = receiver(f"{local.url}/slack", name="slack", kind="slack", secret=None)
-    sending = start(receiver(f"{local.url}/hook"), slack)
+    to_slack = receiver(f"{local.url}/slack", name="slack", vendor=slack.VENDOR, secret=None)
+    sending = start(receiver(f"{local.url}/hook"), to_slack)
     await sending.step()
     await gate.freezes.start(OPS, freeze(), gate.in_force)
     await sending.step()

@@ -6,6 +6,8 @@ import importlib
 import os
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,9 +23,6 @@ from app.yaml.problem import PolicyFileError, Problem
 if TYPE_CHECKING:
     import uvicorn
 
-    from app.gate.in_force import Policies
-    from app.store.store import Store
-
 _BACKLOG: Final = 2048
 """Connections that the system holds until they are taken."""
 
@@ -35,11 +34,13 @@ _BACKLOG: Final = 2048
 @click.option("--database-url", help="Where decisions are recorded.")
 def command(*, host: str | None, port: int | None, policies: Path | None, database_url: str | None) -> int:
     """Run the gate until it is told to stop. Exits 3 if the policies or settings are wrong."""
+    # By name: `main` puts everything together and stands above the command line.
+    main = importlib.import_module("app.main")
     try:
         settings = read_settings(
             os.environ, host=host, port=port, policies=policies, database_url=database_url
         )
-        loaded = _load(settings)
+        resources = main.open_resources(settings, SystemClock())
     except PolicyFileError as error:
         if not settings.policies.exists():
             fail(f"{settings.policies}: there is no such file; name your policies with --policies")
@@ -50,55 +51,20 @@ def command(*, host: str | None, port: int | None, policies: Path | None, databa
     except (SettingsError, FreezegateError) as error:
         fail(str(error))
         return UNDECIDED
-    for problem in loaded.in_force.warnings:
+    for problem in resources.policies.in_force.warnings:
         fail(_shown(settings, problem))
-    try:
-        store = _open(settings)
-    except FreezegateError as error:
-        fail(str(error))
-        return UNDECIDED
-    return _serve(settings, loaded, store)
+    return _serve(settings, partial(main.create_app, settings, resources=resources))
 
 
 def _shown(settings: Settings, problem: Problem) -> str:
     return str(Source(settings.policies).shown(problem))
 
 
-def _load(settings: Settings) -> "Policies":
-    from app.gate import keys
-    from app.gate.in_force import Policies
-    from app.gate.receivers import read_receivers_file
-    from app.identity.oidc import read_identity_file
-    from app.outbound import Outbound
-
-    if settings.admin_key is not None:
-        keys.check_given(settings.admin_key.get_secret_value())
-    if settings.identity is not None:
-        read_identity_file(settings.identity)  # so that a wrong one is told in its own words
-    if settings.notifications is not None:
-        read_receivers_file(settings.notifications, os.environ)  # the same
-    if settings.identity or settings.notifications or settings.ca_file:
-        Outbound(settings.ca_file).check()
-    loaded = Policies()
-    loaded.start(Source(settings.policies), SystemClock())
-    return loaded
-
-
-def _open(settings: Settings) -> "Store":
-    """Before anything is said: whoever reads that the gate listens should find it at work."""
-    from app.store.store import Store
-
-    return Store.open(settings.database)
-
-
-def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
+def _serve(settings: Settings, create_app: Callable[[], Any]) -> int:
     import uvicorn
 
     from app.server.interpreter import tune
     from app.server.log import configure
-
-    # By name: `main` puts everything together and stands above the command line.
-    create_app = importlib.import_module("app.main").create_app
 
     try:
         listener = _listen(settings)
@@ -108,7 +74,7 @@ def _serve(settings: Settings, loaded: "Policies", store: "Store") -> int:
         fail(f"can't listen on {settings.host}:{settings.port}: {why}{hint}")
         return UNDECIDED
     configure(settings.log_level, readable=sys.stdout.isatty())
-    application = create_app(settings, loaded=loaded, opened=store)
+    application = create_app()
     tune()
     config = _config(settings, application)
     port = listener.getsockname()[1]

@@ -1,1 +1,1 @@
-"""Incoming webhooks of Slack, and of what understands the same messages."""
+"""Incoming webhooks of Slack and of services that accept the same messages."""

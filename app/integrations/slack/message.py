@@ -1,11 +1,11 @@
-"""A notification as a message for Slack.
+"""Render a notification as a message for Slack.
 
-The texts that people wrote go out as plain text, where Slack makes nothing of them. It is escaped all
-the same, and marks that make a mention or a link are broken up: the text beside the blocks, and what
-others than Slack do with the message, know no plain text.
+Texts that people wrote are sent as plain text, which Slack doesn't interpret. They are escaped as well, and
+marks that make a mention or a link are broken up: the `text` beside the blocks has no plain-text form, and
+other services that accept these messages may not know it.
 
-That breaks up names with a dot in them, too. Beneath the text they stand whole, as code, to be copied:
-nothing that a name may have in it ends code, and nobody makes a link of what is code.
+This also breaks up names that contain a dot. They are repeated whole beneath the text, as code, so that they
+can be copied: no letter of a name ends code, and links in code aren't expanded.
 """
 
 import json
@@ -13,10 +13,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from pydantic import SecretStr
+
 from app.core.notification import Notification
 from app.core.policy import GLOB_PATTERN
-from app.gate.receivers import Receiver
-from app.integrations.outgoing import Outgoing
+from app.integrations.vendor import Message
 
 _LONGEST_TITLE: Final = 150
 _LONGEST_TEXT: Final = 3_000
@@ -26,7 +27,7 @@ _MOST_NAMES: Final = 20
 
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _GAP: Final = "\u200b"
-"""A space without a width."""
+"""A zero-width space."""
 
 # Mentions, channels, addresses with and without a scheme, and links of Markdown.
 _SPECIAL: Final = re.compile(
@@ -36,8 +37,8 @@ _SPECIAL: Final = re.compile(
 _NAME: Final = re.compile(GLOB_PATTERN)
 
 
-def request(notification: Notification, receiver: Receiver, microseconds: int) -> Outgoing:  # noqa: ARG001 - the same for every kind
-    """The message for a notification."""
+def request(notification: Notification, _secret: SecretStr | None, _microseconds: int) -> Message:
+    """Return the message for a notification."""
     names = _broken_names(notification)
     title = escaped(notification.title, _LONGEST_TITLE)
     text = escaped("\n".join(notification.text), _LONGEST_TEXT)
@@ -55,11 +56,11 @@ def request(notification: Notification, receiver: Receiver, microseconds: int) -
             *([{"type": "context", "elements": [_code(names)]}] if names else ()),
         ],
     }
-    return Outgoing({"Content-Type": "application/json"}, json.dumps(message).encode())
+    return Message({"Content-Type": "application/json"}, json.dumps(message).encode())
 
 
 def escaped(text: str, most: int) -> str:
-    """A text in which Slack finds no mark of its own, of at most so many characters."""
+    """Escape a text so that Slack finds no markup in it; cut it to at most `most` characters."""
     pieces, left = [], most
     for piece in _pieces(text):
         if len(piece) > left:
@@ -70,14 +71,14 @@ def escaped(text: str, most: int) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """What must not be cut through: letters, and what a letter is written as."""
+    """Yield the parts that must not be cut through: letters and entities."""
     broken = _SPECIAL.sub(lambda mark: _GAP.join(("", *mark[0], "")), text)
     for letter in broken:
         yield _ENTITIES.get(letter, letter)
 
 
 def _broken_names(notification: Notification) -> list[str]:
-    """The names of services and environments that `escaped` breaks up."""
+    """Return the names of services and environments that `escaped` breaks up."""
     about = notification.data
     names = [
         *notification.environments,

@@ -1,1 +1,1 @@
-"""Signed webhooks, by the Standard Webhooks specification."""
+"""Signed webhooks, as the Standard Webhooks specification defines them."""

@@ -1,4 +1,4 @@
-"""A notification as a signed POST: https://www.standardwebhooks.com, signatures of version 1."""
+"""Render a notification as a signed POST: https://www.standardwebhooks.com, signatures of version 1."""
 
 import base64
 import binascii
@@ -7,16 +7,17 @@ import hmac
 import json
 from typing import Final
 
+from pydantic import SecretStr
+
 from app.core.instant import format_instant
 from app.core.notification import Notification
-from app.gate.receivers import Receiver
-from app.integrations.outgoing import Outgoing
+from app.integrations.vendor import Message
 
 _PREFIX: Final = "whsec_"
 
 
-def request(notification: Notification, receiver: Receiver, microseconds: int) -> Outgoing:
-    """The POST for a notification, signed at an instant; its id is the same at every try."""
+def request(notification: Notification, secret: SecretStr | None, microseconds: int) -> Message:
+    """Return the message for a notification, signed at an instant; its id is the same at every attempt."""
     body = json.dumps(
         {
             "type": notification.event.value,
@@ -32,30 +33,30 @@ def request(notification: Notification, receiver: Receiver, microseconds: int) -
     ).encode()
     message_id = id_of(notification.key)
     timestamp = str(microseconds // 1_000_000)
-    secret = "" if receiver.secret is None else receiver.secret.get_secret_value()
+    key = "" if secret is None else secret.get_secret_value()
     headers = {
         "Content-Type": "application/json",
         "Webhook-Id": message_id,
         "Webhook-Timestamp": timestamp,
-        "Webhook-Signature": signature(secret, message_id, timestamp, body),
+        "Webhook-Signature": signature(key, message_id, timestamp, body),
     }
-    return Outgoing(headers, body)
+    return Message(headers, body)
 
 
 def id_of(key: str) -> str:
-    """The id of the message of a key; whoever gets it twice knows it by that."""
+    """Return the message id for a notification's key, by which a receiver recognises a repetition."""
     return f"msg_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
 
 def signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
-    """``v1,`` and the HMAC-SHA256 of id, timestamp and body, in base 64."""
+    """Return ``v1,`` and the HMAC-SHA256 of id, timestamp and body, in base 64."""
     signed = b".".join((message_id.encode(), timestamp.encode(), body))
     made = hmac.digest(_key(secret), signed, hashlib.sha256)
     return f"v1,{base64.b64encode(made).decode()}"
 
 
 def _key(secret: str) -> bytes:
-    """The bytes behind ``whsec_``, which are in base 64; of any other text, its own."""
+    """Decode the base 64 behind ``whsec_``; any other text is used as it is."""
     if secret.startswith(_PREFIX):
         try:
             return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from app.core.notification import Notification, Occasion
-from app.gate.receivers import ReceiversFileError, read_receivers_file
+from app.integrations.receivers import ReceiversFileError, read_receivers_file
 
 SECRET = "s" * 24
 SLACK = "https://hooks.slack.example/services/T0/SECRETPATH"
@@ -29,7 +29,12 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         f"  - {{name: bot, kind: webhook, url_env: HOOK_URL, secret: {SECRET}}}\n"
     )
     ops, bot = read(tmp_path, text, HOOK_URL="http://127.0.0.1:9/hook ")
-    assert (ops.name, ops.kind, ops.url.get_secret_value(), ops.secret) == ("ops", "slack", SLACK, None)
+    assert (ops.name, ops.vendor.kind, ops.url.get_secret_value(), ops.secret) == (
+        "ops",
+        "slack",
+        SLACK,
+        None,
+    )
     assert ops.events == {Occasion.GATE_OPEN}
     assert ops.environments == {"production"}
     assert bot.url.get_secret_value() == "http://127.0.0.1:9/hook"
@@ -82,7 +87,7 @@ def test_a_receiver_wants_its_events_in_its_environments_and_what_matters_everyw
         (HOOK.replace("https://x", "https://x.example℀"), "the URL can't be read"),
         (HOOK.replace(f"    secret: {SECRET}\n", ""), "one of secret, secret_file is needed; none is there"),
         (HOOK.replace(SECRET, "short"), "the secret has fewer than 24 characters"),
-        (HOOK.replace("webhook", "slack"), "Slack takes no secret"),
+        (HOOK.replace("webhook", "slack"), "a receiver of kind slack takes no secret"),
         (HOOK + HOOK.removeprefix("receivers:\n"), "receivers[1].name: this name stands there twice"),
         ("receivers: [{name: a, kind: slack, url: [x]}]\n", "receivers[0].url"),
         ("receivers: {\n", "receivers.yaml:2:1: the file ends here"),

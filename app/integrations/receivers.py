@@ -1,4 +1,4 @@
-"""The file of receivers: where notifications go, and which.
+"""Read the file of receivers: where notifications go, and which ones.
 
 ```yaml
 receivers:
@@ -13,47 +13,50 @@ receivers:
     secret_file: /run/secrets/webhook-secret
 ```
 
-Where a Slack message goes is a secret by itself. So no URL is ever repeated, in errors neither.
+The URL of a Slack webhook is a secret, so no error repeats a URL.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic_core import PydanticKnownError
 
 from app.core.notification import Notification, Occasion
 from app.core.policy import ID_PATTERN
 from app.core.url import secure_url
+from app.integrations.vendor import Vendor
+from app.integrations.vendors import vendors
 from app.yaml.document import Document
 from app.yaml.file import read_file
 from app.yaml.problem import Path as Keys
 from app.yaml.problem import YamlFileError
 
 SHORTEST_SECRET: Final = 24
-"""Characters; what signs must not be guessed."""
+"""Characters; a signing secret must not be guessable."""
 
 _LONGEST_URL: Final = 2_000
 
 
 class ReceiversFileError(YamlFileError):
-    """The file of receivers can't be used; the text names every place in it that is wrong."""
+    """The file of receivers can't be used; the text names every wrong place in it."""
 
 
 class Receiver(NamedTuple):
-    """Where notifications go."""
+    """A destination of notifications."""
 
     name: str
-    kind: Literal["slack", "webhook"]
+    vendor: Vendor
     url: SecretStr
     secret: SecretStr | None
-    """What a webhook signs with."""
+    """The secret that messages are signed with; None where the vendor takes none."""
     events: frozenset[Occasion]
     environments: frozenset[str] | None
-    """Only what matters there, or everywhere; None: all."""
+    """The environments to report on; None: all. Events of no environment are always reported."""
 
     def wants(self, notification: Notification) -> bool:
-        """Whether it is to be told."""
+        """Return whether a notification is to be sent to this receiver."""
         if notification.event not in self.events:
             return False
         places = notification.environments
@@ -64,12 +67,19 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+def _known_kind(kind: object) -> object:
+    known = vendors()
+    if isinstance(kind, str) and kind in known:
+        return kind
+    raise PydanticKnownError("literal_error", {"expected": ", ".join(map(repr, known))})
+
+
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_URL)]
 
 
 class _Entry(_Part):
     name: Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")]
-    kind: Literal["slack", "webhook"]
+    kind: Annotated[str, BeforeValidator(_known_kind)]
     url: _Text | None = None
     url_file: _Text | None = None
     url_env: _Text | None = None
@@ -87,7 +97,7 @@ def read_receivers_file(path: Path, environment: Mapping[str, str]) -> list[Rece
     """Read the file of receivers.
 
     Args:
-        path: of the file; what it names is looked for beside it.
+        path: of the file; relative names of files in it are resolved beside it.
         environment: the variables that `url_env` may name.
 
     Raises:
@@ -104,6 +114,7 @@ def read_receivers_file(path: Path, environment: Mapping[str, str]) -> list[Rece
 
 def _receiver(document: Document, index: int, entry: _Entry, environment: Mapping[str, str]) -> Receiver:
     where: Keys = ("receivers", index)
+    vendor = vendors()[entry.kind]
     url = _only(document, where, entry, ("url", "url_file", "url_env"), environment)
     try:
         secure_url(url)
@@ -111,20 +122,23 @@ def _receiver(document: Document, index: int, entry: _Entry, environment: Mappin
         raise _wrong(document, where, f"the URL {error}") from None
     return Receiver(
         entry.name,
-        entry.kind,
+        vendor,
         SecretStr(url),
-        _secret(document, where, entry, environment),
+        _secret(document, where, entry, vendor, environment),
         frozenset(Occasion if entry.events is None else entry.events),
         None if entry.environments is None else frozenset(entry.environments),
     )
 
 
 def _secret(
-    document: Document, where: Keys, entry: _Entry, environment: Mapping[str, str]
+    document: Document, where: Keys, entry: _Entry, vendor: Vendor, environment: Mapping[str, str]
 ) -> SecretStr | None:
-    if entry.kind == "slack":
+    if not vendor.needs_secret:
         if entry.secret is not None or entry.secret_file is not None:
-            raise _wrong(document, where, "Slack takes no secret: its URL is one")
+            message = (
+                f"a receiver of kind {vendor.kind} takes no secret; its URL is one, so keep that in a file"
+            )
+            raise _wrong(document, where, message)
         return None
     secret = _only(document, where, entry, ("secret", "secret_file"), environment)
     if len(secret) < SHORTEST_SECRET:
@@ -135,7 +149,7 @@ def _secret(
 def _only(
     document: Document, where: Keys, entry: _Entry, fields: tuple[str, ...], environment: Mapping[str, str]
 ) -> str:
-    """The value of the one field of several that is given: itself, in a file, or in a variable."""
+    """Return the value of the one field that is given of several: itself, in a file, or in a variable."""
     given = [(field, value) for field in fields if (value := getattr(entry, field)) is not None]
     if len(given) != 1:
         count = "none is" if not given else "more than one is"

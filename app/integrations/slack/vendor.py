@@ -1,0 +1,8 @@
+"""Slack's table entry. An incoming webhook takes no signature: its URL is the secret."""
+
+from typing import Final
+
+from app.integrations.slack.message import request
+from app.integrations.vendor import Vendor
+
+VENDOR: Final = Vendor("slack", needs_secret=False, request=request)
