@@ -5,10 +5,11 @@ calendar. A remark disappears once the policy is explicit: by `subdivision`, `ca
 or by another window that freezes the day.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from datetime import date
 from functools import cached_property, lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from app.core import holiday_codes as codes
 from app.core.holiday_calendar import (
@@ -24,9 +25,10 @@ from app.core.holiday_calendar import (
 )
 from app.core.instant import DAY, LOOK_AHEAD
 from app.core.interval import Interval
-from app.core.policy import Effect, Policy
+from app.core.policy import Policy
 from app.core.wallclock import Wall, calendar_date, local_day, zone
 from app.core.window import Window
+from app.core.windows import WindowEntry
 from app.core.windows.dates import Dates
 from app.core.windows.holidays import NATIONWIDE, Holidays, matches
 from app.core.windows.yearly import Yearly
@@ -39,6 +41,7 @@ from app.policies.lint.holiday_gaps import (
     gaps_to_subdivisions,
     wider,
 )
+from app.policies.lint.placed_window import placed_windows
 from app.yaml.document import Document
 from app.yaml.problem import Path, Problem, Severity, quoted
 
@@ -77,22 +80,23 @@ def holiday_problems(document: Document, path: Path, policy: Policy, now: int) -
     today = now // DAY
     if not FIRST_YEAR <= calendar_date(today).year < LAST_YEAR:
         return
-    for key, entries in (("when", policy.when), ("except_when", policy.except_when)):
-        windows = [entry.window for entry in entries]
-        freezes = (policy.effect is Effect.ALLOW_ONLY) == (key == "except_when")
-        for index, window in enumerate(windows):
-            if isinstance(window, Holidays):
-                beside = _Beside(tuple(other for other in windows if other is not window))
-                found = _Lint(window, beside, today).remarks(freezes=freezes)
-                for inner, sentence in found:
-                    where = (*path, key, index, "holidays", *inner)
-                    yield document.problem(where, sentence, Severity.WARNING)
+    for placed in placed_windows(policy):
+        window = placed.entry.window
+        if isinstance(window, Holidays):
+            beside = _Beside.of(window, placed.beside)
+            for inner, sentence in _Lint(window, beside, today).remarks(freezes=placed.freezes):
+                yield document.problem((*path, *placed.path, *inner), sentence, Severity.WARNING)
 
 
 class _Beside(NamedTuple):
     """The other windows of the same list."""
 
     windows: tuple[Window, ...]
+
+    @classmethod
+    def of(cls, window: Window, entries: Iterable[WindowEntry]) -> Self:
+        """Return the windows of a list without this one."""
+        return cls(tuple(entry.window for entry in entries if entry.window is not window))
 
     def freezes(self, day: int) -> bool:
         """Return whether any of them freezes a whole day."""
@@ -176,17 +180,19 @@ class _Lint:
         """Remark on festivals of several days: the names of later days may be longer than the first's."""
         excepted = self._window.except_names
         for index, pattern in enumerate(self._window.names):
-            longer = f"{pattern.lower()} "
             for day, held in self._soon if "*" not in pattern else ():
-                names = [each for each in held if any(form.lower().startswith(longer) for form in each.forms)]
+                names = [each for each in held if _is_longer(each, pattern)]
                 left = [each for each in names if not matches(excepted, each.forms)]
-                if left and not self._window.freezes(day) and not self._beside.freezes(day):
+                if left and not self._is_frozen(day):
                     sentence = (
                         f"does not mean {_written(day)} {quoted(left[0].english_name)}; write "
                         f'"{pattern}*" for both, or except_names: ["{left[0].bare_name}"] if it is worked on'
                     )
                     yield ("names", index), sentence
                     break
+
+    def _is_frozen(self, day: int) -> bool:
+        return self._window.freezes(day) or self._beside.freezes(day)
 
     # Days that other regions and categories have
 
@@ -268,14 +274,11 @@ class _Lint:
 
     def _missing(self, gaps: tuple[Gap, ...]) -> Sequence[Gap]:
         """Return the gaps that the window selects by name, and that no window freezes."""
-        meant: Sequence[Gap] = gaps
-        if self._window.names or self._window.except_names:
-            meant = [gap for gap in meant if _any(self._window, gap.holidays)]
-        if self._window.bridge_days:
-            meant = [gap for gap in meant if not self._window.freezes(gap.day)]
-        if self._beside.windows:
-            meant = [gap for gap in meant if not self._beside.freezes(gap.day)]
-        return meant
+        return [gap for gap in gaps if _any(self._window, gap.holidays) and not self._is_covered(gap.day)]
+
+    def _is_covered(self, day: int) -> bool:
+        """Return whether the window's bridge days or another window freeze a day."""
+        return (self._window.bridge_days and self._window.freezes(day)) or self._beside.freezes(day)
 
     # Days that are not known yet
 
@@ -311,13 +314,8 @@ class _Lint:
         return self._beside.names_dates_in(first, last)
 
     def _on_estimates(self) -> Iterator[_Remark]:
-        days = [
-            (day, held)
-            for day, held in self._soon
-            if day < self._today + _YEAR and any(each.is_estimated for each in held)
-            if _any(self._window, (each for each in held if each.is_estimated))
-            if not self._beside.names_dates_in(day - _EITHER_SIDE, day + _EITHER_SIDE + 1)
-        ]
+        soon = (each for each in self._soon if each[0] < self._today + _YEAR)
+        days = [(day, held) for day, held in soon if self._is_estimated(day, held)]
         if days:
             others = [_written(day) for day, _ in days[1:]]
             shown = ", ".join([_said(Gap(*days[0], ()), self._window), *others[:_MOST_ESTIMATES]])
@@ -326,6 +324,12 @@ class _Lint:
                 "write dates around it as another window, or update freezegate once the date is official"
             )
             yield (), sentence
+
+    def _is_estimated(self, day: int, held: Sequence[Holiday]) -> bool:
+        """Return whether a selected holiday of a day is estimated, and no written dates are around it."""
+        estimated = [each for each in held if each.is_estimated]
+        around = day - _EITHER_SIDE, day + _EITHER_SIDE + 1
+        return _any(self._window, estimated) and not self._beside.names_dates_in(*around)
 
     @cached_property
     def _span(self) -> Interval:
@@ -344,10 +348,11 @@ def _how_it_never_comes(window: Holidays, today: int) -> str | None:
         return None
     start, end = local_day(date(FIRST_YEAR, 1, 1)), local_day(date(LAST_YEAR, 12, 31))
     days = [day for day, held in _soon(calendar, start, end) if _any(window, held)]
-    past = [day for day in days if day < today]
-    coming = [day for day in days if day >= today]
-    last = f"; the last was {_written(past[-1])}" if past else ""
-    when = f"opens on no day of the next two years; the next is {_written(coming[0])}" if coming else _NEVER
+    coming = bisect_left(days, today)
+    last = f"; the last was {_written(days[coming - 1])}" if coming else ""
+    when = _NEVER
+    if coming < len(days):
+        when = f"opens on no day of the next two years; the next is {_written(days[coming])}"
     return f"{when}{last}; {_elsewhere(window, span)}"
 
 
@@ -393,6 +398,11 @@ def _mark(name: str, bare: str) -> str:
 
 def _any(window: Holidays, holidays: Iterable[Holiday]) -> bool:
     return any(map(window.selects, holidays))
+
+
+def _is_longer(holiday: Holiday, name: str) -> bool:
+    """Return whether a name of a holiday continues another: ``Eid al-Fitr Holiday``."""
+    return any(form.lower().startswith(f"{name.lower()} ") for form in holiday.forms)
 
 
 def _written(day: int) -> str:

@@ -18,6 +18,7 @@ from app.core.windows import WindowEntry
 from app.policies.draft import Draft, in_order, read_draft
 from app.policies.lint.holidays import holiday_problems
 from app.policies.lint.misreadings import misreadings
+from app.policies.lint.placed_window import placed_windows
 from app.policies.lint.reach import Reach
 from app.policies.lint.shadow import Shadows
 from app.policies.load import accept
@@ -131,18 +132,17 @@ class _Lint:
 
     def _on_windows(self, document: Document, path: Path, policy: Policy) -> Iterator[Problem]:
         walls = [Wall.of(each, wide=True) for each in self._set.zones_of(policy)]
-        for key, entries in (("when", policy.when), ("except_when", policy.except_when)):
-            for index, entry in enumerate(entries):
-                where = (*path, key, index, entry.kind)
-                for remark in entry.window.remarks():
-                    yield self._warn(document, where, remark)
-                over_by = _over_by(entry, walls)
-                if all(entry.window.is_empty(wall) for wall in walls):
-                    sentence = "never open: the clocks are put forward past all of it"
-                    yield self._warn(document, where, sentence)
-                elif over_by is not None and over_by <= self._now:
-                    since = format_instant(over_by)
-                    yield self._warn(document, where, f"wholly in the past: it is over since {since}")
+        for placed in placed_windows(policy):
+            for sentence in self._on_window(placed.entry, walls):
+                yield self._warn(document, (*path, *placed.path), sentence)
+
+    def _on_window(self, entry: WindowEntry, walls: list[Wall]) -> Iterator[str]:
+        yield from entry.window.remarks()
+        over_by = _over_by(entry, walls)
+        if all(entry.window.is_empty(wall) for wall in walls):
+            yield "never open: the clocks are put forward past all of it"
+        elif over_by is not None and over_by <= self._now:
+            yield f"wholly in the past: it is over since {format_instant(over_by)}"
 
     def _on_shadows(self) -> Iterator[Problem]:
         shadows = Shadows(self._compiled, self._reach, self._now)

@@ -4,10 +4,10 @@ Each remark says which reading applies, and what to write for the other. The sea
 ahead, and a limited number of windows and services.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from app.core.engine import Engine
-from app.core.policy import Effect, Policy, PolicySet
+from app.core.policy import Policy, PolicySet
 from app.core.wallclock import Zone
 from app.core.window import Window
 from app.core.windows.cron import Cron
@@ -19,6 +19,7 @@ from app.core.windows.yearly import Yearly
 from app.policies.draft import Draft
 from app.policies.lint.calendars import calendar_remarks
 from app.policies.lint.cron import Remark, cron_remarks
+from app.policies.lint.placed_window import placed_windows
 from app.policies.lint.reach import Reach
 from app.policies.lint.scopes import Scopes, not_reached
 from app.policies.lint.windows import (
@@ -37,20 +38,24 @@ def misreadings(draft: Draft, policy_set: PolicySet, engine: Engine, now: int) -
     """Yield the misreadings of a set, as warnings."""
     reach = Reach(policy_set)
     places = list(draft.places("policies"))
-    numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
     for document in draft.documents:
         for path, sentence in zone_remarks(document):
             yield _warning(document, path, sentence)
     for (document, path), policy in zip(places, policy_set.policies, strict=True):
-        zones = policy_set.zones_of(policy)
-        for where, sentence in _on_windows(policy, zones, now):
+        for where, sentence in _on_windows(policy, policy_set.zones_of(policy), now):
             yield _warning(document, (*path, *where), sentence)
         for number, index, sentence in not_reached(policy, reach):
             yield _warning(document, _selector(document, path, number, index), sentence)
-    scopes = Scopes(policy_set, engine, reach, now)
+    yield from _on_scopes(draft, places, policy_set, Scopes(policy_set, engine, reach, now))
+
+
+def _on_scopes(
+    draft: Draft, places: Sequence[tuple[Document, Path]], policy_set: PolicySet, scopes: Scopes
+) -> Iterator[Problem]:
     for name, sentence in scopes.never_open():
         document = next(each for each in draft.having("services") if name in each.data["services"])
         yield _warning(document, ("services", name), sentence)
+    numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
     for ids, sentence in scopes.open_for_little():
         document, path = places[numbers[ids[-1]]]
         yield _warning(document, (*path, "id"), sentence)
@@ -61,14 +66,9 @@ def _warning(document: Document, path: Path, sentence: str) -> Problem:
 
 
 def _on_windows(policy: Policy, zones: list[Zone], now: int) -> Iterator[Remark]:
-    opens = policy.effect is Effect.ALLOW_ONLY
-    for key, entries, freezes in (
-        ("when", policy.when, not opens),
-        ("except_when", policy.except_when, opens),
-    ):
-        for index, entry in enumerate(entries):
-            for where, sentence in _on_window(entry.window, zones, now, freezes=freezes):
-                yield (key, index, entry.kind, *where), sentence
+    for placed in placed_windows(policy):
+        for where, sentence in _on_window(placed.entry.window, zones, now, freezes=placed.freezes):
+            yield (*placed.path, *where), sentence
     if (gap := hole(policy, zones, now)) is not None:
         yield ("when",), gap
 
