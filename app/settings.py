@@ -135,14 +135,13 @@ def read_settings(environment: Mapping[str, str], **given: object) -> Settings:
         SettingsError: a variable is unknown, malformed, given twice, or names a file that can't be read.
     """
     values: dict[str, object] = {}
-    for variable, value in environment.items():
-        if variable.startswith(PREFIX) and variable not in _ignored(environment):
-            if not value.strip():
-                raise SettingsError(f"{variable} is set, but empty; give it a value, or leave it out")
-            field, value = _resolve(variable, value)  # noqa: PLW2901 - the file's content stands for it
-            if field in values:
-                raise SettingsError(f"{PREFIX}{field.upper()} is given twice, as itself and as a file")
-            values[field] = value
+    ignored = _ignored(environment)
+    ours = [name for name in environment if name.startswith(PREFIX) and name not in ignored]
+    for variable in ours:
+        field, value = _resolve(variable, environment[variable])
+        if field in values:
+            raise SettingsError(f"{PREFIX}{field.upper()} is given twice, as itself and as a file")
+        values[field] = value
     values.update({name: value for name, value in given.items() if value is not None})
     try:
         return Settings.model_validate(values)
@@ -185,6 +184,8 @@ def _ignored(environment: Mapping[str, str]) -> set[str]:
 
 def _resolve(variable: str, value: str) -> tuple[str, str]:
     """The field that a variable sets, and to what."""
+    if not value.strip():
+        raise SettingsError(f"{variable} is set, but empty; give it a value, or leave it out")
     field = variable.removeprefix(PREFIX).lower()
     if field in Settings.model_fields:
         return field, value

@@ -4,6 +4,7 @@ Works on the plain values, not on the models, so that a mistake in one place doe
 others. Values of the wrong shape are skipped here; `translate` reports them.
 """
 
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -19,6 +20,13 @@ from app.yaml.problem import Path, Problem, Severity, quoted
 LONGEST_DEPLOY: Final = 31 * DAY
 
 _SHARED: Final = frozenset({"version", "policies", "tests", "services"})
+_CEILINGS: Final = (
+    ("max_ttl", operator.gt, "longer"),
+    ("max_uses", operator.gt, "more"),
+    ("approvals", operator.lt, "fewer"),
+)
+"""The ceilings of overrides, each with the comparison of a policy's value that is too loose, and its word."""
+
 _FIELDS: Final = ("environments", "services", "tags", "changes")
 
 
@@ -144,17 +152,12 @@ def _check_ceilings(
     own, most = ceilings_of(override), vocabulary.ceilings
     if own is None or most is None:
         return
-    if own.max_ttl and most.max_ttl and own.max_ttl > most.max_ttl:
-        sentence = (
-            f"longer than the {format_duration(most.max_ttl)} of overrides; a policy may only tighten it"
-        )
-        yield document.problem((*path, "max_ttl"), sentence)
-    if own.max_uses and most.max_uses and own.max_uses > most.max_uses:
-        sentence = f"more than the {most.max_uses} of overrides; a policy may only tighten it"
-        yield document.problem((*path, "max_uses"), sentence)
-    if own.approvals is not None and most.approvals and own.approvals < most.approvals:
-        sentence = f"fewer than the {most.approvals} of overrides; a policy may only tighten it"
-        yield document.problem((*path, "approvals"), sentence)
+    for key, is_looser, how in _CEILINGS:
+        tightened, limit = getattr(own, key), getattr(most, key)
+        if tightened is not None and limit is not None and is_looser(tightened, limit):
+            shown = format_duration(limit) if key == "max_ttl" else limit
+            sentence = f"{how} than the {shown} of overrides; a policy may only tighten it"
+            yield document.problem((*path, key), sentence)
 
 
 def _check_test(
@@ -177,12 +180,8 @@ def _check_scope(
         if isinstance(name, str) and (fault := vocabulary.fault_of(field, name)):
             default = "" if key in test else f" ({quoted(name)} is taken where a test names none)"
             yield document.problem((*path, key) if key in test else path, fault + default)
-    service = test.get("service")
-    if (
-        isinstance(service, str)
-        and vocabulary.refuses_unknown
-        and (fault := vocabulary.fault_of("services", service))
-    ):
+    service = test.get("service") if vocabulary.refuses_unknown else None
+    if isinstance(service, str) and (fault := vocabulary.fault_of("services", service)):
         yield document.problem((*path, "service"), fault)
 
 

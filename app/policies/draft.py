@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from app.core.policy import PolicySet
@@ -50,24 +50,29 @@ def read_draft(snapshot: Snapshot) -> Draft:
     documents = [read_document(name, text) for name, text in snapshot.policies.items()]
     if excess := list(too_large(documents)):
         return Draft(documents, excess, None)
+    parts, problems = _parts(snapshot, documents)
+    if not parts or any(map(_is_error, problems)):
+        return Draft(documents, problems, None)
+    merged = _merge(parts)
+    draft = Draft(documents, problems, merged)
+    if excess := list(too_much_work(merged, list(draft.places("policies")))):
+        return Draft(documents, in_order([*problems, *excess], documents), None)
+    if not merged.policies:
+        problems.append(_nothing_frozen(draft))
+    return draft
+
+
+def _parts(snapshot: Snapshot, documents: Sequence[Document]) -> tuple[list[PolicySet], list[Problem]]:
+    """Return the valid files of a set, and the problems of all."""
     found = _Found(snapshot, documents)
     sound = [document for document in documents if document.whole]
     somewhere = any("policies" in document.data for document in sound if isinstance(document.data, dict))
     parts = [_validate(document, snapshot, found, policies_needed=not somewhere) for document in sound]
     # With a file missing, all names that it defines would seem unknown.
     if len(sound) == len(documents) and not any(map(_is_error, snapshot.problems)):
-        found.add(check_set(documents))
+        found.add(check_set(list(documents)))
     problems = bounded(in_order(found.problems, documents), found.more)
-    good = [part for part in parts if part is not None]
-    if not good or any(map(_is_error, problems)):
-        return Draft(documents, problems, None)
-    merged = _merge(good)
-    draft = Draft(documents, problems, merged)
-    if excess := list(too_much_work(merged, list(draft.places("policies")))):
-        return Draft(documents, in_order([*problems, *excess], documents), None)
-    if not any(part.policies for part in good):
-        problems.append(_nothing_frozen(draft))
-    return draft
+    return [part for part in parts if part is not None], problems
 
 
 def in_order(problems: Iterable[Problem], documents: Sequence[Document]) -> list[Problem]:
@@ -128,10 +133,8 @@ def _merge(parts: Sequence[PolicySet]) -> PolicySet:
     single = {name: getattr(part, name) for part in parts for name in part.model_fields_set}
     catalogues = [part.services for part in parts if part.services is not None]
     lists: dict[str, Any] = {
-        "policies": [policy for part in parts for policy in part.policies],
-        "tests": [test for part in parts for test in part.tests],
-        "services": {name: each for part in catalogues for name, each in part.items()}
-        if catalogues
-        else None,
+        "policies": [*chain.from_iterable(part.policies for part in parts)],
+        "tests": [*chain.from_iterable(part.tests for part in parts)],
+        "services": dict(chain.from_iterable(map(dict.items, catalogues))) if catalogues else None,
     }
     return parts[0].model_copy(update=single | lists)

@@ -73,14 +73,15 @@ def removals(before: Contents, after: Contents, known: Iterable[Removal], now: i
         known: removals up to now.
         now: when the change is loaded.
     """
-    kept = {(each.kind, each.name): each for each in current(known, now)}
-    for name in set(before.policies) - set(after.policies):
-        kept.setdefault(("policy", name), Removal("policy", name, now))
+    removed = [Removal("policy", name, now) for name in set(before.policies) - set(after.policies)]
     if len(after.tests) < len(before.tests):
-        for name in Counter(before.tests) - Counter(after.tests):
-            kept.setdefault(("test", name), Removal("test", name, now))
+        removed += [Removal("test", name, now) for name in Counter(before.tests) - Counter(after.tests)]
     there = {("policy", name) for name in after.policies} | {("test", name) for name in after.tests}
-    return tuple(sorted(each for key, each in kept.items() if key not in there)[:MOST_KEPT])
+    earliest: dict[tuple[str, str], Removal] = {}
+    for each in (*current(known, now), *removed):
+        if (each.kind, each.name) not in there:
+            earliest.setdefault((each.kind, each.name), each)
+    return tuple(sorted(earliest.values())[:MOST_KEPT])
 
 
 def current(known: Iterable[Removal], now: int) -> tuple[Removal, ...]:

@@ -65,17 +65,19 @@ def _portable(value: Any, key: str = "") -> Any:
         return value
     if key in _MAPS:
         return {name: _portable(each, f"/{name}") for name, each in value.items()}
-    value = _with_limits_beside_types(_without_null(value, key))
+    value = _without_noise(_with_limits_beside_types(_without_null(value, key)))
     if "patternProperties" in value:
         value = value | {"additionalProperties": False}
     if len(value) > 1 and "$ref" in value:  # draft-07 ignores what stands beside a reference
         value = {"allOf": [{"$ref": value["$ref"]}], **value}
         del value["$ref"]
-    return {
-        name: _portable(each, name)
-        for name, each in value.items()
-        if not (name == "title" and _is_class(value)) and not (name == "default" and each is None)
-    }
+    return {name: _portable(each, name) for name, each in value.items()}
+
+
+def _without_noise(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a part without the title of its class and without a null default."""
+    noise = {("title", str): _is_class(value), ("default", type(None)): True}
+    return {name: each for name, each in value.items() if not noise.get((name, type(each)))}
 
 
 def _without_null(part: dict[str, Any], key: str) -> dict[str, Any]:

@@ -185,29 +185,21 @@ class Source:
     def _read_all(self, reading: "_Reading", *, is_set: bool) -> Snapshot:
         names, problems = self._list(reading) if is_set else ([self.path.name], [])
         files = {name: reading.read(name) for name in names}
-        policies = {name: content.text for name, content in files.items() if content.sentence is None}
-        unreadable = {name: content.sentence for name, content in files.items() if content.sentence}
+        policies = _texts(files)
         problems += [
             Problem(name, *content.position, "", content.sentence)
             for name, content in files.items()
             if content.sentence
         ]
-        calendars = {}
-        for name in self._calendar_names(policies, files):
-            content = reading.read(name)
-            if content.sentence is None:
-                calendars[name] = content.text
-            else:
-                unreadable[name] = content.sentence
-        return Snapshot(policies, calendars, unreadable, tuple(problems), reading.changed_at)
+        calendars = {name: reading.read(name) for name in self._calendar_names(policies, files)}
+        unreadable = _failures(files | calendars)
+        return Snapshot(policies, _texts(calendars), unreadable, tuple(problems), reading.changed_at)
 
     def _list(self, reading: "_Reading") -> tuple[list[str], list[Problem]]:
         """Return the policy files of a folder, and warnings about its other files."""
         names = [name for name in reading.names() if not name.startswith(".")]
-        unread = {name: _NOT_YAML for name in names if _is_yaml_otherwise(name)}
-        unread |= {name: _NOT_BELOW for name in reading.folders() if not name.endswith(_SUFFIX)}
-        problems = [Problem(name, 1, 1, "", unread[name], Severity.WARNING) for name in sorted(unread)]
         chosen = [name for name in names if name.endswith(_SUFFIX)]
+        problems = _on_ignored(names, reading.folders())
         if not chosen:
             problems.insert(0, Problem(self.path.name, 1, 1, "", "there is no *.yaml file in this folder"))
         if len(chosen) > MOST_FILES:
@@ -255,6 +247,21 @@ class _Reading:
             sentence = f"the files of this set hold more than {LARGEST_SET >> 20} MiB together"
             return _Content("", "", sentence)
         return _decoded(found.content)
+
+
+def _texts(files: Mapping[str, _Content]) -> dict[str, str]:
+    return {name: content.text for name, content in files.items() if content.sentence is None}
+
+
+def _failures(files: Mapping[str, _Content]) -> dict[str, str]:
+    return {name: content.sentence for name, content in files.items() if content.sentence}
+
+
+def _on_ignored(names: Iterable[str], folders: Iterable[str]) -> list[Problem]:
+    """Return a warning for each file or folder that may be meant, but isn't read."""
+    unread = dict.fromkeys(filter(_is_yaml_otherwise, names), _NOT_YAML)
+    unread |= {name: _NOT_BELOW for name in folders if not name.endswith(_SUFFIX)}
+    return [Problem(name, 1, 1, "", unread[name], Severity.WARNING) for name in sorted(unread)]
 
 
 def _is_yaml_otherwise(name: str) -> bool:

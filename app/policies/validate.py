@@ -38,17 +38,10 @@ def validate(data: Any, read: Callable[[str], str]) -> Validation:
     emptied: dict[str, Any] = {key: type(value)() for key, value in data.items() if _is_sliced(key, value)}
     checking.check(PolicySet.model_validate, {**data, **emptied}, ())
     checked = dict(data)
-    for key, adapter in _LISTS.items():
-        if key in emptied:
-            checked[key] = [
-                checking.check(adapter.validate_python, entry, (key, index))
-                for index, entry in enumerate(data[key])
-            ]
+    for key in emptied.keys() & _LISTS.keys():
+        checked[key] = checking.entries(key, data[key])
     if "services" in emptied:
-        services: dict[str, Service] = {}
-        for name, service in data["services"].items():
-            services |= checking.check(_SERVICES.validate_python, {name: service}, ("services",)) or {}
-        checked["services"] = services
+        checked["services"] = checking.services(data["services"])
     return checking.result(checked)
 
 
@@ -75,6 +68,18 @@ class _Checking:
                 room = MOST_DETAILS - len(self._details)
                 self._details += [{**detail, "loc": (*path, *detail["loc"])} for detail in found[:room]]
             return None
+
+    def entries(self, key: str, values: list[Any]) -> list[Any]:
+        """Return the validated entries of a list."""
+        validate = _LISTS[key].validate_python
+        return [self.check(validate, entry, (key, index)) for index, entry in enumerate(values)]
+
+    def services(self, values: dict[Any, Any]) -> dict[str, Service]:
+        """Return the validated services."""
+        found: dict[str, Service] = {}
+        for name, service in values.items():
+            found |= self.check(_SERVICES.validate_python, {name: service}, ("services",)) or {}
+        return found
 
     def result(self, data: Any) -> Validation:
         """Return the result; the whole file if all of its parts are valid."""

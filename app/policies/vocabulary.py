@@ -12,6 +12,9 @@ from app.yaml.problem import MOST_GUESSES, did_you_mean, quoted
 
 _FEW: Final = 8
 
+_GLOB_WORDS: Final = {"services": "name", "tags": "tag"}
+"""The fields that may hold globs, each with its word."""
+
 _SENTENCES: Final = {
     "environments": "unknown environment",
     "changes": "unknown kind of change",
@@ -66,11 +69,10 @@ class Vocabulary:
 
 
 def _fault(field: str, name: str, known: dict[str, None], *, guess: bool) -> str | None:
-    if "*" in name and field in ("services", "tags"):
-        if any(map(glob_pattern([name]).fullmatch, known)):
-            return None
-        word = "name" if field == "services" else "tag"
-        return f"no service of the catalogue has a {word} like {quoted(name)}"
+    word = _GLOB_WORDS.get(field)
+    if "*" in name and word is not None:
+        matches = any(map(glob_pattern([name]).fullmatch, known))
+        return None if matches else f"no service of the catalogue has a {word} like {quoted(name)}"
     near = did_you_mean(name, known) if guess else ""
     listed = f"; known: {', '.join(known)}" if not near and len(known) <= _FEW else ""
     return f"{_SENTENCES[field]} {quoted(name)}{near or listed}"

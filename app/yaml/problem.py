@@ -118,11 +118,14 @@ def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | No
     by_form = {_plain_form(name): name for name in known}
     if len(text) > 2 * _SHOWN or len(by_form) > _MOST_COMPARED:
         return None
-    found = get_close_matches(form, by_form, n=1, cutoff=cutoff)
-    if not found and len(form) >= _SHORTENED:
-        longer = [each for each in by_form if each.startswith(form)]
-        found = longer if len(longer) == 1 else []
+    found = get_close_matches(form, by_form, n=1, cutoff=cutoff) or _only_longer(form, by_form)
     return by_form[found[0]] if found else None
+
+
+def _only_longer(form: str, known: Iterable[str]) -> list[str]:
+    """Return the only known form that a text abbreviates, in a list; else none."""
+    longer = [each for each in known if each.startswith(form)] if len(form) >= _SHORTENED else []
+    return longer if len(longer) == 1 else []
 
 
 def _plain_form(name: str) -> str:

@@ -22,6 +22,7 @@ _WORDS: Final[dict[str, Scalar]] = {
 _DECIMAL: Final = re.compile(r"[-+]?\d+", re.ASCII)
 _OCTAL: Final = re.compile(r"0o[0-7]+", re.ASCII)
 _HEXADECIMAL: Final = re.compile(r"0x[0-9a-fA-F]+", re.ASCII)
+_BASES: Final = ((_OCTAL, 8), (_HEXADECIMAL, 16))
 _FLOAT: Final = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?", re.ASCII)
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
@@ -46,8 +47,7 @@ def _number(text: str) -> Scalar:
     if _NOT_FINITE.fullmatch(text):
         raise MalformedValueError("infinity and not-a-number are no values here")
     if not _FLOAT.fullmatch(text):
-        base = 8 if _OCTAL.fullmatch(text) else 16 if _HEXADECIMAL.fullmatch(text) else None
-        return text if base is None else int(text[2:], base)
+        return next((int(text[2:], base) for form, base in _BASES if form.fullmatch(text)), text)
     if len(text) > _LONGEST:
         raise MalformedValueError("this number is too long; is it a text that wants quotes?")
     if _DECIMAL.fullmatch(text):

@@ -100,12 +100,14 @@ def _zones(text: str) -> Iterator[str]:
         yield "UTC"
     cities = [name for name in zone_names() if "/" in name and not name.startswith("Etc/")]
     city = "/" + text.rpartition("/")[2].lower().replace(" ", "_")
-    found = sorted(name for name in cities if name.lower().endswith(city))
+    yield from (_current(name) for name in sorted(cities) if name.lower().endswith(city))
     if near := nearest(text, [*cities, SERVICE_ZONE], cutoff=0.75):
-        found.append(near)
-    for name in found:
-        # Don't suggest names that the database keeps only for old files.
-        yield renamed(name) or name
+        yield _current(near)
+
+
+def _current(zone: str) -> str:
+    """Return the present name of a zone: the database keeps others only for old files."""
+    return renamed(zone) or zone
 
 
 def _weekday(word: re.Match[str]) -> str:

@@ -122,11 +122,11 @@ def fault(error: yaml.YAMLError, text: str) -> SyntaxFault:
     """Turn the error of a YAML parser into ours."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return SyntaxFault(Position(1, 1), "the file can't be read as YAML")
-    complaint = f"{error.context or ''}: {error.problem or ''}".strip(": ")
+    complaint = ": ".join(filter(None, (error.context, error.problem)))
     mark = error.problem_mark or error.context_mark
-    began = error.context_mark or mark
-    if mark is None or began is None:
+    if mark is None:
         return SyntaxFault(Position(1, 1), f"this is not YAML: {complaint}")
+    began = error.context_mark or mark
     if any(fragment in complaint for fragment in _TOLD_WHERE_IT_BEGAN):
         mark = began
     position = Position(mark.line + 1, mark.column + 1)

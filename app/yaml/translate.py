@@ -1,7 +1,7 @@
 """Translate pydantic's validation errors into sentences about the file, each with its position."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -107,10 +107,8 @@ def _locate(data: Any, detail: ErrorDetails, file: _File) -> _Error:
     value, of_union = data, False
     location = detail["loc"]
     for depth, part in enumerate(location, start=1):
-        if (isinstance(value, dict) and isinstance(part, str) and part in value) or (
-            isinstance(value, list) and isinstance(part, int)
-        ):
-            value = value[part]  # type: ignore[index]
+        if _leads_on(value, part):
+            value = value[part]
             path.append(part)
         elif detail["type"] == "missing" and depth == len(location):
             path.append(part)
@@ -118,6 +116,13 @@ def _locate(data: Any, detail: ErrorDetails, file: _File) -> _Error:
             of_union = of_union or part != "[key]"
     of_key = location[-1:] == ("[key]",)
     return _Error(tuple(path), detail["type"], value, detail.get("ctx", {}), of_key, of_union, file)
+
+
+def _leads_on(value: Any, part: str | int) -> bool:
+    """Return whether a part of a location is a key or position of the data."""
+    if isinstance(value, dict):
+        return isinstance(part, str) and part in value
+    return isinstance(value, list) and isinstance(part, int)
 
 
 def _taken_apart(error: _Error) -> Iterator[_Error]:
@@ -177,11 +182,14 @@ def _unknown_key(error: _Error) -> str:
         return f"{quoted(key)} stands outside of a window; name its kind first: {', '.join(known)}"
     word = "kind of window" if model is WindowEntry else "key"
     guess = did_you_mean(key, known) if error.guess else ""
-    if not guess and ":" in key:
-        guess = '; is a space missing after the ":"?'
-    if not guess and len(known) <= _FEW:
-        guess = f"; known here: {', '.join(known)}"
-    return f"unknown {word} {quoted(key)}{guess}"
+    return f"unknown {word} {quoted(key)}{guess or _hint(key, known)}"
+
+
+def _hint(key: str, known: Sequence[str]) -> str:
+    """Return advice on an unknown key without a similar one."""
+    if ":" in key:
+        return '; is a space missing after the ":"?'
+    return f"; known here: {', '.join(known)}" if len(known) <= _FEW else ""
 
 
 def _shown(error: _Error) -> str:
@@ -252,17 +260,19 @@ def _expected(what: str) -> Callable[[_Error], str]:
         if what == "a text" and isinstance(error.value, bool | int | float):
             advice = "; write it in quotes"
         elif what == "a list" and isinstance(error.value, str):
-            as_list = (
-                error.guess
-                and not error.within.private
-                and does_as_list(error.value, type_at(error.within.root, error.path))
-            )
-            advice = f"; write [{error.value}]" if as_list else ""
+            advice = f"; write [{error.value}]" if _may_be_in_list(error) else ""
         elif what == "a list" and isinstance(error.value, dict):
             advice = '; begin each entry with "- "'
         return f"expected {what}, not {kind_of(error.value)}{advice}"
 
     return write
+
+
+def _may_be_in_list(error: _Error) -> bool:
+    """Return whether a list of just this text would be valid, and may be shown."""
+    if error.within.private or not error.guess:
+        return False
+    return does_as_list(str(error.value), type_at(error.within.root, error.path))
 
 
 def _kinds() -> Iterable[type[BaseModel]]:

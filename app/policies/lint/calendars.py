@@ -20,37 +20,33 @@ def calendar_remarks(
     """Yield remarks on the events of a calendar; `freezes` if deploys are refused during them."""
     walls = [Wall.of(zone, wide=freezes) for zone in zones]
     coming = [event for event in window.matching() if _is_coming(window, event, walls, now)]
-    if window.free != "count" and (free := [event for event in coming if event.is_free]):
-        yield (
-            (),
-            (
-                f"{_events(free)} marked free and {_do(free)} not count: {_named(free)}; calendars make "
-                "whole days free by "
-                "default, so write free: count if they are meant"
-            ),
-        )
-    counted = [event for event in coming if window.free == "count" or not event.is_free]
+    free = [event for event in coming if event.is_free and window.free != "count"]
+    if free:
+        yield (), _on_free(free)
+    counted = [event for event in coming if event not in free]
     yield from _on_faults(counted)
     if names := window.near_names():
-        yield (
-            ("summary",),
-            (
-                f"no * is in it, so it leaves out {', '.join(map(quoted, names[:_FEW]))}; write "
-                f"{quoted(f'*{window.summary}*')} if they are meant"
-            ),
-        )
+        left_out = ", ".join(map(quoted, names[:_FEW]))
+        sentence = f"no * is in it, so it leaves out {left_out}; write {quoted(f'*{window.summary}*')}"
+        yield ("summary",), f"{sentence} if they are meant"
     if not freezes or not window.is_default_open:
         yield from _on_recurrence(window, coming, walls, now)
     if not freezes and window.is_default_open:
-        yield (
-            (),
-            (
-                "this calendar says when it is closed (X-CALENDAR-TYPE:DEFAULT_OPEN), and its events open "
-                "here; write "
-                "it under when of a policy with effect: deny, if that is meant as well there"
-            ),
-        )
+        yield (), _OPENED_BY_CLOSING_EVENTS
     yield from _on_zones(counted, zones)
+
+
+_OPENED_BY_CLOSING_EVENTS: Final = (
+    "this calendar says when it is closed (X-CALENDAR-TYPE:DEFAULT_OPEN), and its events open here; write "
+    "it under when of a policy with effect: deny, if that is meant as well there"
+)
+
+
+def _on_free(free: Sequence[Event]) -> str:
+    return (
+        f"{_events(free)} marked free and {_do(free)} not count: {_named(free)}; calendars make whole days "
+        "free by default, so write free: count if they are meant"
+    )
 
 
 def _is_coming(window: ICalendar, event: Event, walls: Sequence[Wall], now: int) -> bool:
@@ -96,27 +92,28 @@ def _comes_within(window: ICalendar, walls: Sequence[Wall], now: int, until: int
 
 def _on_zones(events: Sequence[Event], zones: Sequence[Zone]) -> Iterator[Remark]:
     """Remark on events in another zone than the policy's, and on zones that are offsets."""
-    told: set[str] = set()
     for event in events:
-        own = event.start.zone
-        if own is None:
-            continue
-        if isinstance(own, Zone) and own.name not in told and (fixed := on_fixed_offset(own.name)):
-            told.add(own.name)
-            yield (), f"the event {_named([event])} is in the zone {quoted(own.name)}, which {fixed}"
         home = next((zone for zone in zones if _differs(event, zone)), None)
-        if event.lasts_for_days and home is not None and "days" not in told:
-            told.add("days")
-            its = quoted(own.name) if isinstance(own, Zone) else "its calendar's zone"
-            yield (
-                (),
-                (
-                    f"the event {_named([event])} is a day of {its}, as its calendar says, and not of "
-                    f"{quoted(home.name)}; write timezone: {own.name if isinstance(own, Zone) else '…'} "
-                    "for this policy "
-                    "if that is meant, or take X-WR-TIMEZONE out of the calendar"
-                ),
-            )
+        if event.lasts_for_days and home is not None:
+            yield (), _on_day_of_another_zone(event, home)
+            break
+    firsts: dict[str, Event] = {}
+    for event in events:
+        if isinstance(event.start.zone, Zone):
+            firsts.setdefault(event.start.zone.name, event)
+    for name, event in firsts.items():
+        if fixed := on_fixed_offset(name):
+            yield (), f"the event {_named([event])} is in the zone {quoted(name)}, which {fixed}"
+
+
+def _on_day_of_another_zone(event: Event, home: Zone) -> str:
+    own = event.start.zone
+    its, name = (quoted(own.name), own.name) if isinstance(own, Zone) else ("its calendar's zone", "…")
+    return (
+        f"the event {_named([event])} is a day of {its}, as its calendar says, and not of "
+        f"{quoted(home.name)}; write timezone: {name} for this policy if that is meant, or take "
+        "X-WR-TIMEZONE out of the calendar"
+    )
 
 
 def _differs(event: Event, home: Zone) -> bool:

@@ -1,7 +1,7 @@
 """Remarks on cron expressions that are easily misread, or that other programs read differently."""
 
 import calendar
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -33,18 +33,20 @@ _MOST_LISTED: Final = 12
 
 def cron_remarks(window: Cron, zones: Sequence[Regimes], now: int, *, freezes: bool) -> Iterator[Remark]:
     """Yield remarks on a cron window; `freezes` if deploys are refused while it is open."""
-    for key, text in (("start", window.start), ("end", window.end)):
-        if text is not None:
-            yield from (((key,), sentence) for sentence in _on_expression(text))
+    yield from _at("start", _on_expression(window.start))
     if window.end is not None:
-        yield from ((("end",), sentence) for sentence in _on_end(window.start, window.end))
+        yield from _at("end", _on_expression(window.end))
+        yield from _at("end", _on_end(window.start, window.end))
         return
     duration = window.duration or 0
-    overlap = _on_overlap(window.start, duration, now // DAY)
-    if overlap:
+    if overlap := _on_overlap(window.start, duration, now // DAY):
         yield ("start",), overlap
     elif freezes and duration >= DAY:
-        yield from ((("duration",), sentence) for sentence in _on_setbacks(window, duration, zones, now))
+        yield from _at("duration", _on_setbacks(window, duration, zones, now))
+
+
+def _at(key: str, sentences: Iterable[str]) -> Iterator[Remark]:
+    return (((key,), sentence) for sentence in sentences)
 
 
 @lru_cache(maxsize=4096)
@@ -65,10 +67,10 @@ def _on_expression(text: str) -> tuple[str, ...]:
 
 def _on_step(unit: str, field: str, values: set[int] | frozenset[int]) -> Iterator[str]:
     """Remark on a step that doesn't divide its hour, day, month or year: it restarts with each."""
-    base, _, step = field.partition("/")
+    _, _, step = field.partition("/")
     period, size = _PERIODS[unit]
     # A list or a range states its own beginning and end.
-    if not step or "," in field or "-" in base or int(step) == 1 or (size and size % int(step) == 0):
+    if not step or not {",", "-"}.isdisjoint(field) or int(step) == 1 or (size and size % int(step) == 0):
         return
     first, *others = sorted(values)
     if not others:
@@ -133,10 +135,9 @@ def _on_rare_days(field: str, schedule: Schedule) -> Iterator[str]:
     """Remark on days that some of the months don't have."""
     if schedule.last_day:
         return
-    for day in sorted(int(part) for part in field.split(",") if part.isdecimal()):
-        missing = [month for month in sorted(schedule.months) if _days_of(month) < day]
-        if missing:
-            names = ", ".join(calendar.month_abbr[month] for month in missing)
+    for day in sorted(map(int, filter(str.isdecimal, field.split(",")))):
+        if missing := [month for month in sorted(schedule.months) if _days_of(month) < day]:
+            names = ", ".join(map(calendar.month_abbr.__getitem__, missing))
             when = " of most years" if (day, missing) == (_LEAP_DAY, [_FEBRUARY]) else ""
             yield f"there is no day {day} in {names}{when}; for the last day of each month write L"
             return

@@ -1,5 +1,6 @@
 """Remarks on services that several policies together never open, and on services that ``*`` doesn't match."""
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -41,16 +42,20 @@ class Scopes:
         if self._now >= LATEST:
             return
         for environment in self._set.environments:
-            services: dict[ScopeTimeline, list[str]] = {}
-            for name in self._reach.catalogue:
-                scope = self._engine.scope(name, environment, self._set.usual_change)
-                if scope in services or len(services) < _MOST_SCOPES:
-                    services.setdefault(scope, []).append(name)
+            services = self._services_by_scope(environment)
             closed = {scope: names for scope, names in services.items() if self._is_closed_by_several(scope)}
             if len(closed) == len(services) and not self._takes_others(environment):
                 continue  # an environment that never opens has its own remark
             for scope, names in closed.items():
                 yield names[0], self._on_never(names, environment, scope)
+
+    def _services_by_scope(self, environment: str) -> dict[ScopeTimeline, list[str]]:
+        services: dict[ScopeTimeline, list[str]] = {}
+        for name in self._reach.catalogue:
+            scope = self._engine.scope(name, environment, self._set.usual_change)
+            if scope in services or len(services) < _MOST_SCOPES:
+                services.setdefault(scope, []).append(name)
+        return services
 
     def open_for_little(self) -> Iterator[tuple[Sequence[str], str]]:
         """Yield the ids of allow-only policies that together leave little open, with a sentence."""
@@ -69,16 +74,7 @@ class Scopes:
                 complement(normalise(_closed(openings, (self._now, until))), (self._now, until))
             )
             if together * _LITTLE < narrowest:
-                yield (
-                    ids,
-                    (
-                        f"leaves {waiting_time(together) if together else 'nothing'} of the next four "
-                        "weeks open together "
-                        f"with {_and(ids[:-1])}, and {waiting_time(narrowest)} would be open by the "
-                        "narrowest alone; to "
-                        "open in either, put the windows into one policy"
-                    ),
-                )
+                yield ids, _on_little(ids, together, narrowest)
 
     def _is_closed_by_several(self, scope: ScopeTimeline) -> bool:
         verdict = scope.verdict(self._now)
@@ -113,13 +109,14 @@ class Scopes:
             return
         for policy in policies[:_MOST_SCOPES]:
             service = self._reach.some_service(policy) or _some_name(policy)
-            for environment, change in self._reach.scopes:
-                try:
-                    scope = self._engine.scope(service, environment, change)
-                except UnknownNameError:
-                    continue
+            for scope in self._scopes_of(service):
                 if any(line.rule is policy for line in scope.vetoers):
                     yield scope
+
+    def _scopes_of(self, service: str) -> Iterator[ScopeTimeline]:
+        for environment, change in self._reach.scopes:
+            with contextlib.suppress(UnknownNameError):
+                yield self._engine.scope(service, environment, change)
 
     def _open(self, line: RuleTimeline, until: int) -> list[Interval]:
         blocks = range(self._now >> BLOCK_BITS, ((until - 1) >> BLOCK_BITS) + 1)
@@ -143,21 +140,34 @@ def _on_glob(glob: str, policy: Policy, selector: Selector, reach: Reach) -> str
             "mean all of them"
         )
     wide = re.compile(".*".join(map(re.escape, glob.split("*"))))
+    crossing = [name for name in reach.catalogue if "/" in name and wide.fullmatch(name)]
+    left_out = next((name for name in crossing if _is_left_out(name, policy, selector, reach)), None)
+    if left_out is None:
+        return None
+    sentence = f"{quoted(glob)} leaves out {quoted(left_out)}, for * does not cross a /"
+    return f"{sentence}; name it as well if it is meant, the others one by one if not"
+
+
+def _is_left_out(name: str, policy: Policy, selector: Selector, reach: Reach) -> bool:
+    """Return whether only the name of a service keeps a policy from matching one of its requests."""
     anything = selector.model_copy(update={"services": None})
     unexempted = policy.model_copy(update={"exempt": None})
-    for name, tags in reach.catalogue.items():
-        if "/" in name and wide.fullmatch(name):
-            requests = [(name, tags, *scope) for scope in reach.scopes]
-            if any(anything.matches(*each) and not unexempted.matches(*each) for each in requests):
-                sentence = f"{quoted(glob)} leaves out {quoted(name)}, for * does not cross a /"
-                return f"{sentence}; name it as well if it is meant, the others one by one if not"
-    return None
+    requests = [(name, reach.catalogue[name], *scope) for scope in reach.scopes]
+    return any(anything.matches(*each) and not unexempted.matches(*each) for each in requests)
 
 
 def _some_name(policy: Policy) -> str:
     """Return a name that a policy may match."""
     globs = (glob for selector in policy.applies_to or () for glob in selector.services or ())
     return next(globs, "any").replace("*", "x")
+
+
+def _on_little(ids: Sequence[str], together: int, narrowest: int) -> str:
+    return (
+        f"leaves {waiting_time(together) if together else 'nothing'} of the next four weeks open together "
+        f"with {_and(ids[:-1])}, and {waiting_time(narrowest)} would be open by the narrowest alone; to "
+        "open in either, put the windows into one policy"
+    )
 
 
 def _closed(openings: Sequence[Sequence[Interval]], span: Interval) -> Iterator[Interval]:

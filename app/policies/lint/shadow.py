@@ -1,6 +1,6 @@
 """Find idle policies: another of the same effect matches as much, holds as long and is as strict."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -46,13 +46,7 @@ class Shadows:
         self._patterns = [Pattern.of(policy) for policy in policy_set.policies]
         self._by_pattern = PatternIndex(self._patterns)
         self._per_day = [_per_day(policy) for policy in policy_set.policies]
-        naming: dict[str | None, list[int]] = {}
-        for number, policy in enumerate(policy_set.policies):
-            names = literal_services(policy)
-            for name in [None] if names is None else names:
-                naming.setdefault(name, []).append(number)
-        self._naming = {name: bits(numbers, len(policy_set.policies)) for name, numbers in naming.items()}
-        """The policies that name a service, by its name; under None, those that may match any."""
+        self._naming = _by_name(policy_set.policies)
 
     def found(self) -> Iterator[tuple[int, int]]:
         """Yield the number of each idle policy, and of the first that makes it idle.
@@ -125,22 +119,25 @@ class Shadows:
         return known
 
     def _holds_whenever(self, outer: int, inner: int) -> bool:
-        policies = self._set.policies
-        one, other = policies[outer], policies[inner]
-        always = self._patterns[outer]
-        if always is not None and always.always_holds:
-            return True
-        if one.timezone == other.timezone:
-            pattern, inner_pattern = self._patterns[outer], self._patterns[inner]
-            if pattern is not None and inner_pattern is not None:
-                known = pattern.holds_through(inner_pattern)
-                if known is not None:
-                    return known
-            if one.except_when == other.except_when and _is_written_wider(one, other):
-                return True
+        known = self._holds_whenever_as_written(outer, inner)
+        if known is not None:
+            return known
         if self._is_dense(outer) or self._is_dense(inner):
             return False
         return all(self._holds_through(outer, inner, name) for name in self._zones_of(outer, inner))
+
+    def _holds_whenever_as_written(self, outer: int, inner: int) -> bool | None:
+        """Compare the windows as written; None if that doesn't decide."""
+        one, other = self._set.policies[outer], self._set.policies[inner]
+        pattern, inner_pattern = self._patterns[outer], self._patterns[inner]
+        if pattern is not None and pattern.always_holds:
+            return True
+        if one.timezone != other.timezone:
+            return None
+        known = None if pattern is None or inner_pattern is None else pattern.holds_through(inner_pattern)
+        if known is None and one.except_when == other.except_when and _is_written_wider(one, other):
+            return True
+        return known
 
     def _zones_of(self, *numbers: int) -> tuple[str, ...]:
         """Return the service zones that matter to any of these policies."""
@@ -175,6 +172,16 @@ class Shadows:
         self._compared += 1
         if self._compared > MOST_COMPARED:
             raise _Exhausted
+
+
+def _by_name(policies: Sequence[Policy]) -> dict[str | None, int]:
+    """Return the policies that name a service, by its name; under None, those that may match any."""
+    naming: dict[str | None, list[int]] = {}
+    for number, policy in enumerate(policies):
+        names = literal_services(policy)
+        for name in [None] if names is None else names:
+            naming.setdefault(name, []).append(number)
+    return {name: bits(numbers, len(policies)) for name, numbers in naming.items()}
 
 
 def _is_written_wider(outer: Policy, inner: Policy) -> bool:

@@ -6,7 +6,7 @@ from itertools import chain, pairwise
 from typing import Final
 
 from app.core.instant import DAY, HOUR, LATEST, LOOK_AHEAD, MINUTE, format_instant
-from app.core.interval import normalise
+from app.core.interval import Interval, normalise
 from app.core.notation import WEEKDAYS, YearBound, format_time_of_day
 from app.core.policy import Effect, Policy
 from app.core.wallclock import Wall, Zone, calendar_date, local_day
@@ -33,26 +33,19 @@ def daily_remarks(window: Daily, *, freezes: bool) -> Iterator[Remark]:
         yield ("to",), _before_midnight(end, "24:00")
         return
     length = (end - start) % DAY or DAY
+    a, b = format_time_of_day(start), format_time_of_day(end)
     if freezes and _NEARLY_A_DAY < length < DAY:
-        yield (
-            ("to",),
-            (
-                f"leaves only {format_time_of_day(end)} to {format_time_of_day(start)} open; if the other "
-                "way round "
-                "is meant, swap from and to; if not, say when it is open, with effect: allow-only"
-            ),
+        sentence = (
+            f"leaves only {b} to {a} open; if the other way round is meant, swap from and to; if not, say "
+            "when it is open, with effect: allow-only"
         )
-    if not freezes and end < start and length > _HALF_A_DAY:
-        a, b = format_time_of_day(start), format_time_of_day(end)
-        yield (
-            ("to",),
-            (
-                f"opens the night, from {a} to {b} of the day after; if the day is meant, swap from and "
-                "to; if the "
-                f"night is, write two windows, {a} to 24:00 and 00:00 to {b}"
-                f"{'' if window.is_daily else ' on the days after'}"
-            ),
+        yield ("to",), sentence
+    elif not freezes and end < start and length > _HALF_A_DAY:
+        sentence = (
+            f"opens the night, from {a} to {b} of the day after; if the day is meant, swap from and to; if "
+            f"the night is, write two windows, {a} to 24:00 and 00:00 to {b}"
         )
+        yield ("to",), sentence + ("" if window.is_daily else " on the days after")
 
 
 def weekly_remarks(window: Weekly, *, freezes: bool) -> Iterator[Remark]:
@@ -151,15 +144,23 @@ def hole(policy: Policy, zones: Sequence[Zone], now: int) -> str | None:
     if len(policy.when) == 1 and kinds != {"cron"}:
         return None
     span = now, min(now + _horizon(kinds), LATEST)
-    for zone in zones:
-        wall = Wall.of(zone, wide=policy.effect is not Effect.ALLOW_ONLY)
-        held = normalise(chain.from_iterable(entry.window.intervals(span, wall) for entry in policy.when))
-        for (_, end), (start, _) in pairwise(held):
-            # An end at 23:59 has its own remark, except for cron.
-            told = "cron" not in kinds and zone.local(end) % DAY >= _LAST_MINUTE
-            if start - end <= MINUTE and now < end < span[1] and not told:
-                return _on_gap(end, start, zone)
-    return None
+    found = (
+        _on_gap(end, start, zone)
+        for zone in zones
+        for end, start in _short_gaps(policy, zone, span)
+        # An end at 23:59 has its own remark, except for cron.
+        if "cron" in kinds or zone.local(end) % DAY < _LAST_MINUTE
+    )
+    return next(found, None)
+
+
+def _short_gaps(policy: Policy, zone: Zone, span: Interval) -> Iterator[Interval]:
+    """Yield the gaps of up to a minute between a policy's windows within a span."""
+    wall = Wall.of(zone, wide=policy.effect is not Effect.ALLOW_ONLY)
+    held = normalise(chain.from_iterable(entry.window.intervals(span, wall) for entry in policy.when))
+    for (_, end), (start, _) in pairwise(held):
+        if start - end <= MINUTE and span[0] < end < span[1]:
+            yield end, start
 
 
 def _horizon(kinds: set[str]) -> int:

@@ -1,6 +1,6 @@
 """Remarks on zone names that look like places but are offsets, and on old names of places."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from app.core.wallclock import zone_names
@@ -58,13 +58,16 @@ def _places(data: Any) -> Iterator[Path]:
     if "timezone" in data:
         yield ("timezone",)
     for key in ("policies", "services"):
-        parts = data.get(key)
-        numbered = (
-            enumerate(parts) if isinstance(parts, list) else parts.items() if isinstance(parts, dict) else ()
-        )
-        for name, part in numbered:
+        for name, part in _parts(data.get(key)):
             if isinstance(part, dict) and "timezone" in part:
                 yield (key, name, "timezone")
+
+
+def _parts(value: Any) -> Iterable[tuple[int | str, Any]]:
+    """Return the entries of a list or mapping with their positions or keys."""
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value if isinstance(value, list) else ())
 
 
 def _utc(offset: int) -> str:
