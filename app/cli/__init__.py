@@ -10,6 +10,7 @@ from app import __version__
 from app.core.errors import FreezegateError
 
 COMMANDS: Final = {
+    "init": "Write a first policy file.",
     "serve": "Run the gate.",
     "check": "Ask whether a service may be deployed.",
     "wait": "Wait until a service may be deployed.",

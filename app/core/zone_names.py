@@ -16,10 +16,24 @@ _LIKE: Final = 0.6
 
 
 @cache
+def zones_of_countries() -> dict[str, tuple[str, ...]]:
+    """Return the current zone names of each country, by its ISO 3166 code."""
+    found: dict[str, tuple[str, ...]] = {}
+    for country, name in _places():
+        found[country] = (*found.get(country, ()), name)
+    return found
+
+
+def country_of(name: str) -> str | None:
+    """Return the ISO 3166 code of the country that a zone's place is in; None if there is no such place."""
+    place = renamed(name) or name
+    return next((country for country, each in _places() if each == place), None)
+
+
+@cache
 def current_places() -> frozenset[str]:
     """The names of ``zone.tab``: each place by the one name that is in use for it."""
-    rows = (row.split("\t") for row in _data("zone.tab").splitlines() if not row.startswith("#"))
-    return frozenset(row[2] for row in rows) & zone_names()
+    return frozenset(name for _, name in _places())
 
 
 def renamed(name: str) -> str | None:
@@ -62,6 +76,13 @@ def _keeps(name: str, offset: int) -> bool:
 
 def _city(name: str) -> str:
     return name.rpartition("/")[2]
+
+
+@cache
+def _places() -> tuple[tuple[str, str], ...]:
+    """The rows of ``zone.tab``: the code of the country and the name of the zone."""
+    rows = (row.split("\t") for row in _data("zone.tab").splitlines() if not row.startswith("#"))
+    return tuple((row[0], row[2]) for row in rows if row[2] in zone_names())
 
 
 @cache

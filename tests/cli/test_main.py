@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app import __version__
 from app.cli import COMMANDS, run
 from tests.cli.conftest import POLICIES, CannedServer
 
@@ -85,8 +87,13 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
-    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
-    assert capsys.readouterr().out == f"freezegate, version {version}\n"
+    assert capsys.readouterr().out == f"freezegate, version {__version__}\n"
+    project = tomllib.loads(Path("pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"] == {"path": "app/__init__.py"}
+    newest = re.search(r"^## (\S+)", Path("CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == __version__
 
 
 @pytest.mark.parametrize("arguments", [[], ["deploy"], ["check", "--bogus"], ["--bogus"]])
