@@ -10,7 +10,7 @@ from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
 from app.server.middleware import set_deadline
-from app.server.openapi import parameters, problems
+from app.server.openapi import parameters, problems, returns
 from app.server.requests import PageQuery, Strict, place, read_query
 
 router = APIRouter(tags=["record"])
@@ -26,11 +26,11 @@ _one_at_a_time: Final = asyncio.Semaphore(1)
 @router.get(
     "/audit",
     summary="Every event, newest first",
-    responses=problems(401, 403, 422, 429, 503),
+    responses=returns("AuditPage", "a page of events") | problems(401, 403, 422, 429, 503),
     openapi_extra={**needs(Role.ADMIN), **parameters(PageQuery)},
 )
 async def list_events(request: Request) -> Response:
-    """Decisions, grants, approvals, spends, revocations, freezes, keys, policy loads, refusals."""
+    """Return decisions, grants, approvals, spends, revocations, freezes, keys, policy loads and refusals."""
     await authorised(request, Role.ADMIN)
     query = read_query(request, PageQuery)
     before = place(query.cursor)
@@ -40,12 +40,13 @@ async def list_events(request: Request) -> Response:
 
 @router.get(
     "/audit/verify",
-    summary="Is the record whole, and do the tables agree with it?",
-    responses=problems(401, 403, 422, 429, 503),
+    summary="Verify the record, and that the tables agree with it",
+    responses=returns("VerificationBody", "what was found, also where it is not whole")
+    | problems(401, 403, 422, 429, 503),
     openapi_extra=needs(Role.ADMIN),
 )
 async def verify_record(request: Request) -> Response:
-    """Reads everything, and holds the tables against it; takes some ten seconds for a million events."""
+    """Read the whole record and compare the tables with it; some ten seconds for a million events."""
     await authorised(request, Role.ADMIN)
     read_query(request, Strict)
     # To wait for another one is to wait as long as any request may.

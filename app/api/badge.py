@@ -1,18 +1,18 @@
 """``/badge.svg`` and ``/badge.json``: whether deploys are open, for a README."""
 
 import asyncio
-from typing import Final, Literal
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.core.badge import Badge, endpoint, svg
 from app.gate.feeds import Wanted, badge_of
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import parameters, problems
+from app.server.openapi import parameters, problems, returns, returns_text
 from app.server.requests import NameField, Strict, read_query
 
 router = APIRouter(tags=["feeds"])
@@ -29,43 +29,32 @@ _ALONE: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsa
 class BadgeQuery(Strict):
     """The parameters of the badges."""
 
-    environment: NameField = Field("production", description="the environment")
-    service: NameField | None = Field(None, description="the service; the environment itself if not given")
-
-
-class EndpointBadge(BaseModel):
-    """The badge as shields.io takes it."""
-
-    schemaVersion: Literal[1]  # noqa: N815 - theirs
-    label: str
-    message: str
-    color: str
+    environment: NameField = Field("production", description="the environment", examples=["staging"])
+    service: NameField | None = Field(
+        None, description="the service; the environment as a whole if left out", examples=["checkout"]
+    )
 
 
 @router.get(
     "/badge.svg",
     summary="Whether deploys are open, as a picture",
     response_class=Response,
-    responses={
-        200: {"content": {_MEDIA_TYPE: {"schema": {"type": "string"}}}},
-        **problems(401, 403, 422, 429, 503),
-    },
+    responses=returns_text(_MEDIA_TYPE, "the picture") | problems(401, 403, 422, 429, 503),
     openapi_extra={**needs(Role.VIEWER), **parameters(BadgeQuery)},
 )
 async def draw_badge(request: Request) -> Response:
-    """Green, amber or red, and the same in words."""
+    """Draw the state in green, amber or red, with the same in words."""
     return Response(svg(await _badge(request)), media_type=_MEDIA_TYPE, headers={**_CACHE, **_ALONE})
 
 
 @router.get(
     "/badge.json",
     summary="Whether deploys are open, for shields.io to draw",
-    response_model=EndpointBadge,
-    responses=problems(401, 403, 422, 429, 503),
+    responses=returns("EndpointBadge", "the badge") | problems(401, 403, 422, 429, 503),
     openapi_extra={**needs(Role.VIEWER), **parameters(BadgeQuery)},
 )
 async def tell_badge(request: Request) -> Response:
-    """What an endpoint badge of shields.io needs."""
+    """Return the fields of a shields.io endpoint badge."""
     return JSONResponse(endpoint(await _badge(request)), headers=_CACHE)
 
 

@@ -17,7 +17,7 @@ from app.gate.feeds import Entry, Feed, Wanted, feed, feed_span, policies_stamp
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import header, parameters, problems
+from app.server.openapi import header, parameters, problems, returns_text
 from app.server.requests import NameField, Strict, read_query
 
 if TYPE_CHECKING:
@@ -39,9 +39,13 @@ _NO_TEXT: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud8
 class CalendarQuery(Strict):
     """The parameters of the feed."""
 
-    environment: NameField = Field("production", description="the environment")
-    service: NameField | None = Field(None, description="the service; the environment itself if not given")
-    change: NameField | None = Field(None, description="the kind of change")
+    environment: NameField = Field("production", description="the environment", examples=["staging"])
+    service: NameField | None = Field(
+        None, description="the service; the environment as a whole if left out", examples=["checkout"]
+    )
+    change: NameField | None = Field(
+        None, description="the kind of change; the usual one if left out", examples=["rollback"]
+    )
 
 
 @router.get(
@@ -49,20 +53,20 @@ class CalendarQuery(Strict):
     summary="The freezes, as a calendar to subscribe to",
     response_class=Response,
     responses={
-        200: {"content": {_MEDIA_TYPE: {"schema": {"type": "string"}}}},
-        304: {"description": "it is as it was"},
+        **returns_text(_MEDIA_TYPE, "the calendar"),
+        304: {"description": "the calendar has not changed since the `ETag` that was sent"},
         **problems(401, 403, 422, 429, 503),
     },
     openapi_extra={
         **needs(Role.VIEWER),
         "parameters": [
             *parameters(CalendarQuery)["parameters"],
-            header("If-None-Match", "the `ETag` of the calendar that is there already"),
+            header("If-None-Match", "the `ETag` of the calendar that you have"),
         ],
     },
 )
 async def show_calendar(request: Request) -> Response:
-    """Every freeze from four weeks ago to a year ahead, as iCalendar (RFC 5545)."""
+    """Return every freeze from four weeks ago to a year ahead, as iCalendar (RFC 5545)."""
     await authorised(request, Role.VIEWER)
     query = read_query(request, CalendarQuery)
     here = context(request)

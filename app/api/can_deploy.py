@@ -19,11 +19,10 @@ from app.identity.credentials import digest, is_token
 from app.server.authentication import authorised, limit_anonymous_claims, needs
 from app.server.context import Context, context
 from app.server.middleware import LOG_FIELDS
-from app.server.openapi import header, json_body, parameters, problems
+from app.server.openapi import header, json_body, parameters, problems, returns
 from app.server.problems import RefusedError
 from app.server.requests import DurationField, InstantField, NameField, Note, Strict, read_body, read_query
 from app.server.response_cache import PLAIN_TEXT, DecisionResponse, wants_plain_text
-from app.server.response_models import DecisionBody
 
 router = APIRouter(tags=["decisions"])
 
@@ -38,10 +37,18 @@ _DEGRADED: Final = (b"x-freezegate-degraded", b"the store can't be reached; answ
 class QuestionFields(Strict):
     """What is asked, as parameters or as the members of a body."""
 
-    service: NameField = Field(description="the service to be deployed")
-    environment: NameField = Field("production", description="where to")
-    change: NameField = Field("normal", description="the kind of change")
-    duration: DurationField = Field(0, description="how long the deploy takes; it must fit as a whole")
+    service: NameField = Field(description="the service to be deployed", examples=["checkout"])
+    environment: NameField = Field(
+        "production", description="the environment to deploy to; one of the file's", examples=["staging"]
+    )
+    change: NameField = Field(
+        "normal", description="the kind of change; one of the file's", examples=["rollback"]
+    )
+    duration: DurationField = Field(
+        0,
+        description="how long the deploy takes, at most 31 days; all of it must be allowed",
+        json_schema_extra={"default": "0s"},
+    )
 
     @property
     def question(self) -> Question:
@@ -52,27 +59,28 @@ class QuestionFields(Strict):
 class AskQuery(QuestionFields):
     """The parameters of the question."""
 
-    at: InstantField | None = Field(None, description="answer for this instant instead of now")
-    deny_status: Literal["200", "423"] = Field("423", description="the status of a deny")
+    at: InstantField | None = Field(None, description="answer for this instant; now if left out")
+    deny_status: Literal["200", "423"] = Field(
+        "423", description="the status of a deny, for clients that can only read 200", examples=["200"]
+    )
 
 
 class ClaimBody(QuestionFields):
     """The body of the claim."""
 
-    ref: Note | None = Field(None, description="what is deployed: a commit, a tag")
-    actor: Note | None = Field(None, description="who deploys it")
-    run_url: Note | None = Field(None, description="the pipeline run")
-    deny_status: Literal[200, 423] = Field(423, description="the status of a deny")
+    ref: Note | None = Field(None, description="what is deployed: a commit or a tag", examples=["abc123"])
+    actor: Note | None = Field(None, description="who deploys it", examples=["ada"])
+    run_url: Note | None = Field(
+        None, description="the pipeline run", examples=["https://ci.example.com/runs/1"]
+    )
+    deny_status: Literal[200, 423] = Field(
+        423, description="the status of a deny, for clients that can only read 200", examples=[200]
+    )
 
 
-_DECISION_TEXT: Final[dict[str, Any]] = {PLAIN_TEXT.decode(): {"schema": {"type": "string"}}}
-_DECISION_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"model": DecisionBody, "description": "it may be deployed", "content": _DECISION_TEXT},
-    423: {
-        "model": DecisionBody,
-        "description": "it may not be deployed; `Retry-After` until it opens",
-        "content": _DECISION_TEXT,
-    },
+_DECISION_RESPONSES: Final = {
+    **returns("DecisionBody", "allowed; or denied, if `deny_status` is 200", text=True),
+    **returns("DecisionBody", "denied; `Retry-After` says when it opens", 423, text=True),
 }
 
 
@@ -83,9 +91,9 @@ _DECISION_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     openapi_extra={**needs(Role.VIEWER), **parameters(AskQuery)},
 )
 async def ask(request: Request) -> Response:
-    """Answer without recording. Pipelines that are about to deploy claim, by POST.
+    """Ask without a record. A pipeline that is about to deploy claims instead, with POST.
 
-    With `Accept: text/plain` the answer comes as sentences, and its last line is
+    With `Accept: text/plain` the answer comes in sentences. Its last line is
     `allowed: service=… environment=… change=…` or `denied: …`.
     """
     if TOKEN_HEADER in request.headers:
@@ -118,21 +126,27 @@ async def ask(request: Request) -> Response:
 
 @router.post(
     "/can-deploy",
-    summary="Claim a deploy: ask, and have the decision recorded before it is answered",
+    summary="Claim a deploy: ask, and record the decision before it is answered",
     responses={**_DECISION_RESPONSES, **problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 503)},
     openapi_extra={
         **needs(Role.CI),
         **json_body(ClaimBody),
         "parameters": [
-            header("Idempotency-Key", "a retry with the same key and body gets the same decision"),
-            header("X-Override-Token", "an override token"),
+            header(
+                "Idempotency-Key",
+                "1 to 128 printable characters; a retry with the same key and body gets the same decision",
+            ),
+            header(
+                "X-Override-Token",
+                "an override token; spent only if something vetoes and it covers all of it",
+            ),
         ],
     },
 )
 async def claim(request: Request) -> Response:
-    """Decide, record durably, answer; what a pipeline does right before it deploys.
+    """Decide, record the decision durably, then answer. A pipeline does this right before it deploys.
 
-    With `Accept: text/plain` the answer comes as sentences, as it does for a question.
+    With `Accept: text/plain` the answer comes in sentences, as for a question.
     """
     caller = await authorised(request, Role.CI)
     body = await read_body(request, ClaimBody)

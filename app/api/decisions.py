@@ -4,9 +4,10 @@ import re
 from collections.abc import AsyncIterator
 from functools import partial
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Request
+from fastapi import Path as PathField
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
@@ -18,7 +19,7 @@ from app.server.authentication import authorised, limit_anonymous_claims, needs
 from app.server.context import Context, context
 from app.server.export import EXPORT_DEADLINE, Export, Rows, csv_pages, ndjson_pages
 from app.server.middleware import set_deadline
-from app.server.openapi import json_body, parameters, problems
+from app.server.openapi import json_body, parameters, problems, returns
 from app.server.requests import (
     InstantField,
     NameField,
@@ -40,6 +41,9 @@ _EXPORT_TOGETHER: Final = 200
 """Rows of an export that are held at a time."""
 
 _ID: Final = re.compile(r"dec_[0-9a-z]{1,36}")
+DecisionId = Annotated[
+    str, PathField(description="the id of the recorded decision", examples=["dec_8k2m4p6r"])
+]
 
 _COLUMNS: Final = (
     "decision_id", "recorded_at", "at", "outcome", "service", "environment", "change", "duration_s",
@@ -50,12 +54,20 @@ _COLUMNS: Final = (
 class ListQuery(PageQuery):
     """Which decisions are listed."""
 
-    service: NameField | None = Field(None, description="of this service")
-    environment: NameField | None = Field(None, description="of this environment")
-    outcome: Literal["allow", "warn", "override", "deny"] | None = Field(None, description="of this outcome")
-    actor: Note | None = Field(None, description="claimed or deployed by this one")
-    from_: InstantField | None = Field(None, alias="from", description="decided for this instant or later")
-    to: InstantField | None = Field(None, description="decided for an instant before this one")
+    service: NameField | None = Field(None, description="only of this service", examples=["checkout"])
+    environment: NameField | None = Field(
+        None, description="only of this environment", examples=["production"]
+    )
+    outcome: Literal["allow", "warn", "override", "deny"] | None = Field(
+        None, description="only with this outcome", examples=["override"]
+    )
+    actor: Note | None = Field(
+        None, description="only claimed or deployed by this key, identity or actor", examples=["ada"]
+    )
+    from_: InstantField | None = Field(
+        None, alias="from", description="only those decided at this instant or later"
+    )
+    to: InstantField | None = Field(None, description="only those decided before this instant")
 
     @property
     def wanted(self) -> DecisionFilter:
@@ -66,21 +78,35 @@ class ListQuery(PageQuery):
 class OutcomeBody(Strict):
     """How a deploy went."""
 
-    result: Literal["succeeded", "failed", "rolled-back"] = Field(description="how it went")
-    incident: Note | None = Field(None, description="where its failure is written down: an id, or a link")
+    result: Literal["succeeded", "failed", "rolled-back"] = Field(
+        description="how it went", examples=["rolled-back"]
+    )
+    incident: Note | None = Field(
+        None, description="where its failure is written down: an id or a link", examples=["INC-42"]
+    )
 
 
 @router.get(
     "/decisions",
     summary="The record of decisions, newest first",
     responses={
-        200: {"content": {_CSV: {}, _NDJSON: {}}, "description": "a page; in the other types, all of it"},
+        200: {
+            "description": "a page; as CSV or NDJSON, every decision that matches",
+            "content": {
+                **returns("DecisionPage", "")[200]["content"],
+                _CSV: {"schema": {"type": "string"}},
+                _NDJSON: {"schema": {"type": "string"}},
+            },
+        },
         **problems(401, 403, 422, 429, 503),
     },
     openapi_extra={**needs(Role.VIEWER), **parameters(ListQuery)},
 )
 async def list_decisions(request: Request) -> Response:
-    """By cursor; `Accept: text/csv` or `application/x-ndjson` exports everything that fits the filter."""
+    """Return a page of recorded claims.
+
+    `Accept: text/csv` or `application/x-ndjson` exports everything that matches the filter.
+    """
     await authorised(request, Role.VIEWER)
     query = read_query(request, ListQuery)
     here = context(request)
@@ -97,11 +123,11 @@ async def list_decisions(request: Request) -> Response:
 @router.get(
     "/decisions/{decision_id}",
     summary="One recorded decision",
-    responses=problems(401, 403, 404, 422, 429, 503),
+    responses=returns("DecisionWithOutcomes", "the decision") | problems(401, 403, 404, 422, 429, 503),
     openapi_extra=needs(Role.VIEWER),
 )
-async def show(request: Request, decision_id: str) -> Response:
-    """What was answered, to whom, by which policies; and what was reported of the deploy, newest last."""
+async def show(request: Request, decision_id: DecisionId) -> Response:
+    """Return what was answered, to whom and by which policies, and the reports on the deploy."""
     await authorised(request, Role.VIEWER)
     read_query(request, Strict)
     found = await context(request).outcomes.decision(_known(decision_id))
@@ -112,11 +138,15 @@ async def show(request: Request, decision_id: str) -> Response:
     "/decisions/{decision_id}/outcome",
     summary="Report how a deploy went",
     status_code=201,
-    responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
+    responses=returns("ReportedOutcome", "the report", 201)
+    | problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
     openapi_extra={**needs(Role.CI), **json_body(OutcomeBody)},
 )
-async def report(request: Request, decision_id: str) -> Response:
-    """As soon as it is known, be it days later. Of several reports the last one counts; all are kept."""
+async def report(request: Request, decision_id: DecisionId) -> Response:
+    """Record how an allowed deploy went, as soon as it is known, even days later.
+
+    Of several reports the last one counts; all are kept. The outcome of a denied claim is refused with 409.
+    """
     caller = await authorised(request, Role.CI)
     limit_anonymous_claims(request, caller)
     body = await read_body(request, OutcomeBody)

@@ -10,7 +10,7 @@ from app.identity.caller import Role
 from app.server.authentication import SESSION_COOKIE, authorised, needs
 from app.server.context import context
 from app.server.middleware import set_deadline
-from app.server.openapi import header, problems
+from app.server.openapi import header, problems, returns_text
 from app.server.requests import Strict, read_query
 from app.server.stream import EventStream, written
 
@@ -24,19 +24,21 @@ _LONGEST_PLACE: Final = 18
     summary="Server-sent events: state changes, decisions, freezes, overrides",
     response_class=Response,
     responses={
-        200: {"content": {"text/event-stream": {}}, "description": "a stream that does not end"},
+        **returns_text("text/event-stream", "a stream that does not end"),
         **problems(401, 403, 422, 429, 503),
     },
     openapi_extra={
         **needs(Role.VIEWER),
-        "parameters": [header("Last-Event-ID", "the `id` seen last; what was recorded since is told first")],
+        "parameters": [
+            header("Last-Event-ID", "the `id` received last; events recorded since then come first")
+        ],
     },
 )
 async def events(request: Request) -> Response:
-    """First the present state, then every change of it, and what is put into the record.
+    """Stream the present state, then every change of it, and what is recorded on any replica.
 
-    The names of events are `state`, `decision`, `freeze`, `override`, `outcome`, `policies`, `missed` with
-    the number of events left out when too many came at once, and `alive` every 15 seconds.
+    The events are `state`, `decision`, `freeze`, `override`, `outcome`, `policies`, `missed` with the number
+    of events that were dropped when more than 50 a second came, and `alive` every 15 seconds.
     """
     await authorised(request, Role.VIEWER)
     read_query(request, Strict)

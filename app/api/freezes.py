@@ -2,9 +2,10 @@
 
 import re
 from http import HTTPStatus
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Request
+from fastapi import Path as PathField
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
@@ -13,7 +14,7 @@ from app.gate.freezes import to_json
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import json_body, parameters, problems
+from app.server.openapi import json_body, parameters, problems, returns
 from app.server.operations import ChangeBody, LiftFields, StartBody
 from app.server.requests import (
     PageQuery,
@@ -26,6 +27,7 @@ from app.server.requests import (
 router = APIRouter(tags=["freezes"])
 
 _ID: Final = re.compile(r"frz_[0-9a-z]{1,36}")
+FreezeId = Annotated[str, PathField(description="the id of the freeze", examples=["frz_8k2m4p6r"])]
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
@@ -33,19 +35,20 @@ class ListQuery(PageQuery):
     """Which freezes are listed."""
 
     state: Literal["standing", "all"] = Field(
-        "standing", description="standing: those that last, or are scheduled"
+        "standing", description="`standing`: those that last or are scheduled", examples=["all"]
     )
 
 
 @router.post(
     "/freezes",
-    summary="Freeze",
+    summary="Freeze deploys",
     status_code=201,
-    responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
+    responses=returns("FreezeBody", "the freeze; in force on every replica", 201)
+    | problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra={**needs(Role.OPS), **json_body(StartBody)},
 )
 async def start(request: Request) -> Response:
-    """From the answer on, every replica refuses what it covers."""
+    """Start or schedule an ad-hoc freeze. Once this answers, every replica blocks what it covers."""
     caller = await authorised(request, Role.OPS)
     body = await read_body(request, StartBody)
     here = context(request)
@@ -57,11 +60,11 @@ async def start(request: Request) -> Response:
 @router.get(
     "/freezes",
     summary="The ad-hoc freezes",
-    responses=problems(401, 403, 422, 429, 503),
+    responses=returns("FreezePage", "a page of freezes") | problems(401, 403, 422, 429, 503),
     openapi_extra={**needs(Role.VIEWER), **parameters(ListQuery)},
 )
 async def list_freezes(request: Request) -> Response:
-    """Those that last or are to come, from memory; with `state=all`, the whole record of them."""
+    """Return the freezes that last or are scheduled; with `state=all`, every one there was, by cursor."""
     await authorised(request, Role.VIEWER)
     query = read_query(request, ListQuery)
     here = context(request)
@@ -77,11 +80,11 @@ async def list_freezes(request: Request) -> Response:
 @router.get(
     "/freezes/{freeze_id}",
     summary="One ad-hoc freeze",
-    responses=problems(401, 403, 404, 422, 429, 503),
+    responses=returns("FreezeBody", "the freeze") | problems(401, 403, 404, 422, 429, 503),
     openapi_extra=needs(Role.VIEWER),
 )
-async def show(request: Request, freeze_id: str) -> Response:
-    """Where it stands."""
+async def show(request: Request, freeze_id: FreezeId) -> Response:
+    """Return one ad-hoc freeze, also one that is over."""
     await authorised(request, Role.VIEWER)
     read_query(request, Strict)
     here = context(request)
@@ -91,13 +94,15 @@ async def show(request: Request, freeze_id: str) -> Response:
 @router.patch(
     "/freezes/{freeze_id}",
     summary="Change a freeze, but not its past",
-    responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
+    responses=returns("FreezeBody", "the freeze as it is now")
+    | problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
     openapi_extra={**needs(Role.OPS), **json_body(ChangeBody)},
 )
-async def change(request: Request, freeze_id: str) -> Response:
-    """Change what is given; null takes a contact, a link, a scope or exemptions away.
+async def change(request: Request, freeze_id: FreezeId) -> Response:
+    """Change the members that are sent; `null` removes a contact, a link, a scope or exemptions.
 
-    Its start can be moved until it has begun. `ttl` counts from now, or from the `starts_at` beside it.
+    `starts_at` can move until the freeze has begun. `ttl` counts from now, or from the `starts_at` beside it.
+    A freeze that is over is refused with 409.
     """
     caller = await authorised(request, Role.OPS)
     body = await read_body(request, ChangeBody)
@@ -111,11 +116,15 @@ async def change(request: Request, freeze_id: str) -> Response:
 @router.delete(
     "/freezes/{freeze_id}",
     summary="Lift a freeze",
-    responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
+    responses=returns("FreezeBody", "the freeze, lifted")
+    | problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
     openapi_extra={**needs(Role.OPS), **parameters(LiftFields), **json_body(LiftFields, required=False)},
 )
-async def lift(request: Request, freeze_id: str) -> Response:
-    """Immediate, on every replica. The record stays. `reason` may stand in the body or in the query."""
+async def lift(request: Request, freeze_id: FreezeId) -> Response:
+    """End a freeze at once, on every replica; its record stays.
+
+    Send `reason` in a JSON body or as a parameter. A freeze that is over is refused with 409.
+    """
     caller = await authorised(request, Role.OPS)
     body = await read_body_or_query(request, LiftFields)
     here = context(request)

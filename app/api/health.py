@@ -9,23 +9,27 @@ from fastapi.responses import JSONResponse, Response
 from app.core.instant import format_instant
 from app.server.context import context
 from app.server.metrics import CONTENT_TYPE
+from app.server.openapi import returns, returns_text
 
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/healthz", summary="Is the process up?")
+@router.get("/healthz", summary="Is the process up?", responses=returns("HealthBody", "the process is up"))
 async def healthz() -> dict[str, str]:
-    """200 while the process answers at all."""
+    """Answer 200 for as long as the process runs."""
     return {"status": "up"}
 
 
 @router.get(
     "/readyz",
     summary="Can the gate decide and record?",
-    responses={503: {"description": "it can't: `checks` says what is missing"}},
+    responses=returns("ReadinessBody", "it can") | returns("ReadinessBody", "it can't; see `checks`", 503),
 )
 async def readyz(request: Request) -> Response:
-    """200 while policies are in force and the store can be reached; a stale file is told, not failed."""
+    """Answer 200 while policies are in force and the store can be reached.
+
+    A newer policy file that was refused is listed, but does not make the gate unready.
+    """
     here = context(request)
     failure = here.policies.last_error
     reachable = await here.store.ping()
@@ -42,9 +46,14 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"ready": reachable, "checks": checks}, status_code=status.value)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses=returns_text(CONTENT_TYPE, "the metrics"),
+)
 async def metrics(request: Request) -> Response:
-    """Counts, times and the state of the policies, in the Prometheus text format."""
+    """Return counts, times and the state of the policies in the Prometheus text format."""
     # With a thousand policies it takes some ten milliseconds, which no claim should wait for.
     page = await asyncio.to_thread(context(request).metrics.page)
     return Response(page, headers={"Content-Type": CONTENT_TYPE})

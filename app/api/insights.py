@@ -10,7 +10,7 @@ from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
 from app.server.disconnect import cancel_on_disconnect
-from app.server.openapi import parameters, problems
+from app.server.openapi import parameters, problems, returns
 from app.server.problems import InvalidFieldsError
 from app.server.requests import InstantField, NameField, Strict, read_query
 
@@ -21,15 +21,17 @@ class InsightsQuery(Strict):
     """Which decisions are looked at."""
 
     from_: InstantField | None = Field(
-        None, alias="from", description="decided for this instant or later; 90 days before `to` if not given"
+        None, alias="from", description="decided at this instant or later; 90 days before `to` if left out"
     )
     to: InstantField | None = Field(
         None,
-        description="decided for an instant before this one; the end of this minute if not given",
+        description="decided before this instant, at most 366 days later; the end of this minute if left out",
     )
-    environment: NameField | None = Field(None, description="of this environment")
-    service: NameField | None = Field(None, description="of this service")
-    change: NameField | None = Field(None, description="of this kind of change")
+    environment: NameField | None = Field(
+        None, description="only of this environment", examples=["production"]
+    )
+    service: NameField | None = Field(None, description="only of this service", examples=["checkout"])
+    change: NameField | None = Field(None, description="only of this kind of change", examples=["normal"])
 
     def wanted(self, now: int) -> InsightsRequest:
         """As the gate takes it."""
@@ -43,11 +45,15 @@ class InsightsQuery(Strict):
 @router.get(
     "/insights",
     summary="When deploys fail, what policies stop, and how long deploys wait",
-    responses=problems(401, 403, 422, 429, 503),
+    responses=returns("InsightsBody", "the insights, at most a minute old")
+    | problems(401, 403, 422, 429, 503),
     openapi_extra={**needs(Role.VIEWER), **parameters(InsightsQuery)},
 )
 async def show_insights(request: Request) -> Response:
-    """Of the decisions of a period, by the policies as they stand now; with careful verdicts."""
+    """Count the decisions of a period by the policies in force now, and judge the differences.
+
+    A difference is called one only where there is enough of it to tell.
+    """
     await authorised(request, Role.VIEWER)
     query = read_query(request, InsightsQuery)
     here = context(request)

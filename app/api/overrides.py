@@ -2,9 +2,10 @@
 
 import re
 from http import HTTPStatus
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Request
+from fastapi import Path as PathField
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
@@ -13,7 +14,7 @@ from app.gate.overrides import to_json
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import json_body, parameters, problems
+from app.server.openapi import json_body, parameters, problems, returns
 from app.server.operations import GrantBody
 from app.server.requests import (
     PageQuery,
@@ -26,6 +27,7 @@ from app.server.requests import (
 router = APIRouter(tags=["overrides"])
 
 _ID: Final = re.compile(r"ovr_[0-9a-z]{1,36}")
+OverrideId = Annotated[str, PathField(description="the id of the override", examples=["ovr_8k2m4p6r"])]
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
@@ -33,7 +35,9 @@ class ListQuery(PageQuery):
     """Which overrides are listed."""
 
     state: Literal["active", "all"] = Field(
-        "active", description="active: those that may still let something through, or wait for approval"
+        "active",
+        description="`active`: those that may still let a deploy through, or wait for approval",
+        examples=["all"],
     )
 
 
@@ -41,11 +45,12 @@ class ListQuery(PageQuery):
     "/overrides",
     summary="Grant an override token",
     status_code=201,
-    responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
+    responses=returns("GrantedOverride", "the override with its token, shown this once", 201)
+    | problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra={**needs(Role.OPS), **json_body(GrantBody)},
 )
 async def grant(request: Request) -> Response:
-    """The answer carries the token, this once; nothing else ever shows it."""
+    """Grant a token that lets urgent deploys through. No other answer shows the token."""
     caller = await authorised(request, Role.OPS)
     body = await read_body(request, GrantBody)
     here = context(request)
@@ -58,11 +63,11 @@ async def grant(request: Request) -> Response:
 @router.get(
     "/overrides",
     summary="The overrides, newest first",
-    responses=problems(401, 403, 422, 429, 503),
+    responses=returns("OverridePage", "a page of overrides") | problems(401, 403, 422, 429, 503),
     openapi_extra={**needs(Role.OPS), **parameters(ListQuery)},
 )
 async def list_overrides(request: Request) -> Response:
-    """Who granted what to whom, and what is left of it; never a token."""
+    """Return a page of overrides, each with who granted it, why, and what is left of it; never a token."""
     await authorised(request, Role.OPS)
     query = read_query(request, ListQuery)
     here = context(request)
@@ -77,11 +82,11 @@ async def list_overrides(request: Request) -> Response:
 @router.get(
     "/overrides/{override_id}",
     summary="One override",
-    responses=problems(401, 403, 404, 422, 429, 503),
+    responses=returns("OverrideBody", "the override") | problems(401, 403, 404, 422, 429, 503),
     openapi_extra=needs(Role.OPS),
 )
-async def show(request: Request, override_id: str) -> Response:
-    """Where it stands; never its token."""
+async def show(request: Request, override_id: OverrideId) -> Response:
+    """Return one override; never its token."""
     await authorised(request, Role.OPS)
     read_query(request, Strict)
     here = context(request)
@@ -92,11 +97,11 @@ async def show(request: Request, override_id: str) -> Response:
 @router.delete(
     "/overrides/{override_id}",
     summary="Revoke an override",
-    responses=problems(401, 403, 404, 422, 429, 503),
+    responses=returns("OverrideBody", "the override, revoked") | problems(401, 403, 404, 422, 429, 503),
     openapi_extra=needs(Role.OPS),
 )
-async def revoke(request: Request, override_id: str) -> Response:
-    """Immediate, on every replica. The record stays."""
+async def revoke(request: Request, override_id: OverrideId) -> Response:
+    """End an override at once, on every replica; its record stays."""
     caller = await authorised(request, Role.OPS)
     read_query(request, Strict)
     here = context(request)
@@ -106,12 +111,16 @@ async def revoke(request: Request, override_id: str) -> Response:
 
 @router.post(
     "/overrides/{override_id}/approve",
-    summary="Approve an override that somebody else granted",
-    responses=problems(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
+    summary="Approve an override that another person granted",
+    responses=returns("OverrideBody", "the override with the approval")
+    | problems(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
     openapi_extra=needs(Role.OPS),
 )
-async def approve(request: Request, override_id: str) -> Response:
-    """A policy may ask for approvals before a token lifts it; where nothing asks, this is 409."""
+async def approve(request: Request, override_id: OverrideId) -> Response:
+    """Approve an override that a policy asks approvals for; never one's own grant (403).
+
+    Where nothing asks for an approval, or for no more, this is 409.
+    """
     caller = await authorised(request, Role.OPS)
     await no_body(request)
     here = context(request)

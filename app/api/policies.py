@@ -1,28 +1,32 @@
 """``/policies``: what is in force, in words, and why."""
 
 import json
+from typing import Annotated
 
 from fastapi import APIRouter, Request
+from fastapi import Path as PathField
 from fastapi.responses import JSONResponse, Response
 
 from app.gate.check import policies, policy
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import problems
+from app.server.openapi import problems, returns
 from app.server.requests import Strict, read_query
 
 router = APIRouter(tags=["state"])
+
+PolicyId = Annotated[str, PathField(description="the policy's id in the file", examples=["friday-afternoon"])]
 
 
 @router.get(
     "/policies",
     summary="The policies in force",
-    responses=problems(401, 403, 422, 429, 503),
+    responses=returns("PoliciesBody", "the policies") | problems(401, 403, 422, 429, 503),
     openapi_extra=needs(Role.VIEWER),
 )
 async def list_policies(request: Request) -> Response:
-    """Every policy with its reason, its windows in words and the next three times they open."""
+    """Return every policy with its reason, its windows in words and their next three occurrences."""
     await authorised(request, Role.VIEWER)
     read_query(request, Strict)
     here = context(request)
@@ -38,11 +42,11 @@ async def list_policies(request: Request) -> Response:
 @router.get(
     "/policies/{policy_id}",
     summary="One policy in force",
-    responses=problems(401, 403, 404, 422, 429, 503),
+    responses=returns("PolicyBody", "the policy") | problems(401, 403, 404, 422, 429, 503),
     openapi_extra=needs(Role.VIEWER),
 )
-async def show_policy(request: Request, policy_id: str) -> Response:
-    """One policy with its reason, its windows in words and the next three times they open."""
+async def show_policy(request: Request, policy_id: PolicyId) -> Response:
+    """Return one policy with its reason, its windows in words and their next three occurrences."""
     await authorised(request, Role.VIEWER)
     read_query(request, Strict)
     here = context(request)

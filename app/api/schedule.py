@@ -12,7 +12,7 @@ from app.gate.check import MAX_SCHEDULE, UPCOMING, Period, schedule
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import parameters, problems
+from app.server.openapi import parameters, problems, returns
 from app.server.problems import InvalidFieldsError
 from app.server.requests import InstantField, NameField, Strict, read_query
 
@@ -22,11 +22,13 @@ router = APIRouter(tags=["state"])
 class ScheduleQuery(Strict):
     """The parameters of the schedule."""
 
-    service: NameField = Field(description="the service")
-    environment: NameField = Field("production", description="the environment")
-    change: NameField = Field("normal", description="the kind of change")
-    from_: InstantField | None = Field(None, alias="from", description="the start; now if not given")
-    to: InstantField | None = Field(None, description="the end, exclusive; four weeks on if not given")
+    service: NameField = Field(description="the service", examples=["checkout"])
+    environment: NameField = Field("production", description="the environment", examples=["staging"])
+    change: NameField = Field("normal", description="the kind of change", examples=["rollback"])
+    from_: InstantField | None = Field(None, alias="from", description="the start; now if left out")
+    to: InstantField | None = Field(
+        None, description="the end, exclusive, at most 366 days later; four weeks later if left out"
+    )
 
     def span(self, now: int) -> Period:
         """From when until when."""
@@ -40,11 +42,14 @@ class ScheduleQuery(Strict):
 @router.get(
     "/schedule",
     summary="What blocks a service, and when",
-    responses=problems(401, 403, 422, 429, 503),
+    responses=returns("ScheduleBody", "the timeline") | problems(401, 403, 422, 429, 503),
     openapi_extra={**needs(Role.VIEWER), **parameters(ScheduleQuery)},
 )
 async def show_schedule(request: Request) -> Response:
-    """Consecutive segments from `from` to `to`; each names what blocks in it."""
+    """Return consecutive segments from `from` to `to`, each with the rules that block in it.
+
+    At most 366 days and 10,000 segments.
+    """
     await authorised(request, Role.VIEWER)
     query = read_query(request, ScheduleQuery)
     here = context(request)

@@ -10,7 +10,7 @@ from app.gate.check import status
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import parameters, problems
+from app.server.openapi import parameters, problems, returns
 from app.server.requests import InstantField, Strict, read_query
 
 router = APIRouter(tags=["state"])
@@ -19,17 +19,20 @@ router = APIRouter(tags=["state"])
 class StatusQuery(Strict):
     """The parameters of the status."""
 
-    at: InstantField | None = Field(None, description="the state at this instant instead of now")
+    at: InstantField | None = Field(None, description="the instant to show the state of; now if left out")
 
 
 @router.get(
     "/status",
     summary="The freeze state of every environment",
-    responses=problems(401, 403, 422, 429, 503),
+    responses=returns("StatusBody", "the state, whatever it is") | problems(401, 403, 422, 429, 503),
     openapi_extra={**needs(Role.VIEWER), **parameters(StatusQuery)},
 )
 async def show_status(request: Request) -> Response:
-    """Whether deploys are open, why not, and when that changes; 200 either way."""
+    """Return for every environment whether deploys are open, why not, and when that changes.
+
+    Catalogued services are listed where they differ from their environment.
+    """
     await authorised(request, Role.VIEWER)
     query = read_query(request, StatusQuery)
     here = context(request)

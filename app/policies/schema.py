@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic.json_schema import GenerateJsonSchema
-
+from app.core.json_schema import UntitledJsonSchema
 from app.core.policy import PolicySet
 
 FILE: Final = Path("policies.schema.json")
@@ -23,18 +22,6 @@ _NULL: Final = {"type": "null"}
 _NULLABLE: Final = "next_change"
 _MAPS: Final = ("properties", "patternProperties", "definitions")
 """Keywords whose keys are names of ours rather than keywords."""
-
-
-class UntitledJsonSchema(GenerateJsonSchema):
-    """A generator that keeps the order of keys, and makes no titles of field names."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - none is titled
-        """Return False: only titles that a model states are kept."""
-        return False
-
-    def sort(self, value: Any, parent_key: str | None = None) -> Any:  # noqa: ARG002 - as written is in order
-        """Return the value as it is, so that examples keep the order in which people write them."""
-        return value
 
 
 def schema() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How routes describe themselves in the OpenAPI document.
 
-Routes read their requests themselves (see `reading`), so what they read is declared here from the
+Routes read their requests themselves (see `requests`), so what they read is declared here from the
 same models, and no status leaves that the document does not name.
 """
 
@@ -13,21 +13,21 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from app.core.json_schema import UntitledJsonSchema
 from app.server.problems import PROBLEM_JSON
-from app.server.response_models import Problem
 
 _PROBLEM_TITLES = {
-    400: "the request is refused as it stands",
-    401: "this needs credentials, or those that were sent are no good",
-    403: "these credentials may not do this",
-    404: "there is no such thing",
-    408: "the body took too long to come",
-    409: "the idempotency key was used for another request, or the thing is over already",
+    400: "the body is incomplete, or a question carries an override token",
+    401: "missing or invalid credentials",
+    403: "insufficient role, or credentials restricted to other services",
+    404: "nothing has that id",
+    408: "the body took longer than 15 seconds",
+    409: "the state forbids it: a reused idempotency key, or something that is over or not needed",
     413: "the body is larger than 64 KiB",
     415: "the body is not JSON",
     422: "a field is unknown, repeated, missing or malformed, or names what the policies do not list",
-    429: "too many tries from this address; `Retry-After` says when to try again",
-    503: "nothing can be decided safely now",
+    429: "too many failed credentials, or claims without any, from this address; see `Retry-After`",
+    503: "nothing can be decided or recorded safely, or too much is asked at once",
 }
 
 
@@ -47,9 +47,34 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def returns(
+    name: str, description: str, status: int = 200, *, text: bool = False
+) -> dict[int | str, dict[str, Any]]:
+    """Describe a route's answer by the name of its model in `response_models`.
+
+    By name, because the models cost start-up time that only the document needs.
+
+    Args:
+        name: of the model.
+        description: of the answer.
+        status: of the answer.
+        text: whether it also comes in sentences, as plain text.
+    """
+    schema = {"$ref": f"#/components/schemas/{name}"}
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    if text:
+        content["text/plain"] = {"schema": {"type": "string"}}
+    return {status: {"description": description, "content": content}}
+
+
+def returns_text(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer that is text of another media type."""
+    return {200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}}
+
+
 def parameters(model: type[BaseModel]) -> dict[str, Any]:
     """The query parameters that a model reads."""
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(schema_generator=UntitledJsonSchema)
     required = schema.get("required", ())
     return {
         "parameters": [
@@ -58,7 +83,7 @@ def parameters(model: type[BaseModel]) -> dict[str, Any]:
                 "in": "query",
                 "required": name in required,
                 "description": definition.pop("description", ""),
-                "schema": definition,
+                "schema": _without_null(definition),
             }
             for name, definition in schema["properties"].items()
         ]
@@ -67,9 +92,18 @@ def parameters(model: type[BaseModel]) -> dict[str, Any]:
 
 def json_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """The JSON body that a model reads."""
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(schema_generator=UntitledJsonSchema)
     whole = _inlined(schema, schema.pop("$defs", {}))
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": whole}}}}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter, which a query string leaves out rather than sets to null."""
+    arms = [arm for arm in schema.get("anyOf", ()) if arm != {"type": "null"}]
+    if len(arms) != 1:
+        return schema
+    rest = {key: each for key, each in schema.items() if key not in ("anyOf", "default")}
+    return {**arms[0], **rest}
 
 
 def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
@@ -94,7 +128,7 @@ def complete(app: FastAPI) -> None:
                 return app.openapi_schema
             schema = build()
             schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-            schemas["Problem"] = Problem.model_json_schema()
+            schemas.update(_bodies())
             schema["components"]["securitySchemes"] = {"bearer": _BEARER}
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
@@ -102,6 +136,21 @@ def complete(app: FastAPI) -> None:
             return schema
 
     app.openapi = document  # type: ignore[method-assign]  # the framework's documented way
+
+
+def _bodies() -> dict[str, Any]:
+    """The schemas of all answers."""
+    from pydantic.json_schema import models_json_schema
+
+    from app.server.response_models import BODIES
+
+    _, definitions = models_json_schema(
+        [(each, "validation") for each in BODIES],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=UntitledJsonSchema,
+    )
+    found: dict[str, Any] = definitions["$defs"]
+    return found
 
 
 async def document_of(request: Request) -> dict[str, Any]:
@@ -125,7 +174,7 @@ async def rendered_document(request: Request) -> bytes:
 
 
 def header(name: str, description: str) -> dict[str, Any]:
-    """A request header that a route reads."""
+    """Describe a request header that a route reads."""
     return {
         "name": name,
         "in": "header",

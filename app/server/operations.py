@@ -10,7 +10,7 @@ from app.gate.overrides import GrantRequest
 from app.server.problems import InvalidFieldsError
 from app.server.requests import InstantField, LinkField, NameField, PeriodField, Sentence, Strict
 
-Glob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]
+Glob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$"), Field(title="name pattern")]
 
 _REQUIRED: Final = ("title", "reason", "starts_at", "override")
 _VALUES: Final = (*_REQUIRED, "contact", "link")
@@ -24,17 +24,42 @@ class GrantBody(Strict):
     """What a token is asked for."""
 
     services: list[Glob] = Field(
-        min_length=1, max_length=50, description="the services it lets through; `*` is for admins"
+        min_length=1,
+        max_length=50,
+        description="the services that it lets through; patterns with `*` need the role admin",
+        examples=[["checkout"]],
     )
-    environments: list[NameField] = Field(min_length=1, max_length=50, description="where to")
-    policies: list[Annotated[str, StringConstraints(max_length=64)]] | None = Field(
-        None, min_length=1, max_length=50, description="the rules it lifts, by id; all if not given"
+    environments: list[NameField] = Field(
+        min_length=1,
+        max_length=50,
+        description="the environments that it lets deploys into",
+        examples=[["production"]],
     )
-    reason: Sentence = Field(description="why; goes on record and to everybody who sees the decision")
-    ttl: PeriodField | None = Field(None, description="how long it lives; this or `expires_at`")
-    expires_at: InstantField | None = Field(None, description="when it expires; this or `ttl`")
-    max_uses: int = Field(1, ge=1, le=1000, strict=True, description="how many deploys it lets through")
-    ticket: Sentence | None = Field(None, description="where the reason is discussed: an id or a link")
+    policies: list[Annotated[str, StringConstraints(max_length=64), Field(title="id")]] | None = Field(
+        None,
+        min_length=1,
+        max_length=50,
+        description="the rules that it lifts, by id, ad-hoc freezes too; all that may be lifted if left out",
+        examples=[["friday-afternoon"]],
+    )
+    reason: Sentence = Field(
+        description="why; recorded, and shown with the decision", examples=["Payments fail for Visa"]
+    )
+    ttl: PeriodField | None = Field(
+        None, description="how long it lives, within the limits of the policies; either this or `expires_at`"
+    )
+    expires_at: InstantField | None = Field(None, description="when it expires; either this or `ttl`")
+    max_uses: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        strict=True,
+        description="the deploys that it lets through, within the limits of the policies",
+        examples=[2],
+    )
+    ticket: Sentence | None = Field(
+        None, description="where the reason is discussed: an id or a link", examples=["PAY-1234"]
+    )
 
     def request(self, now: int) -> GrantRequest:
         """As the gate takes it."""
@@ -56,10 +81,15 @@ class GrantBody(Strict):
 class EndFields(Strict):
     """When a freeze ends: one of three ways to say it."""
 
-    ttl: PeriodField | None = Field(None, description="how long it lasts, from its start (or from now)")
-    until: InstantField | None = Field(None, description="when it ends")
+    ttl: PeriodField | None = Field(
+        None,
+        description="how long it lasts, at most 366 days, from its start; from now for one that has begun",
+    )
+    until: InstantField | None = Field(None, description="when it ends, at most 366 days after its start")
     open_ended: Literal[True] | None = Field(
-        None, description="true: until somebody lifts it; after a day it is pointed out as forgotten"
+        None,
+        description="`true`: it lasts until it is lifted; after a day it is reported as forgotten",
+        examples=[True],
     )
 
     def end(self, counted_from: int) -> int | None:
@@ -73,27 +103,57 @@ class EndFields(Strict):
 class _ScopeFields(Strict):
     """The scope and the exemptions of a freeze."""
 
-    environments: list[NameField] | None = Field(None, min_length=1, max_length=50)
-    services: list[Glob] | None = Field(None, min_length=1, max_length=50)
-    tags: list[Glob] | None = Field(None, min_length=1, max_length=50)
+    environments: list[NameField] | None = Field(
+        None,
+        min_length=1,
+        max_length=50,
+        description="only these environments; all if left out",
+        examples=[["production"]],
+    )
+    services: list[Glob] | None = Field(
+        None,
+        min_length=1,
+        max_length=50,
+        description="only these services; `*` matches any run of characters except `/`; all if left out",
+        examples=[["checkout", "payments-*"]],
+    )
+    tags: list[Glob] | None = Field(
+        None,
+        min_length=1,
+        max_length=50,
+        description="only services with one of these tags in the catalogue; all if left out",
+        examples=[["tier-1"]],
+    )
     exempt: Selectors | None = Field(
         None,
         min_length=1,
         max_length=50,
-        description="requests that go on all the same, as in policies: rollbacks, say",
+        description="requests that it leaves alone, as a selector or a list of selectors, as in policies",
         examples=[[{"changes": ["rollback", "hotfix"]}]],
     )
-    contact: Sentence | None = Field(None, description="the contact; shown to everyone who is blocked")
-    link: LinkField | None = Field(None, description="where to read more")
+    contact: Sentence | None = Field(
+        None, description="whom to ask; shown to everyone who is blocked", examples=["#incidents"]
+    )
+    link: LinkField | None = Field(
+        None,
+        description="where to read more; shown to everyone who is blocked",
+        examples=["https://status.example.com/42"],
+    )
 
 
 class StartBody(EndFields, _ScopeFields):
     """The body of `POST /freezes`."""
 
-    title: Sentence = Field(description="shown to everyone who is blocked")
-    reason: Sentence = Field(description="why; shown to everyone who is blocked")
-    starts_at: InstantField | None = Field(None, description="when it starts; now if not given")
-    override: Literal["token", "never"] = Field("token", description="whether a token may lift it")
+    title: Sentence = Field(
+        description="what is frozen, in one line; shown to everyone who is blocked", examples=["Incident 42"]
+    )
+    reason: Sentence = Field(
+        description="why; shown to everyone who is blocked", examples=["Payments are down"]
+    )
+    starts_at: InstantField | None = Field(None, description="when it starts; now if left out")
+    override: Literal["token", "never"] = Field(
+        "token", description="`never`: no override token lifts it", examples=["never"]
+    )
 
     def request(self, now: int) -> StartRequest:
         """As the gate takes it."""
@@ -115,10 +175,18 @@ class StartBody(EndFields, _ScopeFields):
 class ChangeBody(EndFields, _ScopeFields):
     """The body of `PATCH /freezes/{id}`; fields that are left out stay, and null clears."""
 
-    title: Sentence | None = Field(None, description="shown to everyone who is blocked")
-    reason: Sentence | None = Field(None, description="why; shown to everyone who is blocked")
-    starts_at: InstantField | None = Field(None, description="when it starts; until it has begun")
-    override: Literal["token", "never"] | None = Field(None, description="whether a token may lift it")
+    title: Sentence | None = Field(
+        None,
+        description="what is frozen, in one line; shown to everyone who is blocked",
+        examples=["Incident 42: cards only"],
+    )
+    reason: Sentence | None = Field(
+        None, description="why; shown to everyone who is blocked", examples=["Cards are down"]
+    )
+    starts_at: InstantField | None = Field(None, description="when it starts; only until it has begun")
+    override: Literal["token", "never"] | None = Field(
+        None, description="`never`: no override token lifts it", examples=["never"]
+    )
 
     def change(self, now: int) -> Change:
         """As the gate takes it.
@@ -142,4 +210,6 @@ class ChangeBody(EndFields, _ScopeFields):
 class LiftFields(Strict):
     """Why a freeze is lifted."""
 
-    reason: Sentence | None = Field(None, description="why; goes on record and to everybody who is told")
+    reason: Sentence | None = Field(
+        None, description="why it is lifted; recorded and shown", examples=["The acquirer is back"]
+    )

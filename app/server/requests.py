@@ -89,16 +89,23 @@ LimitField = Annotated[
     BeforeValidator(_limit),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
 ]
-NameField = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$")]
+NameField = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$"), Field(title="name")]
 DurationField = Annotated[
     int,
     BeforeValidator(_deploy_duration),
-    WithJsonSchema({"type": "string", "maxLength": 40, "examples": ["20m", "PT20M"]}),
+    WithJsonSchema({"title": "duration", "type": "string", "maxLength": 40, "examples": ["20m", "PT20M"]}),
 ]
 InstantField = Annotated[
     int,
     BeforeValidator(_instant),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-27T14:00:00+01:00"]}),
+    WithJsonSchema(
+        {
+            "title": "instant",
+            "type": "string",
+            "format": "date-time",
+            "examples": ["2026-11-27T14:00:00+01:00"],
+        }
+    ),
 ]
 
 
@@ -112,6 +119,7 @@ Note = Annotated[
     str,
     StringConstraints(min_length=1, max_length=500, pattern=NO_CONTROLS),
     AfterValidator(_without_secrets),
+    Field(title="line of text"),
 ]
 """One line of text that is kept."""
 
@@ -119,14 +127,20 @@ Sentence = Annotated[
     str,
     StringConstraints(min_length=1, max_length=500, pattern=NO_CONTROLS, strip_whitespace=True),
     AfterValidator(_without_secrets),
+    Field(title="line of text"),
 ]
 """One line of text for people."""
 
-LinkField = Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$"), AfterValidator(_without_secrets)]
+LinkField = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{LINK_PATTERN}$"),
+    AfterValidator(_without_secrets),
+    Field(title="URL"),
+]
 PeriodField = Annotated[
     int,
     BeforeValidator(_period),
-    WithJsonSchema({"type": "string", "maxLength": 40, "examples": ["4h", "PT4H"]}),
+    WithJsonSchema({"title": "duration", "type": "string", "maxLength": 40, "examples": ["4h", "PT4H"]}),
 ]
 
 
@@ -134,9 +148,9 @@ class PageQuery(Strict):
     """Which page of a list."""
 
     cursor: Annotated[str, StringConstraints(pattern=CURSOR)] | None = Field(
-        None, description="`next` of the page before"
+        None, description="`next` of the page before; the first page if left out", examples=["1042"]
     )
-    limit: LimitField = Field(50, description="how many, 500 at most")
+    limit: LimitField = Field(50, description="the most entries of a page", examples=[200])
 
 
 def place(cursor: str | None) -> int | None:

@@ -1,47 +1,70 @@
-"""The response models of the OpenAPI document; the bodies are written by `app.core.decision_json`."""
+"""The response models of the OpenAPI document.
 
-from typing import Literal
+Only the document and the reference are generated from them, so they are imported where it is built and
+nowhere else. The bodies themselves are written by `app.core.decision_json` and the use cases.
+"""
+
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from app.core.policy import Selector
+
+Instant = Annotated[
+    str, Field(title="instant", json_schema_extra={"format": "date-time"}, examples=["2026-11-27T13:05:00Z"])
+]
+Outcome = Literal["allow", "warn", "override", "deny"]
+State = Literal["allow", "warn", "deny"]
+
+
+class FieldError(BaseModel):
+    """A field of the request that is wrong."""
+
+    field: str = Field(description="the parameter or member; `body` or `query` for the whole of it")
+    message: str = Field(description="what is wrong with it; never repeats the value")
+
 
 class Problem(BaseModel):
-    """RFC 9457 problem details."""
+    """RFC 9457 problem details: the body of every error."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[dict[str, str]] = Field(default_factory=list, description="the fields that are wrong")
+    type: str = Field(description="`about:blank`: the status says what kind of problem it is")
+    title: str = Field(description="the status in words")
+    status: int = Field(description="the HTTP status")
+    detail: str = Field(description="what is wrong, in a sentence")
+    errors: list[FieldError] = Field(default_factory=list, description="the fields that are wrong (422)")
 
 
 class BlockingEntry(BaseModel):
-    """A policy or freeze that vetoes, warns or will veto, and from when until when it does."""
+    """A policy or ad-hoc freeze that vetoes, warns, or will veto."""
 
-    id: str
-    kind: Literal["policy", "freeze"]
-    title: str
-    reason: str
-    from_: str | None = Field(alias="from", description="null where more than two years ago")
-    until: str | None = Field(description="null where more than two years ahead")
-    override: Literal["token", "never"]
-    contact: str | None
-    link: str | None
-    started_by: str = Field(default="", description="who started a freeze; policies do not have it")
+    id: str = Field(description="the policy's id in the file, or the freeze's id")
+    kind: Literal["policy", "freeze"] = Field(description="a policy of the file, or an ad-hoc freeze")
+    title: str = Field(description="the rule in one line")
+    reason: str = Field(description="why the rule exists")
+    from_: Instant | None = Field(
+        alias="from", description="when it began or begins; null if more than two years ago"
+    )
+    until: Instant | None = Field(description="when it ends; null if open-ended or more than two years ahead")
+    override: Literal["token", "never"] = Field(description="whether an override token lifts it")
+    contact: str | None = Field(description="whom to ask")
+    link: str | None = Field(description="where to read more")
+    started_by: str = Field(default="", description="who started the freeze; absent from policies")
 
 
 class UncoveredPart(BaseModel):
-    """Why a token does not cover a deploy: the part that does not fit, and what it should have covered."""
+    """A part of the request that an override token does not cover."""
 
-    part: Literal["service", "environment", "policy", "freeze", "ttl", "uses", "approvals"]
-    id: str = Field(description="of the service, the environment, or the policy or freeze not lifted")
-    why: str
+    part: Literal["service", "environment", "policy", "freeze", "ttl", "uses", "approvals"] = Field(
+        description="which part does not fit"
+    )
+    id: str = Field(description="the service, the environment, or the policy or freeze that is not lifted")
+    why: str = Field(description="the reason in words")
 
 
 class OverrideUse(BaseModel):
-    """What became of the override token that was presented."""
+    """What became of the override token that a claim presented."""
 
-    id: str | None
+    id: str | None = Field(description="the override's id; null if the caller may not know it")
     result: Literal[
         "spent",
         "not-needed",
@@ -52,27 +75,588 @@ class OverrideUse(BaseModel):
         "revoked",
         "unknown",
         "invalid",
-    ] = Field(description="unknown, expired, used-up and revoked tokens of others all read invalid")
-    uncovered: list[UncoveredPart] = Field(description="why it does not cover the deploy; else empty")
-    uses_left: int | None
+    ] = Field(
+        description="`spent`: it let the deploy through; `not-needed`: nothing vetoed; `does-not-cover`: "
+        "see `uncovered`; `pending`: an approval is missing; `invalid`: unknown, expired, used up or "
+        "revoked, which only operators and its granter can tell apart"
+    )
+    uncovered: list[UncoveredPart] = Field(description="the parts that it does not cover; empty if it does")
+    uses_left: int | None = Field(description="the deploys that it still lets through")
 
 
 class DecisionBody(BaseModel):
     """The answer to "may this service be deployed to this environment now?"."""
 
-    allowed: bool
-    outcome: Literal["allow", "warn", "override", "deny"]
-    service: str
-    environment: str
-    change: str
-    duration_s: int
-    at: str
-    message: str
-    blocking: list[BlockingEntry]
-    warnings: list[BlockingEntry]
-    opens_at: str | None
-    closes_at: str | None = Field(description="when it closes; null while denied, or not within two years")
-    closing: list[BlockingEntry] = Field(description="what vetoes from `closes_at` on; empty without it")
-    override: OverrideUse | None
-    policy_revision: str
-    decision_id: str | None
+    allowed: bool = Field(description="whether the deploy may go ahead")
+    outcome: Outcome = Field(
+        description="`warn`: allowed, with warnings; `override`: allowed by a token; otherwise `allow` or "
+        "`deny`"
+    )
+    service: str = Field(description="the service asked about")
+    environment: str = Field(description="the environment asked about")
+    change: str = Field(description="the kind of change asked about")
+    duration_s: int = Field(description="how long the deploy takes, in seconds")
+    at: Instant = Field(description="the instant that the answer is for")
+    message: str = Field(description="the answer in a sentence, with times in the zone of the policies")
+    blocking: list[BlockingEntry] = Field(description="the rules that veto, also where a token lifted them")
+    warnings: list[BlockingEntry] = Field(description="the policies that only warn")
+    opens_at: Instant | None = Field(
+        description="when the deploy may go ahead; null while allowed, or if not within two years"
+    )
+    closes_at: Instant | None = Field(
+        description="when it closes; null while denied, or if not within two years"
+    )
+    closing: list[BlockingEntry] = Field(
+        default_factory=list, description="the rules that veto from `closes_at` on; empty without it"
+    )
+    override: OverrideUse | None = Field(description="the use of the token; null if none was presented")
+    policy_revision: str = Field(description="the hash of the policies that decided: `sha256:…`")
+    decision_id: str | None = Field(description="the id of the record; null for a question")
+
+
+class ServiceState(BaseModel):
+    """The state of a service that differs from its environment."""
+
+    service: str = Field(description="the service of the catalogue")
+    message: str = Field(description="the state in a sentence")
+    allowed: bool = Field(description="whether a deploy may go ahead")
+    outcome: State = Field(description="`warn`: allowed, with warnings")
+    blocking: list[BlockingEntry] = Field(description="the rules that veto")
+    warnings: list[BlockingEntry] = Field(description="the policies that only warn")
+    opens_at: Instant | None = Field(description="when it opens; null while open, or if not within two years")
+    closes_at: Instant | None = Field(
+        description="when it closes; null while closed, or if not within two years"
+    )
+    closing: list[BlockingEntry] = Field(description="the rules that veto from `closes_at` on")
+
+
+class EnvironmentState(BaseModel):
+    """The state of an environment, for services that no rule singles out."""
+
+    environment: str = Field(description="the environment")
+    message: str = Field(description="the state in a sentence")
+    allowed: bool = Field(description="whether a deploy may go ahead")
+    outcome: State = Field(description="`warn`: allowed, with warnings")
+    blocking: list[BlockingEntry] = Field(description="the rules that veto")
+    warnings: list[BlockingEntry] = Field(description="the policies that only warn")
+    opens_at: Instant | None = Field(description="when it opens; null while open, or if not within two years")
+    closes_at: Instant | None = Field(
+        description="when it closes; null while closed, or if not within two years"
+    )
+    closing: list[BlockingEntry] = Field(description="the rules that veto from `closes_at` on")
+    services: list[ServiceState] = Field(description="the catalogued services whose state differs")
+
+
+class FreezePeriod(BlockingEntry):
+    """A period in which a policy or an ad-hoc freeze vetoes."""
+
+    applies_to: list[Selector] | None = Field(
+        description="the requests that it covers; null for every request"
+    )
+    timezone: str | None = Field(description="the zone that the policy is read in; null for ad-hoc freezes")
+
+
+class FreezePeriods(BaseModel):
+    """Freezes now and in the next four weeks."""
+
+    active: list[FreezePeriod] = Field(description="those that veto at the instant")
+    upcoming: list[FreezePeriod] = Field(description="those that begin within four weeks, soonest first")
+
+
+class StoreState(BaseModel):
+    """Whether the store can be reached."""
+
+    degraded: bool = Field(description="true while answers come from memory and claims are refused")
+    degraded_since: Instant | None = Field(description="since when; null if it can be reached")
+
+
+class LoadFailure(BaseModel):
+    """A changed policy file that was refused."""
+
+    at: Instant = Field(description="when it was read")
+    revision: str = Field(description="the hash of the refused files")
+    problems: list[str] = Field(description="the errors, each with file, line and column")
+
+
+class Removed(BaseModel):
+    """A policy or a test that a change removed."""
+
+    kind: Literal["policy", "test"] = Field(description="what was removed")
+    name: str = Field(description="the policy's id, or the test's name")
+    at: Instant = Field(description="when the change was loaded")
+
+
+class PolicyFileState(BaseModel):
+    """The policies in force."""
+
+    revision: str = Field(description="the hash of the files in force: `sha256:…`")
+    loaded_at: Instant = Field(description="when they were loaded")
+    age_s: int = Field(description="the seconds since then")
+    stale: bool = Field(description="true if the files have changed and were refused")
+    last_error: LoadFailure | None = Field(description="why; null if the files in force are the newest")
+    warnings: list[str] = Field(description="the warnings of `lint`, each with file, line and column")
+    removed: list[Removed] = Field(description="policies and tests that changes of the last day removed")
+    tzdata: str = Field(description="the version of the time zone data")
+    holidays: str = Field(description="the version of the holiday calendars")
+
+
+class StatusBody(BaseModel):
+    """The freeze state of everything."""
+
+    at: Instant = Field(description="the instant that the state is for")
+    timezone: str = Field(description="the zone of the policies, and of the times in sentences")
+    environments: list[EnvironmentState] = Field(description="every environment of the file")
+    freezes: FreezePeriods = Field(description="the freezes now and in the next four weeks")
+    warnings: list[str] = Field(
+        description="a store that can't be reached, forgotten open-ended freezes, removed policies, in "
+        "sentences"
+    )
+    store: StoreState = Field(description="whether the store can be reached")
+    policies: PolicyFileState = Field(description="the policies in force, and errors of newer ones")
+
+
+class Segment(BaseModel):
+    """A part of a timeline in which the answer stays the same."""
+
+    from_: Instant = Field(alias="from", description="its start")
+    to: Instant = Field(description="its end, exclusive")
+    allowed: bool = Field(description="whether a deploy may go ahead")
+    outcome: State = Field(description="`warn`: allowed, with warnings")
+    blocking: list[BlockingEntry] = Field(description="the rules that veto")
+    warnings: list[BlockingEntry] = Field(description="the policies that only warn")
+
+
+class ScheduleBody(BaseModel):
+    """The timeline of a service."""
+
+    service: str | None = Field(description="the service asked about")
+    environment: str = Field(description="the environment asked about")
+    change: str = Field(description="the kind of change asked about")
+    timezone: str = Field(description="the zone of the policies")
+    from_: Instant = Field(alias="from", description="the start of the timeline")
+    to: Instant = Field(description="its end, exclusive")
+    segments: list[Segment] = Field(description="consecutive segments that fill it")
+    policy_revision: str = Field(description="the hash of the policies")
+
+
+class Opening(BaseModel):
+    """An occurrence of a policy's windows."""
+
+    from_: Instant | None = Field(alias="from", description="its start; null if more than two years ago")
+    until: Instant | None = Field(description="its end; null if more than two years ahead")
+
+
+class PolicyBody(BaseModel):
+    """A policy in force."""
+
+    id: str = Field(description="its id in the file")
+    title: str = Field(description="the rule in one line")
+    reason: str = Field(description="why the rule exists")
+    contact: str | None = Field(description="whom to ask")
+    link: str | None = Field(description="where to read more")
+    effect: Literal["deny", "allow-only", "warn"] = Field(description="what it does, as in the file")
+    timezone: str = Field(description="the zone of its times; `service` for the zone of each service")
+    in_words: str = Field(description="what it does and when, in a sentence")
+    applies_to: list[Selector] | None = Field(
+        description="the requests that it covers; null for every request"
+    )
+    exempt: list[Selector] | None = Field(description="the requests that it leaves alone; null for none")
+    override: Literal["token", "never"] = Field(description="whether an override token lifts it")
+    next: list[Opening] = Field(
+        description="the next three occurrences, beginning with the present one; of `allow-only`, when it "
+        "allows"
+    )
+
+
+class PoliciesBody(BaseModel):
+    """The policies in force."""
+
+    policy_revision: str = Field(description="the hash of the files in force: `sha256:…`")
+    timezone: str = Field(description="the file's zone")
+    policies: list[PolicyBody] = Field(description="every policy, in the order of the file")
+
+
+class Approval(BaseModel):
+    """An approval of an override."""
+
+    by: str = Field(description="the name of the approver's key or identity")
+    at: Instant = Field(description="when it was given")
+    person: str | None = Field(description="the person behind the credentials")
+
+
+class Approvals(BaseModel):
+    """The approvals of an override."""
+
+    needed: int = Field(description="how many the file and the policies ask for")
+    given: list[Approval] = Field(description="those that were given")
+
+
+class OverrideBody(BaseModel):
+    """An override; never its token."""
+
+    id: str = Field(description="its id: `ovr_…`")
+    state: Literal["active", "pending", "expired", "used-up", "revoked"] = Field(
+        description="`pending`: an approval is missing"
+    )
+    services: list[str] = Field(description="the services that it lets through")
+    environments: list[str] = Field(description="the environments that it lets deploys into")
+    policies: list[str] | None = Field(description="the rules that it lifts; null for all that may be lifted")
+    reason: str = Field(description="why it was granted")
+    ticket: str | None = Field(description="where the reason is discussed")
+    granted_by: str = Field(description="the name of the granter's key or identity")
+    granter: str | None = Field(description="the person behind those credentials")
+    granted_at: Instant = Field(description="when it was granted")
+    expires_at: Instant = Field(description="when it expires")
+    max_uses: int = Field(description="the deploys that it lets through in all")
+    uses: int = Field(description="the deploys that it has let through")
+    uses_left: int = Field(description="the deploys that it still lets through")
+    approvals: Approvals = Field(description="the approvals that it needs and has")
+    revoked_by: str | None = Field(description="who revoked it")
+    revoked_at: Instant | None = Field(description="when it was revoked")
+
+
+class GrantedOverride(OverrideBody):
+    """An override with its token, which no other answer carries."""
+
+    token: str = Field(description="the secret that claims present: `fzo_…`")
+
+
+class OverridePage(BaseModel):
+    """A page of overrides."""
+
+    overrides: list[OverrideBody] = Field(description="newest first")
+    next: str | None = Field(description="the cursor of the next page; null on the last")
+
+
+class FreezeBody(BaseModel):
+    """An ad-hoc freeze."""
+
+    id: str = Field(description="its id: `frz_…`")
+    state: Literal["scheduled", "active", "ended", "lifted"] = Field(
+        description="`ended` by its end, `lifted` by someone before it"
+    )
+    title: str = Field(description="what is frozen, in one line")
+    reason: str = Field(description="why")
+    contact: str | None = Field(description="whom to ask")
+    link: str | None = Field(description="where to read more")
+    environments: list[str] | None = Field(description="the environments that it covers; null for all")
+    services: list[str] | None = Field(description="the services that it covers, `*` allowed; null for all")
+    tags: list[str] | None = Field(description="the tags of the services that it covers; null for all")
+    exempt: list[Selector] = Field(description="the requests that it leaves alone")
+    starts_at: Instant = Field(description="when it starts")
+    ends_at: Instant | None = Field(description="when it ends; null if open-ended")
+    open_ended: bool = Field(description="true if it lasts until it is lifted")
+    forgotten: bool = Field(description="true if it has been open-ended for more than a day")
+    override: Literal["token", "never"] = Field(description="whether an override token lifts it")
+    started_by: str = Field(description="the name of the key or identity that started it")
+    created_at: Instant = Field(description="when it was recorded")
+    lifted_by: str | None = Field(description="who lifted it")
+    lifted_at: Instant | None = Field(description="when it was lifted")
+    lift_reason: str | None = Field(description="why it was lifted")
+    changed_at: Instant | None = Field(description="when it was last changed")
+    rescoped_at: Instant | None = Field(
+        description="when its scope, exemptions or `override` last changed; tokens granted before do not "
+        "lift it"
+    )
+
+
+class FreezePage(BaseModel):
+    """A page of ad-hoc freezes."""
+
+    freezes: list[FreezeBody] = Field(description="newest first")
+    next: str | None = Field(description="the cursor of the next page; null on the last")
+
+
+class ReportedOutcome(BaseModel):
+    """A report of how a deploy went."""
+
+    decision_id: str = Field(description="the claim that allowed the deploy")
+    result: Literal["succeeded", "failed", "rolled-back"] = Field(description="how it went")
+    incident: str | None = Field(description="where its failure is written down: an id or a link")
+    reported_by: str | None = Field(description="the name of the reporter's key or identity")
+    reported_at: Instant = Field(description="when it was reported")
+
+
+class RecordedDecision(DecisionBody):
+    """A recorded decision: the answer, and what came with the claim."""
+
+    recorded_at: Instant = Field(description="when it was recorded")
+    caller: str | None = Field(
+        description="the name of the claimant's key or identity; null without credentials"
+    )
+    actor: str | None = Field(description="who deploys, as the claim says")
+    ref: str | None = Field(description="what is deployed, as the claim says")
+    run_url: str | None = Field(description="the pipeline run, as the claim says")
+    request_id: str = Field(description="the id of the request, as in the log")
+    tzdata: str = Field(description="the version of the time zone data that decided")
+    holidays: str = Field(description="the version of the holiday calendars that decided")
+
+
+class DecisionWithOutcomes(RecordedDecision):
+    """A recorded decision, with the reports on its deploy."""
+
+    outcomes: list[ReportedOutcome] = Field(description="the reports, newest last; the last one counts")
+
+
+class DecisionPage(BaseModel):
+    """A page of recorded decisions."""
+
+    decisions: list[RecordedDecision] = Field(description="newest first")
+    next: str | None = Field(description="the cursor of the next page; null on the last")
+
+
+class Tally(BaseModel):
+    """Deploys and how they went."""
+
+    deploys: int = Field(description="the allowed claims, each deploy once")
+    overrides: int = Field(description="those that a token let through")
+    reported: int = Field(description="those with a reported outcome")
+    failed: int = Field(description="those reported as failed or rolled back")
+    rate: float | None = Field(description="failed of reported, 0 to 1; null if none is reported")
+    interval: list[float] | None = Field(description="the confidence interval of the rate: low, high")
+
+
+class LikeForLike(BaseModel):
+    """The rates that were compared: deploys with counterparts alike in environment, change and policies."""
+
+    reported: int = Field(description="the deploys that have counterparts")
+    rate: float = Field(description="their failure rate")
+    expected: float = Field(description="the failure rate of the counterparts, weighted alike")
+
+
+class Judgement(BaseModel):
+    """How some deploys fare compared to others."""
+
+    like_for_like: LikeForLike | None = Field(description="what was compared; null if nothing is alike")
+    difference: float | None = Field(description="the rate less the expected one")
+    difference_interval: list[float] | None = Field(description="its confidence interval: low, high")
+    verdict: Literal["worse inside", "better inside", "no difference seen", "too few to tell"] = Field(
+        description="what can be said of the difference"
+    )
+    in_words: str | None = Field(description="the same in a sentence")
+
+
+class ComparisonBody(Judgement):
+    """Deploys of one kind and the others."""
+
+    inside: Tally = Field(description="the deploys of this kind")
+    others: Tally = Field(description="all other deploys")
+
+
+class HourBody(Tally, Judgement):
+    """An hour of the week."""
+
+    weekday: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] = Field(description="the day")
+    hour: int = Field(description="the hour of the day, 0 to 23, in `timezone`")
+    denials: int = Field(description="the claims that were denied")
+
+
+class WaitsBody(BaseModel):
+    """How long denied deploys waited until they were allowed."""
+
+    count: int = Field(description="the deploys that were allowed later")
+    median_s: int | None = Field(description="half of them waited this many seconds or less")
+    p90_s: int | None = Field(description="nine of ten waited this many seconds or less")
+    never_came_back: int = Field(description="those that did not come back within `patience_s`")
+    still_waiting: int = Field(description="those that may still come back")
+    in_words: str = Field(description="the same in a sentence")
+
+
+class PolicyInsight(BaseModel):
+    """What a policy did in the period."""
+
+    id: str = Field(description="its id; `ad-hoc` for all ad-hoc freezes together")
+    title: str | None = Field(description="its title; null if it is not in force any more")
+    effect: Literal["deny", "allow-only", "warn"] | None = Field(description="its effect; null likewise")
+    denials: int = Field(description="the claims that it denied")
+    overrides: int = Field(description="the deploys that a token let through it")
+    comparison: ComparisonBody | None = Field(description="deploys inside its windows, and the others")
+    waits: WaitsBody = Field(description="how long those waited that it denied")
+
+
+class EnvironmentInsight(Tally):
+    """What happened in an environment."""
+
+    environment: str = Field(description="the environment")
+    denials: int = Field(description="the claims that were denied")
+    comparison: ComparisonBody = Field(description="deploys that a token let through, and the others")
+
+
+class Totals(Tally):
+    """Everything in the period."""
+
+    decisions: int = Field(description="deploys and denials together")
+    denials: int = Field(description="the claims that were denied")
+    unreported: int = Field(description="the deploys without a reported outcome")
+
+
+class Telling(BaseModel):
+    """The smallest difference that is worth a verdict."""
+
+    of_others: float = Field(description="as a share of the other rate")
+    at_least: float = Field(description="but no smaller than this")
+    at_most: float = Field(description="and no larger than this")
+
+
+class Confidence(BaseModel):
+    """How many comparisons were made, and how sure each must be so that all of them are."""
+
+    comparisons: int = Field(description="how many were made")
+    confidence_of_each: float = Field(description="the confidence of each, 0 to 1")
+
+
+class Method(BaseModel):
+    """How the verdicts were reached."""
+
+    confidence: float = Field(description="the confidence of all comparisons together, 0 to 1")
+    enough: int = Field(description="the reported deploys that each side needs")
+    telling: Telling = Field(description="the smallest difference that is worth a verdict")
+    patience_s: int = Field(description="the seconds that a denied deploy is waited for")
+    hours: Confidence = Field(description="the comparisons of hours")
+    policies_and_environments: Confidence = Field(description="the comparisons of policies and environments")
+
+
+class InsightsBody(BaseModel):
+    """What the recorded decisions of a period show."""
+
+    from_: Instant = Field(alias="from", description="the start of the period")
+    to: Instant = Field(description="its end, exclusive")
+    as_of: Instant = Field(description="when it was counted; at most a minute ago")
+    timezone: str = Field(description="the zone of `hours`: that of the policies")
+    environment: str | None = Field(description="only of this environment")
+    service: str | None = Field(description="only of this service")
+    change: str | None = Field(description="only of this kind of change")
+    policy_revision: str = Field(description="the hash of the policies that the periods are taken from")
+    in_words: str = Field(description="a summary in sentences")
+    totals: Totals = Field(description="everything in the period")
+    findings: list[str] = Field(description="the differences that are worth a verdict, in sentences")
+    policies: list[PolicyInsight] = Field(description="by policy")
+    environments: list[EnvironmentInsight] = Field(description="by environment")
+    waits: WaitsBody = Field(description="how long denied deploys waited")
+    hours: list[HourBody] = Field(description="by hour of the week")
+    method: Method = Field(description="how the verdicts were reached")
+
+
+class AuditEvent(BaseModel):
+    """An event of the record."""
+
+    seq: int = Field(description="its place in the record, from 1")
+    at: Instant = Field(description="when it happened")
+    kind: str = Field(description="what happened: `decision`, `freeze-started`, `key-created` and others")
+    actor: str | None = Field(description="the name of the key or identity that did it")
+    data: dict[str, Any] = Field(description="what is recorded of it, by kind")
+    hash: str = Field(description="the SHA-256 hash over this event and the hash of the one before")
+
+
+class AuditPage(BaseModel):
+    """A page of the record."""
+
+    events: list[AuditEvent] = Field(description="newest first")
+    next: str | None = Field(description="the cursor of the next page; null on the last")
+
+
+class ChainFault(BaseModel):
+    """The first event that is wrong."""
+
+    seq: int = Field(description="its place in the record")
+    what: str = Field(description="what is wrong with it")
+
+
+class TableDifference(BaseModel):
+    """A row that is not what the record says."""
+
+    table: str = Field(description="the table")
+    id: str = Field(description="the id of the row")
+    what: str = Field(description="what differs")
+
+
+class CheckpointBody(BaseModel):
+    """The place up to which the record was verified."""
+
+    seq: int = Field(description="the last event")
+    hash: str = Field(description="its hash")
+
+
+class VerificationBody(BaseModel):
+    """Whether the record is whole and the tables agree with it."""
+
+    whole: bool = Field(description="true if nothing is wrong")
+    events: int = Field(description="the events that were found right")
+    fault: ChainFault | None = Field(
+        description="the first event that is wrong; the tables are not compared then"
+    )
+    differences: list[TableDifference] = Field(description="the first 100 rows that differ from the record")
+    differing: int = Field(description="all rows that differ")
+    unproven: dict[str, int] = Field(
+        description="by kind, the values that older events do not hold and that can't be compared"
+    )
+    checkpoint: CheckpointBody = Field(description="keep it: a later record must continue it")
+
+
+class HealthBody(BaseModel):
+    """The process is up."""
+
+    status: Literal["up"] = Field(description="always `up`")
+
+
+class PolicyCheck(BaseModel):
+    """Whether policies are in force."""
+
+    ok: bool = Field(description="always true: without policies the gate does not start")
+    revision: str = Field(description="the hash of the files in force")
+    stale_since: Instant | None = Field(description="since when newer files are refused; null if none are")
+    problems: list[str] = Field(description="the errors of newer files")
+
+
+class StoreCheck(BaseModel):
+    """Whether the store answers."""
+
+    ok: bool = Field(description="true if it does")
+
+
+class Checks(BaseModel):
+    """What was checked."""
+
+    policies: PolicyCheck = Field(description="the policies in force")
+    store: StoreCheck = Field(description="the store")
+
+
+class ReadinessBody(BaseModel):
+    """Whether the gate can decide and record."""
+
+    ready: bool = Field(description="true if it can")
+    checks: Checks = Field(description="what was checked")
+
+
+class EndpointBadge(BaseModel):
+    """The badge as shields.io reads it."""
+
+    schemaVersion: Literal[1] = Field(description="of the format of shields.io")  # noqa: N815 - theirs
+    label: str = Field(description="the left half")
+    message: str = Field(description="the right half: the state in a few words")
+    color: str = Field(description="the colour of the right half")
+
+
+BODIES: Final[tuple[type[BaseModel], ...]] = (
+    Problem,
+    DecisionBody,
+    StatusBody,
+    ScheduleBody,
+    PoliciesBody,
+    PolicyBody,
+    GrantedOverride,
+    OverridePage,
+    OverrideBody,
+    FreezeBody,
+    FreezePage,
+    DecisionPage,
+    DecisionWithOutcomes,
+    ReportedOutcome,
+    InsightsBody,
+    AuditPage,
+    VerificationBody,
+    HealthBody,
+    ReadinessBody,
+    EndpointBadge,
+)
+"""The bodies that routes name in the OpenAPI document."""
