@@ -85,9 +85,11 @@ class Shell:
         timer = threading.Timer(_TIMEOUT, self._shell.kill)
         timer.start()
         printed = ""
-        while (line := self._shell.stdout.readline()) != f"{_DONE}\n":
+        while not printed.endswith(f"{_DONE}\n"):
+            line = self._shell.stdout.readline()
             assert line, printed
             printed += line
+        printed = printed.removesuffix(f"{_DONE}\n")
         timer.cancel()
         self._ids.update((found[:3], found) for found in re.findall(r"\b(?:frz|ovr|dec|key)_\w+", printed))
         return printed

@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -297,3 +298,37 @@ def test_every_promise_names_tests_that_exist() -> None:
     for promise, tests in rows:
         for path in re.findall(r"`(tests/\S+\.py)`", tests):
             assert (ROOT / path).exists(), promise
+
+
+OPEN = "version: 1\nenvironments: [production, staging]\npolicies: []\n"
+SHELLS: dict[str, dict[str, str]] = {
+    "docs/how-to/access.md": {},
+    "docs/how-to/calendar-feed.md": {},
+    "docs/how-to/report-outcomes.md": {"$DECISION_ID": "DECISION_ID=$id"},
+    "docs/explanation/record.md": {"--against": "cp audit-$(date +%F).jsonl audit-2026-11-01.jsonl"},
+}
+"""Pages whose shell examples run one after the other, and what a reader does before a line of them."""
+
+
+@pytest.mark.parametrize("page", SHELLS)
+def test_the_shell_examples_of_a_page_run(page: str, tmp_path: Path) -> None:
+    (tmp_path / "open.yaml").write_text(OPEN)
+    deploy = tmp_path / "deploy.sh"
+    deploy.write_text("#!/bin/sh\n")
+    deploy.chmod(0o755)
+    key, database = new_key(), tmp_path / "gate.db"
+    environment = {"FREEZEGATE_API_KEY": key, "FREEZEGATE_DATABASE_URL": f"sqlite:///{database}"}
+    blocks = re.findall(r"^( *```sh\n.*?)^ *```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    with (
+        running(tmp_path / "open.yaml", database, FREEZEGATE_ADMIN_KEY=key) as gate,
+        Shell(tmp_path, {"FREEZEGATE_URL": gate.url, **environment}) as shell,
+    ):
+        for block in blocks:
+            text = textwrap.dedent(block).partition("\n")[2].replace("\\\n", " ")
+            for line in [text] if "\nif " in text else text.splitlines():
+                for part, command in SHELLS[page].items():
+                    if part in line:
+                        shell.run(command)
+                printed = shell.run(line)
+                assert shell.run("echo $?") == "0\n", f"$ {line}\n{printed}"
