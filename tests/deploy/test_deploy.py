@@ -1,6 +1,9 @@
 """The files that people deploy with: valid by the schemas of Kubernetes, and true to the gate."""
 
 import re
+import shutil
+import subprocess
+import textwrap
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from app import __version__
 from app.main import create_app
 from app.policies.load import load
 from app.policies.source import Snapshot
@@ -50,6 +54,42 @@ def test_everything_is_listed_in_the_kustomization() -> None:
     assert set(listed["resources"]) == set(MANIFESTS)
     assert listed["configMapGenerator"][0]["name"] == POD["volumes"][0]["configMap"]["name"]
     assert listed["configMapGenerator"][0]["files"] == ["policies.yaml"]
+
+
+def test_the_image_is_named_in_one_place_with_its_version() -> None:
+    (image,) = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["images"]
+    assert (CONTAINER["image"], image["newTag"]) == (image["name"], __version__)
+    assert COMPOSE["services"]["gate"]["image"] == "${FREEZEGATE_IMAGE:-freezegate:latest}"
+
+
+def kustomized(folder: Path) -> dict[str, dict[str, Any]]:
+    """What `kubectl apply --kustomize` would apply, by kind."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("NOT TRIED: the kustomization, for kubectl is not installed")
+    command = ["kubectl", "kustomize", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return {each["kind"]: each for each in yaml.safe_load_all(done.stdout)}
+
+
+def test_kustomize_puts_them_together() -> None:
+    made = kustomized(KUBERNETES)
+    assert {*made} == {each["kind"] for each in MANIFESTS.values()} | {"ConfigMap"}
+    assert made["ConfigMap"]["data"]["policies.yaml"] == (ROOT / "policies.yaml").read_text()
+    (container,) = made["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container == {**CONTAINER, "image": f"freezegate:{__version__}"}
+
+
+def test_kustomize_takes_an_image_by_digest_as_the_page_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "deploy" / "kubernetes.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?) *```", page, re.DOTALL)
+    given = yaml.safe_load(textwrap.dedent(block))
+    for file in KUBERNETES.iterdir():
+        (tmp_path / file.name).write_text(file.read_text())
+    whole = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({**whole, **given}))
+    (container,) = kustomized(tmp_path)["Deployment"]["spec"]["template"]["spec"]["containers"]
+    (image,) = given["images"]
+    assert container["image"] == f"{image['newName']}@{image['digest']}"
 
 
 def test_selectors_and_ports_meet() -> None:
