@@ -1,5 +1,6 @@
 """What the documents say is held against what is there."""
 
+import contextlib
 import re
 import shlex
 import shutil
@@ -214,37 +215,41 @@ def test_the_console_of_a_page_prints_what_the_page_shows(page: Path, tmp_path: 
         running(frozen, tmp_path / "gate.db", FREEZEGATE_ADMIN_KEY=key) as gate,
         Shell(work, {"FREEZEGATE_URL": gate.url, "FREEZEGATE_API_KEY": key}) as shell,
     ):
-        for example in examples(page.read_text()):
-            printed = shell.run(example.command)
-            assert matches(example.shown, printed), f"$ {example.command}\n{printed}"
+        _run(page.read_text(), shell)
+
+
+def _run(text: str, shell: Shell) -> None:
+    """Run the console examples of a text; each must print what is shown."""
+    for example in examples(text):
+        printed = shell.run(example.command)
+        assert matches(example.shown, printed), f"$ {example.command}\n{printed}"
+
+
+def _with(text: str, key: str, entries: str) -> str:
+    """Return a policy file with more entries below one of its keys."""
+    return re.sub(rf"^{key}:.*\n", lambda line: line[0] + entries, text, flags=re.MULTILINE)
 
 
 def test_the_tutorial_works(tmp_path: Path) -> None:
     page = TUTORIAL.read_text()
-    policies = tmp_path / "policies.yaml"
-    shutil.copy(ROOT / "policies.yaml", policies)
     policy, tests = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    before, after = page.split("## 5. Write a rule")
+    first, rest = page.split("## 2. Ask it")
+    second, third = rest.split("## 5. Write a rule")
+    policies = tmp_path / "gate/policies.yaml"
     key = new_key()
-    with (
-        running(policies, tmp_path / "freezegate.db", FREEZEGATE_ADMIN_KEY=key) as gate,
-        Shell(tmp_path, {"FREEZEGATE_URL": gate.url, "FREEZEGATE_API_KEY": key}) as shell,
-    ):
-        for example in examples(before):
-            printed = shell.run(example.command)
-            assert matches(example.shown, printed), f"$ {example.command}\n{printed}"
-        text = re.sub(
-            r"^policies:.*\n", lambda line: line[0] + policy, policies.read_text(), flags=re.MULTILINE
-        )
-        text = re.sub(r"^tests:.*\n", lambda line: line[0] + tests, text, flags=re.MULTILINE)
+    with contextlib.ExitStack() as stack:
+        shell = stack.enter_context(Shell(tmp_path, {"FREEZEGATE_API_KEY": key}))
+        _run(first, shell)
+        database = tmp_path / "gate/freezegate.db"
+        gate = stack.enter_context(running(policies, database, FREEZEGATE_ADMIN_KEY=key))
+        shell.run(f"export FREEZEGATE_URL={gate.url}")
+        _run(second, shell)
         replacement = tmp_path / "policies.new"
-        replacement.write_text(text)
+        replacement.write_text(_with(_with(policies.read_text(), "policies", policy), "tests", tests))
         replacement.replace(policies)
         while httpx.get(f"{gate.url}/policies/demo").status_code == 404:
             time.sleep(0.1)
-        for example in examples(after):
-            printed = shell.run(example.command)
-            assert matches(example.shown, printed), f"$ {example.command}\n{printed}"
+        _run(third, shell)
 
 
 def test_the_readmes_check_prints_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:

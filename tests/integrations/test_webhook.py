@@ -24,7 +24,7 @@ def told(text: str = "x") -> Notification:
 
 def verified() -> Any:
     """The function that the documents show."""
-    page = (ROOT / "docs/how-to/notifications/webhooks.md").read_text()
+    page = (ROOT / "docs/how-to/notifications/webhook.md").read_text()
     code = page.partition("```python\n")[2].partition("```")[0]
     names: dict[str, Any] = {}
     exec(code, names)  # noqa: S102 - our own page
@@ -76,7 +76,7 @@ def test_no_text_breaks_the_body(text: str) -> None:
 
 
 def test_the_body_is_what_the_page_says() -> None:
-    page = (ROOT / "docs/how-to/notifications/webhooks.md").read_text()
+    page = (ROOT / "docs/how-to/notifications/webhook.md").read_text()
     shown = json.loads(page.partition("```json\n")[2].partition("```")[0].replace("…", ""))
     sent = json.loads(request(told(), SECRET, NOW * 1_000_000).body)
     assert set(shown) == set(sent)
