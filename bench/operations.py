@@ -132,8 +132,22 @@ def fill(store: Store) -> None:
 
     def work(transaction: Transaction) -> None:
         number = next(numbers)
-        found = (f"dec_{number:026}", number, f"service-{number % 500}", "production", "deny")
-        row = DecisionRow(*found, "", None, None, None, None, "sha256:x", None, "normal")
+        row = DecisionRow(
+            id=f"dec_{number:026}",
+            at=number,
+            service=f"service-{number % 500}",
+            environment="production",
+            outcome="deny",
+            caller="",
+            actor=None,
+            override_id=None,
+            idempotency_key=None,
+            fingerprint=None,
+            policy_revision="sha256:x",
+            blocking=None,
+            change="normal",
+            duration=0,
+        )
         transaction.record(row, Event(number * 1_000_000, "decision", "", data))
 
     for _ in range(EVENTS // 500):

@@ -11,6 +11,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from app import __version__
 from app.clock import Clock
 from app.core.audit import Event
 from app.core.decision import Decision, Outcome, Question
@@ -240,6 +241,7 @@ def _written(draft: _PendingClaim, use: Use | None, time: _Time) -> _Written:
         "fingerprint": None if claim.idempotency_key is None else claim.fingerprint,
         "tzdata": tzdata_version(),
         "holidays": holidays_version(),
+        "freezegate": __version__,
         "freezes": [
             freeze.to_data() for freeze in draft.in_force.engine.freezes_for(claim.question, decision.at)
         ],
@@ -260,6 +262,7 @@ def _written(draft: _PendingClaim, use: Use | None, time: _Time) -> _Written:
         policy_revision=draft.in_force.revision,
         blocking=",".join(stretch.rule.id for stretch in decision.blocking) or None,
         change=claim.question.change,
+        duration=claim.question.duration,
     )
     data = f'{{"answer": {text}, {json.dumps(rest)[1:]}'
     event = Event(draft.microseconds, Kind.DECISION.value, claim.caller.name, data)

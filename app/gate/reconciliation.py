@@ -382,7 +382,7 @@ def _plainly_told(link: Link, row: DecisionRow) -> bool:
     return (
         data.startswith(
             f'{{"answer": {{"allowed": {allowed}, "outcome": "{row.outcome}", "service": "{row.service}", '
-            f'"environment": "{row.environment}", "change": "{row.change}", "duration_s": '
+            f'"environment": "{row.environment}", "change": "{row.change}", "duration_s": {row.duration}, '
         )
         and f', "at": "{_written(row.at)}", "message": ' in data
         and _blocking_of(data) == row.blocking
@@ -422,6 +422,7 @@ def _decision_row(link: Link, data: dict[str, Any], row: DecisionRow) -> Decisio
         policy_revision=answer["policy_revision"],
         blocking=",".join([each["id"] for each in answer["blocking"]]) or None,
         change=answer["change"],
+        duration=answer["duration_s"],
     )
 
 

@@ -41,6 +41,8 @@ class DecisionRow(NamedTuple):
     """The ids of what vetoed, joined by commas, whether or not a token lifted it."""
     change: str
     """The kind of change."""
+    duration: int
+    """Seconds that the deploy takes, as the claim says."""
 
 
 class StoredDecision(NamedTuple):

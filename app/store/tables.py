@@ -90,6 +90,8 @@ decisions: Final = Table(
     Column("blocking", Text),
     # The kind of change; the default is that of a claim which names none.
     Column("change", String(128), nullable=False, server_default="normal"),
+    # Seconds that the deploy takes: with the columns above, all of the question.
+    Column("duration", BigInteger, nullable=False, server_default="0"),
 )
 
 HAS_KEY: Final = "idempotency_key IS NOT NULL"

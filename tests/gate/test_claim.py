@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app import __version__
 from app.core.decision import Question
 from app.core.errors import MalformedValueError, UnknownNameError
 from app.core.instant import HOUR
@@ -72,6 +73,8 @@ async def test_what_is_answered_is_what_was_recorded(gate: Gate) -> None:
     assert not claimed.allowed
     assert claimed.outcome == answered["outcome"] == "deny"
     assert answered["opens_at"] == "2026-11-30T07:00:00Z"
+    assert gate.store.query(lambda view: view.decision_rows(0, 9)[stored.seq]).duration == 60
+    assert json.loads(stored.data)["freezegate"] == __version__
     told = {name: shown[name] for name in ("caller", "actor", "ref", "run_url", "request_id", "recorded_at")}
     assert told == {
         "caller": "pipeline",

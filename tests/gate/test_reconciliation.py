@@ -82,6 +82,7 @@ TAMPERED = {
         "decisions",
         "outcome",
     ),
+    "a decision takes longer": ("UPDATE decisions SET duration = duration + 1", "decisions", "in duration"),
     "a decision is moved in time": ("UPDATE decisions SET at = at + 1", "decisions", "in at"),
     "a decision is somebody else's": ("UPDATE decisions SET caller = 'eve'", "decisions", "caller"),
     "a key is another deploy's": (

@@ -37,6 +37,7 @@ def row(number: int, key: str | None = None) -> DecisionRow:
         policy_revision=POLICIES.revision,
         blocking="friday,frz_1",
         change="normal",
+        duration=600,
     )
 
 
@@ -50,7 +51,8 @@ def _told(number: int, row: DecisionRow) -> str:
     blocking = [{"id": each} for each in (row.blocking or "").split(",")]
     names = ("service", "environment", "outcome", "policy_revision", "change")
     answer = {name: getattr(row, name) for name in names}
-    answer |= {"decision_id": row.id, "at": format_instant(row.at), "blocking": blocking}
+    answer |= {"decision_id": row.id, "at": format_instant(row.at), "duration_s": row.duration}
+    answer["blocking"] = blocking
     keyed = {name: getattr(row, name) for name in ("actor", "idempotency_key", "fingerprint")}
     return json.dumps({"number": number, "answer": answer, **keyed})
 

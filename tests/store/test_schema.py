@@ -175,6 +175,37 @@ def test_what_older_decisions_were_about_is_found_in_the_record(url: str) -> Non
     database.engine.dispose()
 
 
+def test_how_long_older_deploys_take_is_found_in_the_record(url: str) -> None:
+    database = opened(url)
+    of_version(database, "0005")
+    told: list[dict[str, object]] = [
+        {"answer": {"duration_s": 600}},
+        {"answer": {"duration_s": 0}},
+        {"answer": {}, "duration": 300},
+        {"answer": {}},
+    ]
+    many = 2_401  # more than the migration holds at a time
+    with database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO policy_revisions VALUES ('sha256:x', 1, '{}')"))
+        for seq in range(1, many + 1):
+            recorded(connection, seq, "decision", **told[seq % 4])
+        connection.execute(
+            text(
+                "INSERT INTO decisions VALUES (:seq, :id, :at, 'api', 'production', 'allow', '', "
+                "NULL, NULL, NULL, NULL, 'sha256:x', NULL, 'normal')"
+            ),
+            [{"seq": seq, "id": f"dec_{seq}", "at": NOW + seq} for seq in range(1, many + 1)],
+        )
+    store = Store.open(url)
+    rows = store.query(lambda view: view.decision_rows(0, many))
+    expected = [600, 0, 300, 0]
+    assert [rows[seq].duration for seq in range(1, many + 1)] == [
+        expected[seq % 4] for seq in range(1, many + 1)
+    ]
+    store.let_go()
+    database.engine.dispose()
+
+
 def test_when_older_freezes_were_changed_is_found_in_the_record(url: str) -> None:
     database = opened(url)
     of_version(database, "0002")
