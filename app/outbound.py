@@ -70,18 +70,7 @@ class Outbound:
 
     def _context(self) -> ssl.SSLContext:
         if self._trusted is None:
-            import httpx
-
-            folders = os.environ.get("SSL_CERT_DIR", "")
-            # OpenSSL passes over one that is not there, and then trusts nobody.
-            if folders and not any(Path(each).is_dir() for each in folders.split(os.pathsep)):
-                raise OutboundError("SSL_CERT_DIR: there is no such folder")
-            try:
-                context = httpx.create_ssl_context()
-            except (OSError, ssl.SSLError) as error:
-                raise _unusable("SSL_CERT_FILE", error) from None
-            if not os.environ.get("SSL_CERT_FILE") and not os.environ.get("SSL_CERT_DIR"):
-                context.load_default_certs()
+            context = _system_trust()
             if self._ca_file is not None:
                 try:
                     context.load_verify_locations(cafile=self._ca_file)
@@ -89,6 +78,23 @@ class Outbound:
                     raise _unusable(_CA_FILE, error) from None
             self._trusted = context
         return self._trusted
+
+
+def _system_trust() -> ssl.SSLContext:
+    """Return a context that trusts the system's certificates, or those that the environment names."""
+    import httpx
+
+    file, folders = (os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    # OpenSSL ignores a missing folder, and then trusts no certificate at all.
+    if folders and not any(Path(each).is_dir() for each in folders.split(os.pathsep)):
+        raise OutboundError("SSL_CERT_DIR: there is no such folder")
+    try:
+        context = httpx.create_ssl_context()
+    except (OSError, ssl.SSLError) as error:
+        raise _unusable("SSL_CERT_FILE", error) from None
+    if not file and not folders:
+        context.load_default_certs()
+    return context
 
 
 def _unusable(variable: str, error: OSError) -> OutboundError:

@@ -142,12 +142,15 @@ def read_settings(environment: Mapping[str, str], **given: object) -> Settings:
         if field in values:
             raise SettingsError(f"{PREFIX}{field.upper()} is given twice, as itself and as a file")
         values[field] = value
-    values.update({name: value for name, value in given.items() if value is not None})
+    values |= {name: value for name, value in given.items() if value is not None}
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         wrong = error.errors(include_url=False)
         raise SettingsError("\n".join(_sentence(str(each["loc"][0]), each) for each in wrong)) from None
+
+
+_BOUNDS: Final = {"ge": "at least", "le": "at most"}
 
 
 def _sentence(field: str, detail: Any) -> str:
@@ -158,15 +161,13 @@ def _sentence(field: str, detail: Any) -> str:
         said = str(context["error"])
     elif kind == "literal_error":
         known = re.findall(r"'([^']*)'", context["expected"])
-        close = difflib.get_close_matches(str(detail["input"]).lower(), known, 1)
-        said = f"must be one of {', '.join(known)}{value}" + (f"; did you mean {close[0]}?" if close else "")
+        said = f"must be one of {', '.join(known)}{value}{_did_you_mean(str(detail['input']).lower(), known)}"
     elif kind == "string_pattern_mismatch":
         said = f"must be like {' or '.join(map(str, Settings.model_fields[field].examples or ()))}{value}"
     elif kind.startswith("int"):
         said = f"must be a whole number{value}"
     else:
-        bound = {"ge": "at least", "le": "at most"}
-        said = "".join(f"must be {bound[key]} {context[key]}{value}" for key in bound if key in context)
+        said = "".join(f"must be {_BOUNDS[key]} {context[key]}{value}" for key in _BOUNDS.keys() & context)
     return f"{PREFIX}{field.upper()}: {said or 'can not be used'}"
 
 
@@ -193,8 +194,12 @@ def _resolve(variable: str, value: str) -> tuple[str, str]:
     if secret != field and _is_secret(secret):
         return secret, _content(variable, value)
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
-    close = difflib.get_close_matches(variable, known, 1)
-    raise SettingsError(f"{variable} is no setting" + (f"; did you mean {close[0]}?" if close else ""))
+    raise SettingsError(f"{variable} is no setting{_did_you_mean(variable, known)}")
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _content(variable: str, path: str) -> str:

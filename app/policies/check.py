@@ -177,9 +177,11 @@ def _check_scope(
 ) -> Iterator[Problem]:
     for key, field in (("environment", "environments"), ("change", "changes")):
         name = test.get(key, SelfTest.model_fields[key].default)
-        if isinstance(name, str) and (fault := vocabulary.fault_of(field, name)):
-            default = "" if key in test else f" ({quoted(name)} is taken where a test names none)"
-            yield document.problem((*path, key) if key in test else path, fault + default)
+        fault = vocabulary.fault_of(field, name) if isinstance(name, str) else None
+        if fault and key in test:
+            yield document.problem((*path, key), fault)
+        elif fault:
+            yield document.problem(path, f"{fault} ({quoted(name)} is taken where a test names none)")
     service = test.get("service") if vocabulary.refuses_unknown else None
     if isinstance(service, str) and (fault := vocabulary.fault_of("services", service)):
         yield document.problem((*path, "service"), fault)

@@ -1,5 +1,7 @@
 """Read and check the files of a set as far as possible: the work behind load and lint."""
 
+import functools
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -66,7 +68,7 @@ def _parts(snapshot: Snapshot, documents: Sequence[Document]) -> tuple[list[Poli
     """Return the valid files of a set, and the problems of all."""
     found = _Found(snapshot, documents)
     sound = [document for document in documents if document.whole]
-    somewhere = any("policies" in document.data for document in sound if isinstance(document.data, dict))
+    somewhere = any(isinstance(each.data, dict) and "policies" in each.data for each in sound)
     parts = [_validate(document, snapshot, found, policies_needed=not somewhere) for document in sound]
     # With a file missing, all names that it defines would seem unknown.
     if len(sound) == len(documents) and not any(map(_is_error, snapshot.problems)):
@@ -128,13 +130,10 @@ def _nothing_frozen(draft: Draft) -> Problem:
 
 def _merge(parts: Sequence[PolicySet]) -> PolicySet:
     """Merge the files into one set; no key stands in two of them, see `check_set`."""
-    if len(parts) == 1:
-        return parts[0]
     single = {name: getattr(part, name) for part in parts for name in part.model_fields_set}
     catalogues = [part.services for part in parts if part.services is not None]
     lists: dict[str, Any] = {
-        "policies": [*chain.from_iterable(part.policies for part in parts)],
-        "tests": [*chain.from_iterable(part.tests for part in parts)],
-        "services": dict(chain.from_iterable(map(dict.items, catalogues))) if catalogues else None,
+        key: [*chain.from_iterable(getattr(part, key) for part in parts)] for key in ("policies", "tests")
     }
+    lists["services"] = functools.reduce(operator.or_, catalogues) if catalogues else None
     return parts[0].model_copy(update=single | lists)

@@ -29,8 +29,7 @@ def parse_moment(text: str, home: Zone) -> int:
     bound = parse_date_bound(match["local"])
     local = bound.day * DAY + (bound.time or 0)
     if match["offset"]:
-        ahead = int(match["hours"] or 0) * HOUR + int(match["minutes"] or 0) * MINUTE
-        return in_range(local - (-ahead if match["sign"] == "-" else ahead))
+        return in_range(local - _offset(match))
     instants = home.all(local)
     instant = in_range(instants[0])
     if len(instants) > 1:
@@ -38,3 +37,9 @@ def parse_moment(text: str, home: Zone) -> int:
     if home.local(instant) != local:
         raise MalformedValueError(f"this local time does not exist in {home.name}; write it with an offset")
     return instant
+
+
+def _offset(match: re.Match[str]) -> int:
+    """Return the offset of a time from UTC, in seconds east."""
+    seconds = int(match["hours"] or 0) * HOUR + int(match["minutes"] or 0) * MINUTE
+    return -seconds if match["sign"] == "-" else seconds

@@ -52,13 +52,17 @@ def _portable(value: Any, key: str = "") -> Any:
         return value
     if key in _MAPS:
         return {name: _portable(each, f"/{name}") for name, each in value.items()}
+    return {name: _portable(each, name) for name, each in _as_draft_07(value, key).items()}
+
+
+def _as_draft_07(value: dict[str, Any], key: str) -> dict[str, Any]:
     value = _without_noise(_with_limits_beside_types(_without_null(value, key)))
     if "patternProperties" in value:
         value = value | {"additionalProperties": False}
     if len(value) > 1 and "$ref" in value:  # draft-07 ignores what stands beside a reference
         value = {"allOf": [{"$ref": value["$ref"]}], **value}
         del value["$ref"]
-    return {name: _portable(each, name) for name, each in value.items()}
+    return value
 
 
 def _without_noise(value: dict[str, Any]) -> dict[str, Any]:

@@ -34,17 +34,17 @@ def read_file(
     document = read_document(str(path), _text(path, error))
     if document.problems:
         raise error(document.problems)
-    problems = [document.problem(keys, NOTHING) for keys in document.nulls()]
+    silent = (document.problem(keys, NOTHING) for keys in document.nulls())
+    problems = {problem.path: problem for problem in silent}
     read = None
     try:
         read = model.model_validate(document.data)
     except ValidationError as found:
         details = found.errors(include_url=False, include_input=False)
-        told = {problem.path for problem in problems}
-        others = translate(document, details, model, private=private)
-        problems += [problem for problem in others if problem.path not in told]
+        for problem in translate(document, details, model, private=private):
+            problems.setdefault(problem.path, problem)
     if read is None or problems:
-        raise error(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+        raise error(sorted(problems.values(), key=lambda problem: (problem.line, problem.column)))
     return read, document
 
 

@@ -5,7 +5,6 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from app.yaml.problem import Path
 
@@ -44,13 +43,13 @@ def _inside(annotation: Any, part: str | int) -> Iterator[Any]:
         elif origin is dict:
             yield arguments[1]
         elif isinstance(option, type) and issubclass(option, BaseModel):
-            fields = {field.alias or name: field for name, field in option.model_fields.items()}
-            if part in fields:
-                yield _annotation(fields[part])
+            yield from _field(option, part)
 
 
-def _annotation(field: FieldInfo) -> Any:
-    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+def _field(model: type[BaseModel], key: str | int) -> Iterator[Any]:
+    for name, field in model.model_fields.items():
+        if key == (field.alias or name):
+            yield Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
 
 def _options(annotation: Any) -> Iterator[Any]:

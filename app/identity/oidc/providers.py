@@ -130,8 +130,7 @@ def _verified(token: str, issuer: Issuer, algorithm: str, key: Key | None) -> di
 def _check_times(claims: Mapping[str, Any], now: int) -> None:
     """Check expiry, not-before, issued-at and lifetime against the passed-in clock."""
     times = {name: claims[name] for name in ("exp", "iat", "nbf") if name in claims}
-    # A bool is an int to Python.
-    if not all(type(value) in (int, float) and abs(value) < 2**53 for value in times.values()):
+    if not all(map(_is_time, times.values())):
         raise CredentialsError("a time in the token is no number")
     if now >= times["exp"] + LEEWAY:
         raise CredentialsError("the token has expired")
@@ -149,6 +148,11 @@ def _caller(claims: dict[str, Any], issuer: Issuer) -> Caller:
             person = person_of(vendor, claims, issuer.issuer)
             return Caller(name_of(vendor, claims), rule.role, services, person=person)
     raise CredentialsError("no rule fits what the token says of its job")
+
+
+def _is_time(value: Any) -> bool:
+    # bool is a subclass of int
+    return type(value) in (int, float) and abs(value) < 2**53
 
 
 def _refused(refused: Mapping[str, frozenset[str]], claims: Mapping[str, Any], rule: Rule) -> bool:

@@ -20,20 +20,22 @@ def calendar_remarks(
     """Yield remarks on the events of a calendar; `freezes` if deploys are refused during them."""
     walls = [Wall.of(zone, wide=freezes) for zone in zones]
     coming = [event for event in window.matching() if _is_coming(window, event, walls, now)]
-    free = [event for event in coming if event.is_free and window.free != "count"]
-    if free:
-        yield (), _on_free(free)
-    counted = [event for event in coming if event not in free]
+    counted = [event for event in coming if _counts(window, event)]
+    yield from _on_free([event for event in coming if not _counts(window, event)])
     yield from _on_faults(counted)
-    if names := window.near_names():
-        left_out = ", ".join(map(quoted, names[:_FEW]))
-        sentence = f"no * is in it, so it leaves out {left_out}; write {quoted(f'*{window.summary}*')}"
-        yield ("summary",), f"{sentence} if they are meant"
+    yield from _on_summary(window)
     if not freezes or not window.is_default_open:
         yield from _on_recurrence(window, coming, walls, now)
     if not freezes and window.is_default_open:
         yield (), _OPENED_BY_CLOSING_EVENTS
     yield from _on_zones(counted, zones)
+
+
+def _on_summary(window: ICalendar) -> Iterator[Remark]:
+    if names := window.near_names():
+        left_out = ", ".join(map(quoted, names[:_FEW]))
+        sentence = f"no * is in it, so it leaves out {left_out}; write {quoted(f'*{window.summary}*')}"
+        yield ("summary",), f"{sentence} if they are meant"
 
 
 _OPENED_BY_CLOSING_EVENTS: Final = (
@@ -42,11 +44,18 @@ _OPENED_BY_CLOSING_EVENTS: Final = (
 )
 
 
-def _on_free(free: Sequence[Event]) -> str:
-    return (
-        f"{_events(free)} marked free and {_do(free)} not count: {_named(free)}; calendars make whole days "
-        "free by default, so write free: count if they are meant"
-    )
+def _counts(window: ICalendar, event: Event) -> bool:
+    """Return whether an event counts: one that is marked free does so only if the window says it."""
+    return window.free == "count" or not event.is_free
+
+
+def _on_free(free: Sequence[Event]) -> Iterator[Remark]:
+    if free:
+        sentence = (
+            f"{_events(free)} marked free and {_do(free)} not count: {_named(free)}; calendars make whole "
+            "days free by default, so write free: count if they are meant"
+        )
+        yield (), sentence
 
 
 def _is_coming(window: ICalendar, event: Event, walls: Sequence[Wall], now: int) -> bool:
@@ -92,11 +101,10 @@ def _comes_within(window: ICalendar, walls: Sequence[Wall], now: int, until: int
 
 def _on_zones(events: Sequence[Event], zones: Sequence[Zone]) -> Iterator[Remark]:
     """Remark on events in another zone than the policy's, and on zones that are offsets."""
-    for event in events:
-        home = next((zone for zone in zones if _differs(event, zone)), None)
-        if event.lasts_for_days and home is not None:
-            yield (), _on_day_of_another_zone(event, home)
-            break
+    days = (event for event in events if event.lasts_for_days)
+    elsewhere = ((event, zone) for event in days for zone in zones if _differs(event, zone))
+    if (found := next(elsewhere, None)) is not None:
+        yield (), _on_day_of_another_zone(*found)
     firsts: dict[str, Event] = {}
     for event in events:
         if isinstance(event.start.zone, Zone):

@@ -178,18 +178,23 @@ class _Lint:
 
     def _on_longer_names(self) -> Iterator[_Remark]:
         """Remark on festivals of several days: the names of later days may be longer than the first's."""
-        excepted = self._window.except_names
         for index, pattern in enumerate(self._window.names):
-            for day, held in self._soon if "*" not in pattern else ():
-                names = [each for each in held if _is_longer(each, pattern)]
-                left = [each for each in names if not matches(excepted, each.forms)]
-                if left and not self._is_frozen(day):
-                    sentence = (
-                        f"does not mean {_written(day)} {quoted(left[0].english_name)}; write "
-                        f'"{pattern}*" for both, or except_names: ["{left[0].bare_name}"] if it is worked on'
-                    )
-                    yield ("names", index), sentence
-                    break
+            found = next(self._longer_named(pattern), None) if "*" not in pattern else None
+            if found is not None:
+                day, holiday = found
+                sentence = (
+                    f"does not mean {_written(day)} {quoted(holiday.english_name)}; write "
+                    f'"{pattern}*" for both, or except_names: ["{holiday.bare_name}"] if it is worked on'
+                )
+                yield ("names", index), sentence
+
+    def _longer_named(self, name: str) -> Iterator[tuple[int, Holiday]]:
+        """Yield the days off, not frozen, whose names continue a name, and aren't excepted."""
+        excepted = self._window.except_names
+        for day, held in self._soon:
+            for each in held:
+                if _is_longer(each, name) and not matches(excepted, each.forms) and not self._is_frozen(day):
+                    yield day, each
 
     def _is_frozen(self, day: int) -> bool:
         return self._window.freezes(day) or self._beside.freezes(day)
@@ -245,14 +250,14 @@ class _Lint:
             yield (), sentence
 
     def _on_days_worked_on(self) -> Iterator[_Remark]:
-        unexpected = _WORKED_ON.get(self._code, ())
-        for day, held in self._soon if unexpected and not self._window.categories else ():
-            names = [each.english_name for each in held if self._window.selects(each)]
-            worked_on = [each for each in names if each in unexpected]
-            if worked_on:
+        unexpected = () if self._window.categories else _WORKED_ON.get(self._code, ())
+        selected = ((day, each) for day, held in self._soon for each in held if self._window.selects(each))
+        for day, holiday in selected if unexpected else ():
+            name = holiday.english_name
+            if name in unexpected:
                 sentence = (
-                    f"freezes {_written(day)} {quoted(worked_on[0])}, on which most companies there work; "
-                    f"write except_names: [{worked_on[0]}], or categories: [{PUBLIC}] if it is meant"
+                    f"freezes {_written(day)} {quoted(name)}, on which most companies there work; "
+                    f"write except_names: [{name}], or categories: [{PUBLIC}] if it is meant"
                 )
                 yield (), sentence
                 return

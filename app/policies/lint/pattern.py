@@ -6,7 +6,7 @@ other in every week without a clock change.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Self
 
 from app.core.instant import DAY
@@ -35,10 +35,12 @@ class Pattern(NamedTuple):
         """Return the pattern of a policy; None if it has none."""
         if policy.except_when:
             return None
-        weeks = [entry.window.week() for entry in policy.when]
-        found = [interval for week in weeks for interval in week or ()]
-        if None in weeks:
-            return None
+        found: list[Interval] = []
+        for entry in policy.when:
+            week = entry.window.week()
+            if week is None:
+                return None
+            found += week
         around = [(start + week * WEEK, end + week * WEEK) for start, end in found for week in range(4)]
         return cls(policy.effect, policy.timezone, tuple(sorted(found)), tuple(normalise(around)))
 
@@ -60,8 +62,8 @@ class Pattern(NamedTuple):
         if not all(_within(interval, other.joined) for interval in self.open):
             return False
         # Touching windows are apart where that time occurs twice: allow-only windows are read narrowly.
-        alone = all(any(start <= a and b <= end for start, end in _around(other.open)) for a, b in self.open)
-        return True if alone else None
+        wide = list(_around(other.open))
+        return True if all(_is_within_one(interval, wide) for interval in self.open) else None
 
     def cells(self) -> set[int]:
         """Return the hours of the week that it touches."""
@@ -81,6 +83,10 @@ def _within(interval: Interval, joined: Sequence[Interval]) -> bool:
     start, end = interval[0] + _MEANT, interval[1] + _MEANT
     index = bisect_right(joined, (start, _MEANT * 9)) - 1
     return index >= 0 and end <= joined[index][1]
+
+
+def _is_within_one(interval: Interval, wide: Iterable[Interval]) -> bool:
+    return any(start <= interval[0] and interval[1] <= end for start, end in wide)
 
 
 class PatternIndex:

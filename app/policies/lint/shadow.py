@@ -134,10 +134,11 @@ class Shadows:
             return True
         if one.timezone != other.timezone:
             return None
-        known = None if pattern is None or inner_pattern is None else pattern.holds_through(inner_pattern)
-        if known is None and one.except_when == other.except_when and _is_written_wider(one, other):
-            return True
-        return known
+        if pattern is not None and inner_pattern is not None:
+            known = pattern.holds_through(inner_pattern)
+            if known is not None:
+                return known
+        return True if one.except_when == other.except_when and _is_written_wider(one, other) else None
 
     def _zones_of(self, *numbers: int) -> tuple[str, ...]:
         """Return the service zones that matter to any of these policies."""
