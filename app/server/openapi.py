@@ -7,7 +7,7 @@ same models, and no status leaves that the document does not name.
 import asyncio
 import json
 import threading
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -15,6 +15,8 @@ from starlette.requests import Request
 
 from app.core.json_schema import UntitledJsonSchema
 from app.server.problems import PROBLEM_JSON
+
+_REFERENCE: Final = "#/components/schemas/{model}"
 
 _PROBLEM_TITLES = {
     400: "the body is incomplete, or a question carries an override token",
@@ -60,7 +62,7 @@ def returns(
         status: of the answer.
         text: whether it also comes in sentences, as plain text.
     """
-    schema = {"$ref": f"#/components/schemas/{name}"}
+    schema = {"$ref": _REFERENCE.format(model=name)}
     content: dict[str, Any] = {"application/json": {"schema": schema}}
     if text:
         content["text/plain"] = {"schema": {"type": "string"}}
@@ -91,10 +93,10 @@ def parameters(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def json_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
-    """The JSON body that a model reads."""
-    schema = model.model_json_schema(schema_generator=UntitledJsonSchema)
-    whole = _inlined(schema, schema.pop("$defs", {}))
-    return {"requestBody": {"required": required, "content": {"application/json": {"schema": whole}}}}
+    """Describe the JSON body that a model reads; the models within it are also those of answers."""
+    schema = model.model_json_schema(ref_template=_REFERENCE, schema_generator=UntitledJsonSchema)
+    schema.pop("$defs", None)
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
@@ -104,17 +106,6 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
         return schema
     rest = {key: each for key, each in schema.items() if key not in ("anyOf", "default")}
     return {**arms[0], **rest}
-
-
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
-    """Replace references to definitions of the schema itself: within the document they would lead nowhere."""
-    if isinstance(schema, list):
-        return [_inlined(each, definitions) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
-    inner = {key: _inlined(each, definitions) for key, each in schema.items() if key != "$ref"}
-    return {**_inlined(definitions[name], definitions), **inner} if name in definitions else inner
 
 
 def complete(app: FastAPI) -> None:
@@ -146,7 +137,7 @@ def _bodies() -> dict[str, Any]:
 
     _, definitions = models_json_schema(
         [(each, "validation") for each in BODIES],
-        ref_template="#/components/schemas/{model}",
+        ref_template=_REFERENCE,
         schema_generator=UntitledJsonSchema,
     )
     found: dict[str, Any] = definitions["$defs"]

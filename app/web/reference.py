@@ -78,6 +78,8 @@ def _field(name: str, schema: dict[str, Any], about: dict[str, Any], where: str)
 
 def _type(schema: dict[str, Any]) -> str:
     """A schema in a few words."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2].lower()
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     if "const" in schema:

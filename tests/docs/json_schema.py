@@ -7,7 +7,13 @@ from tests.docs.markdown import code, flow, table
 
 Part = Mapping[str, Any]
 
-_JSON_TYPES = {"string": "text", "integer": "whole number", "boolean": "boolean", "null": "`null`"}
+_JSON_TYPES = {
+    "string": "text",
+    "integer": "whole number",
+    "boolean": "boolean",
+    "number": "number",
+    "null": "`null`",
+}
 
 
 class Definitions(NamedTuple):
@@ -107,6 +113,8 @@ def _mapping(part: Part, definitions: Definitions) -> str:
 
 
 def _plural(name: str) -> str:
+    if name.startswith("[`"):
+        return name
     if name.startswith("["):
         shown, _, link = name[1:].partition("]")
         return f"[{_plural(shown)}]{link}"

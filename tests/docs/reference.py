@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.docs import policies
+from tests.docs import policies, routes
 from tests.docs.markdown import filled
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "reference"
 
 PAGES: Final[Mapping[str, Callable[[], Mapping[str, str]]]] = {
+    "api.md": routes.blocks,
     "policies.md": policies.blocks,
 }
 """Each page, and the blocks of it that are generated."""
