@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from app.core.decision import Question
-from app.core.decision_json import answer, determined_by
+from app.core.decision_json import decision_to_json, determined_by
 from app.core.decision_text import decision_text
 from app.core.errors import MalformedValueError
 from app.gate.check import decided
@@ -106,7 +106,7 @@ async def ask(request: Request) -> Response:
     in_force = here.policies.in_force
     decision = await decided(in_force, query.question, now if query.at is None else query.at)
     status = HTTPStatus.OK if decision.allowed else HTTPStatus(int(query.deny_status))
-    told = answer(decision, in_force.home, in_force.revision)
+    told = decision_to_json(decision, in_force.home, in_force.revision)
     in_text = wants_plain_text(request.scope["headers"])
     body = (decision_text(told) if in_text else json.dumps(told, ensure_ascii=False)).encode()
     answered = DecisionResponse(

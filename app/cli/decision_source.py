@@ -103,7 +103,7 @@ class FileOracle:
         """Answer as a server with these policies would."""
         from app.cli.files import loaded_from
         from app.core.decision import Question
-        from app.core.decision_json import answer
+        from app.core.decision_json import decision_to_json
         from app.core.notation import parse_duration
 
         at = now if asked.at is None else parse_instant(asked.at)
@@ -116,7 +116,7 @@ class FileOracle:
             decision = self._loaded.engine.decide(question, at)
         except FreezegateError as error:
             raise UndecidedError(str(error), misnamed=isinstance(error, UnknownNameError)) from error
-        return Answer(answer(decision, self._loaded.policy_set.home, self._loaded.revision))
+        return Answer(decision_to_json(decision, self._loaded.policy_set.home, self._loaded.revision))
 
 
 class ServerOracle:

@@ -46,7 +46,7 @@ class Checkpoint(NamedTuple):
     hash: str
 
 
-class Fault(NamedTuple):
+class ChainBreak(NamedTuple):
     """The first event that is wrong, and how."""
 
     seq: int
@@ -91,26 +91,26 @@ class Verifier:
         self._against = against
         self.reached = Checkpoint(0, GENESIS)
 
-    def check(self, link: Link) -> Fault | None:
+    def check(self, link: Link) -> ChainBreak | None:
         """Take the next event; say what is wrong with it, if anything is."""
         expected = self.reached.seq + 1
         if link.seq != expected:
-            return Fault(expected, f"is missing: the next one recorded is {link.seq}")
+            return ChainBreak(expected, f"is missing: the next one recorded is {link.seq}")
         if link.previous != self.reached.hash:
-            return Fault(link.seq, "does not carry the hash of the event before")
+            return ChainBreak(link.seq, "does not carry the hash of the event before")
         own = _digest(link.seq, link.at, link.kind, link.actor, link.data, link.previous)
         if link.hash != own:
-            return Fault(link.seq, "was changed: its hash does not fit what it says")
+            return ChainBreak(link.seq, "was changed: its hash does not fit what it says")
         if self._against is not None and link.seq == self._against.seq and link.hash != self._against.hash:
-            return Fault(link.seq, "is not the event of the checkpoint: the record was written anew")
+            return ChainBreak(link.seq, "is not the event of the checkpoint: the record was written anew")
         self.reached = Checkpoint(link.seq, own)
         return None
 
-    def finish(self, head: Checkpoint) -> Fault | None:
+    def finish(self, head: Checkpoint) -> ChainBreak | None:
         """Say whether the record goes on as far as its head, and the checkpoint, say it does."""
         last = max(head.seq, self._against.seq if self._against else 0)
         if self.reached.seq < last:
-            return Fault(self.reached.seq + 1, f"is missing: the record goes up to event {last}")
+            return ChainBreak(self.reached.seq + 1, f"is missing: the record goes up to event {last}")
         if head != self.reached:
-            return Fault(self.reached.seq, "is not what the head of the record says it is")
+            return ChainBreak(self.reached.seq, "is not what the head of the record says it is")
         return None

@@ -74,11 +74,11 @@ def svg(shown: Badge) -> str:
     """The badge as a picture: flat, without scripts, and without fonts of others."""
     message = _NO_XML.sub(" ", shown.message)
     left, right = _width(LABEL), _width(message)
-    told = escape(f"{LABEL}: {message}")
+    label = escape(f"{LABEL}: {message}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {left + right} {_HEIGHT}" role="img" aria-label="{told}">'
-        f"<title>{told}</title>"
+        f'viewBox="0 0 {left + right} {_HEIGHT}" role="img" aria-label="{label}">'
+        f"<title>{label}</title>"
         f'<rect width="{left}" height="{_HEIGHT}" fill="#{LABEL_COLOUR}"/>'
         f'<rect x="{left}" width="{right}" height="{_HEIGHT}" fill="#{shown.colour}"/>'
         '<g fill="#fff" font-family="Verdana,DejaVu Sans,Geneva,sans-serif" font-size="11" '

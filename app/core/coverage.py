@@ -39,7 +39,7 @@ class Coverage:
         self._lines = lines
         self._asked = 0
         self._starts: array[int] | None = None
-        self._holders: list[tuple[int, ...]] = [()]
+        self._active: list[tuple[int, ...]] = [()]
 
     def at(self, instant: int) -> tuple[int, ...]:
         """Those that hold at an instant within the period."""
@@ -48,7 +48,7 @@ class Coverage:
             if self._asked <= _OFTEN:
                 return tuple(line.number for line in self._lines if bisect_right(line.edges, instant) & 1)
             self._starts = self._cut()
-        return self._holders[bisect_right(self._starts, instant)]
+        return self._active[bisect_right(self._starts, instant)]
 
     def _cut(self) -> "array[int]":
         """Sweep over the boundaries of all lines; who holds is the same between one and the next."""
@@ -59,8 +59,8 @@ class Coverage:
             held ^= {number}
             if not starts or edge != starts[-1]:
                 starts.append(edge)
-                self._holders.append(())
-            self._holders[-1] = tuple(sorted(held))
+                self._active.append(())
+            self._active[-1] = tuple(sorted(held))
         return starts
 
 
@@ -73,10 +73,10 @@ class CoverageIndex:
         self._policies = compiled.policy_set.policies
         self._period = period
         self._lines: dict[tuple[int, str], _Line] = {}
-        self._alike: dict[_GroupKey, Coverage] = {}
+        self._by_group: dict[_GroupKey, Coverage] = {}
         self._found: dict[tuple[tuple[int, str], ...], Coverage] = {}
 
-    def held(self, service: str, environment: str, change: str) -> Coverage:
+    def of(self, service: str, environment: str, change: str) -> Coverage:
         """Where the policies hold that apply to a kind of change of a service."""
         policy_set = self._compiled.policy_set
         tags = policy_set.tags_of(service)
@@ -86,10 +86,10 @@ class CoverageIndex:
             if self._policies[number].matches(service, tags, environment, change)
         )
         # Of very many services few are named by a policy: what holds for the others is found once.
-        alike = (named, tags, environment, change, policy_set.service_zone(service))
-        found = self._alike.get(alike)
+        group = (named, tags, environment, change, policy_set.service_zone(service))
+        found = self._by_group.get(group)
         if found is None:
-            found = self._alike[alike] = self._find(*alike)
+            found = self._by_group[group] = self._find(*group)
         return found
 
     def _find(
@@ -119,6 +119,6 @@ class CoverageIndex:
             edges = array("q")
             for block in range(first >> BLOCK_BITS, ((last - 1) >> BLOCK_BITS) + 1):
                 start, end = block_span(block)
-                edges.extend(chain.from_iterable(timeline.holds((max(start, first), min(end, last)))))
+                edges.extend(chain.from_iterable(timeline.intervals((max(start, first), min(end, last)))))
             found = self._lines[number, zone_name] = _Line(number, edges)
         return found

@@ -14,7 +14,7 @@ AD_HOC: Final = "ad-hoc"
 """What all ad-hoc freezes are called together, where each has no name of its own."""
 
 
-def answer(
+def decision_to_json(
     decision: Decision, home: Zone, revision: str, decision_id: str | None = None, use: Use | None = None
 ) -> dict[str, Any]:
     """The JSON object of a decision.
@@ -24,7 +24,7 @@ def answer(
         home: the file's zone, for the sentence.
         revision: of the policies it was decided by.
         decision_id: of its record; None for a question that is not recorded.
-        use: what became of the override token, as it is told, if one was presented.
+        use: what became of the override token, as it is body, if one was presented.
     """
     question = decision.question
     lifted = use is not None and use.spends
@@ -52,7 +52,7 @@ def entry(stretch: Stretch, at: int) -> dict[str, Any]:
     """One entry of `blocking`, `warnings` or `closing`."""
     rule = stretch.rule
     start, end = stretch.bounds(at)
-    told = {
+    body = {
         "id": rule.id,
         "kind": rule.kind,
         "title": rule.title,
@@ -63,15 +63,15 @@ def entry(stretch: Stretch, at: int) -> dict[str, Any]:
         "contact": rule.contact,
         "link": rule.link,
     }
-    return {**told, "started_by": rule.started_by} if isinstance(rule, Freeze) else told
+    return {**body, "started_by": rule.started_by} if isinstance(rule, Freeze) else body
 
 
-def determined_by(told: Mapping[str, Any]) -> tuple[str, ...]:
-    """Of a decision as it is told, what vetoed (also if overridden), or else warned.
+def determined_by(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of a decision as it is body, what vetoed (also if overridden), or else warned.
 
     By the ids that the policy files give; freezes share a name.
     """
-    entries = told["blocking"] or told["warnings"]
+    entries = body["blocking"] or body["warnings"]
     return tuple(AD_HOC if each["kind"] == "freeze" else each["id"] for each in entries)
 
 

@@ -17,7 +17,7 @@ def reasons(body: Mapping[str, Any]) -> list[str]:
     return [_reason(entry) for entry in (*body["blocking"], *body["warnings"])]
 
 
-def verdict(body: Mapping[str, Any]) -> str:
+def outcome_line(body: Mapping[str, Any]) -> str:
     """Return what was decided, and for what: ``allowed: service=api environment=production change=normal``.
 
     Names hold no blanks, so a text of somebody's can't be mistaken for such a line.
@@ -29,7 +29,7 @@ def verdict(body: Mapping[str, Any]) -> str:
 def decision_text(body: Mapping[str, Any]) -> str:
     """Return the sentence, the reasons, the id of the record if there is one, and last the verdict."""
     recorded = [f"decision: {body['decision_id']}"] if body["decision_id"] else []
-    lines = [one_line(body["message"]), *reasons(body), *recorded, verdict(body)]
+    lines = [one_line(body["message"]), *reasons(body), *recorded, outcome_line(body)]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -45,7 +45,7 @@ class Decided(NamedTuple):
 
 
 class HourInsight(NamedTuple):
-    """An hour of the week, held against all the others."""
+    """An hour of the week, compared with all the others."""
 
     weekday: int
     """Monday is 0."""
@@ -108,9 +108,9 @@ class Counting:
         self._environment_denials: Counter[str] = Counter()
         self._policy_denials: Counter[str] = Counter()
         self._policy_overrides: Counter[str] = Counter()
-        self._places = CoverageIndex(compiled, period)
-        self._of_request: dict[Request, _GroupKey] = {}
-        self._alike: dict[tuple[int, str, str], _GroupKey] = {}
+        self._coverage = CoverageIndex(compiled, period)
+        self._of_request: dict[Request, _Group] = {}
+        self._groups: dict[tuple[int, str, str], _Group] = {}
 
     def take(self, decisions: Iterable[Decided]) -> None:
         """Count some more decisions."""
@@ -123,8 +123,8 @@ class Counting:
     def finish(self, now: int) -> Insights:
         """What it all shows."""
         total = Tally()
-        for alike in self._alike.values():
-            total.add(alike.total)
+        for group in self._groups.values():
+            total.add(group.total)
         hours, policies, environments = self._hours(total), self._held_policies(), self._overridden()
         hours_compared = sum(each.comparable for each in hours)
         others_compared = sum(each.comparable for each in (*policies.values(), *environments.values()))
@@ -164,9 +164,9 @@ class Counting:
         self._queue.allowed(at, request)
         if not self._start <= at < self._end:
             return
-        alike = self._of_request.get(request)
-        if alike is None:
-            alike = self._of_request[request] = self._find_alike(request)
+        group = self._of_request.get(request)
+        if group is None:
+            group = self._of_request[request] = self._find_group(request)
         overridden = decided.outcome == Outcome.OVERRIDE
         if overridden:
             self._policy_overrides.update(
@@ -174,9 +174,9 @@ class Counting:
             )
         reported = decided.result is not None
         failed = reported and decided.result != SUCCEEDED
-        tallies = alike.tallies(at, self._hour_of(at))
+        tallies = group.tallies(at, self._hour_of(at))
         if overridden:
-            tallies.append(alike.overridden)
+            tallies.append(group.overridden)
         for tally in tallies:
             tally.deploys += 1
             tally.overrides += overridden
@@ -186,18 +186,18 @@ class Counting:
     def _hour_of(self, at: int) -> int:
         return (self._local(at) // HOUR + _FIRST_HOUR) % HOURS
 
-    def _find_alike(self, request: Request) -> "_GroupKey":
+    def _find_group(self, request: Request) -> "_Group":
         """Deploys to the same environment, of the same kind of change, to which the same policies apply."""
         _, environment, change = request
-        held = self._places.held(*request)
-        return self._alike.setdefault((id(held), environment, change), _GroupKey(held, environment))
+        coverage = self._coverage.of(*request)
+        return self._groups.setdefault((id(coverage), environment, change), _Group(coverage, environment))
 
     def _hours(self, total: Tally) -> list[Sides]:
         """For each hour of the week, the deploys in it and those at other times."""
         strata: list[list[tuple[Tally, Tally]]] = [[] for _ in range(HOURS)]
-        for alike in self._alike.values():
-            for hour, tally in alike.hours.items():
-                strata[hour].append((tally, alike.total))
+        for group in self._groups.values():
+            for hour, tally in group.hours.items():
+                strata[hour].append((tally, group.total))
         return [sides(total, each) for each in strata]
 
     def _held_policies(self) -> dict[str, Sides]:
@@ -205,11 +205,11 @@ class Counting:
         numbers = range(len(self._policy_set.policies))
         applying = [Tally() for _ in numbers]
         strata: list[list[tuple[Tally, Tally]]] = [[] for _ in numbers]
-        for alike in self._alike.values():
-            for number in alike.held.applying:
-                applying[number].add(alike.total)
-            for number, tally in alike.inside().items():
-                strata[number].append((tally, alike.total))
+        for group in self._groups.values():
+            for number in group.coverage.applying:
+                applying[number].add(group.total)
+            for number, tally in group.inside().items():
+                strata[number].append((tally, group.total))
         return {
             policy.id: sides(applying[number], strata[number])
             for number, policy in enumerate(self._policy_set.policies)
@@ -221,15 +221,15 @@ class Counting:
         Those of the file in its order, then those that were there once.
         """
         known = self._policy_set.environments
-        seen = {*self._environment_denials, *(alike.environment for alike in self._alike.values())}
+        seen = {*self._environment_denials, *(group.environment for group in self._groups.values())}
         found = {}
         for name in [*known, *sorted(seen.difference(known))]:
             everything = Tally()
             strata = []
-            for alike in self._alike.values():
-                if alike.environment == name:
-                    everything.add(alike.total)
-                    strata.append((alike.overridden, alike.total))
+            for group in self._groups.values():
+                if group.environment == name:
+                    everything.add(group.total)
+                    strata.append((group.overridden, group.total))
             found[name] = sides(everything, strata)
         return found
 
@@ -254,37 +254,37 @@ class Counting:
         )
 
 
-class _GroupKey:
+class _Group:
     """The deploys to one environment, of one kind of change, to which the same policies apply.
 
     The gate treats them all alike, so that it can't be its doing if some of them fail more often.
     """
 
-    __slots__ = ("environment", "held", "holders", "hours", "overridden", "total")
+    __slots__ = ("active", "coverage", "environment", "hours", "overridden", "total")
 
-    def __init__(self, held: Coverage, environment: str) -> None:
-        self.held = held
+    def __init__(self, coverage: Coverage, environment: str) -> None:
+        self.coverage = coverage
         self.environment = environment
         self.total = Tally()
         self.overridden = Tally()
         self.hours: dict[int, Tally] = {}
-        self.holders: dict[tuple[int, ...], Tally] = {}
-        """By the policies that held."""
+        self.active: dict[tuple[int, ...], Tally] = {}
+        """By the policies that were active."""
 
     def tallies(self, at: int, hour: int) -> list[Tally]:
         """Where a deploy is counted."""
-        holders = self.held.at(at)
+        active = self.coverage.at(at)
         return [
             self.total,
             self.hours.get(hour) or self.hours.setdefault(hour, Tally()),
-            self.holders.get(holders) or self.holders.setdefault(holders, Tally()),
+            self.active.get(active) or self.active.setdefault(active, Tally()),
         ]
 
     def inside(self) -> dict[int, Tally]:
-        """Of the policies that ever held, by their numbers, the deploys while they did."""
+        """Of the policies that were ever active, by their numbers, the deploys while they did."""
         found: dict[int, Tally] = {}
-        for holders, tally in self.holders.items():
-            for number in holders:
+        for active, tally in self.active.items():
+            for number in active:
                 found.setdefault(number, Tally()).add(tally)
         return found
 

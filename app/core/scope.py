@@ -24,12 +24,12 @@ _UNKNOWN: Final = -1
 _NEVER: Final = 0
 
 
-class Verdict(NamedTuple):
-    """What holds at every instant from `start` to `end`; `holders` has a bit for each rule that does."""
+class Segment(NamedTuple):
+    """What holds at every instant from `start` to `end`; `active` has a bit for each rule that does."""
 
     start: int
     end: int
-    holders: int
+    active: int
     blocking: tuple[Stretch, ...]
     warnings: tuple[Stretch, ...]
     flips_at: int | None
@@ -38,11 +38,11 @@ class Verdict(NamedTuple):
 class _Block:
     """The segments of a block: where each starts, who holds in it, when the answer flips after it."""
 
-    __slots__ = ("flips", "holders", "starts", "tail")
+    __slots__ = ("active", "flips", "starts", "tail")
 
-    def __init__(self, starts: "array[int]", holders: list[int], flips: "array[int]") -> None:
+    def __init__(self, starts: "array[int]", active: list[int], flips: "array[int]") -> None:
         self.starts = starts
-        self.holders = holders
+        self.active = active
         self.flips = flips
         self.tail = _UNKNOWN
         """When the answer at the end of the block flips; found when it is first asked for."""
@@ -56,8 +56,8 @@ class ScopeTimeline:
         self._timelines = tuple(timelines)
         self._budget = budget
         self._blocks: dict[int, _Block] = {}
-        self._present = Verdict(0, 0, 0, (), (), None)
-        self._told: tuple[Verdict, tuple[Stretch, ...]] = self._present, ()
+        self._present = Segment(0, 0, 0, (), (), None)
+        self._last_others: tuple[Segment, tuple[Stretch, ...]] = self._present, ()
         self._vetoers = [line for line in timelines if line.rule.effect is not Effect.WARN]
         self._vetoing = sum(
             1 << bit for bit, line in enumerate(timelines) if line.rule.effect is not Effect.WARN
@@ -68,7 +68,7 @@ class ScopeTimeline:
         """The timelines of the rules that can veto."""
         return self._vetoers
 
-    def verdict(self, at: int) -> Verdict:
+    def segment(self, at: int) -> Segment:
         """What holds at an instant; the last one given is remembered, for the present is asked most."""
         present = self._present
         if present.start <= at < present.end:
@@ -77,13 +77,13 @@ class ScopeTimeline:
         block = self._blocks.get(number) or self._block(number)
         starts = block.starts
         after = bisect_right(starts, at)
-        holders = block.holders[after - 1]
-        self._present = present = Verdict(
+        active = block.active[after - 1]
+        self._present = present = Segment(
             starts[after - 1],
             starts[after] if after < len(starts) else block_span(number)[1],
-            holders,
-            self._stretches(holders & self._vetoing, at),
-            self._stretches(holders & ~self._vetoing, at),
+            active,
+            self._stretches(active & self._vetoing, at),
+            self._stretches(active & ~self._vetoing, at),
             block.flips[after - 1] or self._tail(number) or None,
         )
         return present
@@ -95,8 +95,8 @@ class ScopeTimeline:
         end = at + question.duration
         if end > LATEST or not (self._is_compiled(at) and self._is_compiled(end - 1)):
             return False
-        verdict = self.verdict(at)
-        return not verdict.blocking and (verdict.flips_at is None or verdict.flips_at >= end)
+        segment = self.segment(at)
+        return not segment.blocking and (segment.flips_at is None or segment.flips_at >= end)
 
     def _is_compiled(self, at: int) -> bool:
         """Whether the block of an instant is compiled, with what comes after it."""
@@ -109,60 +109,60 @@ class ScopeTimeline:
         """Answer a question that these rules match."""
         if question.duration > 1:
             return self._decide_through(question, at)
-        verdict = self.verdict(at)
-        flips_at = verdict.flips_at
+        segment = self.segment(at)
+        flips_at = segment.flips_at
         if flips_at is not None and flips_at > at + LOOK_AHEAD:
             flips_at = None
         if flips_at is None:
-            return Decision(question, at, verdict.blocking, verdict.warnings, None)
-        told = self._told
-        others = told[1] if told[0] is verdict else self._others(verdict, flips_at)
+            return Decision(question, at, segment.blocking, segment.warnings, None)
+        last = self._last_others
+        others = last[1] if last[0] is segment else self._others(segment, flips_at)
         # By position: names cost a tenth of the whole answer here.
-        if verdict.blocking:
-            return Decision(question, at, verdict.blocking, verdict.warnings, flips_at, others)
-        return Decision(question, at, (), verdict.warnings, flips_at, (), others)
+        if segment.blocking:
+            return Decision(question, at, segment.blocking, segment.warnings, flips_at, others)
+        return Decision(question, at, (), segment.warnings, flips_at, (), others)
 
-    def _others(self, verdict: Verdict, flips_at: int) -> tuple[Stretch, ...]:
+    def _others(self, segment: Segment, flips_at: int) -> tuple[Stretch, ...]:
         """Return what an answer names beside what holds now: what follows it, or what will close it.
 
-        The same for every instant of a verdict; that of the last one is remembered, as the verdict is.
+        The same for every instant of a segment; that of the last one is remembered, as the segment is.
         """
-        others = self._following(verdict, flips_at) if verdict.blocking else self._vetoers_at(flips_at)
-        self._told = verdict, others
+        others = self._following(segment, flips_at) if segment.blocking else self._vetoers_at(flips_at)
+        self._last_others = segment, others
         return others
 
-    def _following(self, verdict: Verdict, opens_at: int) -> tuple[Stretch, ...]:
+    def _following(self, segment: Segment, opens_at: int) -> tuple[Stretch, ...]:
         """Return the rules that veto later until it opens, where nothing that blocks now lasts that long."""
-        if not all(each.end and each.end < opens_at for each in verdict.blocking):
+        if not all(each.end and each.end < opens_at for each in segment.blocking):
             return ()
-        blocking = {id(stretch.rule) for stretch in verdict.blocking}
-        others = self._met(verdict.start, opens_at, self._vetoing)
+        blocking = {id(stretch.rule) for stretch in segment.blocking}
+        others = self._met(segment.start, opens_at, self._vetoing)
         return tuple(stretch for stretch in others if id(stretch.rule) not in blocking)
 
     def _vetoers_at(self, at: int) -> tuple[Stretch, ...]:
-        """Return the stretches that veto at an instant; the present verdict stays remembered.
+        """Return the stretches that veto at an instant; the present segment stays remembered.
 
         A block that isn't compiled stays so: it may be two years away, and is wanted for this alone.
         """
         block = self._blocks.get(at >> BLOCK_BITS)
         if block is None:
             return tuple(stretch for line in self._vetoers if (stretch := line.stretch(at)))
-        holders = block.holders[bisect_right(block.starts, at) - 1]
-        return self._stretches(holders & self._vetoing, at)
+        active = block.active[bisect_right(block.starts, at) - 1]
+        return self._stretches(active & self._vetoing, at)
 
-    def segments(self, start: int, end: int) -> Iterator[Verdict]:
+    def segments(self, start: int, end: int) -> Iterator[Segment]:
         """Consecutive verdicts that cover `start` to `end`, cut to it; each differs from the next."""
         cursor = start
-        pending: Verdict | None = None
+        pending: Segment | None = None
         while cursor < end:
-            verdict = self.verdict(cursor)
-            cursor = min(verdict.end, end)
-            if pending and pending.holders == verdict.holders:
+            segment = self.segment(cursor)
+            cursor = min(segment.end, end)
+            if pending and pending.active == segment.active:
                 pending = pending._replace(end=cursor)
                 continue
             if pending:
                 yield pending
-            pending = verdict._replace(start=max(verdict.start, start), end=cursor)
+            pending = segment._replace(start=max(segment.start, start), end=cursor)
         if pending:
             yield pending
 
@@ -170,9 +170,9 @@ class ScopeTimeline:
         """The stretches in which anything vetoes, from `at` on, joined; the last may end after `until`."""
         cursor = at
         while cursor < until:
-            verdict = self.verdict(cursor)
-            flips_at = verdict.flips_at or LATEST
-            if verdict.blocking:
+            segment = self.segment(cursor)
+            flips_at = segment.flips_at or LATEST
+            if segment.blocking:
                 yield cursor, flips_at
             cursor = flips_at
 
@@ -189,7 +189,7 @@ class ScopeTimeline:
         if blocking:
             flips_at = self._first_fit(at, question.duration)
         else:
-            closes = self.verdict(end - 1).flips_at
+            closes = self.segment(end - 1).flips_at
             flips_at = closes - question.duration + 1 if closes is not None else None
         if flips_at is not None and flips_at > at + LOOK_AHEAD:
             flips_at = closes = None
@@ -200,8 +200,8 @@ class ScopeTimeline:
         """The first start after `at` from which nothing vetoes for `duration` seconds."""
         until = min(at + LOOK_AHEAD + duration, LATEST)
         opened: int | None = None
-        for instant, holders in self._held(at, until):
-            if not holders & self._vetoing:
+        for instant, active in self._segments(at, until):
+            if not active & self._vetoing:
                 opened = instant if opened is None else opened
             elif opened is not None and instant - opened >= duration:
                 return opened
@@ -212,20 +212,20 @@ class ScopeTimeline:
     def _met(self, start: int, end: int, wanted: int) -> list[Stretch]:
         """Of each of the `wanted` rules that hold anywhere from `start` to `end`, the first stretch."""
         met: list[Stretch] = []
-        for instant, holders in self._held(start, end):
-            if new := holders & wanted:
+        for instant, active in self._segments(start, end):
+            if new := active & wanted:
                 met.extend(self._stretches(new, instant))
                 wanted &= ~new
         return met
 
-    def _held(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+    def _segments(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Who holds from when on, from `start` to `end`; works no stretch out, for there may be a million."""
         for number in range(start >> BLOCK_BITS, ((end - 1) >> BLOCK_BITS) + 1):
             block = self._block(number)
             first = max(bisect_right(block.starts, start) - 1, 0)
             last = bisect_left(block.starts, end)
             for index in range(first, last):
-                yield max(block.starts[index], start), block.holders[index]
+                yield max(block.starts[index], start), block.active[index]
 
     def _in_order(self, stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
         of_rule = {id(stretch.rule): stretch for stretch in stretches}
@@ -258,24 +258,24 @@ class ScopeTimeline:
         boundaries = sorted(
             edge << shift | bit for bit, line in enumerate(self._timelines) for edge in line.edges(number)
         )
-        starts, holders = array("q", [first]), [0]
+        starts, active = array("q", [first]), [0]
         known: dict[int, int] = {}
         held = 0
         for instant, group in groupby(boundaries, lambda boundary: boundary >> shift):
             for boundary in group:
                 held ^= 1 << (boundary & low_bits)
             if instant == first:
-                holders[0] = held
+                active[0] = held
             elif instant < last:
                 starts.append(instant)
-                holders.append(known.setdefault(held, held))
-        return _Block(starts, holders, self._flips(starts, holders))
+                active.append(known.setdefault(held, held))
+        return _Block(starts, active, self._flips(starts, active))
 
-    def _flips(self, starts: "array[int]", holders: list[int]) -> "array[int]":
+    def _flips(self, starts: "array[int]", active: list[int]) -> "array[int]":
         """For each segment, the first later one whose combined answer differs."""
         flips = array("q", [_NEVER]) * len(starts)
         for index in range(len(starts) - 2, -1, -1):
-            same = bool(holders[index] & self._vetoing) == bool(holders[index + 1] & self._vetoing)
+            same = bool(active[index] & self._vetoing) == bool(active[index + 1] & self._vetoing)
             flips[index] = flips[index + 1] if same else starts[index + 1]
         return flips
 
@@ -283,7 +283,7 @@ class ScopeTimeline:
         """When the answer that stands at the end of a block flips, or `_NEVER` within the look-ahead."""
         block = self._block(number)
         if block.tail == _UNKNOWN:
-            vetoed = bool(block.holders[-1] & self._vetoing)
+            vetoed = bool(block.active[-1] & self._vetoing)
             cursor = block_span(number)[1]
             horizon = block_span(blocks_after(number)[-1])[1] if blocks_after(number) else cursor
             flips = self._first_gap(cursor, horizon) if vetoed else self._first_veto(cursor, horizon)

@@ -140,7 +140,7 @@ class PolicyTimeline:
                 return None if index & 1 else edges[index - 1]
         return None
 
-    def holds(self, span: Interval) -> list[Interval]:
+    def intervals(self, span: Interval) -> list[Interval]:
         """Return where this policy holds within a span; nothing is remembered."""
         return self._compile(span)
 

@@ -51,7 +51,7 @@ _ONCE: Final = ("DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "SEQUENCE")
 _READ: Final = (*_ONCE, "RRULE", "RDATE", "EXDATE", "SEQUENCE", "STATUS", "TRANSP")
 
 
-class Moment(NamedTuple):
+class EventTime(NamedTuple):
     """A bound of an event: a local time of a zone, or of the policy's zone (None)."""
 
     zone: Regimes | None
@@ -59,37 +59,37 @@ class Moment(NamedTuple):
     after: int = 0
     """Elapsed seconds after that: hours of a DURATION are exact, its days are those of the calendar."""
 
-    def later(self, seconds: int) -> "Moment":
+    def later(self, seconds: int) -> "EventTime":
         """The bound so much later on its own wall clock."""
         return self._replace(seconds=self.seconds + seconds)
 
-    def lasting_since(self, start: "Moment") -> int:
+    def lasting_since(self, start: "EventTime") -> int:
         """Seconds on the wall clock from a start to this bound, which may be in another zone."""
         return _seconds_in(self, start.zone) + self.after - start.seconds
 
 
-class Span(NamedTuple):
+class Occurrence(NamedTuple):
     """Start and end of an occurrence."""
 
-    start: Moment
-    end: Moment
+    start: EventTime
+    end: EventTime
 
 
 class Bounds(NamedTuple):
     """The bounds of an event."""
 
-    first: Span
+    first: Occurrence
     """As DTSTART and DTEND or DURATION say."""
-    listed: Mapping[int, Span]
+    listed: Mapping[int, Occurrence]
     """Those of each RDATE, which may have a zone and a length of its own; by the local time of its start in
     the zone of DTSTART."""
 
-    def of(self, local: int) -> Span:
+    def of(self, local: int) -> Occurrence:
         """The occurrence that starts at a local time of the zone of DTSTART."""
         if local in self.listed:
             return self.listed[local]
         shift = local - self.first.start.seconds
-        return Span(self.first.start.later(shift), self.first.end.later(shift))
+        return Occurrence(self.first.start.later(shift), self.first.end.later(shift))
 
 
 @lru_cache(maxsize=64)
@@ -224,10 +224,10 @@ class _Reader:
     def _read_bounds(self) -> Bounds:
         event = self._event
         start = self._moment(event["DTSTART"].dt, event["DTSTART"].params, "DTSTART", self._home)
-        first = Span(start, self._end(start))
+        first = Occurrence(start, self._end(start))
         return Bounds(first, dict(self._listed_spans(first)))
 
-    def _end(self, start: Moment) -> Moment:
+    def _end(self, start: EventTime) -> EventTime:
         """As DTEND or DURATION say; without either a day lasts a day, and a time no time."""
         event = self._event
         duration = event.get(f"{_WRITTEN}DURATION")
@@ -240,7 +240,7 @@ class _Reader:
         lasts_a_day = duration is None and not isinstance(event["DTSTART"].dt, datetime)
         return start.later(DAY) if lasts_a_day else end
 
-    def _listed_spans(self, first: Span) -> Iterator[tuple[int, Span]]:
+    def _listed_spans(self, first: Occurrence) -> Iterator[tuple[int, Occurrence]]:
         """What each RDATE means, with the local time of its start by which the library will tell it."""
         written = [str(line).split(",") for line in _listed(self._event.get(f"{_WRITTEN}RDATE"))]
         for line, texts in zip(_listed(self._event.get("RDATE")), written, strict=True):
@@ -253,29 +253,29 @@ class _Reader:
                     end = self._end_of_period(start, value.dt[1], text, line.params)
                 else:
                     end = first.end.later(local - first.start.seconds)
-                yield local, Span(start, end)
+                yield local, Occurrence(start, end)
 
-    def _end_of_period(self, start: Moment, end: Any, text: str, params: Any) -> Moment:
+    def _end_of_period(self, start: EventTime, end: Any, text: str, params: Any) -> EventTime:
         if not isinstance(self._event["DTSTART"].dt, datetime):
             raise self._wrong("lasts for days and has an RDATE with a time")
         if isinstance(end, timedelta):
             return self._after(start, text.partition("/")[2])
         return self._moment(end, params, "RDATE", start.zone)
 
-    def _moment(self, value: Any, params: Any, key: str, otherwise: Regimes | None) -> Moment:
+    def _moment(self, value: Any, params: Any, key: str, otherwise: Regimes | None) -> EventTime:
         """A bound as it is written; `otherwise` is the zone of times that have none."""
         if not isinstance(value, date):
             raise self._wrong(f"has {_a(key)} that is neither a day nor a time of one")
         named = self._zone_of(params, key)
         local = local_seconds(value)
         if not isinstance(value, datetime) or value.tzinfo is None:
-            return Moment(named or otherwise, local)
+            return EventTime(named or otherwise, local)
         if named is not None and named.local(local) != local:
             raise self._wrong(f"has {_a(key)} in UTC that names a time zone as well")
         if self._home is not None and "RRULE" in self._event:
             # What recurs in such a calendar recurs in its zone, even if it is written in UTC.
-            return Moment(self._home, self._home.local(local))
-        return Moment(zone("UTC"), local)
+            return EventTime(self._home, self._home.local(local))
+        return EventTime(zone("UTC"), local)
 
     def _zone_of(self, params: Any, key: str) -> Regimes | None:
         if _TZID not in params:
@@ -286,14 +286,14 @@ class _Reader:
             raise self._wrong(f"{what} in a time zone that nobody knows: {params[_TZID]}")
         return found
 
-    def _after(self, start: Moment, duration: str) -> Moment:
+    def _after(self, start: EventTime, duration: str) -> EventTime:
         """The end of what begins at `start` and has a DURATION (RFC 5545, 3.3.6)."""
         match = _DURATION.fullmatch(duration.strip())
         if match is None:
             raise self._wrong(f"has a length that is not a duration: {duration}")
         weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
         exact = hours * 3_600 + minutes * 60 + seconds
-        return Moment(start.zone, start.seconds + (7 * weeks + days) * DAY, exact)
+        return EventTime(start.zone, start.seconds + (7 * weeks + days) * DAY, exact)
 
     # What it may say
 
@@ -340,10 +340,10 @@ class _Reader:
     def _in_zone(self, value: Any, key: str, where: Regimes | None) -> date:
         """A time as the wall clock of a zone shows it; a day is that day everywhere."""
         begin: date = value.dt[0] if isinstance(value.dt, tuple) else value.dt
-        moment = self._moment(begin, value.params, key, where)
+        time = self._moment(begin, value.params, key, where)
         if not isinstance(begin, datetime):
             return begin
-        return local_time(_seconds_in(moment, where))
+        return local_time(_seconds_in(time, where))
 
     def _until(self, value: date | datetime) -> date | datetime:
         """The last local time of a rule; a day lasts to its end, for a time of that day is in it."""
@@ -370,11 +370,11 @@ class _Reader:
         self._event["DTEND"] = vDDDTypes(start + timedelta(seconds=length))
 
 
-def _seconds_in(moment: Moment, where: Regimes | None) -> int:
+def _seconds_in(time: EventTime, where: Regimes | None) -> int:
     """What the wall clock of a zone shows at a bound; without one of the two zones, what the bound says."""
-    if moment.zone is None or where is None or moment.zone is where:
-        return moment.seconds
-    return where.local(moment.zone.earliest(moment.seconds))
+    if time.zone is None or where is None or time.zone is where:
+        return time.seconds
+    return where.local(time.zone.earliest(time.seconds))
 
 
 def _listed(value: Any) -> list[Any]:

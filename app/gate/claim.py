@@ -15,7 +15,7 @@ from app import __version__
 from app.clock import Clock
 from app.core.audit import Event
 from app.core.decision import Decision, Outcome, Question
-from app.core.decision_json import answer, determined_by
+from app.core.decision_json import decision_to_json, determined_by
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
 from app.core.override import Use, UseResult, judge
@@ -214,7 +214,7 @@ class Claims:
 
 def claim_body(decision: Decision, in_force: InForce, own_id: str, use: Use | None) -> dict[str, Any]:
     """The answer to a claim; `use` as it is told to the caller."""
-    return answer(decision, in_force.home, in_force.revision, own_id, use)
+    return decision_to_json(decision, in_force.home, in_force.revision, own_id, use)
 
 
 class _Written(NamedTuple):

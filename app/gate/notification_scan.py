@@ -271,7 +271,7 @@ def _announced(engine: Engine, home: Zone, after: int, until: int, now: int) -> 
     alone = engine.without_freezes
     for name in engine.policy_set.environments:
         policies = alone.environment(name)
-        for at, frozen in _flips(policies, bool(policies.verdict(after).blocking), after, until):
+        for at, frozen in _flips(policies, bool(policies.segment(after).blocking), after, until):
             # What has begun already needs no announcement.
             if frozen and at > now:
                 soon = told.policy_freeze_soon(name, alone.decide_environment(name, at), home, now)
@@ -314,7 +314,7 @@ def _gate_open(
     ]
     more = sum(each.more for each in waited)
     timeline = engine.environment(environment)
-    opens = not timeline.verdict(at).blocking and timeline.verdict(at - 1).blocking
+    opens = not timeline.segment(at).blocking and timeline.segment(at - 1).blocking
     if opens or not denied:
         return told.gate_open(engine.decide_environment(environment, at), home, denied, more, key)
     question = Question(denied[0].service, environment, denied[0].change or usual)
@@ -329,11 +329,11 @@ def _flips(timeline: ScopeTimeline, frozen: bool, start: int, end: int) -> Itera
     """When the answer changes from `start` on, `end` included; `frozen` is what it was up to there."""
     cursor = start
     while cursor <= end:
-        verdict = timeline.verdict(cursor)
-        if bool(verdict.blocking) != frozen:
+        segment = timeline.segment(cursor)
+        if bool(segment.blocking) != frozen:
             frozen = not frozen
             yield cursor, frozen
-        cursor = verdict.flips_at or LATEST
+        cursor = segment.flips_at or LATEST
 
 
 def _present(state: State, engine: Engine, at: int) -> State:
@@ -341,7 +341,7 @@ def _present(state: State, engine: Engine, at: int) -> State:
     alone = engine.without_freezes
     present: State = {}
     for name in engine.policy_set.environments:
-        by_policy = bool(alone.environment(name).verdict(at).blocking)
+        by_policy = bool(alone.environment(name).segment(at).blocking)
         known = state.get(name) or Environment(by_policy)
         present[name] = known._replace(by_policy=by_policy)
     return present

@@ -4,7 +4,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.instant import DAY, LATEST
-from app.core.scope import Verdict
+from app.core.scope import Segment
 from app.core.wallclock import Zone
 from app.gate.check import policies, status
 from app.gate.errors import StoreUnavailableError
@@ -41,7 +41,7 @@ class Weeks(NamedTuple):
 
     environment: str
     first_day: int
-    segments: tuple[Verdict, ...]
+    segments: tuple[Segment, ...]
     whole: bool
     """False where there are too many segments to be drawn; then there are none here."""
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from app.clock import Clock
-from app.core.audit import Checkpoint, Fault, Link, Verifier
+from app.core.audit import ChainBreak, Checkpoint, Link, Verifier
 from app.core.instant import format_instant
 from app.gate.audit_events import Kind, happened
 from app.gate.errors import StoreUnavailableError, UnknownRecordError
@@ -54,7 +54,7 @@ class Verification(NamedTuple):
     events: int
     """How many were looked at and found right."""
     head: Checkpoint
-    fault: Fault | None
+    fault: ChainBreak | None
     """The first event that is wrong; the tables after it are not looked at."""
     differences: tuple[Difference, ...]
     """The first rows that are not what the record says."""
@@ -227,7 +227,7 @@ class _Walk:
         self._tables.finish(view, head.seq)
         return self._found(head, self._verifier.finish(head))
 
-    def _found(self, head: Checkpoint, fault: Fault | None) -> Verification:
+    def _found(self, head: Checkpoint, fault: ChainBreak | None) -> Verification:
         tables = self._tables
         return Verification(
             self._verifier.reached.seq,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from app.core.decision import Question
-from app.core.decision_json import answer
+from app.core.decision_json import decision_to_json
 from app.core.errors import FreezegateError
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import format_duration
@@ -43,7 +43,7 @@ def asked(in_force: InForce, query: DashboardQuery, now: int, base: str) -> Aske
         (wrong, *_) = wrong_fields(error) or [{"field": "at", "message": str(error)}]
         return Asked(None, told(**wrong).text, "")
     return Asked(
-        answer(decision, in_force.home, in_force.revision),
+        decision_to_json(decision, in_force.home, in_force.revision),
         None,
         _curl(question, at if query.at else None, base),
     )

@@ -1,7 +1,7 @@
 """An open answer names what will close it."""
 
 from app.core.decision import Decision, Question
-from app.core.decision_json import answer
+from app.core.decision_json import decision_to_json
 from app.core.engine import Engine
 from app.core.explain import message, state
 from app.core.instant import DAY, HOUR, LOOK_AHEAD, parse_instant
@@ -35,12 +35,12 @@ def test_an_open_answer_names_every_rule_that_closes_it_and_no_other() -> None:
     decision = engine().decide(Question("api"), MONDAY)
     assert decision.closes_at == FRIDAY
     assert ids(decision) == ["friday", "audit"]
-    told = answer(decision, HOME, "sha256:0")
+    told = decision_to_json(decision, HOME, "sha256:0")
     assert [(each["id"], each["from"], each["until"]) for each in told["closing"]] == [
         ("friday", "2026-12-04T13:00:00Z", "2026-12-07T07:00:00Z"),
         ("audit", "2026-12-04T13:00:00Z", "2026-12-05T23:00:00Z"),
     ]
-    assert set(told["closing"][0]) == set(answer(_frozen(), HOME, "sha256:0")["blocking"][0])
+    assert set(told["closing"][0]) == set(decision_to_json(_frozen(), HOME, "sha256:0")["blocking"][0])
 
 
 def _frozen() -> Decision:
@@ -62,7 +62,7 @@ def test_the_sentence_tells_the_time_of_the_rule_that_closes_it() -> None:
 
 def test_a_frozen_answer_names_nothing_that_closes_it() -> None:
     assert _frozen().closing == ()
-    assert answer(_frozen(), HOME, "sha256:0")["closing"] == []
+    assert decision_to_json(_frozen(), HOME, "sha256:0")["closing"] == []
 
 
 def test_with_a_duration_what_the_deploy_would_run_into_is_named() -> None:

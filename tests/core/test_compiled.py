@@ -90,5 +90,5 @@ def test_a_long_period_is_read_without_filling_the_memory_of_the_engine() -> Non
     compiled.prepare(PERIOD[0])
     remembered = compiled.budget._held
     for service in ("api", "web", "unknown"):
-        assert CoverageIndex(compiled, PERIOD).held(service, "production", "normal").at(PERIOD[0])
+        assert CoverageIndex(compiled, PERIOD).of(service, "production", "normal").at(PERIOD[0])
     assert compiled.budget._held == remembered

@@ -50,23 +50,23 @@ def test_who_holds_is_who_the_engine_says(monkeypatch: pytest.MonkeyPatch, often
         environment = rng.choice(["production", "staging"])
         change = rng.choice(["normal", "hotfix", "rollback"])
         at = rng.randrange(*YEAR)
-        held = places.held(service, environment, change)
-        verdict = engine.scope(service, environment, change).verdict(at)
-        expected = {numbers[each.rule.id] for each in (*verdict.blocking, *verdict.warnings)}
+        held = places.of(service, environment, change)
+        segment = engine.scope(service, environment, change).segment(at)
+        expected = {numbers[each.rule.id] for each in (*segment.blocking, *segment.warnings)}
         assert set(held.at(at)) == expected, (service, environment, change, at)
         assert expected <= set(held.applying)
 
 
 def test_services_that_the_same_policies_match_share_what_is_found() -> None:
     places = CoverageIndex(CompiledPolicies(policies()), YEAR)
-    assert places.held("unknown", "staging", "normal") is places.held("another", "staging", "rollback")
-    assert places.held("api", "staging", "normal") is not places.held("abroad", "staging", "normal")
-    assert places.held("api", "staging", "normal") is not places.held("api", "staging", "hotfix")
+    assert places.of("unknown", "staging", "normal") is places.of("another", "staging", "rollback")
+    assert places.of("api", "staging", "normal") is not places.of("abroad", "staging", "normal")
+    assert places.of("api", "staging", "normal") is not places.of("api", "staging", "hotfix")
 
 
 def test_periods_at_the_ends_of_time_are_cut() -> None:
     for period in ((EARLIEST, EARLIEST + DAY), (LATEST - DAY, LATEST)):
-        held = CoverageIndex(CompiledPolicies(policies()), period).held("forever", "staging", "normal")
+        held = CoverageIndex(CompiledPolicies(policies()), period).of("forever", "staging", "normal")
         for _ in range(2 * _OFTEN):
             assert 3 in held.at(period[0])
             assert 3 in held.at(period[1] - 1)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.core.decision import Question
-from app.core.decision_json import answer
+from app.core.decision_json import decision_to_json
 from app.core.freeze import Freeze, FreezeState
 from app.core.instant import DAY, HOUR
 from app.core.policy import Selector
@@ -166,7 +166,7 @@ async def test_what_a_freeze_exempts_goes_on(gate: Gate) -> None:
 async def test_an_answer_says_who_froze_since_when_and_whom_to_ask(gate: Gate) -> None:
     now = gate.clock.at
     await gate.freezes.start(OPS, request(contact="#incidents"), gate.in_force)
-    told = answer(check(gate.in_force, Question("api"), now + 60), gate.in_force.home, "")
+    told = decision_to_json(check(gate.in_force, Question("api"), now + 60), gate.in_force.home, "")
     assert told["message"] == (
         "api may not be deployed to production: Incident 42 (started by Alice Fri 27 Nov 12:59:59 CET; "
         "ask #incidents). It does not open within two years."
@@ -180,7 +180,7 @@ async def test_an_answer_says_who_froze_since_when_and_whom_to_ask(gate: Gate) -
     shown = status(gate.in_force, None, None, now, now)
     assert "started by Alice" in shown["environments"][0]["message"]
     assert shown["freezes"]["active"][0]["started_by"] == "Alice"
-    blocked_by_policy = answer(check(gate.in_force, Question("api"), AFTER), gate.in_force.home, "")
+    blocked_by_policy = decision_to_json(check(gate.in_force, Question("api"), AFTER), gate.in_force.home, "")
     assert "started_by" not in blocked_by_policy["blocking"][1]
 
 
@@ -188,7 +188,7 @@ async def test_an_open_answer_says_who_scheduled_what_will_close_it(gate: Gate) 
     start = gate.clock.at + 600
     wanted = request(starts_at=start, ends_at=start + 60, contact="#incidents")
     await gate.freezes.start(OPS, wanted, gate.in_force)
-    told = answer(check(gate.in_force, Question("api"), gate.clock.at), gate.in_force.home, "")
+    told = decision_to_json(check(gate.in_force, Question("api"), gate.clock.at), gate.in_force.home, "")
     assert told["message"].endswith("in 10 min: Incident 42 (scheduled by Alice; ask #incidents).")
     assert told["closing"][0]["started_by"] == "Alice"
 
@@ -375,8 +375,10 @@ def _seen(gate: Gate, at: int, in_force: InForce | None = None) -> list[object]:
     shown = status(in_force, None, None, at, gate.clock.at)
     span = Period(at, at + 7 * DAY)
     return [
-        answer(decision, in_force.home, in_force.revision),
-        answer(check(in_force, question._replace(duration=2 * HOUR), at), in_force.home, in_force.revision),
+        decision_to_json(decision, in_force.home, in_force.revision),
+        decision_to_json(
+            check(in_force, question._replace(duration=2 * HOUR), at), in_force.home, in_force.revision
+        ),
         [shown["environments"], shown["freezes"], shown["warnings"]],
         schedule(in_force, question, span),
         badge_of(in_force, Wanted("production"), None, at),

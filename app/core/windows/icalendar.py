@@ -17,7 +17,15 @@ from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.notation import LINE_PATTERN
-from app.core.vcalendar import BOUNDS, PER_DAY, Moment, Span, local_seconds, local_time, read_calendar
+from app.core.vcalendar import (
+    BOUNDS,
+    PER_DAY,
+    EventTime,
+    Occurrence,
+    local_seconds,
+    local_time,
+    read_calendar,
+)
 from app.core.wallclock import Wall
 from app.core.window import Window
 
@@ -46,12 +54,12 @@ class _Meant(NamedTuple):
 _EVERYTHING: Final = _Meant(None, free=True)
 
 
-class Event(NamedTuple):
+class CalendarEvent(NamedTuple):
     """The facts about an event of a calendar that help to find a mistake in it."""
 
     name: str
-    start: Moment
-    last_end: Moment | None
+    start: EventTime
+    last_end: EventTime | None
     """When it is over for good; None if it recurs without an UNTIL."""
     is_free: bool
     lasts_for_days: bool
@@ -100,7 +108,7 @@ class ICalendar(Window):
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
         """One interval for each occurrence of a busy event."""
         first, last = wall.day(span[0]) - 2, wall.day(span[1]) + 2
-        spans: set[Span] = set()
+        spans: set[Occurrence] = set()
         for number in range(first // _CHUNK, last // _CHUNK + 1):
             spans.update(_occurrences(self._text, self._meant, number))
         return [(_start(span.start, wall), _end(span.end, wall)) for span in spans]
@@ -142,13 +150,13 @@ class ICalendar(Window):
         """Whether the calendar says that its events are when it is closed (X-CALENDAR-TYPE of AWS)."""
         return self._type == "DEFAULT_OPEN"
 
-    def matching(self) -> Iterator[Event]:
+    def matching(self) -> Iterator[CalendarEvent]:
         """The events that have the summary and are not cancelled, free ones too."""
         everything = self._meant._replace(free=True)
         for event in _counted(self._text, everything):
             start = event[BOUNDS].first.start
             days = not isinstance(event["DTSTART"].dt, datetime)
-            yield Event(_name(event), start, _last_end(event), _is_free(event), days, _fault(event))
+            yield CalendarEvent(_name(event), start, _last_end(event), _is_free(event), days, _fault(event))
 
     def near_names(self) -> list[str]:
         """The names of events that hold the summary, but are not called just that."""
@@ -158,11 +166,11 @@ class ICalendar(Window):
         names = {_name(event) for event in _counted(self._text, around)}
         return sorted(names - {_name(event) for event in _counted(self._text, self._meant)})
 
-    def start_of(self, event: Event, wall: Wall) -> int:
+    def start_of(self, event: CalendarEvent, wall: Wall) -> int:
         """The instant at which an event first begins."""
         return _start(event.start, wall)
 
-    def end_of(self, event: Event, wall: Wall) -> int | None:
+    def end_of(self, event: CalendarEvent, wall: Wall) -> int | None:
         """The instant from which on an event never comes again; None if it may."""
         return None if event.last_end is None else _end(event.last_end, wall)
 
@@ -179,7 +187,7 @@ def _name(event: Any) -> str:
     return str(event.get("SUMMARY", "")) or "without a name"
 
 
-def _last_end(event: Any) -> Moment | None:
+def _last_end(event: Any) -> EventTime | None:
     """When an event is over for good; None if it may recur for ever.
 
     An UNTIL bounds it from above: what recurs last may begin before it.
@@ -191,7 +199,7 @@ def _last_end(event: Any) -> Moment | None:
     last = [bounds.first.end, *(span.end for span in bounds.listed.values())]
     for rule in rules:
         last += [bounds.first.end._replace(seconds=local_seconds(each) + length) for each in rule["UNTIL"]]
-    latest: Moment = max(last, key=lambda end: end.seconds + end.after)
+    latest: EventTime = max(last, key=lambda end: end.seconds + end.after)
     return latest
 
 
@@ -218,17 +226,17 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _start(moment: Moment, wall: Wall) -> int:
-    return _clock(moment, wall).start(moment.seconds)
+def _start(time: EventTime, wall: Wall) -> int:
+    return _clock(time, wall).start(time.seconds)
 
 
-def _end(moment: Moment, wall: Wall) -> int:
-    return _clock(moment, wall).end(moment.seconds) + moment.after
+def _end(time: EventTime, wall: Wall) -> int:
+    return _clock(time, wall).end(time.seconds) + time.after
 
 
-def _clock(moment: Moment, wall: Wall) -> Wall:
+def _clock(time: EventTime, wall: Wall) -> Wall:
     """The wall clock that a bound is told by."""
-    return wall if moment.zone is None else wall.elsewhere(moment.zone)
+    return wall if time.zone is None else wall.elsewhere(time.zone)
 
 
 def _check(text: str) -> None:
@@ -277,7 +285,7 @@ def _query(text: str) -> Any:
 
 
 @lru_cache(maxsize=2048)
-def _occurrences(text: str, meant: _Meant, number: int) -> frozenset[Span]:
+def _occurrences(text: str, meant: _Meant, number: int) -> frozenset[Occurrence]:
     """The occurrences of the events meant that touch one chunk of days, with a day to spare on each side."""
     first = local_time((number * _CHUNK - 1) * DAY)
     last = local_time(((number + 1) * _CHUNK + 1) * DAY)

@@ -5,7 +5,7 @@ from typing import Final
 
 from app.core.instant import DAY, LATEST, LOOK_AHEAD
 from app.core.wallclock import Wall, Zone, calendar_date
-from app.core.windows.icalendar import Event, ICalendar
+from app.core.windows.icalendar import CalendarEvent, ICalendar
 from app.policies.lint.cron import Remark
 from app.policies.lint.zones import on_fixed_offset
 from app.yaml.problem import quoted
@@ -44,12 +44,12 @@ _OPENED_BY_CLOSING_EVENTS: Final = (
 )
 
 
-def _counts(window: ICalendar, event: Event) -> bool:
+def _counts(window: ICalendar, event: CalendarEvent) -> bool:
     """Return whether an event counts: one that is marked free does so only if the window says it."""
     return window.free == "count" or not event.is_free
 
 
-def _on_free(free: Sequence[Event]) -> Iterator[Remark]:
+def _on_free(free: Sequence[CalendarEvent]) -> Iterator[Remark]:
     if free:
         sentence = (
             f"{_events(free)} marked free and {_do(free)} not count: {_named(free)}; calendars make whole "
@@ -58,14 +58,14 @@ def _on_free(free: Sequence[Event]) -> Iterator[Remark]:
         yield (), sentence
 
 
-def _is_coming(window: ICalendar, event: Event, walls: Sequence[Wall], now: int) -> bool:
+def _is_coming(window: ICalendar, event: CalendarEvent, walls: Sequence[Wall], now: int) -> bool:
     """Return whether an event may have future occurrences."""
     if event.fault is not None:
         return any(window.start_of(event, wall) >= now for wall in walls)
     return any(end is None or end > now for end in (window.end_of(event, wall) for wall in walls))
 
 
-def _on_faults(events: Sequence[Event]) -> Iterator[Remark]:
+def _on_faults(events: Sequence[CalendarEvent]) -> Iterator[Remark]:
     told: set[str] = set()
     for event in events:
         if event.fault is not None and event.fault not in told:
@@ -76,7 +76,7 @@ def _on_faults(events: Sequence[Event]) -> Iterator[Remark]:
 
 
 def _on_recurrence(
-    window: ICalendar, events: Sequence[Event], walls: Sequence[Wall], now: int
+    window: ICalendar, events: Sequence[CalendarEvent], walls: Sequence[Wall], now: int
 ) -> Iterator[Remark]:
     """Yield a calendar whose events all may recur, but do not."""
     if not any(event.last_end is None for event in events):
@@ -99,13 +99,13 @@ def _comes_within(window: ICalendar, walls: Sequence[Wall], now: int, until: int
     )
 
 
-def _on_zones(events: Sequence[Event], zones: Sequence[Zone]) -> Iterator[Remark]:
+def _on_zones(events: Sequence[CalendarEvent], zones: Sequence[Zone]) -> Iterator[Remark]:
     """Remark on events in another zone than the policy's, and on zones that are offsets."""
     days = (event for event in events if event.lasts_for_days)
     elsewhere = ((event, zone) for event in days for zone in zones if _differs(event, zone))
     if (found := next(elsewhere, None)) is not None:
         yield (), _on_day_of_another_zone(*found)
-    firsts: dict[str, Event] = {}
+    firsts: dict[str, CalendarEvent] = {}
     for event in events:
         if isinstance(event.start.zone, Zone):
             firsts.setdefault(event.start.zone.name, event)
@@ -114,7 +114,7 @@ def _on_zones(events: Sequence[Event], zones: Sequence[Zone]) -> Iterator[Remark
             yield (), f"the event {_named([event])} is in the zone {quoted(name)}, which {fixed}"
 
 
-def _on_day_of_another_zone(event: Event, home: Zone) -> str:
+def _on_day_of_another_zone(event: CalendarEvent, home: Zone) -> str:
     own = event.start.zone
     its, name = (quoted(own.name), own.name) if isinstance(own, Zone) else ("its calendar's zone", "…")
     return (
@@ -124,20 +124,20 @@ def _on_day_of_another_zone(event: Event, home: Zone) -> str:
     )
 
 
-def _differs(event: Event, home: Zone) -> bool:
+def _differs(event: CalendarEvent, home: Zone) -> bool:
     own = event.start.zone
     return own is not None and own.earliest(event.start.seconds) != home.earliest(event.start.seconds)
 
 
-def _events(events: Sequence[Event]) -> str:
+def _events(events: Sequence[CalendarEvent]) -> str:
     return "one event is" if len(events) == 1 else f"{len(events)} events are"
 
 
-def _do(events: Sequence[Event]) -> str:
+def _do(events: Sequence[CalendarEvent]) -> str:
     return "does" if len(events) == 1 else "do"
 
 
-def _named(events: Sequence[Event]) -> str:
+def _named(events: Sequence[CalendarEvent]) -> str:
     listed = [
         f"{quoted(event.name)} on {calendar_date(event.start.seconds // 86_400)}" for event in events[:_FEW]
     ]

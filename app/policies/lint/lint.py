@@ -194,7 +194,7 @@ class _Lint:
             if timeline.rule.effect is Effect.WARN:
                 continue
             if timeline not in self._held:
-                self._held[timeline] = timeline.holds(span)
+                self._held[timeline] = timeline.intervals(span)
             held += self._held[timeline]
         return normalise(held) == [span]
 

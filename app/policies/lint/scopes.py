@@ -77,16 +77,16 @@ class Scopes:
                 yield ids, _on_little(ids, together, narrowest)
 
     def _is_closed_by_several(self, scope: ScopeTimeline) -> bool:
-        verdict = scope.verdict(self._now)
-        if not verdict.blocking or verdict.flips_at is not None:
+        segment = scope.segment(self._now)
+        if not segment.blocking or segment.flips_at is not None:
             return False
         # A scope that one policy alone closes for ever is meant to be closed.
-        return all(stretch.end is not None for stretch in verdict.blocking)
+        return all(stretch.end is not None for stretch in segment.blocking)
 
     def _takes_others(self, environment: str) -> bool:
         """Return whether anything opens for services outside the catalogue."""
-        verdict = self._engine.environment(environment).verdict(self._now)
-        return self._reach.takes_unknown and (not verdict.blocking or verdict.flips_at is not None)
+        segment = self._engine.environment(environment).segment(self._now)
+        return self._reach.takes_unknown and (not segment.blocking or segment.flips_at is not None)
 
     def _on_never(self, names: Sequence[str], environment: str, scope: ScopeTimeline) -> str:
         openings = [line.rule.id for line in scope.vetoers if line.rule.effect is Effect.ALLOW_ONLY]
