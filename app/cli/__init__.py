@@ -1,7 +1,8 @@
-"""The command line: one file a command, each imported only when it runs."""
+"""The command line. Each command is one file in `commands/`, imported only when it runs."""
 
 import importlib
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 import click
@@ -9,20 +10,35 @@ import click
 from app import __version__
 from app.core.errors import FreezegateError
 
-COMMANDS: Final = {
-    "init": "Write a first policy file.",
-    "serve": "Run the gate.",
-    "check": "Ask whether a service may be deployed.",
-    "wait": "Wait until a service may be deployed.",
-    "lint": "Check policy files.",
-    "test": "Run the tests that policy files carry.",
-    "calendar": "Draw the coming weeks.",
-    "override": "Let one urgent deploy through.",
-    "freeze": "Stop deploys now.",
-    "keys": "Make and revoke API keys, on the database.",
-    "audit": "Verify and export the audit log.",
-    "decisions": "Evaluate a recorded decision again.",
-    "store": "Copy the database into another.",
+SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Ask before a deploy": {
+        "check": "Check whether a service may be deployed.",
+        "wait": "Wait until a service may be deployed.",
+        "calendar": "Show the coming weeks.",
+    },
+    "Write policies": {
+        "init": "Write a first policy file.",
+        "lint": "Check policy files.",
+        "test": "Run the tests in policy files.",
+    },
+    "Operate": {
+        "freeze": "Stop deploys now.",
+        "override": "Let one urgent deploy through.",
+    },
+    "Run the gate": {
+        "serve": "Start the server.",
+    },
+    "Work on the gate's database": {
+        "keys": "Create, list and revoke API keys.",
+        "audit": "Verify and export the audit log.",
+        "decisions": "Evaluate a recorded decision again.",
+        "store": "Copy the database into another.",
+    },
+}
+"""The commands and their summaries, in the sections of `freezegate --help`."""
+
+COMMANDS: Final[Mapping[str, str]] = {
+    name: summary for commands in SECTIONS.values() for name, summary in commands.items()
 }
 
 ALLOWED: Final = 0
@@ -31,10 +47,10 @@ USAGE: Final = 2
 UNDECIDED: Final = 3
 
 
-class _Lazy(click.Group):
-    """Knows its commands by name; imports the file of the one that runs."""
+class _LazyGroup(click.Group):
+    """A group that imports a command's module only when the command runs."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the shape click asks for
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -44,11 +60,13 @@ class _Lazy(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), summary) for name, summary in commands.items()])
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="freezegate")
 def cli() -> None:
     """May this service be deployed to this environment now?
@@ -63,21 +81,21 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line and hand back its exit status; no error of any kind becomes an allow."""
+    """Run the command line and return its exit status; no error of any kind becomes an allow."""
     try:
         status = cli.main(arguments, prog_name="freezegate", standalone_mode=False)
     except click.ClickException as error:
-        _tell_usage(error)
+        _print_usage_error(error)
         return USAGE
-    except Exception as error:  # noqa: BLE001 - Python would exit 1, which says that deploys are frozen
-        _tell_fault(error)
+    except Exception as error:  # noqa: BLE001 - Python would exit 1, which means that deploys are frozen
+        _print_error(error)
         return UNDECIDED
     return status if isinstance(status, int) else UNDECIDED
 
 
-def _tell_fault(error: Exception) -> None:
+def _print_error(error: Exception) -> None:
     match error:
-        case click.Abort() | BrokenPipeError():  # the caller stopped it, or stopped reading
+        case click.Abort() | BrokenPipeError():  # the caller interrupted it, or closed the pipe
             return
         case FreezegateError():
             fail(str(error))
@@ -85,10 +103,10 @@ def _tell_fault(error: Exception) -> None:
             named = f"{error.filename}: " if error.filename else ""
             fail(f"{named}{(error.strerror or 'the system refuses it').lower()}")
         case _:
-            fail(f"something went wrong that should not have: {type(error).__name__}: {error}")
+            fail(f"internal error: {type(error).__name__}: {error}")
 
 
-def _tell_usage(error: click.ClickException) -> None:
+def _print_usage_error(error: click.ClickException) -> None:
     from app.cli.usage import help_hint, usage_sentence
 
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -100,6 +118,6 @@ def _tell_usage(error: click.ClickException) -> None:
 
 
 def fail(sentence: str) -> None:
-    """Say on standard error what went wrong, each line marked as ours."""
+    """Print an error to standard error, each line prefixed with the program's name."""
     for line in sentence.splitlines() or [""]:
         click.echo(f"freezegate: {line}", err=True)

@@ -1,4 +1,4 @@
-"""What the commands share that work on the database itself, beside a gate that may be running."""
+"""Shared by the commands that work directly on the database, possibly next to a running gate."""
 
 import contextlib
 import getpass
@@ -15,17 +15,19 @@ if TYPE_CHECKING:
     from app.store.store import Store
 
 DEADLINE: Final = 60.0
-"""Seconds that any one step may take: nobody waits here for an answer to a pipeline."""
+"""Seconds that any one step may take; long, because no pipeline is waiting for an answer."""
 
-database_url = click.option("--database-url", help="The database; default: FREEZEGATE_DATABASE_URL.")
+database_url = click.option(
+    "--database-url", metavar="URL", help="Database of the gate; default: FREEZEGATE_DATABASE_URL."
+)
 
 
 @contextlib.contextmanager
 def opened(url: str | None) -> Iterator["Store"]:
-    """Open the store of a URL, or of the environment; only `serve` makes a new one.
+    """Open the store at a URL, by default that of the environment; only `serve` creates one.
 
     Raises:
-        UsageError: the environment does not make sense, or there is no database where it says.
+        UsageError: the settings are invalid, or there is no database at the URL.
         StoreUnavailableError: the database can't be opened.
     """
     from app.store.store import Store
@@ -34,7 +36,7 @@ def opened(url: str | None) -> Iterator["Store"]:
         settings = read_settings(os.environ, database_url=url)
     except SettingsError as error:
         raise click.UsageError(str(error)) from None
-    with missing_told():
+    with missing_as_usage_error():
         store = Store.open(settings.database, deadline=DEADLINE, create=False)
     try:
         yield store
@@ -43,8 +45,8 @@ def opened(url: str | None) -> Iterator["Store"]:
 
 
 @contextlib.contextmanager
-def missing_told() -> Iterator[None]:
-    """Turn a URL that names no database into wrong usage, with the name of a file that is near.
+def missing_as_usage_error() -> Iterator[None]:
+    """Turn a URL that names no database into a usage error that suggests a similar file name.
 
     Raises:
         UsageError: there is no such database.
@@ -59,16 +61,16 @@ def missing_told() -> Iterator[None]:
         beside = [each.name for each in path.parent.glob("*") if each.is_file() and each.name != path.name]
         guess = did_you_mean(path.name, [each for each in beside if each.endswith(path.suffix)])
         hint = guess or (
-            "; name the gate's with --database-url or FREEZEGATE_DATABASE_URL "
-            "(`freezegate serve` makes one when it starts)"
+            "; set the gate's with --database-url or FREEZEGATE_DATABASE_URL "
+            "(`freezegate serve` creates it when it first starts)"
         )
         raise click.UsageError(f"{error}{hint}") from None
     except DatabaseUrlError as error:
         raise click.UsageError(str(error)) from None
 
 
-def at_the_console() -> str:
-    """Who works on the database, as the record calls them."""
+def console_actor() -> str:
+    """Return the actor that the audit log names for the user of this machine."""
     try:
         return f"console:{getpass.getuser()}"
     except (KeyError, OSError):

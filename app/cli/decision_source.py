@@ -1,4 +1,4 @@
-"""Whom `check` and `wait` ask: a server, or a policy file on this machine."""
+"""Decision sources of `check` and `wait`: a server, or a policy file on this machine."""
 
 import json
 import re
@@ -13,8 +13,8 @@ from app.cli.errors import UndecidedError
 from app.cli.server import (
     DEADLINE,
     LARGEST_ANSWER,
-    Reply,
     Request,
+    Response,
     address,
     authorisation,
     key_hint,
@@ -26,22 +26,22 @@ from app.core.instant import MINUTE, format_instant, parse_instant
 
 _OK: Final = 200
 _LOCKED: Final = 423
-_OUTCOMES: Final = ("allow", "warn", "override")
-_DEEPEST: Final = 8
-"""Levels of a reply; the gate's answers have four."""
+_ALLOWING: Final = ("allow", "warn", "override")
+_MAX_DEPTH: Final = 8
+"""Levels of nesting in a response; the gate's answers have four."""
 CLOCK_TOLERANCE: Final = 15 * MINUTE
-"""Seconds that the time of an answer may be away from this machine's clock.
+"""Seconds by which the time of an answer may differ from this machine's clock.
 
-An answer from a cache, or of long ago, lets nothing through. Clocks of build machines are off by seconds, and
-cloud providers refuse requests that are further off than this. A claim tried again under its key within this
-time gets the answer of the first attempt, and that is still of now.
+A cached or old answer must not allow a deploy. Clocks of build machines are off by seconds, and cloud
+providers refuse requests that are further off than this. A claim retried under its idempotency key within
+this time gets the first attempt's answer, which is still current.
 """
-_SAYS_NO: Final = re.compile(rb'"allowed"\s*:\s*false')
-"""Looked for in the bytes, so that it is found in what can't be read, too; quotes in texts are escaped."""
+_DENIED: Final = re.compile(rb'"allowed"\s*:\s*false')
+"""Searched in the raw bytes, so that malformed JSON can deny too; quotes in strings are escaped."""
 
 
 class Answer(NamedTuple):
-    """A well-formed answer, as the JSON object of the contract."""
+    """A validated answer; `body` is the JSON object of the API."""
 
     body: dict[str, Any]
 
@@ -57,13 +57,13 @@ class Answer(NamedTuple):
 
     @property
     def seconds_left(self) -> int | None:
-        """How long until it opens, by the clock of whoever answered; None if not in sight."""
+        """Seconds until it opens, by the clock of the source; None if no opening is in sight."""
         opens_at = self.body["opens_at"]
         return parse_instant(opens_at) - parse_instant(self.body["at"]) if opens_at else None
 
 
-class Asked(NamedTuple):
-    """What is asked, in the words of the command line."""
+class Query(NamedTuple):
+    """A question about one deploy, as given on the command line."""
 
     service: str
     environment: str = "production"
@@ -72,26 +72,26 @@ class Asked(NamedTuple):
     at: str | None = None
 
     def fields(self) -> dict[str, str]:
-        """The fields of a request."""
+        """Return the fields of the API request, without those not given."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
-class Oracle(Protocol):
-    """Answers a question, or raises `UndecidedError`."""
+class DecisionSource(Protocol):
+    """Answers a query, or raises `UndecidedError`."""
 
-    def ask(self, asked: Asked, now: int, within: float = DEADLINE) -> Answer:
-        """Answer as of `now`, or give up after some seconds."""
+    def ask(self, query: Query, now: int, timeout: float = DEADLINE) -> Answer:
+        """Return the answer as of `now`; give up after `timeout` seconds."""
         ...
 
 
-class FileOracle:
-    """Answers from policy files, and from what they have become when it is asked again."""
+class FileDecisionSource:
+    """Evaluates policy files; reloads them when they have changed since the last query."""
 
     def __init__(self, path: Path) -> None:
         """Load the policies.
 
         Raises:
-            PolicyFileError: something in them is wrong.
+            PolicyFileError: the policies have errors.
         """
         from app.cli.files import loaded_from
         from app.policies.source import Source
@@ -99,16 +99,16 @@ class FileOracle:
         self._source = Source(path)
         self._loaded = loaded_from(self._source, self._source.read())
 
-    def ask(self, asked: Asked, now: int, within: float = DEADLINE) -> Answer:  # noqa: ARG002 - never long
-        """Answer as a server with these policies would."""
+    def ask(self, query: Query, now: int, timeout: float = DEADLINE) -> Answer:  # noqa: ARG002 - never long
+        """Return the answer that a server with these policies would give."""
         from app.cli.files import loaded_from
         from app.core.decision import Question
         from app.core.decision_json import decision_to_json
         from app.core.notation import parse_duration
 
-        at = now if asked.at is None else parse_instant(asked.at)
-        duration = 0 if asked.duration is None else parse_duration(asked.duration)
-        question = Question(asked.service, asked.environment, asked.change, duration)
+        at = now if query.at is None else parse_instant(query.at)
+        duration = 0 if query.duration is None else parse_duration(query.duration)
+        question = Question(query.service, query.environment, query.change, duration)
         try:
             snapshot = self._source.read()
             if snapshot.revision != self._loaded.revision:
@@ -119,15 +119,15 @@ class FileOracle:
         return Answer(decision_to_json(decision, self._loaded.policy_set.home, self._loaded.revision))
 
 
-class ServerOracle:
-    """Answers by asking a server; by claiming, where the deploy is about to start."""
+class ServerDecisionSource:
+    """Asks a server; makes a claim if the deploy is about to start."""
 
     def __init__(self, url: str, claim: Mapping[str, str] | None = None) -> None:
-        """Ask the server at `url`, with the key and, for a claim, the override token of the environment.
+        """Use the server at `url`, with the API key and, for a claim, the override token of the environment.
 
         Args:
             url: its address, ``http`` or ``https``.
-            claim: the fields of a claim besides the question; None asks without claiming.
+            claim: the fields of a claim besides the query; None asks without a claim.
         """
         self._url = f"{url}/can-deploy"
         self._claim = claim
@@ -138,98 +138,99 @@ class ServerOracle:
             if key := claim.get("idempotency_key"):
                 self._headers["Idempotency-Key"] = key
 
-    def ask(self, asked: Asked, now: int, within: float = DEADLINE) -> Answer:
-        """Ask, and take nothing but a well-formed answer of now for one."""
-        return read_answer(send(self._request(asked), within, LARGEST_ANSWER), asked, now)
+    def ask(self, query: Query, now: int, timeout: float = DEADLINE) -> Answer:
+        """Ask the server; accept nothing but a well-formed, current answer."""
+        return parse_answer(send(self._request(query), timeout, LARGEST_ANSWER), query, now)
 
-    def _request(self, asked: Asked) -> Request:
+    def _request(self, query: Query) -> Request:
         if self._claim is None:
-            return Request("GET", self._url, self._headers, params=asked.fields())
-        told = {name: value for name, value in self._claim.items() if name != "idempotency_key"}
-        return Request("POST", self._url, self._headers, body={**asked.fields(), **told})
+            return Request("GET", self._url, self._headers, params=query.fields())
+        body = {name: value for name, value in self._claim.items() if name != "idempotency_key"}
+        return Request("POST", self._url, self._headers, body={**query.fields(), **body})
 
 
-def read_answer(reply: Reply, asked: Asked, now: int) -> Answer:
-    """Take a reply for an answer only if everything about it fits.
+def parse_answer(response: Response, query: Query, now: int) -> Answer:
+    """Parse a response, and accept it as an answer only if every part of it is consistent.
 
     Args:
-        reply: what came back.
-        asked: what was asked.
-        now: when, by this machine's clock.
+        response: the server's response.
+        query: the query that was sent.
+        now: the present instant, by this machine's clock.
 
     Raises:
-        UndecidedError: it is no answer to what was asked.
+        UndecidedError: the response does not answer the query.
     """
     try:
-        body = json.loads(reply.content, object_pairs_hook=_object)
+        body = json.loads(response.content, object_pairs_hook=_unique_members)
     except (ValueError, RecursionError):
         body = None
-    denied = _SAYS_NO.search(reply.content) is not None
-    if reply.status not in (_OK, _LOCKED):
+    denied = _DENIED.search(response.content) is not None
+    if response.status not in (_OK, _LOCKED):
         detail = body.get("detail") if isinstance(body, dict) else None
-        sentence = f"the server answered {reply.status}"
-        sentence += (f": {detail}" if detail else "") + key_hint(reply.status)
-        raise UndecidedError(sentence, reply.status, denied=denied)
-    if not isinstance(body, dict) or not _fits(body, reply.status, asked):
-        sentence = "the server's reply is no answer to this question"
-        raise UndecidedError(sentence, reply.status, denied=denied)
-    if not _is_current(body["at"], asked, now):
+        sentence = f"the server answered {response.status}"
+        sentence += (f": {detail}" if detail else "") + key_hint(response.status)
+        raise UndecidedError(sentence, response.status, denied=denied)
+    if not isinstance(body, dict) or not _is_answer(body, response.status, query):
+        sentence = "the server's response does not answer this question"
+        raise UndecidedError(sentence, response.status, denied=denied)
+    if not _is_current(body["at"], query, now):
         sentence = (
-            f"the server's answer is of {body['at']}, and this machine's clock says {format_instant(now)}: "
+            f"the server's answer is of {body['at']}, but this machine's clock says {format_instant(now)}: "
             "more than 15 minutes apart"
-            if asked.at is None
-            else f"the server's answer is of {body['at']}, which is not what was asked for"
+            if query.at is None
+            else f"the server's answer is of {body['at']}, which is not the time that was asked for"
         )
-        raise UndecidedError(sentence, reply.status, denied=denied)
+        raise UndecidedError(sentence, response.status, denied=denied)
     body.setdefault("warnings", [])
     body.setdefault("opens_at", None)
     return Answer(body)
 
 
-def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object of members that are each there once; of two, nobody could tell which counts."""
+def _unique_members(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object; reject duplicate members, because either could be the one that counts."""
     found = dict(members)
     if len(found) < len(members):
-        raise ValueError("a member twice")
+        raise ValueError("a duplicate member")
     return found
 
 
-def _fits(body: dict[str, Any], status: int, asked: Asked) -> bool:
-    same = all(body.get(name) == getattr(asked, name) for name in ("service", "environment", "change"))
-    if not (same and isinstance(body.get("message"), str) and _entries(body, "blocking")):
-        return False
-    if not (_entries(body, "warnings") and _is_instant(body.get("at")) and _opens(body.get("opens_at"))):
-        return False
-    if not _shallow(body, _DEEPEST):
-        return False
-    if status == _OK:
-        # Only a token lets through what something blocks.
-        lifted = body.get("outcome") == "override" or not body["blocking"]
-        return body.get("allowed") is True and body.get("outcome") in _OUTCOMES and lifted
-    return body.get("allowed") is False and body.get("outcome") == "deny"
+def _is_answer(body: dict[str, Any], status: int, query: Query) -> bool:
+    """Return whether a body answers the query, is shaped as the API's, and agrees with its status."""
+    echoed = all(body.get(name) == getattr(query, name) for name in ("service", "environment", "change"))
+    return echoed and _is_well_formed(body) and _agrees_with_status(body, status)
 
 
-def _shallow(value: object, levels: int) -> bool:
-    """Return whether lists and objects are nested within each other no deeper than this."""
+def _is_well_formed(body: dict[str, Any]) -> bool:
+    texts = isinstance(body.get("message"), str) and _is_instant(body.get("at"))
+    entries = _are_entries(body.get("blocking")) and _are_entries(body.get("warnings", []))
+    opens_at = body.get("opens_at")
+    return texts and entries and (opens_at is None or _is_instant(opens_at)) and _is_shallow(body, _MAX_DEPTH)
+
+
+def _agrees_with_status(body: dict[str, Any], status: int) -> bool:
+    if status == _LOCKED:
+        return body.get("allowed") is False and body.get("outcome") == "deny"
+    # Only an override token lets a blocked deploy through.
+    lifted = body.get("outcome") == "override" or not body["blocking"]
+    return body.get("allowed") is True and body.get("outcome") in _ALLOWING and lifted
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    """Return whether lists and objects are nested at most so many levels."""
     if not isinstance(value, (list, dict)):
         return True
     parts = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_shallow(part, levels - 1) for part in parts)
+    return levels > 0 and all(_is_shallow(part, levels - 1) for part in parts)
 
 
-def _is_current(at: str, asked: Asked, now: int) -> bool:
-    if asked.at is not None:
-        return parse_instant(at) == parse_instant(asked.at)
+def _is_current(at: str, query: Query, now: int) -> bool:
+    if query.at is not None:
+        return parse_instant(at) == parse_instant(query.at)
     return abs(parse_instant(at) - now) <= CLOCK_TOLERANCE
 
 
-def _entries(body: dict[str, Any], name: str) -> bool:
-    entries = body.get(name, [] if name == "warnings" else None)
+def _are_entries(entries: object) -> bool:
     return isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
-
-
-def _opens(value: object) -> bool:
-    return value is None or _is_instant(value)
 
 
 def _is_instant(value: object) -> bool:
@@ -242,15 +243,17 @@ def _is_instant(value: object) -> bool:
     return True
 
 
-def find_oracle(server: str | None, policies: Path | None, claim: Mapping[str, str] | None = None) -> Oracle:
-    """Choose the source of decisions: a named policy file, else a server; see `app.cli.server.address`.
+def find_source(
+    server: str | None, policies: Path | None, claim: Mapping[str, str] | None = None
+) -> DecisionSource:
+    """Return the decision source: the policy file if one is named, else a server (see `server.address`).
 
     Raises:
         UsageError: both are named.
-        PolicyFileError: something in the policies is wrong.
+        PolicyFileError: the policies have errors.
     """
     if policies is None:
-        return ServerOracle(address(server), claim)
+        return ServerDecisionSource(address(server), claim)
     if server is not None:
-        raise click.UsageError("ask either a --server or a file with --policies")
-    return FileOracle(policies)
+        raise click.UsageError("use either --server or --policies, not both")
+    return FileDecisionSource(policies)

@@ -1,11 +1,11 @@
-"""What keeps the client commands from an answer."""
+"""Errors of the client commands: no usable answer."""
 
 from typing import Final
 
 from app.core.errors import FreezegateError
 
-_PASSING: Final = frozenset({408, 423, 425, 429})
-"""Refusals that another attempt may overcome: too slow, locked by a reply that can't be read, too early,
+_RETRYABLE: Final = frozenset({408, 423, 425, 429})
+"""Refusals that a retry may overcome: too slow, locked in a reply that can't be read, too early,
 too often (RFC 9110, RFC 4918, RFC 8470, RFC 6585)."""
 
 
@@ -13,10 +13,10 @@ class UndecidedError(FreezegateError):
     """No usable answer came.
 
     Args:
-        sentence: what is wrong, for people.
-        status: the HTTP status, where a reply came.
-        denied: whether the reply says no, unusable as it is.
-        misnamed: whether the policies do not list a name of the question.
+        sentence: the cause, for people.
+        status: the HTTP status, if a response came.
+        denied: whether the response, unusable as it is, denies the deploy.
+        misnamed: whether the query has a name that the policies don't list.
     """
 
     def __init__(
@@ -29,15 +29,15 @@ class UndecidedError(FreezegateError):
 
     @property
     def refused(self) -> bool:
-        """Whether the request was turned away (3xx, 4xx): something is set up wrong, nothing is broken."""
+        """Whether the server rejected the request (3xx, 4xx): a wrong setting, not an outage."""
         return self.status is not None and 300 <= self.status < 500  # noqa: PLR2004 - the 3xx and 4xx
 
     @property
     def passable(self) -> bool:
-        """Whether nobody said no, so that who asked for it may go on unchecked."""
+        """Whether nothing denied the deploy, so that `--on-error allow` may let it through unchecked."""
         return not (self.denied or self.refused)
 
     @property
     def final(self) -> bool:
-        """Whether asking again would not help."""
-        return self.misnamed or (self.refused and self.status not in _PASSING)
+        """Whether a retry can't help."""
+        return self.misnamed or (self.refused and self.status not in _RETRYABLE)

@@ -1,4 +1,4 @@
-"""Policy files as the commands read them: what is wrong is told with the path as it was given."""
+"""Load policy files for the commands; errors name each file by the path that the user gave."""
 
 from app.policies.load import load, load_untested
 from app.policies.loaded import LoadedPolicies
@@ -7,10 +7,10 @@ from app.yaml.problem import PolicyFileError
 
 
 def loaded_from(source: Source, snapshot: Snapshot, *, tested: bool = True) -> LoadedPolicies:
-    """Load what was read from `source`; its self-tests are run unless `tested` is False.
+    """Load a snapshot of `source`, and run its self-tests unless `tested` is False.
 
     Raises:
-        PolicyFileError: something is wrong; the files are named as the author named the path.
+        PolicyFileError: the policies have errors; files are named by the path that the user gave.
     """
     try:
         return load(snapshot) if tested else load_untested(snapshot)

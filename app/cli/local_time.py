@@ -1,7 +1,7 @@
-"""Local dates and times where an instant is wanted, in the zone of the policies or one that is named.
+"""Read and print local dates and times, in the zone of the policies or of --timezone.
 
-A local time that a clock change skips or repeats is refused, with both instants that it could mean: nobody
-should freeze from, or until, another hour than the one they thought of.
+A local time that a clock change skips or repeats is rejected with both instants that it could mean, because
+a freeze must not start or end at another hour than its author intended.
 """
 
 from collections.abc import Callable
@@ -16,13 +16,16 @@ from app.core.errors import MalformedValueError
 if TYPE_CHECKING:
     from app.core.wallclock import Zone
 
+ZoneName = Callable[[], str]
+"""Returns the name of a zone; asks a server or reads files only when called."""
+
 _EXPECTED: Final = 'an instant such as 2026-11-27T14:00:00+01:00, or a local time such as "2026-11-27 14:00"'
 _ENDS: Final = frozenset({"until"})
-"""A bare date as one of these includes its day, as in policies.yaml; as any other it is its first second."""
+"""Fields in which a bare date includes its day, as in policies.yaml; in any other it is its first second."""
 
 
 def instant_or_local(text: str) -> None:
-    """Check that a text is an RFC 3339 instant, a local time, or a date.
+    """Validate that a text is an RFC 3339 instant, a local time, or a date.
 
     Raises:
         MalformedValueError: it is none of them.
@@ -40,16 +43,16 @@ def instant_or_local(text: str) -> None:
         raise MalformedValueError(str(error) if no_such_day else _EXPECTED) from None
 
 
-def resolved(text: str, zone_name: Callable[[], str], *, is_end: bool = False) -> str:
-    """Return a text as an RFC 3339 instant; one that has an offset stays as it is.
+def to_instant(text: str, zone_name: ZoneName, *, is_end: bool = False) -> str:
+    """Convert a local time to an RFC 3339 instant; return a text with an offset unchanged.
 
     Args:
-        text: one that `instant_or_local` takes.
-        zone_name: gives the zone of a local time; called only for one.
+        text: one that `instant_or_local` accepts.
+        zone_name: returns the zone of local times; called only for one.
         is_end: whether a bare date includes its day.
 
     Raises:
-        UsageError: the local time is skipped or repeated by a change of the clock.
+        UsageError: a clock change skips or repeats the local time.
     """
     if _has_offset(text):
         return text
@@ -64,40 +67,67 @@ def resolved(text: str, zone_name: Callable[[], str], *, is_end: bool = False) -
         return format_instant(where.latest(local + DAY) if is_end else where.earliest(local))
     first, last = where.earliest(local), where.latest(local)
     if first != last or where.local(first) != local:
-        _refuse(text, local, where)
+        _reject(text, local, where)
     return format_instant(first)
 
 
-def resolve(wanted: dict[str, Any], zone_name: Callable[[], str]) -> None:
-    """Resolve the local times among the fields of a request; see `resolved`."""
+def resolve_fields(body: dict[str, Any], zone_name: ZoneName) -> None:
+    """Convert the local times among the fields of a request in place; see `to_instant`."""
     for field in ("starts_at", "until", "expires_at"):
-        if isinstance(text := wanted.get(field), str):
-            wanted[field] = resolved(text, zone_name, is_end=field in _ENDS)
+        if isinstance(text := body.get(field), str):
+            body[field] = to_instant(text, zone_name, is_end=field in _ENDS)
 
 
-def zone_of_server(server: str | None, timezone: str | None) -> Callable[[], str]:
-    """Return what gives the zone of local times: the one named, else that of the server's policies."""
+def local_printer(zone_name: ZoneName) -> Callable[[object], str]:
+    """Return a function that prints an instant of the API as local time with its offset.
+
+    If the zone can't be found out it prints UTC as sent, because the command itself has succeeded.
+    """
+    from app.core.errors import FreezegateError
+    from app.core.instant import parse_instant
+    from app.core.wallclock import zone
+
+    @cache
+    def where() -> "Zone | None":
+        try:
+            return zone(zone_name())
+        except FreezegateError:
+            return None
+
+    def local(text: object) -> str:
+        try:
+            instant = parse_instant(str(text))
+        except FreezegateError:
+            return str(text)
+        found = where()
+        return str(text) if found is None else _with_offset(instant, found)
+
+    return local
+
+
+def zone_of_server(server: str | None, timezone: str | None) -> ZoneName:
+    """Return a function for the zone of local times: `timezone`, else that of the server's policies."""
 
     @cache
     def zone_name() -> str:
         if timezone is not None:
             return timezone
+        from app.cli.api_client import ask
         from app.cli.errors import UndecidedError
-        from app.cli.operations import ask
         from app.core.errors import FreezegateError
         from app.core.notation import parse_zone_name
 
         try:
             return parse_zone_name(str(ask(server, "GET", "/status").get("timezone")))
         except FreezegateError as error:
-            sentence = f"the time zone of the policies is not known ({error}); name it with --timezone"
+            sentence = f"the time zone of the policies is not known ({error}); set it with --timezone"
             raise UndecidedError(sentence) from None
 
     return zone_name
 
 
-def zone_of_files(policies: Path, timezone: str | None) -> Callable[[], str]:
-    """Return what gives the zone of local times: the one named, else that of the policy files."""
+def zone_of_files(policies: Path, timezone: str | None) -> ZoneName:
+    """Return a function for the zone of local times: `timezone`, else that of the policy files."""
 
     @cache
     def zone_name() -> str:
@@ -113,12 +143,12 @@ def zone_of_files(policies: Path, timezone: str | None) -> Callable[[], str]:
 
 
 def _has_offset(text: str) -> bool:
-    """Whether it is meant as an instant: it ends with Z, or an offset stands behind its time."""
+    """Return whether a text is an instant: it ends with Z, or with an offset after its time."""
     _, _, time = text.upper().partition("T")
     return text[-1:] in ("Z", "z") or "+" in time or "-" in time
 
 
-def _refuse(text: str, local: int, where: "Zone") -> None:
+def _reject(text: str, local: int, where: "Zone") -> None:
     from app.core.instant import DAY
 
     offsets = {where.offset(where.earliest(local) + shift) for shift in (-DAY, DAY)}

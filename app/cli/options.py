@@ -1,6 +1,6 @@
-"""Options that several commands share, so that they read the same everywhere.
+"""Options shared by several commands.
 
-What is malformed is refused here, before anybody is asked, as wrong usage.
+Malformed values are usage errors here, before any request is sent.
 """
 
 import os
@@ -11,17 +11,18 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from app.cli.local_time import instant_or_local
 from app.core.errors import FreezegateError, MalformedValueError
 from app.yaml.problem import did_you_mean, quoted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._/-]{0,127}", re.ASCII)
-_LONGEST: Final = 31 * 86_400
+_MAX_DURATION: Final = 31 * 86_400
 
 
 def checked(parse: Callable[[str], object]) -> Callable[..., str | None]:
-    """A callback for an option whose text must be one that `parse` reads; the text itself is kept."""
+    """Return an option callback that validates a text with `parse` and keeps it as it is."""
 
     def check(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
         if text is not None:
@@ -35,29 +36,36 @@ def checked(parse: Callable[[str], object]) -> Callable[..., str | None]:
 
 
 def name(text: str) -> str:
-    """Read the name of a service, an environment or a kind of change; it is never normalised."""
+    """Validate the name of a service, an environment or a kind of change; names are never normalised."""
     if _NAME.fullmatch(text) is None:
         lower = text.lower()
         near = f"; did you mean {quoted(lower)}?" if lower != text and _NAME.fullmatch(lower) else ""
         raise MalformedValueError(
-            "names begin with a small letter or digit and go on with those and . _ / -, "
+            "a name starts with a lowercase letter or digit, followed by those and . _ / -, "
             f"up to 128 characters{near}"
         )
     return text
 
 
 def deploy_duration(text: str) -> int:
-    """Read how long a deploy takes, in seconds: at most 31 days."""
+    """Parse how long a deploy takes, in seconds: at most 31 days."""
     from app.core.notation import parse_duration
 
     seconds = parse_duration(text)
-    if seconds > _LONGEST:
+    if seconds > _MAX_DURATION:
         raise MalformedValueError("longer than 31 days")
     return seconds
 
 
+def period(text: str) -> int:
+    """Parse a length of time in seconds, at least one."""
+    from app.core.notation import parse_positive_duration
+
+    return parse_positive_duration(text)
+
+
 def zone_name(text: str) -> str:
-    """Read the name of a time zone."""
+    """Validate the name of a time zone."""
     from app.core.notation import parse_zone_name
     from app.core.wallclock import zone_names
 
@@ -67,30 +75,50 @@ def zone_name(text: str) -> str:
         raise MalformedValueError(f"{error}{did_you_mean(text, zone_names())}") from None
 
 
+def duration_option(*names: str, text: str) -> Callable[[Any], Any]:
+    """Return an option for a length of time."""
+    return click.option(*names, metavar="4h", callback=checked(period), help=text)
+
+
+def instant_option(*names: str, text: str) -> Callable[[Any], Any]:
+    """Return an option for an instant, or for a local time that `app.cli.local_time` resolves."""
+    return click.option(*names, metavar="TIME", callback=checked(instant_or_local), help=text)
+
+
 timezone = click.option(
     "--timezone",
     metavar="ZONE",
     callback=checked(zone_name),
-    help="The zone of local times; that of the policies if not given.",
+    help="Time zone of local times; default: the zone of the policies.",
 )
 
 
 environment = click.option(
-    "--environment", default="production", show_default=True, callback=checked(name), help="Where to."
+    "--environment",
+    metavar="NAME",
+    default="production",
+    show_default=True,
+    callback=checked(name),
+    help="Environment to deploy to.",
 )
 
 change = click.option(
-    "--change", default="normal", show_default=True, callback=checked(name), help="The kind of change."
+    "--change",
+    metavar="KIND",
+    default="normal",
+    show_default=True,
+    callback=checked(name),
+    help="Kind of change.",
 )
 
 
-def question(command: Command) -> Command:
-    """What is asked: the service, and what `/can-deploy` takes beside it."""
+def question_options(command: Command) -> Command:
+    """Add the parameters of `/can-deploy`: the service, environment, change and duration."""
     duration = click.option(
         "--duration",
         metavar="20m",
         callback=checked(deploy_duration),
-        help="How long the deploy takes; it must fit as a whole.",
+        help="How long the deploy takes. All of it must fit before the next freeze.",
     )
     for option in (duration, change, environment, click.argument("service", callback=checked(name))):
         command = option(command)
@@ -98,17 +126,17 @@ def question(command: Command) -> Command:
 
 
 server = click.option(
-    "--server", metavar="URL", help="The gate; default: FREEZEGATE_URL, or http://127.0.0.1:1400."
+    "--server", metavar="URL", help="URL of the gate; default: FREEZEGATE_URL, or http://127.0.0.1:1400."
 )
 
 
-def asked_of(command: Command) -> Command:
-    """Whom to ask."""
+def source_options(command: Command) -> Command:
+    """Add the options that choose a decision source."""
     for option in (
         click.option(
             "--policies",
             type=click.Path(exists=True, path_type=Path),
-            help="Ask a policy file (or a folder of them) instead of a server.",
+            help="Evaluate a policy file, or a folder of them, instead of asking a server.",
         ),
         server,
     ):
@@ -132,5 +160,5 @@ github = click.option(
     "--github",
     is_flag=True,
     default=lambda: os.environ.get("GITHUB_ACTIONS") == "true",
-    help="Write GitHub annotations; on by itself in GitHub Actions.",
+    help="Print GitHub annotations too; on by default in GitHub Actions.",
 )

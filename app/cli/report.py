@@ -1,15 +1,18 @@
-"""How commands print: in colour for people at a terminal, in plain lines for everybody else."""
+"""Print for people and for programs: in colour on a terminal, plain lines elsewhere, JSON and tables."""
 
+import json
 import os
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 
 from app.core.decision_text import one_line, reasons
+from app.yaml.problem import Problem, Severity
 
 
 def colours() -> bool | None:
-    """False where NO_COLOR is set (no-color.org); else None: click looks whether it is a terminal."""
+    """Return False if NO_COLOR is set (no-color.org); else None, and click detects a terminal."""
     return False if os.environ.get("NO_COLOR") else None
 
 
@@ -19,20 +22,45 @@ def echo(text: str, *, colour: str | None = None, err: bool = False) -> None:
 
 
 def plain(text: object) -> str:
-    """A text from elsewhere on one line, without anything that would command a terminal or a CI system."""
+    """Return a text on one line, without characters that would control a terminal or a CI system."""
     return one_line(text)
 
 
+def print_json(value: object) -> None:
+    """Print a value as one line of JSON."""
+    click.echo(json.dumps(value))
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under a head, each column as wide as its widest cell."""
+    cells = [head, *([plain(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
 def print_answer(body: dict[str, Any]) -> None:
-    """Print an answer: the sentence, then each policy that blocks, its reason and whom to ask."""
+    """Print an answer: its message, then each blocking policy with its reason and contact."""
     colour = {"allow": "green", "override": "green", "warn": "yellow"}.get(body["outcome"], "red")
     echo(plain(body["message"]), colour=colour)
     for line in reasons(body):
         echo(line)
 
 
+def print_problems(problems: Iterable[Problem], *, github: bool) -> None:
+    """Print the problems of policy files, a line each as compilers do; for GitHub an annotation too."""
+    for problem in problems:
+        is_error = problem.severity is Severity.ERROR
+        echo(str(problem), colour="red" if is_error else "yellow")
+        if github:
+            sentence = f"{problem.path}: {problem.message}" if problem.path else problem.message
+            place = (problem.line, problem.column)
+            level = "error" if is_error else "warning"
+            click.echo(github_annotation(level, problem.file, place, sentence))
+
+
 def github_annotation(level: str, file: str, position: tuple[int, int], message: str) -> str:
-    """A GitHub workflow command; its data and properties are escaped as the runner reads them."""
+    """Return a GitHub workflow command, with its data and properties escaped as the runner expects."""
     line, column = position
     data = _escaped(message)
     place = _escaped(file).replace(",", "%2C").replace(":", "%3A")

@@ -1,7 +1,7 @@
-"""A server as the client commands see it: one request, within a deadline, no redirects.
+"""Send one HTTP request, within a deadline and without following redirects.
 
-By the standard library, imported by the request: httpx costs more than everything else that a
-client command loads, and one request needs nothing of what it does better.
+It uses the standard library, imported when a request is sent: importing httpx costs more than everything else
+that a client command loads, and one request needs none of its advantages.
 """
 
 import json
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:1400"
-"""Where `freezegate serve` listens if nobody tells it otherwise."""
+"""Where `freezegate serve` listens by default."""
 
 DEADLINE: Final = 10.0
-"""Seconds for everything: finding the address, connecting, and the whole of the reply."""
+"""Seconds for the whole exchange: resolving the name, connecting, and reading all of the response."""
 
 LARGEST_ANSWER: Final = 1024 * 1024
-"""Bytes of an answer to a question or a claim; no gate gives a larger one."""
+"""Most bytes of an answer to a question or a claim; the gate's are smaller."""
 
 _LARGEST: Final = 16 * 1024 * 1024
 _CHUNK: Final = 64 * 1024
 
 
 class Request(NamedTuple):
-    """What is sent."""
+    """An HTTP request."""
 
     method: str
     url: str
@@ -46,18 +46,18 @@ class Request(NamedTuple):
     """Sent as JSON."""
 
 
-class Reply(NamedTuple):
-    """What came back."""
+class Response(NamedTuple):
+    """A complete HTTP response."""
 
     status: int
     content: bytes
 
 
 def address(server: str | None) -> str:
-    """The address of the server: as given, else that of FREEZEGATE_URL, else the one on this machine.
+    """Return the URL of the gate: as given, else FREEZEGATE_URL, else the default on this machine.
 
     Raises:
-        UsageError: it is no usable address.
+        UsageError: it is not a usable URL.
     """
     url = server or os.environ.get("FREEZEGATE_URL") or DEFAULT_SERVER
     try:
@@ -65,33 +65,33 @@ def address(server: str | None) -> str:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    # Names in other letters have a form in ASCII, which is the one that certificates know.
+    # Internationalised names must be given in their ASCII form, which is the one in certificates.
     readable = url.isascii() and url.isprintable() and " " not in url
     if not usable or parts.query or parts.fragment or not readable:
-        raise click.UsageError("a server is given by an address such as http://127.0.0.1:1400")
+        raise click.UsageError("the server must be a URL such as http://127.0.0.1:1400")
     return url.rstrip("/")
 
 
 def secret_header(variable: str) -> str | None:
-    """A secret from the environment, fit for a header; None if it is not set.
+    """Return a secret from the environment; None if it is not set.
 
     Raises:
-        UsageError: it can't stand in a header. What it is is not said.
+        UsageError: it is not valid in a header. The message does not contain the secret.
     """
     value = os.environ.get(variable, "").strip()
     if not all("!" <= letter <= "~" for letter in value):
-        raise click.UsageError(f"{variable} holds characters that no key or token has")
+        raise click.UsageError(f"{variable} contains characters that no key or token has")
     return value or None
 
 
 def authorisation() -> dict[str, str]:
-    """The header that says who is asking, if anybody in particular is."""
+    """Return the header with the API key of the environment; empty if none is set."""
     key = secret_header("FREEZEGATE_API_KEY")
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def key_hint(status: int) -> str:
-    """Return what says how to send a key that will do; empty unless this status asks for one."""
+    """Return a hint about the API key for a 401 or 403 response; empty for any other status."""
     if status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return ""
     if secret_header("FREEZEGATE_API_KEY") is None:
@@ -103,34 +103,34 @@ def key_hint(status: int) -> str:
     return f"; the key in FREEZEGATE_API_KEY {wrong}"
 
 
-def send(request: Request, deadline: float = DEADLINE, largest: int = _LARGEST) -> Reply:
-    """Send a request and read the reply as a whole, within so many seconds and bytes.
+def send(request: Request, deadline: float = DEADLINE, largest: int = _LARGEST) -> Response:
+    """Send a request and read the complete response, within so many seconds and bytes.
 
     Raises:
-        UndecidedError: no reply came in time, or not the whole of it.
+        UndecidedError: no complete response came in time.
     """
     exchange = _Exchange(request, deadline, largest)
-    # Timeouts of sockets count anew with every byte, and none covers the resolver. A thread that is
-    # too late is left behind; it ends with the process at the latest.
+    # Socket timeouts restart with every byte, and none covers the resolver. A thread that misses the
+    # deadline is abandoned; it ends with the process at the latest.
     thread = threading.Thread(target=exchange.run, daemon=True)
     thread.start()
     thread.join(deadline)
-    if exchange.reply is not None:
-        return exchange.reply
+    if exchange.response is not None:
+        return exchange.response
     sentence = exchange.fault or f"the server did not answer within {deadline:g} s"
     raise UndecidedError(sentence, exchange.status)
 
 
 class _Exchange:
-    """A request and its reply, as far as they have come."""
+    """The state of one request and its response."""
 
     def __init__(self, request: Request, deadline: float, largest: int) -> None:
         self._request = request
         self._largest = largest
         self._deadline = deadline
         self.status: int | None = None
-        """Known before the rest of the reply: a refusal that breaks off is a refusal."""
-        self.reply: Reply | None = None
+        """Set before the body is read, because an incomplete refusal is still a refusal."""
+        self.response: Response | None = None
         self.fault: str | None = None
 
     def run(self) -> None:
@@ -150,16 +150,16 @@ class _Exchange:
         while chunk := response.read(_CHUNK):
             content += chunk
             if len(content) > self._largest:
-                self.fault = "the server's reply is larger than any answer"
+                self.fault = "the server's response is larger than any answer"
                 return
         if response.length:
-            self.fault = "the server's reply breaks off"
+            self.fault = "the server's response is incomplete"
             return
-        self.reply = Reply(response.status, bytes(content))
+        self.response = Response(response.status, bytes(content))
 
 
 def _opened(request: Request, timeout: float) -> "HTTPResponse":
-    """The beginning of the reply, whatever its status: nothing follows redirects or raises for errors."""
+    """Open a response of any status; the opener neither follows redirects nor raises for error statuses."""
     from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, UnknownHandler
 
     named = proxies()
@@ -168,14 +168,14 @@ def _opened(request: Request, timeout: float) -> "HTTPResponse":
     opener.add_handler(HTTPHandler())
     opener.add_handler(UnknownHandler())
     if any(url.startswith("https:") for url in (request.url, *named.values())):
-        opener.add_handler(HTTPSHandler(context=_trusted()))
-    response: HTTPResponse = opener.open(_prepared(request), timeout=timeout)
+        opener.add_handler(HTTPSHandler(context=_tls_context()))
+    response: HTTPResponse = opener.open(_urllib_request(request), timeout=timeout)
     return response
 
 
-def _prepared(request: Request) -> "urllib.request.Request":
+def _urllib_request(request: Request) -> "urllib.request.Request":
     from base64 import b64encode
-    from urllib.request import Request as Prepared
+    from urllib.request import Request as UrllibRequest
 
     parts = urlsplit(request.url)
     user, _, host = parts.netloc.rpartition("@")
@@ -187,11 +187,11 @@ def _prepared(request: Request) -> "urllib.request.Request":
     if request.body is not None:
         data = json.dumps(request.body).encode()
         headers["Content-Type"] = "application/json"
-    return Prepared(url, data, headers, method=request.method)  # noqa: S310 - `address` takes http(s) alone
+    return UrllibRequest(url, data, headers, method=request.method)  # noqa: S310 - `address` allows only http(s)
 
 
 def proxies() -> dict[str, str]:
-    """The proxies of the environment; ALL_PROXY stands for those that are not named by their own."""
+    """Return the proxies of the environment by scheme; ALL_PROXY is the default for both."""
     from urllib.request import getproxies
 
     named = getproxies()
@@ -199,8 +199,8 @@ def proxies() -> dict[str, str]:
     return {"http": everywhere, "https": everywhere, **named} if everywhere else named
 
 
-def _trusted() -> "ssl.SSLContext":
-    """Whom the system trusts, or SSL_CERT_FILE; where the system knows nobody, whom browsers trust."""
+def _tls_context() -> "ssl.SSLContext":
+    """Trust the system's CAs or SSL_CERT_FILE; on a system without CAs, those that browsers trust."""
     import ssl
 
     context = ssl.create_default_context()

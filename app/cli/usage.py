@@ -1,4 +1,4 @@
-"""Wrong usage in sentences: what is wrong with which option, what it takes, and what was probably meant."""
+"""Turn click's usage errors into sentences: the option, the values it takes, and a suggestion."""
 
 import re
 from collections.abc import Iterable
@@ -12,48 +12,68 @@ from app.yaml.problem import did_you_mean, quoted
 
 _PATH_FAULTS: Final = {
     "does not exist": "there is no such file or folder",
-    "is a file": "a folder is wanted, and this is a file",
-    "is a directory": "a file is wanted, and this is a folder",
-    "is not readable": "it may not be read",
-    "is not writable": "it may not be written",
+    "is a file": "this is a file, but a folder is expected",
+    "is a directory": "this is a folder, but a file is expected",
+    "is not readable": "no permission to read it",
+    "is not writable": "no permission to write it",
 }
 _QUOTED: Final = re.compile(r"'(.*)' is not a valid", re.DOTALL)
 _OPTIONS_ELSEWHERE: Final = frozenset({"help", "version"})
-"""Commands of other programs that are options here."""
+"""Options that are commands in other programs."""
+_PLACEHOLDERS: Final = frozenset(
+    [
+        "DATE",
+        "FIELD=NAMES",
+        "FILE",
+        "HOST",
+        "ID",
+        "KEY",
+        "KIND",
+        "N",
+        "NAME",
+        "PATH",
+        "PORT",
+        "TEXT",
+        "TIME",
+        "URL",
+        "ZONE",
+    ]
+)
+"""Metavars that name the kind of a value; the others are examples of one."""
 _MOST_FILES: Final = 1000
-"""Files of a folder among which a near name is looked for."""
+"""Files of a folder that are compared with a misspelt name."""
 
 
 def usage_sentence(error: click.ClickException) -> str:
-    """Return what is wrong with a command line."""
+    """Return a sentence that explains a usage error."""
     match error:
         case click.NoSuchCommand():
-            said = f"there is no command {quoted(error.command_name)}{_near_command(error)}"
+            sentence = f"there is no command {quoted(error.command_name)}{_near_command(error)}"
         case click.NoSuchOption():
-            said = f"there is no option {error.option_name}{_near_option(error)}"
+            sentence = f"there is no option {error.option_name}{_near_option(error)}"
         case click.BadOptionUsage():
-            said = _misused(error)
+            sentence = _misused(error)
         case click.MissingParameter():
-            said = _missing(error)
+            sentence = _missing(error)
         case click.BadParameter() if error.param is not None:
-            said = _bad(error, error.param)
+            sentence = _bad(error.message, error.param)
         case click.FileError():
-            said = f"{quoted(error.ui_filename)} can't be written: {lowered(error.message)}"
+            sentence = f"{quoted(error.ui_filename)} can't be written: {lowered(error.message)}"
         case _:
-            said = _other(error.message)
-    return said
+            sentence = _other(error.message)
+    return sentence
 
 
 def help_hint(error: click.ClickException) -> str | None:
-    """Return where to read more; None where no command is known."""
+    """Return which help to read; None if the error is not about a command."""
     context = getattr(error, "ctx", None)
     if isinstance(error, click.NoSuchCommand) and context is not None:
         return f"`{context.command_path} --help` lists the commands"
-    return f"`{context.command_path} --help` says what it takes" if context is not None else None
+    return f"see `{context.command_path} --help`" if context is not None else None
 
 
 def lowered(sentence: str) -> str:
-    """Return a sentence of the system's as a part of ours."""
+    """Return a sentence of the system without capital and full stop, to be part of a longer one."""
     return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
@@ -82,7 +102,7 @@ def _misused(error: click.BadOptionUsage) -> str:
     if "does not take a value" in error.message:
         return f"{error.option_name} takes no value"
     option = _option(error)
-    return f"{error.option_name} needs a value{_form(option) if option else ''}"
+    return f"{error.option_name} needs a value{_example(option) if option else ''}"
 
 
 def _option(error: click.BadOptionUsage) -> click.Parameter | None:
@@ -93,36 +113,46 @@ def _option(error: click.BadOptionUsage) -> click.Parameter | None:
 def _missing(error: click.MissingParameter) -> str:
     parameter = error.param
     if isinstance(parameter, click.Option):
-        return f"{parameter.opts[0]} is needed{_form(parameter)}: {lowered(parameter.help or '')}"
-    return f"{_shown(parameter)} is needed" if parameter is not None else "an argument is missing"
+        return f"{parameter.opts[0]} is required{_example(parameter)}: {lowered(parameter.help or '')}"
+    return f"{_shown(parameter)} is required" if parameter is not None else "an argument is missing"
 
 
-def _bad(error: click.BadParameter, parameter: click.Parameter) -> str:
-    said, kind = error.message, parameter.type
-    value = _QUOTED.match(said)
-    if isinstance(kind, click.Choice):
-        given = re.match(r"'(.*)' is not (?:one of )?", said, re.DOTALL)
-        text, known = given[1] if given else "", list(map(str, kind.choices))
-        return f"{_shown(parameter)} {quoted(text)}: one of {', '.join(known)}{did_you_mean(text, known)}"
-    if isinstance(kind, click.IntRange) and "is not in the range" in said:
-        return f"{_shown(parameter)} {said.split()[0]}: {_range(kind)}"
-    if isinstance(kind, (click.IntRange, click.types.IntParamType)) and value:
-        wanted = _range(kind) if isinstance(kind, click.IntRange) else "a whole number"
-        return f"{_shown(parameter)} {quoted(value[1])}: {wanted}"
-    if isinstance(kind, (click.Path, click.File)):
-        return f"{_shown(parameter)} {_path_fault(said)}"
-    return f"{_shown(parameter)} {said}"
+def _bad(message: str, parameter: click.Parameter) -> str:
+    match parameter.type:
+        case click.Choice() as kind:
+            sentence = _not_a_choice(message, list(map(str, kind.choices)))
+        case click.types.IntParamType() as kind:
+            sentence = _not_an_integer(message, kind)
+        case click.Path() | click.File():
+            sentence = _path_fault(message)
+        case _:
+            sentence = message
+    return f"{_shown(parameter)} {sentence}"
 
 
-def _path_fault(said: str) -> str:
-    found = re.fullmatch(r"(?:\w+ )?'(.*?)'(?: (.*?)\.?|: (.*))", said, re.DOTALL)
+def _not_a_choice(message: str, known: list[str]) -> str:
+    given = re.match(r"'(.*)' is not (?:one of )?", message, re.DOTALL)
+    text = given[1] if given else ""
+    return f"{quoted(text)}: one of {', '.join(known)}{did_you_mean(text, known)}"
+
+
+def _not_an_integer(message: str, kind: click.types.IntParamType) -> str:
+    wanted = _range(kind) if isinstance(kind, click.IntRange) else "a whole number"
+    if "is not in the range" in message:
+        return f"{message.split(maxsplit=1)[0]}: {wanted}"
+    value = _QUOTED.match(message)
+    return f"{quoted(value[1])}: {wanted}" if value else message
+
+
+def _path_fault(message: str) -> str:
+    found = re.fullmatch(r"(?:\w+ )?'(.*?)'(?: (.*?)\.?|: (.*))", message, re.DOTALL)
     if found is None:
-        return said
+        return message
     path = Path(found[1])
     fault = _PATH_FAULTS.get(found[2] or "", lowered(found[3] or found[2] or ""))
     near = did_you_mean(path.name, _beside(path)) if found[2] == "does not exist" else ""
     if not near and found[1] == DEFAULT_POLICIES:
-        near = "; name your policy file, or the folder it is in"
+        near = "; give the path of your policy file, or of the folder it is in"
     return f"{quoted(found[1])}: {fault}{near}"
 
 
@@ -136,14 +166,15 @@ def _beside(path: Path) -> Iterable[str]:
 def _range(kind: click.IntRange) -> str:
     if kind.min is not None and kind.max is not None:
         return f"a whole number from {kind.min} to {kind.max}"
-    return f"a whole number from {kind.min} on" if kind.min is not None else "a whole number"
+    return f"a whole number from {kind.min} up" if kind.min is not None else "a whole number"
 
 
-def _form(parameter: click.Parameter) -> str:
-    """Return what a value looks like, where that is known."""
+def _example(parameter: click.Parameter) -> str:
+    """Return the choices or an example value, such as `20m`; a placeholder, such as `URL`, is none."""
     if isinstance(parameter.type, click.Choice):
         return f", one of {', '.join(map(str, parameter.type.choices))}"
-    return f", such as {parameter.metavar}" if parameter.metavar else ""
+    metavar = parameter.metavar
+    return f", such as {metavar}" if metavar and metavar not in _PLACEHOLDERS else ""
 
 
 def _shown(parameter: click.Parameter) -> str:

@@ -1,4 +1,4 @@
-"""A server that answers as it is told, and an environment without settings of the machine's."""
+"""Fixtures: a server with canned responses, and an environment without this machine's settings."""
 
 import json
 import os
@@ -75,7 +75,7 @@ tests:
 
 
 def _as_of(path: str, content: bytes) -> bytes:
-    """An answer of the instant that is asked for, else of now, as a gate would give it."""
+    """Set the time of a canned answer to the instant in the request, else to now, as a gate would."""
     asked = parse_qs(urlsplit(path).query).get("at")
     at = parse_instant(asked[0]) if asked else SystemClock().now()
     for canned in (ALLOW["at"], DENY["at"]):
@@ -84,7 +84,7 @@ def _as_of(path: str, content: bytes) -> bytes:
 
 
 class Received(NamedTuple):
-    """A request as it arrived."""
+    """A request that the server received."""
 
     method: str
     path: str
@@ -93,7 +93,7 @@ class Received(NamedTuple):
 
 
 class CannedServer:
-    """Replies to every request with the same status, headers and content."""
+    """A server that sends every request the same status, headers and content."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []

@@ -1,4 +1,4 @@
-"""Commands on a database that is not there: none of them makes one."""
+"""Commands on a missing database: none of them creates one."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_where_nothing_is_near_it_is_told_what_makes_a_database(
     monkeypatch.chdir(tmp_path)
     assert run(command) == 2
     assert list(tmp_path.iterdir()) == []
-    assert "name the gate's with --database-url or FREEZEGATE_DATABASE_URL" in capsys.readouterr().err
+    assert "set the gate's with --database-url or FREEZEGATE_DATABASE_URL" in capsys.readouterr().err
 
 
 def test_an_empty_file_is_no_database_and_stays_empty(tmp_path: Path) -> None:

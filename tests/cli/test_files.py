@@ -1,4 +1,4 @@
-"""`lint` and `test`: many paths in one call, each a set of its own."""
+"""`lint` and `test`: several paths in one call, each a separate policy set."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,7 @@ def _written(path: Path, text: str) -> Path:
 
 def test_lint_has_nothing_against_good_policies(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["lint", str(good)]) == 0
-    assert capsys.readouterr().out == "nothing to complain about\n"
+    assert capsys.readouterr().out == "OK: no problems found\n"
 
 
 def test_lint_names_file_line_column_and_key(

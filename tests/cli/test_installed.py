@@ -1,4 +1,4 @@
-"""The command as `make run` and the image install it: none of the caller's folder becomes a part of it."""
+"""The command as `make run` and the image install it: it imports nothing from the caller's folder."""
 
 import json
 import os
@@ -17,7 +17,7 @@ IMAGE = (ROOT / "Dockerfile").read_text()
 
 
 def of_the_image(instruction: str) -> list[str]:
-    """A command of the Dockerfile, with this environment's Python in place of the image's."""
+    """Return a command of the Dockerfile, with this environment's Python instead of the image's."""
     found = re.findall(rf"^ *{instruction} (\[.*\])$", IMAGE, re.MULTILINE)
     python, *rest = json.loads(found[0])
     assert python == "/opt/freezegate/bin/python"
@@ -26,7 +26,7 @@ def of_the_image(instruction: str) -> list[str]:
 
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
-    """A folder with code that allows everything, under names that the command imports."""
+    """Create a folder whose modules allow everything, under names that the command imports."""
     allow = "raise SystemExit(0)\n"
     package = tmp_path / "app"
     package.mkdir()

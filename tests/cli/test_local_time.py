@@ -1,4 +1,4 @@
-"""Local dates and times on the command line: the zone they are read in, and those that are refused."""
+"""Local dates and times on the command line: their zone, and which of them are rejected."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import run
-from app.cli.local_time import instant_or_local, resolved
+from app.cli.local_time import instant_or_local, to_instant
 from app.core.errors import FreezegateError
 from tests.cli.conftest import CannedServer
 
@@ -15,7 +15,7 @@ AMSTERDAM = "Europe/Amsterdam"
 
 def in_amsterdam(text: str, *, is_end: bool = False) -> str:
     instant_or_local(text)
-    return resolved(text, lambda: AMSTERDAM, is_end=is_end)
+    return to_instant(text, lambda: AMSTERDAM, is_end=is_end)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_server_that_does_not_say_its_zone_freezes_nothing(
     server.reply(403, {"detail": "these credentials do not reach so far"})
     end = ["freeze", "extend", "frz_1", "--until", "2026-12-24 18:00", "--server", server.url]
     assert run(end) == 3
-    assert "name it with --timezone" in capsys.readouterr().err
+    assert "set it with --timezone" in capsys.readouterr().err
     assert [each.method for each in server.received] == ["GET"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app import __version__
-from app.cli import COMMANDS, run
+from app.cli import COMMANDS, SECTIONS, run
 from tests.cli.conftest import POLICIES, CannedServer
 
 HEAVY = ("fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "httpx")
@@ -77,6 +77,13 @@ def test_help_lists_every_command_and_loads_none(capsys: pytest.CaptureFixture[s
     assert run(["--help"]) == 0
     said = capsys.readouterr().out
     assert all(f"  {name} " in said for name in COMMANDS)
+
+
+def test_help_has_sections(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert [printed.count(f"\n{title}:\n") for title in SECTIONS] == [1] * len(SECTIONS)
+    assert printed.index("Ask before a deploy:") < printed.index("  check ") < printed.index("  serve ")
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

@@ -1,4 +1,4 @@
-"""The commands of ops and of whoever runs the database, on a real gate and against odd servers."""
+"""The commands of ops and of administrators, on a real gate and against misbehaving servers."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ policies:
 
 
 class Shell:
-    """Runs commands as somebody types them, and reads what they print."""
+    """Runs command lines and returns their output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
@@ -123,7 +123,7 @@ def test_a_decision_of_an_older_version_says_why_it_cannot_be_evaluated_again(
 def test_after_a_record_of_years_ahead_new_keys_and_tokens_work(
     tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What docs/how-to/clock.md says of a clock that was ahead, tried."""
+    """Follow the steps of docs/how-to/clock.md for a clock that was ahead."""
     policies = tmp_path / "policies.yaml"
     policies.write_text(FROZEN)
     database = f"sqlite:///{tmp_path / 'gate.db'}"
@@ -183,10 +183,10 @@ def test_an_incident_is_stopped_extended_and_lifted(gate: str, shell: Shell) -> 
     [
         (["--exempt", "rollback"], "write it as changes=rollback,hotfix"),
         (["--exempt", "change=rollback"], "fields: changes, services, tags, environments"),
-        (["--exempt", ""], "name something"),
+        (["--exempt", ""], "it is empty; write it as changes=rollback,hotfix"),
         (["--clear", "contact", "--contact", "x"], "contact: either set it or --clear it"),
         (["--ttl", "1h", "--open-ended"], "one of --ttl, --until and --open-ended"),
-        ([], "say what to change"),
+        ([], "nothing to change: name at least one option"),
     ],
 )
 def test_a_change_that_makes_no_sense_is_wrong_usage(
@@ -403,6 +403,30 @@ def test_a_local_time_is_read_in_the_zone_of_the_gate(gate: str, shell: Shell) -
     assert (started["starts_at"], started["ends_at"]) == ("2030-07-01T09:00:00Z", "2030-07-02T15:00:00Z")
     asked = shell.json("check api --at", "2030-07-01 18:00", exits=1)
     assert asked["at"] == "2030-07-01T09:00:00Z"
+
+
+def test_times_are_printed_in_the_zone_of_the_gate_or_of_the_option(gate: str, shell: Shell) -> None:
+    started = shell(
+        "freeze start --title a --reason b --starts-at", "2030-07-01 18:00", "--until", "2030-07-02"
+    )
+    bounds = ("2030-07-01T18:00:00+09:00", "2030-07-03T00:00:00+09:00")
+    assert f"from {bounds[0]} until {bounds[1]}" in started
+    listed = shell("freeze list")
+    assert all(bound in listed for bound in bounds)
+    assert "2030-07-01T11:00:00+02:00" in shell("freeze list --timezone Europe/Amsterdam")
+    assert shell.json("freeze list")[0]["starts_at"] == "2030-07-01T09:00:00Z"
+    shell("override grant --service api --reason x --ttl 1h")
+    assert "+09:00" in shell.err
+    assert "+09:00" in shell("override list")
+    assert "-04:00" in shell("override list --timezone America/Puerto_Rico")
+
+
+def test_times_are_printed_in_utc_if_the_zone_is_not_known(server: CannedServer, shell: Shell) -> None:
+    freeze = {"id": "frz_1", "state": "active", "starts_at": "2030-07-01T09:00:00Z", "ends_at": None}
+    server.reply(200, {"freezes": [freeze, freeze]})
+    listed = shell(f"freeze list --server {server.url}")
+    assert listed.count("2030-07-01T09:00:00Z") == 2
+    assert [each.path.partition("?")[0] for each in server.received] == ["/freezes", "/status"]
 
 
 @pytest.mark.parametrize(

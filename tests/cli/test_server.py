@@ -1,4 +1,4 @@
-"""The one request of the client commands, against servers and proxies that behave and that do not."""
+"""The HTTP request of the client commands, against working and broken servers and proxies."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ CHECK = ["check", "api", "--at", str(ALLOW["at"]), "--server"]
 
 @contextlib.contextmanager
 def saying(*parts: bytes, stays: bool = False) -> Iterator[str]:
-    """A server that sends these bytes to whoever comes, and hangs up, or stays on the line."""
+    """Serve these bytes to every client, then close the connection or keep it open."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -86,11 +86,11 @@ def test_a_proxy_that_can_not_be_used_is_no_answer(
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy)
     assert run([*CHECK, server.url]) == 3
-    assert f"the server at {server.url} can't be reached by the proxy" in capsys.readouterr().err
+    assert f"the server at {server.url} can't be reached through the proxy" in capsys.readouterr().err
 
 
 class Encrypted(CannedServer):
-    """A canned server with a certificate for `localhost` that it signed itself."""
+    """Serve canned responses with a self-signed certificate for `localhost`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ def test_a_server_whose_certificate_nobody_knows_is_told_nothing(
 ) -> None:
     monkeypatch.setenv("FREEZEGATE_API_KEY", "fzk_secret")
     assert run([*CHECK, f"https://localhost:{encrypted.port}"]) == 3
-    assert "it vouches for itself (self-signed); SSL_CERT_FILE names" in capsys.readouterr().err
+    assert "its certificate is self-signed; set SSL_CERT_FILE" in capsys.readouterr().err
     assert encrypted.received == []
 
 
@@ -161,7 +161,7 @@ def test_whom_browsers_trust_is_trusted_where_the_system_knows_nobody(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nowhere"))
-    known = server_module._trusted().cert_store_stats()["x509_ca"]
+    known = server_module._tls_context().cert_store_stats()["x509_ca"]
     assert known == Path(certifi.where()).read_text().count("BEGIN CERTIFICATE")
 
 

@@ -1,4 +1,4 @@
-"""What is said to somebody who mistyped: the field, the form of its value, and what was probably meant."""
+"""Usage errors: the option or argument, the values it takes, and a suggestion."""
 
 import importlib
 import socket
@@ -12,7 +12,7 @@ from app.cli import COMMANDS, run
 from tests.cli.conftest import POLICIES, CannedServer
 
 RAW = ("Error:", "Usage:", "Invalid value", "No such", "Missing option", "is not a valid", "Errno", "Trace")
-"""How the texts of click, Python and the system begin or read."""
+"""Words in which click, Python and the system report errors; ours replace them."""
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str, exits: int = 2) -> str:
@@ -35,19 +35,19 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str, exits: int = 2) ->
         ("override grnt", 'there is no command "grnt"; did you mean "grant"?'),
         ("check api --enviroment x", 'there is no option --enviroment; did you mean "--environment"?'),
         ("--bogus", "there is no option --bogus\n"),
-        ("check", "SERVICE is needed"),
+        ("check", "SERVICE is required"),
         ("check api extra", 'unexpected argument: "extra"'),
         ("check api --at", "--at needs a value"),
         ("check api --claim=x", "--claim takes no value"),
-        ("check Api", 'SERVICE "Api": names begin with a small letter or digit'),
+        ("check Api", 'SERVICE "Api": a name starts with a lowercase letter or digit'),
         ("check api --duration 20x", '--duration "20x": not a duration such as "20m"'),
         ("check api --on-error maybe", '--on-error "maybe": one of deny, allow'),
         ("wait api --poll 99", "--poll 99: a whole number from 1 to 60"),
         ("wait api --poll soon", '--poll "soon": a whole number from 1 to 60'),
         ("serve --port x", '--port "x": a whole number'),
-        ("keys create --name a", "--role is needed, one of viewer, ci, ops, admin"),
+        ("keys create --name a", "--role is required, one of viewer, ci, ops, admin"),
         ("keys create --name a --role admn", 'one of viewer, ci, ops, admin; did you mean "admin"?'),
-        ("freeze start --reason b", "--title is needed"),
+        ("freeze start --reason b", "--title is required"),
         ("lint polices.yaml", 'there is no such file or folder; did you mean "policies.yaml"?'),
     ],
 )  # fmt: skip
@@ -70,8 +70,8 @@ def test_no_command_tells_of_a_wrong_option_in_the_words_of_a_library(
     found: click.Command = importlib.import_module(f"app.cli.commands.{name}").command
     parts = [*found.commands] if isinstance(found, click.Group) else [""]
     for part in parts:
-        told = said(capsys, name, *part.split(), "--jsn")
-        assert f"`freezegate {' '.join([name, *part.split()])} --help` says what it takes" in told
+        printed = said(capsys, name, *part.split(), "--jsn")
+        assert f"see `freezegate {' '.join([name, *part.split()])} --help`" in printed
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -83,9 +83,9 @@ def test_help_tells_every_command_in_a_whole_sentence(name: str, capsys: pytest.
 @pytest.mark.parametrize(
     ("answer", "cause"),
     [
-        (b"", "it closed the connection without a whole reply"),
-        (b"nonsense\r\n\r\n", "what answers there speaks no HTTP"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "breaks off"),
+        (b"", "it closed the connection before its response was complete"),
+        (b"nonsense\r\n\r\n", "its response is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "is incomplete"),
     ],
 )
 def test_a_server_that_speaks_no_http_is_told_in_words(
@@ -110,7 +110,7 @@ def test_a_server_that_speaks_no_http_is_told_in_words(
     ("url", "cause"),
     [
         ("http://127.0.0.1:9", "nothing listens there (connection refused)"),
-        ("http://gate.invalid", "its name is not known"),
+        ("http://gate.invalid", "its name can't be resolved"),
     ],
 )
 def test_a_server_that_is_not_there_is_told_in_words(
@@ -123,7 +123,7 @@ def test_a_server_without_tls_is_told_in_words(
     server: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = server.url.replace("http://", "https://")
-    assert "perhaps its address is http" in said(capsys, "check", "api", "--server", url, exits=3)
+    assert "is its address http://?" in said(capsys, "check", "api", "--server", url, exits=3)
 
 
 def test_a_report_that_can_not_be_written_is_told_in_words(
@@ -140,7 +140,7 @@ def test_without_a_path_it_is_the_policies_of_this_folder(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    missing = 'PATH "policies.yaml": there is no such file or folder; name your policy file, or the folder'
+    missing = 'PATH "policies.yaml": there is no such file or folder; give the path of your policy file'
     assert missing in said(capsys, command)
     (tmp_path / "policies.yaml").write_text(POLICIES)
     assert run([command]) == 0

@@ -1,4 +1,4 @@
-"""``freezegate audit``: prove that the record is whole, and take a copy of it."""
+"""``freezegate audit``: verify and export the audit log."""
 
 import json
 import sys
@@ -9,9 +9,8 @@ import click
 
 from app.cli import ALLOWED, FROZEN, fail
 from app.cli.database import database_url, opened
-from app.cli.operations import print_json
 from app.cli.options import as_json
-from app.cli.report import echo, plain
+from app.cli.report import echo, plain, print_json
 
 if TYPE_CHECKING:
     from app.core.audit import Checkpoint
@@ -20,21 +19,24 @@ if TYPE_CHECKING:
 
 @click.group("audit")
 def command() -> None:
-    """The record: every event carries the hash of the one before."""
+    """Verify and export the audit log.
+
+    Every event has the hash of the one before, so a change of any of them is found.
+    """
 
 
-@command.command("verify")
+@command.command("verify", short_help="Verify the whole record.")
 @click.option(
     "--against",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An export, or the checkpoint at its end: the record must continue it.",
+    help="An export, or the checkpoint at its end, that the record must continue.",
 )
 @database_url
 @as_json
 def verify(*, against: Path | None, database_url: str | None, as_json: bool) -> int:
-    """Verify the whole record, and that the tables agree with it.
+    """Verify the whole record, and that the database's tables agree with it.
 
-    Exits 1 at the first event that is wrong, or where rows are not what the record says; and names them.
+    Exits 1 if an event is wrong or rows differ from the record, and names them.
     """
     from app.gate.record import verify as verify_record
 
@@ -49,27 +51,33 @@ def verify(*, against: Path | None, database_url: str | None, as_json: bool) -> 
 
 
 def _print(found: "Verification") -> None:
-    """Say what is wrong, each in a line, or that nothing is."""
+    """Print each error on a line, or that the record is whole."""
     if found.fault is not None:
         fail(f"event {found.fault.seq} {found.fault.what}; {found.events} events before it are right")
     for each in found.differences:
         fail(plain(f"{each.table}: {each.id} {each.what}"))
     if found.differing > len(found.differences):
-        fail(f"and {found.differing - len(found.differences)} more rows that are not what the record says")
+        fail(f"and {found.differing - len(found.differences)} more rows that differ from the record")
     if found.whole:
         echo(
             f"The record is whole: {found.events} events, the last with the hash {found.head.hash}. "
             "The tables agree with it."
         )
     for what, count in found.unproven.items():
-        echo(f"Not told by events of older versions, and so not compared: {count} {what}.")
+        echo(f"Not compared, because events of older versions don't contain them: {count} {what}.")
 
 
 @command.command("export", short_help="Write every event as a line of JSON, and a checkpoint.")
-@click.option("--output", type=click.File("wb"), default="-", help="Where to; standard output if not given.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.File("wb"),
+    default="-",
+    help="File to write; default: standard output.",
+)
 @database_url
 def export(*, output: BinaryIO, database_url: str | None) -> int:
-    """Write every event as a line of JSON, and at the end a checkpoint for `verify --against`."""
+    """Write every event as a line of JSON, then a checkpoint for `verify --against`."""
     from app.gate.record import exported
 
     with opened(database_url) as store:
@@ -83,17 +91,17 @@ def _progress(reached: int, of: int) -> None:
 
 
 def _checkpoint(path: Path) -> "Checkpoint":
-    """The checkpoint at the end of an export; the events before it must lead to it."""
+    """Return the checkpoint at the end of an export; the events before it must lead to it."""
     from app.core.audit import Checkpoint, Link, Verifier
 
     verifier, last = Verifier(), None
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
-            told = _line(path, number, line)
-            if "checkpoint" in told:
-                last = Checkpoint(**told["checkpoint"])
+            item = _parse_line(path, number, line)
+            if "checkpoint" in item:
+                last = Checkpoint(**item["checkpoint"])
                 continue
-            fault = verifier.check(Link(**told))
+            fault = verifier.check(Link(**item))
             if fault is not None:
                 raise click.UsageError(f"{path}:{number}: event {fault.seq} {fault.what}")
     if last is None:
@@ -103,16 +111,16 @@ def _checkpoint(path: Path) -> "Checkpoint":
     return last
 
 
-def _line(path: Path, number: int, line: str) -> dict[str, Any]:
+def _parse_line(path: Path, number: int, line: str) -> dict[str, Any]:
     fields = {"seq", "at", "kind", "actor", "data", "previous", "hash"}
     try:
-        told = json.loads(line)
+        item = json.loads(line)
     except ValueError:
-        told = None
-    if isinstance(told, dict):
-        if set(told) == fields:
-            return told
-        place = told.get("checkpoint")
+        item = None
+    if isinstance(item, dict):
+        if set(item) == fields:
+            return item
+        place = item.get("checkpoint")
         if isinstance(place, dict) and type(place.get("seq")) is int and type(place.get("hash")) is str:
             return {"checkpoint": {"seq": place["seq"], "hash": place["hash"]}}
     raise click.UsageError(f"{path}:{number}: neither an event nor a checkpoint")

@@ -1,4 +1,4 @@
-"""``freezegate calendar``: the coming weeks as a picture, a row a day and a column an hour."""
+"""``freezegate calendar``: show the coming weeks, with a row per day and a column per hour."""
 
 import json
 import string
@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 import click
 
 from app.cli import ALLOWED
-from app.cli.decision_source import Asked
+from app.cli.decision_source import Query
 from app.cli.errors import UndecidedError
-from app.cli.options import as_json, asked_of, change, checked, environment, name, zone_name
+from app.cli.options import as_json, change, checked, environment, name, source_options, zone_name
 from app.cli.report import colours, plain
 from app.cli.server import Request, address, authorisation, send
 from app.clock import SystemClock
@@ -27,16 +27,16 @@ _SEVERAL: Final = "#"
 _SEVERAL_WARN: Final = "+"
 _SKIPPED: Final = " "
 _COLOURS: Final = ("red", "magenta", "blue", "cyan", "green")
-_LIKE_ANY_OTHER: Final = "any"
-"""A server is always asked for a service; nothing singles out this one."""
+_ANY_SERVICE: Final = "any"
+"""The API requires a service; this is one that no policy is likely to name."""
 _MARGIN: Final = " " * 17
 
-Timetable = Callable[[Asked, int, int], dict[str, Any]]
-"""Gives the `/schedule` of a question from one instant to another."""
+ScheduleSource = Callable[[Query, int, int], dict[str, Any]]
+"""Returns the `/schedule` of a query between two instants."""
 
 
 class Block(NamedTuple):
-    """A stretch in which one policy blocks, or only warns."""
+    """A period in which one policy blocks, or only warns."""
 
     start: int
     end: int
@@ -45,8 +45,8 @@ class Block(NamedTuple):
     warns: bool
 
 
-class Picture(NamedTuple):
-    """What is drawn: days by their numbers, in a zone."""
+class CalendarGrid(NamedTuple):
+    """The days to draw, by number, in a zone."""
 
     blocks: list[Block]
     first_day: int
@@ -56,7 +56,7 @@ class Picture(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One hour of the wall clock, as it is drawn, and in which colour."""
+    """The letter and colour of one hour of the wall clock."""
 
     letter: str
     colour: str | None = None
@@ -65,50 +65,49 @@ class Cell(NamedTuple):
         return click.style(self.letter, fg=self.colour) if self.colour else self.letter
 
 
-def draw(picture: Picture) -> Iterator[str]:
-    """The rows of the picture, the ruler first and the legend last, in colour."""
-    letters = _letters(picture.blocks)
-    hours = _Hours(picture)
+def draw(grid: CalendarGrid) -> Iterator[str]:
+    """Yield the lines of the calendar in colour: the ruler, the days, the legend."""
+    letters = _letters(grid.blocks)
+    hours = _Hours(grid)
     yield _MARGIN + "".join(f"{hour:<6}" for hour in range(0, _HOURS, 6)).rstrip()
-    for day in range(picture.first_day, picture.first_day + picture.days):
+    for day in range(grid.first_day, grid.first_day + grid.days):
         on = calendar_date(day)
-        marks = (">" if day == picture.today else " ") + ("|" if weekday(day) >= _WEEKEND else " ")
+        marks = (">" if day == grid.today else " ") + ("|" if weekday(day) >= _WEEKEND else " ")
         row = "".join(str(hours.cell(day * _HOURS + hour, letters)) for hour in range(_HOURS))
         yield f"{marks}{on:%a %Y-%m-%d} {row}"
     yield ""
     for block_id, cell in letters.items():
-        block = next(block for block in picture.blocks if block.id == block_id)
+        block = next(block for block in grid.blocks if block.id == block_id)
         yield f"  {cell}  {plain(block_id)}: {plain(block.title)}{' (only warns)' if block.warns else ''}"
     yield f"  {_OPEN}  open   {_SEVERAL} several   {_SEVERAL_WARN} several, all only warn"
-    yield f"  >  today   | weekend   times in {picture.where.name}"
+    yield f"  >  today   | weekend   times in {grid.where.name}"
 
 
 class _Hours:
-    """What holds in each hour of the wall clock, if only for a part of it.
+    """The blocks that overlap each hour of the wall clock.
 
-    Hours are counted on the wall clock. Where clocks go back one of them lasts two, where they go
-    forward one does not exist.
+    Where clocks go back, one of these hours lasts two; where they go forward, one does not exist.
     """
 
-    def __init__(self, picture: Picture) -> None:
-        start, end = _span(picture.first_day, picture.days, picture.where)
+    def __init__(self, grid: CalendarGrid) -> None:
+        start, end = _bounds(grid.first_day, grid.days, grid.where)
         self._existing: set[int] = set()
-        self._held: dict[int, set[Block]] = {}
-        for first, last, offset in _regimes(picture.where, start, end):
-            self._existing.update(_touched(first + offset, last + offset))
-            for block in picture.blocks:
+        self._blocks: dict[int, set[Block]] = {}
+        for first, last, offset in _constant_offsets(grid.where, start, end):
+            self._existing.update(_hours_between(first + offset, last + offset))
+            for block in grid.blocks:
                 begin, until = max(first, block.start), min(last, block.end)
                 if begin < until:
-                    for hour in _touched(begin + offset, until + offset):
-                        self._held.setdefault(hour, set()).add(block)
+                    for hour in _hours_between(begin + offset, until + offset):
+                        self._blocks.setdefault(hour, set()).add(block)
 
     def cell(self, hour: int, letters: dict[str, Cell]) -> Cell:
-        """How an hour is drawn: by who blocks in it, else by who warns."""
+        """Return the cell of an hour: of the policies that block in it, else of those that warn."""
         if hour not in self._existing:
             return Cell(_SKIPPED)
-        held = self._held.get(hour, set())
-        blocking = {block.id for block in held if not block.warns}
-        chosen = blocking or {block.id for block in held}
+        blocks = self._blocks.get(hour, set())
+        blocking = {block.id for block in blocks if not block.warns}
+        chosen = blocking or {block.id for block in blocks}
         if not chosen:
             return Cell(_OPEN)
         if len(chosen) == 1:
@@ -116,16 +115,16 @@ class _Hours:
         return Cell(_SEVERAL, _COLOURS[0]) if blocking else Cell(_SEVERAL_WARN, "yellow")
 
 
-def _touched(start: int, end: int) -> range:
+def _hours_between(start: int, end: int) -> range:
     return range(start // HOUR, (end - 1) // HOUR + 1)
 
 
-def _span(first_day: int, days: int, where: Zone) -> tuple[int, int]:
+def _bounds(first_day: int, days: int, where: Zone) -> tuple[int, int]:
     return where.earliest(first_day * DAY), where.latest((first_day + days) * DAY)
 
 
-def _regimes(where: Zone, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The stretches of one constant offset between two instants, found by halving each day that has two."""
+def _constant_offsets(where: Zone, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (start, end, offset) for each period of constant offset, by bisecting each day that has two."""
     begin = start
     for probe in range(start, end, DAY):
         after = min(probe + DAY, end)
@@ -142,7 +141,7 @@ def _regimes(where: Zone, start: int, end: int) -> Iterator[tuple[int, int, int]
 
 
 def _letters(blocks: list[Block]) -> dict[str, Cell]:
-    """A letter for each policy in the picture, as they come: capitals block, small ones warn."""
+    """Assign a letter to each policy in order of appearance: a capital if it blocks, else a small one."""
     letters: dict[str, Cell] = {}
     for block in blocks:
         number = len(letters)
@@ -153,7 +152,7 @@ def _letters(blocks: list[Block]) -> dict[str, Cell]:
     return letters
 
 
-def _read_day(text: str) -> int:
+def _parse_day(text: str) -> int:
     bound = parse_date_bound(text)
     if bound.time is not None:
         raise MalformedValueError("a day such as 2026-12-01, without a time")
@@ -162,20 +161,24 @@ def _read_day(text: str) -> int:
 
 
 @click.command("calendar")
-@asked_of
+@source_options
 @click.option(
-    "--service", callback=checked(name), help="For this service; else for one that no rule singles out."
+    "--service",
+    metavar="NAME",
+    callback=checked(name),
+    help="Service to show; default: one that no policy names.",
 )
 @environment
 @change
-@click.option("--weeks", default=4, show_default=True, type=click.IntRange(1, 52), help="How many weeks.")
+@click.option("--weeks", default=4, show_default=True, type=click.IntRange(1, 52), help="Number of weeks.")
 @click.option(
-    "--from", "first", metavar="DATE", callback=checked(_read_day), help="The first day; today if not given."
+    "--from", "first", metavar="DATE", callback=checked(_parse_day), help="First day; default: today."
 )
 @click.option(
     "--timezone",
+    metavar="ZONE",
     callback=checked(zone_name),
-    help="Draw in this zone; that of the policies if not given.",
+    help="Time zone to show; default: the zone of the policies.",
 )
 @as_json
 def command(  # noqa: PLR0913 - each is an option
@@ -190,21 +193,21 @@ def command(  # noqa: PLR0913 - each is an option
     timezone: str | None,
     as_json: bool,
 ) -> int:
-    """Draw the coming weeks of a service and environment: a row a day, a column an hour.
+    """Show the coming weeks of a service and environment, with a row per day and a column per hour.
 
-    An hour in which anything blocks, if only for a part of it, is drawn as blocked.
+    An hour that is blocked in part is shown as blocked.
     """
     now = SystemClock().now()
-    asked = Asked(service or "", environment, change)
-    ask = _timetable(server, policies)
-    where = zone(timezone) if timezone else _zone_of(ask(asked, now, now + HOUR))
+    query = Query(service or "", environment, change)
+    ask = _schedule_source(server, policies)
+    where = zone(timezone) if timezone else _zone_of(ask(query, now, now + HOUR))
     today = where.local(now) // DAY
-    first_day = _read_day(first) if first else today
-    schedule = ask(asked, *_span(first_day, 7 * weeks, where))
+    first_day = _parse_day(first) if first else today
+    schedule = ask(query, *_bounds(first_day, 7 * weeks, where))
     if as_json:
         click.echo(json.dumps(schedule))
         return ALLOWED
-    for line in draw(Picture(_blocks(schedule), first_day, 7 * weeks, where, today)):
+    for line in draw(CalendarGrid(_blocks(schedule), first_day, 7 * weeks, where, today)):
         click.echo(line, color=colours())
     return ALLOWED
 
@@ -213,7 +216,7 @@ def _zone_of(schedule: dict[str, Any]) -> Zone:
     try:
         return zone(parse_zone_name(str(schedule.get("timezone"))))
     except FreezegateError as error:
-        raise UndecidedError(f"the server's time zone: {error}; choose one with --timezone") from None
+        raise UndecidedError(f"the server's time zone: {error}; set one with --timezone") from None
 
 
 def _blocks(schedule: dict[str, Any]) -> list[Block]:
@@ -231,18 +234,18 @@ def _blocks(schedule: dict[str, Any]) -> list[Block]:
             for entry in segment[key]
         ]
     except (KeyError, TypeError, FreezegateError):
-        raise UndecidedError("the server's reply is no schedule") from None
+        raise UndecidedError("the server's response is not a schedule") from None
 
 
-def _timetable(server: str | None, policies: Path | None) -> Timetable:
+def _schedule_source(server: str | None, policies: Path | None) -> ScheduleSource:
     if policies is None:
         return _of_server(address(server))
     if server is not None:
-        raise click.UsageError("ask either a --server or a file with --policies")
+        raise click.UsageError("use either --server or --policies, not both")
     return _of_file(policies)
 
 
-def _of_file(path: Path) -> Timetable:
+def _of_file(path: Path) -> ScheduleSource:
     from app.cli.files import loaded_from
     from app.core.decision import Question
     from app.gate.check import Period, schedule
@@ -253,37 +256,37 @@ def _of_file(path: Path) -> Timetable:
     snapshot = source.read()
     in_force = InForce(loaded_from(source, snapshot).engine, snapshot, 0, ())
 
-    def ask(asked: Asked, start: int, end: int) -> dict[str, Any]:
-        question = Question(asked.service, asked.environment, asked.change)
+    def ask(query: Query, start: int, end: int) -> dict[str, Any]:
+        question = Question(query.service, query.environment, query.change)
         return schedule(in_force, question, Period(start, end))
 
     return ask
 
 
-def _of_server(url: str) -> Timetable:
-    def ask(asked: Asked, start: int, end: int) -> dict[str, Any]:
-        params = {**asked.fields(), "from": format_instant(start), "to": format_instant(end)}
-        params["service"] = asked.service or _LIKE_ANY_OTHER
+def _of_server(url: str) -> ScheduleSource:
+    def ask(query: Query, start: int, end: int) -> dict[str, Any]:
+        params = {**query.fields(), "from": format_instant(start), "to": format_instant(end)}
+        params["service"] = query.service or _ANY_SERVICE
         headers = {"Accept": "application/json", **authorisation()}
-        reply = send(Request("GET", f"{url}/schedule", headers, params))
+        response = send(Request("GET", f"{url}/schedule", headers, params))
         try:
-            schedule = json.loads(reply.content)
+            schedule = json.loads(response.content)
         except (ValueError, RecursionError):
             schedule = None
-        if reply.status != 200:  # noqa: PLR2004 - OK
-            raise UndecidedError(plain(f"the server answered {reply.status}: {_why(schedule, asked)}"))
+        if response.status != 200:  # noqa: PLR2004 - OK
+            raise UndecidedError(plain(f"the server answered {response.status}: {_reason(schedule, query)}"))
         if not isinstance(schedule, dict):
-            raise UndecidedError("the server's reply is no schedule")
+            raise UndecidedError("the server's response is not a schedule")
         return schedule
 
     return ask
 
 
-def _why(problem: object, asked: Asked) -> str:
-    """Why a server gives no schedule, as it says; and what would help, where it wants to know the service."""
+def _reason(problem: object, query: Query) -> str:
+    """Return the server's reason for its error, with a hint if it requires a known service."""
     if not isinstance(problem, dict) or not problem.get("detail"):
         return "no schedule"
     errors = problem.get("errors")
     named = errors if isinstance(errors, list) else []
     unknown = any(isinstance(each, dict) and each.get("field") == "service" for each in named)
-    return f"{problem['detail']}{'; choose one with --service' if unknown and not asked.service else ''}"
+    return f"{problem['detail']}{'; set one with --service' if unknown and not query.service else ''}"

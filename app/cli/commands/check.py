@@ -1,4 +1,4 @@
-"""``freezegate check``: ask once."""
+"""``freezegate check``: ask once whether a service may be deployed."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import Final
 import click
 
 from app.cli import ALLOWED, UNDECIDED, fail
-from app.cli.decision_source import Asked, find_oracle
+from app.cli.decision_source import Query, find_source
 from app.cli.errors import UndecidedError
-from app.cli.local_time import instant_or_local, resolved, zone_of_files, zone_of_server
-from app.cli.options import as_json, asked_of, checked, question
+from app.cli.local_time import instant_or_local, to_instant, zone_of_files, zone_of_server
+from app.cli.options import as_json, checked, question_options, source_options
 from app.cli.options import timezone as timezone_option
 from app.cli.report import plain, print_answer
 from app.clock import SystemClock
@@ -26,8 +26,8 @@ def _idempotency_key(text: str) -> str:
 
 
 @click.command("check")
-@question
-@asked_of
+@question_options
+@source_options
 @click.option(
     "--at",
     metavar="TIME",
@@ -35,12 +35,15 @@ def _idempotency_key(text: str) -> str:
     help='Preview another time, such as "2026-11-27 14:00" or 2026-11-27T14:00:00+01:00.',
 )
 @timezone_option
-@click.option("--claim", is_flag=True, help="Claim: have the server record the decision (POST).")
-@click.option("--ref", help="With --claim: what is deployed.")
-@click.option("--actor", help="With --claim: who deploys.")
-@click.option("--run-url", help="With --claim: the pipeline run.")
+@click.option(
+    "--claim", is_flag=True, help="Record the decision on the server (POST), right before you deploy."
+)
+@click.option("--ref", metavar="TEXT", help="With --claim: commit or tag that is deployed.")
+@click.option("--actor", metavar="TEXT", help="With --claim: person who deploys.")
+@click.option("--run-url", metavar="URL", help="With --claim: link to the pipeline run.")
 @click.option(
     "--idempotency-key",
+    metavar="KEY",
     callback=checked(_idempotency_key),
     help="With --claim: a retry with the same key gets the same decision.",
 )
@@ -49,7 +52,7 @@ def _idempotency_key(text: str) -> str:
     type=click.Choice(["deny", "allow"]),
     default="deny",
     show_default=True,
-    help="What no usable answer means. A deny or a refused request is never an allow.",
+    help="Result if no usable answer comes. A denial or a rejected request is never an allow.",
 )
 @as_json
 def command(  # noqa: PLR0913 - each is an option
@@ -65,24 +68,25 @@ def command(  # noqa: PLR0913 - each is an option
     claim: bool,
     on_error: str,
     as_json: bool,
-    **told: str | None,
+    **claim_options: str | None,
 ) -> int:
-    """Ask whether SERVICE may be deployed. Exits 0 if so, 1 if frozen, 3 if nobody could tell.
+    """Check whether SERVICE may be deployed. Exits 0 if allowed, 1 if frozen, 3 if undecided.
 
-    The API key is taken from FREEZEGATE_API_KEY, an override token (with --claim) from
+    The API key is read from FREEZEGATE_API_KEY and, with --claim, an override token from
     FREEZEGATE_OVERRIDE_TOKEN.
     """
-    given = {name: value for name, value in told.items() if value is not None}
-    _refuse_misfits(claim=claim, at=at, policies=policies, given=given)
-    oracle = find_oracle(server, policies, given if claim else None)
+    claim_fields = {name: value for name, value in claim_options.items() if value is not None}
+    _reject_conflicts(claim=claim, at=at, policies=policies, claim_fields=claim_fields)
+    source = find_source(server, policies, claim_fields if claim else None)
     if at is not None:
-        at = resolved(at, zone_of_files(policies, timezone) if policies else zone_of_server(server, timezone))
+        zone_name = zone_of_files(policies, timezone) if policies else zone_of_server(server, timezone)
+        at = to_instant(at, zone_name)
     try:
-        answer = oracle.ask(Asked(service, environment, change, duration, at), SystemClock().now())
+        answer = source.ask(Query(service, environment, change, duration, at), SystemClock().now())
     except UndecidedError as error:
         fail(plain(error))
         if on_error == "allow" and policies is None and error.passable:
-            fail("WARNING: nobody could tell, and --on-error allow LETS THE DEPLOY THROUGH UNCHECKED")
+            fail("WARNING: no answer, and --on-error allow LETS THE DEPLOY THROUGH UNCHECKED")
             return ALLOWED
         return UNDECIDED
     if as_json:
@@ -92,8 +96,10 @@ def command(  # noqa: PLR0913 - each is an option
     return answer.exit_status
 
 
-def _refuse_misfits(*, claim: bool, at: str | None, policies: Path | None, given: dict[str, str]) -> None:
-    if given and not claim:
-        raise click.UsageError(f"--{next(iter(given)).replace('_', '-')} goes with --claim")
+def _reject_conflicts(
+    *, claim: bool, at: str | None, policies: Path | None, claim_fields: dict[str, str]
+) -> None:
+    if claim_fields and not claim:
+        raise click.UsageError(f"--{next(iter(claim_fields)).replace('_', '-')} needs --claim")
     if claim and (at or policies):
-        raise click.UsageError("--claim asks a server, and for now: without --at and --policies")
+        raise click.UsageError("--claim records a deploy on a server, now: it excludes --at and --policies")

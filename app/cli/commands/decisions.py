@@ -1,4 +1,4 @@
-"""``freezegate decisions``: what was decided, evaluated again."""
+"""``freezegate decisions``: evaluate recorded decisions again."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -7,16 +7,15 @@ import click
 
 from app.cli import ALLOWED, FROZEN, UNDECIDED, fail
 from app.cli.database import database_url, opened
-from app.cli.operations import print_json
 from app.cli.options import as_json, checked, name
-from app.cli.report import echo, plain
+from app.cli.report import echo, plain, print_json
 
 if TYPE_CHECKING:
     from app.yaml.problem import Problem
 
 _SAME_DATA: Final = (
-    "time zones and holidays are the same as then: this version reads the policies otherwise than the one "
-    "that recorded it (see the changelog), or the record was changed (see `freezegate audit verify`)"
+    "time zone and holiday data are the same as then: this version evaluates the policies differently from "
+    "the one that recorded it (see the changelog), or the record was changed (see `freezegate audit verify`)"
 )
 
 
@@ -30,9 +29,9 @@ def command() -> None:
 @database_url
 @as_json
 def replay(*, decision_id: str, database_url: str | None, as_json: bool) -> int:
-    """Evaluate a recorded decision again, by the policies, freezes and token of then.
+    """Evaluate a recorded decision again, with the policies, freezes and token of its time.
 
-    Exits 1 if the answer differs, 3 if its policies are no longer accepted.
+    Exits 1 if the answer differs, 3 if this version no longer accepts its policies.
     """
     from app.gate.errors import UnknownRecordError
     from app.gate.replay import replay as evaluate_again
@@ -45,7 +44,7 @@ def replay(*, decision_id: str, database_url: str | None, as_json: bool) -> int:
             fail(str(error))
             return FROZEN
         except PolicyFileError as error:
-            _tell_refused(error.problems, as_json=as_json)
+            _print_rejected_policies(error.problems, as_json=as_json)
             return UNDECIDED
     if as_json:
         print_json(
@@ -66,15 +65,14 @@ def replay(*, decision_id: str, database_url: str | None, as_json: bool) -> int:
     if found.same_data:
         fail(_SAME_DATA)
     else:
-        fail("time zones or holidays are of other versions than then")
+        fail("the versions of the time zone or holiday data differ from those of then")
     return FROZEN
 
 
-def _tell_refused(problems: "tuple[Problem, ...]", *, as_json: bool) -> None:
-    told = [str(problem) for problem in problems]
+def _print_rejected_policies(problems: "tuple[Problem, ...]", *, as_json: bool) -> None:
     if as_json:
-        print_json({"same": None, "refused": told})
+        print_json({"same": None, "refused": list(map(str, problems))})
         return
     fail("this decision can't be evaluated again: this version does not accept the policies of then")
-    for each in told:
-        fail(each)
+    for problem in problems:
+        fail(str(problem))

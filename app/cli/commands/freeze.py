@@ -5,18 +5,10 @@ from typing import Any, Final
 import click
 
 from app.cli import ALLOWED
-from app.cli.local_time import resolve, zone_of_server
-from app.cli.operations import (
-    TAKEN_AWAY,
-    all_pages,
-    ask,
-    duration_option,
-    instant_option,
-    print_json,
-    print_table,
-)
-from app.cli.options import as_json, checked, name, server, timezone
-from app.cli.report import echo, plain
+from app.cli.api_client import CLEARED, all_pages, ask
+from app.cli.local_time import ZoneName, local_printer, resolve_fields, zone_of_server
+from app.cli.options import as_json, checked, duration_option, instant_option, name, server, timezone
+from app.cli.report import echo, plain, print_json, print_table
 from app.core.errors import MalformedValueError
 
 _FIELDS: Final = ("changes", "services", "tags", "environments")
@@ -25,25 +17,25 @@ _FIELDS: Final = ("changes", "services", "tags", "environments")
 
 @click.group("freeze")
 def command() -> None:
-    """Ad-hoc freezes: started in an incident, changed, lifted.
+    """Start, change and lift ad-hoc freezes.
 
-    Who is asking is taken from FREEZEGATE_API_KEY.
+    Uses the API key in FREEZEGATE_API_KEY.
     """
 
 
-def _end(do: Any) -> Any:
-    """When it ends: one of three options."""
+def _end_options(function: Any) -> Any:
+    """Add the three options for the end of a freeze."""
     for option in (
-        click.option("--open-ended", is_flag=True, help="It lasts until somebody lifts it."),
-        instant_option("--until", text="When it ends."),
-        duration_option("--ttl", text="How long it lasts."),
+        click.option("--open-ended", is_flag=True, help="No end: the freeze lasts until it is lifted."),
+        instant_option("--until", text="Time at which it ends."),
+        duration_option("--ttl", text="How long it lasts, from its start or from now."),
     ):
-        do = option(do)
-    return do
+        function = option(function)
+    return function
 
 
-def exemption(text: str) -> dict[str, list[str]]:
-    """Read a selector: ``changes=rollback,hotfix``, or several such fields divided by spaces."""
+def parse_selector(text: str) -> dict[str, list[str]]:
+    """Parse a selector: ``changes=rollback,hotfix``, or several such fields separated by spaces."""
     selector: dict[str, list[str]] = {}
     for part in text.split():
         field, equals, names = part.partition("=")
@@ -51,45 +43,59 @@ def exemption(text: str) -> dict[str, list[str]]:
             raise MalformedValueError(f"write it as changes=rollback,hotfix; fields: {', '.join(_FIELDS)}")
         selector[field] = names.split(",")
     if not selector:
-        raise MalformedValueError("name something, such as changes=rollback")
+        raise MalformedValueError("it is empty; write it as changes=rollback,hotfix")
     return selector
 
 
-def _exemptions(
+def _parse_selectors(
     _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[dict[str, list[str]], ...]:
     try:
-        return tuple(map(exemption, texts))
+        return tuple(map(parse_selector, texts))
     except MalformedValueError as error:
         raise click.BadParameter(str(error)) from None
 
 
-def _about(do: Any) -> Any:
-    """The scope of a freeze, its exemptions and its contact."""
+def _scope_options(function: Any) -> Any:
+    """Add the options for the scope, the exemptions, the contact and the link."""
     for option in (
-        click.option("--link", metavar="URL", help="Where to read more."),
-        click.option("--contact", help="Whom to ask."),
+        click.option("--link", metavar="URL", help="Page with more information."),
+        click.option("--contact", metavar="TEXT", help="Person or channel to ask."),
         click.option(
             "--exempt",
             multiple=True,
-            callback=_exemptions,
+            callback=_parse_selectors,
             metavar="FIELD=NAMES",
-            help="Let these go on, such as changes=rollback,hotfix; repeat for others.",
+            help="Keep these allowed, such as changes=rollback,hotfix. Repeatable.",
         ),
-        click.option("--tag", "tags", multiple=True, help="Only services with this tag."),
-        click.option("--service", "services", multiple=True, help="Only this service; * for any letters."),
-        click.option("--environment", "environments", multiple=True, help="Only this environment."),
+        click.option(
+            "--tag", "tags", metavar="NAME", multiple=True, help="Only services with this tag. Repeatable."
+        ),
+        click.option(
+            "--service",
+            "services",
+            metavar="NAME",
+            multiple=True,
+            help="Only this service; * matches any characters but /. Repeatable.",
+        ),
+        click.option(
+            "--environment",
+            "environments",
+            metavar="NAME",
+            multiple=True,
+            help="Only this environment. Repeatable.",
+        ),
     ):
-        do = option(do)
-    return do
+        function = option(function)
+    return function
 
 
 @command.command("start")
-@click.option("--title", required=True, help="Shown to everyone who is blocked.")
-@click.option("--reason", required=True, help="Why.")
-@_about
-@instant_option("--starts-at", text="When it starts; now if not given.")
-@_end
+@click.option("--title", metavar="TEXT", required=True, help="Shown to everyone who is blocked.")
+@click.option("--reason", metavar="TEXT", required=True, help="Reason, shown with the title.")
+@_scope_options
+@instant_option("--starts-at", text="Time at which it starts; default: now.")
+@_end_options
 @click.option(
     "--override",
     type=click.Choice(["token", "never"]),
@@ -100,18 +106,21 @@ def _about(do: Any) -> Any:
 @timezone
 @server
 @as_json
-def start(*, server: str | None, as_json: bool, timezone: str | None, **wanted: Any) -> int:
-    """Freeze: everything, or what the options name."""
-    _one_end(wanted)
-    resolve(wanted, zone_of_server(server, timezone))
-    return _done(server, "POST", "/freezes", as_json=as_json, body=wanted)
+def start(*, server: str | None, as_json: bool, timezone: str | None, **body: Any) -> int:
+    """Start a freeze, by default of everything."""
+    _require_one_end(body)
+    zone_name = zone_of_server(server, timezone)
+    resolve_fields(body, zone_name)
+    freeze = ask(server, "POST", "/freezes", body=body)
+    return _print(freeze, zone_name, as_json=as_json)
 
 
 @command.command("list")
-@click.option("--all", "everything", is_flag=True, help="Also those that are over.")
+@click.option("--all", "everything", is_flag=True, help="Include ended and lifted ones.")
+@timezone
 @server
 @as_json
-def list_them(*, server: str | None, as_json: bool, everything: bool) -> int:
+def list_freezes(*, server: str | None, as_json: bool, timezone: str | None, everything: bool) -> int:
     """List the ad-hoc freezes."""
     found = all_pages(server, "/freezes", "freezes", "all" if everything else "standing")
     if as_json:
@@ -119,6 +128,7 @@ def list_them(*, server: str | None, as_json: bool, everything: bool) -> int:
     elif not found:
         echo("There are no ad-hoc freezes.")
     else:
+        local = local_printer(zone_of_server(server, timezone))
         print_table(
             ("ID", "STATE", "SCOPE", "FROM", "UNTIL", "STARTED BY", "TITLE"),
             [
@@ -126,8 +136,8 @@ def list_them(*, server: str | None, as_json: bool, everything: bool) -> int:
                     each.get("id"),
                     each.get("state"),
                     _scope(each),
-                    each.get("starts_at"),
-                    each.get("ends_at") or "open-ended",
+                    local(each.get("starts_at")),
+                    local(each["ends_at"]) if each.get("ends_at") else "open-ended",
                     each.get("started_by"),
                     each.get("title"),
                 )
@@ -139,30 +149,29 @@ def list_them(*, server: str | None, as_json: bool, everything: bool) -> int:
 
 @command.command("extend")
 @click.argument("freeze_id", callback=checked(name))
-@_end
+@_end_options
 @timezone
 @server
 @as_json
-def extend(*, freeze_id: str, server: str | None, as_json: bool, timezone: str | None, **wanted: Any) -> int:
-    """Move the end of a freeze; --ttl counts from now."""
-    _one_end(wanted)
-    resolve(wanted, zone_of_server(server, timezone))
-    return _done(server, "PATCH", f"/freezes/{freeze_id}", as_json=as_json, body=wanted)
+def extend(*, freeze_id: str, server: str | None, as_json: bool, timezone: str | None, **body: Any) -> int:
+    """Move the end of a freeze. --ttl counts from now."""
+    _require_one_end(body)
+    return _patch(server, freeze_id, body, zone_of_server(server, timezone), as_json=as_json)
 
 
 @command.command("change")
 @click.argument("freeze_id", callback=checked(name))
-@click.option("--title", help="Shown to everyone who is blocked.")
-@click.option("--reason", help="Why.")
-@_about
-@instant_option("--starts-at", text="When it starts; only until it has begun.")
-@_end
+@click.option("--title", metavar="TEXT", help="Shown to everyone who is blocked.")
+@click.option("--reason", metavar="TEXT", help="Reason, shown with the title.")
+@_scope_options
+@instant_option("--starts-at", text="Time at which it starts; only before it has started.")
+@_end_options
 @click.option("--override", type=click.Choice(["token", "never"]), help="Whether an override token lifts it.")
 @click.option(
     "--clear",
     multiple=True,
     type=click.Choice(["contact", "link", "environments", "services", "tags", "exempt"]),
-    help="Take this away: all services, say, instead of some.",
+    help="Remove this setting; without `services`, for example, all services are frozen. Repeatable.",
 )
 @timezone
 @server
@@ -174,64 +183,74 @@ def change(
     as_json: bool,
     timezone: str | None,
     clear: tuple[str, ...],
-    **wanted: Any,
+    **body: Any,
 ) -> int:
-    """Change a freeze: what the options name; the rest stays."""
-    if _ends(wanted) > 1:
-        raise click.UsageError("say when it ends with one of --ttl, --until and --open-ended")
-    if twice := [each for each in clear if wanted[each]]:
+    """Change the settings of a freeze that the options name."""
+    if _count_ends(body) > 1:
+        raise click.UsageError("set its end with one of --ttl, --until and --open-ended")
+    if twice := [each for each in clear if body[each]]:
         raise click.UsageError(f"{twice[0]}: either set it or --clear it")
-    wanted.update(dict.fromkeys(clear, TAKEN_AWAY))
-    if not any(wanted.values()):
-        raise click.UsageError("say what to change")
-    resolve(wanted, zone_of_server(server, timezone))
-    return _done(server, "PATCH", f"/freezes/{freeze_id}", as_json=as_json, body=wanted)
+    body.update(dict.fromkeys(clear, CLEARED))
+    if not any(body.values()):
+        raise click.UsageError("nothing to change: name at least one option")
+    return _patch(server, freeze_id, body, zone_of_server(server, timezone), as_json=as_json)
 
 
 @command.command("show")
 @click.argument("freeze_id", callback=checked(name))
+@timezone
 @server
 @as_json
-def show(*, freeze_id: str, server: str | None, as_json: bool) -> int:
-    """Show a freeze, also one that is over."""
-    return _done(server, "GET", f"/freezes/{freeze_id}", as_json=as_json)
+def show(*, freeze_id: str, server: str | None, as_json: bool, timezone: str | None) -> int:
+    """Show a freeze, also one that has ended."""
+    freeze = ask(server, "GET", f"/freezes/{freeze_id}")
+    return _print(freeze, zone_of_server(server, timezone), as_json=as_json)
 
 
 @command.command("lift")
 @click.argument("freeze_id", callback=checked(name))
-@click.option("--reason", help="Why; goes on record.")
+@click.option("--reason", metavar="TEXT", help="Reason, for the record.")
+@timezone
 @server
 @as_json
-def lift(*, freeze_id: str, reason: str | None, server: str | None, as_json: bool) -> int:
-    """Lift a freeze: deploys go on at once."""
-    body = None if reason is None else {"reason": reason}
-    return _done(server, "DELETE", f"/freezes/{freeze_id}", as_json=as_json, body=body)
-
-
-def _ends(wanted: dict[str, Any]) -> int:
-    """How many of the three options say when it ends."""
-    wanted["open_ended"] = wanted["open_ended"] or None
-    return sum(wanted[each] is not None for each in ("ttl", "until", "open_ended"))
-
-
-def _one_end(wanted: dict[str, Any]) -> None:
-    if _ends(wanted) != 1:
-        raise click.UsageError("say when it ends: --ttl, --until or --open-ended, one of them")
-
-
-def _done(
-    server: str | None, method: str, path: str, *, as_json: bool, body: dict[str, Any] | None = None
+def lift(
+    *, freeze_id: str, reason: str | None, server: str | None, as_json: bool, timezone: str | None
 ) -> int:
-    freeze = ask(server, method, path, body=body)
+    """Lift a freeze, effective immediately."""
+    body = None if reason is None else {"reason": reason}
+    freeze = ask(server, "DELETE", f"/freezes/{freeze_id}", body=body)
+    return _print(freeze, zone_of_server(server, timezone), as_json=as_json)
+
+
+def _count_ends(body: dict[str, Any]) -> int:
+    """Count how many of the three options set an end, and drop an --open-ended that is not set."""
+    body["open_ended"] = body["open_ended"] or None
+    return sum(body[each] is not None for each in ("ttl", "until", "open_ended"))
+
+
+def _require_one_end(body: dict[str, Any]) -> None:
+    if _count_ends(body) != 1:
+        raise click.UsageError("set its end with one of --ttl, --until and --open-ended")
+
+
+def _patch(
+    server: str | None, freeze_id: str, body: dict[str, Any], zone_name: ZoneName, *, as_json: bool
+) -> int:
+    resolve_fields(body, zone_name)
+    return _print(ask(server, "PATCH", f"/freezes/{freeze_id}", body=body), zone_name, as_json=as_json)
+
+
+def _print(freeze: dict[str, Any], zone_name: ZoneName, *, as_json: bool) -> int:
     if as_json:
         print_json(freeze)
         return ALLOWED
-    end = f"until {freeze.get('ends_at')}" if freeze.get("ends_at") else "until it is lifted"
+    local = local_printer(zone_name)
+    end = f"until {local(freeze['ends_at'])}" if freeze.get("ends_at") else "until it is lifted"
     exempt = f", except {_exempt(freeze)}" if freeze.get("exempt") else ""
     why = f": {freeze['lift_reason']}" if freeze.get("lift_reason") else ""
     for line in (
         f"{freeze.get('id')} is {freeze.get('state')}: {freeze.get('title')}",
-        f"  stops {_scope(freeze)}{exempt}, from {freeze.get('starts_at')} {end}",
+        f"  stops {_scope(freeze)}{exempt}, from {local(freeze.get('starts_at'))} {end}",
         f"  started by {freeze.get('started_by')}: {freeze.get('reason')}",
         *([f"  ask {freeze['contact']}"] if freeze.get("contact") else ()),
         *([f"  lifted by {freeze['lifted_by']}{why}"] if freeze.get("lifted_by") else ()),
@@ -246,7 +265,7 @@ def _scope(freeze: dict[str, Any]) -> str:
 
 
 def _exempt(freeze: dict[str, Any]) -> str:
-    """Its exemptions, as `--exempt` takes them."""
+    """Return the exemptions in the form that `--exempt` takes."""
     selectors = [each for each in freeze["exempt"] if isinstance(each, dict)]
     return "; ".join(
         " ".join(f"{field}={','.join(map(str, names))}" for field, names in each.items() if names)

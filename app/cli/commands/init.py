@@ -11,8 +11,7 @@ import click
 
 from app.cli import ALLOWED
 from app.cli.options import DEFAULT_POLICIES, checked, zone_name
-from app.cli.problems import print_problems
-from app.cli.report import echo
+from app.cli.report import echo, print_problems
 from app.clock import SystemClock
 from app.core import holiday_codes as codes
 from app.core import zone_names

@@ -1,4 +1,4 @@
-"""``freezegate keys``: who may do what, on the database itself."""
+"""``freezegate keys``: create, list and revoke API keys, on the database."""
 
 import sys
 from typing import Any
@@ -6,30 +6,38 @@ from typing import Any
 import click
 
 from app.cli import ALLOWED, FROZEN, USAGE, fail
-from app.cli.database import at_the_console, database_url, opened
-from app.cli.operations import duration_option, period, print_json, print_table
-from app.cli.options import as_json, checked, name
-from app.cli.report import echo, plain
+from app.cli.database import console_actor, database_url, opened
+from app.cli.options import as_json, checked, duration_option, name, period
+from app.cli.report import echo, plain, print_json, print_table
 from app.clock import SystemClock
 
 
 @click.group("keys")
 def command() -> None:
-    """API keys. They are made on the database, by whoever runs it."""
+    """Create, list and revoke API keys, directly on the database."""
 
 
 @command.command("create")
-@click.option("--name", "owner", required=True, help="Of the person or machine that it is for.")
+@click.option(
+    "--name", "owner", metavar="TEXT", required=True, help="Name of the person or machine that uses the key."
+)
 @click.option(
     "--person",
-    help="Whose it is, by name; or as identity tokens say, issuer#claim=id, for somebody who uses both. "
-    "Needed to approve, and to grant what needs approval.",
+    metavar="TEXT",
+    help="Person that the key belongs to: a name, or issuer#claim=id as in the person's identity tokens. "
+    "Required to approve overrides, and to grant those that need approval.",
 )
 @click.option(
-    "--role", required=True, type=click.Choice(["viewer", "ci", "ops", "admin"]), help="What it may do."
+    "--role", required=True, type=click.Choice(["viewer", "ci", "ops", "admin"]), help="Role of the key."
 )
-@click.option("--service", "services", multiple=True, help="With --role ci: only this service, or a pattern.")
-@duration_option("--expires", text="When it expires, from now; never if not given.")
+@click.option(
+    "--service",
+    "services",
+    metavar="NAME",
+    multiple=True,
+    help="With --role ci: only this service or pattern. Repeatable.",
+)
+@duration_option("--expires", text="Time until the key expires; default: never.")
 @database_url
 @as_json
 def create(
@@ -42,7 +50,7 @@ def create(
     database_url: str | None,
     as_json: bool,
 ) -> int:
-    """Make a key. It is printed this once; in a pipe, nothing else goes to standard output."""
+    """Create a key. It is shown only once. In a pipe, standard output has the key alone."""
     from app.gate import keys
     from app.gate.errors import InvalidFieldError
     from app.identity.caller import Role
@@ -52,17 +60,17 @@ def create(
         expires_at = None if expires is None else keys.present(store, clock) + period(expires)
         wanted = keys.KeyRequest(owner, Role(role), services or None, expires_at, person)
         try:
-            record, key = keys.create(store, clock, wanted, at_the_console())
+            record, key = keys.create(store, clock, wanted, console_actor())
         except InvalidFieldError as error:
             fail(f"{error.field}: {error}")
             return USAGE
     if as_json:
-        print_json({**_described(record), "key": key})
+        print_json({**_to_json(record), "key": key})
         return ALLOWED
     if person is None and wanted.role.covers(Role.OPS):
-        echo("Without --person it can neither approve nor grant what needs approval.", err=True)
+        echo("Without --person it can neither approve nor grant overrides that need approval.", err=True)
     piped = not sys.stdout.isatty()
-    echo(plain(f"{record.id}: a key of role {role} for {record.name}; it is shown this once:"), err=piped)
+    echo(plain(f"{record.id}: a key with role {role} for {record.name}, shown only once:"), err=piped)
     click.echo(key)
     return ALLOWED
 
@@ -75,7 +83,7 @@ def list_them(*, database_url: str | None, as_json: bool) -> int:
     from app.gate import keys
 
     with opened(database_url) as store:
-        found = [_described(record) for record in keys.all_of_them(store)]
+        found = [_to_json(record) for record in keys.all_of_them(store)]
     if as_json:
         print_json(found)
     elif not found:
@@ -92,29 +100,29 @@ def list_them(*, database_url: str | None, as_json: bool) -> int:
 @database_url
 @as_json
 def revoke(*, key_id: str, database_url: str | None, as_json: bool) -> int:
-    """Revoke a key. Claims and changes are refused at once, reads within a second."""
+    """Revoke a key. Claims and changes are refused immediately, reads within a second."""
     from app.gate import keys
     from app.gate.errors import UnknownRecordError
 
     with opened(database_url) as store:
         try:
-            record = keys.revoke(store, SystemClock(), key_id, at_the_console())
+            record = keys.revoke(store, SystemClock(), key_id, console_actor())
         except UnknownRecordError as error:
             fail(str(error))
             return FROZEN
     if as_json:
-        print_json(_described(record))
+        print_json(_to_json(record))
     else:
         echo(plain(f"{record.id} of {record.name} is revoked"))
     return ALLOWED
 
 
-def _described(record: Any) -> dict[str, Any]:
+def _to_json(record: Any) -> dict[str, Any]:
     from app.core.decision_json import instant_or_none
 
     times = ("created_at", "expires_at", "revoked_at")
-    told: dict[str, Any] = record._asdict()
-    return {**told, **{each: instant_or_none(told[each]) for each in times}}
+    fields: dict[str, Any] = record._asdict()
+    return {**fields, **{each: instant_or_none(fields[each]) for each in times}}
 
 
 def _cell(value: Any) -> str:

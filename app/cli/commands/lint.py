@@ -1,4 +1,4 @@
-"""``freezegate lint``: say what is wrong with policy files, and what is suspicious."""
+"""``freezegate lint``: report errors in policy files, and valid but probably unintended rules."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,7 @@ import click
 
 from app.cli import ALLOWED, FROZEN
 from app.cli.options import as_json, github, paths
-from app.cli.problems import print_problems
-from app.cli.report import echo
+from app.cli.report import echo, print_problems
 from app.clock import SystemClock
 from app.policies.lint.lint import lint
 from app.policies.source import Source
@@ -19,9 +18,9 @@ from app.yaml.problem import Problem, Severity
 @paths
 @as_json
 @github
-@click.option("--strict", is_flag=True, help="Let warnings fail as well.")
+@click.option("--strict", is_flag=True, help="Exit 1 on warnings too.")
 def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, strict: bool) -> int:
-    """Check policy files; each PATH is a set of its own. Exits 1 if one is wrong."""
+    """Check policy files. Each PATH is a separate policy set. Exits 1 on errors."""
     now = SystemClock().now()
     found: list[Problem] = []
     for path in paths:
@@ -32,10 +31,10 @@ def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, strict: boo
         click.echo(json.dumps([problem.to_json() for problem in found]))
     else:
         print_problems(found, github=github)
-        verdict = f"{_counted(errors, 'error')}, {_counted(len(found) - errors, 'warning')}"
-        echo(verdict if found else "nothing to complain about", colour=None if found else "green")
+        summary = f"{_count(errors, 'error')}, {_count(len(found) - errors, 'warning')}"
+        echo(summary if found else "OK: no problems found", colour=None if found else "green")
     return FROZEN if errors or (strict and found) else ALLOWED
 
 
-def _counted(number: int, what: str) -> str:
+def _count(number: int, what: str) -> str:
     return f"{number} {what}" + ("" if number == 1 else "s")

@@ -1,73 +1,91 @@
 """``freezegate override``: let one urgent deploy through."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from app.cli import ALLOWED
-from app.cli.local_time import resolve, zone_of_server
-from app.cli.operations import (
-    all_pages,
-    ask,
-    duration_option,
-    instant_option,
-    print_json,
-    print_table,
-)
-from app.cli.options import as_json, checked, name, server, timezone
-from app.cli.report import echo, plain
+from app.cli.api_client import all_pages, ask
+from app.cli.local_time import local_printer, resolve_fields, zone_of_server
+from app.cli.options import as_json, checked, duration_option, instant_option, name, server, timezone
+from app.cli.report import echo, plain, print_json, print_table
 
 
 @click.group("override")
 def command() -> None:
-    """Override tokens: granted for what must go out, approved, revoked.
+    """Grant, approve and revoke override tokens.
 
-    Who is asking is taken from FREEZEGATE_API_KEY.
+    Uses the API key in FREEZEGATE_API_KEY.
     """
 
 
 @command.command("grant")
-@click.option("--service", "services", multiple=True, required=True, help="A service it lets through.")
+@click.option(
+    "--service",
+    "services",
+    metavar="NAME",
+    multiple=True,
+    required=True,
+    help="Service to let through. Repeatable.",
+)
 @click.option(
     "--environment",
     "environments",
+    metavar="NAME",
     multiple=True,
     default=("production",),
     show_default=True,
-    help="Where to.",
+    help="Environment to let through to. Repeatable.",
 )
-@click.option("--policy", "policies", multiple=True, help="A rule it lifts, by id; all if none is given.")
-@click.option("--reason", required=True, help="Why; it goes on record.")
-@duration_option("--ttl", text="How long the token lives.")
-@instant_option("--expires-at", text="When the token expires.")
-@click.option("--uses", "max_uses", type=int, default=1, show_default=True, help="How many deploys.")
-@click.option("--ticket", metavar="TEXT", help="Where the reason is discussed: an id or a link.")
+@click.option(
+    "--policy",
+    "policies",
+    metavar="ID",
+    multiple=True,
+    help="Only lift this policy; default: all. Repeatable.",
+)
+@click.option("--reason", metavar="TEXT", required=True, help="Reason, for the record.")
+@duration_option("--ttl", text="Time until the token expires.")
+@instant_option("--expires-at", text="Time at which the token expires.")
+@click.option(
+    "--uses",
+    "max_uses",
+    metavar="N",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Deploys that it lets through.",
+)
+@click.option("--ticket", metavar="TEXT", help="Ticket of the change: an id or a link.")
 @timezone
 @server
 @as_json
-def grant(*, server: str | None, as_json: bool, timezone: str | None, **wanted: Any) -> int:
-    """Grant a token. It is printed this once; in a pipe, nothing else goes to standard output."""
-    if (wanted["ttl"] is None) == (wanted["expires_at"] is None):
-        raise click.UsageError("say how long it lives: --ttl or --expires-at, one of them")
-    resolve(wanted, zone_of_server(server, timezone))
-    granted = ask(server, "POST", "/overrides", body=wanted)
+def grant(*, server: str | None, as_json: bool, timezone: str | None, **body: Any) -> int:
+    """Grant a token. It is shown only once. In a pipe, standard output has the token alone."""
+    if (body["ttl"] is None) == (body["expires_at"] is None):
+        raise click.UsageError("set when it expires: either --ttl or --expires-at")
+    zone_name = zone_of_server(server, timezone)
+    resolve_fields(body, zone_name)
+    granted = ask(server, "POST", "/overrides", body=body)
     if as_json:
         print_json(granted)
         return ALLOWED
     piped = not sys.stdout.isatty()
-    _print(granted, err=piped)
+    _print(granted, local_printer(zone_name), err=piped)
     if not piped:
-        echo("The token, shown this once; the pipeline sends it as X-Override-Token:")
+        echo("The token, shown only once. Pipelines send it as X-Override-Token:")
     click.echo(plain(granted.get("token", "")))
     return ALLOWED
 
 
 @command.command("list")
-@click.option("--all", "everything", is_flag=True, help="Also those that are over.")
+@click.option("--all", "everything", is_flag=True, help="Include expired, used-up and revoked ones.")
+@timezone
 @server
 @as_json
-def list_them(*, server: str | None, as_json: bool, everything: bool) -> int:
+def list_overrides(*, server: str | None, as_json: bool, timezone: str | None, everything: bool) -> int:
     """List the overrides, newest first."""
     found = all_pages(server, "/overrides", "overrides", "all" if everything else "active")
     if as_json:
@@ -75,6 +93,7 @@ def list_them(*, server: str | None, as_json: bool, everything: bool) -> int:
     elif not found:
         echo("There are no overrides.")
     else:
+        local = local_printer(zone_of_server(server, timezone))
         print_table(
             ("ID", "STATE", "SERVICES", "ENVIRONMENTS", "LEFT", "EXPIRES", "GRANTED BY", "REASON"),
             [
@@ -84,7 +103,7 @@ def list_them(*, server: str | None, as_json: bool, everything: bool) -> int:
                     ",".join(map(str, each.get("services") or ())),
                     ",".join(map(str, each.get("environments") or ())),
                     f"{each.get('uses_left')}/{each.get('max_uses')}",
-                    each.get("expires_at"),
+                    local(each.get("expires_at")),
                     each.get("granted_by"),
                     each.get("reason"),
                 )
@@ -94,38 +113,42 @@ def list_them(*, server: str | None, as_json: bool, everything: bool) -> int:
     return ALLOWED
 
 
-def _of_one(verb: str, method: str, suffix: str, text: str) -> None:
-    """Add a command that does something to one override."""
+def _add_command(verb: str, method: str, suffix: str, text: str) -> None:
+    """Add a command that sends one request about one override and prints it."""
 
     @command.command(verb, help=text)
     @click.argument("override_id", callback=checked(name))
+    @timezone
     @server
     @as_json
-    def do(*, override_id: str, server: str | None, as_json: bool) -> int:
+    def run(*, override_id: str, server: str | None, as_json: bool, timezone: str | None) -> int:
         found = ask(server, method, f"/overrides/{override_id}{suffix}")
-        print_json(found) if as_json else _print(found)
+        if as_json:
+            print_json(found)
+        else:
+            _print(found, local_printer(zone_of_server(server, timezone)))
         return ALLOWED
 
 
-_of_one("show", "GET", "", "Show one override.")
-_of_one("approve", "POST", "/approve", "Approve what somebody else granted.")
-_of_one("revoke", "DELETE", "", "Revoke an override: it is good for nothing at once.")
+_add_command("show", "GET", "", "Show one override.")
+_add_command("approve", "POST", "/approve", "Approve an override that someone else granted.")
+_add_command("revoke", "DELETE", "", "Revoke an override. Its token is refused immediately.")
 
 
-def _print(override: dict[str, Any], *, err: bool = False) -> None:
+def _print(override: dict[str, Any], local: Callable[[object], str], *, err: bool = False) -> None:
     approvals = override.get("approvals") or {}
     given = [each.get("by") for each in approvals.get("given") or ()]
-    waits = _waits(override.get("state"), approvals.get("needed") or 0)
+    needed = _needed_approvals(override.get("state"), approvals.get("needed") or 0)
     services, environments, policies = (
         ", ".join(map(str, override.get(each) or ())) for each in ("services", "environments", "policies")
     )
     left = f"{override.get('uses_left')} of {override.get('max_uses')}"
     lines = [
-        f"{override.get('id')} is {override.get('state')}{waits}",
+        f"{override.get('id')} is {override.get('state')}{needed}",
         f"  lets through: {services} to {environments}",
-        f"  lifts: {policies or 'every rule that may be overridden'}",
+        f"  lifts: {policies or 'every policy that may be overridden'}",
         f"  granted by {override.get('granted_by')}: {override.get('reason')}",
-        f"  uses left: {left}, until {override.get('expires_at')}",
+        f"  uses left: {left}, until {local(override.get('expires_at'))}",
     ]
     if given:
         lines.append(f"  approved by {', '.join(map(str, given))}")
@@ -135,8 +158,8 @@ def _print(override: dict[str, Any], *, err: bool = False) -> None:
         echo(plain(line), err=err)
 
 
-def _waits(state: object, needed: int) -> str:
-    """Say how many approvals an override needs, and for what where it is active without them."""
+def _needed_approvals(state: object, needed: int) -> str:
+    """Return how many approvals an override needs; if it is active without them, only some policies do."""
     count = f"{needed} approval{'' if needed == 1 else 's'}"
     if not needed:
         return ""

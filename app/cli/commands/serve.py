@@ -1,4 +1,4 @@
-"""``freezegate serve``: run the gate."""
+"""``freezegate serve``: start the server."""
 
 import contextlib
 import errno
@@ -24,16 +24,27 @@ if TYPE_CHECKING:
     import uvicorn
 
 _BACKLOG: Final = 2048
-"""Connections that the system holds until they are taken."""
+"""Connections that the system queues until they are accepted."""
 
 
 @click.command("serve")
-@click.option("--host", help="The address to listen on; default: FREEZEGATE_HOST, or 127.0.0.1.")
-@click.option("--port", type=int, help="The port to listen on; default: FREEZEGATE_PORT, or 1400.")
-@click.option("--policies", type=click.Path(path_type=Path), help="The policy file, or a folder of them.")
-@click.option("--database-url", help="Where decisions are recorded.")
+@click.option("--host", metavar="HOST", help="Address to listen on; default: FREEZEGATE_HOST, or 127.0.0.1.")
+@click.option(
+    "--port", metavar="PORT", type=int, help="Port to listen on; default: FREEZEGATE_PORT, or 1400."
+)
+@click.option(
+    "--policies",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Policy file, or a folder of them; default: FREEZEGATE_POLICIES, or policies.yaml.",
+)
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="Database of the record; default: FREEZEGATE_DATABASE_URL, or a SQLite file beside the policies.",
+)
 def command(*, host: str | None, port: int | None, policies: Path | None, database_url: str | None) -> int:
-    """Run the gate until it is told to stop. Exits 3 if the policies or settings are wrong."""
+    """Start the server, and run it until it is stopped. Exits 3 if policies or settings are invalid."""
     # By name: `main` puts everything together and stands above the command line.
     main = importlib.import_module("app.main")
     try:
@@ -111,23 +122,23 @@ def _config(settings: Settings, application: Any) -> "uvicorn.Config":
 
 
 def address(host: str, port: int) -> str:
-    """The URL of a host and port; an IPv6 address is put in brackets (RFC 3986)."""
+    """Return the URL of a host and port; an IPv6 address is put in brackets (RFC 3986)."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _reachable(host: str) -> str:
-    """Where a server that listens on every address can be reached from this machine."""
+    """Return the address to use on this machine; the loopback one for a server that listens on all."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is read here, not bound
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Bind before anything is said, so that what is printed is true and port 0 is known."""
+    """Bind before the banner is printed, so that it is true and shows the port chosen for port 0."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
-        listener.listen(_BACKLOG)  # so that the curl printed next waits for the start, and is not refused
+        listener.listen(_BACKLOG)  # the curl in the banner then waits for the start instead of being refused
     except OSError:
         listener.close()
         raise

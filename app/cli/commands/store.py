@@ -1,17 +1,16 @@
-"""``freezegate store``: the database as a whole."""
+"""``freezegate store``: copy the database."""
 
 import click
 
 from app.cli import ALLOWED
-from app.cli.database import missing_told
-from app.cli.operations import print_json
+from app.cli.database import missing_as_usage_error
 from app.cli.options import as_json
-from app.cli.report import echo, plain
+from app.cli.report import echo, plain, print_json
 
 
 @click.group("store")
 def command() -> None:
-    """The database as a whole."""
+    """Copy the gate's database."""
 
 
 @command.command("copy", short_help="Copy everything into an empty database.")
@@ -19,10 +18,10 @@ def command() -> None:
 @click.argument("target", metavar="TO_URL")
 @as_json
 def copy(*, source: str, target: str, as_json: bool) -> int:
-    """Copy everything into an empty database, such as from SQLite to PostgreSQL; stop the gate first."""
+    """Copy everything into an empty database, such as from SQLite to PostgreSQL. Stop the gate first."""
     from app.store.copy import copy as copy_all
 
-    with missing_told():
+    with missing_as_usage_error():
         copied = copy_all(source, target)
     if as_json:
         print_json(copied)

@@ -1,6 +1,5 @@
-"""``freezegate test``: run the tests that policy files carry."""
+"""``freezegate test``: run the tests in policy files."""
 
-import json
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -12,15 +11,14 @@ import click
 from app.cli import ALLOWED, FROZEN
 from app.cli.files import loaded_from
 from app.cli.options import as_json, github, paths
-from app.cli.problems import print_problems
-from app.cli.report import echo, github_annotation, plain
+from app.cli.report import echo, github_annotation, plain, print_json, print_problems
 from app.policies.selftest import SelfTestResult, run
 from app.policies.source import Source
 from app.yaml.problem import PolicyFileError, Problem
 
 
-class Outcome(NamedTuple):
-    """How the tests of one path went; `problems` if they could not be run."""
+class PathResult(NamedTuple):
+    """The results of one path; `problems` if its tests could not be run."""
 
     results: list[SelfTestResult]
     problems: tuple[Problem, ...] = ()
@@ -30,18 +28,20 @@ class Outcome(NamedTuple):
 @paths
 @as_json
 @github
-@click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit report to this file.")
+@click.option(
+    "--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write a JUnit report to this file."
+)
 def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, junit: Path | None) -> int:
-    """Run the `tests:` of policy files; each PATH is a set of its own. Exits 1 if one fails.
+    """Run the `tests:` of policy files. Each PATH is a separate policy set. Exits 1 if a test fails.
 
-    A path whose policies can't be used fails, too: as one test of the name "policies can be used".
+    Policies that can't be used count as one failed test, "policies can be used".
     """
-    outcomes = [run_path(path) for path in paths]
-    results = [result for outcome in outcomes for result in outcome.results]
+    by_path = [run_path(path) for path in paths]
+    results = [result for each in by_path for result in each.results]
     if as_json:
-        click.echo(json.dumps([_as_json(result) for result in results]))
+        print_json([_to_json(result) for result in results])
     else:
-        _print(outcomes, github=github)
+        _print(by_path, github=github)
     if junit is not None:
         try:
             junit.write_text(junit_report(results), encoding="utf-8")
@@ -50,8 +50,8 @@ def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, junit: Path
     return ALLOWED if all(result.passed for result in results) else FROZEN
 
 
-def run_path(path: Path) -> Outcome:
-    """Run the tests of the policies at a path, results named as the path was given."""
+def run_path(path: Path) -> PathResult:
+    """Run the tests of the policies at a path; results name files by the path that the user gave."""
     source = Source(path)
     folder = path if path.is_dir() else path.parent
     try:
@@ -61,12 +61,12 @@ def run_path(path: Path) -> Outcome:
         unusable = SelfTestResult(
             str(path), "policies can be used", False, "no errors", str(error), first.line, first.column, ""
         )
-        return Outcome([unusable], error.problems)
-    return Outcome([result._replace(file=str(folder / result.file)) for result in results])
+        return PathResult([unusable], error.problems)
+    return PathResult([result._replace(file=str(folder / result.file)) for result in results])
 
 
 def junit_report(results: Sequence[SelfTestResult]) -> str:
-    """The results in the XML that CI systems read: a suite a file."""
+    """Return the results as JUnit XML, with one suite per file."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>"]
     for file, group in groupby(results, lambda result: result.file):
         suite = list(group)
@@ -90,17 +90,17 @@ def _attribute(text: str) -> str:
 
 
 def _for_xml(text: str) -> str:
-    """Without the characters that XML 1.0 has no way to write."""
+    """Replace the characters that XML 1.0 can't represent."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
 
 
-def _print(outcomes: Sequence[Outcome], *, github: bool) -> None:
-    results = [result for outcome in outcomes for result in outcome.results]
-    for outcome in outcomes:
-        if outcome.problems:
-            print_problems(outcome.problems, github=github)
+def _print(by_path: Sequence[PathResult], *, github: bool) -> None:
+    results = [result for each in by_path for result in each.results]
+    for each in by_path:
+        if each.problems:
+            print_problems(each.problems, github=github)
             continue
-        for result in outcome.results:
+        for result in each.results:
             _print_result(result, github=github)
     passed = sum(result.passed for result in results)
     echo(f"{passed} passed, {len(results) - passed} failed")
@@ -121,5 +121,5 @@ def _difference(result: SelfTestResult) -> str:
     return f"expected {result.expected}, got {result.got}"
 
 
-def _as_json(result: SelfTestResult) -> dict[str, object]:
+def _to_json(result: SelfTestResult) -> dict[str, object]:
     return {name: getattr(result, name) for name in ("file", "name", "passed", "expected", "got")}

@@ -1,4 +1,4 @@
-"""``freezegate wait``: hold until it opens."""
+"""``freezegate wait``: wait until a service may be deployed."""
 
 import json
 import random
@@ -11,32 +11,32 @@ from typing import Final, NamedTuple, Protocol
 import click
 
 from app.cli import ALLOWED, FROZEN, UNDECIDED, fail
-from app.cli.decision_source import Answer, Asked, Oracle, find_oracle
+from app.cli.decision_source import Answer, DecisionSource, Query, find_source
 from app.cli.errors import UndecidedError
-from app.cli.options import as_json, asked_of, checked, question
+from app.cli.options import as_json, checked, question_options, source_options
 from app.cli.report import echo, plain
 from app.cli.server import DEADLINE
 from app.clock import SystemClock
 from app.core.notation import parse_duration, waiting_time
 
 HEARTBEAT: Final = 300
-"""Seconds between signs of life in a log: CI systems end jobs that fall silent."""
+"""Seconds between heartbeat lines in a log, because CI systems end silent jobs."""
 
 LONGEST_POLL: Final = 60
 
-_SHORTEST_QUESTION: Final = 1.0
-"""Seconds that a question may take, however little patience is left."""
+_SHORTEST_QUERY: Final = 1.0
+"""Seconds that a query may take, however close the timeout is."""
 
 
 class Time(Protocol):
-    """The time, and a way to let some of it pass."""
+    """A clock that can sleep."""
 
     def now(self) -> int:
-        """The present instant."""
+        """Return the present instant."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Sleep so many seconds."""
         ...
 
 
@@ -45,102 +45,110 @@ class _RealTime(SystemClock):
         time.sleep(seconds)
 
 
-class Patience(NamedTuple):
-    """How long to wait at most, and how often to ask, in seconds."""
+class WaitOptions(NamedTuple):
+    """The longest wait and the time between two queries, in seconds."""
 
     timeout: int | None = None
     poll: int = 30
 
 
-class Teller:
-    """Tells how the wait goes: a line a change and a heartbeat, or on a terminal a countdown."""
+class ProgressPrinter:
+    """Prints the progress of a wait: a line per change and a heartbeat, or a countdown on a terminal."""
 
-    def __init__(self, *, terminal: bool, say: Callable[[str], None], show: Callable[[str], None]) -> None:
-        """Say lines with `say`; on a terminal, keep one line current with `show`."""
+    def __init__(
+        self, *, terminal: bool, print_line: Callable[[str], None], show_status: Callable[[str], None]
+    ) -> None:
+        """Print lines with `print_line`; on a terminal, keep one status line current with `show_status`."""
         self.terminal = terminal
-        self._say = say
-        self._show = show
-        self._last = ""
-        self._spoke_at = 0
+        self._print_line = print_line
+        self._show_status = show_status
+        self._last_state = ""
+        self._printed_at = 0
 
     def changed(self, now: int, state: str, line: str) -> None:
-        """Say a line if the state is another than the last one told."""
-        if state != self._last:
-            self._last, self._spoke_at = state, now
-            self._say(line)
+        """Print a line if the state differs from the last one printed."""
+        if state != self._last_state:
+            self._last_state, self._printed_at = state, now
+            self._print_line(line)
 
-    def passing(self, now: int, state: str, left: int | None) -> None:
-        """Show that time passes."""
+    def waiting(self, now: int, state: str, left: int | None) -> None:
+        """Update the status line, or print a heartbeat line when one is due."""
         remaining = state + (f", opens in {waiting_time(left)}" if left is not None and left > 0 else "")
         if self.terminal:
-            self._show(remaining)
-        elif now - self._spoke_at >= HEARTBEAT:
-            self._spoke_at = now
-            self._say(remaining)
+            self._show_status(remaining)
+        elif now - self._printed_at >= HEARTBEAT:
+            self._printed_at = now
+            self._print_line(remaining)
 
 
 class Wait:
-    """One wait, from the first question to the allow or to the end of patience."""
+    """One wait, from the first query to an allow or the timeout."""
 
     def __init__(
-        self, oracle: Oracle, patience: Patience, clock: Time, teller: Teller, *, as_json: bool = False
+        self,
+        source: DecisionSource,
+        options: WaitOptions,
+        clock: Time,
+        progress: ProgressPrinter,
+        *,
+        as_json: bool = False,
     ) -> None:
-        """Ask `oracle`; with `as_json`, tell answers as the JSON objects that they are."""
-        self._oracle = oracle
-        self._patience = patience
+        """Ask `source`; with `as_json`, print each answer as its JSON object."""
+        self._source = source
+        self._options = options
         self._clock = clock
-        self._teller = teller
+        self._progress = progress
         self._as_json = as_json
 
-    def until_open(self, asked: Asked) -> int:
-        """Ask until it opens; 0 when it does, 1 when it did not in time, 3 when nobody ever could tell."""
+    def until_open(self, query: Query) -> int:
+        """Ask until it opens. Return 0 when it does, 1 on timeout, 3 if no usable answer ever came."""
         began = self._clock.now()
         answered = False
         while True:
             now = self._clock.now()
             answer: Answer | None = None
             try:
-                answer = self._ask(asked, now, began)
+                answer = self._ask(query, now, began)
             except UndecidedError as error:
-                self._teller.changed(now, str(error), f"no answer: {plain(error)}")
+                self._progress.changed(now, str(error), f"no answer: {plain(error)}")
                 if error.final:
                     return UNDECIDED
             if answer is not None:
                 answered = True
                 if answer.allowed:
                     return ALLOWED
-            if self._patience.timeout is not None and now - began >= self._patience.timeout:
+            if self._options.timeout is not None and now - began >= self._options.timeout:
                 return FROZEN if answered else UNDECIDED
             self._pause(answer, began)
 
-    def _ask(self, asked: Asked, now: int, began: int) -> Answer:
-        within = DEADLINE
-        if self._patience.timeout is not None:
-            within = min(within, max(_SHORTEST_QUESTION, began + self._patience.timeout - now))
-        answer = self._oracle.ask(asked, now, within)
+    def _ask(self, query: Query, now: int, began: int) -> Answer:
+        deadline = DEADLINE
+        if self._options.timeout is not None:
+            deadline = min(deadline, max(_SHORTEST_QUERY, began + self._options.timeout - now))
+        answer = self._source.ask(query, now, deadline)
         line = json.dumps(answer.body) if self._as_json else plain(answer.body["message"])
-        self._teller.changed(now, _state(answer), line)
+        self._progress.changed(now, _state(answer), line)
         return answer
 
     def _pause(self, answer: Answer | None, began: int) -> None:
-        """Until it opens, at most a poll; on a terminal second by second, so that it counts down."""
+        """Sleep until it opens, at most one poll; second by second on a terminal, to count down."""
         state = "still frozen" if answer else "still no answer"
         left = answer.seconds_left if answer else None
         now = self._clock.now()
         opens = now + left if left is not None else None
-        wake = now + self._length(
-            left, began + self._patience.timeout - now if self._patience.timeout else None
+        wake = now + self._pause_seconds(
+            left, began + self._options.timeout - now if self._options.timeout else None
         )
-        self._teller.passing(now, state, left)
-        while self._teller.terminal and wake - now > 1:
+        self._progress.waiting(now, state, left)
+        while self._progress.terminal and wake - now > 1:
             self._clock.sleep(1)
             now = self._clock.now()
-            self._teller.passing(now, state, None if opens is None else opens - now)
+            self._progress.waiting(now, state, None if opens is None else opens - now)
         self._clock.sleep(max(0.05, wake - now))
 
-    def _length(self, left: int | None, until_timeout: int | None) -> float:
-        """Seconds to pause; a little jitter keeps a hundred jobs from asking at the same instant."""
-        pause = float(self._patience.poll)
+    def _pause_seconds(self, left: int | None, until_timeout: int | None) -> float:
+        """Return the seconds to sleep, with jitter so that a hundred jobs don't ask at the same instant."""
+        pause = float(self._options.poll)
         if left is not None and left > 0:
             pause = min(pause, left + random.random())  # noqa: S311 - no secret
         if until_timeout is not None:
@@ -149,30 +157,30 @@ class Wait:
 
 
 def _state(answer: Answer) -> str:
-    """What makes an answer another one: the outcome and who blocks, not the time that is left."""
+    """Return the part of an answer whose change is printed; the time left is not part of it."""
     blocking = ",".join(str(entry.get("id")) for entry in answer.body["blocking"])
     return f"{answer.body['outcome']} {blocking} {answer.body['opens_at']}"
 
 
-def _to(*, terminal: bool) -> Teller:
+def _progress_printer(*, terminal: bool) -> ProgressPrinter:
     clear = "\r\033[K" if terminal else ""
-    return Teller(
+    return ProgressPrinter(
         terminal=terminal,
-        say=lambda line: echo(f"{clear}{line}"),
-        show=lambda line: click.echo(f"{clear}{line}", nl=False),
+        print_line=lambda line: echo(f"{clear}{line}"),
+        show_status=lambda line: click.echo(f"{clear}{line}", nl=False),
     )
 
 
 @click.command("wait")
-@question
-@asked_of
+@question_options
+@source_options
 @click.option("--timeout", metavar="2h", callback=checked(parse_duration), help="Give up after this long.")
 @click.option(
     "--poll",
     default=30,
     show_default=True,
     type=click.IntRange(1, LONGEST_POLL),
-    help="Seconds between asking; asked as well when it should open.",
+    help="Seconds between queries; it also asks at the time it should open.",
 )
 @as_json
 def command(  # noqa: PLR0913 - each is an option
@@ -189,14 +197,14 @@ def command(  # noqa: PLR0913 - each is an option
 ) -> int:
     """Wait until SERVICE may be deployed.
 
-    Exits 0 when it opens, 1 when it did not in time, 3 when no usable answer ever came.
-    A line a change, as a JSON object with --json.
+    Prints a line per change; with --json, each is the JSON of an answer.
+    Exits 0 when it opens, 1 on timeout, 3 if no usable answer ever came.
     """
-    patience = Patience(parse_duration(timeout) if timeout else None, poll)
-    oracle = find_oracle(server, policies)
+    options = WaitOptions(parse_duration(timeout) if timeout else None, poll)
+    source = find_source(server, policies)
     terminal = sys.stdout.isatty() and not as_json
-    held = Wait(oracle, patience, _RealTime(), _to(terminal=terminal), as_json=as_json)
-    status = held.until_open(Asked(service, environment, change, duration))
+    wait = Wait(source, options, _RealTime(), _progress_printer(terminal=terminal), as_json=as_json)
+    status = wait.until_open(Query(service, environment, change, duration))
     if terminal:
         click.echo("\r\033[K", nl=False)
     if status == FROZEN:

@@ -5,7 +5,7 @@ import click
 import pytest
 
 from app.cli import run
-from app.cli.commands.calendar import Block, Picture, draw
+from app.cli.commands.calendar import Block, CalendarGrid, draw
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import parse_date_bound
 from app.core.wallclock import zone
@@ -22,7 +22,7 @@ def policies(tmp_path: Path) -> str:
 
 
 def rows(blocks: list[Block], first: str, days: int, where: str = AMSTERDAM, today: int = 0) -> list[str]:
-    picture = Picture(blocks, parse_date_bound(first).day, days, zone(where), today)
+    picture = CalendarGrid(blocks, parse_date_bound(first).day, days, zone(where), today)
     return [click.unstyle(line) for line in draw(picture)]
 
 
@@ -208,10 +208,10 @@ def test_a_server_that_refuses_unknown_services_is_said_to_want_one(
     error = {"field": "service", "message": "unknown service"}
     server.reply(422, {"detail": "service: unknown service", "errors": [error]})
     assert run(["calendar", "--server", server.url]) == 3
-    assert "422: service: unknown service; choose one with --service" in capsys.readouterr().err
+    assert "422: service: unknown service; set one with --service" in capsys.readouterr().err
     assert server.received[0].path.startswith("/schedule?service=any&")
     assert run(["calendar", "--server", server.url, "--service", "web"]) == 3
-    assert "choose one" not in capsys.readouterr().err
+    assert "set one" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

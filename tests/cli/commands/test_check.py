@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cli import run
-from app.cli.decision_source import Asked, ServerOracle, read_answer
+from app.cli.decision_source import Query, ServerDecisionSource, parse_answer
 from app.cli.errors import UndecidedError
-from app.cli.server import Reply
+from app.cli.server import Response
 from app.core.instant import parse_instant
 from tests.cli.conftest import ALLOW, DENY, POLICIES, CannedServer
 
@@ -71,7 +71,7 @@ DENIED: list[tuple[int, object]] = [
     (200, b'{"allowed": false, ' + json.dumps(ALLOW).encode()[1:]),
     (200, json.dumps(ALLOW).encode()[:-1] + b', "allowed": false}'),
 ]
-"""No answers, as they are; but whoever sent them said no, whatever else."""
+"""Unusable answers that deny the deploy all the same."""
 
 REFUSED = [301, 302, 307, 308, 400, 401, 403, 404, 409, 413, 422, 429]
 
@@ -105,21 +105,21 @@ def test_an_override_lets_through_what_something_blocks(server: CannedServer) ->
 
 @pytest.mark.parametrize("off", [-15 * 60, 15 * 60])
 def test_an_answer_of_a_quarter_of_an_hour_ago_or_ahead_is_of_now(off: int) -> None:
-    reply = Reply(200, json.dumps(ALLOW).encode())
-    assert read_answer(reply, Asked("api"), NOON + off).allowed
+    reply = Response(200, json.dumps(ALLOW).encode())
+    assert parse_answer(reply, Query("api"), NOON + off).allowed
 
 
 @pytest.mark.parametrize("off", [-15 * 60 - 1, 15 * 60 + 1, 86_400 * 365])
 def test_an_answer_of_another_time_is_none_and_says_both_times(off: int) -> None:
-    with pytest.raises(UndecidedError, match=r"is of 2026-11-27T12:00:00Z, and this machine's clock says"):
-        read_answer(Reply(200, json.dumps(ALLOW).encode()), Asked("api"), NOON + off)
+    with pytest.raises(UndecidedError, match=r"is of 2026-11-27T12:00:00Z, but this machine's clock says"):
+        parse_answer(Response(200, json.dumps(ALLOW).encode()), Query("api"), NOON + off)
 
 
 def test_a_preview_must_be_of_the_instant_that_was_asked_for() -> None:
-    reply = Reply(200, json.dumps(ALLOW).encode())
-    assert read_answer(reply, Asked("api", at="2026-11-27T13:00:00+01:00"), 0).allowed
-    with pytest.raises(UndecidedError, match="not what was asked for"):
-        read_answer(reply, Asked("api", at="2026-11-27T13:00:01+01:00"), 0)
+    reply = Response(200, json.dumps(ALLOW).encode())
+    assert parse_answer(reply, Query("api", at="2026-11-27T13:00:00+01:00"), 0).allowed
+    with pytest.raises(UndecidedError, match="not the time that was asked for"):
+        parse_answer(reply, Query("api", at="2026-11-27T13:00:01+01:00"), 0)
 
 
 @pytest.mark.parametrize(("status", "body"), UNUSABLE + DENIED)
@@ -192,7 +192,7 @@ def test_a_server_that_is_down_is_let_through_only_on_request(
 
 @pytest.fixture
 def endless_server() -> Iterator[str]:
-    """Sends a header line now and then, for ever: no single read of it times out."""
+    """Serve header lines forever, so often that no single read times out."""
     stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -212,7 +212,7 @@ def endless_server() -> Iterator[str]:
 
 def test_a_reply_that_never_ends_is_given_up_at_the_deadline(endless_server: str) -> None:
     with pytest.raises(UndecidedError, match=r"did not answer within 0\.3 s"):
-        ServerOracle(endless_server).ask(Asked("api"), 0, within=0.3)
+        ServerDecisionSource(endless_server).ask(Query("api"), 0, timeout=0.3)
 
 
 def test_a_reply_that_is_too_large_is_no_answer(
@@ -350,7 +350,7 @@ def test_a_fault_of_our_own_exits_3(monkeypatch: pytest.MonkeyPatch, server: Can
     def broken(*_: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(ServerOracle, "ask", broken)
+    monkeypatch.setattr(ServerDecisionSource, "ask", broken)
     assert run(["check", "api", "--server", server.url, "--on-error", "allow"]) == 3
 
 
@@ -368,7 +368,7 @@ JSON = st.recursive(
 def test_no_reply_but_a_well_formed_one_is_an_answer(status: int, changed: dict[str, Any]) -> None:
     body = {**ALLOW, **changed}
     try:
-        answer = read_answer(Reply(status, json.dumps(body).encode()), Asked("api"), NOON)
+        answer = parse_answer(Response(status, json.dumps(body).encode()), Query("api"), NOON)
     except UndecidedError:
         return
     assert status in (200, 423)

@@ -28,7 +28,7 @@ def policies(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def served(policies: Path) -> Iterator[tuple["subprocess.Popen[str]", str, list[str]]]:
-    """A server on a free port, its address, and what it said on standard error."""
+    """Start a server on a free port; yield its address and its standard error."""
     command = [sys.executable, "-m", "tests.patient", "serve", "--policies", str(policies), "--port", "0"]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=_environment()
@@ -142,7 +142,7 @@ def test_a_terminal_gets_a_banner_with_the_first_key_and_a_readable_log(policies
 
 
 def _until(screen: int, pattern: str) -> str:
-    """What a terminal shows, until it shows this."""
+    """Return the output on a terminal up to a text."""
     shown = ""
     while not re.search(pattern, shown):
         ready, _, _ = select.select([screen], [], [], 60)
@@ -218,7 +218,7 @@ def test_what_can_not_be_used_ends_the_start_with_a_sentence(
 def test_a_connection_that_a_proxy_keeps_is_not_closed_under_its_next_claim(
     served: tuple["subprocess.Popen[str]", str, list[str]],
 ) -> None:
-    """Proxies keep theirs for a minute or two; a server that closes first answers a claim with its end."""
+    """Proxies reuse connections for a minute or two; if the server closes first, a claim gets no answer."""
     kept = http.client.HTTPConnection(urlsplit(served[1]).netloc, timeout=30)
     for wait in (6, 0):
         kept.request("GET", "/healthz")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.cli import run
-from app.cli.commands.wait import HEARTBEAT, Patience, Teller, Wait
-from app.cli.decision_source import Answer, Asked, FileOracle
+from app.cli.commands.wait import HEARTBEAT, ProgressPrinter, Wait, WaitOptions
+from app.cli.decision_source import Answer, FileDecisionSource, Query
 from app.cli.errors import UndecidedError
 from app.cli.server import DEADLINE
 from app.core.instant import format_instant, parse_instant
@@ -19,7 +19,7 @@ OPENS = parse_instant("2026-11-30T07:00:00Z")
 
 
 class FakeTime:
-    """Passes only when somebody sleeps."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self, now: int = START) -> None:
         self._now = float(now)
@@ -35,29 +35,31 @@ class FakeTime:
 
 
 class Scripted:
-    """Answers by a function of the time, and remembers when it was asked."""
+    """A decision source that answers by a function of the time and records its queries."""
 
     def __init__(self, reply: Callable[[int], dict[str, Any] | UndecidedError]) -> None:
         self._reply = reply
         self.asked_at: list[int] = []
-        self.within: list[float] = []
+        self.timeouts: list[float] = []
 
-    def ask(self, asked: Asked, now: int, within: float = DEADLINE) -> Answer:
+    def ask(self, query: Query, now: int, timeout: float = DEADLINE) -> Answer:
         self.asked_at.append(now)
-        self.within.append(within)
+        self.timeouts.append(timeout)
         reply = self._reply(now)
         if isinstance(reply, UndecidedError):
             raise reply
         return Answer({**reply, "at": format_instant(now)})
 
 
-class Told:
-    """What was told."""
+class Printed:
+    """The lines and status lines that were printed."""
 
     def __init__(self, *, terminal: bool = False) -> None:
         self.lines: list[str] = []
         self.shown: list[str] = []
-        self.teller = Teller(terminal=terminal, say=self.lines.append, show=self.shown.append)
+        self.progress = ProgressPrinter(
+            terminal=terminal, print_line=self.lines.append, show_status=self.shown.append
+        )
 
 
 def opening(now: int) -> dict[str, Any]:
@@ -66,38 +68,38 @@ def opening(now: int) -> dict[str, Any]:
 
 def hold(
     reply: Callable[[int], dict[str, Any] | UndecidedError],
-    patience: Patience,
+    options: WaitOptions,
     *,
     terminal: bool = False,
     as_json: bool = False,
-) -> tuple[int, Told, Scripted, FakeTime]:
-    told, oracle, clock = Told(terminal=terminal), Scripted(reply), FakeTime()
-    status = Wait(oracle, patience, clock, told.teller, as_json=as_json).until_open(Asked("api"))
-    return status, told, oracle, clock
+) -> tuple[int, Printed, Scripted, FakeTime]:
+    printed, source, clock = Printed(terminal=terminal), Scripted(reply), FakeTime()
+    status = Wait(source, options, clock, printed.progress, as_json=as_json).until_open(Query("api"))
+    return status, printed, source, clock
 
 
 def test_it_ends_at_once_where_it_is_open() -> None:
-    status, told, _, clock = hold(lambda _: ALLOW, Patience())
+    status, printed, _, clock = hold(lambda _: ALLOW, WaitOptions())
     assert status == 0
-    assert told.lines == [ALLOW["message"]]
+    assert printed.lines == [ALLOW["message"]]
     assert clock.slept == []
 
 
 def test_it_asks_every_poll_and_again_when_it_should_open() -> None:
-    status, _, oracle, clock = hold(opening, Patience(poll=50))
+    status, _, source, clock = hold(opening, WaitOptions(poll=50))
     assert status == 0
-    assert oracle.asked_at[1] == START + 50
+    assert source.asked_at[1] == START + 50
     assert all(
-        later - earlier <= 50 for earlier, later in zip(oracle.asked_at, oracle.asked_at[1:], strict=False)
+        later - earlier <= 50 for earlier, later in zip(source.asked_at, source.asked_at[1:], strict=False)
     )
     assert OPENS <= clock.now() <= OPENS + 2
 
 
 def test_each_change_is_told_once_and_a_log_hears_of_it_every_five_minutes() -> None:
-    _, told, _, _ = hold(opening, Patience(poll=30))
-    assert told.lines[0] == DENY["message"]
-    assert told.lines[-1] == ALLOW["message"]
-    beats = told.lines[1:-1]
+    _, printed, _, _ = hold(opening, WaitOptions(poll=30))
+    assert printed.lines[0] == DENY["message"]
+    assert printed.lines[-1] == ALLOW["message"]
+    beats = printed.lines[1:-1]
     assert beats[0] == "still frozen, opens in 55 min"
     assert len(beats) == 3600 // HEARTBEAT - 1
 
@@ -108,36 +110,36 @@ def test_another_policy_that_blocks_is_a_change() -> None:
     def reply(now: int) -> dict[str, Any]:
         return ALLOW if now >= START + 90 else other if now >= START + 60 else DENY
 
-    _, told, _, _ = hold(reply, Patience(poll=30))
-    assert told.lines == [DENY["message"], "Year-end freeze.", ALLOW["message"]]
+    _, printed, _, _ = hold(reply, WaitOptions(poll=30))
+    assert printed.lines == [DENY["message"], "Year-end freeze.", ALLOW["message"]]
 
 
 def test_a_terminal_sees_a_countdown_second_by_second() -> None:
-    _, told, oracle, clock = hold(opening, Patience(poll=60), terminal=True)
-    assert told.shown[:3] == [
+    _, printed, source, clock = hold(opening, WaitOptions(poll=60), terminal=True)
+    assert printed.shown[:3] == [
         "still frozen, opens in 1 h",
         "still frozen, opens in 59 min 59 s",
         "still frozen, opens in 59 min 58 s",
     ]
-    assert told.lines == [DENY["message"], ALLOW["message"]]
+    assert printed.lines == [DENY["message"], ALLOW["message"]]
     assert max(clock.slept) < 2
-    assert len(oracle.asked_at) < 70
+    assert len(source.asked_at) < 70
 
 
 def test_patience_ends_with_1_where_it_is_still_frozen() -> None:
-    status, _, _, clock = hold(lambda _: DENY, Patience(timeout=100, poll=30))
+    status, _, _, clock = hold(lambda _: DENY, WaitOptions(timeout=100, poll=30))
     assert status == 1
     assert clock.now() == START + 100
 
 
 def test_no_patience_asks_once() -> None:
-    status, _, oracle, clock = hold(lambda _: DENY, Patience(timeout=0))
-    assert (status, len(oracle.asked_at), clock.slept) == (1, 1, [])
+    status, _, source, clock = hold(lambda _: DENY, WaitOptions(timeout=0))
+    assert (status, len(source.asked_at), clock.slept) == (1, 1, [])
 
 
 def test_no_question_takes_longer_than_the_patience_that_is_left() -> None:
-    _, _, oracle, _ = hold(lambda _: DENY, Patience(timeout=33, poll=15))
-    assert oracle.within == [10, 10, 3, 1]
+    _, _, source, _ = hold(lambda _: DENY, WaitOptions(timeout=33, poll=15))
+    assert source.timeouts == [10, 10, 3, 1]
 
 
 def test_a_server_that_hangs_is_waited_for_no_longer_than_the_patience(
@@ -153,26 +155,26 @@ def test_a_server_that_hangs_is_waited_for_no_longer_than_the_patience(
 def test_a_name_that_a_policy_file_does_not_list_ends_the_wait_at_once(tmp_path: Path) -> None:
     path = tmp_path / "policies.yaml"
     path.write_text(POLICIES)
-    told, clock = Told(), FakeTime()
-    wait = Wait(FileOracle(path), Patience(timeout=100), clock, told.teller)
-    assert wait.until_open(Asked("api", environment="nowhere")) == 3
+    printed, clock = Printed(), FakeTime()
+    wait = Wait(FileDecisionSource(path), WaitOptions(timeout=100), clock, printed.progress)
+    assert wait.until_open(Query("api", environment="nowhere")) == 3
     assert clock.slept == []
-    assert told.lines == ["no answer: unknown environment; known: production"]
+    assert printed.lines == ["no answer: unknown environment; known: production"]
 
 
 def test_patience_ends_with_3_where_no_answer_ever_came() -> None:
-    status, told, _, _ = hold(lambda _: UndecidedError("down"), Patience(timeout=100))
+    status, printed, _, _ = hold(lambda _: UndecidedError("down"), WaitOptions(timeout=100))
     assert status == 3
-    assert told.lines == ["no answer: down"]
+    assert printed.lines == ["no answer: down"]
 
 
 def test_an_outage_in_between_is_told_and_waited_out() -> None:
     def reply(now: int) -> dict[str, Any] | UndecidedError:
         return UndecidedError("down", 503) if START + 30 <= now < START + 400 else opening(now)
 
-    status, told, _, _ = hold(reply, Patience(poll=30))
+    status, printed, _, _ = hold(reply, WaitOptions(poll=30))
     assert status == 0
-    assert told.lines[:4] == [
+    assert printed.lines[:4] == [
         DENY["message"],
         "no answer: down",
         "still no answer",
@@ -182,9 +184,9 @@ def test_an_outage_in_between_is_told_and_waited_out() -> None:
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 422])
 def test_a_refused_request_is_not_repeated(status: int) -> None:
-    exit_status, _, oracle, _ = hold(lambda _: UndecidedError("no", status), Patience())
+    exit_status, _, source, _ = hold(lambda _: UndecidedError("no", status), WaitOptions())
     assert exit_status == 3
-    assert len(oracle.asked_at) == 1
+    assert len(source.asked_at) == 1
 
 
 @pytest.mark.parametrize("status", [408, 423, 425, 429, 500, 503])
@@ -192,34 +194,34 @@ def test_a_passing_fault_is_waited_out(status: int) -> None:
     def reply(now: int) -> dict[str, Any] | UndecidedError:
         return UndecidedError("busy", status) if now < START + 90 else ALLOW
 
-    assert hold(reply, Patience())[0] == 0
+    assert hold(reply, WaitOptions())[0] == 0
 
 
 def test_a_freeze_without_an_end_in_sight_is_polled() -> None:
     def reply(now: int) -> dict[str, Any]:
         return {**(ALLOW if now >= START + 700 else DENY), "opens_at": None}
 
-    status, told, _, _ = hold(reply, Patience(poll=30))
+    status, printed, _, _ = hold(reply, WaitOptions(poll=30))
     assert status == 0
-    assert told.lines[1] == "still frozen"
+    assert printed.lines[1] == "still frozen"
 
 
 def test_json_is_an_object_a_change() -> None:
-    _, told, _, _ = hold(lambda now: ALLOW if now >= START + 30 else DENY, Patience(), as_json=True)
-    assert [json.loads(line)["outcome"] for line in told.lines] == ["deny", "allow"]
+    _, printed, _, _ = hold(lambda now: ALLOW if now >= START + 30 else DENY, WaitOptions(), as_json=True)
+    assert [json.loads(line)["outcome"] for line in printed.lines] == ["deny", "allow"]
 
 
 def test_a_changed_policy_file_is_taken_and_a_broken_one_is_no_answer(tmp_path: Path) -> None:
     path = tmp_path / "policies.yaml"
     path.write_text(POLICIES)
-    oracle = FileOracle(path)
+    source = FileDecisionSource(path)
     saturday = parse_instant("2026-11-28T12:00:00Z")
-    assert not oracle.ask(Asked("api"), saturday).allowed
+    assert not source.ask(Query("api"), saturday).allowed
     path.write_text(POLICIES + "surprise: 1\n")
     with pytest.raises(UndecidedError):
-        oracle.ask(Asked("api"), saturday)
+        source.ask(Query("api"), saturday)
     path.write_text("version: 1\ntimezone: UTC\npolicies: []\n")
-    assert oracle.ask(Asked("api"), saturday).allowed
+    assert source.ask(Query("api"), saturday).allowed
 
 
 def test_the_command_waits_for_a_server(server: CannedServer, capsys: pytest.CaptureFixture[str]) -> None:
