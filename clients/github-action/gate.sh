@@ -1,47 +1,47 @@
 #!/usr/bin/env bash
-# Claims a deploy at the gate. Exits 0 on a well-formed allow and on nothing else.
+# Claim a deploy at the gate. Exit 0 only on a well-formed allow.
 set -uo pipefail
 
 readonly asked_at=$SECONDS
-# No answer is larger; what is could take for ever to look through, and is not looked at.
+# Larger than any answer of the gate. Longer replies are cut off: matching them could take for ever.
 readonly largest=262144
-# Seconds that the time of an allow may be away from the clock of this machine: an answer from a cache, or of long
-# ago, lets nothing through. Clocks of build machines are off by seconds; cloud providers refuse more than this, too.
+# Seconds that an allow's time may differ from this machine's clock, so that neither a cached nor an old answer lets a
+# deploy through. Build machines are off by seconds; APIs of cloud providers reject more than 15 minutes as well.
 readonly clock_tolerance=900
 reply=$(mktemp) && trap 'rm -f "$reply"' EXIT
 
-# A text as a JSON string: what JSON escapes is escaped, control characters become blanks.
+# Print a text as a JSON string; control characters become blanks.
 quoted() {
     local text=${1//[[:cntrl:]]/ }
     text=${text//\\/\\\\}
     printf '"%s"' "${text//\"/\\\"}"
 }
 
-# The value of a member that is a string, at the top of our reply; empty if there is none.
-# Members before it hold no objects, so the first match outside of a string is the member itself.
+# Print the value of a top-level string member of the gate's reply, or nothing.
+# No member before it holds an object, so the first match outside a string is the member itself.
 member() {
     LC_ALL=C sed -nE 's/.*[,{] *"'"$1"'": *"(([^"\\]|\\.)*)".*/\1/p' "$reply" | head -n 1
 }
 
-# One line of harmless text: nothing that could begin a workflow command or another output. UTF-8 stays as it is.
+# Print text as one line that can't begin a workflow command or another output. UTF-8 is kept.
 harmless() {
-    # A backslash that is escaped waits as a control character, so that it escapes nothing itself.
+    # An escaped backslash is set aside as a control character while the other escapes are removed.
     printf '%s' "$1" | tr -d '\000-\037\177' | LC_ALL=C sed -E -e $'s/\\\\\\\\/\001/g' \
         -e 's/\\u[0-9a-fA-F]{4}/?/g; s/\\[bfnrt]/ /g; s/\\//g; s/::/: :/g; s/##\[/# #[/g' | tr '\001' '\\'
 }
 
-# A secret without the line ends that it may have from the file it was kept in.
+# Print a secret without the line ends that it may have from a file.
 trimmed() {
     printf '%s' "$(printf '%s' "$1" | tr '\r' '\n')"
 }
 
-# Whether a secret is made of what keys and tokens are made of. Anything else could end its value in curl's
-# configuration and go on with options: of a proxy, say, that allows everything and is sent the API key.
+# Succeed if a secret has only characters of keys and tokens. A quote could end the value in curl's configuration and
+# add options, such as a proxy that receives the API key and allows everything.
 fits() {
     [ "$(printf '%s|' "$1" | LC_ALL=C tr -d 'A-Za-z0-9._~+/=:-')" = '|' ]
 }
 
-# What is asked, as the members with which a body begins, and an answer goes on.
+# Print the members that the request body begins with, and that the answer repeats.
 asked() {
     printf '"service": %s, "environment": %s, "change": %s' \
         "$(quoted "$GATE_SERVICE")" "$(quoted "$GATE_ENVIRONMENT")" "$(quoted "$GATE_CHANGE")"
@@ -56,7 +56,7 @@ body() {
     printf '}'
 }
 
-# The identity token that GitHub gives this job for an audience, in place of a key; it lives for minutes.
+# Get the job's identity token for an audience, to use as the key. It is valid for minutes.
 identity_token() {
     exchange --config <(printf 'header = "Authorization: Bearer %s"\n' "$ACTIONS_ID_TOKEN_REQUEST_TOKEN") \
         --url "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=$GATE_AUDIENCE"
@@ -67,16 +67,16 @@ identity_token() {
     api_key=$token
 }
 
-# Headers go through a file descriptor: an argument could be read in the list of processes.
+# Print curl's configuration for the headers. They go through a file descriptor: arguments show in the process list.
 headers() {
     printf 'header = "Content-Type: application/json"\n'
-    # Of this one step: another that claims the same, later in the job, must get a decision of its own.
+    # A key for this step only: a later step with the same claim must get its own decision.
     printf 'header = "Idempotency-Key: %s-%s-%s"\n' "${key:0:80}" "$nonce" "$1"
     [ -z "$api_key" ] || printf 'header = "Authorization: Bearer %s"\n' "$api_key"
     [ -z "$override_token" ] || printf 'header = "X-Override-Token: %s"\n' "$override_token"
 }
 
-# Sends a request; the reply is in the file "$reply" then and its status in $status, 000 if it did not come whole.
+# Send a request. The reply goes to the file "$reply", its status to $status: 000 if it is incomplete.
 exchange() {
     local code
     : > "$reply"
@@ -96,15 +96,15 @@ claim() {
     exchange --config <(headers "$1") --data "$(body)" --url "${GATE_URL%/}/can-deploy"
 }
 
-# Whether the reply is one JSON value: without its strings, what is innermost is taken out until one is left.
-# Our answers are four levels deep; whatever is deeper than eight is none.
+# Succeed if the reply is one JSON value: remove its strings, then replace innermost brackets until one value is left.
+# The gate's answers are four levels deep; more than eight fail.
 is_whole() {
     local inner='s/(\{[^][{}]*\}|\[[^][{}]*\])/v/g'
     local twice="$inner;$inner"
     [ "$(LC_ALL=C sed -E -e 's/"([^"\\]|\\.)*"//g' -e "$twice;$twice;$twice;$twice" "$reply")" = v ]
 }
 
-# Seconds since 1970 of an instant as the gate writes it, such as 2026-11-27T13:05:00Z; nothing for anything else.
+# Print the seconds since 1970 of an instant such as 2026-11-27T13:05:00Z; fail for any other form.
 seconds_of() {
     local digits='0?([0-9]+)'
     # shellcheck disable=SC2046 # six numbers
@@ -112,13 +112,13 @@ seconds_of() {
         "s/^([1-9][0-9]{3})-$digits-${digits}T$digits:$digits:${digits}Z\$/\\1 \\2 \\3 \\4 \\5 \\6/p")
     [ $# = 6 ] || return 1
     local year=$1 month=$2
-    # Years that begin in March have their odd day at the end.
+    # Years start in March here, so that the leap day is their last.
     [ "$month" -gt 2 ] || { year=$((year - 1)) && month=$((month + 12)); }
     local days=$((365 * year + year / 4 - year / 100 + year / 400 + (153 * (month - 3) + 2) / 5 + $3 - 719469))
     printf '%s' $((86400 * days + 3600 * $4 + 60 * $5 + $6))
 }
 
-# Whether the reply is of now. One to a question that was asked before, and lost, is of then.
+# Succeed if the reply is current. A retried claim may get the answer to its first attempt.
 is_current() {
     local at now
     at=$(seconds_of "$(member at)") || return 1
@@ -126,13 +126,13 @@ is_current() {
     [ "$at" -ge $((first_asked - clock_tolerance)) ] && [ "$at" -le $((now + clock_tolerance)) ]
 }
 
-# Only our own reply, whole, with the very members that an allow of this question begins with, and each but once.
+# Accept only the gate's own complete reply, beginning with the members of an allow for this question, each once.
 is_allow() {
     [ "$1" = 200 ] && is_whole || return 1
     local text
     text=$(cat "$reply")
     case $text in
-        # Only a token lets through what something blocks.
+        # If anything blocks, only an override allows.
         '{"allowed": true, "outcome": "allow", '"$(asked), "*', "blocking": [], '*) ;;
         '{"allowed": true, "outcome": "warn", '"$(asked), "*', "blocking": [], '*) ;;
         '{"allowed": true, "outcome": "override", '"$(asked), "*', "blocking": ['*) ;;
@@ -153,7 +153,7 @@ is_deny() {
     return 1
 }
 
-# Whether asking again would not help: a redirect, and every refusal but too slow, locked, too early, too often.
+# Succeed if a retry can't help: redirects, and client errors other than 408, 423, 425 and 429.
 is_final() {
     case $1 in
         408 | 423 | 425 | 429) return 1 ;;
@@ -213,7 +213,8 @@ while :; do
     if is_deny "$status"; then
         message=$(harmless "$(member message)")
         opens_at=$(member opens_at | grep -E '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$' || true)
-        # This claim is settled. One whose answer was lost is made again under its key: it must spend nothing more.
+        # This claim is settled; the next one needs a new key. A lost answer is retried under the same key instead, so
+        # that it can't spend a token twice.
         claims=$((claims + 1))
         first_asked=$(date -u +%s)
     elif [ -n "$stale" ]; then
