@@ -3,12 +3,15 @@
 import importlib
 import sys
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from app import __version__
 from app.core.errors import FreezegateError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Ask before a deploy": {
@@ -33,6 +36,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "audit": "Verify and export the audit log.",
         "decisions": "Evaluate a recorded decision again.",
         "store": "Copy the database into another.",
+    },
+    "Set up your shell": {
+        "completion": "Print the completion script of a shell.",
     },
 }
 """The commands and their summaries, in the sections of `freezegate --help`."""
@@ -64,6 +70,14 @@ class _LazyGroup(click.Group):
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), summary) for name, summary in commands.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list["CompletionItem"]:
+        """Complete names of commands from the table; click would import every command for its help."""
+        from click.shell_completion import CompletionItem
+
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        named = [(name, text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*options, *(CompletionItem(name, help=text) for name, text in named)]
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
