@@ -56,48 +56,88 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     policies: Path = Field(
-        default=Path("policies.yaml"), description="the policy file, or a directory of them"
+        default=Path("policies.yaml"),
+        title="path",
+        description="the policy file, or a folder of them",
+        examples=["/etc/freezegate/policies"],
     )
     database_url: SecretStr | None = Field(
-        default=None, description="where decisions are recorded; a SQLite file beside the policies if not set"
+        default=None,
+        title="database URL",
+        description="where decisions are recorded: SQLite, or PostgreSQL for several replicas; a SQLite file "
+        "`freezegate.db` beside the policies if left out",
+        examples=["postgresql://freezegate@db.example.com/freezegate"],
     )
     data: Path | None = Field(
-        default=None, description="the folder of that SQLite file, if not beside the policies"
+        default=None,
+        title="path",
+        description="the folder of that SQLite file, if not beside the policies",
+        examples=["/var/lib/freezegate"],
     )
-    host: str = Field(default="127.0.0.1", description="the address to listen on")
-    port: int = Field(default=1400, ge=0, le=65_535, description="the port to listen on; 0 takes a free one")
+    host: str = Field(
+        default="127.0.0.1", title="address", description="the address to listen on", examples=["10.0.0.5"]
+    )
+    port: int = Field(
+        default=1400,
+        ge=0,
+        le=65_535,
+        description="the port to listen on; 0 takes a free one",
+        examples=[8080],
+    )
     anonymous_role: Literal["ci", "viewer", "none"] = Field(
-        default="ci", description="what callers without credentials may do: claim, only look, or nothing"
+        default="ci",
+        description="what callers without credentials may do: claim (`ci`), only look (`viewer`), or "
+        "nothing (`none`)",
+        examples=["viewer"],
     )
     anonymous_claims: str = Field(
         default="600/minute",
+        title="rate",
         pattern=r"^[1-9]\d{0,8}/(second|minute|hour)$",
         examples=["600/minute", "10/second"],
-        description="how many claims without credentials are taken from one address",
+        description="the claims without credentials that are accepted from one address, per `second`, "
+        "`minute` or `hour`",
     )
     admin_key: SecretStr | None = Field(
-        default=None, description="an API key for the first admin, taken when no key exists yet"
+        default=None,
+        title="API key",
+        description="an API key for the first admin; used only while no key exists",
+        examples=["fzk_…"],
     )
     identity: Path | None = Field(
-        default=None, description="a YAML file with the OIDC issuers whose identity tokens are taken"
+        default=None,
+        title="path",
+        description="the identity file: the OIDC issuers whose tokens are accepted; none if left out",
+        examples=["/etc/freezegate/identity.yaml"],
     )
     notifications: Path | None = Field(
-        default=None, description="a YAML file with the receivers of notifications"
+        default=None,
+        title="path",
+        description="the receivers file: where notifications are sent; nowhere if left out",
+        examples=["/etc/freezegate/receivers.yaml"],
     )
     root_path: str | None = Field(
         default=None,
+        title="URL path",
         pattern=r"^(/[A-Za-z0-9._~-]+)+$",
         examples=["/freezegate"],
         description="the path below which a proxy serves the gate, if not the root",
     )
     ca_file: Path | None = Field(
-        default=None, description="certificates (PEM) to trust in outgoing calls, besides the usual ones"
+        default=None,
+        title="path",
+        description="PEM certificates to trust in outgoing calls, besides the usual ones",
+        examples=["/etc/ssl/company.pem"],
     )
     trusted_proxies: Annotated[str, AfterValidator(_check_networks)] | None = Field(
-        default=None, description="addresses or networks of proxies whose `X-Forwarded-For` is believed"
+        default=None,
+        title="addresses or networks",
+        description="the proxies whose `X-Forwarded-For` is trusted, comma-separated, or `*` for all; none "
+        "if left out",
+        examples=["10.0.0.0/8,192.0.2.7"],
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="what is written to the log: this and everything more serious"
+        default="info", description="the least serious level that is logged", examples=["warning"]
     )
 
     @property

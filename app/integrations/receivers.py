@@ -78,19 +78,55 @@ _Text = Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_URL)]
 
 
 class _Entry(_Part):
-    name: Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")]
-    kind: Annotated[str, BeforeValidator(_known_kind)]
-    url: _Text | None = None
-    url_file: _Text | None = None
-    url_env: _Text | None = None
-    secret: _Text | None = None
-    secret_file: _Text | None = None
-    events: list[Occasion] | None = Field(None, min_length=1)
-    environments: list[_Text] | None = Field(None, min_length=1)
+    name: Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$"), Field(title="id")] = Field(
+        description="a unique name; queued notifications are kept under it", examples=["ops"]
+    )
+    kind: Annotated[str, BeforeValidator(_known_kind)] = Field(
+        description="what receives the notifications", examples=["slack"]
+    )
+    url: _Text | None = Field(
+        None,
+        description="where they are sent: `https`, or `http` to this machine; exactly one of `url`, "
+        "`url_file` and `url_env` is required",
+        examples=["https://hooks.example.com/freezegate"],
+    )
+    url_file: _Text | None = Field(
+        None,
+        description="a file that holds the URL; a relative path starts at the folder of this file",
+        examples=["/run/secrets/slack-url"],
+    )
+    url_env: _Text | None = Field(
+        None,
+        description="a variable that holds the URL; not one that begins with `FREEZEGATE_`",
+        examples=["SLACK_URL"],
+    )
+    secret: _Text | None = Field(
+        None,
+        description="the secret that messages are signed with, at least 24 characters; `whsec_` and base64 "
+        "for bytes; `webhook` requires this or `secret_file`, `slack` allows neither",
+        examples=["whsec_…"],
+    )
+    secret_file: _Text | None = Field(
+        None,
+        description="a file that holds the secret; a relative path starts at the folder of this file",
+        examples=["/run/secrets/webhook-secret"],
+    )
+    events: list[Occasion] | None = Field(
+        None,
+        min_length=1,
+        description="the events to send; all if left out",
+        examples=[["freeze-started", "gate-open"]],
+    )
+    environments: list[_Text] | None = Field(
+        None,
+        min_length=1,
+        description="only events about these environments, and those about all; all if left out",
+        examples=[["production"]],
+    )
 
 
 class _File(_Part):
-    receivers: list[_Entry] = Field(min_length=1)
+    receivers: list[_Entry] = Field(min_length=1, description="where notifications are sent")
 
 
 def read_receivers_file(path: Path, environment: Mapping[str, str]) -> list[Receiver]:

@@ -43,7 +43,7 @@ def key_table(part: Part, definitions: Definitions) -> str:
     rows = [
         (
             code(key.name),
-            type_of(key.part, definitions),
+            type_of(without_null(key) if key.part.get("default", "") is None else key.part, definitions),
             default_of(key),
             meaning_of(key.part),
             example_of(key.part),
@@ -51,6 +51,19 @@ def key_table(part: Part, definitions: Definitions) -> str:
         for key in keys(part)
     ]
     return table(("key", "type", "default", "meaning", "example"), rows)
+
+
+def without_null(key: Key) -> Part:
+    """Return an optional key without null, which stands for leaving it out."""
+    arms = [arm for arm in key.part.get("anyOf", ()) if arm != {"type": "null"}]
+    if not arms or len(arms) == len(key.part["anyOf"]):
+        return key.part
+    rest = {name: each for name, each in key.part.items() if name != "anyOf"}
+    return {
+        "examples": arms[0].get("examples", []),
+        **(arms[0] if len(arms) == 1 else {"anyOf": arms}),
+        **rest,
+    }
 
 
 def meaning_of(part: Part) -> str:

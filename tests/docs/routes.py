@@ -4,7 +4,17 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from app.main import create_app
-from tests.docs.json_schema import Definitions, Key, Part, default_of, example_of, keys, meaning_of, type_of
+from tests.docs.json_schema import (
+    Definitions,
+    Key,
+    Part,
+    default_of,
+    example_of,
+    keys,
+    meaning_of,
+    type_of,
+    without_null,
+)
 from tests.docs.markdown import code, table
 
 _TAGS: Final = ("decisions", "state", "overrides", "freezes", "record", "feeds", "operation")
@@ -75,22 +85,9 @@ def _request_body(operation: Part, definitions: Definitions) -> Iterator[str]:
 
 
 def _row(key: Key, definitions: Definitions, *where: str) -> tuple[str, ...]:
-    part = _without_null(key)
+    part = without_null(key)
     shown = (type_of(part, definitions), default_of(key), meaning_of(key.part), example_of(part))
     return code(key.name), *where, *shown
-
-
-def _without_null(key: Key) -> Part:
-    """Return a member of a request without null, which means that it is left out; `PATCH` says more."""
-    arms = [arm for arm in key.part.get("anyOf", ()) if arm != {"type": "null"}]
-    if not arms or len(arms) == len(key.part["anyOf"]):
-        return key.part
-    rest = {name: each for name, each in key.part.items() if name != "anyOf"}
-    return {
-        "examples": arms[0].get("examples", []),
-        **(arms[0] if len(arms) == 1 else {"anyOf": arms}),
-        **rest,
-    }
 
 
 def _answers(operation: Part, definitions: Definitions) -> Iterator[tuple[str, str, str]]:

@@ -29,8 +29,8 @@ def _simple(value: object) -> object:
     raise ValueError("must be a text, a whole number, or true or false")
 
 
-Claim = Annotated[Any, AfterValidator(_simple)]
-Url = Annotated[str, StringConstraints(max_length=500), AfterValidator(secure_url)]
+Claim = Annotated[Any, AfterValidator(_simple), Field(title="claim value")]
+Url = Annotated[str, StringConstraints(max_length=500), AfterValidator(secure_url), Field(title="https URL")]
 
 
 class _Part(BaseModel):
@@ -40,10 +40,21 @@ class _Part(BaseModel):
 class Rule(_Part):
     """The role and services of a token whose claims include exactly these values."""
 
-    claims: dict[str, Claim] = Field(min_length=1)
-    role: Role
-    services: list[Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$")]] | None = Field(
-        None, min_length=1
+    claims: dict[str, Claim] = Field(
+        min_length=1,
+        description="the claims that the token must have, with exactly these values: text, a whole number, "
+        "`true` or `false`",
+        examples=[{"repository": "acme/checkout", "ref": "refs/heads/main"}],
+    )
+    role: Role = Field(description="the role that the token gives", examples=["ci"])
+    services: (
+        list[Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$"), Field(title="name pattern")]]
+        | None
+    ) = Field(
+        None,
+        min_length=1,
+        description="the only services that the token may claim deploys of; all if left out",
+        examples=[["checkout"]],
     )
 
     def fits(self, told: dict[str, Any]) -> bool:
@@ -57,16 +68,28 @@ class Rule(_Part):
 class Issuer(_Part):
     """An issuer whose tokens are accepted."""
 
-    issuer: Url
-    audience: Annotated[str, StringConstraints(min_length=1, max_length=500)]
-    jwks_url: Url | None = None
-    """The URL of its keys; None: taken from its discovery document."""
-    rules: list[Rule] = Field(min_length=1)
-    """The first matching rule applies."""
+    issuer: Url = Field(
+        description="the `iss` claim of its tokens, exactly; unique in the file",
+        examples=["https://token.actions.githubusercontent.com"],
+    )
+    audience: Annotated[str, StringConstraints(min_length=1, max_length=500)] = Field(
+        description="the `aud` claim that its tokens must have", examples=["freezegate"]
+    )
+    jwks_url: Url | None = Field(
+        None,
+        description="the URL of its keys; taken from its discovery document if left out",
+        examples=["https://gitlab.example.com/oauth/discovery/keys"],
+    )
+    rules: list[Rule] = Field(
+        min_length=1,
+        description="what its tokens give; the first rule that matches decides, and a token that none "
+        "matches is refused",
+        examples=[[{"claims": {"repository": "acme/checkout"}, "role": "ci"}]],
+    )
 
 
 class _File(_Part):
-    issuers: list[Issuer] = Field(min_length=1)
+    issuers: list[Issuer] = Field(min_length=1, description="the issuers whose tokens are accepted")
 
 
 def read_identity_file(path: Path) -> list[Issuer]:
