@@ -35,9 +35,9 @@ from app.api import (
 from app.clock import Clock, SystemClock
 from app.core.errors import FreezegateError
 from app.gate import keys
+from app.gate.gate import Gate
 from app.gate.ids import new_id
 from app.gate.in_force import Policies
-from app.gate.notifications import Notifications
 from app.identity.oidc import IdentityProviders, read_identity_file
 from app.integrations.receivers import Receiver, read_receivers_file
 from app.integrations.sender import Sender
@@ -56,7 +56,6 @@ from app.server.shutdown import on_stop
 from app.server.startup import StartupErrors, prepare
 from app.server.tracing import Tracing
 from app.settings import Settings, read_settings
-from app.store.store import Store
 from app.web import assets, dashboard, error_page, operations, reference, sessions
 from app.web import insights as insights_page
 
@@ -96,7 +95,7 @@ class Resources(NamedTuple):
 
     settings: Settings
     policies: Policies
-    store: Store
+    gate: Gate
     outbound: Outbound
     providers: IdentityProviders | None
     receivers: Sequence[Receiver]
@@ -124,9 +123,9 @@ def open_resources(settings: Settings, clock: Clock, policies: Policies | None =
         outbound.check()
     policies = policies or Policies()
     policies.start(Source(settings.policies), clock)
-    store = Store.open(settings.database)
+    gate = Gate.open(settings.database, policies, clock)
     providers = None if issuers is None else IdentityProviders(issuers, outbound)
-    return Resources(settings, policies, store, outbound, providers, receivers)
+    return Resources(settings, policies, gate, outbound, providers, receivers)
 
 
 def create_app(
@@ -160,14 +159,14 @@ def create_app(
         try:
             root_path.set(opened.settings.root_path or "", _paths())
             app.state.context = context = build_context(
-                opened.settings, clock, policies, opened.store, metrics, cache, opened.providers
+                opened.settings, clock, policies, opened.gate, metrics, cache, opened.providers
             )
             await asyncio.to_thread(prepare, context, opened.settings.admin_key)
             async with beside(*watchers(context), *_senders(context, opened)), tracing.sending():
                 with on_stop(partial(_end_streams, context)):
                     yield
         finally:
-            await opened.store.close()
+            await opened.gate.close()
 
     app = FastAPI(
         title="Freezegate",
@@ -223,6 +222,6 @@ def _senders(context: Context, opened: Resources) -> list[Coroutine[None, None, 
     if unknown:
         event(logging.WARNING, "receivers name environments that do not exist", environments=sorted(unknown))
     own_name = new_id("snd", context.clock.microseconds())
-    notifications = Notifications(context.store, context.policies, context.clock, receivers, own_name)
+    notifications = context.gate.notifications(receivers, own_name)
     context.metrics.watch_outbox(notifications)
     return [Sender(notifications, receivers, context.clock, opened.outbound).run()]

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, SecretStr
 from starlette.types import ASGIApp
 
+import app.gate.gate
 import app.main
 from app.server.capacity import capacity_of, raise_file_limit
 from app.server.interpreter import tune
@@ -100,7 +101,7 @@ def gate(folder: Path, database: str | None) -> ASGIApp:
 def main() -> None:
     name, port, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     if name == "unrecorded":
-        app.main.Store = Unrecorded  # type: ignore[attr-defined]
+        app.gate.gate.Store = Unrecorded  # type: ignore[attr-defined]
     if name != "bare":
         configure("info")
     application = bare() if name == "bare" else gate(folder, sys.argv[4] if len(sys.argv) > 4 else None)

@@ -12,6 +12,7 @@ from tests.live.gate import ROOT
 LAYERS = "Imports point strictly down"
 PURE = "The core is pure: no settings, no clock, no framework, no I/O library"
 SQL = "The store is the only home of SQL"
+STORE = "Nothing above the gate sees the store"
 KINDS = "Window kinds do not know each other"
 
 FORBIDDEN = [
@@ -20,6 +21,10 @@ FORBIDDEN = [
     (PURE, "core/ticking.py", "app.clock"),
     (PURE, "core/windows/online.py", "socket"),
     (SQL, "identity/rows.py", "sqlite3"),
+    (STORE, "main.py", "app.store.tables"),
+    (STORE, "api/rows.py", "app.store.records"),
+    (STORE, "server/rows.py", "app.store.view"),
+    (STORE, "cli/commands/rows.py", "app.store.store"),
     (LAYERS, "api/buttons.py", "app.web"),
     (LAYERS, "web/terminal.py", "app.cli"),
     (LAYERS, "cli/vendor.py", "app.integrations"),

@@ -179,8 +179,8 @@ class OneNotification:
     async def due(self, receiver: str) -> Outstanding | None:
         if self.replies:
             return None
-        letter = OutboxMessage("not_1", receiver, "k", "{}", 0, 0, 0)
-        return Outstanding(letter, Notification("k", Occasion.GATE_OPEN, 0, "t", ("x",), ()))
+        message = OutboxMessage("not_1", receiver, "k", "{}", 0, 0, 0)
+        return Outstanding(message, Notification("k", Occasion.GATE_OPEN, 0, "t", ("x",), ()))
 
     async def settle(self, _: OutboxMessage, reply: DeliveryResult, __: float) -> None:
         self.replies.append(reply)

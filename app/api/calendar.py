@@ -13,7 +13,7 @@ from pydantic import Field
 from app.core.explain import local_time
 from app.core.freeze import Freeze
 from app.core.wallclock import Zone
-from app.gate.feeds import Entry, Feed, Wanted, feed, feed_span, policies_stamp
+from app.gate.feeds import Entry, Feed, Wanted, feed, feed_span
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context
@@ -73,7 +73,7 @@ async def show_calendar(request: Request) -> Response:
     in_force = here.policies.in_force
     wanted = Wanted(query.environment, query.service, query.change)
     span = feed_span(here.clock.now())
-    stamp = await policies_stamp(in_force, here.store)
+    stamp = await here.gate.policies_stamp()
     told_of = ("calendar", in_force.revision, in_force.freezes_version, wanted, span, stamp)
     # Calendars of many people are asked for at the full hour, and a year of freezes takes a while to write.
     body = await here.shared.get(

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from app.gate.errors import UnknownRecordError
 from app.gate.outcomes import Report, to_json
-from app.gate.record import Page
+from app.gate.record import DecisionFilter, Page
 from app.identity.caller import Role
 from app.server.authentication import authorised, limit_anonymous_claims, needs
 from app.server.context import Context, context
@@ -30,7 +30,6 @@ from app.server.requests import (
     read_body,
     read_query,
 )
-from app.store.records import DecisionFilter
 
 router = APIRouter(tags=["record"])
 

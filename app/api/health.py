@@ -32,7 +32,7 @@ async def readyz(request: Request) -> Response:
     """
     here = context(request)
     failure = here.policies.last_error
-    reachable = await here.store.ping()
+    reachable = await here.gate.ping()
     checks = {
         "policies": {
             "ok": True,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from app.clock import SystemClock
 from app.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
-    from app.store.store import Store
+    from app.gate.console import Console
 
 DEADLINE: Final = 60.0
 """Seconds that any one step may take; long, because no pipeline is waiting for an answer."""
@@ -23,25 +24,23 @@ database_url = click.option(
 
 
 @contextlib.contextmanager
-def opened(url: str | None) -> Iterator["Store"]:
-    """Open the store at a URL, by default that of the environment; only `serve` creates one.
+def opened(url: str | None) -> Iterator["Console"]:
+    """Open the database of a URL, by default that of the environment; only `serve` creates one.
 
     Raises:
         UsageError: the settings are invalid, or there is no database at the URL.
         StoreUnavailableError: the database can't be opened.
     """
-    from app.store.store import Store
+    from app.gate import console
 
     try:
         settings = read_settings(os.environ, database_url=url)
     except SettingsError as error:
         raise click.UsageError(str(error)) from None
-    with missing_as_usage_error():
-        store = Store.open(settings.database, deadline=DEADLINE, create=False)
-    try:
-        yield store
-    finally:
-        store.let_go()
+    with contextlib.ExitStack() as stack:
+        with missing_as_usage_error():
+            found = stack.enter_context(console.opened(settings.database, SystemClock(), DEADLINE))
+        yield found
 
 
 @contextlib.contextmanager
@@ -51,7 +50,7 @@ def missing_as_usage_error() -> Iterator[None]:
     Raises:
         UsageError: there is no such database.
     """
-    from app.store.errors import DatabaseUrlError, NoDatabaseError
+    from app.gate.errors import DatabaseUrlError, NoDatabaseError
     from app.yaml.problem import did_you_mean
 
     try:

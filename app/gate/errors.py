@@ -9,13 +9,20 @@ FreezegateError                  (app.core.errors)
 ├── ForbiddenError               who asks may not do this
 ├── StateConflictError           it can't be done to a thing in that state
 ├── BusyError                    too much is being worked on
+├── DatabaseUrlError             (app.store.errors) the setting names no database that can be used
+│   └── NoDatabaseError          (app.store.errors) there is no database where one should be
 ├── StoreUnavailableError        (app.store.errors) the record can't be read or written now
 └── IdempotencyConflictError     (app.store.errors) a key came back with another request
 ```
 """
 
 from app.core.errors import FreezegateError
-from app.store.errors import IdempotencyConflictError, StoreUnavailableError
+from app.store.errors import (
+    DatabaseUrlError,
+    IdempotencyConflictError,
+    NoDatabaseError,
+    StoreUnavailableError,
+)
 
 
 class NotLoadedError(FreezegateError):
@@ -52,9 +59,11 @@ class BusyError(FreezegateError):
 
 __all__ = [
     "BusyError",
+    "DatabaseUrlError",
     "ForbiddenError",
     "IdempotencyConflictError",
     "InvalidFieldError",
+    "NoDatabaseError",
     "NotLoadedError",
     "StateConflictError",
     "StoreUnavailableError",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from app.store.transaction import Transaction
     from app.store.view import View
 
+__all__ = ["DecisionFilter"]
+
 Found = TypeVar("Found")
 
 _logger: Final = logging.getLogger("freezegate")
@@ -108,6 +110,10 @@ class Record:
     async def verify(self) -> Verification:
         """Go along the whole record, in a thread."""
         return await asyncio.to_thread(verify, self._store.query)
+
+    def keeps(self, in_force: InForce) -> bool:
+        """Return whether the text of a policy set is known to be kept; asks no database."""
+        return self._store.keeps(in_force.revision)
 
     def note_policies(self, in_force: InForce) -> None:
         """Keep the policies in force, and put their load into the record if it is news; at once."""

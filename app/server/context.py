@@ -8,6 +8,7 @@ from starlette.requests import Request
 from app.clock import Clock
 from app.gate.claim import Claims
 from app.gate.freezes import Freezes
+from app.gate.gate import Gate
 from app.gate.in_force import Policies
 from app.gate.insights import Measurement
 from app.gate.live import Live
@@ -27,7 +28,6 @@ from app.server.response_cache import ResponseCache
 from app.server.single_flight import SingleFlight
 from app.server.stream import Hub
 from app.settings import Settings
-from app.store.store import Store
 
 FAILURES: Final = "20/minute"
 """How often credentials from one address may fail."""
@@ -39,7 +39,7 @@ class Context:
 
     clock: Clock
     policies: Policies
-    store: Store
+    gate: Gate
     cache: StoreCache
     claims: Claims
     overrides: Overrides
@@ -64,28 +64,27 @@ def build_context(
     settings: Settings,
     clock: Clock,
     policies: Policies,
-    store: Store,
+    gate: Gate,
     metrics: Metrics,
     recent: ResponseCache,
     providers: IdentityProviders | None,
 ) -> Context:
-    """Build the parts of a gate on an open store and loaded policies."""
-    cache = StoreCache(store, policies, clock)
-    metrics.watch(cache, store)
+    """Build what the routes share on a gate that is open, with policies that are loaded."""
+    metrics.watch(gate)
     capacity = capacity_of(raise_file_limit())
     return Context(
         clock=clock,
         policies=policies,
-        store=store,
-        cache=cache,
-        claims=Claims(store, clock, cache),
-        overrides=Overrides(store, cache),
-        freezes=Freezes(store, clock, cache),
-        record=Record(store, clock),
-        outcomes=Outcomes(store, clock, cache),
-        measurement=Measurement(store, clock),
-        sessions=Sessions(store, cache),
-        live=Live(store, policies, cache, clock),
+        gate=gate,
+        cache=gate.cache,
+        claims=gate.claims,
+        overrides=gate.overrides,
+        freezes=gate.freezes,
+        record=gate.record,
+        outcomes=gate.outcomes,
+        measurement=gate.measurement,
+        sessions=gate.sessions,
+        live=gate.live,
         hub=Hub(ConcurrencyLimit("listeners", capacity.streams, capacity.streams_of_address)),
         metrics=metrics,
         recent=recent,

@@ -78,7 +78,7 @@ def look(context: Context) -> None:
     elif changed is not None:
         event(logging.INFO, "policies loaded", revision=changed.revision)
         _log_removed(changed)
-    if not context.store.keeps(context.policies.in_force.revision):
+    if not context.record.keeps(context.policies.in_force):
         remember(context)
 
 

@@ -26,7 +26,7 @@ def prepare(context: Context, admin_key: SecretStr | None) -> None:
     """
     given = None if admin_key is None else admin_key.get_secret_value()
     show = _show_first_key if sys.stderr.isatty() else None
-    if not keys.begin(context.store, context.clock, given, show):
+    if not context.gate.ensure_key(given, show):
         event(
             logging.WARNING,
             "no API key exists, and there is no terminal to show a first one on; make one with: "

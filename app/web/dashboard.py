@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.gate.errors import UnauthenticatedError
-from app.gate.overview import GateState, overview
+from app.gate.overview import GateState
 from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import Context, context
@@ -68,7 +68,7 @@ async def dashboard(request: Request) -> Response:
 def _render(here: Context, moment: GateState, look: _Look) -> bytes:
     in_force, now = moment.in_force, moment.now
     asked_for, query = look.asked_for, look.asked_for.query
-    shown = overview(here.store.query, moment, query.wanted)
+    shown = here.gate.overview(moment, query.wanted)
     styles = rule_styles(in_force.policy_set.policies, in_force.engine.freezes, now)
     on_the_wall = query.wall is not None
     drawn = () if on_the_wall and len(shown.weeks) > MOST_PICTURES_ON_A_WALL else shown.weeks

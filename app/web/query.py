@@ -6,9 +6,9 @@ from typing import Annotated, Final, Literal, NamedTuple
 from fastapi import Request
 from pydantic import BeforeValidator, Field
 
+from app.gate.record import DecisionFilter
 from app.server.problems import InvalidFieldsError
 from app.server.requests import DurationField, NameField, Strict, query_fields, validated
-from app.store.records import DecisionFilter
 
 Place = Literal["page", "ask", "decisions"]
 

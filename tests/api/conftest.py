@@ -82,7 +82,7 @@ def key_for(gate: TestClient, wanted: KeyRequest) -> str:
     """A key that this gate knows; of the person that it is named for, if no other is named."""
     wanted = wanted._replace(person=wanted.person or wanted.name)
     context = gate.app.state.context  # type: ignore[attr-defined]
-    _, key = create(context.store, context.clock, wanted, "test")
+    _, key = create(context.gate._store, context.clock, wanted, "test")
     context.cache.load()
     return key
 

@@ -210,7 +210,7 @@ def test_an_odd_idempotency_key_is_refused(gate: TestClient, key: str) -> None:
 
 
 def test_a_decision_that_cannot_be_recorded_is_503_and_no_allow(gate: TestClient, folder: Path) -> None:
-    store = gate.app.state.context.store  # type: ignore[attr-defined]
+    store = gate.app.state.context.gate._store  # type: ignore[attr-defined]
     with store._database.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE decisions RENAME TO gone")
     reply = claim(gate, service="api", change="rollback")

@@ -413,7 +413,7 @@ def test_it_is_there_while_the_store_is_away(gate: TestClient, clock: FakeClock)
     before = fetch(gate)
     clock.at += 60
     context = gate.app.state.context  # type: ignore[attr-defined]
-    context.store._readers.shutdown(wait=True)
+    context.gate._store._readers.shutdown(wait=True)
     assert fetch(gate) == before
     assert context.policies.in_force.loaded_at == before[0].stamp
 

@@ -76,8 +76,8 @@ def credentials(strict: TestClient) -> dict[str, dict[str, str]]:
     keys = {role.value: bearer(key_for(strict, KeyRequest(role.value, role))) for role in Role}
     keys["expired"] = bearer(key_for(strict, KeyRequest("old", Role.ADMIN, None, NOW + 1)))
     keys["revoked"] = bearer(key_for(strict, KeyRequest("gone", Role.ADMIN)))
-    gone = next(each for each in context.store.query(lambda view: view.keys()) if each.name == "gone")
-    context.store.transact(lambda transaction: transaction.revoke_key(gone.id, NOW))
+    gone = next(each for each in context.gate._store.query(lambda view: view.keys()) if each.name == "gone")
+    context.gate._store.transact(lambda transaction: transaction.revoke_key(gone.id, NOW))
     context.cache.load()
     context.clock.at += 1
     return {"nobody": {}, "forged": bearer("fzk_" + "0" * 39), **keys}

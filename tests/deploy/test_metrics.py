@@ -81,7 +81,7 @@ def outbox(gate: TestClient) -> Notifications:
         Receiver(name, slack.VENDOR, SecretStr("https://x"), None, frozenset(Occasion), None)
         for name in ("ops", "bot")
     ]
-    made = Notifications(here.store, here.policies, here.clock, receivers, "one")
+    made = Notifications(here.gate._store, here.policies, here.clock, receivers, "one")
     here.metrics.watch_outbox(made)
     return made
 
@@ -416,7 +416,7 @@ def test_what_waits_for_a_receiver_is_told_and_for_how_long(
     assert gate.portal is not None
     outstanding = gate.portal.call(outbox.due, "bot")
     assert outstanding is not None
-    gate.portal.call(outbox.settle, outstanding.letter, DeliveryResult("taken"), 0.0)
+    gate.portal.call(outbox.settle, outstanding.message, DeliveryResult("taken"), 0.0)
     clock.at += 3_600
     assert told("ops") == (1, 3_610)
     assert told("bot") == (0, 0)
@@ -446,7 +446,7 @@ def test_writing_is_timed_and_what_could_not_be_written_is_counted(gate: TestCli
     assert value(gate, "freezegate_claim_duration_seconds_count") == 1
     assert value(gate, "freezegate_store_commit_duration_seconds_count") == 1
     assert value(gate, "freezegate_store_batch_size_sum") == 1
-    store = gate.app.state.context.store  # type: ignore[attr-defined]
+    store = gate.app.state.context.gate._store  # type: ignore[attr-defined]
     with hurried(store), store._database.writing():
         assert claim(gate) == 503
     assert value(gate, "freezegate_write_failures_total") == 1

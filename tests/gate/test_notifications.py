@@ -797,10 +797,10 @@ async def test_whatever_fails_each_arrives_once_and_in_order_for_its_freeze(
         gate.clock.at += 120
         await one.collect()
         while (outstanding := await one.due("ops")) is not None:
-            letter, told = outstanding
+            message, told = outstanding
             # What else happens meanwhile is taken.
-            failed = letter.attempts < fails.get(told.at, 0)
-            await one.settle(letter, DOWN if failed else TAKEN, chance.random())
+            failed = message.attempts < fails.get(told.at, 0)
+            await one.settle(message, DOWN if failed else TAKEN, chance.random())
             if not failed and told.at in fails:
                 arrived.append((told.at, told.subject))
     assert sorted(arrived) == sorted(put)

@@ -197,8 +197,8 @@ async def test_a_receiver_that_never_answers_is_given_up_on_in_time(
     for writer in opened:
         writer.close()
     server.close()
-    (letter,) = await gate.store.read(lambda view: view.pending_messages("hook", 2))
-    assert letter.attempts == 1
+    (message,) = await gate.store.read(lambda view: view.pending_messages("hook", 2))
+    assert message.attempts == 1
 
 
 async def test_neither_url_nor_secret_is_logged_or_kept(

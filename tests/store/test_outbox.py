@@ -25,17 +25,17 @@ def oldest(store: Store, receiver: str = "ops") -> OutboxMessage | None:
 
 
 def first(store: Store, receiver: str = "ops") -> OutboxMessage:
-    letter = oldest(store, receiver)
-    assert letter is not None
-    return letter
+    message = oldest(store, receiver)
+    assert message is not None
+    return message
 
 
 async def drained(store: Store, receiver: str = "ops") -> list[str]:
     """What a receiver gets, in order."""
     got = []
-    while (letter := oldest(store, receiver)) is not None:
-        got.append(letter.key)
-        await store.write(lambda transaction, letter=letter: transaction.note_sent(letter, NOW))  # type: ignore[misc]
+    while (message := oldest(store, receiver)) is not None:
+        got.append(message.key)
+        await store.write(lambda transaction, message=message: transaction.note_sent(message, NOW))  # type: ignore[misc]
     return got
 
 
@@ -73,18 +73,18 @@ async def test_many_that_put_the_same_at_once_put_it_once(store: Store, url: str
 
 async def test_what_failed_waits_until_it_is_due(store: Store) -> None:
     await store.write(putting("k"))
-    letter = first(store)
-    await store.write(lambda transaction: transaction.note_failed(letter, NOW + 5, "answered 500"))
+    message = first(store)
+    await store.write(lambda transaction: transaction.note_failed(message, NOW + 5, "answered 500"))
     assert first(store)[5:] == (NOW + 5, 1)
-    await store.write(lambda transaction: transaction.note_failed(letter, NOW + 15, "answered 500"))
+    await store.write(lambda transaction: transaction.note_failed(message, NOW + 15, "answered 500"))
     assert first(store)[5:] == (NOW + 15, 2)
 
 
 async def test_what_is_given_up_makes_room_for_the_next(store: Store) -> None:
     await store.write(putting("k1"))
     await store.write(putting("k2"))
-    letter = first(store)
-    await store.write(lambda transaction: transaction.give_up(letter, NOW, "answered 400"))
+    message = first(store)
+    await store.write(lambda transaction: transaction.give_up(message, NOW, "answered 400"))
     assert await drained(store) == ["k2"]
     assert await store.write(putting("k1")) == 0
 
@@ -92,10 +92,10 @@ async def test_what_is_given_up_makes_room_for_the_next(store: Store) -> None:
 async def test_the_first_letters_of_a_receiver_are_those_that_wait_the_oldest_first(store: Store) -> None:
     for number in range(5):
         await store.write(putting(f"k{number}", "ops", "bot"))
-    letter = first(store)
-    await store.write(lambda transaction: transaction.note_sent(letter, NOW))
-    letter = first(store)
-    await store.write(lambda transaction: transaction.note_failed(letter, NOW + 5, "answered 500"))
+    message = first(store)
+    await store.write(lambda transaction: transaction.note_sent(message, NOW))
+    message = first(store)
+    await store.write(lambda transaction: transaction.note_failed(message, NOW + 5, "answered 500"))
     assert [each.key for each in store.query(lambda view: view.pending_messages("ops", 3))] == [
         "k1",
         "k2",
@@ -107,8 +107,8 @@ async def test_the_backlog_counts_what_waits(store: Store) -> None:
     assert store.query(lambda view: view.backlog()) == {}
     await store.write(putting("k1", "ops", "bot"))
     await store.write(putting("k2", "ops", at=NOW + 9))
-    letter = first(store, "bot")
-    await store.write(lambda transaction: transaction.note_sent(letter, NOW))
+    message = first(store, "bot")
+    await store.write(lambda transaction: transaction.note_sent(message, NOW))
     assert store.query(lambda view: view.backlog()) == {"ops": (2, NOW)}
 
 
@@ -117,8 +117,8 @@ async def test_the_latest_of_a_kind_is_found_whatever_became_of_it(store: Store)
     await store.write(putting("refused:1", "ops", "bot"))
     await store.write(putting("refused:2"))
     await store.write(putting("good:1"))
-    letter = first(store, "bot")
-    await store.write(lambda transaction: transaction.note_sent(letter, NOW))
+    message = first(store, "bot")
+    await store.write(lambda transaction: transaction.note_sent(message, NOW))
     assert await drained(store) == ["refused:1", "refused:2", "good:1"]
     refused = store.query(lambda view: view.latest_message("refused:"))
     good = store.query(lambda view: view.latest_message("good:"))

@@ -656,8 +656,9 @@ def test_a_session_ends_with_its_key_its_time_and_signing_out(
     assert "Freeze now" not in gate.get("/").text
     sign_in(gate, keys["ops"])
     context = gate.app.state.context  # type: ignore[attr-defined]
-    own = next(each for each in context.store.query(lambda view: view.keys()) if each.name == "ops person")
-    context.store.transact(lambda transaction: transaction.revoke_key(own.id, clock.at))
+    known = context.gate._store.query(lambda view: view.keys())
+    own = next(each for each in known if each.name == "ops person")
+    context.gate._store.transact(lambda transaction: transaction.revoke_key(own.id, clock.at))
     context.cache.load()
     assert "Freeze now" not in gate.get("/").text
 

@@ -38,11 +38,9 @@ def verify(*, against: Path | None, database_url: str | None, as_json: bool) -> 
 
     Exits 1 if an event is wrong or rows differ from the record, and names them.
     """
-    from app.gate.record import verify as verify_record
-
     checkpoint = None if against is None else _checkpoint(against)
-    with opened(database_url) as store:
-        found = verify_record(store.query, checkpoint, _progress if sys.stderr.isatty() else None)
+    with opened(database_url) as console:
+        found = console.verify(checkpoint, _progress if sys.stderr.isatty() else None)
     if as_json:
         print_json(found.to_json())
     else:
@@ -78,10 +76,8 @@ def _print(found: "Verification") -> None:
 @database_url
 def export(*, output: BinaryIO, database_url: str | None) -> int:
     """Write every event as a line of JSON, then a checkpoint for `verify --against`."""
-    from app.gate.record import exported
-
-    with opened(database_url) as store:
-        output.writelines(json.dumps(item).encode() + b"\n" for item in exported(store.query))
+    with opened(database_url) as console:
+        output.writelines(json.dumps(item).encode() + b"\n" for item in console.export())
     output.flush()
     return ALLOWED
 

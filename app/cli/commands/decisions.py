@@ -1,6 +1,5 @@
 """``freezegate decisions``: evaluate recorded decisions again."""
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -34,12 +33,11 @@ def replay(*, decision_id: str, database_url: str | None, as_json: bool) -> int:
     Exits 1 if the answer differs, 3 if this version no longer accepts its policies.
     """
     from app.gate.errors import UnknownRecordError
-    from app.gate.replay import replay as evaluate_again
     from app.yaml.problem import PolicyFileError
 
-    with opened(database_url) as store:
+    with opened(database_url) as console:
         try:
-            found = store.query(partial(evaluate_again, decision_id=decision_id))
+            found = console.replay(decision_id)
         except UnknownRecordError as error:
             fail(str(error))
             return FROZEN

@@ -9,7 +9,6 @@ from app.cli import ALLOWED, FROZEN, USAGE, fail
 from app.cli.database import console_actor, database_url, opened
 from app.cli.options import as_json, checked, duration_option, name, period
 from app.cli.report import echo, plain, print_json, print_table
-from app.clock import SystemClock
 
 
 @click.group("keys")
@@ -55,12 +54,11 @@ def create(
     from app.gate.errors import InvalidFieldError
     from app.identity.caller import Role
 
-    clock = SystemClock()
-    with opened(database_url) as store:
-        expires_at = None if expires is None else keys.present(store, clock) + period(expires)
+    with opened(database_url) as console:
+        expires_at = None if expires is None else console.now() + period(expires)
         wanted = keys.KeyRequest(owner, Role(role), services or None, expires_at, person)
         try:
-            record, key = keys.create(store, clock, wanted, console_actor())
+            record, key = console.create_key(wanted, console_actor())
         except InvalidFieldError as error:
             fail(f"{error.field}: {error}")
             return USAGE
@@ -80,10 +78,8 @@ def create(
 @as_json
 def list_them(*, database_url: str | None, as_json: bool) -> int:
     """List the keys, without the keys themselves."""
-    from app.gate import keys
-
-    with opened(database_url) as store:
-        found = [_to_json(record) for record in keys.all_of_them(store)]
+    with opened(database_url) as console:
+        found = [_to_json(record) for record in console.list_keys()]
     if as_json:
         print_json(found)
     elif not found:
@@ -101,12 +97,11 @@ def list_them(*, database_url: str | None, as_json: bool) -> int:
 @as_json
 def revoke(*, key_id: str, database_url: str | None, as_json: bool) -> int:
     """Revoke a key. Claims and changes are refused immediately, reads within a second."""
-    from app.gate import keys
     from app.gate.errors import UnknownRecordError
 
-    with opened(database_url) as store:
+    with opened(database_url) as console:
         try:
-            record = keys.revoke(store, SystemClock(), key_id, console_actor())
+            record = console.revoke_key(key_id, console_actor())
         except UnknownRecordError as error:
             fail(str(error))
             return FROZEN

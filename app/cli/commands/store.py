@@ -19,10 +19,10 @@ def command() -> None:
 @as_json
 def copy(*, source: str, target: str, as_json: bool) -> int:
     """Copy everything into an empty database, such as from SQLite to PostgreSQL. Stop the gate first."""
-    from app.store.copy import copy as copy_all
+    from app.gate.console import copy_database
 
     with missing_as_usage_error():
-        copied = copy_all(source, target)
+        copied = copy_database(source, target)
     if as_json:
         print_json(copied)
     else:

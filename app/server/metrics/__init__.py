@@ -7,16 +7,15 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 from app.clock import Clock
 from app.core.decision import Outcome
+from app.gate.gate import Gate
 from app.gate.in_force import Policies
 from app.gate.notifications import Notifications
-from app.gate.store_cache import StoreCache
 from app.server.metrics.decisions import PolicyDecisions
 from app.server.metrics.notifications import Outbox
 from app.server.metrics.policies import EnvironmentState, PolicyState
 from app.server.metrics.replica import ReplicaState
 from app.server.metrics.versions import Versions
 from app.server.metrics.writing import Writing
-from app.store.store import Store
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -75,10 +74,10 @@ class Metrics:
         self._request_children: dict[tuple[str, int], Counter] = {}
         self._duration_children: dict[str, Histogram] = {}
 
-    def watch(self, cache: StoreCache, store: Store) -> None:
+    def watch(self, gate: Gate) -> None:
         """Tell of freezes, of overrides, of whether the store can be reached, and of what is written."""
-        self._registry.register(ReplicaState(cache, self._policies, self._clock))
-        store.watched_by(self._writing)
+        self._registry.register(ReplicaState(gate.cache, self._policies, self._clock))
+        gate.watched_by(self._writing)
 
     def watch_outbox(self, notifications: Notifications) -> None:
         """Tell of what waits for the receivers of notifications."""

@@ -1,0 +1,81 @@
+"""Use cases of an operator at the machine, who works on the database itself; the gate may be running."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from app.clock import Clock
+from app.core.audit import Checkpoint
+from app.gate import keys
+from app.gate.keys import KeyRequest
+from app.gate.record import Verification, exported, verify
+from app.gate.replay import Replay, replay
+from app.store.copy import copy
+from app.store.store import Store
+
+if TYPE_CHECKING:
+    from app.store.records import KeyRecord
+
+
+class Console:
+    """Keys, the record and the decisions of a database."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """Work on an open store; see `opened`."""
+        self._store = store
+        self._clock = clock
+
+    def now(self) -> int:
+        """Return the time that keys are made and expire by; see `app.gate.keys.present`."""
+        return keys.present(self._store, self._clock)
+
+    def create_key(self, wanted: KeyRequest, by: str) -> "tuple[KeyRecord, str]":
+        """Make a key; see `app.gate.keys.create`."""
+        return keys.create(self._store, self._clock, wanted, by)
+
+    def list_keys(self) -> "list[KeyRecord]":
+        """Return all keys, revoked and expired ones included, oldest first."""
+        return keys.all_of_them(self._store)
+
+    def revoke_key(self, key_id: str, by: str) -> "KeyRecord":
+        """Revoke a key; see `app.gate.keys.revoke`."""
+        return keys.revoke(self._store, self._clock, key_id, by)
+
+    def verify(self, against: Checkpoint | None, progress: Callable[[int, int], None] | None) -> Verification:
+        """Verify the whole record and the tables; see `app.gate.record.verify`."""
+        return verify(self._store.query, against, progress)
+
+    def export(self) -> Iterator[dict[str, Any]]:
+        """Yield every event, and at the end a checkpoint; see `app.gate.record.exported`."""
+        return exported(self._store.query)
+
+    def replay(self, decision_id: str) -> Replay:
+        """Evaluate a recorded decision again; see `app.gate.replay.replay`."""
+        return self._store.query(partial(replay, decision_id=decision_id))
+
+
+@contextlib.contextmanager
+def opened(url: str, clock: Clock, deadline: float) -> Iterator[Console]:
+    """Open the database of a URL, which must exist.
+
+    Args:
+        url: of the database.
+        clock: tells the time.
+        deadline: seconds that any one step may take.
+
+    Raises:
+        DatabaseUrlError: the URL names no database that can be used.
+        NoDatabaseError: there is none.
+        StoreUnavailableError: the database can't be opened.
+    """
+    store = Store.open(url, deadline=deadline, create=False)
+    try:
+        yield Console(store, clock)
+    finally:
+        store.let_go()
+
+
+def copy_database(source_url: str, target_url: str) -> dict[str, int]:
+    """Copy a database into an empty one and return the number of rows by table; see `app.store.copy`."""
+    return copy(source_url, target_url)

@@ -1,0 +1,77 @@
+"""One replica's use cases on one database, built together; the layers above never see the store."""
+
+from collections.abc import Callable, Sequence
+
+from app.clock import Clock
+from app.gate import keys
+from app.gate.claim import Claims
+from app.gate.feeds import policies_stamp
+from app.gate.freezes import Freezes
+from app.gate.in_force import Policies
+from app.gate.insights import Measurement
+from app.gate.live import Live
+from app.gate.notifications import Notifications, Receiver
+from app.gate.outcomes import Outcomes
+from app.gate.overrides import Overrides
+from app.gate.overview import GateState, Overview, overview
+from app.gate.record import DecisionFilter, Record
+from app.gate.sessions import Sessions
+from app.gate.store_cache import StoreCache
+from app.store.store import Store, Watcher
+
+
+class Gate:
+    """The use cases of a running gate."""
+
+    def __init__(self, store: Store, policies: Policies, clock: Clock) -> None:
+        """Build the use cases on an open store; see `open`."""
+        self._store = store
+        self._policies = policies
+        self._clock = clock
+        self.cache = cache = StoreCache(store, policies, clock)
+        self.claims = Claims(store, clock, cache)
+        self.overrides = Overrides(store, cache)
+        self.freezes = Freezes(store, clock, cache)
+        self.record = Record(store, clock)
+        self.outcomes = Outcomes(store, clock, cache)
+        self.measurement = Measurement(store, clock)
+        self.sessions = Sessions(store, cache)
+        self.live = Live(store, policies, cache, clock)
+
+    @classmethod
+    def open(cls, url: str, policies: Policies, clock: Clock) -> "Gate":
+        """Open the database of a URL, or make a new one, and build the use cases on it.
+
+        Raises:
+            DatabaseUrlError: the URL names no database that can be used.
+            StoreUnavailableError: the database can't be opened.
+        """
+        return cls(Store.open(url), policies, clock)
+
+    async def close(self) -> None:
+        """Finish the claims that are waiting, and close the database."""
+        await self._store.close()
+
+    async def ping(self) -> bool:
+        """Return whether the database can be read and written."""
+        return await self._store.ping()
+
+    def watched_by(self, watcher: Watcher) -> None:
+        """Report to `watcher`, from now on, how writing goes."""
+        self._store.watched_by(watcher)
+
+    def ensure_key(self, given: str | None, show: Callable[[str], None] | None) -> bool:
+        """Make a first key if there never was one; see `app.gate.keys.begin`."""
+        return keys.begin(self._store, self._clock, given, show)
+
+    def notifications(self, receivers: Sequence[Receiver], own_name: str) -> Notifications:
+        """Return the use cases of notifications to `receivers`; `own_name` is unique to this replica."""
+        return Notifications(self._store, self._policies, self._clock, receivers, own_name)
+
+    async def policies_stamp(self) -> int:
+        """Return when other policies were last loaded; see `app.gate.feeds.policies_stamp`."""
+        return await policies_stamp(self._policies.in_force, self._store)
+
+    def overview(self, state: GateState, wanted: DecisionFilter) -> Overview:
+        """Return what the dashboard shows; see `app.gate.overview.overview`."""
+        return overview(self._store.query, state, wanted)
