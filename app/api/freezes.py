@@ -52,9 +52,9 @@ async def start(request: Request) -> Response:
     caller = await authorised(request, Role.OPS)
     body = await read_body(request, StartBody)
     here = context(request)
-    now = here.clock.now()
-    freeze = await here.freezes.start(caller, body.request(now), here.policies.in_force)
-    return _reply(to_json(freeze, now), HTTPStatus.CREATED)
+    freeze = await here.freezes.start(caller, body.request(here.clock.now()), here.policies.in_force)
+    # The time again: a second may have ended, and a freeze from now would look scheduled before its start.
+    return _reply(to_json(freeze, here.clock.now()), HTTPStatus.CREATED)
 
 
 @router.get(

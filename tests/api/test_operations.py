@@ -49,6 +49,21 @@ def test_the_story_of_the_friday_fix(gate: TestClient, keys: dict[str, str]) -> 
     assert "token" not in shown
 
 
+def test_a_freeze_from_now_is_active_although_a_second_ends_while_it_is_made(
+    gate: TestClient, keys: dict[str, str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freezes = gate.app.state.context.freezes  # type: ignore[attr-defined]
+    start = freezes.start
+
+    async def start_in_the_next_second(*arguments: object) -> object:
+        clock.at += 1
+        return await start(*arguments)
+
+    monkeypatch.setattr(type(freezes), "start", lambda _, *arguments: start_in_the_next_second(*arguments))
+    reply = gate.post("/freezes", json=FREEZE, headers=bearer(keys["ops"]))
+    assert reply.json()["state"] == "active"
+
+
 def test_an_incident_stops_everything_and_is_lifted(gate: TestClient, keys: dict[str, str]) -> None:
     ops = bearer(keys["ops"])
     assert claim(gate, change="rollback").status_code == 200
