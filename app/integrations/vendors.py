@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 
-import app.integrations
+from app import integrations
 from app.integrations.vendor import Vendor
 
 
@@ -14,7 +14,7 @@ def vendors() -> Mapping[str, Vendor]:
     Raises:
         TypeError: the `vendor.py` of a folder has no table entry.
     """
-    package = app.integrations
+    package = integrations
     names = sorted(each.name for each in pkgutil.iter_modules(package.__path__) if each.ispkg)
     return {vendor.kind: vendor for vendor in (_vendor(f"{package.__name__}.{name}") for name in names)}
 
