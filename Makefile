@@ -6,7 +6,7 @@ BIN := .venv/bin
 # that another wants with an extra, and then refused it for want of a hash. `pip check` tells if one is missing.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: run test lint types layers unit test-long test-hours test-busy bench schema pictures format lock clean reference
+.PHONY: run test lint types layers unit test-long test-hours test-busy bench schema pictures format lock clean reference dist
 
 run: .venv/run
 	@$(BIN)/freezegate serve
@@ -76,6 +76,11 @@ schema: .venv/dev
 # The generated parts of docs/reference, anew.
 reference: .venv/dev
 	$(BIN)/python -m tests.docs.reference
+
+# A release: wheel, sdist, bill of materials, checksums. The same commit gives the same bytes.
+dist: .venv/dev
+	rm -rf dist
+	@$(BIN)/python -m release dist
 
 # The screenshots in the documents, anew; it needs a Chromium.
 pictures: .venv/dev
