@@ -53,6 +53,18 @@ USAGE: Final = 2
 UNDECIDED: Final = 3
 
 
+def exits(ok: str, *, failed: str | None = None, undecided: str) -> str:
+    """Return the line about the exit statuses of a command, for the end of its help and for the reference.
+
+    Args:
+        ok: the meaning of 0.
+        failed: the meaning of 1; None where the command never exits with it.
+        undecided: the meaning of 3.
+    """
+    meanings = {ALLOWED: ok, FROZEN: failed, USAGE: "wrong usage", UNDECIDED: undecided}
+    return "Exit status: " + "; ".join(f"{status} {text}" for status, text in meanings.items() if text) + "."
+
+
 class _LazyGroup(click.Group):
     """A group that imports a command's module only when the command runs."""
 

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.docs import files, policies, routes
+from tests.docs import commands, files, policies, routes
 from tests.docs.markdown import filled
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "reference"
 
 PAGES: Final[Mapping[str, Callable[[], Mapping[str, str]]]] = {
     "api.md": routes.blocks,
+    "command-line.md": commands.blocks,
     "identity-file.md": files.identity,
     "policies.md": policies.blocks,
     "receivers-file.md": files.notifications,

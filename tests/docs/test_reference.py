@@ -4,9 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import click
 import pytest
 
+from app.cli import COMMANDS
 from app.policies.schema import schema
+from tests.docs.commands import leaves
 from tests.docs.reference import FOLDER, PAGES, rendered
 
 
@@ -61,3 +64,12 @@ def _texts(part: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(part, list):
         for each in part:
             yield from _texts(each)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_its_exit_statuses_and_every_option_what_it_does(name: str) -> None:
+    for full, command in leaves(name):
+        assert (command.epilog or "").startswith("Exit status: 0 "), full
+        assert [
+            each.name for each in command.params if isinstance(each, click.Option) and not each.help
+        ] == []

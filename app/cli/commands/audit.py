@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from app.cli import ALLOWED, FROZEN, fail
+from app.cli import ALLOWED, FROZEN, exits, fail
 from app.cli.database import database_url, opened
 from app.cli.options import as_json
 from app.cli.report import echo, plain, print_json
@@ -25,7 +25,13 @@ def command() -> None:
     """
 
 
-@command.command("verify", short_help="Verify the whole record.")
+@command.command(
+    "verify",
+    short_help="Verify the whole record.",
+    epilog=exits(
+        "whole", failed="an event or a row is wrong", undecided="the database can't be read or written"
+    ),
+)
 @click.option(
     "--against",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -36,7 +42,7 @@ def command() -> None:
 def verify(*, against: Path | None, database_url: str | None, as_json: bool) -> int:
     """Verify the whole record, and that the database's tables agree with it.
 
-    Exits 1 if an event is wrong or rows differ from the record, and names them.
+    Names the first event that is wrong, or the rows that differ from the record.
     """
     checkpoint = None if against is None else _checkpoint(against)
     with opened(database_url) as console:
@@ -65,7 +71,11 @@ def _print(found: "Verification") -> None:
         echo(f"Not compared, because events of older versions don't contain them: {count} {what}.")
 
 
-@command.command("export", short_help="Write every event as a line of JSON, and a checkpoint.")
+@command.command(
+    "export",
+    short_help="Write every event as a line of JSON, and a checkpoint.",
+    epilog=exits("written", undecided="the database can't be read or written"),
+)
 @click.option(
     "--output",
     metavar="FILE",

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from app.cli import ALLOWED
+from app.cli import ALLOWED, exits
 from app.cli.decision_source import Query
 from app.cli.errors import UndecidedError
 from app.cli.options import as_json, change, checked, environment, name, source_options, zone_name
@@ -160,7 +160,9 @@ def _parse_day(text: str) -> int:
     return bound.day
 
 
-@click.command("calendar")
+@click.command(
+    "calendar", epilog=exits("shown", undecided="the server can't be reached, or refuses the request")
+)
 @source_options
 @click.option(
     "--service",

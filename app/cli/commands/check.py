@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from app.cli import ALLOWED, UNDECIDED, fail
+from app.cli import ALLOWED, UNDECIDED, exits, fail
 from app.cli.decision_source import Query, find_source
 from app.cli.errors import UndecidedError
 from app.cli.local_time import instant_or_local, to_instant, zone_of_files, zone_of_server
@@ -25,7 +25,10 @@ def _idempotency_key(text: str) -> str:
     return text
 
 
-@click.command("check")
+@click.command(
+    "check",
+    epilog=exits("allowed", failed="frozen", undecided="undecided: no usable answer, or a refused request"),
+)
 @question_options
 @source_options
 @click.option(
@@ -70,7 +73,7 @@ def command(  # noqa: PLR0913 - each is an option
     as_json: bool,
     **claim_options: str | None,
 ) -> int:
-    """Check whether SERVICE may be deployed. Exits 0 if allowed, 1 if frozen, 3 if undecided.
+    """Check whether SERVICE may be deployed.
 
     The API key is read from FREEZEGATE_API_KEY and, with --claim, an override token from
     FREEZEGATE_OVERRIDE_TOKEN.

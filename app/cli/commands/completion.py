@@ -5,7 +5,7 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
-from app.cli import ALLOWED, cli
+from app.cli import ALLOWED, cli, exits
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
@@ -14,7 +14,7 @@ _VARIABLE: Final = "_FREEZEGATE_COMPLETE"
 """The environment variable by which the shell asks click for completions."""
 
 
-@click.command("completion")
+@click.command("completion", epilog=exits("printed", undecided="it could not be printed"))
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(*, shell: str) -> int:
     """Print the completion script of a shell.

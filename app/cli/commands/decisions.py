@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from app.cli import ALLOWED, FROZEN, UNDECIDED, fail
+from app.cli import ALLOWED, FROZEN, UNDECIDED, exits, fail
 from app.cli.database import database_url, opened
 from app.cli.options import as_json, checked, name
 from app.cli.report import echo, plain, print_json
@@ -23,15 +23,20 @@ def command() -> None:
     """Recorded decisions."""
 
 
-@command.command("replay", short_help="Evaluate a recorded decision again.")
+@command.command(
+    "replay",
+    short_help="Evaluate a recorded decision again.",
+    epilog=exits(
+        "the same answer",
+        failed="the answer differs, or there is no such decision",
+        undecided="this version refuses the policies of its time",
+    ),
+)
 @click.argument("decision_id", callback=checked(name))
 @database_url
 @as_json
 def replay(*, decision_id: str, database_url: str | None, as_json: bool) -> int:
-    """Evaluate a recorded decision again, with the policies, freezes and token of its time.
-
-    Exits 1 if the answer differs, 3 if this version no longer accepts its policies.
-    """
+    """Evaluate a recorded decision again, with the policies, freezes and token of its time."""
     from app.gate.errors import UnknownRecordError
     from app.yaml.problem import PolicyFileError
 

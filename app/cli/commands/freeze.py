@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from app.cli import ALLOWED
+from app.cli import ALLOWED, exits
 from app.cli.api_client import CLEARED, all_pages, ask
 from app.cli.local_time import ZoneName, local_printer, resolve_fields, zone_of_server
 from app.cli.options import as_json, checked, duration_option, instant_option, name, server, timezone
@@ -90,7 +90,9 @@ def _scope_options(function: Any) -> Any:
     return function
 
 
-@command.command("start")
+@command.command(
+    "start", epilog=exits("done", undecided="the server can't be reached, or refuses the request")
+)
 @click.option("--title", metavar="TEXT", required=True, help="Shown to everyone who is blocked.")
 @click.option("--reason", metavar="TEXT", required=True, help="Reason, shown with the title.")
 @_scope_options
@@ -115,7 +117,9 @@ def start(*, server: str | None, as_json: bool, timezone: str | None, **body: An
     return _print(freeze, zone_name, as_json=as_json)
 
 
-@command.command("list")
+@command.command(
+    "list", epilog=exits("done", undecided="the server can't be reached, or refuses the request")
+)
 @click.option("--all", "everything", is_flag=True, help="Include ended and lifted ones.")
 @timezone
 @server
@@ -147,7 +151,9 @@ def list_freezes(*, server: str | None, as_json: bool, timezone: str | None, eve
     return ALLOWED
 
 
-@command.command("extend")
+@command.command(
+    "extend", epilog=exits("done", undecided="the server can't be reached, or refuses the request")
+)
 @click.argument("freeze_id", callback=checked(name))
 @_end_options
 @timezone
@@ -159,7 +165,9 @@ def extend(*, freeze_id: str, server: str | None, as_json: bool, timezone: str |
     return _patch(server, freeze_id, body, zone_of_server(server, timezone), as_json=as_json)
 
 
-@command.command("change")
+@command.command(
+    "change", epilog=exits("done", undecided="the server can't be reached, or refuses the request")
+)
 @click.argument("freeze_id", callback=checked(name))
 @click.option("--title", metavar="TEXT", help="Shown to everyone who is blocked.")
 @click.option("--reason", metavar="TEXT", help="Reason, shown with the title.")
@@ -196,7 +204,9 @@ def change(
     return _patch(server, freeze_id, body, zone_of_server(server, timezone), as_json=as_json)
 
 
-@command.command("show")
+@command.command(
+    "show", epilog=exits("done", undecided="the server can't be reached, or refuses the request")
+)
 @click.argument("freeze_id", callback=checked(name))
 @timezone
 @server
@@ -207,7 +217,9 @@ def show(*, freeze_id: str, server: str | None, as_json: bool, timezone: str | N
     return _print(freeze, zone_of_server(server, timezone), as_json=as_json)
 
 
-@command.command("lift")
+@command.command(
+    "lift", epilog=exits("done", undecided="the server can't be reached, or refuses the request")
+)
 @click.argument("freeze_id", callback=checked(name))
 @click.option("--reason", metavar="TEXT", help="Reason, for the record.")
 @timezone

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from app.cli import ALLOWED
+from app.cli import ALLOWED, exits
 from app.cli.options import DEFAULT_POLICIES, checked, zone_name
 from app.cli.report import echo, print_problems
 from app.clock import SystemClock
@@ -37,7 +37,7 @@ def country_code(text: str) -> None:
         raise MalformedValueError(fault.sentence)
 
 
-@click.command("init")
+@click.command("init", epilog=exits("written", undecided="the file can't be written"))
 @click.argument("path", type=click.Path(path_type=Path), default=DEFAULT_POLICIES, required=False)
 @click.option(
     "--country",

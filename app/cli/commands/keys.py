@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from app.cli import ALLOWED, FROZEN, USAGE, fail
+from app.cli import ALLOWED, FROZEN, USAGE, exits, fail
 from app.cli.database import console_actor, database_url, opened
 from app.cli.options import as_json, checked, duration_option, name, period
 from app.cli.report import echo, plain, print_json, print_table
@@ -16,7 +16,7 @@ def command() -> None:
     """Create, list and revoke API keys, directly on the database."""
 
 
-@command.command("create")
+@command.command("create", epilog=exits("done", undecided="the database can't be read or written"))
 @click.option(
     "--name", "owner", metavar="TEXT", required=True, help="Name of the person or machine that uses the key."
 )
@@ -73,7 +73,7 @@ def create(
     return ALLOWED
 
 
-@command.command("list")
+@command.command("list", epilog=exits("done", undecided="the database can't be read or written"))
 @database_url
 @as_json
 def list_them(*, database_url: str | None, as_json: bool) -> int:
@@ -91,7 +91,11 @@ def list_them(*, database_url: str | None, as_json: bool) -> int:
     return ALLOWED
 
 
-@command.command("revoke", short_help="Revoke a key.")
+@command.command(
+    "revoke",
+    short_help="Revoke a key.",
+    epilog=exits("done", failed="there is no such key", undecided="the database can't be read or written"),
+)
 @click.argument("key_id", callback=checked(name))
 @database_url
 @as_json

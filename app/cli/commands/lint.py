@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from app.cli import ALLOWED, FROZEN
+from app.cli import ALLOWED, FROZEN, exits
 from app.cli.options import as_json, github, paths
 from app.cli.report import echo, print_problems
 from app.clock import SystemClock
@@ -14,13 +14,18 @@ from app.policies.source import Source
 from app.yaml.problem import Problem, Severity
 
 
-@click.command("lint")
+@click.command(
+    "lint",
+    epilog=exits(
+        "no errors", failed="errors; with --strict, warnings too", undecided="the check could not run"
+    ),
+)
 @paths
 @as_json
 @github
 @click.option("--strict", is_flag=True, help="Exit 1 on warnings too.")
 def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, strict: bool) -> int:
-    """Check policy files. Each PATH is a separate policy set. Exits 1 on errors."""
+    """Check policy files. Each PATH is a separate policy set."""
     now = SystemClock().now()
     found: list[Problem] = []
     for path in paths:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from app.cli import ALLOWED
+from app.cli import ALLOWED, exits
 from app.cli.api_client import all_pages, ask
 from app.cli.local_time import local_printer, resolve_fields, zone_of_server
 from app.cli.options import as_json, checked, duration_option, instant_option, name, server, timezone
@@ -21,7 +21,9 @@ def command() -> None:
     """
 
 
-@command.command("grant")
+@command.command(
+    "grant", epilog=exits("done", undecided="the server can't be reached, or refuses the request")
+)
 @click.option(
     "--service",
     "services",
@@ -80,7 +82,9 @@ def grant(*, server: str | None, as_json: bool, timezone: str | None, **body: An
     return ALLOWED
 
 
-@command.command("list")
+@command.command(
+    "list", epilog=exits("done", undecided="the server can't be reached, or refuses the request")
+)
 @click.option("--all", "everything", is_flag=True, help="Include expired, used-up and revoked ones.")
 @timezone
 @server
@@ -116,7 +120,9 @@ def list_overrides(*, server: str | None, as_json: bool, timezone: str | None, e
 def _add_command(verb: str, method: str, suffix: str, text: str) -> None:
     """Add a command that sends one request about one override and prints it."""
 
-    @command.command(verb, help=text)
+    @command.command(
+        verb, help=text, epilog=exits("done", undecided="the server can't be reached, or refuses the request")
+    )
     @click.argument("override_id", callback=checked(name))
     @timezone
     @server

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from app.cli import ALLOWED, UNDECIDED, fail
+from app.cli import ALLOWED, UNDECIDED, exits, fail
 from app.clock import SystemClock
 from app.core.errors import FreezegateError
 from app.policies.source import Source
@@ -27,7 +27,13 @@ _BACKLOG: Final = 2048
 """Connections that the system queues until they are accepted."""
 
 
-@click.command("serve")
+@click.command(
+    "serve",
+    epilog=exits(
+        "stopped on request",
+        undecided="it did not start: the policies, the settings, the database or the address",
+    ),
+)
 @click.option("--host", metavar="HOST", help="Address to listen on; default: FREEZEGATE_HOST, or 127.0.0.1.")
 @click.option(
     "--port", metavar="PORT", type=int, help="Port to listen on; default: FREEZEGATE_PORT, or 1400."
@@ -44,7 +50,7 @@ _BACKLOG: Final = 2048
     help="Database of the record; default: FREEZEGATE_DATABASE_URL, or a SQLite file beside the policies.",
 )
 def command(*, host: str | None, port: int | None, policies: Path | None, database_url: str | None) -> int:
-    """Start the server, and run it until it is stopped. Exits 3 if policies or settings are invalid."""
+    """Start the server, and run it until it is stopped."""
     # By name: `main` puts everything together and stands above the command line.
     main = importlib.import_module("app.main")
     try:

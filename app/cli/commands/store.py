@@ -2,7 +2,7 @@
 
 import click
 
-from app.cli import ALLOWED
+from app.cli import ALLOWED, exits
 from app.cli.database import missing_as_usage_error
 from app.cli.options import as_json
 from app.cli.report import echo, plain, print_json
@@ -13,7 +13,11 @@ def command() -> None:
     """Copy the gate's database."""
 
 
-@command.command("copy", short_help="Copy everything into an empty database.")
+@command.command(
+    "copy",
+    short_help="Copy everything into an empty database.",
+    epilog=exits("copied", undecided="the database can't be read or written"),
+)
 @click.argument("source", metavar="FROM_URL")
 @click.argument("target", metavar="TO_URL")
 @as_json

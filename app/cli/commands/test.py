@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import click
 
-from app.cli import ALLOWED, FROZEN
+from app.cli import ALLOWED, FROZEN, exits
 from app.cli.files import loaded_from
 from app.cli.options import as_json, github, paths
 from app.cli.report import echo, github_annotation, plain, print_json, print_problems
@@ -24,7 +24,14 @@ class PathResult(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
 
-@click.command("test")
+@click.command(
+    "test",
+    epilog=exits(
+        "every test passes",
+        failed="a test fails, or policies can't be used",
+        undecided="the tests could not run",
+    ),
+)
 @paths
 @as_json
 @github
@@ -32,7 +39,7 @@ class PathResult(NamedTuple):
     "--junit", metavar="FILE", type=click.Path(path_type=Path), help="Write a JUnit report to this file."
 )
 def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, junit: Path | None) -> int:
-    """Run the `tests:` of policy files. Each PATH is a separate policy set. Exits 1 if a test fails.
+    """Run the `tests:` of policy files. Each PATH is a separate policy set.
 
     Policies that can't be used count as one failed test, "policies can be used".
     """

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol
 
 import click
 
-from app.cli import ALLOWED, FROZEN, UNDECIDED, fail
+from app.cli import ALLOWED, FROZEN, UNDECIDED, exits, fail
 from app.cli.decision_source import Answer, DecisionSource, Query, find_source
 from app.cli.errors import UndecidedError
 from app.cli.options import as_json, checked, question_options, source_options
@@ -171,7 +171,14 @@ def _progress_printer(*, terminal: bool) -> ProgressPrinter:
     )
 
 
-@click.command("wait")
+@click.command(
+    "wait",
+    epilog=exits(
+        "allowed",
+        failed="still frozen at the timeout",
+        undecided="undecided: no usable answer ever came, or a refused request",
+    ),
+)
 @question_options
 @source_options
 @click.option("--timeout", metavar="2h", callback=checked(parse_duration), help="Give up after this long.")
@@ -198,7 +205,6 @@ def command(  # noqa: PLR0913 - each is an option
     """Wait until SERVICE may be deployed.
 
     Prints a line per change; with --json, each is the JSON of an answer.
-    Exits 0 when it opens, 1 on timeout, 3 if no usable answer ever came.
     """
     options = WaitOptions(parse_duration(timeout) if timeout else None, poll)
     source = find_source(server, policies)
