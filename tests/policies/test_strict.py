@@ -1,6 +1,7 @@
 """`freezegate lint --strict` passes for what we ship and for what the documents show."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,10 @@ def policy(when: str) -> str:
 
 
 def snippets(page: Path) -> list[str]:
-    return re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(
+        r"^( *```yaml\n.*?)^ *```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return [textwrap.dedent(block).partition("\n")[2] for block in blocks]
 
 
 @pytest.mark.parametrize("path", ["policies.yaml", "deploy/kubernetes/policies.yaml"])
