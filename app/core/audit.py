@@ -1,8 +1,8 @@
-"""The record as a chain: every event carries the hash of the one before.
+"""The audit log as a hash chain: every event carries the hash of the event before it.
 
-An edit, a removal, an insertion or a swap breaks the chain at that event. Whoever can write the whole
-database can also write a whole new chain: against that, and against a tail that was cut off, stands a
-checkpoint kept elsewhere.
+An edit, a removal, an insertion or a swap breaks the chain at that event. An attacker who can write the
+whole database can also write a whole new chain, or cut off the tail: a checkpoint kept elsewhere reveals
+both.
 """
 
 import hashlib
@@ -10,24 +10,24 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 GENESIS: Final = "0" * 64
-"""What the first event carries for the hash of the one before."""
+"""The previous hash of the first event."""
 
 
 class Event(NamedTuple):
-    """Something that happened, before it has its place in the record."""
+    """An audit event before it is chained."""
 
     at: int
-    """When it was recorded: microseconds since the Unix epoch, UTC."""
+    """The recording time: microseconds since the Unix epoch, UTC."""
     kind: str
-    """What happened, such as ``decision`` or ``freeze-started``."""
+    """The kind of event, such as ``decision`` or ``freeze-started``."""
     actor: str
-    """Who did it; empty for an anonymous caller and for the gate itself."""
+    """The caller responsible; empty for an anonymous caller and for the gate itself."""
     data: str
-    """The rest, as one JSON object, exactly as it is stored."""
+    """The event's details as one JSON object, exactly as stored."""
 
 
 class Link(NamedTuple):
-    """An event in its place."""
+    """An event chained at its sequence number."""
 
     seq: int
     at: int
@@ -40,21 +40,21 @@ class Link(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """A place in the record and the hash that stands there."""
+    """A sequence number and the hash of the event there."""
 
     seq: int
     hash: str
 
 
 class ChainBreak(NamedTuple):
-    """The first event that is wrong, and how."""
+    """The first event at which the chain is broken, and the reason."""
 
     seq: int
     what: str
 
 
 def digest(seq: int, event: Event, previous: str) -> str:
-    """The hash of an event in its place: SHA-256, in hexadecimal, over its canonical form.
+    """Return the hash of an event at a sequence number: SHA-256 of its canonical form, in hexadecimal.
 
     The canonical form is the fields seq, at, kind, actor, data and previous in that order, numbers in
     decimal, everything in UTF-8, each as a netstring: its length in bytes, a colon, the bytes, a comma.
@@ -63,7 +63,7 @@ def digest(seq: int, event: Event, previous: str) -> str:
 
 
 def _digest(seq: int, at: int, kind: str, actor: str, data: str, previous: str) -> str:
-    """The hash of the parts of a canonical form; written out, for it is called a million times."""
+    """Return the hash of the parts. Unrolled: verification calls it a million times."""
     place, instant, what, who = b"%d" % seq, b"%d" % at, kind.encode(), actor.encode()
     rest, before = data.encode(), previous.encode()
     form = b"%d:%b,%d:%b,%d:%b,%d:%b,%d:%b,%d:%b," % (
@@ -74,7 +74,7 @@ def _digest(seq: int, at: int, kind: str, actor: str, data: str, previous: str) 
 
 
 def chained(head: Checkpoint, events: Iterable[Event]) -> Iterator[Link]:
-    """Give events their places after the head of the record."""
+    """Yield events as links that continue the chain after its head."""
     seq, previous = head
     for event in events:
         seq += 1
@@ -84,15 +84,15 @@ def chained(head: Checkpoint, events: Iterable[Event]) -> Iterator[Link]:
 
 
 class Verifier:
-    """Goes along the record and stops at the first event that is wrong."""
+    """Verify a chain link by link up to the first break."""
 
     def __init__(self, against: Checkpoint | None = None) -> None:
-        """Expect the whole record; with `against`, one that continues this checkpoint."""
+        """Start at the first event; with `against`, also require that checkpoint."""
         self._against = against
         self.reached = Checkpoint(0, GENESIS)
 
     def check(self, link: Link) -> ChainBreak | None:
-        """Take the next event; say what is wrong with it, if anything is."""
+        """Verify the next event and return the break, if there is one."""
         expected = self.reached.seq + 1
         if link.seq != expected:
             return ChainBreak(expected, f"is missing: the next one recorded is {link.seq}")
@@ -107,7 +107,7 @@ class Verifier:
         return None
 
     def finish(self, head: Checkpoint) -> ChainBreak | None:
-        """Say whether the record goes on as far as its head, and the checkpoint, say it does."""
+        """Verify that the chain reaches its head and the checkpoint."""
         last = max(head.seq, self._against.seq if self._against else 0)
         if self.reached.seq < last:
             return ChainBreak(self.reached.seq + 1, f"is missing: the record goes up to event {last}")

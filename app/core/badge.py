@@ -1,6 +1,6 @@
-"""The badge: whether deploys are open, in a few words and one colour, drawn as SVG.
+"""The status badge: whether deploys are open, in a few words and a colour, as SVG.
 
-Words say all that the colour says, for whoever can't tell colours apart; and nothing is fetched to draw it.
+The words carry the whole message for readers who can't tell the colours apart. Drawing fetches nothing.
 """
 
 import re
@@ -24,7 +24,7 @@ LABEL_COLOUR: Final = "333333"
 """White text on each of these has a contrast of 4.5 at least (WCAG AA)."""
 
 _SOON: Final = 6 * DAY
-"""How far a day of the week says which day is meant."""
+"""Up to this far ahead, a weekday names a day unambiguously."""
 
 _HEIGHT: Final = 20
 _PADDING: Final = 6
@@ -37,22 +37,22 @@ _WIDTHS: Final = {
 """Pixels of letters in Verdana of 11 pixels, rounded up: the other fonts below are narrower."""
 
 _NO_XML: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""What XML does not know, and line breaks."""
+"""Characters that XML forbids, and line breaks."""
 
 
 class Badge(NamedTuple):
-    """What a badge says beside its label, and its colour in hexadecimal."""
+    """The message beside the label, and its colour in hexadecimal."""
 
     message: str
     colour: str
 
 
 def badge(decision: Decision, *, doubtful: bool = False) -> Badge:
-    """The badge of an answer.
+    """Return the badge of a decision.
 
     Args:
-        decision: the answer.
-        doubtful: there may be freezes that are not known of, so that nobody can say that it is open.
+        decision: the decision to show.
+        doubtful: unknown freezes may exist, so "open" can't be claimed.
     """
     if decision.blocking:
         where = decision.blocking[0].zone
@@ -66,12 +66,12 @@ def badge(decision: Decision, *, doubtful: bool = False) -> Badge:
 
 
 def endpoint(shown: Badge) -> dict[str, str | int]:
-    """The badge for shields.io, which draws it by itself."""
+    """Return the badge as JSON for the endpoint badge of shields.io."""
     return {"schemaVersion": 1, "label": LABEL, "message": shown.message, "color": shown.colour}
 
 
 def svg(shown: Badge) -> str:
-    """The badge as a picture: flat, without scripts, and without fonts of others."""
+    """Return the badge as SVG: flat, without scripts or web fonts."""
     message = _NO_XML.sub(" ", shown.message)
     left, right = _width(LABEL), _width(message)
     label = escape(f"{LABEL}: {message}")
@@ -98,7 +98,7 @@ def _letter(letter: str) -> float:
 
 
 def _moment(instant: int, where: Zone, seen_from: int) -> str:
-    """``Mon 08:00 CET``; with the date where the day of the week does not say which."""
+    """Return ``Mon 08:00 CET``, with the date where the weekday alone would be ambiguous."""
     if instant - seen_from > _SOON:
         return local_time(instant, where, seen_from)
     moment = datetime.fromtimestamp(instant, where.info)

@@ -1,4 +1,4 @@
-"""Which policies may apply to a request, found without asking every one of them."""
+"""An index of policies by service name, prefix and tag: finds the policies that may apply to a request."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
@@ -9,10 +9,10 @@ _Key = tuple[Literal["service", "prefix", "tag"], str]
 
 
 class Candidates:
-    """The policies of a set by what a request must have for them to apply."""
+    """The policies of a set, indexed by what a request must have for them to apply."""
 
     def __init__(self, policies: Sequence[Policy]) -> None:
-        """Index them; they are known by their places in the file."""
+        """Index the policies by number, which is their position in the file."""
         self._by_name = _Index()
         self._by_other = _Index()
         for number, policy in enumerate(policies):
@@ -21,21 +21,21 @@ class Candidates:
                 index.add(key, number)
 
     def of(self, service: str, tags: Iterable[str]) -> list[int]:
-        """Those that may apply to a service with these tags, in the order of the file; the others do not."""
+        """Return the policies that may apply to a service with these tags, in file order; no other does."""
         tags = frozenset(tags)
         return sorted({*self.of_name(service, tags), *self.of_tags(tags)})
 
     def of_name(self, service: str, tags: Iterable[str]) -> set[int]:
-        """Of those, the ones that look at the name of the service."""
+        """Return the candidates that match by service name."""
         return self._by_name.find(service, tags)
 
     def of_tags(self, tags: Iterable[str]) -> set[int]:
-        """Of those, the ones that do not: alike for all services with these tags."""
+        """Return the candidates that ignore the name: the same for all services with these tags."""
         return self._by_other.find("", tags)
 
 
 class _Index:
-    """Numbers of policies by keys, of which a request must have one; None is had by all."""
+    """Policy numbers by key: a request must have one of the keys, and every request has None."""
 
     def __init__(self) -> None:
         self._numbers: dict[_Key | None, list[int]] = {}
@@ -62,7 +62,7 @@ def _looks_at_names(policy: Policy) -> bool:
 
 
 def _keys(policy: Policy) -> set[_Key | None]:
-    """What a request must have, one of them at least, for the policy to apply; None if nothing."""
+    """Return the keys of which a request needs one for the policy to apply; None matches every request."""
     selectors = policy.applies_to
     if not selectors:
         return {None}
@@ -79,7 +79,7 @@ def _selector_keys(selector: Selector) -> Iterator[_Key | None]:
 
 
 def _name_key(glob: str) -> _Key | None:
-    """A glob is looked for by what stands before its first star."""
+    """Return the literal prefix of a glob, up to its first star."""
     prefix, star, _ = glob.partition("*")
     if not star:
         return "service", glob

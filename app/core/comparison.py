@@ -1,7 +1,7 @@
-"""Deploys held against other deploys: which fail more often, if that can be told at all.
+"""Compare the failure rates of two groups of deploys, and say so when the sample is too small.
 
-Like is held against like. A rule that lets rollbacks through leaves hardly anything but rollbacks to
-its hours; if those fail more often at any hour, that is not the hour's doing.
+Comparisons are stratified. A rule that exempts rollbacks leaves mostly rollbacks in its hours; if
+rollbacks fail more often at any hour, the hour is not the cause.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ MOST: Final = 0.1
 
 
 class Verdict(StrEnum):
-    """What a comparison says of how often the deploys inside fail."""
+    """The result of a comparison: how the failure rate inside relates to the others'."""
 
     WORSE = "worse inside"
     BETTER = "better inside"
@@ -36,30 +36,30 @@ class Verdict(StrEnum):
 
 
 class Tally:
-    """Counts deploys."""
+    """Counters of deploys."""
 
     __slots__ = ("deploys", "failed", "overrides", "reported")
 
     def __init__(self, deploys: int = 0, overrides: int = 0, reported: int = 0, failed: int = 0) -> None:
-        """Begin with these."""
+        """Start from these counts."""
         self.deploys = deploys
         """Claims that were allowed."""
         self.overrides = overrides
-        """Of these, by a token."""
+        """Of `deploys`, those allowed by an override token."""
         self.reported = reported
-        """Of these, those of which somebody said how they went."""
+        """Of `deploys`, those whose outcome was reported."""
         self.failed = failed
-        """Of those, the ones that failed or were rolled back."""
+        """Of `reported`, those that failed or were rolled back."""
 
     def add(self, other: "Tally") -> None:
-        """Count those of another one, too."""
+        """Add the counts of another tally."""
         self.deploys += other.deploys
         self.overrides += other.overrides
         self.reported += other.reported
         self.failed += other.failed
 
     def without(self, other: "Tally") -> "Tally":
-        """What is left without a part of it."""
+        """Return the tally less a part of it."""
         return Tally(
             self.deploys - other.deploys,
             self.overrides - other.overrides,
@@ -69,29 +69,28 @@ class Tally:
 
     @property
     def share(self) -> Share:
-        """The failed of the reported."""
+        """The share of reported deploys that failed."""
         return Share(self.failed, self.reported)
 
     @property
     def range(self) -> Range:
-        """Where the true rate of failures lies, with 95 % confidence by itself."""
+        """The 95 % confidence interval of the failure rate, for this tally alone."""
         return wilson(self.share)
 
 
 def telling(others: Share) -> float:
-    """The least difference from the rate of the others that matters."""
+    """Return the smallest difference from the others' rate that matters."""
     return min(MOST, max(LEAST, TELLING * (others.rate or 0.0)))
 
 
 class Sides(NamedTuple):
-    """Some deploys and the others, and those of both that can be held against each other."""
+    """Deploys inside and outside of a condition, with the strata in which both are comparable."""
 
     everything: Tally
     inside: Tally
     others: Tally
     strata: tuple[Pair, ...]
-    """The reported deploys, by what makes them alike; those that have nothing alike on the other side
-    are left out."""
+    """Reported deploys by stratum; strata without deploys on both sides are left out."""
     like: Pair
     """All strata together, the others weighed as if as many of each were among them as inside."""
 
@@ -102,11 +101,11 @@ class Sides(NamedTuple):
 
 
 def sides(everything: Tally, strata: Iterable[tuple[Tally, Tally]]) -> Sides:
-    """Some deploys and the others.
+    """Return the deploys inside and the others, stratified.
 
     Args:
         everything: both sides together.
-        strata: of deploys that are alike, those inside, and all of them; those without any inside may be
+        strata: for each stratum, the deploys inside and all of them; strata without any inside may be
             left out.
     """
     inside = Tally()
@@ -120,14 +119,14 @@ def sides(everything: Tally, strata: Iterable[tuple[Tally, Tally]]) -> Sides:
 
 
 class Comparison(NamedTuple):
-    """Some deploys held against the others."""
+    """The deploys inside compared with the others."""
 
     inside: Tally
     others: Tally
     like: Pair
     """See `Sides.like`."""
     difference: Range | None
-    """How much more often those inside fail than their like among the others, with the confidence that all
+    """How much more often deploys inside fail than comparable others, at the confidence that all
     comparisons of the list share."""
     verdict: Verdict
 
@@ -138,7 +137,7 @@ class Comparison(NamedTuple):
 
 
 def compare(held: Sides, confidence: float) -> Comparison:
-    """Judge, with a confidence that must allow for all the comparisons that are made beside this one."""
+    """Return the verdict at a confidence that must already allow for all comparisons made together."""
     if not held.comparable:
         return Comparison(held.inside, held.others, held.like, None, Verdict.TOO_FEW)
     found = difference(*held.like, confidence)

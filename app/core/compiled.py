@@ -1,6 +1,6 @@
-"""A policy set, indexed by request, with the timelines of its policies: made once and shared.
+"""A policy set, indexed by request, with the timelines of its policies: built once and shared.
 
-The engine, insights and lint all read the same one. Timelines compile a block when it is first asked for.
+The engine, insights and lint use the same one. Timelines compile a block on first use.
 """
 
 from collections.abc import Iterator, Sequence

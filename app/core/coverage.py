@@ -1,7 +1,7 @@
-"""Where policies hold for a service, environment and kind of change, found for very many instants.
+"""When policies are active for a service, environment and kind of change, for very many instants.
 
-By the policies as they stand, whether or not they were in force at the time: that is how a rule
-shows what it would have been good for before anybody made it.
+Uses the policies as they are now, whether or not they were in force at the time: so a new rule shows
+what it would have done before it existed.
 """
 
 from array import array
@@ -18,11 +18,12 @@ _OFTEN: Final = 1_000
 """Instants after which a sweep over all boundaries is cheaper than to ask each policy anew."""
 
 _GroupKey = tuple[tuple[int, ...], frozenset[str], str, str, str]
-"""What makes services alike for the policies: those that name it, its tags, environment, change, zone."""
+"""The policies that name a service, its tags, environment, kind of change and zone: equal keys share one
+`Coverage`."""
 
 
 class _Line(NamedTuple):
-    """Where one policy holds, read in one zone."""
+    """When one policy is active, read in one zone."""
 
     number: int
     edges: "array[int]"
@@ -30,19 +31,19 @@ class _Line(NamedTuple):
 
 
 class Coverage:
-    """Where each of some policies holds; policies by their numbers."""
+    """When each of a group of policies is active; policies by number."""
 
     def __init__(self, lines: Sequence[_Line]) -> None:
-        """Look at these in the order of their numbers."""
+        """Take the lines in the order of their numbers."""
         self.applying = tuple(line.number for line in lines)
-        """All of them, whether or not they ever hold."""
+        """All policies of the group, whether or not they are ever active."""
         self._lines = lines
         self._asked = 0
         self._starts: array[int] | None = None
         self._active: list[tuple[int, ...]] = [()]
 
     def at(self, instant: int) -> tuple[int, ...]:
-        """Those that hold at an instant within the period."""
+        """Return the policies active at an instant within the period."""
         if self._starts is None:
             self._asked += 1
             if self._asked <= _OFTEN:
@@ -51,7 +52,7 @@ class Coverage:
         return self._active[bisect_right(self._starts, instant)]
 
     def _cut(self) -> "array[int]":
-        """Sweep over the boundaries of all lines; who holds is the same between one and the next."""
+        """Sweep over the boundaries of all lines: between two of them, the same policies are active."""
         boundaries = sorted((edge, line.number) for line in self._lines for edge in line.edges)
         starts = array("q")
         held: set[int] = set()
@@ -65,10 +66,10 @@ class Coverage:
 
 
 class CoverageIndex:
-    """Finds where the policies of a set hold, for any request, in one period."""
+    """Find when the policies of a set are active, for any request, in one period."""
 
     def __init__(self, compiled: CompiledPolicies, period: Interval) -> None:
-        """Look at the policies as they stand; nothing is compiled before it is asked for."""
+        """Use the policies as they are; each is compiled on first use."""
         self._compiled = compiled
         self._policies = compiled.policy_set.policies
         self._period = period
@@ -77,7 +78,7 @@ class CoverageIndex:
         self._found: dict[tuple[tuple[int, str], ...], Coverage] = {}
 
     def of(self, service: str, environment: str, change: str) -> Coverage:
-        """Where the policies hold that apply to a kind of change of a service."""
+        """Return the coverage of the policies that apply to a request."""
         policy_set = self._compiled.policy_set
         tags = policy_set.tags_of(service)
         named = tuple(
@@ -85,7 +86,7 @@ class CoverageIndex:
             for number in sorted(self._compiled.candidates.of_name(service, tags))
             if self._policies[number].matches(service, tags, environment, change)
         )
-        # Of very many services few are named by a policy: what holds for the others is found once.
+        # Few services are named by a policy; the others share what is found for their tags.
         group = (named, tags, environment, change, policy_set.service_zone(service))
         found = self._by_group.get(group)
         if found is None:
@@ -111,7 +112,7 @@ class CoverageIndex:
         return found
 
     def _line(self, number: int, zone_name: str) -> _Line:
-        """Where one policy holds within the period; the engine's blocks are left as they are."""
+        """Return when one policy is active in the period, without filling the engine's memory."""
         found = self._lines.get((number, zone_name))
         if found is None:
             timeline = self._compiled.timeline(number, zone_name)

@@ -1,6 +1,6 @@
-"""Five-field cron expressions: read by cronsim, with Debian's meaning, and taken apart into their fields.
+"""Five-field cron expressions: parsed by cronsim with Debian's semantics, and expanded into their fields.
 
-What is not read gets a sentence that says what to write, also for the dialects of other programs.
+Errors suggest what to write instead, also for the dialects of other programs.
 """
 
 import calendar
@@ -43,7 +43,7 @@ _SHORTHANDS: Final = {
 
 
 class Schedule(NamedTuple):
-    """A cron expression, taken apart. Sunday is 0, as in cron."""
+    """A parsed cron expression. Sunday is 0, as in cron."""
 
     times: tuple[int, ...]
     """Seconds of the day at which it fires, in order."""
@@ -71,7 +71,7 @@ class Schedule(NamedTuple):
         return len(self.weekdays) == len(WEEK)
 
     def fires_on(self, on: date) -> bool:
-        """Whether it fires on a calendar day."""
+        """Return whether it fires on a calendar day."""
         if on.month not in self.months:
             return False
         if self.both:
@@ -96,7 +96,7 @@ class Schedule(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _checked(text: str) -> str:
-    """Check an expression when the file is read, so that nothing is left to go wrong later."""
+    """Validate an expression at load time, so that expanding it later can't fail."""
     if text.startswith("@"):
         five = _SHORTHANDS.get(text.lower(), "0 0 * * *")
         raise MalformedValueError(f'@ shorthands are not read; write five fields, such as "{five}"')
@@ -121,7 +121,7 @@ Expression = Annotated[
 
 @lru_cache(maxsize=4096)
 def read_expression(text: str) -> Schedule:
-    """Take an expression apart.
+    """Parse an expression.
 
     Raises:
         MalformedValueError: it is no cron expression.
@@ -148,7 +148,7 @@ def read_expression(text: str) -> Schedule:
 
 
 def _on_other_dialects(text: str) -> str:
-    """Say what to leave out of an expression of another program."""
+    """Return a hint for expressions in another program's dialect."""
     first, *rest = text.split() or [""]
     if first.upper().startswith(("TZ=", "CRON_TZ=")):
         return "; the zone goes to the policy's timezone"
@@ -158,7 +158,7 @@ def _on_other_dialects(text: str) -> str:
 
 
 def _complaint(found: str, text: str) -> str:
-    """Say what is wrong with an expression, and what to write instead."""
+    """Return the error sentence: what is wrong, and what to write instead."""
     minute, hour, days, _, weekdays = text.upper().split()
     hint = _HINTS.get(found, "")
     if "?" in (days, weekdays):
@@ -192,7 +192,7 @@ def _last_by_number(text: str) -> str:
 
 
 def _listed(wrapping: re.Match[str]) -> str:
-    """A range of weekdays that wraps as a list (``SAT,SUN``); any other as it is."""
+    """Return a range of weekdays that wraps as a list (``SAT,SUN``); any other as it is."""
     first, last = map(_number_of, wrapping.groups())
     if first is None or last is None or first <= last:
         return wrapping[0]

@@ -1,7 +1,7 @@
-"""A cron expression in words: "18:00 every Friday".
+"""Describe a cron expression in words: "18:00 every Friday".
 
-The words are made of what the expression expands to, not of how it is written, so they can't say anything
-that it does not do. Where they would be long or hard to follow there are none, and the expression is shown.
+The words come from what the expression expands to, not from how it is written, so they can't contradict it.
+If they would be long or hard to follow there are none, and the expression itself is shown.
 """
 
 import calendar
@@ -16,7 +16,7 @@ from app.core.notation import format_time_of_day
 _MOST_TIMES: Final = 4
 _MOST_DAYS: Final = 6
 _RUN: Final = 3
-"""Neighbours from which on they are told by the first and the last."""
+"""Runs of at least this many neighbours are shortened to "first to last"."""
 
 _OF_MONTH: Final = " of the month"
 _WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -25,7 +25,7 @@ _MONTHS: Final = 12
 
 
 class Described(NamedTuple):
-    """When an expression fires, in words."""
+    """The words for an expression."""
 
     text: str
     """``18:00 every Friday``, ``every 15 minutes on the last day of the month``."""
@@ -34,7 +34,7 @@ class Described(NamedTuple):
 
 
 def describe(text: str) -> Described | None:
-    """Say when an expression fires; None where its own five fields say it better."""
+    """Describe when an expression fires; None if its five fields are clearer."""
     schedule = read_expression(text)
     times = _times(schedule.times)
     days = _days(schedule)
@@ -72,7 +72,7 @@ def _length(step: int) -> str:
 
 
 def _days(schedule: Schedule) -> str | None:
-    """Which days: those of the month, those of the week, either or both."""
+    """Describe the days: of the month, of the week, either or both."""
     of_month, of_week = _of_month(schedule), _of_week(schedule)
     if of_month is None or of_week is None:
         return None
@@ -100,7 +100,7 @@ def _of_month(schedule: Schedule) -> str | None:
 def _of_week(schedule: Schedule) -> str | None:
     if schedule.takes_every_weekday:
         return "every day"
-    # As a week is told, from Monday on.
+    # Weeks are listed from Monday on.
     days = sorted((day - 1) % 7 for day in schedule.weekdays)
     plain = [_span(run, lambda day: _WEEKDAYS[(day + 1) % 7]) for run in _runs(days)]
     found = []
@@ -122,7 +122,7 @@ def _months(months: Iterable[int]) -> str | None:
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Numbers in order, those that follow each other together where they are several."""
+    """Group ascending numbers into runs of neighbours."""
     run: tuple[int, ...] = ()
     for number in numbers:
         if run and number != run[-1] + 1:
@@ -144,7 +144,7 @@ def _span(run: tuple[int, ...], name: Callable[[int], str]) -> str:
 
 
 def _nth(number: int) -> str:
-    """``1st``, ``22nd``, ``13th``."""
+    """Return ``1st``, ``22nd``, ``13th``."""
     teens = range(11, 14)
     ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number not in teens else "th"
     return f"{number}{ending}"

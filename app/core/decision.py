@@ -1,6 +1,6 @@
-"""A question, and the answer to it: every policy that matches has a veto.
+"""A question and its decision: every matching policy has a veto.
 
-These are plain values. `engine` finds them, `explain` puts them into sentences.
+Plain values: `engine` computes them, `explain` renders them as sentences.
 """
 
 from enum import StrEnum
@@ -12,11 +12,11 @@ from app.core.policy import Policy
 from app.core.wallclock import Zone
 
 Rule = Policy | Freeze
-"""What has a veto: a policy of the file, or an ad-hoc freeze."""
+"""A rule with a veto: a policy of the file, or an ad-hoc freeze."""
 
 
 class Outcome(StrEnum):
-    """How a decision ends: `warn` allows, with warnings; `override` allows by a token."""
+    """The outcome of a decision: `warn` allows with warnings, `override` allows by a token."""
 
     ALLOW = "allow"
     WARN = "warn"
@@ -34,7 +34,7 @@ class Question(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """A rule and the stretch of time through which it vetoes (or, if it only warns, warns).
+    """A rule and the uninterrupted time in which it vetoes (or, if it only warns, warns).
 
     A bound is None where it is more than the look-ahead away from every instant it was made for.
     """
@@ -45,7 +45,7 @@ class Stretch(NamedTuple):
     end: int | None
 
     def bounds(self, at: int) -> tuple[int | None, int | None]:
-        """Start and end as seen from `at`: None for what is more than two years away."""
+        """Return start and end as seen from `at`: None where more than two years away."""
         start, end = self.start, self.end
         return (
             start if start is not None and start >= at - LOOK_AHEAD else None,
@@ -54,18 +54,18 @@ class Stretch(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The answer to a question at an instant, before any override token is looked at."""
+    """The answer to a question at an instant, before any override token is considered."""
 
     question: Question
     at: int
     blocking: tuple[Stretch, ...]
     warnings: tuple[Stretch, ...]
     flips_at: int | None
-    """The first instant at which the combined answer really flips; None when not within two years."""
+    """The first instant at which the combined answer flips; None if not within two years."""
     following: tuple[Stretch, ...] = ()
-    """What else vetoes until it opens, where nothing of `blocking` lasts that long; by its start."""
+    """Further vetoes until it opens, if nothing in `blocking` lasts that long; ordered by start."""
     closing: tuple[Stretch, ...] = ()
-    """The rules that veto from `closes_at` on; empty while something blocks, or where nothing closes it."""
+    """The rules that veto from `closes_at` on; empty while blocked, and if nothing closes it."""
 
     @property
     def allowed(self) -> bool:

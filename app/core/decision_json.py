@@ -1,4 +1,4 @@
-"""A decision as it leaves the house: the JSON object of the contract, the same from every door."""
+"""The JSON representation of a decision, shared by the API, the CLI and the dashboard."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,20 +11,20 @@ from app.core.override import Use
 from app.core.wallclock import Zone
 
 AD_HOC: Final = "ad-hoc"
-"""What all ad-hoc freezes are called together, where each has no name of its own."""
+"""The name under which statistics and metrics group all ad-hoc freezes."""
 
 
 def decision_to_json(
     decision: Decision, home: Zone, revision: str, decision_id: str | None = None, use: Use | None = None
 ) -> dict[str, Any]:
-    """The JSON object of a decision.
+    """Return the JSON representation of a decision.
 
     Args:
-        decision: what was decided.
-        home: the file's zone, for the sentence.
-        revision: of the policies it was decided by.
-        decision_id: of its record; None for a question that is not recorded.
-        use: what became of the override token, as it is body, if one was presented.
+        decision: the decision, before any override.
+        home: the zone of the policy set, for local times in the message.
+        revision: the revision of the policies.
+        decision_id: the id of the recorded decision; None if it isn't recorded.
+        use: the result for the override token, as published, if one was presented.
     """
     question = decision.question
     lifted = use is not None and use.spends
@@ -49,7 +49,7 @@ def decision_to_json(
 
 
 def entry(stretch: Stretch, at: int) -> dict[str, Any]:
-    """One entry of `blocking`, `warnings` or `closing`."""
+    """Return one entry of `blocking`, `warnings` or `closing`."""
     rule = stretch.rule
     start, end = stretch.bounds(at)
     body = {
@@ -67,10 +67,7 @@ def entry(stretch: Stretch, at: int) -> dict[str, Any]:
 
 
 def determined_by(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Of a decision as it is body, what vetoed (also if overridden), or else warned.
-
-    By the ids that the policy files give; freezes share a name.
-    """
+    """Return the ids of the rules that vetoed (also if overridden), else warned; freezes share `AD_HOC`."""
     entries = body["blocking"] or body["warnings"]
     return tuple(AD_HOC if each["kind"] == "freeze" else each["id"] for each in entries)
 
@@ -87,5 +84,5 @@ def _use(use: Use) -> dict[str, Any]:
 
 
 def instant_or_none(instant: int | None) -> str | None:
-    """An instant as RFC 3339, or null."""
+    """Return an instant as RFC 3339, or null."""
     return None if instant is None else format_instant(instant)

@@ -1,7 +1,7 @@
 """A decision as lines of plain text, for logs and terminals.
 
-The last line is made for one comparison in a shell: it says what was decided and for what, so that an
-allow of another service, a page of a proxy or an empty reply is never taken for the allow that was asked for.
+The last line is made for one string comparison in a shell. It names the request as well as the outcome, so
+that an allow of another service, a proxy's page or an empty reply is never mistaken for the expected allow.
 """
 
 import re
@@ -18,23 +18,23 @@ def reasons(body: Mapping[str, Any]) -> list[str]:
 
 
 def outcome_line(body: Mapping[str, Any]) -> str:
-    """Return what was decided, and for what: ``allowed: service=api environment=production change=normal``.
+    """Return the last line: ``allowed: service=api environment=production change=normal``.
 
-    Names hold no blanks, so a text of somebody's can't be mistaken for such a line.
+    Names contain no spaces, so user text can't imitate the line.
     """
     asked = " ".join(f"{name}={body[name]}" for name in ("service", "environment", "change"))
     return f"{_VERDICTS[body['allowed']]}: {asked}"
 
 
 def decision_text(body: Mapping[str, Any]) -> str:
-    """Return the sentence, the reasons, the id of the record if there is one, and last the verdict."""
+    """Return the message, the reasons, the decision id if it was recorded, and the outcome line last."""
     recorded = [f"decision: {body['decision_id']}"] if body["decision_id"] else []
     lines = [one_line(body["message"]), *reasons(body), *recorded, outcome_line(body)]
     return "".join(f"{line}\n" for line in lines)
 
 
 def one_line(text: object) -> str:
-    """Return a text on one line, without anything that would command a terminal or a CI system.
+    """Return a text on one line, without control characters or workflow commands of CI systems.
 
     Azure DevOps and GitHub look for ``##vso[`` and ``##[`` anywhere in a line of a log.
     """

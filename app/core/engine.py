@@ -1,8 +1,8 @@
-"""The engine: a policy set and the ad-hoc freezes beside it, ready to answer.
+"""The engine: decides requests by a policy set and its ad-hoc freezes.
 
-What matches a request is found once for each distinct service, environment and kind of change, and
-remembered in a bounded cache. Requests that the same rules match share a timeline. Freezes come and
-go: an engine with others shares all that was compiled of the policies.
+The rules that match a request are found once per service, environment and kind of change, and kept in a
+bounded cache. Requests that the same rules match share a timeline. An engine with other freezes shares the
+compiled policies.
 """
 
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ SCOPES_REMEMBERED: Final = 4096
 
 
 class Engine:
-    """Answers questions about one policy set; never changes its answers, safe to use from threads."""
+    """Decide questions by one policy set. Immutable in its answers, and safe to use from threads."""
 
     def __init__(self, policy_set: PolicySet) -> None:
-        """Index the policies; nothing is compiled before it is asked for, see `prepare`."""
+        """Index the policies; each is compiled on first use, see `prepare`."""
         self._use(CompiledPolicies(policy_set), ())
 
     def with_freezes(self, freezes: Sequence[Freeze]) -> "Engine":
-        """An engine of the same policies, with these ad-hoc freezes and no others.
+        """Return an engine with the same policies and these ad-hoc freezes instead of its own.
 
-        Those that were lifted before they started are left out: no question can run into them.
+        Freezes lifted before they started are left out: they can't affect a decision.
         """
         other = object.__new__(Engine)
         other._use(self.compiled, freezes)
@@ -51,7 +51,7 @@ class Engine:
         self._remembering = Lock()
 
     def decide(self, question: Question, at: int) -> Decision:
-        """Answer a question at an instant.
+        """Decide a question at an instant.
 
         Raises:
             UnknownNameError: the policies list no such environment, kind of change or service.
@@ -61,12 +61,12 @@ class Engine:
         return scope.decide(question, in_range(at))
 
     def is_prepared(self, question: Question, at: int) -> bool:
-        """Whether a question can be answered from what is compiled; else it may take a while."""
+        """Return whether all that a question needs is compiled; if not, deciding it may take a while."""
         scope = self._scopes.get((question.service, question.environment, question.change))
         return scope is not None and scope.is_prepared(question, at)
 
     def scope(self, service: str, environment: str, change: str) -> ScopeTimeline:
-        """The timeline of a service, environment and kind of change.
+        """Return the timeline of a service, environment and kind of change.
 
         Raises:
             UnknownNameError: the policies list no such environment, kind of change or service.
@@ -82,7 +82,7 @@ class Engine:
         return scope
 
     def environment(self, environment: str, change: str | None = None) -> ScopeTimeline:
-        """The timeline of an environment itself: what holds for a service that nothing singles out.
+        """Return the timeline of an environment itself: of a service without tags or policies that name it.
 
         Raises:
             UnknownNameError: the policies list no such environment or kind of change.
@@ -93,12 +93,12 @@ class Engine:
             self._check_name("environment", environment, self.policy_set.environments)
             self._check_name("change", change, self.policy_set.changes)
             scope = self._match("", environment, change)
-            # Looked at every second; what nobody holds would be compiled anew each time.
+            # Read every second; without a reference here it would be compiled anew each time.
             self._environments[environment, change] = scope
         return scope
 
     def decide_environment(self, environment: str, at: int) -> Decision:
-        """Answer for a service that nothing singles out.
+        """Decide for a service without tags or policies that name it.
 
         Raises:
             UnknownNameError: the policies list no such environment.
@@ -113,7 +113,7 @@ class Engine:
         return self.with_freezes(())
 
     def freezes_for(self, question: Question, at: int) -> list[Freeze]:
-        """The freezes that a question may run into at an instant or later."""
+        """Return the freezes that may affect a question at an instant or later."""
         tags = self.policy_set.tags_of(question.service)
         return [
             freeze
@@ -127,7 +127,7 @@ class Engine:
         self.compiled.prepare(at)
 
     def timeline(self, policy_id: str) -> PolicyTimeline:
-        """The timeline of one policy, in the file's zone where it is read in the service's.
+        """Return the timeline of one policy; with `timezone: service`, as read in the file's zone.
 
         Raises:
             UnknownNameError: there is no such policy.
@@ -135,7 +135,7 @@ class Engine:
         return self.compiled.timeline(self.compiled.number_of(policy_id), self.policy_set.timezone)
 
     def timelines(self, policy_id: str) -> Sequence[PolicyTimeline]:
-        """The timelines of one policy: one for each zone in which it is read for any service.
+        """Return the timelines of one policy: one for each zone that a service it applies to is in.
 
         Raises:
             UnknownNameError: there is no such policy.

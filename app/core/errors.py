@@ -1,8 +1,8 @@
-"""The errors of the core, all of one family.
+"""The errors of the core.
 
 ```
 FreezegateError
-├── MalformedValueError    a text that does not have the form asked for
+├── MalformedValueError    a text that does not have the expected form
 │   ├── FaultyValuesError  values of a mapping that its other values rule out
 │   └── OutOfRangeError    an instant outside the years 2000 to 2100
 └── UnknownNameError       a name that the policies do not list
@@ -23,16 +23,16 @@ class MalformedValueError(FreezegateError, ValueError):
 
 
 class Fault(NamedTuple):
-    """What is wrong with one value of a mapping."""
+    """An error in one value of a mapping."""
 
     path: tuple[str | int, ...]
     """The key, and the position in its list where it has one."""
     sentence: str
-    """It follows the value where it begins with "not ": ``"UK" is not …``."""
+    """If it begins with "not ", it follows the value: ``"UK" is not …``."""
 
 
 class FaultyValuesError(MalformedValueError):
-    """Values of a mapping are wrong by what its other values say; `faults` holds all of them."""
+    """Values of a mapping contradict its other values; `faults` lists all of them."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
@@ -55,11 +55,11 @@ class UnknownNameError(FreezegateError):
 
 _MOST_NAMED: Final = 20
 _MOST_COMPARED: Final = 200
-"""Comparing takes some microseconds a name, and a gate is asked for unknown names, too."""
+"""Comparing takes some microseconds a name, and anyone can request an unknown name."""
 
 
 def _suggestion(name: str, known: tuple[str, ...]) -> str:
-    """Return the known name that is near, else the known ones if they are few; never the name itself."""
+    """Return the nearest known name, else all known names if they are few; never the name itself."""
     near = get_close_matches(name, known, 1, 0.7) if len(known) <= _MOST_COMPARED else []
     if near:
         return f'; did you mean "{near[0]}"?'

@@ -1,6 +1,6 @@
-"""A decision in sentences. The same ones serve the API, the command line and every page.
+"""Render a decision as sentences, shared by the API, the CLI and the dashboard.
 
-They are plain text for people: short, with the local time of the zone that the policy is read in.
+Plain text: short, with local times of the zone that the policy is read in.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _DIRECTIONS: Final = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206
 
 
 def message(decision: Decision, home: Zone, use: Use | None = None) -> str:
-    """Say whether, why not, and when that changes; and what became of the override token.
+    """Return the decision, its reasons, the time it changes, and the result of the override token.
 
     Local times are those of the zone of the first rule that blocks, or will close it.
     """
@@ -43,7 +43,7 @@ def _answer(decision: Decision, home: Zone) -> str:
 
 
 def state(decision: Decision, home: Zone) -> str:
-    """Say of an environment whether it is open or frozen, why, and when that changes."""
+    """Return whether an environment is open or frozen, why, and when that changes."""
     place = decision.question.environment
     if decision.blocking:
         return f"{place} is frozen: {_why(decision)} {_opens(decision, decision.blocking[0].zone)}"
@@ -53,12 +53,12 @@ def state(decision: Decision, home: Zone) -> str:
 
 
 def titles(stretches: tuple[Stretch, ...]) -> str:
-    """The titles of what vetoes or warns, joined."""
+    """Return the titles of the rules, joined."""
     return undirected("; ".join(stretch.rule.title.rstrip(".") for stretch in stretches))
 
 
 def started(freeze: Freeze, where: Zone, seen_from: int) -> str:
-    """Say who started a freeze, since when, and whom to ask; of one to come, who scheduled it."""
+    """Return who started or scheduled a freeze, when, and whom to ask."""
     who = freeze.started_by or "somebody without a name"
     ask = f"; ask {freeze.contact.rstrip('.')}" if freeze.contact else ""
     if freeze.starts_at > seen_from:
@@ -67,7 +67,7 @@ def started(freeze: Freeze, where: Zone, seen_from: int) -> str:
 
 
 def _named(stretches: tuple[Stretch, ...], at: int) -> str:
-    """The titles of what vetoes, joined; with each ad-hoc freeze, who started it."""
+    """Return the titles of the rules, joined; ad-hoc freezes with who started them."""
     return undirected("; ".join(_name(stretch, at) for stretch in stretches))
 
 
@@ -79,16 +79,16 @@ def _name(stretch: Stretch, at: int) -> str:
 
 
 def undirected(text: str) -> str:
-    """A text of somebody's, without the marks that would turn round the words of ours after it.
+    """Return user text without the marks that would reverse the words after it.
 
-    Its letters keep the direction that is theirs. To isolate it instead is no way out: a text may hold
-    the very mark that ends the isolation.
+    Letters keep their own direction. Isolating the text instead would not help: it may contain the very mark
+    that ends the isolation.
     """
     return text if text.isascii() else text.translate(_DIRECTIONS)
 
 
 def local_time(instant: int, where: Zone, seen_from: int) -> str:
-    """``Mon 30 Nov 08:00 CET``, with the year where it is not the year of `seen_from`."""
+    """Return ``Mon 30 Nov 08:00 CET``, with the year if it differs from that of `seen_from`."""
     moment = datetime.fromtimestamp(instant, where.info)
     year = f" {moment.year}" if moment.year != datetime.fromtimestamp(seen_from, where.info).year else ""
     time = moment.strftime("%H:%M:%S" if moment.second else "%H:%M")
@@ -96,14 +96,14 @@ def local_time(instant: int, where: Zone, seen_from: int) -> str:
 
 
 def zone_label(instant: int, where: Zone) -> str:
-    """The zone's abbreviation at an instant; its offset where it has none (``UTC+05:45``)."""
+    """Return the zone's abbreviation at an instant; its offset where it has none (``UTC+05:45``)."""
     moment = datetime.fromtimestamp(instant, where.info)
     label = moment.tzname() or ""
     return label if label.isalpha() else f"UTC{moment.isoformat()[19:]}"
 
 
 def policy_in_words(policy: Policy, home: Zone) -> str:
-    """A policy as one sentence: "Deploys are refused every week from Friday 14:00 to Monday 08:00, …"."""
+    """Describe a policy: "Deploys are refused every week from Friday 14:00 to Monday 08:00, …"."""
     lead = {
         Effect.DENY: "Deploys are refused ",
         Effect.ALLOW_ONLY: "Deploys are allowed only ",
@@ -116,7 +116,7 @@ def policy_in_words(policy: Policy, home: Zone) -> str:
 
 
 def scope_in_words(selectors: Sequence[Mapping[str, Any]] | None) -> str:
-    """What selectors mean, as they are told to callers: "services tagged tier-1 in production; docs-site"."""
+    """Describe selectors in their JSON form: "services tagged tier-1 in production; docs-site"."""
     return "; ".join(map(_selected, selectors)) if selectors else "everything"
 
 
@@ -160,7 +160,7 @@ def _unspent(use: Use) -> str:
 
 
 def _gap_in_words(gap: Gap) -> str:
-    """Which part of a token does not fit, what it should have covered, and why it doesn't."""
+    """Describe the part of a token that does not fit, what it should have covered, and why it doesn't."""
     if gap.part in (Part.SERVICE, Part.ENVIRONMENT):
         return f"not the {gap.part.value} {gap.id}, {gap.why}"
     # Freezes have no ceilings: all other parts are about policies.

@@ -1,4 +1,4 @@
-"""Insights in sentences, which say what was seen and no more. They are plain text for people."""
+"""Render insights as sentences. They state what was observed and claim nothing beyond it."""
 
 from typing import Final
 
@@ -17,13 +17,13 @@ _ONE_PER_CENT: Final = 0.01
 
 
 def hour_in_words(each: HourInsight) -> str:
-    """How deploys of an hour of the week go, beside all others."""
+    """Compare the deploys of an hour of the week with all others."""
     when = f"on {_DAYS[each.weekday]}s between {each.hour:02}:00 and {each.hour + 1:02}:00"
     return _comparison(each.comparison, when, "at other times", "")
 
 
 def policy_in_words(each: PolicyInsight) -> str | None:
-    """How deploys go at the times at which a policy holds; None where it is not known when that is."""
+    """Compare the deploys inside a policy with the others; None if its times are unknown."""
     if each.policy is None or each.comparison is None:
         return None
     title = undirected(each.policy.title.rstrip("."))
@@ -33,12 +33,12 @@ def policy_in_words(each: PolicyInsight) -> str | None:
 
 
 def environment_in_words(each: EnvironmentInsight) -> str:
-    """How deploys to an environment go that an override let through."""
+    """Compare the overridden deploys to an environment with the others."""
     return _comparison(each.comparison, f"to {each.name} by an override", "others", "")
 
 
 def total_in_words(insights: Insights, seconds: int) -> str:
-    """What was counted, and of how much of it nobody knows how it went."""
+    """Summarise the counts, and how many deploys have no reported outcome."""
     total = insights.total
     lead = (
         f"{_count(total.deploys, 'deploy')}, {_count(insights.denials, 'denial')} and "
@@ -52,7 +52,7 @@ def total_in_words(insights: Insights, seconds: int) -> str:
 
 
 def waits_in_words(waits: Waits) -> str:
-    """How long those waited that were denied."""
+    """Summarise how long denied deploys waited."""
     days = PATIENCE // DAY
     if waits.median is None or waits.p90 is None:
         lead = "No deploy was denied and allowed later."
@@ -85,7 +85,7 @@ def _needed(found: Comparison) -> str:
 
 
 def _like_with_like(found: Comparison) -> str:
-    """The rates of what was really compared, where they are other ones than those of all there are."""
+    """Return the stratified rates that were compared, if they differ from the overall rates."""
     compared = [_percent(share.rate or 0.0) for share in found.like]
     if compared == [_percent(tally.share.rate or 0.0) for tally in (found.inside, found.others)]:
         return ""
@@ -98,13 +98,13 @@ def _share(tally: Tally, before: str, after: str) -> str:
 
 
 def _range(found: Range) -> str:
-    """From where to where; in tenths of a per cent where whole ones would look like no range at all."""
+    """Return an interval; in tenths of a per cent if whole ones would make it look empty."""
     digits = 1 if found.high - found.low < 2 * _ONE_PER_CENT else 0
     return f"{found.low * 100:.{digits}f}{_TO}{found.high * 100:.{digits}f} %"
 
 
 def _percent(share: float) -> str:
-    """Whole per cents; tenths below one."""
+    """Return whole per cents; tenths below one."""
     return f"{share * 100:.1f}" if 0 < share < _ONE_PER_CENT else f"{share * 100:.0f}"
 
 
@@ -113,6 +113,6 @@ def _count(number: int, noun: str) -> str:
 
 
 def _rough(seconds: int) -> str:
-    """To the minute below a day and to the hour above it: more would be noise."""
+    """Round up to the minute below a day and to the hour above it: more would be noise."""
     step = MINUTE if seconds < DAY else HOUR
     return waiting_time(seconds + -seconds % step)

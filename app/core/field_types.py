@@ -1,6 +1,6 @@
-"""The notation of times as types for the models of policies.yaml.
+"""Pydantic field types for the times written in policies.yaml.
 
-They appear in the window models, so the JSON Schema carries the same patterns that the parsers read by.
+The JSON Schema of the models carries the same patterns that the parsers use.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""The ad-hoc freeze: somebody stops deploys now, or from an instant on, for as long as it takes.
+"""The ad-hoc freeze: stops deploys from now or a later instant, with or without an end.
 
-It vetoes like a deny policy with one window. What became of it stays on record.
+It vetoes like a deny policy with one window. Its history stays on record.
 """
 
 from enum import StrEnum
@@ -10,11 +10,11 @@ from app.core.instant import DAY
 from app.core.policy import NO_CEILINGS, Ceilings, Effect, Selector
 
 FORGOTTEN_AFTER: Final = DAY
-"""Seconds after which an open-ended freeze that still lasts is pointed out."""
+"""Seconds after which an open-ended freeze is reported as possibly forgotten."""
 
 
 class FreezeState(StrEnum):
-    """Where a freeze stands: `ended` by its end, `lifted` by somebody before."""
+    """The state of a freeze: `ended` at its planned end, `lifted` by a person before it."""
 
     SCHEDULED = "scheduled"
     ACTIVE = "active"
@@ -40,26 +40,26 @@ class Freeze(NamedTuple):
     lifted_by: str | None = None
     lifted_at: int | None = None
     changed_at: int | None = None
-    """When it was last changed or lifted; None if it stands as it was made."""
+    """When it was last changed or lifted; None if it is unchanged."""
     exempt: tuple[Selector, ...] = ()
-    """Requests that it lets through all the same."""
+    """Requests that it exempts."""
     lift_reason: str | None = None
     rescoped_at: int | None = None
-    """When its scope, its exemptions, or whether tokens lift it last changed; None if they never did."""
+    """When its scope, its exemptions, or its `override` last changed; None if never."""
 
     @property
     def revised_at(self) -> int:
-        """When what is known of it was last changed, its making included."""
+        """When it was created or last changed, whichever is later."""
         return self.created_at if self.changed_at is None else self.changed_at
 
     @property
     def kind(self) -> Literal["freeze"]:
-        """What it is, beside the policies of the file."""
+        """The kind of rule, as opposed to ``policy``."""
         return "freeze"
 
     @property
     def effect(self) -> Effect:
-        """It vetoes, like a policy that denies."""
+        """Always deny."""
         return Effect.DENY
 
     @property
@@ -69,12 +69,12 @@ class Freeze(NamedTuple):
 
     @property
     def ceilings(self) -> Ceilings:
-        """What it asks of such tokens beyond what the file asks: nothing."""
+        """Its own limits on override tokens: none."""
         return NO_CEILINGS
 
     @property
     def until(self) -> int | None:
-        """Where its veto ends: at its end, or where it was lifted; None while that is open."""
+        """The end of its veto, by plan or by lifting; None while open-ended."""
         if self.lifted_at is None or (self.ends_at is not None and self.ends_at < self.lifted_at):
             return self.ends_at
         return self.lifted_at
@@ -85,7 +85,7 @@ class Freeze(NamedTuple):
         return self.until is not None and self.until <= self.starts_at
 
     def state(self, at: int) -> FreezeState:
-        """Where it stands at an instant."""
+        """Return its state at an instant."""
         if self.lifted_at is not None and self.lifted_at <= at:
             return FreezeState.LIFTED
         if self.ends_at is not None and self.ends_at <= at:
@@ -93,26 +93,26 @@ class Freeze(NamedTuple):
         return FreezeState.ACTIVE if self.starts_at <= at else FreezeState.SCHEDULED
 
     def stands(self, at: int) -> bool:
-        """Whether it lasts at an instant, or is still to come."""
+        """Return whether it is active or scheduled at an instant."""
         return self.state(at) in (FreezeState.SCHEDULED, FreezeState.ACTIVE)
 
     def forgotten(self, at: int) -> bool:
-        """Whether it is open-ended and has lasted for longer than a day: perhaps nobody remembers it."""
+        """Return whether it is open-ended and older than a day, so that it may have been forgotten."""
         lasts = self.ends_at is None and self.state(at) is FreezeState.ACTIVE
         return lasts and at - self.starts_at >= FORGOTTEN_AFTER
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON can say it; `from_data` reads it back."""
+        """Return it as JSON-compatible data, for `from_data`."""
         exempt = [selector.model_dump(exclude_none=True) for selector in self.exempt]
         return {**self._asdict(), "selector": self.selector.model_dump(exclude_none=True), "exempt": exempt}
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> "Freeze":
-        """The freeze that `to_data` wrote."""
+        """Build a freeze from the data of `to_data`."""
         exempt = tuple(map(Selector.model_validate, data.get("exempt", ())))
         return cls(**{**data, "selector": Selector.model_validate(data["selector"]), "exempt": exempt})
 
     def matches(self, service: str, tags: frozenset[str], environment: str, change: str) -> bool:
-        """Whether it applies to a request and does not exempt it."""
+        """Return whether it applies to a request and does not exempt it."""
         request = (service, tags, environment, change)
         return self.selector.matches(*request) and not any(each.matches(*request) for each in self.exempt)

@@ -1,6 +1,7 @@
-"""Calendars of the `holidays` package, year by year: each holiday of a day with every form of its name.
+"""Calendars of the `holidays` package, year by year: each holiday with every form of its name.
 
-Asked without years, the package would answer "no holiday", silently, for a year that it does not know.
+Years are always passed explicitly: without them, the package silently returns "no holiday" for years it does
+not know.
 """
 
 import warnings
@@ -17,7 +18,7 @@ _ENGLISH: Final = "en_US"
 
 _ESTIMATED: Final = ("estimated_label", "observed_estimated_label")
 _MARKS: Final = (*_ESTIMATED, "observed_label", "observed_label_before")
-"""Attributes in which the package keeps what it writes around a name: ``%s (observed)``."""
+"""Attributes of the package with the text around a name: ``%s (observed)``."""
 _MOVED: Final = "substituted_label"
 """Its label of a day off that a decree moves: ``Day off (substituted from %s)``, with a date, not a name."""
 
@@ -35,9 +36,9 @@ class Holiday(NamedTuple):
     """One of the holidays of a day."""
 
     name: str
-    """As the package writes it, in the calendar's own language, with its marks."""
+    """The package's name, in the calendar's own language, with its marks."""
     english_name: str
-    """The same in English, where the calendar has that."""
+    """The same in English, if the calendar has it."""
     bare_own_name: str
     """The name in the calendar's own language without marks for estimated, observed and substituted days."""
     bare_name: str
@@ -47,7 +48,7 @@ class Holiday(NamedTuple):
     is_estimated: bool
     """Whether the package marks its date as estimated."""
     is_moved: bool
-    """Whether it stands for a working day that a decree moves elsewhere."""
+    """Whether it replaces a working day that a decree moves elsewhere."""
 
 
 class Year(NamedTuple):
@@ -139,7 +140,7 @@ class _NameReader:
             pairs = {own[0]: tuple(english)}
         left = tuple(name for name in english if not any(name in pair for pair in pairs.values()))
         for name in own:
-            # A name without a known translation goes with every English name that is left: more is frozen.
+            # A name without a translation is paired with every unmatched English name: freeze more, not less.
             names = (name, *(pairs[name] or left))
             forms = [form for each in names for form in self._forms(each)]
             yield Holiday(
@@ -157,7 +158,7 @@ class _NameReader:
         return (found,) if found is not None else ()
 
     def _forms(self, name: str) -> list[str]:
-        """A name, and what is left of it mark by mark; the last one bears none."""
+        """Return a name with its marks removed one by one; the last form has none."""
         forms = [name]
         while inner := next(filter(None, (_within(label, forms[-1]) for label in self._marks)), None):
             forms.append(inner)
@@ -200,7 +201,7 @@ def _language(calendar: Calendar, *, english: bool = False) -> str:
 
 def _load(calendar: Calendar, year: int, *, english: bool = False) -> Any:
     with warnings.catch_warnings():
-        # Of years whose dates are not known: lint tells them, where the author can read it.
+        # Warnings about years with unknown dates: lint reports them to the author.
         warnings.simplefilter("ignore")
         return _load_aloud(calendar, year, _language(calendar, english=english))
 

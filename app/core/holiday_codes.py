@@ -1,4 +1,4 @@
-"""Codes of countries, subdivisions, categories and markets, and what to suggest for one that is not known."""
+"""Codes of countries, subdivisions, categories and markets, with suggestions for unknown ones."""
 
 import difflib
 import re
@@ -10,17 +10,17 @@ from app.core.errors import Fault
 
 _LONGEST_WORD: Final = 60
 _LONGEST_LISTING: Final = 320
-"""Characters of a text that is looked for, and of a list of what is known."""
+"""Characters of a text that is searched for, and of a listing of known codes."""
 
 
 class Known(NamedTuple):
-    """Words that may stand behind a key."""
+    """The allowed values of a key."""
 
     codes: tuple[str, ...]
     names: Mapping[str, str]
     """Other names of the codes, each with its code."""
     takes_names: bool = False
-    """Whether a name may stand in place of its code."""
+    """Whether a name is accepted in place of its code."""
 
 
 @cache

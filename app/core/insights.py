@@ -1,8 +1,8 @@
-"""What a period of decisions shows: when deploys fail, what policies stop, how long deploys waited.
+"""Statistics of a period of decisions: when deploys fail, what policies block, how long deploys wait.
 
-Decisions are counted one by one as they come, and none is held. Two lists are judged, each as a
-whole: the hours of the week, and the policies with the environments. In each, all verdicts together
-are wrong by chance in one of twenty periods at most (see `proportion.shared_out`).
+Decisions are counted as a stream; none is kept. Two families are tested: the hours of the week, and the
+policies with the environments. In each, the chance of any wrong verdict is at most one in twenty periods
+(see `proportion.shared_out`).
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ _FREEZE: Final = "frz_"
 
 
 class Decided(NamedTuple):
-    """A recorded decision with the latest report on it; as little as counting needs."""
+    """A recorded decision with its latest report, reduced to the fields that are counted."""
 
     at: int
     service: str
@@ -39,9 +39,9 @@ class Decided(NamedTuple):
     change: str
     outcome: str
     blocking: str | None
-    """The ids of what vetoed, joined by commas, whether or not a token lifted it."""
+    """The ids of the rules that vetoed, joined by commas, whether or not a token lifted them."""
     result: str | None
-    """As of the latest report; None without any."""
+    """The result of the latest report; None without any."""
 
 
 class HourInsight(NamedTuple):
@@ -55,30 +55,30 @@ class HourInsight(NamedTuple):
 
 
 class PolicyInsight(NamedTuple):
-    """What a policy did, and how deploys go at the times at which it holds."""
+    """What a policy blocked, and how deploys fare while it is active."""
 
     id: str
     policy: Policy | None
-    """None for what is not among the policies now: ad-hoc freezes together, and policies that are gone."""
+    """None for all ad-hoc freezes together, and for policies that no longer exist."""
     denials: int
     overrides: int
     comparison: Comparison | None
-    """Of the deploys that the policy applies to; inside are those at times at which it holds."""
+    """Over the deploys that the policy applies to; inside are those made while it is active."""
     waits: Waits
 
 
 class EnvironmentInsight(NamedTuple):
-    """What happened in an environment, and how deploys by an override go there."""
+    """What happened in an environment, and how overridden deploys fare there."""
 
     name: str
     denials: int
     tally: Tally
     comparison: Comparison
-    """Inside are those by an override."""
+    """Inside are the overridden deploys."""
 
 
 class Insights(NamedTuple):
-    """What a period of decisions shows."""
+    """The statistics of a period."""
 
     denials: int
     total: Tally
@@ -87,19 +87,19 @@ class Insights(NamedTuple):
     environments: tuple[EnvironmentInsight, ...]
     waits: Waits
     hours_compared: int
-    """How many hours could be judged; the confidence of each allows for that."""
+    """The number of hours that could be compared; the confidence of each allows for it."""
     others_compared: int
-    """How many policies and environments could be judged."""
+    """The number of policies and environments that could be compared."""
 
 
 class Counting:
-    """Counts decisions, which must come in the order of their instants.
+    """Count decisions, which must arrive in the order of their instants.
 
-    Those of `waits.PATIENCE` before and after the period should come, too; they count for waits only.
+    Also feed those of `waits.PATIENCE` before and after the period; they count for waits only.
     """
 
     def __init__(self, compiled: CompiledPolicies, period: Interval) -> None:
-        """Count those of a period, by the policies as they stand now."""
+        """Count the decisions of a period, by the policies as they are now."""
         self._policy_set = policy_set = compiled.policy_set
         self._start, self._end = period
         self._local = policy_set.home.local
@@ -113,7 +113,7 @@ class Counting:
         self._groups: dict[tuple[int, str, str], _Group] = {}
 
     def take(self, decisions: Iterable[Decided]) -> None:
-        """Count some more decisions."""
+        """Count more decisions."""
         for decided in decisions:
             if decided.outcome == Outcome.DENY:
                 self._denied(decided)
@@ -121,11 +121,11 @@ class Counting:
                 self._allowed(decided)
 
     def finish(self, now: int) -> Insights:
-        """What it all shows."""
+        """Return the statistics of everything counted."""
         total = Tally()
         for group in self._groups.values():
             total.add(group.total)
-        hours, policies, environments = self._hours(total), self._held_policies(), self._overridden()
+        hours, policies, environments = self._hours(total), self._by_policy(), self._overridden()
         hours_compared = sum(each.comparable for each in hours)
         others_compared = sum(each.comparable for each in (*policies.values(), *environments.values()))
         of_hours, of_others = shared_out(hours_compared), shared_out(others_compared)
@@ -187,21 +187,21 @@ class Counting:
         return (self._local(at) // HOUR + _FIRST_HOUR) % HOURS
 
     def _find_group(self, request: Request) -> "_Group":
-        """Deploys to the same environment, of the same kind of change, to which the same policies apply."""
+        """Return the group of a request: same environment, kind of change and policies."""
         _, environment, change = request
         coverage = self._coverage.of(*request)
         return self._groups.setdefault((id(coverage), environment, change), _Group(coverage, environment))
 
     def _hours(self, total: Tally) -> list[Sides]:
-        """For each hour of the week, the deploys in it and those at other times."""
+        """Return, for each hour of the week, the deploys in it and at other times."""
         strata: list[list[tuple[Tally, Tally]]] = [[] for _ in range(HOURS)]
         for group in self._groups.values():
             for hour, tally in group.hours.items():
                 strata[hour].append((tally, group.total))
         return [sides(total, each) for each in strata]
 
-    def _held_policies(self) -> dict[str, Sides]:
-        """For each policy, the deploys at times at which it holds, and the others that it applies to."""
+    def _by_policy(self) -> dict[str, Sides]:
+        """Return, for each policy, the deploys while it is active, and the others that it applies to."""
         numbers = range(len(self._policy_set.policies))
         applying = [Tally() for _ in numbers]
         strata: list[list[tuple[Tally, Tally]]] = [[] for _ in numbers]
@@ -216,9 +216,9 @@ class Counting:
         }
 
     def _overridden(self) -> dict[str, Sides]:
-        """For each environment, the deploys by an override and the others.
+        """Return, for each environment, the overridden deploys and the others.
 
-        Those of the file in its order, then those that were there once.
+        Environments of the file come first, in its order, then former ones.
         """
         known = self._policy_set.environments
         seen = {*self._environment_denials, *(group.environment for group in self._groups.values())}
@@ -236,7 +236,7 @@ class Counting:
     def _policies(
         self, comparisons: Mapping[str, Comparison], waits: Mapping[str, Waits]
     ) -> tuple[PolicyInsight, ...]:
-        """Those of the file in its order, then the freezes together, then what is gone."""
+        """Return the policies of the file in its order, then all freezes as one, then former policies."""
         standing = {policy.id: policy for policy in self._policy_set.policies}
         seen = {*self._policy_denials, *self._policy_overrides, *waits}
         gone = sorted(seen.difference(standing, [AD_HOC]))
@@ -255,9 +255,9 @@ class Counting:
 
 
 class _Group:
-    """The deploys to one environment, of one kind of change, to which the same policies apply.
+    """The deploys of one kind of change to one environment, to which the same policies apply.
 
-    The gate treats them all alike, so that it can't be its doing if some of them fail more often.
+    The gate treats them all alike, so it can't cause a difference between their failure rates.
     """
 
     __slots__ = ("active", "coverage", "environment", "hours", "overridden", "total")
@@ -272,7 +272,7 @@ class _Group:
         """By the policies that were active."""
 
     def tallies(self, at: int, hour: int) -> list[Tally]:
-        """Where a deploy is counted."""
+        """Return the tallies in which a deploy is counted."""
         active = self.coverage.at(at)
         return [
             self.total,
@@ -281,7 +281,7 @@ class _Group:
         ]
 
     def inside(self) -> dict[int, Tally]:
-        """Of the policies that were ever active, by their numbers, the deploys while they did."""
+        """Return the deploys made while each policy was active, by its number."""
         found: dict[int, Tally] = {}
         for active, tally in self.active.items():
             for number in active:
@@ -294,5 +294,5 @@ def _request(decided: Decided) -> Request:
 
 
 def _name(rule_id: str) -> str:
-    """What a veto is counted under; freezes share a name."""
+    """Return the id under which a veto is counted; freezes share one."""
     return AD_HOC if rule_id.startswith(_FREEZE) else rule_id

@@ -1,7 +1,7 @@
 """Instants: whole seconds since the Unix epoch, in UTC, as plain integers.
 
-Everything in the core is stored and compared in them. Same-zone arithmetic on aware datetimes
-is wall-clock arithmetic in Python, so no datetime crosses this line.
+The core stores and compares nothing else. Python's arithmetic on aware datetimes of one zone is
+wall-clock arithmetic, so no datetime enters or leaves here.
 """
 
 import re
@@ -15,13 +15,13 @@ HOUR: Final = 3_600
 DAY: Final = 86_400
 
 EARLIEST: Final = 946_684_800
-"""2000-01-01T00:00:00Z, the first instant that is answered."""
+"""2000-01-01T00:00:00Z, the first supported instant."""
 
 LATEST: Final = 4_133_980_800
 """2101-01-01T00:00:00Z, exclusive: the holiday calendars know the years up to 2100."""
 
 LOOK_AHEAD: Final = 731 * DAY
-"""How far a flip is looked for: two years, a leap day included."""
+"""How far ahead a flip is searched: two years, including a leap day."""
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
@@ -52,7 +52,7 @@ def parse_instant(text: str) -> int:
 
 
 def in_range(instant: int) -> int:
-    """Hand back `instant`, or raise `OutOfRangeError` outside the years 2000 to 2100."""
+    """Return `instant`, or raise `OutOfRangeError` outside the years 2000 to 2100."""
     if not EARLIEST <= instant < LATEST:
         raise OutOfRangeError("answers are given for the years 2000 to 2100 only")
     return instant

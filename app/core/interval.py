@@ -31,13 +31,13 @@ def normalise(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def clip(intervals: Sequence[Interval], span: Interval) -> list[Interval]:
-    """What of a normal list lies within `span`."""
+    """Return the part of a normal list within `span`."""
     first, last = span
     return [(max(start, first), min(end, last)) for start, end in intervals if start < last and end > first]
 
 
 def complement(intervals: Sequence[Interval], span: Interval) -> list[Interval]:
-    """What of `span` a normal list leaves out."""
+    """Return the part of `span` outside of a normal list."""
     gaps: list[Interval] = []
     cursor, last = span
     for start, end in clip(intervals, span):
@@ -50,7 +50,7 @@ def complement(intervals: Sequence[Interval], span: Interval) -> list[Interval]:
 
 
 def subtract(intervals: Sequence[Interval], taken: Sequence[Interval]) -> list[Interval]:
-    """What of one normal list is not in the other."""
+    """Return one normal list less another."""
     result: list[Interval] = []
     for interval in intervals:
         result.extend(complement(taken, interval) if taken else [interval])
@@ -60,8 +60,8 @@ def subtract(intervals: Sequence[Interval], taken: Sequence[Interval]) -> list[I
 def edges_of(intervals: Iterable[Interval]) -> "array[int]":
     """Return start and end, start and end, … of a normal list.
 
-    Every timeline hands out its edges through here. A sweep toggles a rule at each edge, so a reversed
-    pair would freeze what lies between its bounds, and an unsorted one would break every bisection.
+    Every timeline gets its edges from here. A sweep toggles a rule at each edge, so a reversed pair would
+    freeze the time between its bounds, and an unsorted one would break every bisection.
 
     Raises:
         ValueError: the list is not normal.

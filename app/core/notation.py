@@ -1,7 +1,7 @@
-"""How times are written in policies.yaml, in requests and for people: a parser for each, and its reverse.
+"""Parse and format the times of policies.yaml, of requests and of messages.
 
-Every parser raises `MalformedValueError` with a sentence that says what is expected. `written` makes
-types of them for the models; those cost a command that only asks a server more than all else.
+Every parser raises `MalformedValueError` with a sentence that says what is expected. The pydantic types are
+in `field_types`, so that client commands don't load pydantic to parse a duration.
 """
 
 import re
@@ -31,8 +31,8 @@ ISO_DURATION = re.compile(
 MAX_DURATION: Final = 366 * DAY
 
 LINE_PATTERN: Final = r"^\s*[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\s*$"
-"""One line of text, shown within sentences: no control characters, and no line breaks but around it, where
-the folded texts of YAML have one and where they are taken off."""
+"""One line of text, shown within sentences: no control characters and no line breaks. Surrounding white
+space is stripped, which includes the final line break of YAML's folded texts."""
 
 
 class WeekTime(NamedTuple):
@@ -136,7 +136,7 @@ def parse_duration(text: str) -> int:
 
 
 def parse_positive_duration(text: str) -> int:
-    """Read a duration that is longer than nothing."""
+    """Read a duration above zero."""
     total = parse_duration(text)
     if total == 0:
         raise MalformedValueError("a duration must be longer than nothing")
@@ -158,7 +158,7 @@ def format_time_of_day(seconds: int) -> str:
 
 
 def waiting_time(seconds: int) -> str:
-    """``2 d 17 h 55 min``; seconds only below an hour, and never less than what is left."""
+    """Return ``2 d 17 h 55 min``: with seconds only below an hour, and rounded up."""
     if seconds >= HOUR:
         seconds += -seconds % MINUTE
     parts = zip(_elapsed(seconds), ("d", "h", "min", "s"), strict=True)
@@ -166,13 +166,13 @@ def waiting_time(seconds: int) -> str:
 
 
 def format_duration(seconds: int) -> str:
-    """Write elapsed seconds as they are read: ``1d12h``."""
+    """Write elapsed seconds in the form that `parse_duration` reads: ``1d12h``."""
     parts = zip(_elapsed(seconds), "dhms", strict=True)
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
 def _elapsed(seconds: int) -> tuple[int, int, int, int]:
-    """Days, hours, minutes and seconds."""
+    """Return days, hours, minutes and seconds."""
     days, rest = divmod(seconds, DAY)
     hours, rest = divmod(rest, HOUR)
     return days, hours, *divmod(rest, MINUTE)

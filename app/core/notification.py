@@ -1,7 +1,6 @@
-"""What is told to whoever wants to know, in the sentences of `explain`: one value, plain text.
+"""Notifications as plain text, in the sentences of `explain`, for every receiver alike.
 
-Every text that somebody wrote is brought onto one line here. Escaping it is left to whoever sends it,
-for each place has marks of its own.
+User text is reduced to one line here. Each integration escapes it by the rules of its vendor.
 """
 
 from collections.abc import Sequence
@@ -18,16 +17,16 @@ from app.core.override import Override
 from app.core.wallclock import Zone
 
 LONGEST: Final = 300
-"""Characters of a text that somebody wrote; what is longer is cut."""
+"""The most characters of a user text; longer ones are cut."""
 
 MOST_NAMED: Final = 20
-"""Denied claims that are named when an environment opens again; the rest are counted."""
+"""Denied claims named when an environment opens again; the others are counted."""
 
 _MOST_PROBLEMS: Final = 5
 
 
 class Occasion(StrEnum):
-    """What a notification is sent for; the same words in the file of receivers and in what is sent."""
+    """The event of a notification: the same words in the receivers file and in the message."""
 
     POLICY_FREEZE_SOON = "policy-freeze-soon"
     POLICY_FREEZE_BEGINS = "policy-freeze-begins"
@@ -49,51 +48,51 @@ class Occasion(StrEnum):
 
 
 class Denied(NamedTuple):
-    """A claim that was refused."""
+    """A denied claim."""
 
     service: str
     who: str
-    """The actor that the claim named, or else its caller; empty for an anonymous one."""
+    """The actor named by the claim, or its caller; empty for an anonymous one."""
     change: str = ""
-    """The kind of change; empty for the usual one."""
+    """The kind of change; empty for the default one."""
 
 
 class Notification(NamedTuple):
-    """One thing to tell."""
+    """A notification."""
 
     key: str
-    """Names what it tells of: the same thing always has the same key, and nothing else has it."""
+    """The idempotency key: the same event always has the same key, and no other has it."""
     event: Occasion
     at: int
-    """When it happened, in seconds."""
+    """The time of the event, in seconds."""
     title: str
     text: tuple[str, ...]
-    """Sentences, each on a line of its own."""
+    """Sentences, one per line."""
     environments: tuple[str, ...] = ()
-    """Where it matters; empty: everywhere."""
+    """The environments concerned; empty for all."""
     subject: str | None = None
     """The id of the freeze or override."""
     data: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON can say it; `from_data` reads it back."""
+        """Return it as JSON-compatible data, for `from_data`."""
         return self._asdict()
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> "Notification":
-        """The notification that `to_data` wrote."""
+        """Build a notification from the data of `to_data`."""
         texts = {name: tuple(data[name]) for name in ("text", "environments")}
         return cls(**{**data, **texts, "event": Occasion(data["event"])})
 
 
 def one_line(text: str, most: int = LONGEST) -> str:
-    """A text on one line, without what can't be printed: line breaks, control and direction marks."""
+    """Return a text on one line, without unprintable characters: control and direction marks."""
     line = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def policy_freeze_soon(environment: str, frozen: Decision, home: Zone, now: int) -> Notification:
-    """The policies are about to freeze an environment; `frozen` is how it is decided when they have."""
+    """Build the warning ahead of a policy freeze; `frozen` is the decision at its start."""
     start = explain.local_time(frozen.at, home, now)
     opens = f" Opens {explain.local_time(frozen.opens_at, home, now)}." if frozen.opens_at else ""
     within = waiting_time(frozen.at - now)
@@ -108,19 +107,19 @@ def policy_freeze_soon(environment: str, frozen: Decision, home: Zone, now: int)
 
 
 def policy_freeze_begins(frozen: Decision, home: Zone) -> Notification:
-    """The policies freeze an environment from this instant on."""
+    """Build the notification of a policy freeze that begins."""
     title = f"{frozen.question.environment} is frozen"
     return _of_policies(Occasion.POLICY_FREEZE_BEGINS, frozen, title, explain.state(frozen, home))
 
 
 def policy_freeze_ends(present: Decision, home: Zone) -> Notification:
-    """The policies let go of an environment; `present` is how it is decided with everything that holds."""
+    """Build the notification of a policy freeze that ends; `present` is the decision by all rules."""
     title = f"The policy freeze of {present.question.environment} is over"
     return _of_policies(Occasion.POLICY_FREEZE_ENDS, present, title, explain.state(present, home))
 
 
 def gate_open(present: Decision, home: Zone, denied: Sequence[Denied], more: int, key: str) -> Notification:
-    """An environment is open again; `denied` were refused meanwhile, and `more` beside them."""
+    """Build the notification that an environment is open again, naming `denied` and counting `more`."""
     environment = present.question.environment
     named = [*dict.fromkeys(denied)]
     more += len(named[MOST_NAMED:])
@@ -139,7 +138,7 @@ def gate_open(present: Decision, home: Zone, denied: Sequence[Denied], more: int
 def services_open(
     present: Decision, home: Zone, denied: Sequence[Denied], more: int, key: str
 ) -> Notification:
-    """Services may be deployed again whose environment was not frozen, or still is; see `gate_open`."""
+    """Like `gate_open`, for services that have their own schedule beside the environment's."""
     services = ", ".join(dict.fromkeys(map(_what, denied)))
     of_all = gate_open(present, home, denied, more, key)
     title = _cut(f"{services} may be deployed to {present.question.environment} again")
@@ -147,7 +146,7 @@ def services_open(
 
 
 def freeze_started(freeze: Freeze, at: int, home: Zone, key: str) -> Notification:
-    """Somebody froze, or will from an instant on."""
+    """Build the notification of a freeze that was started or scheduled."""
     who, title = _name(freeze.started_by), one_line(freeze.title)
     if freeze.starts_at > freeze.created_at:
         said = f"{who} scheduled a freeze of {_where(freeze)}: {_end(title)}"
@@ -160,7 +159,7 @@ def freeze_started(freeze: Freeze, at: int, home: Zone, key: str) -> Notificatio
 
 
 def freeze_extended(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> Notification:
-    """Somebody moved the end of a freeze, also to an earlier instant."""
+    """Build the notification of a freeze whose end was moved, in either direction."""
     title = one_line(freeze.title)
     said = f"{_name(who)} moved the end of the freeze {_end(title)}"
     text = (said, _until(freeze, at, home), _started(freeze, at, home), *_whom_to_ask(freeze))
@@ -168,7 +167,7 @@ def freeze_extended(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> 
 
 
 def freeze_changed(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> Notification:
-    """More about a freeze than its end was changed; `freeze` is how it stood then."""
+    """Build the notification of a freeze changed in more than its end; `freeze` is its state after that."""
     title = one_line(freeze.title)
     starts = explain.local_time(freeze.starts_at, home, at)
     begins = f"It begins {starts}. " if freeze.starts_at > at else ""
@@ -183,7 +182,7 @@ def freeze_changed(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> N
 
 
 def freeze_lifted(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> Notification:
-    """Somebody lifted a freeze."""
+    """Build the notification of a lifted freeze."""
     title = one_line(freeze.title)
     why = (_end(one_line(freeze.lift_reason)),) if freeze.lift_reason else ()
     said = f"{_name(who)} lifted the freeze of {_where(freeze)}: {_end(title)}"
@@ -192,7 +191,7 @@ def freeze_lifted(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> No
 
 
 def freeze_soon(freeze: Freeze, home: Zone, now: int) -> Notification:
-    """A freeze that was scheduled is about to begin."""
+    """Build the warning ahead of a scheduled freeze."""
     start, title = freeze.starts_at, one_line(freeze.title)
     when = explain.local_time(start, home, now)
     said = f"{_where(freeze)} will be frozen from {when} on: {_end(title)}"
@@ -208,7 +207,7 @@ def freeze_soon(freeze: Freeze, home: Zone, now: int) -> Notification:
 
 
 def freeze_begins(freeze: Freeze, home: Zone) -> Notification:
-    """A freeze begins that was scheduled."""
+    """Build the notification of a scheduled freeze that begins."""
     at, title = freeze.starts_at, one_line(freeze.title)
     said = f"{_where(freeze)} is frozen, as {_name(freeze.started_by)} scheduled it: {_end(title)}"
     text = (
@@ -222,7 +221,7 @@ def freeze_begins(freeze: Freeze, home: Zone) -> Notification:
 
 
 def freeze_ended(freeze: Freeze, at: int) -> Notification:
-    """A freeze came to its end by itself."""
+    """Build the notification of a freeze that ended as planned."""
     title = one_line(freeze.title)
     text = (f"The freeze of {_where(freeze)} has ended: {_end(title)}",)
     key = f"{Occasion.FREEZE_ENDED}:{freeze.id}:{at}"
@@ -230,7 +229,7 @@ def freeze_ended(freeze: Freeze, at: int) -> Notification:
 
 
 def override_granted(override: Override, at: int, home: Zone, key: str) -> Notification:
-    """Somebody granted an override."""
+    """Build the notification of a granted override."""
     who = _name(override.granted_by)
     uses = f"{override.max_uses} {'use' if override.max_uses == 1 else 'uses'}"
     text = [
@@ -244,10 +243,10 @@ def override_granted(override: Override, at: int, home: Zone, key: str) -> Notif
 
 
 def override_spent(
-    override: Override, at: int, key: str, answer: dict[str, Any], who: str, left: int
+    override: Override, at: int, key: str, body: dict[str, Any], who: str, left: int
 ) -> Notification:
-    """A deploy was let through; `answer` is what it was told."""
-    service, environment = answer["service"], answer["environment"]
+    """Build the notification of an overridden deploy; `body` is the decision in its JSON form."""
+    service, environment = body["service"], body["environment"]
     said = f"{service} was let through to {environment} by an override of {_name(override.granted_by)}: "
     text = [
         said + _end(one_line(override.reason)),
@@ -256,19 +255,19 @@ def override_spent(
     made = _of_override(
         Occasion.OVERRIDE_SPENT, override, at, f"Override spent: {service} to {environment}", text, key
     )
-    spent = {"decision": answer["decision_id"], "service": service, "uses_left": left}
+    spent = {"decision": body["decision_id"], "service": service, "uses_left": left}
     return made._replace(environments=(environment,), data={**made.data, **spent})
 
 
 def override_revoked(override: Override, at: int, key: str, who: str) -> Notification:
-    """Somebody revoked an override."""
+    """Build the notification of a revoked override."""
     text = [f"{_name(who)} revoked the override of {_name(override.granted_by)} for {_scope(override)}."]
     title = f"Override revoked for {one_line(', '.join(override.services))}"
     return _of_override(Occasion.OVERRIDE_REVOKED, override, at, title, text, key)
 
 
 def policies_refused(revision: str, at: int, problems: Sequence[str], key: str) -> Notification:
-    """A changed policy set was not taken."""
+    """Build the notification of a changed policy set that was refused."""
     shown = [one_line(problem) for problem in problems[:_MOST_PROBLEMS]]
     more = [f"And {len(problems) - len(shown)} more."] if len(problems) > len(shown) else []
     return Notification(
@@ -282,14 +281,14 @@ def policies_refused(revision: str, at: int, problems: Sequence[str], key: str) 
 
 
 def policies_loaded_again(revision: str, at: int, key: str) -> Notification:
-    """After a refusal, the files are good again."""
+    """Build the notification that the files are valid again after a refusal."""
     text = ("The policy file is good again, and in force.",)
     title = "The policy file loads again"
     return Notification(key, Occasion.POLICIES_LOADED_AGAIN, at, title, text, data={"revision": revision})
 
 
 def policies_removed(revision: str, at: int, sentences: Sequence[str], names: Sequence[str]) -> Notification:
-    """A change of the files took policies or tests away, as `sentences` say. The caller sets the key."""
+    """Build the notification of removed policies or tests, without a key: the caller sets it."""
     return Notification(
         "",
         Occasion.POLICIES_REMOVED,
@@ -375,7 +374,7 @@ def _names(denied: Sequence[Denied], more: int) -> str:
 
 
 def _where(freeze: Freeze) -> str:
-    """What a freeze stops: ``checkout in production``."""
+    """Return the scope of a freeze: ``checkout in production``."""
     selector = freeze.selector
     place = _joined(selector.environments) if selector.environments else "every environment"
     what = [*(selector.services or ()), *(f"services tagged {tag}" for tag in selector.tags or ())]
@@ -402,7 +401,7 @@ def _started(freeze: Freeze, at: int, home: Zone) -> str:
 
 
 def _whom_to_ask(freeze: Freeze) -> tuple[str, ...]:
-    """A sentence with the contact of the freeze; without one, its starter is named beside it."""
+    """Return a sentence with the contact of a freeze; without a contact, none: the starter is named."""
     return (f"Ask {_end(one_line(freeze.contact))}",) if freeze.contact else ()
 
 
@@ -415,7 +414,7 @@ def _name(person: str) -> str:
 
 
 def _end(sentence: str) -> str:
-    """With a full stop, unless it ends in something like one."""
+    """Add a full stop, unless the sentence ends in a similar mark."""
     return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."
 
 

@@ -1,6 +1,6 @@
-"""The override token's rules: what it is good for, whether it covers a deny, what it may ask for.
+"""The rules of override tokens: their state, whether one covers a deny, and the limits of new ones.
 
-Pure judgements over values. Spending it, so that N uses are N uses, is the store's part.
+Pure functions over values. Spending a token, so that N uses are never N + 1, is up to the store.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,14 +13,14 @@ from app.core.notation import format_duration
 from app.core.policy import Ceilings, PolicySet, glob_pattern
 
 MAX_TTL: Final = 366 * 86_400
-"""Seconds; the longest a token may live where no ceiling says less."""
+"""The longest lifetime of a token in seconds, unless a ceiling is lower."""
 
 MAX_USES: Final = 1_000
-"""The most uses where no ceiling says less."""
+"""The most uses of a token, unless a ceiling is lower."""
 
 
 class OverrideState(StrEnum):
-    """Where an override stands."""
+    """The state of an override."""
 
     ACTIVE = "active"
     PENDING = "pending"
@@ -30,7 +30,7 @@ class OverrideState(StrEnum):
 
 
 class UseResult(StrEnum):
-    """What became of a token that was presented."""
+    """The result of presenting a token."""
 
     SPENT = "spent"
     NOT_NEEDED = "not-needed"
@@ -41,26 +41,26 @@ class UseResult(StrEnum):
     REVOKED = "revoked"
     PENDING = "pending"
     INVALID = "invalid"
-    """What unknown, expired, used-up and revoked tokens of others are called to the outside."""
+    """Published in place of unknown, expired, used-up and revoked, unless the caller granted the token."""
 
 
 class Approval(NamedTuple):
-    """Somebody else's yes to an override."""
+    """The approval of an override by another person."""
 
     by: str
     at: int
     person: str = ""
-    """In the form that persons are compared in; empty in records of before persons were known."""
+    """The person in normal form, for comparison; empty in records that predate persons."""
 
 
 class Override(NamedTuple):
-    """A permission to let a few deploys through; instants in seconds, UTC."""
+    """A permission for a few deploys during freezes; instants in seconds, UTC."""
 
     id: str
     services: tuple[str, ...]
     environments: tuple[str, ...]
     policies: tuple[str, ...] | None
-    """The rules it lifts, by id; None for all that may be lifted."""
+    """The ids of the rules it lifts; None for every rule that can be lifted."""
     reason: str
     ticket: str | None
     granted_by: str
@@ -73,11 +73,11 @@ class Override(NamedTuple):
     revoked_by: str | None = None
     revoked_at: int | None = None
     granter: str | None = None
-    """The person who granted it, in the form that persons are compared in; None if that isn't known."""
+    """The granting person in normal form, for comparison; None if unknown."""
 
     @property
     def uses_left(self) -> int:
-        """How many deploys it may still let through."""
+        """The deploys that it may still let through."""
         return self.max_uses - self.uses
 
     @property
@@ -86,7 +86,7 @@ class Override(NamedTuple):
         return self.expires_at - self.granted_at
 
     def state(self, at: int) -> OverrideState:
-        """Where it stands at an instant."""
+        """Return its state at an instant."""
         if self.revoked_at is not None:
             return OverrideState.REVOKED
         if self.uses_left <= 0:
@@ -98,7 +98,7 @@ class Override(NamedTuple):
         return OverrideState.ACTIVE
 
     def names(self, rule: Rule) -> bool:
-        """Whether it names a rule by id."""
+        """Return whether it names a rule by id."""
         return self.policies is not None and rule.id in self.policies
 
     def scope_gaps(self, question: Question) -> tuple["Gap", ...]:
@@ -117,7 +117,7 @@ class Override(NamedTuple):
             return Gap(part, rule.id, "no token lifts it", rule.title)
         if self.policies is not None and not self.names(rule):
             return Gap(part, rule.id, "it does not name it", rule.title)
-        # A token granted on Friday was never meant for the incident of Saturday.
+        # A token granted on Friday was never meant for Saturday's incident.
         if isinstance(rule, Freeze) and not self.names(rule):
             earlier = self._granted_before(rule, behind)
             if earlier is not None:
@@ -128,7 +128,7 @@ class Override(NamedTuple):
     def _granted_before(self, freeze: Freeze, behind: int) -> str | None:
         """Return what happened to a freeze after the grant, as a clause; None if nothing did.
 
-        A freeze starts by the machine's clock; it is made, and changed, by the time that grants go by.
+        Starts are compared by the machine's clock; creation and changes by the clock that grants use.
         """
         if self.granted_at - behind < freeze.starts_at or self.granted_at < freeze.created_at:
             return "this freeze began"
@@ -136,12 +136,12 @@ class Override(NamedTuple):
         return "the scope of this freeze changed" if changed else None
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON can say it; `from_data` reads it back."""
+        """Return it as JSON-compatible data, for `from_data`."""
         return {**self._asdict(), "approvals": [approval._asdict() for approval in self.approvals]}
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> "Override":
-        """The override that `to_data` wrote."""
+        """Build an override from the data of `to_data`."""
         tuples = {
             name: None if data[name] is None else tuple(data[name])
             for name in ("services", "environments", "policies")
@@ -151,7 +151,7 @@ class Override(NamedTuple):
 
 
 class Part(StrEnum):
-    """The part of a token that does not fit a deploy."""
+    """The part of a token that does not cover a deploy."""
 
     SERVICE = "service"
     ENVIRONMENT = "environment"
@@ -163,32 +163,32 @@ class Part(StrEnum):
 
 
 class Gap(NamedTuple):
-    """One respect in which a token does not cover a deploy."""
+    """One reason why a token does not cover a deploy."""
 
     part: Part
     id: str
-    """Of the service, the environment, or the rule that it does not lift."""
+    """The id of the service, the environment, or the rule that it does not lift."""
     why: str
     """The reason, as a clause about the token: "it was granted before this freeze began"."""
     title: str | None = None
-    """Of the rule, if it is one."""
+    """The title of the rule, if it is one."""
 
 
 class Use(NamedTuple):
-    """The judgement of one presented token."""
+    """The judgement of a presented token."""
 
     result: UseResult
     override: Override | None = None
     uncovered: tuple[Gap, ...] = ()
-    """Why it does not cover the deploy."""
+    """The reasons why it does not cover the deploy."""
 
     @property
     def spends(self) -> bool:
         """Whether it turns the deny into an allow, and costs a use."""
         return self.result is UseResult.SPENT
 
-    def disclosed(self, *, to_granter: bool) -> "Use":
-        """As it is told: only its granter learns that a token exists that is no good any more."""
+    def published(self, *, to_granter: bool) -> "Use":
+        """Return the published form: only the granter learns that a token existed but is no longer valid."""
         if self.result not in _UNDISCLOSED or (to_granter and self.override is not None):
             return self
         return Use(UseResult.INVALID)
@@ -205,13 +205,13 @@ _USELESS: Final = {
 
 
 def judge(override: Override | None, decision: Decision, now: int, behind: int = 0) -> Use:
-    """Return what becomes of a token that is presented with a request.
+    """Judge a token that is presented with a request.
 
     Args:
-        override: of the token; None if nobody granted it.
-        decision: the answer to the request without it.
-        now: the instant that its expiry is judged by, which never goes back; in seconds.
-        behind: seconds that the clock which decisions go by is behind that of grants.
+        override: the override of the token; None if the token is unknown.
+        decision: the decision without it.
+        now: the instant for its expiry, from a clock that never goes back; in seconds.
+        behind: how many seconds the clock of decisions is behind that of grants.
     """
     if override is None:
         return Use(UseResult.UNKNOWN)
@@ -226,7 +226,7 @@ def judge(override: Override | None, decision: Decision, now: int, behind: int =
 
 
 class Ceiling(NamedTuple):
-    """The most that a token may have, worked out from every part that limits it."""
+    """The limits of a token, combined from all parts that limit it."""
 
     max_ttl: int
     max_uses: int
@@ -234,7 +234,7 @@ class Ceiling(NamedTuple):
 
 
 def ceiling(policy_set: PolicySet, rules: tuple[Rule, ...]) -> Ceiling:
-    """The ceiling for tokens that name these rules; with none named, that of the file."""
+    """Return the ceiling for tokens that name these rules; without any, that of the file."""
     parts = (policy_set.overrides, *(rule.ceilings for rule in rules))
     return Ceiling(
         min([MAX_TTL, *(part.max_ttl for part in parts if part.max_ttl is not None)]),
@@ -244,14 +244,14 @@ def ceiling(policy_set: PolicySet, rules: tuple[Rule, ...]) -> Ceiling:
 
 
 class Excess(NamedTuple):
-    """The respect in which a token exceeds the ceilings of a rule, or falls short of them."""
+    """The part of a token that exceeds the ceilings of a rule, or falls short of them."""
 
     part: Part
     why: str
 
 
 def exceeded(override: Override, ceilings: Ceilings) -> Excess | None:
-    """Return what an override has too much or too little of for a rule; None if it fits."""
+    """Return the first excess of an override over the ceilings of a rule; None if it fits."""
     if ceilings.max_ttl is not None and override.ttl > ceilings.max_ttl:
         return Excess(Part.TTL, f"it lives longer than {format_duration(ceilings.max_ttl)}")
     if ceilings.max_uses is not None and override.max_uses > ceilings.max_uses:
@@ -263,9 +263,9 @@ def exceeded(override: Override, ceilings: Ceilings) -> Excess | None:
 
 
 def approvals_wanted(override: Override, rules: Iterable[Rule]) -> int:
-    """Return how many approvals an override needs for all that it may lift of these rules.
+    """Return how many approvals an override needs to lift all that it can of these rules.
 
-    A rule that it can't lift however many approve it, for its life or its uses, asks for none.
+    A rule that it can't lift regardless of approvals, because of its lifetime or uses, requires none.
     """
     asked = (
         rule.ceilings.approvals or 0
@@ -281,7 +281,7 @@ def _lifted_once_approved(override: Override, rule: Rule) -> bool:
 
 
 def _may_concern(rule: Rule, environments: Collection[str]) -> bool:
-    """Whether a policy may veto anything in some environments; freezes ask for no approvals."""
+    """Return whether a policy may veto anything in some environments; freezes ask for no approvals."""
     if isinstance(rule, Freeze) or rule.applies_to is None:
         return True
     return any(

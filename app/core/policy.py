@@ -1,8 +1,7 @@
-"""What a policy file says, as data: the models that policies.yaml is read into.
+"""The pydantic models of policies.yaml; the JSON Schema for editors is generated from them.
 
-The JSON Schema for editors is generated from them. They check each value by itself; what one part
-says of another (ids twice, names that do not exist) is checked by `app.policies`, which knows the
-lines of the file.
+They validate each value by itself. `app.policies` checks references between parts (duplicate ids, unknown
+names), because it knows the lines of the file.
 """
 
 import re
@@ -42,7 +41,7 @@ FORMS = {
     f"^{LINK_PATTERN}$": "a link begins with https:// or http:// and holds no spaces",
     LINE_PATTERN: "a text is one line, without control characters",
 }
-"""What each pattern asks for, in words: the same for the file and for requests."""
+"""A sentence for each pattern, shared by the file and by requests."""
 
 Name = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$"), Field(title="name")]
 NameGlob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$"), Field(title="name pattern")]
@@ -56,7 +55,7 @@ SERVICE_ZONE = "service"
 
 
 class Effect(StrEnum):
-    """What a policy does: veto in its windows, veto outside of them, or only warn."""
+    """The effect of a policy: veto inside its windows, veto outside of them, or only warn."""
 
     DENY = "deny"
     ALLOW_ONLY = "allow-only"
@@ -68,12 +67,12 @@ def _as_list(value: Any) -> Any:
 
 
 class _Part(BaseModel):
-    # Strict: "5" is no number and 1 is not true; YAML has said already what each value is.
+    # Strict: "5" is not a number and 1 is not true; YAML has typed each value already.
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False, strict=True)
 
 
 class Selector(_Part):
-    """Which requests are meant: every field given must match, each by any of its values."""
+    """A selection of requests: every field given must match, each by any of its values."""
 
     environments: list[Name] | None = Field(
         None,
@@ -101,7 +100,7 @@ class Selector(_Part):
     )
 
     def matches(self, service: str, tags: frozenset[str], environment: str, change: str) -> bool:
-        """Whether a request for this service, with these tags in the catalogue, is meant."""
+        """Return whether a request for a service with these tags is selected."""
         return (
             (self.environments is None or environment in self.environments)
             and (self.changes is None or change in self.changes)
@@ -122,7 +121,7 @@ class Selector(_Part):
 
 
 def glob_pattern(globs: list[str] | tuple[str, ...]) -> re.Pattern[str]:
-    """One pattern for any of the globs: only ``*`` is special, and it does not cross a ``/``."""
+    """Return one pattern for any of the globs: ``*`` matches any run of characters except ``/``."""
     return re.compile("|".join("[^/]*".join(map(re.escape, glob.split("*"))) for glob in globs))
 
 
@@ -146,7 +145,7 @@ Selectors = Annotated[
 
 
 class Ceilings(_Part):
-    """The most that an override token may have; what is left out is not limited further."""
+    """The limits of an override token; a missing one doesn't limit it further."""
 
     max_ttl: Duration | None = Field(
         None, description="the longest lifetime of a token; at most 366 days", examples=["24h"]
@@ -167,7 +166,7 @@ NO_CEILINGS = Ceilings.model_validate({})
 
 
 class Policy(_Part):
-    """One rule, with the reason why it exists."""
+    """A rule, with the reason for it."""
 
     id: Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")] = Field(
         title="id",
@@ -192,7 +191,7 @@ class Policy(_Part):
     )
     effect: Effect = Field(
         Effect.DENY,
-        strict=False,  # the word, not the member of the enumeration
+        strict=False,  # accept the word as well as the enum member
         description="`deny` blocks deploys while a window is open, `allow-only` blocks them while no window "
         "is, `warn` lets them through with a warning while a window is open",
         examples=["allow-only"],
@@ -251,12 +250,12 @@ class Policy(_Part):
 
     @property
     def kind(self) -> Literal["policy"]:
-        """What it is, beside ad-hoc freezes."""
+        """The kind of rule, as opposed to ``freeze``."""
         return "policy"
 
     @property
     def ceilings(self) -> Ceilings:
-        """What it asks of override tokens beyond what the file asks."""
+        """Its own limits on override tokens, beyond those of the file."""
         return self.override if isinstance(self.override, Ceilings) else NO_CEILINGS
 
     @property
@@ -265,7 +264,7 @@ class Policy(_Part):
         return "never" if self.override == "never" else "token"
 
     def matches(self, service: str, tags: frozenset[str], environment: str, change: str) -> bool:
-        """Whether this policy applies to a request and does not exempt it."""
+        """Return whether this policy applies to a request and does not exempt it."""
         meant = self.applies_to is None or any(
             selector.matches(service, tags, environment, change) for selector in self.applies_to
         )
@@ -290,7 +289,7 @@ class Service(_Part):
 
 
 class SelfTest(_Part):
-    """One of the file's own unit tests: a question and the answer it must get."""
+    """A unit test of the file: a question and its expected decision."""
 
     at: str = Field(
         title="instant or local time",
@@ -336,7 +335,7 @@ class SelfTest(_Part):
 
 
 class PolicySet(_Part):
-    """Everything that a policy file says."""
+    """The content of policies.yaml."""
 
     version: Literal[1] = Field(description="the version of the file format", examples=[1])
     timezone: ZoneName = Field(
@@ -387,7 +386,7 @@ class PolicySet(_Part):
 
     @property
     def home(self) -> Zone:
-        """The zone of the set itself."""
+        """The zone of the file."""
         return zone(self.timezone)
 
     @property
@@ -422,5 +421,5 @@ class PolicySet(_Part):
 
     @property
     def usual_change(self) -> str:
-        """The kind of change that is meant where none is named: ``normal``, or the first if that is none."""
+        """The default kind of change: ``normal``, or the first one if there is no ``normal``."""
         return "normal" if "normal" in self.changes else self.changes[0]

@@ -1,7 +1,7 @@
-"""Shares of a few, and what they say of the many: intervals around proportions and their differences.
+"""Confidence intervals and tests for proportions of small samples.
 
-Deploys that fail are rare and freezes are short, so the numbers are small. The textbook interval
-(share ± 1.96 standard errors) is wrong just there: of 0 in 10 it says "0 %, exactly". These are not.
+Failing deploys are rare and freezes are short, so the numbers are small. There the textbook interval
+(share ± 1.96 standard errors) is wrong: for 0 of 10 it gives "0 %, exactly". The intervals here are not.
 """
 
 from collections.abc import Sequence
@@ -12,30 +12,30 @@ from typing import Final, NamedTuple
 CONFIDENCE: Final = 0.95
 
 _NEGLIGIBLE: Final = 1e-18
-"""Beside the likeliest outcome: what is less likely than this adds nothing to a chance that counts."""
+"""Relative to the likeliest outcome: anything less likely adds nothing noticeable to a p-value."""
 
 
 class Share(NamedTuple):
-    """So many of so many: whole numbers where they were counted, others where they were weighed."""
+    """Hits out of a total: whole numbers if counted, fractions if weighted."""
 
     hits: float
     total: float
 
     @property
     def rate(self) -> float | None:
-        """The share that was seen; None of nothing."""
+        """The observed share; None if the total is 0."""
         return self.hits / self.total if self.total else None
 
 
 class Range(NamedTuple):
-    """From where to where a true value lies, with the confidence that was asked for."""
+    """A confidence interval."""
 
     low: float
     high: float
 
 
 def wilson(share: Share, confidence: float = CONFIDENCE) -> Range:
-    """The score interval of one proportion, without continuity correction; of nothing, 0 to 1.
+    """Return the score interval of a proportion, without continuity correction; 0 to 1 if the total is 0.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
     American Statistical Association 22 (1927), 209-212. Recommended for small samples by L. D. Brown,
@@ -54,11 +54,11 @@ def wilson(share: Share, confidence: float = CONFIDENCE) -> Range:
 
 
 def difference(one: Share, other: Share, confidence: float = CONFIDENCE) -> Range:
-    """The interval of how much greater one proportion is than another, from the score intervals of both.
+    """Return the interval of the difference of two proportions, from their score intervals.
 
     R. G. Newcombe, "Interval estimation for the difference between independent proportions: comparison
     of eleven methods", Statistics in Medicine 17 (1998), 873-890: method 10, the hybrid score interval
-    without continuity correction. Where one of the shares is of nothing, it is all there can be: -1 to 1.
+    without continuity correction. If a total is 0, the interval is everything: -1 to 1.
     """
     here, there = one.rate, other.rate
     if here is None or there is None:
@@ -71,20 +71,20 @@ def difference(one: Share, other: Share, confidence: float = CONFIDENCE) -> Rang
 
 
 class Pair(NamedTuple):
-    """Two shares to be held against each other."""
+    """Two shares to compare."""
 
     one: Share
     other: Share
 
 
 def weighed(strata: Sequence[Pair]) -> Pair:
-    """Both sides of several strata as two shares that are alike in all but what is compared.
+    """Combine strata into two shares that differ only in what is compared.
 
-    Where one side has more of what always fails, the sides differ though nothing else does. So the
-    others are weighed: each stratum counts for as much of them as it does of the first side (direct
-    standardisation). Weighed shares say less than counted ones; how much less says the effective
-    sample size of L. Kish, "Weighting for unequal P_i", Journal of Official Statistics 8 (1992), 183-200.
-    Of one stratum, both shares are as they were counted. In every stratum both sides have some.
+    A side with more of what always fails has a higher rate for that reason alone. So the other side is
+    weighted: each stratum gets the share that it has on the first side (direct standardisation).
+    Weighted shares carry less information than counted ones; their total is the effective sample size of
+    L. Kish, "Weighting for unequal P_i", Journal of Official Statistics 8 (1992), 183-200.
+    A single stratum is returned as counted. Both sides of every stratum must be non-empty.
     """
     if len(strata) == 1:
         return strata[0]
@@ -97,15 +97,15 @@ def weighed(strata: Sequence[Pair]) -> Pair:
 
 
 def chance(strata: Sequence[Pair]) -> float:
-    """How likely the sides differ by as much as these or more, where nothing but chance is at work.
+    """Return the p-value: the chance of a difference at least this large if only chance is at work.
 
     R. A. Fisher's exact test (Statistical Methods for Research Workers, 5th edition, 1934, section 21.02),
     two-sided by doubling the smaller tail; of several strata together, each with its own rate, as in
     C. R. Mehta, N. R. Patel and R. Gray, "Computing an exact confidence interval for the common odds
     ratio in several 2 x 2 contingency tables", Journal of the American Statistical Association 80 (1985),
-    969-973. It is never too bold, however small the numbers. The intervals above are, far out: with the
-    confidence that 168 comparisons ask for and some twenty deploys on one side, simulation finds three
-    times as many of them wrong as should be.
+    969-973. It never exceeds its error rate, however small the numbers. The intervals above do in the
+    tails: at the confidence that 168 comparisons need, with some twenty deploys on one side, simulation
+    finds three times as many of them wrong as should be.
     """
     spreads = [_spread(pair) for pair in strata] or [_Spread(0, [1.0])]
     while len(spreads) > 1:
@@ -116,19 +116,19 @@ def chance(strata: Sequence[Pair]) -> float:
 
 
 class _Spread(NamedTuple):
-    """How likely each number of hits is, from the first one on that is not negligible; in any unit."""
+    """Relative likelihoods of each number of hits, from the first that is not negligible."""
 
     first: int
     weights: list[float]
 
 
 def _spread(pair: Pair) -> _Spread:
-    """Of the hits of the first side, given how many there are in all: the hypergeometric distribution."""
+    """Return the hypergeometric distribution of the first side's hits, given the hits in total."""
     (hits, one), (other_hits, other) = ((int(each.hits), int(each.total)) for each in pair)
     hits += other_hits
 
     def growth(number: int) -> float:
-        """How much likelier one more is than this number."""
+        """Return the ratio of the likelihoods of one more and of this number."""
         return (hits - number) * (one - number) / ((number + 1) * (other - hits + number + 1))
 
     # The likeliest outcome, and from there outwards both ways.
@@ -149,7 +149,7 @@ def _spread(pair: Pair) -> _Spread:
 
 
 def _sum(spreads: Sequence[_Spread]) -> _Spread:
-    """How likely each sum of the hits of two strata is; or of one."""
+    """Return the distribution of the sum of the hits of two strata (or of one)."""
     if len(spreads) == 1:
         return spreads[0]
     (one_first, ones), (other_first, others) = spreads
@@ -163,14 +163,14 @@ def _sum(spreads: Sequence[_Spread]) -> _Spread:
 
 
 def shared_out(comparisons: int, confidence: float = CONFIDENCE) -> float:
-    """The confidence that each of many comparisons needs, so that all of them hold with `confidence`.
+    """Return the confidence that each comparison needs, so that all hold together with `confidence`.
 
-    Bonferroni's inequality: the chance that any is wrong is at most the sum of the chances. It takes no
-    view on how the comparisons hang together, and ours do: policies overlap.
+    Bonferroni's inequality: the chance that any is wrong is at most the sum of the chances. It holds for
+    dependent comparisons, which ours are: policies overlap.
     """
     return 1 - (1 - confidence) / max(1, comparisons)
 
 
 def _quantile(confidence: float) -> float:
-    """How many standard errors a two-sided interval of a confidence reaches."""
+    """Return the half-width of a two-sided interval in standard errors."""
     return NormalDist().inv_cdf((1 + confidence) / 2)

@@ -1,7 +1,7 @@
-"""Recurrence rules (RFC 5545, section 3.3.10) that would take for ever: found before they are expanded.
+"""Detect recurrence rules (RFC 5545, section 3.3.10) that never fire, before they are expanded.
 
-The library that expands rules looks for the next occurrence until the year 9999. A rule whose parts
-exclude each other, such as 30 February, has none, and an hourly one takes minutes to find that out.
+The expanding library searches for the next occurrence until the year 9999. A rule whose parts exclude each
+other, such as 30 February, has none; for an hourly rule that search takes minutes.
 """
 
 import calendar
@@ -23,11 +23,11 @@ _LONGEST_MONTH: Final = 31
 
 
 def fires(rule: Mapping[str, Any], start: date) -> bool:
-    """Whether a rule has an occurrence before 2100; False is certain.
+    """Return whether a rule has an occurrence before 2100; False is certain.
 
     Args:
         rule: its parts, each with a list of values.
-        start: that of the event, a day or a local time.
+        start: the start of the event, a day or a local time.
     """
     if not _positions_exist(rule):
         return False
@@ -51,7 +51,7 @@ def per_day(rule: Mapping[str, Any]) -> float:
 
 
 def _positions_exist(rule: Mapping[str, Any]) -> bool:
-    """Whether BYSETPOS picks anything of the occurrences of a period."""
+    """Return whether BYSETPOS selects any occurrence of a period."""
     sizes = {"HOURLY": 1, "DAILY": 1, "WEEKLY": len(rule.get("BYDAY", "0")), "MONTHLY": _LONGEST_MONTH}
     size = sizes.get(rule["FREQ"][0], 366)
     if rule["FREQ"][0] != "HOURLY":
@@ -61,7 +61,7 @@ def _positions_exist(rule: Mapping[str, Any]) -> bool:
 
 
 def _days(rule: Mapping[str, Any], start: date) -> Iterator[int]:
-    """The days of the periods that INTERVAL leaves."""
+    """Yield the days of the periods selected by INTERVAL."""
     interval, frequency, first = _interval(rule), rule["FREQ"][0], _day(start)
     if frequency == "DAILY":
         yield from range(first, _LAST_DAY, interval)
@@ -80,7 +80,7 @@ def _days(rule: Mapping[str, Any], start: date) -> Iterator[int]:
 
 
 def _hourly_days(rule: Mapping[str, Any], start: date) -> Iterator[int]:
-    """The days with an hour that INTERVAL and BYHOUR leave."""
+    """Yield the days with an hour selected by INTERVAL and BYHOUR."""
     interval, hours = _interval(rule), frozenset(rule.get("BYHOUR", range(_HOURS)))
     hour = _day(start) * _HOURS + (start.hour if isinstance(start, datetime) else 0)
     while hour < _LAST_DAY * _HOURS:
@@ -93,7 +93,7 @@ def _hourly_days(rule: Mapping[str, Any], start: date) -> Iterator[int]:
 
 
 class _Filters:
-    """The parts of a rule that say which days are meant."""
+    """The parts of a rule that select days."""
 
     def __init__(self, rule: Mapping[str, Any], start: date) -> None:
         frequency = rule["FREQ"][0]
@@ -112,7 +112,7 @@ class _Filters:
             self._weekdays = [(0, start.weekday())]
 
     def match(self, on: date) -> bool:
-        """Whether a day is meant."""
+        """Return whether a day is selected."""
         if self._months and on.month not in self._months:
             return False
         length = calendar.monthrange(on.year, on.month)[1]
@@ -136,7 +136,7 @@ class _Filters:
 
 
 def _weekday(text: str, frequency: str) -> tuple[int, int]:
-    """``-1SU`` as (-1, 6); only months and years have a first or last one."""
+    """Parse ``-1SU`` as (-1, 6); only months and years have a first or last weekday."""
     nth = text[:-2] if frequency in ("MONTHLY", "YEARLY") else ""
     return int(nth or 0), _WEEKDAYS.index(text[-2:].upper())
 

@@ -1,8 +1,7 @@
-"""What the rules that match one kind of request say together.
+"""The combined timeline of all rules that match the same requests.
 
-Each block is cut into segments, between one boundary of any rule and the next. A segment knows
-which rules hold in it (a bit each) and when the combined answer next flips, so that an answer
-is one bisection.
+Each block is cut into segments, from one boundary of any rule to the next. A segment knows its active rules
+(a bit each) and when the combined answer next flips, so that a decision is one bisection.
 """
 
 from array import array
@@ -18,14 +17,14 @@ from app.core.policy import Effect
 from app.core.timeline import BLOCK_BITS, BlockBudget, RuleTimeline, block_span, blocks_after
 
 _STEPS: Final = 32
-"""Stretches that are followed one by one; after that, blocks as a whole."""
+"""Stretches to follow one by one, before scanning whole blocks."""
 
 _UNKNOWN: Final = -1
 _NEVER: Final = 0
 
 
 class Segment(NamedTuple):
-    """What holds at every instant from `start` to `end`; `active` has a bit for each rule that does."""
+    """A time in which the same rules are active: `active` has a bit for each of them."""
 
     start: int
     end: int
@@ -36,7 +35,7 @@ class Segment(NamedTuple):
 
 
 class _Block:
-    """The segments of a block: where each starts, who holds in it, when the answer flips after it."""
+    """The segments of a block: the start, active rules and next flip of each."""
 
     __slots__ = ("active", "flips", "starts", "tail")
 
@@ -45,7 +44,7 @@ class _Block:
         self.active = active
         self.flips = flips
         self.tail = _UNKNOWN
-        """When the answer at the end of the block flips; found when it is first asked for."""
+        """When the answer at the end of the block flips; found on first use."""
 
 
 class ScopeTimeline:
@@ -69,7 +68,7 @@ class ScopeTimeline:
         return self._vetoers
 
     def segment(self, at: int) -> Segment:
-        """What holds at an instant; the last one given is remembered, for the present is asked most."""
+        """Return the segment of an instant; the last one is cached, because most questions are about now."""
         present = self._present
         if present.start <= at < present.end:
             return present
@@ -89,7 +88,7 @@ class ScopeTimeline:
         return present
 
     def is_prepared(self, question: Question, at: int) -> bool:
-        """Whether a question takes a bisection or two: all is compiled, and no start is to be looked for."""
+        """Return whether a question takes a bisection or two: all is compiled, and no search is needed."""
         if question.duration <= 1:
             return self._is_compiled(at)
         end = at + question.duration
@@ -99,14 +98,14 @@ class ScopeTimeline:
         return not segment.blocking and (segment.flips_at is None or segment.flips_at >= end)
 
     def _is_compiled(self, at: int) -> bool:
-        """Whether the block of an instant is compiled, with what comes after it."""
+        """Return whether the block of an instant is compiled, including the flip after its end."""
         block = self._blocks.get(at >> BLOCK_BITS)
         if block is None:
             return False
         return block.tail != _UNKNOWN or block.flips[bisect_right(block.starts, at) - 1] != _NEVER
 
     def decide(self, question: Question, at: int) -> Decision:
-        """Answer a question that these rules match."""
+        """Decide a question that these rules match."""
         if question.duration > 1:
             return self._decide_through(question, at)
         segment = self.segment(at)
@@ -123,16 +122,16 @@ class ScopeTimeline:
         return Decision(question, at, (), segment.warnings, flips_at, (), others)
 
     def _others(self, segment: Segment, flips_at: int) -> tuple[Stretch, ...]:
-        """Return what an answer names beside what holds now: what follows it, or what will close it.
+        """Return the rules named beside the active ones: those that follow, or those that will close.
 
-        The same for every instant of a segment; that of the last one is remembered, as the segment is.
+        They are the same for every instant of a segment; those of the last segment are cached with it.
         """
         others = self._following(segment, flips_at) if segment.blocking else self._vetoers_at(flips_at)
         self._last_others = segment, others
         return others
 
     def _following(self, segment: Segment, opens_at: int) -> tuple[Stretch, ...]:
-        """Return the rules that veto later until it opens, where nothing that blocks now lasts that long."""
+        """Return the rules that veto later until it opens, if no blocking rule lasts that long."""
         if not all(each.end and each.end < opens_at for each in segment.blocking):
             return ()
         blocking = {id(stretch.rule) for stretch in segment.blocking}
@@ -140,9 +139,9 @@ class ScopeTimeline:
         return tuple(stretch for stretch in others if id(stretch.rule) not in blocking)
 
     def _vetoers_at(self, at: int) -> tuple[Stretch, ...]:
-        """Return the stretches that veto at an instant; the present segment stays remembered.
+        """Return the stretches that veto at an instant; the cached segment stays.
 
-        A block that isn't compiled stays so: it may be two years away, and is wanted for this alone.
+        An uncompiled block stays uncompiled: it may be two years away, and is needed for this alone.
         """
         block = self._blocks.get(at >> BLOCK_BITS)
         if block is None:
@@ -151,7 +150,7 @@ class ScopeTimeline:
         return self._stretches(active & self._vetoing, at)
 
     def segments(self, start: int, end: int) -> Iterator[Segment]:
-        """Consecutive verdicts that cover `start` to `end`, cut to it; each differs from the next."""
+        """Yield consecutive segments that cover [start, end), cut to it; equal neighbours are merged."""
         cursor = start
         pending: Segment | None = None
         while cursor < end:
@@ -167,7 +166,7 @@ class ScopeTimeline:
             yield pending
 
     def freezes(self, at: int, until: int) -> Iterator[Interval]:
-        """The stretches in which anything vetoes, from `at` on, joined; the last may end after `until`."""
+        """Yield the times in which any rule vetoes, from `at` on; the last may end after `until`."""
         cursor = at
         while cursor < until:
             segment = self.segment(cursor)
@@ -177,11 +176,11 @@ class ScopeTimeline:
             cursor = flips_at
 
     def forget(self, block: int) -> None:
-        """Let go of a compiled block."""
+        """Drop a compiled block."""
         self._blocks.pop(block, None)
 
     def _decide_through(self, question: Question, at: int) -> Decision:
-        """Answer for every instant of ``[at, at + duration)``; it must fit as a whole."""
+        """Decide for all of ``[at, at + duration)``."""
         end = min(at + question.duration, LATEST)
         blocking = self._in_order(self._met(at, end, self._vetoing))
         warnings = self._in_order(self._met(at, end, ~self._vetoing))
@@ -197,7 +196,7 @@ class ScopeTimeline:
         return Decision(question, at, blocking, warnings, flips_at, closing=closing)
 
     def _first_fit(self, at: int, duration: int) -> int | None:
-        """The first start after `at` from which nothing vetoes for `duration` seconds."""
+        """Return the first start after `at` that leaves `duration` seconds without a veto."""
         until = min(at + LOOK_AHEAD + duration, LATEST)
         opened: int | None = None
         for instant, active in self._segments(at, until):
@@ -210,7 +209,7 @@ class ScopeTimeline:
         return opened
 
     def _met(self, start: int, end: int, wanted: int) -> list[Stretch]:
-        """Of each of the `wanted` rules that hold anywhere from `start` to `end`, the first stretch."""
+        """Return the first stretch of each of the `wanted` rules that is active in [start, end)."""
         met: list[Stretch] = []
         for instant, active in self._segments(start, end):
             if new := active & wanted:
@@ -219,7 +218,10 @@ class ScopeTimeline:
         return met
 
     def _segments(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Who holds from when on, from `start` to `end`; works no stretch out, for there may be a million."""
+        """Yield (start, active-rule bits) for each segment in [start, end).
+
+        Doesn't build Stretch objects: there may be a million.
+        """
         for number in range(start >> BLOCK_BITS, ((end - 1) >> BLOCK_BITS) + 1):
             block = self._block(number)
             first = max(bisect_right(block.starts, start) - 1, 0)
@@ -251,7 +253,7 @@ class ScopeTimeline:
         return block
 
     def _compile(self, number: int) -> _Block:
-        """Sweep over the boundaries of all rules, flipping each one's bit as its boundary passes."""
+        """Sweep over the boundaries of all rules, flipping the bit of a rule at each of its boundaries."""
         first, last = block_span(number)
         shift = len(self._timelines).bit_length()
         low_bits = (1 << shift) - 1
@@ -272,7 +274,7 @@ class ScopeTimeline:
         return _Block(starts, active, self._flips(starts, active))
 
     def _flips(self, starts: "array[int]", active: list[int]) -> "array[int]":
-        """For each segment, the first later one whose combined answer differs."""
+        """Return, for each segment, the start of the first later one whose combined answer differs."""
         flips = array("q", [_NEVER]) * len(starts)
         for index in range(len(starts) - 2, -1, -1):
             same = bool(active[index] & self._vetoing) == bool(active[index + 1] & self._vetoing)
@@ -280,7 +282,7 @@ class ScopeTimeline:
         return flips
 
     def _tail(self, number: int) -> int:
-        """When the answer that stands at the end of a block flips, or `_NEVER` within the look-ahead."""
+        """Return when the answer at the end of a block flips; `_NEVER` if not within the look-ahead."""
         block = self._block(number)
         if block.tail == _UNKNOWN:
             vetoed = bool(block.active[-1] & self._vetoing)
@@ -293,8 +295,8 @@ class ScopeTimeline:
     def _first_gap(self, cursor: int, horizon: int) -> int:
         """Return the first instant from `cursor` on at which nothing vetoes, or `horizon`.
 
-        It is a few stretches away, or very far. Rules that veto most of the time come first: mostly they
-        leave nothing open, and the others need not be compiled for years ahead.
+        It is usually a few stretches away, or very far. Rules that veto most of the time are tried first:
+        they rarely leave a gap, so the others need not be compiled for years ahead.
         """
         last_block = (cursor - 1) >> BLOCK_BITS
         lines = sorted(self._vetoers, key=lambda line: _held_time(line.edges(last_block)), reverse=True)
@@ -319,7 +321,7 @@ class ScopeTimeline:
         return horizon
 
     def _first_veto(self, cursor: int, horizon: int) -> int:
-        """The first instant from `cursor` on at which anything vetoes."""
+        """Return the first instant from `cursor` on at which anything vetoes."""
         for line in self._vetoers:
             for stretch in line.stretches(cursor, horizon):
                 horizon = min(horizon, max(cursor, stretch.start or cursor))
@@ -328,18 +330,18 @@ class ScopeTimeline:
 
 
 def _held_time(edges: Sequence[int]) -> int:
-    """Return for how many seconds of its block a rule holds."""
+    """Return for how many seconds of a block a rule is active."""
     return sum(edges[1::2]) - sum(edges[::2])
 
 
 def _held_until(edges: Sequence[int], at: int) -> int | None:
-    """Return until when a rule holds that does so at an instant, as far as its block goes; else None."""
+    """Return when a rule active at an instant ends, within the block; None if it isn't active."""
     index = bisect_right(edges, at) - 1
     return None if index < 0 or index & 1 else edges[index + 1]
 
 
 def _outside(free: Sequence[Interval], edges: Sequence[int]) -> list[Interval]:
-    """Return what of a normal list of intervals lies outside of those between each two edges."""
+    """Subtract the intervals given by edges from a normal list of intervals."""
     left: list[Interval] = []
     index, count = 0, len(edges)
     for start, end in free:

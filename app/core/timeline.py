@@ -1,8 +1,8 @@
-"""Where one rule vetoes, as sorted UTC boundaries; those of policies are compiled block by block.
+"""The timeline of one rule: when it is active, as sorted UTC boundaries.
 
-Time is cut into blocks of 2²³ seconds, about 97 days. A block is compiled when it is first asked
-for and found by bisection from then on, so that an instant in 2093 costs what one of today does,
-and a set of ten thousand policies is ready as soon as its present block is.
+Time is cut into blocks of 2²³ seconds, about 97 days. A block is compiled on first use and searched by
+bisection from then on. So an instant in 2093 costs as much as one of today, and a set of ten thousand
+policies is ready as soon as its present block is.
 """
 
 from array import array
@@ -25,21 +25,21 @@ BLOCK_BITS: Final = 23
 _LAST_BLOCK: Final = (LATEST - 1) >> BLOCK_BITS
 _FIRST_BLOCK: Final = EARLIEST >> BLOCK_BITS
 _BLOCKS_AHEAD: Final = (LOOK_AHEAD >> BLOCK_BITS) + 2
-"""Blocks that hold every instant within the look-ahead of any instant of a block, and its own."""
+"""Blocks that cover the look-ahead of any instant of a block, the block itself included."""
 
 
 def block_span(block: int) -> Interval:
-    """The instants of a block, cut to the years that are answered."""
+    """Return the instants of a block, cut to the supported years."""
     return max(block << BLOCK_BITS, EARLIEST), min((block + 1) << BLOCK_BITS, LATEST)
 
 
 def blocks_after(block: int) -> range:
-    """The blocks after this one, as far as the look-ahead reaches."""
+    """Return the blocks after this one, as far as the look-ahead reaches."""
     return range(block + 1, min(block + _BLOCKS_AHEAD, _LAST_BLOCK) + 1)
 
 
 def blocks_before(block: int) -> range:
-    """The blocks before this one, going back as far as the look-ahead reaches."""
+    """Return the blocks before this one, going back as far as the look-ahead reaches."""
     return range(block - 1, max(block - _BLOCKS_AHEAD, _FIRST_BLOCK) - 1, -1)
 
 
@@ -48,9 +48,9 @@ class _Blocks(Protocol):
 
 
 class BlockBudget:
-    """How much all timelines of an engine may remember together; the oldest block goes first.
+    """The memory limit shared by all timelines of an engine; the oldest block is dropped first.
 
-    First in, first out: reading a remembered block costs no bookkeeping.
+    First in, first out, so that reading a block costs no bookkeeping.
     """
 
     def __init__(self, limit: int = 6_000_000) -> None:
@@ -61,8 +61,8 @@ class BlockBudget:
         self._lock = Lock()
 
     def charge(self, owner: _Blocks, block: int, weight: int) -> None:
-        """Count a block that was just compiled, and let the oldest go while there are too many."""
-        weight += 16  # what an empty block costs
+        """Count a new block, and drop the oldest ones while over the limit."""
+        weight += 16  # the cost of an empty block
         with self._lock:
             self._queue.append((owner, block, weight))
             self._held += weight
@@ -73,21 +73,21 @@ class BlockBudget:
 
 
 class PolicyTimeline:
-    """Where one policy, read in one zone, vetoes or warns."""
+    """When one policy, read in one zone, vetoes or warns."""
 
     __slots__ = ("_blocks", "_budget", "_stretches", "rule", "zone")
 
     def __init__(self, policy: Policy, zone: Zone, budget: BlockBudget) -> None:
-        """Take the windows of `policy` on the wall clock of `zone`."""
+        """Read the windows of `policy` on the wall clock of `zone`."""
         self.rule = policy
         self.zone = zone
         self._budget = budget
         self._blocks: dict[int, array[int]] = {}
         self._stretches: dict[int, Stretch] = {}
-        """By the boundary, within its block, at which each begins."""
+        """Each stretch by the boundary, within its block, at which it begins."""
 
     def edges(self, block: int) -> "array[int]":
-        """Start and end, start and end, … of what this policy holds within a block."""
+        """Return start and end, start and end, … of the policy's activity within a block."""
         edges = self._blocks.get(block)
         if edges is None:
             edges = edges_of(self._compile(block_span(block)))
@@ -96,13 +96,13 @@ class PolicyTimeline:
         return edges
 
     def forget(self, block: int) -> None:
-        """Let go of a compiled block."""
+        """Drop a compiled block."""
         edges = self._blocks.pop(block, ())
         for edge in edges[::2]:
             self._stretches.pop(edge, None)
 
     def stretch(self, at: int) -> Stretch | None:
-        """The stretch around an instant, or None if the policy holds nothing then."""
+        """Return the stretch around an instant; None if the policy isn't active then."""
         block = at >> BLOCK_BITS
         edges = self._blocks.get(block) or self.edges(block)
         index = bisect_right(edges, at) - 1
@@ -116,7 +116,7 @@ class PolicyTimeline:
         return stretch
 
     def stretches(self, start: int, until: int) -> Iterator[Stretch]:
-        """The stretches that end after `start` and begin before `until`, in order."""
+        """Yield the stretches that end after `start` and begin before `until`, in order."""
         cursor = start
         for block in range(start >> BLOCK_BITS, ((until - 1) >> BLOCK_BITS) + 1):
             edges = self.edges(block)
@@ -130,9 +130,9 @@ class PolicyTimeline:
                     cursor = stretch.end
 
     def last_end(self, at: int) -> int | None:
-        """Return when the latest stretch that was over by an instant ended.
+        """Return the end of the latest stretch that was over by an instant.
 
-        None where that is more than the look-ahead ago, or the policy holds something at the instant.
+        None if that is more than the look-ahead ago, or if the policy is active at the instant.
         """
         for block in (at >> BLOCK_BITS, *blocks_before(at >> BLOCK_BITS)):
             edges = self.edges(block)
@@ -141,7 +141,7 @@ class PolicyTimeline:
         return None
 
     def intervals(self, span: Interval) -> list[Interval]:
-        """Return where this policy holds within a span; nothing is remembered."""
+        """Return when the policy is active within a span, without caching it."""
         return self._compile(span)
 
     def _compile(self, span: Interval) -> list[Interval]:
@@ -180,29 +180,29 @@ class PolicyTimeline:
 
 
 class FreezeTimeline:
-    """Where an ad-hoc freeze vetoes: one stretch, which needs no compiling."""
+    """When an ad-hoc freeze vetoes: one stretch, which needs no compiling."""
 
     __slots__ = ("_held", "_stretch", "rule", "zone")
 
     def __init__(self, freeze: Freeze, home: Zone) -> None:
-        """Tell the times of `freeze` in the zone `home`."""
+        """Show the times of `freeze` in the zone `home`."""
         self.rule = freeze
         self.zone = home
         until = LATEST if freeze.until is None else freeze.until
-        # Normal: a freeze that was lifted before it started holds nowhere.
+        # Normalised: a freeze lifted before it started is never active.
         self._held = normalise([(freeze.starts_at, until)])
         self._stretch = Stretch(freeze, home, freeze.starts_at, freeze.until)
 
     def edges(self, block: int) -> "array[int]":
-        """Start and end of what it holds within a block."""
+        """Return start and end of its activity within a block."""
         return edges_of(clip(self._held, block_span(block)))
 
     def stretch(self, at: int) -> Stretch | None:
-        """Its stretch, if it lasts at an instant."""
+        """Return its stretch, if it is active at an instant."""
         return next(self.stretches(at, at + 1), None)
 
     def stretches(self, start: int, until: int) -> Iterator[Stretch]:
-        """Its stretch, if it ends after `start` and begins before `until`."""
+        """Yield its stretch, if it ends after `start` and begins before `until`."""
         if clip(self._held, (start, until)):
             yield self._stretch
 
@@ -211,6 +211,6 @@ RuleTimeline = PolicyTimeline | FreezeTimeline
 
 
 def _union(entries: Iterable[WindowEntry], span: Interval, wall: Wall) -> list[Interval]:
-    """What the windows hold together within `span`."""
+    """Return the union of windows within `span`."""
     intervals = chain.from_iterable(entry.window.intervals(span, wall) for entry in entries)
     return clip(normalise(intervals), span)

@@ -1,4 +1,4 @@
-"""What a URL must be for something that is worth a secret to go there."""
+"""The check of URLs that secrets are sent to."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -7,15 +7,15 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def secure_url(url: str) -> str:
-    """Hand back a URL that nobody listens in on; ``http`` only to this machine.
+    """Return a URL that is encrypted (``https``) or local (``http`` to this machine).
 
     Raises:
-        ValueError: it is another one; the text says why, and repeats nothing of it.
+        ValueError: any other URL. The message gives the reason without repeating the URL.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
-        # What the library says may quote the host.
+        # The library's message may quote the host.
         raise ValueError("can't be read") from None
     if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOOPBACK):
         raise ValueError("must begin with https://")

@@ -1,9 +1,9 @@
-"""Reading an iCalendar file (RFC 5545) so that each bound of its events is a local time of a zone.
+"""Read an iCalendar file (RFC 5545) so that each bound of its events is a local time of a zone.
 
-The libraries that read and expand calendars know time zones, too, but keep them for the whole process, and
-take a time that the clock skips or shows twice as it comes. So they are given local times only: what a TZID
-means is found out here, from this file alone, and recurrence is a matter of calendars and clock faces. Each
-event carries its bounds along, as `Bounds`, for whoever turns an occurrence into instants.
+The libraries that read and expand calendars resolve time zones, too. But they keep them for the whole
+process, and don't define which instant they pick for a local time in a gap or fold. So they get local times
+only: TZIDs are resolved here, from this file alone, and recurrence is expanded on local times. Each event
+carries its `Bounds`, from which the instants of an occurrence are computed.
 """
 
 import re
@@ -19,22 +19,22 @@ from app.core.vtimezone import Zones
 from app.core.wallclock import Regimes, local_day, zone
 
 BOUNDS: Final = "X-FREEZEGATE-BOUNDS"
-"""Under which an event holds its `Bounds`."""
+"""The key of an event's `Bounds`."""
 
 PER_DAY: Final = "X-FREEZEGATE-PER-DAY"
-"""Under which a calendar holds how often its events recur in a day."""
+"""The key of a calendar's rate: how often its events recur in a day."""
 
 MAX_TEXT: Final = 1_048_576
 MAX_EVENTS: Final = 10_000
 _LONGEST: Final = 36_525 * DAY
 
 _WRITTEN: Final = "X-FREEZEGATE-"
-"""Begins the names under which a DURATION and an RDATE are kept as they are written: one day and 24 hours
-differ where the clocks are changed, and the library takes one for the other."""
+"""Prefix of the keys with the original text of DURATION and RDATE. One day and 24 hours differ across clock
+changes, and the library doesn't tell them apart."""
 
 _TZID: Final = "X-TZID"
 _ZONE: Final = "X-VTIMEZONE"
-"""What a TZID and a VTIMEZONE are called while the library reads, so that it makes nothing of them."""
+"""Stand-ins for TZID and VTIMEZONE while the library reads, so that it ignores them."""
 
 _FOLD: Final = re.compile(r"\r?\n[ \t]")
 _KEPT_LINE: Final = re.compile(
@@ -46,7 +46,7 @@ _TZID_PARAMETER: Final = re.compile(
 )
 _DURATION: Final = re.compile(r"\+?P(?:(\d+)W|(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?)", re.ASCII)
 
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the zero of local time, which has no zone
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the epoch of local time, which has no zone
 _ONCE: Final = ("DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "SEQUENCE")
 _READ: Final = (*_ONCE, "RRULE", "RDATE", "EXDATE", "SEQUENCE", "STATUS", "TRANSP")
 
@@ -57,14 +57,14 @@ class EventTime(NamedTuple):
     zone: Regimes | None
     seconds: int
     after: int = 0
-    """Elapsed seconds after that: hours of a DURATION are exact, its days are those of the calendar."""
+    """Elapsed seconds after that: the hours of a DURATION are exact, its days are calendar days."""
 
     def later(self, seconds: int) -> "EventTime":
-        """The bound so much later on its own wall clock."""
+        """Return the bound that many seconds later on its own wall clock."""
         return self._replace(seconds=self.seconds + seconds)
 
     def lasting_since(self, start: "EventTime") -> int:
-        """Seconds on the wall clock from a start to this bound, which may be in another zone."""
+        """Return the seconds on the wall clock from a start to this bound, which may be in another zone."""
         return _seconds_in(self, start.zone) + self.after - start.seconds
 
 
@@ -79,13 +79,13 @@ class Bounds(NamedTuple):
     """The bounds of an event."""
 
     first: Occurrence
-    """As DTSTART and DTEND or DURATION say."""
+    """By DTSTART and DTEND or DURATION."""
     listed: Mapping[int, Occurrence]
-    """Those of each RDATE, which may have a zone and a length of its own; by the local time of its start in
-    the zone of DTSTART."""
+    """The occurrence of each RDATE, which may have a zone and a length of its own, by the local time of its
+    start in the zone of DTSTART."""
 
     def of(self, local: int) -> Occurrence:
-        """The occurrence that starts at a local time of the zone of DTSTART."""
+        """Return the occurrence that starts at a local time of the zone of DTSTART."""
         if local in self.listed:
             return self.listed[local]
         shift = local - self.first.start.seconds
@@ -97,8 +97,8 @@ def read_calendar(text: str) -> Any:
     """Read a calendar; its events have local times without zones, and their `Bounds`.
 
     Raises:
-        MalformedValueError: it is no calendar, too large, recurs too often, names an unknown zone, or holds
-            what can't be read.
+        MalformedValueError: it is not a calendar, is too large, recurs too often, names an unknown zone, or
+            can't be parsed.
     """
     if len(text) > MAX_TEXT:
         raise MalformedValueError("the calendar is larger than 1 MiB")
@@ -120,14 +120,14 @@ def read_calendar(text: str) -> Any:
 
 
 def local_seconds(value: date | datetime) -> int:
-    """A date or local time as seconds, see `wallclock`."""
+    """Return a date or local time in seconds, see `wallclock`."""
     if not isinstance(value, datetime):
         return local_day(value) * DAY
     return int((value.replace(tzinfo=None) - _EPOCH).total_seconds())
 
 
 def local_time(seconds: int) -> datetime:
-    """A local time as the libraries take it."""
+    """Return a local time as the datetime that the libraries expect."""
     return _EPOCH + timedelta(seconds=seconds)
 
 
@@ -147,9 +147,9 @@ def _parse(text: str) -> Any:
 
 
 def _home(calendar: Any, zones: Zones) -> Regimes | None:
-    """The zone that a calendar names for all days, and times without one, as some servers do.
+    """Return the zone that a calendar sets for days and for times without a zone, as some servers do.
 
-    The name is taken away: the library would look for it among the zones of the system.
+    The property is removed: the library would look it up among the zones of the system.
     """
     name = calendar.pop("X-WR-TIMEZONE", None)
     if name is None:
@@ -161,12 +161,12 @@ def _home(calendar: Any, zones: Zones) -> Regimes | None:
 
 
 def _settle(readers: Sequence["_Reader"]) -> None:
-    """Make ready what was read of all events, moved occurrences by the zone of their series."""
+    """Settle all events for the library; moved occurrences in the zone of their series."""
     masters = [reader for reader in readers if not reader.is_of_series]
     first: dict[tuple[str, int], _Reader] = {}
     for number, master in enumerate(masters):
         if first.setdefault((master.uid, master.sequence), master) is not master:
-            # No revision of the other but a copy whose UID was left as it was: the library would drop it.
+            # Not a revision but a copy that kept its UID: the library would drop it.
             master.rename(f"{master.uid} {number}")
     series = {master.uid: master.zone for master in masters}
     for reader in readers:
@@ -174,7 +174,7 @@ def _settle(readers: Sequence["_Reader"]) -> None:
 
 
 class _Reader:
-    """Reads one event, and then settles it for the library."""
+    """Read one event, then rewrite it for the library."""
 
     def __init__(self, event: Any, zones: Zones, home: Regimes | None) -> None:
         self._event = event
@@ -183,17 +183,17 @@ class _Reader:
         self._name = f'the event "{event.get("SUMMARY", event.get("UID", "without a name"))}"'
         self.uid = str(event.get("UID", id(event)))
         self.is_of_series = "RECURRENCE-ID" in event
-        """Whether it is one occurrence of a series, moved or changed."""
+        """Whether it is a moved or changed occurrence of a series."""
         self.per_day = 0.0
-        """How often it recurs in a day."""
+        """The number of its occurrences in a day."""
         self._check()
         self.sequence = int(event.get("SEQUENCE", -1))
-        """The number of its revision; the library takes the last one of a UID."""
+        """Its revision; the library keeps the last one of a UID."""
         self._bounds = self._read_bounds()
 
     @property
     def zone(self) -> Regimes | None:
-        """That of its start."""
+        """The zone of its start."""
         return self._bounds.first.start.zone
 
     def rename(self, uid: str) -> None:
@@ -202,7 +202,10 @@ class _Reader:
         self._event["UID"] = uid
 
     def settle(self, zone_of_series: Regimes | None) -> None:
-        """Leave local times in the event, and its bounds; `zone_of_series` is that of the master's start."""
+        """Replace the event's times by local times and attach its bounds.
+
+        `zone_of_series` is the zone of the master's start.
+        """
         event, start = self._event, self._event["DTSTART"]
         for value in self._dates("EXDATE"):
             value.dt = self._in_zone(value, "EXDATE", zone_of_series)
@@ -219,7 +222,7 @@ class _Reader:
         self._stretch()
         event[BOUNDS] = self._bounds
 
-    # What it says
+    # Parse
 
     def _read_bounds(self) -> Bounds:
         event = self._event
@@ -228,20 +231,20 @@ class _Reader:
         return Bounds(first, dict(self._listed_spans(first)))
 
     def _end(self, start: EventTime) -> EventTime:
-        """As DTEND or DURATION say; without either a day lasts a day, and a time no time."""
+        """Return the end by DTEND or DURATION; by default, a day lasts a day, and a time has no length."""
         event = self._event
         duration = event.get(f"{_WRITTEN}DURATION")
         end = start if duration is None else self._after(start, str(duration))
         if "DTEND" in event:
             if end != start:
                 raise self._wrong("has both DTEND and DURATION")
-            # Some telephones add a DURATION of nothing.
+            # Some phones add a DURATION of zero.
             return self._moment(event["DTEND"].dt, event["DTEND"].params, "DTEND", start.zone)
         lasts_a_day = duration is None and not isinstance(event["DTSTART"].dt, datetime)
         return start.later(DAY) if lasts_a_day else end
 
     def _listed_spans(self, first: Occurrence) -> Iterator[tuple[int, Occurrence]]:
-        """What each RDATE means, with the local time of its start by which the library will tell it."""
+        """Yield each RDATE by the local time of its start, which is how the library identifies it."""
         written = [str(line).split(",") for line in _listed(self._event.get(f"{_WRITTEN}RDATE"))]
         for line, texts in zip(_listed(self._event.get("RDATE")), written, strict=True):
             for value, text in zip(line.dts, texts, strict=True):
@@ -263,7 +266,7 @@ class _Reader:
         return self._moment(end, params, "RDATE", start.zone)
 
     def _moment(self, value: Any, params: Any, key: str, otherwise: Regimes | None) -> EventTime:
-        """A bound as it is written; `otherwise` is the zone of times that have none."""
+        """Return a bound; `otherwise` is the zone of times without one."""
         if not isinstance(value, date):
             raise self._wrong(f"has {_a(key)} that is neither a day nor a time of one")
         named = self._zone_of(params, key)
@@ -273,7 +276,7 @@ class _Reader:
         if named is not None and named.local(local) != local:
             raise self._wrong(f"has {_a(key)} in UTC that names a time zone as well")
         if self._home is not None and "RRULE" in self._event:
-            # What recurs in such a calendar recurs in its zone, even if it is written in UTC.
+            # In such a calendar, recurrence is in its zone, even if the times are in UTC.
             return EventTime(self._home, self._home.local(local))
         return EventTime(zone("UTC"), local)
 
@@ -287,7 +290,7 @@ class _Reader:
         return found
 
     def _after(self, start: EventTime, duration: str) -> EventTime:
-        """The end of what begins at `start` and has a DURATION (RFC 5545, 3.3.6)."""
+        """Return the end of an event from its start and DURATION (RFC 5545, 3.3.6)."""
         match = _DURATION.fullmatch(duration.strip())
         if match is None:
             raise self._wrong(f"has a length that is not a duration: {duration}")
@@ -295,7 +298,7 @@ class _Reader:
         exact = hours * 3_600 + minutes * 60 + seconds
         return EventTime(start.zone, start.seconds + (7 * weeks + days) * DAY, exact)
 
-    # What it may say
+    # Validate
 
     def _check(self) -> None:
         event = self._event
@@ -329,7 +332,7 @@ class _Reader:
     def _wrong(self, sentence: str) -> MalformedValueError:
         return MalformedValueError(f"{self._name} {sentence}")
 
-    # What the library gets
+    # Rewrite for the library
 
     def _dates(self, key: str) -> Iterator[Any]:
         for line in _listed(self._event.get(key)):
@@ -338,7 +341,7 @@ class _Reader:
                 yield value
 
     def _in_zone(self, value: Any, key: str, where: Regimes | None) -> date:
-        """A time as the wall clock of a zone shows it; a day is that day everywhere."""
+        """Return a time as the wall clock of a zone shows it; a day is the same day everywhere."""
         begin: date = value.dt[0] if isinstance(value.dt, tuple) else value.dt
         time = self._moment(begin, value.params, key, where)
         if not isinstance(begin, datetime):
@@ -346,7 +349,7 @@ class _Reader:
         return local_time(_seconds_in(time, where))
 
     def _until(self, value: date | datetime) -> date | datetime:
-        """The last local time of a rule; a day lasts to its end, for a time of that day is in it."""
+        """Return the last local time of a rule; an UNTIL that is a day includes all of it."""
         lasts_for_days = not isinstance(self._event["DTSTART"].dt, datetime)
         if lasts_for_days or not isinstance(value, datetime):
             return local_time(local_seconds(value) // DAY * DAY + (0 if lasts_for_days else DAY - 1))
@@ -355,7 +358,7 @@ class _Reader:
         return local_time(self.zone.local(local_seconds(value.astimezone(UTC))))
 
     def _stretch(self) -> None:
-        """Make an event as long as its longest occurrence, so that the library finds each while it lasts."""
+        """Stretch the event to its longest occurrence, so that the library finds each one while it lasts."""
         from icalendar.prop import vDDDTypes
 
         spans = (self._bounds.first, *self._bounds.listed.values())
@@ -371,7 +374,7 @@ class _Reader:
 
 
 def _seconds_in(time: EventTime, where: Regimes | None) -> int:
-    """What the wall clock of a zone shows at a bound; without one of the two zones, what the bound says."""
+    """Return a bound on the wall clock of a zone; unchanged if either of the two zones is None."""
     if time.zone is None or where is None or time.zone is where:
         return time.seconds
     return where.local(time.zone.earliest(time.seconds))
@@ -384,5 +387,5 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _a(key: str) -> str:
-    """``a DTEND``, ``an EXDATE``."""
+    """Return ``a DTEND``, ``an EXDATE``."""
     return f"an {key}" if key[0] in "ER" and key != "RECURRENCE-ID" else f"a {key}"

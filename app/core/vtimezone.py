@@ -1,8 +1,8 @@
-"""The time zones that an iCalendar file names: those of the IANA database, and those that it defines itself.
+"""Resolve the time zones of an iCalendar file: from the IANA database, or as the file defines them.
 
-A name that is known means what the IANA database says, whatever definition comes along: the databases of the
-programs that write calendars are seldom complete, and never newer than ours. Any other name means what the
-file it stands in defines it to be (VTIMEZONE; RFC 5545, 3.6.5), and nothing beyond that file.
+A known name has the meaning of the IANA database, even if the file defines it: the databases of programs that
+write calendars are seldom complete, and never newer than ours. Any other name has the meaning that its file
+defines (VTIMEZONE; RFC 5545, 3.6.5), within that file only.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,26 +17,26 @@ from app.core.wallclock import Regimes, local_day, zone, zone_names
 _FIRST: Final = EARLIEST - 2 * LOOK_AHEAD
 _LAST: Final = LATEST + LOOK_AHEAD
 _SHORTEST: Final = 2 * DAY
-"""No regime is shorter, so that local times come in order; an offset is always below 24 hours."""
+"""The shortest regime, so that local times stay in order; offsets are always below 24 hours."""
 
 _MOST_ONSETS: Final = 2_000
-"""Of one observance; yearly from 1601, as Outlook writes, there are 500."""
+"""Onsets of one observance; yearly from 1601, as Outlook writes, there are 500."""
 
 _RULES: Final = ("YEARLY", "MONTHLY")
 
 
 class Zones:
-    """What the TZIDs of one calendar mean."""
+    """The zones of one calendar, by TZID."""
 
     def __init__(self, definitions: Iterable[Any]) -> None:
-        """Take the definitions of a calendar, each with its TZID; none is read before it is asked for."""
+        """Take the definitions of a calendar, each with its TZID; each is read on first use."""
         self._definitions: dict[str, list[Any]] = {}
         self._read: dict[str, Regimes] = {}
         for each in definitions:
             self._definitions.setdefault(str(each.get("TZID", "")), []).append(each)
 
     def find(self, tzid: str) -> Regimes | None:
-        """The zone of a TZID; None if nobody knows it.
+        """Return the zone of a TZID; None if it is unknown.
 
         Raises:
             MalformedValueError: its definition can't be read, or it has two that differ.
@@ -59,7 +59,7 @@ class Zones:
 
 
 def iana_name(tzid: str) -> str | None:
-    """The IANA name that a TZID is, stands for (as names of Windows do), or has behind a vendor's prefix."""
+    """Return the IANA name of a TZID, also from a Windows name or behind a vendor's prefix."""
     from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # from the Unicode CLDR
 
     bare = tzid.strip("/")
@@ -82,10 +82,10 @@ class _Onset(NamedTuple):
 
 
 def regimes(definition: Any) -> Regimes:
-    """The table of a VTIMEZONE; before its first onset holds what that one says was before it.
+    """Return the regimes of a VTIMEZONE; before its first onset, its TZOFFSETFROM applies.
 
     Raises:
-        MalformedValueError: it says nothing, can't be read, or changes its clocks every day.
+        MalformedValueError: it is empty, can't be read, or changes its clocks every day.
     """
     onsets = sorted(onset for each in definition.subcomponents for onset in _onsets(each))
     if not onsets:
@@ -108,7 +108,7 @@ def _onsets(observance: Any) -> Iterator[_Onset]:
             raise MalformedValueError(f"an observance of it needs one {key}")
     before, after = (int(observance[key].td.total_seconds()) for key in ("TZOFFSETFROM", "TZOFFSETTO"))
     for local in _local_onsets(observance, before):
-        # An onset is told by the clock that is about to be changed.
+        # An onset is in the local time before the change.
         yield _Onset(_seconds(local) - before, before, after)
 
 
@@ -122,7 +122,7 @@ def _local_onsets(observance: Any, before: int) -> Iterator[datetime]:
 
 
 def _recurring(first: datetime, rule: Any, before: int) -> Iterator[datetime]:
-    """The local times of a rule, up to the last year that is answered."""
+    """Yield the local times of a rule, up to the last supported year."""
     from dateutil.rrule import rrulestr
 
     if rule.get("FREQ", [""])[0] not in _RULES or any(each < 1 for each in rule.get("INTERVAL", ())):
@@ -140,7 +140,7 @@ def _recurring(first: datetime, rule: Any, before: int) -> Iterator[datetime]:
 
 
 def _until(value: date | datetime, before: int) -> int:
-    """The last instant of a rule: written in UTC (RFC 5545, 3.3.10), or in local time by mistake."""
+    """Return the last instant of a rule: written in UTC (RFC 5545, 3.3.10), or in local time by mistake."""
     in_utc = isinstance(value, datetime) and value.tzinfo is not None
     return _seconds(_local(value)) - (0 if in_utc else before)
 
@@ -151,7 +151,7 @@ def _all(component: Any, key: str) -> list[Any]:
 
 
 def _local(value: Any) -> datetime:
-    """A date or a time as a time without a zone: the onsets of a zone are local times."""
+    """Return a date or time as a naive datetime: the onsets of a zone are local times."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=None)
     if isinstance(value, date):
@@ -160,5 +160,5 @@ def _local(value: Any) -> datetime:
 
 
 def _seconds(local: datetime) -> int:
-    """A local time as seconds, see `wallclock`."""
+    """Return a local time in seconds, see `wallclock`."""
     return local_day(local.date()) * DAY + local.hour * 3_600 + local.minute * 60 + local.second

@@ -1,7 +1,7 @@
-"""How long deploys waited: from the first deny of a request to the next allowed claim that is the same.
+"""How long deploys wait: from the first deny of a request to its next allowed claim.
 
-The same is what is for the same service, environment and kind of change: a rollback that a policy
-lets through does not end the wait of what was denied.
+Requests are equal if service, environment and kind of change are: an exempt rollback doesn't end the wait
+of a denied deploy.
 """
 
 from array import array
@@ -12,8 +12,7 @@ from app.core.instant import DAY
 from app.core.interval import Interval
 
 PATIENCE: Final = 14 * DAY
-"""Seconds after which a deploy that was denied is said not to have come back: an allowed claim later
-than that is of another deploy."""
+"""Seconds after which a denied deploy counts as abandoned: a later allowed claim is another deploy."""
 
 
 Request = tuple[str, str, str]
@@ -21,20 +20,20 @@ Request = tuple[str, str, str]
 
 
 class Waits(NamedTuple):
-    """How those that were denied fared; times in seconds."""
+    """The waits of denied deploys; times in seconds."""
 
     ended: int
-    """Those that came back and were allowed."""
+    """Deploys that were allowed later."""
     median: int | None
     p90: int | None
     never: int
-    """Those that did not come back in time."""
+    """Deploys that did not come back in time."""
     waiting: int
-    """Those that still may."""
+    """Deploys that still may."""
 
 
 class _Waiting:
-    """A deploy that was denied."""
+    """A denied deploy."""
 
     __slots__ = ("policies", "since")
 
@@ -44,7 +43,7 @@ class _Waiting:
 
 
 class _Ends:
-    """How waits ended."""
+    """The ends of waits."""
 
     __slots__ = ("lengths", "never", "waiting")
 
@@ -59,10 +58,10 @@ class _Ends:
 
 
 class Queue:
-    """Follows decisions in the order of their instants, and sees who waits.
+    """Track waits over decisions in the order of their instants.
 
-    It must be shown those of `PATIENCE` before and after the period, too: who is denied before it
-    waits already, and who is denied at its end comes back after it.
+    Also feed those of `PATIENCE` before and after the period: a deploy denied before it is already waiting,
+    and one denied at its end comes back after it.
     """
 
     def __init__(self, period: Interval) -> None:
@@ -73,7 +72,7 @@ class Queue:
         self._of_policies: dict[str, _Ends] = {}
 
     def denied(self, at: int, request: Request, policies: Iterable[str]) -> None:
-        """A claim was denied."""
+        """Record a denied claim."""
         waiting = self._waiting.get(request)
         if waiting is not None and at - waiting.since > PATIENCE:
             self._give_up(waiting)
@@ -83,7 +82,7 @@ class Queue:
         waiting.policies.update(policies)
 
     def allowed(self, at: int, request: Request) -> None:
-        """A claim was allowed."""
+        """Record an allowed claim."""
         waiting = self._waiting.pop(request, None)
         if waiting is None:
             return
@@ -94,7 +93,7 @@ class Queue:
                 ends.lengths.append(at - waiting.since)
 
     def finish(self, now: int) -> tuple[Waits, dict[str, Waits]]:
-        """The waits of the period, all of them and of each policy; those that may still end know it."""
+        """Return the waits of the period, in total and by policy; unfinished ones are counted apart."""
         for waiting in self._waiting.values():
             if now - waiting.since > PATIENCE:
                 self._give_up(waiting)
@@ -109,7 +108,7 @@ class Queue:
             ends.never += 1
 
     def _ends(self, waiting: _Waiting) -> list[_Ends]:
-        """Where a wait is counted: nowhere, if it began outside the period."""
+        """Return the counters of a wait: none if it began outside the period."""
         if not self._period[0] <= waiting.since < self._period[1]:
             return []
         return [self._all, *(self._of_policies.setdefault(name, _Ends()) for name in waiting.policies)]
@@ -119,7 +118,7 @@ NO_WAITS: Final = Waits(0, None, None, 0, 0)
 
 
 def _rank(lengths: list[int], percent: int) -> int | None:
-    """The shortest that so many per cent do not exceed (nearest rank)."""
+    """Return a percentile by nearest rank."""
     if not lengths:
         return None
     return lengths[max(0, -(-len(lengths) * percent // 100) - 1)]

@@ -1,12 +1,12 @@
 """Wall clocks: the local times of a zone, and the instants that show them.
 
-A *local* time is written as an integer, too: the seconds from 1970-01-01 00:00 to it on a wall
-clock that knows no offsets. A day is the number of such days since then. So a week later is
-``+ 7 * DAY``, whatever the zone does in between, and only the step from local time to instant
-knows about gaps (local times that are skipped) and folds (local times that occur twice).
+A *local* time is an integer, too: the seconds since 1970-01-01 00:00 on a wall clock without offsets.
+A *day* is the number of days since then. So a week later is ``+ 7 * DAY``, whatever the zone does in
+between, and only the conversion from local time to instant deals with gaps (skipped local times) and
+folds (local times that occur twice).
 
-Zones come from the `tzdata` package and from nowhere else, so that the same version of it gives
-the same answers on every machine, whatever time zone files the system has.
+Zones come only from the `tzdata` package, so that one version of it gives the same answers on every machine,
+whatever time zone files the system has.
 """
 
 import struct
@@ -25,21 +25,21 @@ from app.core.instant import DAY, EARLIEST, LATEST, LOOK_AHEAD
 EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 _PROBE: Final = 28 * DAY
-"""No regime that a zone's standing rule makes is shorter; a test holds this over all zones."""
+"""The probing step: no regime of a zone's standing rule is shorter, which a test proves for all zones."""
 
 
 def local_day(day: date) -> int:
-    """The number of a calendar date: days since 1970-01-01."""
+    """Return the number of a calendar date: days since 1970-01-01."""
     return day.toordinal() - EPOCH_DAY
 
 
 def calendar_date(day: int) -> date:
-    """The calendar date of a day's number."""
+    """Return the calendar date of a day's number."""
     return date.fromordinal(day + EPOCH_DAY)
 
 
 def weekday(day: int) -> int:
-    """The weekday of a day's number, Monday being 0 (as in ISO 8601, less one)."""
+    """Return the weekday of a day's number, Monday being 0 (as in ISO 8601, less one)."""
     return (day + 3) % 7
 
 
@@ -50,9 +50,9 @@ class Regimes:
         """Take a table.
 
         Args:
-            starts: the instants at which the regimes begin, in order; the first holds before its own, too.
-            offsets: for each, the seconds that the wall clock is ahead of UTC. A clock that is changed must
-                stay so for longer than it was moved by, so that local times come in order as well.
+            starts: the instants at which the regimes begin, in order; the first also applies before it.
+            offsets: for each, the seconds that the wall clock is ahead of UTC. A regime must last longer than
+                the change of offset before it, so that local times are in order, too.
         """
         self._starts = starts
         self._offsets = offsets
@@ -60,42 +60,42 @@ class Regimes:
         self._local_ends = [end + offset for end, offset in zip([*starts[1:], 1 << 62], offsets, strict=True)]
 
     def offset(self, instant: int) -> int:
-        """Seconds that the wall clock is ahead of UTC at an instant."""
+        """Return how many seconds the wall clock is ahead of UTC at an instant."""
         return self._offsets[bisect_right(self._starts, instant) - 1]
 
     def local(self, instant: int) -> int:
-        """The local time shown at an instant."""
+        """Return the local time shown at an instant."""
         return instant + self._offsets[bisect_right(self._starts, instant) - 1]
 
     def earliest(self, local: int) -> int:
-        """The first instant that shows a local time; in a gap, the first instant after the gap."""
+        """Return the first instant that shows a local time; in a gap, the first instant after the gap."""
         regime = bisect_right(self._local_ends, local)
         return max(self._starts[regime], local - self._offsets[regime])
 
     def latest(self, local: int) -> int:
-        """The last instant that shows a local time; in a gap, the first instant after the gap."""
+        """Return the last instant that shows a local time; in a gap, the first instant after the gap."""
         regime = bisect_right(self._local_starts, local) - 1
         if local < self._local_ends[regime]:
             return local - self._offsets[regime]
         return self._starts[regime + 1]
 
     def all(self, local: int) -> tuple[int, ...]:
-        """Every instant that shows a local time, in order; in a gap, the first instant after it."""
+        """Return every instant that shows a local time, in order; in a gap, the first instant after it."""
         first, last = self.earliest(local), self.latest(local)
         return (first,) if first == last else (first, last)
 
     def showing(self, local: int) -> tuple[int, ...]:
-        """Every instant that shows a local time, in order; in a gap, none."""
+        """Return every instant that shows a local time, in order; in a gap, none."""
         instants = self.all(local)
         return instants if self.local(instants[0]) == local else ()
 
     @property
     def is_fixed(self) -> bool:
-        """Whether the wall clock is never changed from 2000 to 2100."""
+        """Whether the offset never changes from 2000 to 2100."""
         return len(self._offsets) == 1
 
     def setbacks(self, start: int, end: int) -> list[int]:
-        """The instants after `start` and before `end` at which the wall clock is set back."""
+        """Return the instants after `start` and before `end` at which the wall clock is set back."""
         regimes = range(bisect_right(self._starts, start), bisect_left(self._starts, end))
         return [self._starts[each] for each in regimes if self._offsets[each] < self._offsets[each - 1]]
 
@@ -104,7 +104,7 @@ class Zone(Regimes):
     """A time zone of the IANA database."""
 
     def __init__(self, name: str) -> None:
-        """Build the table of a zone; use `zone()`, which builds each but once."""
+        """Build the table of a zone; use `zone()`, which caches it."""
         self.name = name
         self.info = ZoneInfo.from_file(BytesIO(_resource(name)), key=name)
         super().__init__(*_regimes(name, self.info))
@@ -115,9 +115,9 @@ class Zone(Regimes):
 
 
 class Wall(NamedTuple):
-    """A wall clock together with the choice of instant where a bound occurs twice.
+    """A wall clock, with the choice of instant for ambiguous bounds.
 
-    Ambiguity never shortens a freeze: what freezes is read *wide*, what opens is read *narrow*.
+    Ambiguity never shortens a freeze: windows that freeze are read *wide*, windows that open *narrow*.
     """
 
     zone: Regimes
@@ -127,30 +127,30 @@ class Wall(NamedTuple):
 
     @classmethod
     def of(cls, zone: Regimes, *, wide: bool) -> "Wall":
-        """The wall clock of a zone, its windows read wide or narrow."""
+        """Return the wall clock of a zone, read wide or narrow."""
         if wide:
             return cls(zone, zone.earliest, zone.latest, wide=True)
         return cls(zone, zone.latest, zone.earliest, wide=False)
 
     def day(self, instant: int) -> int:
-        """The local day of an instant."""
+        """Return the local day of an instant."""
         return self.zone.local(instant) // DAY
 
     def elsewhere(self, zone: Regimes) -> "Wall":
-        """Another zone's wall clock, read the same way."""
+        """Return another zone's wall clock, read the same way."""
         return Wall.of(zone, wide=self.wide)
 
 
 @cache
 def zone_names() -> frozenset[str]:
-    """The IANA names that may be used: what the tzdata package lists, less its placeholders."""
+    """Return the usable IANA names: those of the tzdata package without its placeholders."""
     listed = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
     return frozenset(listed) - {"Factory", "localtime", "posixrules"}
 
 
 @cache
 def zone(name: str) -> Zone:
-    """The zone of an IANA name.
+    """Return the zone of an IANA name.
 
     Raises:
         MalformedValueError: there is no zone of exactly that name.
@@ -165,8 +165,8 @@ def _resource(name: str) -> bytes:
 
 
 def _regimes(name: str, info: ZoneInfo) -> tuple[list[int], list[int]]:
-    """Starts and offsets of a zone's regimes: its listed transitions, then those of its standing rule."""
-    # Looked at a little outside the years that are answered: a window may begin before them.
+    """Return starts and offsets of a zone's regimes: listed transitions, then those of its standing rule."""
+    # Includes some time outside the supported years: a window may begin before them.
     first, last = EARLIEST - 2 * LOOK_AHEAD, LATEST + LOOK_AHEAD
     listed = _listed_transitions(_resource(name))
     starts, offsets = [first], [_offset(info, first)]
@@ -184,7 +184,7 @@ def _regimes(name: str, info: ZoneInfo) -> tuple[list[int], list[int]]:
 
 
 def _listed_transitions(data: bytes) -> tuple[int, ...]:
-    """The transition times of a TZif file's 64-bit block (RFC 9636, section 3)."""
+    """Return the transition times of a TZif file's 64-bit block (RFC 9636, section 3)."""
     header = struct.Struct(">4s1s15x6l")
     _, _, isutc, isstd, leaps, times, types, chars = header.unpack_from(data)
     second = header.size + times * 5 + types * 6 + chars + leaps * 8 + isstd + isutc
@@ -193,7 +193,7 @@ def _listed_transitions(data: bytes) -> tuple[int, ...]:
 
 
 def _flip(info: ZoneInfo, before: int, after: int) -> int:
-    """The first instant in ``(before, after]`` that no longer has the offset of `before`."""
+    """Return the first instant in ``(before, after]`` that no longer has the offset of `before`."""
     known = _offset(info, before)
     while after - before > 1:
         middle = (before + after) // 2

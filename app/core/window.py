@@ -1,4 +1,4 @@
-"""What every kind of window is: a piece of policies.yaml that turns a span into intervals."""
+"""The base class of all kinds of window: a part of policies.yaml that turns a span into intervals."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -7,50 +7,49 @@ from app.core.wallclock import Wall
 
 
 class Window(BaseModel):
-    """One kind of window, its fields being its keys in policies.yaml."""
+    """A kind of window. Its fields are its keys in policies.yaml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
-        """Every interval of this window that meets `span`, in instants.
+        """Return every interval of this window that meets `span`, in instants.
 
-        They may come in any order, overlap, be empty, and reach or even lie beyond the span:
-        whoever asks puts them in order. `wall` is the zone's wall clock; its `start` and `end`
-        turn local bounds into instants.
+        They may be unordered, overlap, be empty, and reach or lie beyond the span: the caller normalises
+        them. `wall` is the zone's wall clock; its `start` and `end` turn local bounds into instants.
         """
         raise NotImplementedError
 
     def words(self) -> str:
-        """Say in words when the window is open, to follow "every deploy is refused …"."""
+        """Return in words when the window is open, to follow "Deploys are refused …"."""
         raise NotImplementedError
 
     def week(self) -> list[Interval] | None:
-        """Return when it is open in a week, if that is alike in every week; None if it is not.
+        """Return its intervals in a week, if every week is the same; else None.
 
         In seconds of the wall clock since Monday 00:00; each interval begins within the week.
         """
         return None
 
     def covers(self, other: "Window") -> bool:
-        """Whether it is surely open wherever `other` is, by how both are written."""
+        """Return whether it is provably open whenever `other` is, by their definitions alone."""
         return self == other
 
     def per_day(self) -> int:
-        """Return how many times it opens in a day at most."""
+        """Return the most times that it opens in a day."""
         return 1
 
     def remarks(self) -> list[str]:
-        """What `freezegate lint` should tell the author about this window; usually nothing."""
+        """Return warnings about this window for `freezegate lint`."""
         return []
 
-    def is_empty(self, wall: Wall) -> bool:  # noqa: ARG002 - most windows recur, so some of them is there
-        """Whether it is never open on a wall clock; said only where that is certain."""
+    def is_empty(self, wall: Wall) -> bool:  # noqa: ARG002 - most windows recur, so they open
+        """Return whether it is certainly never open on a wall clock."""
         return False
 
     def over_by(self, wall: Wall) -> int | None:  # noqa: ARG002 - most windows recur
-        """The instant after which it never opens again; None if it recurs."""
+        """Return the instant after which it never opens again; None if it recurs."""
         return None
 
     def reversed_use(self, *, freezes: bool) -> str | None:  # noqa: ARG002 - most can be used both ways
-        """Why it can't be used where it freezes, or where it opens; None if it can."""
+        """Return why it can't be used to freeze (or to open); None if it can."""
         return None

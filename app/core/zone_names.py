@@ -1,8 +1,8 @@
-"""The names of the time zone database: today's names of places, and names kept for old files.
+"""Names of the time zone database: current names of places, and names kept for backward compatibility.
 
-Found in the data themselves (RFC 9636's source, as the `tzdata` package carries it): ``zone.tab`` lists one
-current name for each place, ``tzdata.zi`` the links from other names. A link alone says little: the database
-joins places whose clocks agree since 1970, so Europe/Amsterdam is a link to Europe/Brussels.
+Read from the database itself, as the `tzdata` package ships it: ``zone.tab`` lists one current name for each
+place, ``tzdata.zi`` the links from other names. A link alone doesn't make a name outdated: the database
+merges places whose clocks agree since 1970, so Europe/Amsterdam is a link to Europe/Brussels.
 """
 
 from difflib import get_close_matches
@@ -32,14 +32,14 @@ def country_of(name: str) -> str | None:
 
 @cache
 def current_places() -> frozenset[str]:
-    """The names of ``zone.tab``: each place by the one name that is in use for it."""
+    """Return the names of ``zone.tab``: the one current name of each place."""
     return frozenset(name for _, name in _places())
 
 
 def renamed(name: str) -> str | None:
-    """Today's name of a place that a zone was named after: ``Europe/Kyiv`` for ``Europe/Kiev``; else None.
+    """Return the current name of a renamed place, ``Europe/Kyiv`` for ``Europe/Kiev``; else None.
 
-    Of the places that share the zone's clocks it is the one whose city is spelled like it, if any is.
+    Among places that share the zone's clocks, prefer the one with the most similar spelling.
     """
     if name in current_places() or "/" not in name:
         return None
@@ -53,9 +53,9 @@ def renamed(name: str) -> str | None:
 
 @cache
 def fixed_offset(name: str) -> int | None:
-    """Seconds ahead of UTC of a zone that is named after an offset, not after a place; else None.
+    """Return the offset from UTC, in seconds, of a zone named after an offset, not a place; else None.
 
-    Such are ``EST``, ``GMT`` and ``Etc/GMT+5``. UTC is not: who writes it means it.
+    Examples are ``EST``, ``GMT`` and ``Etc/GMT+5``. UTC is excluded, because it is always intended.
     """
     stands_for = _links().get(name, name)
     if stands_for == "Etc/UTC" or not zone(name).is_fixed:
@@ -65,7 +65,7 @@ def fixed_offset(name: str) -> int | None:
 
 
 def place_of_fixed_offset(offset: int) -> str | None:
-    """A place whose clocks never change and are so many seconds ahead of UTC."""
+    """Return a place whose clocks never change and have this offset from UTC, in seconds."""
     return next((name for name in sorted(current_places()) if _keeps(name, offset)), None)
 
 
@@ -80,14 +80,14 @@ def _city(name: str) -> str:
 
 @cache
 def _places() -> tuple[tuple[str, str], ...]:
-    """The rows of ``zone.tab``: the code of the country and the name of the zone."""
+    """Return the rows of ``zone.tab``: the code of the country and the name of the zone."""
     rows = (row.split("\t") for row in _data("zone.tab").splitlines() if not row.startswith("#"))
     return tuple((row[0], row[2]) for row in rows if row[2] in zone_names())
 
 
 @cache
 def _links() -> dict[str, str]:
-    """The names that stand for another one, by name."""
+    """Return the target of each link, by name."""
     lines = (line.split() for line in _data("tzdata.zi").splitlines() if line.startswith("L "))
     return {name: target for _, target, name in lines}
 

@@ -227,7 +227,7 @@ class _Written(NamedTuple):
 
 def _written(draft: _PendingClaim, use: Use | None, time: _Time) -> _Written:
     claim, decision = draft.claim, draft.decision
-    told = use and use.disclosed(to_granter=_granted_by(claim.caller, use))
+    told = use and use.published(to_granter=_granted_by(claim.caller, use))
     body = claim_body(decision, draft.in_force, draft.own_id, told)
     # As people read it: it is shown in the logs of pipelines.
     text = json.dumps(body, ensure_ascii=False)

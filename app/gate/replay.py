@@ -99,7 +99,7 @@ def _use(token: dict[str, Any] | None, decision: Decision) -> Use | None:
     if judged_at is None:
         judged_at, override = decision.at, override and _as_if_granted(override, decision.at)
     behind = token.get("clock_behind_s", 0)
-    return judge(override, decision, judged_at, behind).disclosed(to_granter=token["told"])
+    return judge(override, decision, judged_at, behind).published(to_granter=token["told"])
 
 
 def _as_if_granted(override: Override, at: int) -> Override:

@@ -1,6 +1,6 @@
-"""The kinds of window. A file is named like the word in policies.yaml, and knows no other kind.
+"""The kinds of window. Each file is named after its key in policies.yaml and imports no other kind.
 
-A new kind is one new file here, one line in `WindowEntry`, one test file, one row in the docs.
+A new kind needs one new file here, one field in `WindowEntry`, one test file and one row in the docs.
 """
 
 from typing import Any, Self
@@ -18,7 +18,7 @@ from app.core.windows.icalendar import ICalendar
 from app.core.windows.weekly import Weekly
 from app.core.windows.yearly import Yearly
 
-# Not `| None`: a key with nothing behind it is an error, and null is no window.
+# Not `| None`: a key without a value is an error, and null is not a window.
 _ABSENT: Any = None
 
 
@@ -69,12 +69,12 @@ class WindowEntry(BaseModel):
 
     @property
     def kind(self) -> str:
-        """The word in policies.yaml: ``weekly``."""
+        """The key in policies.yaml, such as ``weekly``."""
         return next(iter(self.model_fields_set), "")
 
     @property
     def window(self) -> Window:
-        """The window itself."""
+        """The window."""
         window: Window = getattr(self, self.kind)
         return window
 

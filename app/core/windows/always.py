@@ -12,7 +12,7 @@ from app.core.window import Window
 
 
 class Always(Window):
-    """At every instant; with `except_when` it freezes all but those windows."""
+    """Open at every instant; with `except_when`, at all times but those."""
 
     @model_validator(mode="before")
     @classmethod
@@ -26,13 +26,13 @@ class Always(Window):
         return {"const": True, "type": "boolean", "description": "`true`, the only value"}
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:  # noqa: ARG002 - of every zone
-        """The whole span."""
+        """Return the whole span."""
         return [span]
 
     def week(self) -> list[Interval]:
-        """The whole week."""
+        """Return the whole week."""
         return [(0, 7 * DAY)]
 
     def words(self) -> str:
-        """``at all times``."""
+        """Return ``at all times``."""
         return "at all times"

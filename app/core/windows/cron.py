@@ -1,7 +1,7 @@
 """``cron: {start: "0 18 * * FRI", duration: 62h}``: each firing opens a window.
 
-The iteration of cronsim, which reads the expressions, steps through time second by second; here their
-fields are expanded on calendar days instead, which is some hundred times faster.
+Cronsim parses the expressions, but iterates over time second by second. Here the fields are expanded on
+calendar days instead, which is about a hundred times faster.
 """
 
 from bisect import bisect_right
@@ -21,13 +21,13 @@ from app.core.notation import format_duration
 from app.core.wallclock import Wall, calendar_date
 from app.core.window import Window
 
-# A window may have been opened in the year before the first instant that is answered.
+# A window may have opened in the year before the first supported instant.
 _FIRST: Final = EARLIEST - 366 * DAY
 _LAST: Final = LATEST + DAY
 
 
 class Cron(Window):
-    """From each firing of `start`, for an elapsed duration or to the next firing of `end`."""
+    """Open from each firing of `start`, for an elapsed duration or until the next firing of `end`."""
 
     start: Expression = Field(
         description="five-field expression; each firing opens the window", examples=["0 18 * * FRI"]
@@ -50,7 +50,7 @@ class Cron(Window):
         return self
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
-        """One interval for each firing that may still be open in the span."""
+        """Return one interval for each firing that may still be open in the span."""
         if self.end is not None:
             return _until_next(self.start, self.end, span, wall)
         length = self.duration or 0
@@ -58,17 +58,17 @@ class Cron(Window):
         return [(at, at + length) for at in openings]
 
     def covers(self, other: Window) -> bool:
-        """Whether it opens at the same times and lasts as long at least."""
+        """Return whether it opens at the same times and lasts at least as long."""
         if not isinstance(other, Cron) or self.duration is None or other.duration is None:
             return self == other
         return self.start == other.start and self.duration >= other.duration
 
     def per_day(self) -> int:
-        """Return how many times of the day `start` names."""
+        """Return the number of firings of `start` in a day."""
         return len(read_expression(self.start).times)
 
     def words(self) -> str:
-        """``for 2d14h from 18:00 every Friday``, ``from 18:00 every Friday until 08:00 every Monday``."""
+        """Return ``for 2d14h from 18:00 every Friday``, or ``from 18:00 every Friday until 08:00 …``."""
         start = describe(self.start)
         begins = _said(self.start, start)
         if self.end is None:
@@ -81,21 +81,21 @@ class Cron(Window):
 
 
 def _said(text: str, described: Described | None) -> str:
-    """The words for an expression, to follow "beginning"; the expression itself where it has none."""
+    """Return the words for an expression, to follow "beginning"; the expression itself if it has none."""
     if described is None:
         return f'each time cron "{text}" fires'
     return f"at {described.text}" if described.is_time else described.text
 
 
 def _until_next(start: str, end: str, span: Interval, wall: Wall) -> list[Interval]:
-    """From each firing of one expression to the next firing of the other.
+    """Return the intervals from each firing of one expression to the next firing of another.
 
-    An end of fixed times is the next such time on the wall clock, as in `weekly`; only then is each bound
-    read as an instant, and a window with nothing left in between is empty. An end with a wildcard names no
-    single time, so there it is the next instant at which it fires.
+    An `end` with fixed times is the next such time on the wall clock, as in `weekly`; only then are both
+    bounds converted to instants, and a window with no time in between is empty. An `end` with a wildcard
+    has no single time, so it is the next instant at which it fires.
     """
-    # What was opened before a firing of `end` is over with it. The two days allow for a wall clock that
-    # skips or repeats a whole day.
+    # A firing of `end` closes all earlier windows. The two days allow for a wall clock that skips or repeats
+    # a whole day.
     since = _last_firing(end, wall, span[0] - 2 * DAY) - 2 * DAY
     until = _next_firing(end, wall, span[1] + 2 * DAY) + 2 * DAY
     if read_expression(end).wildcard:
@@ -110,7 +110,7 @@ def _until_next(start: str, end: str, span: Interval, wall: Wall) -> list[Interv
 
 
 def _timed_firings(text: str, first: int, last: int, wall: Wall) -> Iterator[tuple[int, int]]:
-    """The local times at which an expression fires, with the instant that each starts at."""
+    """Yield the local times at which an expression fires, each with its first instant."""
     if read_expression(text).wildcard:
         local = wall.zone.local
         return ((local(at), at) for at in _firings(text, wall.start, wall, first, last))
@@ -118,16 +118,16 @@ def _timed_firings(text: str, first: int, last: int, wall: Wall) -> Iterator[tup
 
 
 def _local_times(text: str, first: int, last: int, wall: Wall) -> list[int]:
-    """The local times that an expression names around the instants from `first` to `last`, in order."""
+    """Return the local times of an expression around the instants from `first` to `last`, in order."""
     times, local = read_expression(text).times, wall.zone.local
     days = _days(text, local(first) // DAY, local(last) // DAY + 1)
     return [day * DAY + time for day in days for time in times]
 
 
 def _firings(text: str, bound: Callable[[int], int], wall: Wall, first: int, last: int) -> list[int]:
-    """The firings in ``[first, last)``, in order.
+    """Return the firings in ``[first, last)``, in order.
 
-    `bound` turns a fixed local time into an instant: the first one after a gap, one of the two in a fold.
+    `bound` turns a fixed local time into an instant: the first after a gap, or one of the two in a fold.
     """
     schedule, zone = read_expression(text), wall.zone
     firings: list[int] = []
@@ -144,7 +144,7 @@ def _firings(text: str, bound: Callable[[int], int], wall: Wall, first: int, las
 
 
 def _last_firing(text: str, wall: Wall, at: int) -> int:
-    """The last firing at or before an instant, as far back as is looked."""
+    """Return the last firing at or before an instant, no earlier than `_FIRST`."""
     for length in _widening():
         if firings := _firings(text, wall.end, wall, max(at - length, _FIRST), at + 1):
             return firings[-1]
@@ -154,7 +154,7 @@ def _last_firing(text: str, wall: Wall, at: int) -> int:
 
 
 def _next_firing(text: str, wall: Wall, at: int) -> int:
-    """The first firing at or after an instant, as far ahead as is looked."""
+    """Return the first firing at or after an instant, no later than `_LAST`."""
     for length in _widening():
         if firings := _firings(text, wall.end, wall, at, min(at + length, _LAST)):
             return firings[0]
@@ -164,7 +164,7 @@ def _next_firing(text: str, wall: Wall, at: int) -> int:
 
 
 def _widening() -> Iterator[int]:
-    """Lengths to look through, ever longer: most expressions fire every few days."""
+    """Yield ever longer search lengths: most expressions fire every few days."""
     length = 8 * DAY
     while True:
         yield length
@@ -173,6 +173,6 @@ def _widening() -> Iterator[int]:
 
 @lru_cache(maxsize=4096)
 def _days(text: str, first: int, last: int) -> list[int]:
-    """The days from `first` to before `last` on which an expression fires."""
+    """Return the days from `first` to before `last` on which an expression fires."""
     schedule = read_expression(text)
     return [day for day in range(first, last) if schedule.fires_on(calendar_date(day))]

@@ -18,7 +18,7 @@ _NAMES: Final = {_EVERY_DAY: "every day", (0, 1, 2, 3, 4): "every working day", 
 
 
 class Daily(Window):
-    """From one time of day to another; past midnight it belongs to the day on which it starts."""
+    """Open from one time of day to another; past midnight it belongs to the day on which it opens."""
 
     from_: TimeOfDay = Field(alias="from", description="local time at which it opens", examples=["09:00"])
     to: EndOfDay = Field(
@@ -42,14 +42,14 @@ class Daily(Window):
         return self
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
-        """One interval for each of the days, from two days before the span."""
+        """Return an interval for each selected day, from two days before the span on."""
         on, length = self._weekdays(), self._length()
         days = range(wall.day(span[0]) - 2, wall.day(span[1]) + 1)
         starts = [day * DAY + self.from_ for day in days if weekday(day) in on]
         return [(wall.start(local), wall.end(local + length)) for local in starts]
 
     def week(self) -> list[Interval]:
-        """Return an interval for each of the days."""
+        """Return an interval for each selected day."""
         starts = [day * DAY + self.from_ for day in sorted(self._weekdays())]
         return [(start, start + self._length()) for start in starts]
 
@@ -59,7 +59,7 @@ class Daily(Window):
         return len(self._weekdays()) == len(_EVERY_DAY)
 
     def words(self) -> str:
-        """``every working day from 09:00 to 16:00``."""
+        """Return ``every working day from 09:00 to 16:00``."""
         days = tuple(sorted(self._weekdays()))
         named = _NAMES.get(days) or f"every {_listed([WEEKDAYS[day].capitalize() for day in days])}"
         until = "24:00" if self.to == DAY else format_time_of_day(self.to)
@@ -67,7 +67,7 @@ class Daily(Window):
         return f"{named} from {format_time_of_day(self.from_)} to {until}{after}"
 
     def _length(self) -> int:
-        """Seconds on the wall clock from start to end."""
+        """Return the seconds on the wall clock from start to end."""
         return self.to - self.from_ if self.to > self.from_ else self.to - self.from_ + DAY
 
     def _weekdays(self) -> frozenset[int]:

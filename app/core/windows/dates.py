@@ -14,7 +14,7 @@ from app.core.window import Window
 
 
 class Dates(Window):
-    """Between two local moments; a bare date as `to` means to the end of that day."""
+    """Open once, between two local times; a bare date as `to` includes that day."""
 
     from_: DateBoundText = Field(
         alias="from",
@@ -32,21 +32,21 @@ class Dates(Window):
             raise MalformedValueError("to is not after from")
         return self
 
-    def intervals(self, span: Interval, wall: Wall) -> list[Interval]:  # noqa: ARG002 - there is but one
-        """The one interval."""
+    def intervals(self, span: Interval, wall: Wall) -> list[Interval]:  # noqa: ARG002 - there is only one
+        """Return the one interval."""
         return [(wall.start(self._start()), wall.end(self._end()))]
 
     def words(self) -> str:
-        """``from Fri 11 Dec 2026 to the end of Sun 13 Dec 2026``."""
+        """Return ``from Fri 11 Dec 2026 to the end of Sun 13 Dec 2026``."""
         last = _say(self.to) if self.to.time is not None else f"the end of {_say(self.to)}"
         return f"from {_say(self.from_)} to {last}"
 
     def is_empty(self, wall: Wall) -> bool:
-        """Whether the clocks are put forward past all of it."""
+        """Return whether a clock change skips all of it."""
         return wall.end(self._end()) <= wall.start(self._start())
 
     def over_by(self, wall: Wall) -> int | None:
-        """Its end."""
+        """Return its end."""
         return wall.end(self._end())
 
     def _start(self) -> int:

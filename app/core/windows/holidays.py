@@ -19,21 +19,21 @@ from app.core.wallclock import Wall, calendar_date
 from app.core.window import Window
 
 NATIONWIDE: Final = "none"
-"""Written for `subdivision` where the days of the whole country are meant, and those of no region."""
+"""The `subdivision` that selects nationwide holidays only."""
 
 _REACH: Final = 40
-"""Days around a span in which an eve or a day after may lie; no run of days off is as long."""
+"""Days around a span that may contain an eve or a day after; no run of days off is as long."""
 
 _MOST_GUESSES: Final = 20
-"""Of one list of names: looking for what comes near to one takes a millisecond."""
+"""Suggestions for one list of names: finding the nearest name takes a millisecond."""
 
 _LONG_WORD: Final = 5
 _LONGEST_NAME: Final = 60
-"""Characters of a name that is looked for."""
+"""Characters of a name that are compared."""
 
 
 class Holidays(Window):
-    """The holidays of a country or market, whole local days, with what is off around them."""
+    """The holidays of a country or market as whole local days, with optional eves and bridge days."""
 
     country: str | None = Field(
         None,
@@ -92,14 +92,14 @@ class Holidays(Window):
     def _names_a_calendar(self) -> Self:
         if (self.country is None) == (self.market is None):
             raise MalformedValueError("name either a country or a market")
-        # Names can only be looked for in a calendar that there is.
+        # Names can only be checked against a valid calendar.
         faults = list(self._faults_of_calendar()) or list(self._faults_of_names())
         if faults:
             raise FaultyValuesError(faults)
         return self
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
-        """One interval for each holiday, from its eve to the day after."""
+        """Return one interval for each holiday, from its eve to the day after."""
         first, last = wall.day(span[0]) - _REACH, wall.day(span[1]) + _REACH
         return [
             (wall.start(start), wall.end(end))
@@ -107,7 +107,7 @@ class Holidays(Window):
         ]
 
     def words(self) -> str:
-        """``on public holidays of NL, from 14:00 of the working day before, …``."""
+        """Return ``on public holidays of NL, from 14:00 of the working day before, …``."""
         kind = " and ".join(self.categories) or ("public" if self.country else "market")
         part = self.calendar.subdivision
         where = f"{self.country or self.market}" + (f" {part}" if part else "")
@@ -126,22 +126,22 @@ class Holidays(Window):
 
     @cached_property
     def calendar(self) -> Calendar:
-        """The calendar that is meant."""
+        """The selected calendar."""
         part = None if self.subdivision == NATIONWIDE else self.subdivision
         return Calendar(self.country, part, tuple(sorted(self.categories)), self.market)
 
     def selects(self, holiday: Holiday) -> bool:
-        """Whether a holiday is meant by `names`, and not excepted by `except_names`."""
+        """Return whether `names` selects a holiday and `except_names` doesn't exclude it."""
         if self.names and not matches(self.names, holiday.forms):
             return False
         return not (self.except_names and matches(self.except_names, holiday.forms))
 
     def freezes(self, day: int) -> bool:
-        """Whether a day counts, by a holiday that is selected or as a bridge day; eves aside."""
+        """Return whether a day is a selected holiday or a bridge day; eves don't count."""
         return self._is_selected(day) or self._is_bridge(day)
 
     def working_day(self, day: int, step: int) -> int:
-        """The next working day after a day, or the last one before it with a step of -1."""
+        """Return the next working day after a day, or the last one before it with a step of -1."""
         day += step
         while is_off(self.calendar, day) or self._is_bridge(day):
             day += step
@@ -165,7 +165,7 @@ class Holidays(Window):
     def _faults_of_names(self) -> Iterator[Fault]:
         whole = self.calendar._replace(subdivision=None)
         for key, patterns in (("names", self.names), ("except_names", self.except_names)):
-            # A subdivision may take a nationwide day away; to except it says that this is known.
+            # A subdivision may lack a nationwide day; excluding it there is harmless.
             known = {self.calendar: None, **({whole: None} if key == "except_names" else {})}
             for index, pattern in enumerate(patterns):
                 if not any(matches((pattern,), names_of(calendar)) for calendar in known):
@@ -178,14 +178,14 @@ class Holidays(Window):
         return any(map(self.selects, holidays))
 
     def _is_bridge(self, day: int) -> bool:
-        """Whether it is a single working day caught between days off, next to a holiday that counts."""
+        """Return whether it is a single working day between days off, next to a selected holiday."""
         if not self.bridge_days or is_off(self.calendar, day):
             return False
         beside = (day - 1, day + 1)
         return all(is_off(self.calendar, each) for each in beside) and any(map(self._is_selected, beside))
 
     def _local_interval(self, day: int) -> Interval:
-        """Start and end, in local time, of what a holiday or bridge day freezes."""
+        """Return start and end, in local time, of the freeze of a holiday or bridge day."""
         start, end = day * DAY, (day + 1) * DAY
         if self.eve_from is not None:
             start = self.working_day(day, -1) * DAY + self.eve_from
@@ -196,7 +196,7 @@ class Holidays(Window):
 
 @lru_cache(maxsize=16384)
 def _block(window: Holidays, number: int) -> tuple[Interval, ...]:
-    """The local intervals of the holidays in 128 days; the same in every zone."""
+    """Return the local intervals of the holidays in 128 days; the same in every zone."""
     first, last = number * 128, (number + 1) * 128
     days: Iterable[int] = range(first, last)
     if not window.bridge_days:
@@ -217,7 +217,7 @@ def _local_intervals(window: Holidays, first: int, last: int) -> Iterator[Interv
 
 
 def matches(patterns: Iterable[str], names: Iterable[str]) -> bool:
-    """Whether any name is meant by any pattern: upper and lower case are alike, `*` stands for anything."""
+    """Return whether any pattern matches any name; case is ignored, and `*` matches anything."""
     return any(_glob(pattern).fullmatch(name) for pattern in patterns for name in names)
 
 
@@ -228,7 +228,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 def _nearest_holiday(calendar: Calendar, pattern: str) -> str:
     known = sorted(names_of(calendar))
-    # Kerstmis is nearer to the kerstdag of "Eerste kerstdag" than to the whole.
+    # Kerstmis is nearer to the kerstdag of "Eerste kerstdag" than to the whole name.
     words = {word: name for name in known for word in name.lower().split() if len(word) >= _LONG_WORD}
     words |= {name.lower(): name for name in known}
     close = difflib.get_close_matches(pattern[:_LONGEST_NAME].strip("*").lower(), words, 1, 0.6)

@@ -1,7 +1,7 @@
 """``icalendar: {file: releases.ics}``: the busy events of an RFC 5545 calendar.
 
-The file itself is read by whoever reads the policies: its text comes through pydantic's validation
-context, as ``{"read": name -> text}``.
+The loader of the policies reads the file: its text comes through pydantic's validation context, as
+``{"read": name -> text}``.
 """
 
 import re
@@ -30,10 +30,10 @@ from app.core.wallclock import Wall
 from app.core.window import Window
 
 _EXPANDING: Final = Lock()
-"""The library does not promise that one query may be asked from several threads."""
+"""The library doesn't promise that a query is thread-safe."""
 
 _CHUNK: Final = 128
-"""Days that are expanded at once and remembered."""
+"""Days that are expanded and cached together."""
 
 
 Summary = Annotated[
@@ -44,32 +44,32 @@ Summary = Annotated[
 
 
 class _Meant(NamedTuple):
-    """Which events of a calendar are meant."""
+    """The selection of events of a calendar."""
 
     summary: str | None
     free: bool
-    """Whether those count that are marked free (TRANSP:TRANSPARENT)."""
+    """Whether events marked free (TRANSP:TRANSPARENT) count."""
 
 
 _EVERYTHING: Final = _Meant(None, free=True)
 
 
 class CalendarEvent(NamedTuple):
-    """The facts about an event of a calendar that help to find a mistake in it."""
+    """Facts about an event, for lint."""
 
     name: str
     start: EventTime
     last_end: EventTime | None
-    """When it is over for good; None if it recurs without an UNTIL."""
+    """The end of its last occurrence; None if it recurs without an UNTIL."""
     is_free: bool
     lasts_for_days: bool
-    """Whether it is written in days, without times."""
+    """Whether it has dates without times."""
     fault: str | None
-    """Why it is never open, to follow its name; None if it is."""
+    """Why it is never open, to follow its name; None if it opens."""
 
 
 class ICalendar(Window):
-    """The busy events of a calendar file; cancelled ones do not count, free ones only if asked for."""
+    """Open during the busy events of a calendar file; cancelled ones don't count, free ones are optional."""
 
     file: str = Field(
         min_length=1,
@@ -106,7 +106,7 @@ class ICalendar(Window):
         return self
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
-        """One interval for each occurrence of a busy event."""
+        """Return one interval for each occurrence of a busy event."""
         first, last = wall.day(span[0]) - 2, wall.day(span[1]) + 2
         spans: set[Occurrence] = set()
         for number in range(first // _CHUNK, last // _CHUNK + 1):
@@ -114,17 +114,17 @@ class ICalendar(Window):
         return [(_start(span.start, wall), _end(span.end, wall)) for span in spans]
 
     def per_day(self) -> int:
-        """Return how often the events of the calendar recur in a day."""
+        """Return how often events of the calendar recur in a day."""
         return int(read_calendar(self._text)[PER_DAY])
 
     def words(self) -> str:
-        """``during the busy events of releases.ics``."""
+        """Return ``during the busy events of releases.ics``."""
         named = f' called "{self.summary}"' if self.summary else ""
         which = "events" if self.free == "count" else "busy events"
         return f"during the {which}{named} of {self.file}"
 
     def remarks(self) -> list[str]:
-        """That there is nothing in it."""
+        """Warn if the calendar has no matching event."""
         if next(_counted(self._text, self._meant), None) is not None:
             return []
         named = " of this summary" if self.summary else ""
@@ -132,12 +132,12 @@ class ICalendar(Window):
         return [f"never open: there is no {which}{named} in the calendar"]
 
     def over_by(self, wall: Wall) -> int | None:
-        """The end of the last event, where none recurs for ever."""
+        """Return the end of the last event; None if any recurs for ever."""
         ends = [_last_end(event) for event in _counted(self._text, self._meant)]
         return max((_end(end, wall) for end in ends if end), default=None) if None not in ends else None
 
     def reversed_use(self, *, freezes: bool) -> str | None:
-        """A calendar that is closed but for its events can't freeze by them."""
+        """Refuse to freeze by a calendar whose events are the only open times."""
         if freezes and self._type == "DEFAULT_CLOSED":
             return (
                 "this calendar says when it is open (X-CALENDAR-TYPE:DEFAULT_CLOSED), so its events can't "
@@ -147,11 +147,11 @@ class ICalendar(Window):
 
     @property
     def is_default_open(self) -> bool:
-        """Whether the calendar says that its events are when it is closed (X-CALENDAR-TYPE of AWS)."""
+        """Whether the calendar declares its events as closed times (X-CALENDAR-TYPE of AWS)."""
         return self._type == "DEFAULT_OPEN"
 
     def matching(self) -> Iterator[CalendarEvent]:
-        """The events that have the summary and are not cancelled, free ones too."""
+        """Yield the events that match the summary and are not cancelled, including free ones."""
         everything = self._meant._replace(free=True)
         for event in _counted(self._text, everything):
             start = event[BOUNDS].first.start
@@ -159,7 +159,7 @@ class ICalendar(Window):
             yield CalendarEvent(_name(event), start, _last_end(event), _is_free(event), days, _fault(event))
 
     def near_names(self) -> list[str]:
-        """The names of events that hold the summary, but are not called just that."""
+        """Return the names of events that contain the summary but don't match it."""
         if self.summary is None or "*" in self.summary:
             return []
         around = _Meant(f"*{self.summary}*", self._meant.free)
@@ -167,11 +167,11 @@ class ICalendar(Window):
         return sorted(names - {_name(event) for event in _counted(self._text, self._meant)})
 
     def start_of(self, event: CalendarEvent, wall: Wall) -> int:
-        """The instant at which an event first begins."""
+        """Return the instant at which an event first begins."""
         return _start(event.start, wall)
 
     def end_of(self, event: CalendarEvent, wall: Wall) -> int | None:
-        """The instant from which on an event never comes again; None if it may."""
+        """Return the instant after which an event has no occurrence; None if it may recur for ever."""
         return None if event.last_end is None else _end(event.last_end, wall)
 
     @property
@@ -188,9 +188,9 @@ def _name(event: Any) -> str:
 
 
 def _last_end(event: Any) -> EventTime | None:
-    """When an event is over for good; None if it may recur for ever.
+    """Return the end of an event's last occurrence; None if it may recur for ever.
 
-    An UNTIL bounds it from above: what recurs last may begin before it.
+    UNTIL is an upper bound: the last occurrence may begin before it.
     """
     bounds, rules = event[BOUNDS], _listed(event.get("RRULE"))
     if any("UNTIL" not in rule for rule in rules):
@@ -204,7 +204,7 @@ def _last_end(event: Any) -> EventTime | None:
 
 
 def _fault(event: Any) -> str | None:
-    """Why an event is never open, if it is not."""
+    """Return why an event is never open; None if it is."""
     first, listed = event[BOUNDS]
     rules = _listed(event.get("RRULE"))
     untils = [local_seconds(until) for rule in rules for until in rule.get("UNTIL", ())]
@@ -235,12 +235,12 @@ def _end(time: EventTime, wall: Wall) -> int:
 
 
 def _clock(time: EventTime, wall: Wall) -> Wall:
-    """The wall clock that a bound is told by."""
+    """Return the wall clock of a bound."""
     return wall if time.zone is None else wall.elsewhere(time.zone)
 
 
 def _check(text: str) -> None:
-    """Refuse a calendar that can't be answered from exactly.
+    """Check that a calendar can be read and expanded.
 
     Raises:
         MalformedValueError: it can't be read (see `read_calendar`) or expanded.
@@ -250,7 +250,7 @@ def _check(text: str) -> None:
         next(iter(_occurrences(text, _EVERYTHING, 20_000 // _CHUNK)), None)
     except MalformedValueError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever the libraries make of a malformed rule
+    except Exception as error:  # noqa: BLE001 - the libraries raise anything for a malformed rule
         raise MalformedValueError(f"the calendar can't be expanded: {error}") from None
 
 
@@ -259,7 +259,7 @@ def _counted(text: str, meant: _Meant) -> Iterator[Any]:
 
 
 def _counts(event: Any, meant: _Meant) -> bool:
-    """Whether an event keeps somebody busy (RFC 5545, 3.8.1.11 and 3.8.2.7) and has the summary."""
+    """Return whether an event is busy (RFC 5545, 3.8.1.11 and 3.8.2.7) and matches the summary."""
     if str(event.get("STATUS", "")).upper() == "CANCELLED":
         return False
     if _is_free(event) and not meant.free:
@@ -278,7 +278,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=16)
 def _query(text: str) -> Any:
-    """The events of a calendar, sorted into series; that takes as long as to expand some months of them."""
+    """Return the events of a calendar grouped into series; as costly as expanding some months of them."""
     import recurring_ical_events
 
     return recurring_ical_events.of(read_calendar(text))
@@ -286,11 +286,11 @@ def _query(text: str) -> Any:
 
 @lru_cache(maxsize=2048)
 def _occurrences(text: str, meant: _Meant, number: int) -> frozenset[Occurrence]:
-    """The occurrences of the events meant that touch one chunk of days, with a day to spare on each side."""
+    """Return the selected occurrences that touch one chunk of days, plus a day on each side."""
     first = local_time((number * _CHUNK - 1) * DAY)
     last = local_time(((number + 1) * _CHUNK + 1) * DAY)
     with _EXPANDING:
         found = _query(text).between(first, last)
     spans = (event[BOUNDS].of(local_seconds(event["DTSTART"].dt)) for event in found if _counts(event, meant))
-    # What lasts no time lasts no time in a repeated hour either, where start and end would be read apart.
+    # Drop empty ones: in a repeated hour, start and end would become different instants.
     return frozenset(span for span in spans if span.start != span.end)

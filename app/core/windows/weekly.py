@@ -16,7 +16,7 @@ _NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturd
 
 
 class Weekly(Window):
-    """From a weekday and time to the first such time after it; equal bounds span the whole week."""
+    """Open from one weekday and time to another, every week; equal bounds span the whole week."""
 
     from_: WeekTimeText = Field(
         alias="from", description="weekday and local time at which it opens", examples=["fri 14:00"]
@@ -24,7 +24,7 @@ class Weekly(Window):
     to: WeekTimeText = Field(description="weekday and local time at which it closes", examples=["mon 08:00"])
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
-        """One interval a week, from the week before the span."""
+        """Return one interval a week, from the week before the span."""
         length = (self.to.offset - self.from_.offset) % _WEEK or _WEEK
         first, last = wall.day(span[0]), wall.day(span[1])
         monday = (first - weekday(first) - 14) * DAY
@@ -32,12 +32,12 @@ class Weekly(Window):
         return [(wall.start(local), wall.end(local + length)) for local in starts]
 
     def week(self) -> list[Interval]:
-        """Return its one interval in every week."""
+        """Return its one interval."""
         length = (self.to.offset - self.from_.offset) % _WEEK or _WEEK
         return [(self.from_.offset, self.from_.offset + length)]
 
     def words(self) -> str:
-        """``every week from Friday 14:00 to Monday 08:00``."""
+        """Return ``every week from Friday 14:00 to Monday 08:00``."""
         return f"every week from {_say(self.from_)} to {_say(self.to)}"
 
 

@@ -16,7 +16,7 @@ from app.core.window import Window
 
 
 class Yearly(Window):
-    """Between two days of the year; a bare `to` means to the end of that day."""
+    """Open every year between two days; a bare date as `to` includes that day."""
 
     from_: YearBoundText = Field(
         alias="from",
@@ -36,7 +36,7 @@ class Yearly(Window):
         return self
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
-        """One interval a year, from the year before the span."""
+        """Return one interval a year, from the year before the span."""
         first, last = (calendar_date(wall.day(instant)).year for instant in span)
         later = int(self._last() < self._first())
         return [
@@ -45,7 +45,7 @@ class Yearly(Window):
         ]
 
     def words(self) -> str:
-        """``every year from 20 December 18:00 to the end of 3 January``."""
+        """Return ``every year from 20 December 18:00 to the end of 3 January``."""
         last = _say(self.to) if self.to.time is not None else f"the end of {_say(self.to)}"
         return f"every year from {_say(self.from_)} to {last}"
 
@@ -57,7 +57,7 @@ class Yearly(Window):
 
 
 def _local(year: int, bound: tuple[int, int, int]) -> int:
-    """The local time of a bound in a year; 02-29 of a common year is 03-01 00:00."""
+    """Return the local time of a bound in a year; 02-29 of a common year is 03-01 00:00."""
     month, day, time = bound
     if (month, day) == (2, 29) and not calendar.isleap(year):
         return local_day(date(year, 3, 1)) * DAY
