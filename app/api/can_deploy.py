@@ -12,7 +12,7 @@ from app.core.decision import Question
 from app.core.decision_json import decision_to_json, determined_by
 from app.core.decision_text import decision_text
 from app.core.errors import MalformedValueError
-from app.gate.check import decided
+from app.gate.check import check_async
 from app.gate.claim import Claim, Claimed
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, is_token
@@ -104,7 +104,7 @@ async def ask(request: Request) -> Response:
     here = context(request)
     now = here.clock.now()
     in_force = here.policies.in_force
-    decision = await decided(in_force, query.question, now if query.at is None else query.at)
+    decision = await check_async(in_force, query.question, now if query.at is None else query.at)
     status = HTTPStatus.OK if decision.allowed else HTTPStatus(int(query.deny_status))
     told = decision_to_json(decision, in_force.home, in_force.revision)
     in_text = wants_plain_text(request.scope["headers"])

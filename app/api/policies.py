@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi import Path as PathField
 from fastapi.responses import JSONResponse, Response
 
-from app.gate.check import policies, policy
+from app.gate.policies import policies, policy
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context

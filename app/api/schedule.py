@@ -8,7 +8,8 @@ from pydantic import Field
 
 from app.core.decision import Question
 from app.core.instant import LATEST
-from app.gate.check import MAX_SCHEDULE, UPCOMING, Period, schedule
+from app.gate.schedule import MAX_SCHEDULE, Period, schedule
+from app.gate.status import UPCOMING
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from app.gate.check import status
+from app.gate.status import status
 from app.identity.caller import Role
 from app.server.authentication import authorised, needs
 from app.server.context import context

@@ -20,7 +20,7 @@ from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
 from app.core.override import Use, UseResult, judge
 from app.gate.audit_events import Kind, happened
-from app.gate.check import decided
+from app.gate.check import check_async
 from app.gate.errors import ForbiddenError, IdempotencyConflictError
 from app.gate.ids import new_id
 from app.gate.in_force import InForce, with_freezes
@@ -140,7 +140,7 @@ class Claims:
         """
         claim.check()
         microseconds = self._clock.microseconds()
-        decision = await decided(in_force, claim.question, microseconds // 1_000_000)
+        decision = await check_async(in_force, claim.question, microseconds // 1_000_000)
         draft = _PendingClaim(claim, in_force, microseconds, decision, new_id("dec", microseconds))
         prepared = _written(draft, None, _Time(decision.at, 0)) if claim.token is None else None
         return await self._store.write(partial(self._settle, draft, prepared), token=claim.token)

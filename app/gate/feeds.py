@@ -15,9 +15,9 @@ from app.core.freeze import Freeze
 from app.core.instant import DAY, EARLIEST, LATEST
 from app.core.scope import ScopeTimeline
 from app.gate.audit_events import Kind
-from app.gate.check import Period
 from app.gate.errors import InvalidFieldError, StoreUnavailableError
 from app.gate.in_force import InForce
+from app.gate.schedule import Period
 
 if TYPE_CHECKING:
     from app.store.store import Store

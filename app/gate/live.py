@@ -12,9 +12,9 @@ from app.clock import Clock
 from app.core.audit import Link
 from app.core.instant import format_instant
 from app.gate.audit_events import Kind
-from app.gate.check import environments
 from app.gate.errors import StoreUnavailableError
 from app.gate.in_force import Policies
+from app.gate.status import environments
 from app.gate.store_cache import StoreCache
 
 if TYPE_CHECKING:

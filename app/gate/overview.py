@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from app.core.instant import DAY, LATEST
 from app.core.scope import Segment
 from app.core.wallclock import Zone
-from app.gate.check import policies, status
 from app.gate.errors import StoreUnavailableError
 from app.gate.freezes import to_json as freeze_to_json
 from app.gate.in_force import InForce, LoadFailure
 from app.gate.overrides import to_json as override_to_json
+from app.gate.policies import policies
 from app.gate.record import RunQuery, decisions
+from app.gate.status import status
 from app.store.records import DecisionFilter
 
 if TYPE_CHECKING:

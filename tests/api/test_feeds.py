@@ -24,10 +24,10 @@ from app.core.engine import Engine
 from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR, format_instant, parse_instant
 from app.core.policy import PolicySet, Selector
-from app.gate.check import Period, schedule
 from app.gate.feeds import MOST, Wanted, feed, feed_span
 from app.gate.in_force import InForce
 from app.gate.keys import KeyRequest
+from app.gate.schedule import Period, schedule
 from app.identity.caller import Role
 from app.main import create_app
 from app.policies.source import Snapshot

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from app.core.instant import format_instant, parse_instant
-from app.gate.check import policy, status
 from app.gate.in_force import InForce, with_freezes
+from app.gate.policies import policy
+from app.gate.status import status
 from app.policies.load import load
 from app.policies.source import Snapshot
 

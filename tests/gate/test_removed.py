@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from app.core.instant import DAY
-from app.gate.check import status
 from app.gate.record import Record
+from app.gate.status import status
 from app.policies.removal import Removal
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import AFTER, FRIDAY, Gate, gate_on, reload

@@ -6,10 +6,11 @@ import pytest
 from app.core.decision import Question
 from app.core.instant import HOUR
 from app.core.policy import Selector
-from app.gate.check import check, status
+from app.gate.check import check
 from app.gate.claim import Claim
 from app.gate.errors import StoreUnavailableError
 from app.gate.freezes import StartRequest
+from app.gate.status import status
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import BEFORE, FRIDAY, OPS, Gate, gate_on, reload
 

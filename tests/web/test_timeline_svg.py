@@ -9,9 +9,9 @@ from app.core.engine import Engine
 from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR, format_instant, parse_instant
 from app.core.policy import PolicySet, Selector
-from app.gate.check import UPCOMING
 from app.gate.in_force import InForce
 from app.gate.overview import DAYS, weeks
+from app.gate.status import UPCOMING
 from app.policies.source import Snapshot
 from app.web.timeline_svg import (
     COLOURS,

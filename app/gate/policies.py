@@ -1,0 +1,56 @@
+"""The policies in force, as JSON objects."""
+
+from itertools import islice
+from typing import Any, Final
+
+from app.core.decision_json import instant_or_none
+from app.core.explain import policy_in_words
+from app.core.policy import Policy
+from app.gate.errors import UnknownRecordError
+from app.gate.in_force import InForce
+from app.gate.policy_windows import occurrences, selectors_json
+
+_OCCURRENCES: Final = 3
+"""Occurrences of a policy that are listed: the present one, if any, and the next."""
+
+
+def policies(in_force: InForce, at: int) -> dict[str, Any]:
+    """Return every policy in force, in words, with its next occurrences."""
+    return {
+        "policy_revision": in_force.revision,
+        "timezone": in_force.home.name,
+        "policies": [_policy(in_force, each, at) for each in in_force.policy_set.policies],
+    }
+
+
+def policy(in_force: InForce, policy_id: str, at: int) -> dict[str, Any]:
+    """Return one policy in force; see `policies`.
+
+    Raises:
+        UnknownRecordError: there is none of that id.
+    """
+    for each in in_force.policy_set.policies:
+        if each.id == policy_id:
+            return _policy(in_force, each, at)
+    raise UnknownRecordError("there is no policy of that id")
+
+
+def _policy(in_force: InForce, each: Policy, at: int) -> dict[str, Any]:
+    timeline = in_force.engine.timeline(each.id)
+    return {
+        "id": each.id,
+        "title": each.title,
+        "reason": each.reason,
+        "contact": each.contact,
+        "link": each.link,
+        "effect": each.effect.value,
+        "timezone": each.timezone or in_force.home.name,
+        "in_words": policy_in_words(each, in_force.home),
+        "applies_to": selectors_json(each.applies_to),
+        "exempt": selectors_json(each.exempt),
+        "override": each.overridable,
+        "next": [
+            {"from": instant_or_none(start), "until": instant_or_none(end)}
+            for start, end in islice(occurrences(timeline, at), _OCCURRENCES)
+        ],
+    }

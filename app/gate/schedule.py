@@ -1,0 +1,70 @@
+"""The timeline of a service or an environment, as a JSON object."""
+
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from app.core.decision import Outcome, Question, Stretch
+from app.core.decision_json import entry
+from app.core.instant import DAY, format_instant, in_range
+from app.gate.errors import InvalidFieldError
+from app.gate.in_force import InForce
+
+MAX_SCHEDULE: Final = 366 * DAY
+MOST_SEGMENTS: Final = 10_000
+"""In one schedule; a policy that freezes every minute would fill hundreds of megabytes."""
+
+
+class Period(NamedTuple):
+    """The period of a schedule or a feed, in seconds; `end` is not part of it."""
+
+    start: int
+    end: int
+
+
+def schedule(in_force: InForce, question: Question, period: Period) -> dict[str, Any]:
+    """Return consecutive segments, each with the rules that block in it.
+
+    Without a service, the timeline is that of the environment: of a service that no selector singles out.
+
+    Raises:
+        UnknownNameError: the policies list no such environment, kind of change or service.
+        OutOfRangeError: the period reaches outside the years 2000 to 2100.
+        InvalidFieldError: there are too many segments in it.
+    """
+    in_range(period.start)
+    in_range(period.end - 1)
+    scope = (
+        in_force.engine.scope(question.service, question.environment, question.change)
+        if question.service
+        else in_force.engine.environment(question.environment, question.change)
+    )
+    segments = list(islice(scope.segments(period.start, period.end), MOST_SEGMENTS + 1))
+    if len(segments) > MOST_SEGMENTS:
+        until = format_instant(segments[MOST_SEGMENTS].start)
+        raise InvalidFieldError("to", f"there are more than {MOST_SEGMENTS} segments; ask until {until}")
+    return {
+        "service": question.service or None,
+        "environment": question.environment,
+        "change": question.change,
+        "timezone": in_force.home.name,
+        "from": format_instant(period.start),
+        "to": format_instant(period.end),
+        "segments": [
+            {
+                "from": format_instant(segment.start),
+                "to": format_instant(segment.end),
+                "allowed": not segment.blocking,
+                "outcome": _outcome(segment.blocking, segment.warnings),
+                "blocking": [entry(stretch, segment.start) for stretch in segment.blocking],
+                "warnings": [entry(stretch, segment.start) for stretch in segment.warnings],
+            }
+            for segment in segments
+        ],
+        "policy_revision": in_force.revision,
+    }
+
+
+def _outcome(blocking: tuple[Stretch, ...], warnings: tuple[Stretch, ...]) -> str:
+    if blocking:
+        return Outcome.DENY.value
+    return (Outcome.WARN if warnings else Outcome.ALLOW).value

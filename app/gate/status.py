@@ -1,0 +1,133 @@
+"""The state of the environments, the freezes and the gate at an instant, as a JSON object."""
+
+from typing import Any, Final
+
+from app.core.decision import Decision, Question, Stretch
+from app.core.decision_json import entry, instant_or_none
+from app.core.explain import message, state
+from app.core.freeze import FreezeState
+from app.core.instant import DAY, LATEST, format_instant, in_range
+from app.core.notation import waiting_time
+from app.gate.in_force import InForce, LoadFailure
+from app.gate.policy_windows import policy_freezes, selectors_json
+from app.gate.versions import holidays_version, tzdata_version
+from app.policies.removal import in_words
+
+UPCOMING: Final = 28 * DAY
+"""How far ahead freezes are listed."""
+
+
+def status(
+    in_force: InForce, last_error: LoadFailure | None, degraded_since: int | None, at: int, now: int
+) -> dict[str, Any]:
+    """Return the state of every environment, and of every catalogued service that differs from it.
+
+    Args:
+        in_force: the policies and freezes in force.
+        last_error: of a newer policy set that was refused.
+        degraded_since: when the store was lost; None while it can be reached.
+        at: the instant that the state is of.
+        now: the present, which ages and warnings go by.
+    """
+    in_range(at)
+    return {
+        "at": format_instant(at),
+        "timezone": in_force.home.name,
+        "environments": [_environment(in_force, name, at) for name in in_force.policy_set.environments],
+        "freezes": _freezes(in_force, at),
+        "warnings": _warnings(in_force, degraded_since, now),
+        "store": {
+            "degraded": degraded_since is not None,
+            "degraded_since": instant_or_none(degraded_since),
+        },
+        "policies": {
+            "revision": in_force.revision,
+            "loaded_at": format_instant(in_force.loaded_at),
+            "age_s": max(0, now - in_force.loaded_at),
+            "stale": last_error is not None,
+            "last_error": last_error and _failure(last_error),
+            "warnings": [str(problem) for problem in in_force.warnings],
+            "removed": [
+                {"kind": each.kind, "name": each.name, "at": format_instant(each.at)}
+                for each in in_force.removed_lately(now)
+            ],
+            "tzdata": tzdata_version(),
+            "holidays": holidays_version(),
+        },
+    }
+
+
+def environments(in_force: InForce, at: int) -> list[dict[str, Any]]:
+    """Return the state of every environment, without services that differ: cheap enough for every second."""
+    return [
+        {"environment": name, **_state(in_force.engine.decide_environment(name, at))}
+        for name in in_force.policy_set.environments
+    ]
+
+
+def _environment(in_force: InForce, name: str, at: int) -> dict[str, Any]:
+    question = Question("", name, in_force.policy_set.usual_change)
+    decision = in_force.engine.decide_environment(name, at)
+    general = _state(decision)
+    services = []
+    for service in in_force.policy_set.services or ():
+        own = in_force.engine.decide(question._replace(service=service), at)
+        if _state(own) != general:
+            services.append({"service": service, "message": message(own, in_force.home), **_state(own)})
+    return {
+        "environment": name,
+        "message": state(decision, in_force.home),
+        **general,
+        "services": services,
+    }
+
+
+def _state(decision: Decision) -> dict[str, Any]:
+    return {
+        "allowed": decision.allowed,
+        "outcome": decision.outcome.value,
+        "blocking": [entry(stretch, decision.at) for stretch in decision.blocking],
+        "warnings": [entry(stretch, decision.at) for stretch in decision.warnings],
+        "opens_at": instant_or_none(decision.opens_at),
+        "closes_at": instant_or_none(decision.closes_at),
+        "closing": [entry(stretch, decision.at) for stretch in decision.closing],
+    }
+
+
+def _freezes(in_force: InForce, at: int) -> dict[str, Any]:
+    """Return the ad-hoc freezes, and of each policy the present stretch and the next within four weeks."""
+    active: list[dict[str, Any]] = []
+    upcoming: list[dict[str, Any]] = []
+    for freeze in in_force.engine.freezes:
+        stretch = Stretch(freeze, in_force.home, freeze.starts_at, freeze.until)
+        shown = {**entry(stretch, at), "applies_to": selectors_json([freeze.selector]), "timezone": None}
+        if freeze.state(at) is FreezeState.ACTIVE:
+            active.append(shown)
+        elif freeze.state(at) is FreezeState.SCHEDULED and freeze.starts_at < at + UPCOMING:
+            upcoming.append(shown)
+    for lasts, shown in policy_freezes(in_force, at, min(at + UPCOMING, LATEST)):
+        (active if lasts else upcoming).append(shown)
+    return {"active": active, "upcoming": sorted(upcoming, key=lambda each: str(each["from"]))}
+
+
+def _warnings(in_force: InForce, degraded_since: int | None, now: int) -> list[str]:
+    forgotten = [
+        f"{freeze.title.rstrip('.')}: this freeze has no end, and {freeze.started_by} started it "
+        f"{waiting_time(now - freeze.starts_at)} ago. Is it still needed?"
+        for freeze in in_force.engine.freezes
+        if freeze.forgotten(now)
+    ]
+    forgotten = [*in_words(in_force.removed_lately(now)), *forgotten]
+    if degraded_since is None:
+        return forgotten
+    since = format_instant(degraded_since)
+    degraded = f"The store has not been reached since {since}: this is from memory; claims are refused."
+    return [degraded, *forgotten]
+
+
+def _failure(failure: LoadFailure) -> dict[str, Any]:
+    return {
+        "at": format_instant(failure.at),
+        "revision": failure.revision,
+        "problems": [str(problem) for problem in failure.problems],
+    }
