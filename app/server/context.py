@@ -23,7 +23,7 @@ from app.server.capacity import capacity_of, raise_file_limit
 from app.server.concurrency import ConcurrencyLimit
 from app.server.export import MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS
 from app.server.metrics import Metrics
-from app.server.rate_limit import Throttle
+from app.server.rate_limit import RateLimit
 from app.server.response_cache import ResponseCache
 from app.server.single_flight import SingleFlight
 from app.server.stream import Hub
@@ -56,8 +56,8 @@ class Context:
     exports: ConcurrencyLimit
     anonymous_role: Role | None
     providers: IdentityProviders | None
-    failures: Throttle
-    anonymous_claims: Throttle
+    failures: RateLimit
+    anonymous_claims: RateLimit
 
 
 def build_context(
@@ -92,8 +92,8 @@ def build_context(
         exports=ConcurrencyLimit("exports", MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS),
         anonymous_role=None if settings.anonymous_role == "none" else Role(settings.anonymous_role),
         providers=providers,
-        failures=Throttle(clock, FAILURES),
-        anonymous_claims=Throttle(clock, settings.anonymous_claims),
+        failures=RateLimit(clock, FAILURES),
+        anonymous_claims=RateLimit(clock, settings.anonymous_claims),
     )
 
 
