@@ -52,6 +52,7 @@ from app.server.periodic import beside, watchers
 from app.server.problems import handle_error, handle_http_exception
 from app.server.response_cache import ResponseCache
 from app.server.root_path import RootPath
+from app.server.routes import Routes
 from app.server.shutdown import on_stop
 from app.server.startup import StartupErrors, prepare
 from app.server.tracing import Tracing
@@ -189,7 +190,7 @@ def create_app(
     app.add_middleware(StartupErrors)
     app.add_exception_handler(FreezegateError, error_page.or_problem(handle_error))
     app.add_exception_handler(HTTPException, error_page.or_problem(handle_http_exception))
-    complete(app)
+    complete(app, [each for router in _ROUTERS if isinstance(router, Routes) for each in router.declarations])
     return app
 
 

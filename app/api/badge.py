@@ -3,19 +3,19 @@
 import asyncio
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from app.core.badge import Badge, endpoint, svg
 from app.gate.feeds import Wanted, badge_of
 from app.identity.caller import Role
-from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import parameters, problems, returns, returns_text
+from app.server.openapi import returns, returns_text
 from app.server.requests import NameField, Strict, read_query
+from app.server.routes import Routes
 
-router = APIRouter(tags=["feeds"])
+router = Routes(tags=["feeds"])
 
 _MEDIA_TYPE: Final = "image/svg+xml"
 
@@ -35,23 +35,27 @@ class BadgeQuery(Strict):
     )
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/badge.svg",
+    role=Role.VIEWER,
+    query=BadgeQuery,
     summary="Whether deploys are open, as a picture",
     response_class=Response,
-    responses=returns_text(_MEDIA_TYPE, "the picture") | problems(401, 403, 422, 429, 503),
-    openapi_extra={**needs(Role.VIEWER), **parameters(BadgeQuery)},
+    responses=returns_text(_MEDIA_TYPE, "the picture"),
 )
 async def draw_badge(request: Request) -> Response:
     """Draw the state in green, amber or red, with the same in words."""
     return Response(svg(await _badge(request)), media_type=_MEDIA_TYPE, headers={**_CACHE, **_ALONE})
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/badge.json",
+    role=Role.VIEWER,
+    query=BadgeQuery,
     summary="Whether deploys are open, for shields.io to draw",
-    responses=returns("EndpointBadge", "the badge") | problems(401, 403, 422, 429, 503),
-    openapi_extra={**needs(Role.VIEWER), **parameters(BadgeQuery)},
+    responses=returns("EndpointBadge", "the badge"),
 )
 async def tell_badge(request: Request) -> Response:
     """Return the fields of a shields.io endpoint badge."""
@@ -59,7 +63,6 @@ async def tell_badge(request: Request) -> Response:
 
 
 async def _badge(request: Request) -> Badge:
-    await authorised(request, Role.VIEWER)
     query = read_query(request, BadgeQuery)
     here = context(request)
     wanted = Wanted(query.environment, query.service)

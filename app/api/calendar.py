@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -15,15 +15,15 @@ from app.core.freeze import Freeze
 from app.core.wallclock import Zone
 from app.gate.feeds import Entry, Feed, Wanted, feed, feed_span
 from app.identity.caller import Role
-from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import header, parameters, problems, returns_text
+from app.server.openapi import header, returns_text
 from app.server.requests import NameField, Strict, read_query
+from app.server.routes import Routes
 
 if TYPE_CHECKING:
     from icalendar import Event
 
-router = APIRouter(tags=["feeds"])
+router = Routes(tags=["feeds"])
 
 _MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
 _REFRESH: Final = timedelta(hours=1)
@@ -48,26 +48,21 @@ class CalendarQuery(Strict):
     )
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/calendar.ics",
+    role=Role.VIEWER,
+    query=CalendarQuery,
+    headers=(header("If-None-Match", "the `ETag` of the calendar that you have"),),
     summary="The freezes, as a calendar to subscribe to",
     response_class=Response,
     responses={
         **returns_text(_MEDIA_TYPE, "the calendar"),
         304: {"description": "the calendar has not changed since the `ETag` that was sent"},
-        **problems(401, 403, 422, 429, 503),
-    },
-    openapi_extra={
-        **needs(Role.VIEWER),
-        "parameters": [
-            *parameters(CalendarQuery)["parameters"],
-            header("If-None-Match", "the `ETag` of the calendar that you have"),
-        ],
     },
 )
 async def show_calendar(request: Request) -> Response:
     """Return every freeze from four weeks ago to a year ahead, as iCalendar (RFC 5545)."""
-    await authorised(request, Role.VIEWER)
     query = read_query(request, CalendarQuery)
     here = context(request)
     in_force = here.policies.in_force

@@ -5,7 +5,7 @@ import re
 from http import HTTPStatus
 from typing import Any, Final, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 
 from app.core.decision import Question
@@ -16,15 +16,16 @@ from app.gate.check import check_async
 from app.gate.claim import Claim, Claimed
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, is_token
-from app.server.authentication import authorised, limit_anonymous_claims, needs
+from app.server.authentication import limit_anonymous_claims
 from app.server.context import Context, context
 from app.server.middleware import LOG_FIELDS
-from app.server.openapi import header, json_body, parameters, problems, returns
+from app.server.openapi import header, returns
 from app.server.problems import RefusedError
 from app.server.requests import DurationField, InstantField, NameField, Note, Strict, read_body, read_query
 from app.server.response_cache import PLAIN_TEXT, DecisionResponse, wants_plain_text
+from app.server.routes import Routes, caller_of
 
-router = APIRouter(tags=["decisions"])
+router = Routes(tags=["decisions"])
 
 TOKEN_HEADER: Final = "x-override-token"  # noqa: S105 - the name of the header
 _PRINTABLE_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
@@ -84,11 +85,14 @@ _DECISION_RESPONSES: Final = {
 }
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/can-deploy",
+    role=Role.VIEWER,
+    query=AskQuery,
+    also=(400,),
     summary="May this service be deployed to this environment now?",
-    responses={**_DECISION_RESPONSES, **problems(400, 401, 403, 422, 429, 503)},
-    openapi_extra={**needs(Role.VIEWER), **parameters(AskQuery)},
+    responses=_DECISION_RESPONSES,
 )
 async def ask(request: Request) -> Response:
     """Ask without a record. A pipeline that is about to deploy claims instead, with POST.
@@ -99,7 +103,6 @@ async def ask(request: Request) -> Response:
     if TOKEN_HEADER in request.headers:
         detail = "override tokens are spent by POST /can-deploy; a question takes none"
         raise RefusedError(HTTPStatus.BAD_REQUEST, detail)
-    await authorised(request, Role.VIEWER)
     query = read_query(request, AskQuery)
     here = context(request)
     now = here.clock.now()
@@ -124,31 +127,31 @@ async def ask(request: Request) -> Response:
     return _respond(request, here, answered, "question")
 
 
-@router.post(
+@router.operation(
+    "POST",
     "/can-deploy",
+    role=Role.CI,
+    body=ClaimBody,
+    headers=(
+        header(
+            "Idempotency-Key",
+            "1 to 128 printable characters; a retry with the same key and body gets the same decision",
+        ),
+        header(
+            "X-Override-Token",
+            "an override token; spent only if something vetoes and it covers all of it",
+        ),
+    ),
+    also=(409,),
     summary="Claim a deploy: ask, and record the decision before it is answered",
-    responses={**_DECISION_RESPONSES, **problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 503)},
-    openapi_extra={
-        **needs(Role.CI),
-        **json_body(ClaimBody),
-        "parameters": [
-            header(
-                "Idempotency-Key",
-                "1 to 128 printable characters; a retry with the same key and body gets the same decision",
-            ),
-            header(
-                "X-Override-Token",
-                "an override token; spent only if something vetoes and it covers all of it",
-            ),
-        ],
-    },
+    responses=_DECISION_RESPONSES,
 )
 async def claim(request: Request) -> Response:
     """Decide, record the decision durably, then answer. A pipeline does this right before it deploys.
 
     With `Accept: text/plain` the answer comes in sentences, as for a question.
     """
-    caller = await authorised(request, Role.CI)
+    caller = caller_of(request)
     body = await read_body(request, ClaimBody)
     limit_anonymous_claims(request, caller)
     here = context(request)

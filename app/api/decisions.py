@@ -1,25 +1,23 @@
 """``/decisions``: the record of what was claimed, and how it went."""
 
-import re
 from collections.abc import AsyncIterator
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Request
 from fastapi import Path as PathField
-from fastapi.responses import JSONResponse, Response
+from fastapi import Request
+from fastapi.responses import Response
 from pydantic import Field
 
-from app.gate.errors import UnknownRecordError
 from app.gate.outcomes import Report, to_json
 from app.gate.record import DecisionFilter, Page
 from app.identity.caller import Role
-from app.server.authentication import authorised, limit_anonymous_claims, needs
+from app.server.authentication import limit_anonymous_claims
 from app.server.context import Context, context
 from app.server.export import EXPORT_DEADLINE, Export, Rows, csv_pages, ndjson_pages
 from app.server.middleware import set_deadline
-from app.server.openapi import json_body, parameters, problems, returns
+from app.server.openapi import returns
 from app.server.requests import (
     InstantField,
     NameField,
@@ -29,17 +27,18 @@ from app.server.requests import (
     place,
     read_body,
     read_query,
+    record_id,
 )
+from app.server.responses import json_response
+from app.server.routes import Routes, caller_of
 
-router = APIRouter(tags=["record"])
+router = Routes(tags=["record"])
 
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 _CSV: Final = "text/csv"
 _NDJSON: Final = "application/x-ndjson"
 _EXPORT_TOGETHER: Final = 200
 """Rows of an export that are held at a time."""
 
-_ID: Final = re.compile(r"dec_[0-9a-z]{1,36}")
 DecisionId = Annotated[
     str, PathField(description="the id of the recorded decision", examples=["dec_8k2m4p6r"])
 ]
@@ -85,8 +84,11 @@ class OutcomeBody(Strict):
     )
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/decisions",
+    role=Role.VIEWER,
+    query=ListQuery,
     summary="The record of decisions, newest first",
     responses={
         200: {
@@ -97,16 +99,13 @@ class OutcomeBody(Strict):
                 _NDJSON: {"schema": {"type": "string"}},
             },
         },
-        **problems(401, 403, 422, 429, 503),
     },
-    openapi_extra={**needs(Role.VIEWER), **parameters(ListQuery)},
 )
 async def list_decisions(request: Request) -> Response:
     """Return a page of recorded claims.
 
     `Accept: text/csv` or `application/x-ndjson` exports everything that matches the filter.
     """
-    await authorised(request, Role.VIEWER)
     query = read_query(request, ListQuery)
     here = context(request)
     accepted = request.headers.get("accept", "")
@@ -116,48 +115,44 @@ async def list_decisions(request: Request) -> Response:
             first = await _page(here, query.wanted, None, _EXPORT_TOGETHER)
             return Export(render(_all_of_it(here, query.wanted, first)), media_type, here.exports)
     page = await _page(here, query.wanted, place(query.cursor), query.limit)
-    return JSONResponse({"decisions": page.items, "next": page.next}, headers=_NO_STORE)
+    return json_response({"decisions": page.items, "next": page.next})
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/decisions/{decision_id}",
+    role=Role.VIEWER,
     summary="One recorded decision",
-    responses=returns("DecisionWithOutcomes", "the decision") | problems(401, 403, 404, 422, 429, 503),
-    openapi_extra=needs(Role.VIEWER),
+    responses=returns("DecisionWithOutcomes", "the decision"),
 )
 async def show(request: Request, decision_id: DecisionId) -> Response:
     """Return what was answered, to whom and by which policies, and the reports on the deploy."""
-    await authorised(request, Role.VIEWER)
     read_query(request, Strict)
-    found = await context(request).outcomes.decision(_known(decision_id))
-    return JSONResponse(found, headers=_NO_STORE)
+    found = await context(request).outcomes.decision(record_id(decision_id, "dec", "decision"))
+    return json_response(found)
 
 
-@router.post(
+@router.operation(
+    "POST",
     "/decisions/{decision_id}/outcome",
+    role=Role.CI,
+    body=OutcomeBody,
+    also=(409,),
     summary="Report how a deploy went",
     status_code=201,
-    responses=returns("ReportedOutcome", "the report", 201)
-    | problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
-    openapi_extra={**needs(Role.CI), **json_body(OutcomeBody)},
+    responses=returns("ReportedOutcome", "the report", 201),
 )
 async def report(request: Request, decision_id: DecisionId) -> Response:
     """Record how an allowed deploy went, as soon as it is known, even days later.
 
     Of several reports the last one counts; all are kept. The outcome of a denied claim is refused with 409.
     """
-    caller = await authorised(request, Role.CI)
+    caller = caller_of(request)
     limit_anonymous_claims(request, caller)
     body = await read_body(request, OutcomeBody)
-    told = Report(_known(decision_id), body.result, body.incident)
+    told = Report(record_id(decision_id, "dec", "decision"), body.result, body.incident)
     outcome = await context(request).outcomes.report(caller, told)
-    return JSONResponse(to_json(outcome), status_code=HTTPStatus.CREATED, headers=_NO_STORE)
-
-
-def _known(decision_id: str) -> str:
-    if _ID.fullmatch(decision_id) is None:
-        raise UnknownRecordError("there is no decision of that id")
-    return decision_id
+    return json_response(to_json(outcome), HTTPStatus.CREATED)
 
 
 async def _page(here: Context, wanted: DecisionFilter, before: int | None, most: int) -> Page:

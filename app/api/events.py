@@ -2,36 +2,32 @@
 
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
-from app.core.errors import FreezegateError
 from app.identity.caller import Role
-from app.server.authentication import SESSION_COOKIE, authorised, needs
+from app.server.authentication import SESSION_COOKIE
 from app.server.context import context
 from app.server.middleware import set_deadline
-from app.server.openapi import header, problems, returns_text
+from app.server.openapi import header, returns_text
 from app.server.requests import Strict, read_query
+from app.server.routes import Routes, is_still_authorised
 from app.server.stream import EventStream, written
 
-router = APIRouter(tags=["state"])
+router = Routes(tags=["state"])
 
 _LONGEST_PLACE: Final = 18
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/events",
+    role=Role.VIEWER,
+    headers=(header("Last-Event-ID", "the `id` received last; events recorded since then come first"),),
     summary="Server-sent events: state changes, decisions, freezes, overrides",
     response_class=Response,
     responses={
         **returns_text("text/event-stream", "a stream that does not end"),
-        **problems(401, 403, 422, 429, 503),
-    },
-    openapi_extra={
-        **needs(Role.VIEWER),
-        "parameters": [
-            header("Last-Event-ID", "the `id` received last; events recorded since then come first")
-        ],
     },
 )
 async def events(request: Request) -> Response:
@@ -40,7 +36,6 @@ async def events(request: Request) -> Response:
     The events are `state`, `decision`, `freeze`, `override`, `outcome`, `policies`, `missed` with the number
     of events that were dropped when more than 50 a second came, and `alive` every 15 seconds.
     """
-    await authorised(request, Role.VIEWER)
     read_query(request, Strict)
     here = context(request)
     seen = _place(request.headers.get("last-event-id", ""))
@@ -56,13 +51,7 @@ async def events(request: Request) -> Response:
         )
 
     async def may_listen() -> bool:
-        if anonymous:
-            return True
-        try:
-            await authorised(request, Role.VIEWER)
-        except FreezegateError:
-            return False
-        return True
+        return anonymous or await is_still_authorised(request)
 
     return EventStream(here.hub, first, may_listen)
 

@@ -1,20 +1,17 @@
 """``/freezes``: stop deploys now, change, lift."""
 
-import re
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
 from fastapi import Path as PathField
-from fastapi.responses import JSONResponse, Response
+from fastapi import Request
+from fastapi.responses import Response
 from pydantic import Field
 
-from app.gate.errors import UnknownRecordError
 from app.gate.freezes import to_json
 from app.identity.caller import Role
-from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import json_body, parameters, problems, returns
+from app.server.openapi import returns
 from app.server.operations import ChangeBody, LiftFields, StartBody
 from app.server.requests import (
     PageQuery,
@@ -22,13 +19,14 @@ from app.server.requests import (
     read_body,
     read_body_or_query,
     read_query,
+    record_id,
 )
+from app.server.responses import json_response, last_id
+from app.server.routes import Routes, caller_of
 
-router = APIRouter(tags=["freezes"])
+router = Routes(tags=["freezes"])
 
-_ID: Final = re.compile(r"frz_[0-9a-z]{1,36}")
 FreezeId = Annotated[str, PathField(description="the id of the freeze", examples=["frz_8k2m4p6r"])]
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class ListQuery(PageQuery):
@@ -39,64 +37,70 @@ class ListQuery(PageQuery):
     )
 
 
-@router.post(
+@router.operation(
+    "POST",
     "/freezes",
+    role=Role.OPS,
+    body=StartBody,
     summary="Freeze deploys",
     status_code=201,
-    responses=returns("FreezeBody", "the freeze; in force on every replica", 201)
-    | problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
-    openapi_extra={**needs(Role.OPS), **json_body(StartBody)},
+    responses=returns("FreezeBody", "the freeze; in force on every replica", 201),
 )
 async def start(request: Request) -> Response:
     """Start or schedule an ad-hoc freeze. Once this answers, every replica blocks what it covers."""
-    caller = await authorised(request, Role.OPS)
+    caller = caller_of(request)
     body = await read_body(request, StartBody)
     here = context(request)
     freeze = await here.freezes.start(caller, body.request(here.clock.now()), here.policies.in_force)
     # The time again: a second may have ended, and a freeze from now would look scheduled before its start.
-    return _reply(to_json(freeze, here.clock.now()), HTTPStatus.CREATED)
+    return json_response(to_json(freeze, here.clock.now()), HTTPStatus.CREATED)
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/freezes",
+    role=Role.VIEWER,
+    query=ListQuery,
     summary="The ad-hoc freezes",
-    responses=returns("FreezePage", "a page of freezes") | problems(401, 403, 422, 429, 503),
-    openapi_extra={**needs(Role.VIEWER), **parameters(ListQuery)},
+    responses=returns("FreezePage", "a page of freezes"),
 )
 async def list_freezes(request: Request) -> Response:
     """Return the freezes that last or are scheduled; with `state=all`, every one there was, by cursor."""
-    await authorised(request, Role.VIEWER)
     query = read_query(request, ListQuery)
     here = context(request)
     now = here.clock.now()
     if query.state == "standing":
         standing = [each for each in here.policies.in_force.engine.freezes if each.stands(now)]
-        return _reply({"freezes": [to_json(each, now) for each in standing], "next": None})
+        return json_response({"freezes": [to_json(each, now) for each in standing], "next": None})
     found = await here.freezes.newest(query.cursor, query.limit)
-    following = found[-1].id if len(found) == query.limit else None
-    return _reply({"freezes": [to_json(each, now) for each in found], "next": following})
+    following = last_id(found, query.limit)
+    return json_response({"freezes": [to_json(each, now) for each in found], "next": following})
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/freezes/{freeze_id}",
+    role=Role.VIEWER,
     summary="One ad-hoc freeze",
-    responses=returns("FreezeBody", "the freeze") | problems(401, 403, 404, 422, 429, 503),
-    openapi_extra=needs(Role.VIEWER),
+    responses=returns("FreezeBody", "the freeze"),
 )
 async def show(request: Request, freeze_id: FreezeId) -> Response:
     """Return one ad-hoc freeze, also one that is over."""
-    await authorised(request, Role.VIEWER)
     read_query(request, Strict)
     here = context(request)
-    return _reply(to_json(await here.freezes.show(_known(freeze_id)), here.clock.now()))
+    return json_response(
+        to_json(await here.freezes.show(record_id(freeze_id, "frz", "freeze")), here.clock.now())
+    )
 
 
-@router.patch(
+@router.operation(
+    "PATCH",
     "/freezes/{freeze_id}",
+    role=Role.OPS,
+    body=ChangeBody,
+    also=(409,),
     summary="Change a freeze, but not its past",
-    responses=returns("FreezeBody", "the freeze as it is now")
-    | problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
-    openapi_extra={**needs(Role.OPS), **json_body(ChangeBody)},
+    responses=returns("FreezeBody", "the freeze as it is now"),
 )
 async def change(request: Request, freeze_id: FreezeId) -> Response:
     """Change the members that are sent; `null` removes a contact, a link, a scope or exemptions.
@@ -104,39 +108,34 @@ async def change(request: Request, freeze_id: FreezeId) -> Response:
     `starts_at` can move until the freeze has begun. `ttl` counts from now, or from the `starts_at` beside it.
     A freeze that is over is refused with 409.
     """
-    caller = await authorised(request, Role.OPS)
+    caller = caller_of(request)
     body = await read_body(request, ChangeBody)
     here = context(request)
     now = here.clock.now()
     wanted = body.change(now)
-    freeze = await here.freezes.change(caller, _known(freeze_id), wanted, here.policies.in_force)
-    return _reply(to_json(freeze, now))
+    freeze = await here.freezes.change(
+        caller, record_id(freeze_id, "frz", "freeze"), wanted, here.policies.in_force
+    )
+    return json_response(to_json(freeze, now))
 
 
-@router.delete(
+@router.operation(
+    "DELETE",
     "/freezes/{freeze_id}",
+    role=Role.OPS,
+    query=LiftFields,
+    body=LiftFields,
+    also=(409,),
     summary="Lift a freeze",
-    responses=returns("FreezeBody", "the freeze, lifted")
-    | problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503),
-    openapi_extra={**needs(Role.OPS), **parameters(LiftFields), **json_body(LiftFields, required=False)},
+    responses=returns("FreezeBody", "the freeze, lifted"),
 )
 async def lift(request: Request, freeze_id: FreezeId) -> Response:
     """End a freeze at once, on every replica; its record stays.
 
     Send `reason` in a JSON body or as a parameter. A freeze that is over is refused with 409.
     """
-    caller = await authorised(request, Role.OPS)
+    caller = caller_of(request)
     body = await read_body_or_query(request, LiftFields)
     here = context(request)
-    freeze = await here.freezes.lift(caller, _known(freeze_id), body.reason)
-    return _reply(to_json(freeze, here.clock.now()))
-
-
-def _known(freeze_id: str) -> str:
-    if _ID.fullmatch(freeze_id) is None:
-        raise UnknownRecordError("there is no freeze of that id")
-    return freeze_id
-
-
-def _reply(body: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return JSONResponse(body, status_code=status.value, headers=_NO_STORE)
+    freeze = await here.freezes.lift(caller, record_id(freeze_id, "frz", "freeze"), body.reason)
+    return json_response(to_json(freeze, here.clock.now()))

@@ -3,25 +3,34 @@
 import asyncio
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from app.core.instant import format_instant
 from app.server.context import context
 from app.server.metrics import CONTENT_TYPE
 from app.server.openapi import returns, returns_text
+from app.server.routes import Routes
 
-router = APIRouter(tags=["operation"])
+router = Routes(tags=["operation"])
 
 
-@router.get("/healthz", summary="Is the process up?", responses=returns("HealthBody", "the process is up"))
-async def healthz() -> dict[str, str]:
+@router.operation(
+    "GET",
+    "/healthz",
+    role=None,
+    summary="Is the process up?",
+    responses=returns("HealthBody", "the process is up"),
+)
+async def healthz() -> Response:
     """Answer 200 for as long as the process runs."""
-    return {"status": "up"}
+    return JSONResponse({"status": "up"})
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/readyz",
+    role=None,
     summary="Can the gate decide and record?",
     responses=returns("ReadinessBody", "it can") | returns("ReadinessBody", "it can't; see `checks`", 503),
 )
@@ -46,8 +55,10 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"ready": reachable, "checks": checks}, status_code=status.value)
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/metrics",
+    role=None,
     summary="Prometheus metrics",
     response_class=Response,
     responses=returns_text(CONTENT_TYPE, "the metrics"),

@@ -1,20 +1,21 @@
 """``/insights``: what the record of decisions shows."""
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi import Request
+from fastapi.responses import Response
 from pydantic import Field
 
 from app.core.instant import EARLIEST
 from app.gate.insights import LONGEST, USUAL, InsightsRequest, until
 from app.identity.caller import Role
-from app.server.authentication import authorised, needs
 from app.server.context import context
 from app.server.disconnect import cancel_on_disconnect
-from app.server.openapi import parameters, problems, returns
+from app.server.openapi import returns
 from app.server.problems import InvalidFieldsError
 from app.server.requests import InstantField, NameField, Strict, read_query
+from app.server.responses import json_response
+from app.server.routes import Routes
 
-router = APIRouter(tags=["record"])
+router = Routes(tags=["record"])
 
 
 class InsightsQuery(Strict):
@@ -42,21 +43,21 @@ class InsightsQuery(Strict):
         return InsightsRequest(start, end, self.service, self.environment, self.change)
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/insights",
+    role=Role.VIEWER,
+    query=InsightsQuery,
     summary="When deploys fail, what policies stop, and how long deploys wait",
-    responses=returns("InsightsBody", "the insights, at most a minute old")
-    | problems(401, 403, 422, 429, 503),
-    openapi_extra={**needs(Role.VIEWER), **parameters(InsightsQuery)},
+    responses=returns("InsightsBody", "the insights, at most a minute old"),
 )
 async def show_insights(request: Request) -> Response:
     """Count the decisions of a period by the policies in force now, and judge the differences.
 
     A difference is called one only where there is enough of it to tell.
     """
-    await authorised(request, Role.VIEWER)
     query = read_query(request, InsightsQuery)
     here = context(request)
     counting = here.measurement.insights(here.policies.in_force, query.wanted(here.clock.now()))
     found = await cancel_on_disconnect(request, counting)
-    return JSONResponse(found, headers={"Cache-Control": "no-store"})
+    return json_response(found)

@@ -2,7 +2,7 @@
 
 import json
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -11,13 +11,14 @@ from app.core.instant import LATEST
 from app.gate.schedule import MAX_SCHEDULE, Period, schedule
 from app.gate.status import UPCOMING
 from app.identity.caller import Role
-from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import parameters, problems, returns
+from app.server.openapi import returns
 from app.server.problems import InvalidFieldsError
 from app.server.requests import InstantField, NameField, Strict, read_query
+from app.server.responses import NO_STORE
+from app.server.routes import Routes
 
-router = APIRouter(tags=["state"])
+router = Routes(tags=["state"])
 
 
 class ScheduleQuery(Strict):
@@ -40,18 +41,19 @@ class ScheduleQuery(Strict):
         return Period(start, end)
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/schedule",
+    role=Role.VIEWER,
+    query=ScheduleQuery,
     summary="What blocks a service, and when",
-    responses=returns("ScheduleBody", "the timeline") | problems(401, 403, 422, 429, 503),
-    openapi_extra={**needs(Role.VIEWER), **parameters(ScheduleQuery)},
+    responses=returns("ScheduleBody", "the timeline"),
 )
 async def show_schedule(request: Request) -> Response:
     """Return consecutive segments from `from` to `to`, each with the rules that block in it.
 
     At most 366 days and 10,000 segments.
     """
-    await authorised(request, Role.VIEWER)
     query = read_query(request, ScheduleQuery)
     here = context(request)
     question = Question(query.service, query.environment, query.change)
@@ -62,4 +64,4 @@ async def show_schedule(request: Request) -> Response:
         ("schedule", in_force.revision, in_force.freezes_version, question, span),
         lambda: json.dumps(schedule(in_force, question, span)).encode(),
     )
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(body, media_type="application/json", headers=NO_STORE)

@@ -2,18 +2,19 @@
 
 import json
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
 from app.gate.status import status
 from app.identity.caller import Role
-from app.server.authentication import authorised, needs
 from app.server.context import context
-from app.server.openapi import parameters, problems, returns
+from app.server.openapi import returns
 from app.server.requests import InstantField, Strict, read_query
+from app.server.responses import NO_STORE
+from app.server.routes import Routes
 
-router = APIRouter(tags=["state"])
+router = Routes(tags=["state"])
 
 
 class StatusQuery(Strict):
@@ -22,18 +23,19 @@ class StatusQuery(Strict):
     at: InstantField | None = Field(None, description="the instant to show the state of; now if left out")
 
 
-@router.get(
+@router.operation(
+    "GET",
     "/status",
+    role=Role.VIEWER,
+    query=StatusQuery,
     summary="The freeze state of every environment",
-    responses=returns("StatusBody", "the state, whatever it is") | problems(401, 403, 422, 429, 503),
-    openapi_extra={**needs(Role.VIEWER), **parameters(StatusQuery)},
+    responses=returns("StatusBody", "the state, whatever it is"),
 )
 async def show_status(request: Request) -> Response:
     """Return for every environment whether deploys are open, why not, and when that changes.
 
     Catalogued services are listed where they differ from their environment.
     """
-    await authorised(request, Role.VIEWER)
     query = read_query(request, StatusQuery)
     here = context(request)
     now = here.clock.now()
@@ -49,4 +51,4 @@ async def show_status(request: Request) -> Response:
     body = await here.shared.get(
         told_of, lambda: json.dumps(status(in_force, failure, degraded_since, at, now)).encode()
     )
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(body, media_type="application/json", headers=NO_STORE)

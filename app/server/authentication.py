@@ -6,7 +6,7 @@ which prove where they come from. Without any, a caller has the role that the se
 """
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 
@@ -143,12 +143,3 @@ def _address(request: Request) -> str:
 async def _note_refusal(here: Context, request: Request, name: str, why: str) -> None:
     route = getattr(request.scope.get("route"), "path", "")
     await here.record.note_refusal(name, request.method, route, why)
-
-
-def needs(role: Role) -> dict[str, Any]:
-    """What the OpenAPI document says of a route that needs a role."""
-    return {"x-role": role.value, "security": [{}, {"bearer": []}] if role in _OPEN else [{"bearer": []}]}
-
-
-_OPEN: Final = frozenset({Role.VIEWER, Role.CI})
-"""The roles that everybody may be given."""

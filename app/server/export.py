@@ -17,6 +17,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.server.concurrency import ConcurrencyLimit
+from app.server.responses import NO_STORE
 
 EXPORT_DEADLINE: Final = 900.0
 """Seconds that an export may take: a million rows take a tenth of it, read at full speed."""
@@ -26,7 +27,6 @@ MOST_EXPORTS_OF_ADDRESS: Final = 4
 
 Rows = Sequence[dict[str, Any]]
 
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 _FORMULA: Final = frozenset("=+-@")
 _BEGINS_WITH_CONTROL: Final = re.compile(r"[\t\r\n]")
 
@@ -36,7 +36,7 @@ class Export(StreamingResponse):
 
     def __init__(self, pages: AsyncIterator[str], media_type: str, limit: ConcurrencyLimit) -> None:
         """Send `pages`, while it counts in `limit`."""
-        super().__init__(pages, media_type=media_type, headers=_NO_STORE)
+        super().__init__(pages, media_type=media_type, headers=NO_STORE)
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,19 +1,21 @@
-"""How routes describe themselves in the OpenAPI document.
+"""The OpenAPI document, from the declarations of the routes.
 
-Routes read their requests themselves (see `requests`), so what they read is declared here from the
-same models, and no status leaves that the document does not name.
+Routes read their requests themselves (see `requests`), so the framework can't find their fields. They are
+declared by the same models, and a test holds every status that is sent against the document.
 """
 
 import asyncio
 import json
 import threading
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.requests import Request
 
 from app.core.json_schema import UntitledJsonSchema
+from app.identity.caller import Role
 from app.server.problems import PROBLEM_JSON
 
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -40,8 +42,36 @@ _BEARER = {
 }
 
 
+_ANONYMOUS: Final = frozenset({Role.VIEWER, Role.CI})
+"""The roles that callers without credentials may have."""
+
+
+class Declaration(NamedTuple):
+    """What a route needs and reads."""
+
+    role: Role | None
+    query: type[BaseModel] | None
+    body: type[BaseModel] | None
+    headers: tuple[dict[str, Any], ...]
+    operation: dict[str, Any]
+    """The framework's dictionary of additions to the route's operation; empty until `describe`."""
+
+    def describe(self) -> None:
+        """Put the role, the fields and the body into the route's operation."""
+        operation = self.operation
+        if self.role is not None:
+            bearer: dict[str, list[str]] = {"bearer": []}
+            operation["x-role"] = self.role.value
+            operation["security"] = [{}, bearer] if self.role in _ANONYMOUS else [bearer]
+        fields = [] if self.query is None else parameters(self.query)
+        if fields or self.headers:
+            operation["parameters"] = [*fields, *self.headers]
+        if self.body is not None:
+            operation["requestBody"] = json_body(self.body, required=self.query is None)
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem documents that a route may answer with."""
+    """Describe the problem documents of these statuses."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {"description": _PROBLEM_TITLES[status], "content": {PROBLEM_JSON: {"schema": schema}}}
@@ -74,29 +104,27 @@ def returns_text(media_type: str, description: str) -> dict[int | str, dict[str,
     return {200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}}
 
 
-def parameters(model: type[BaseModel]) -> dict[str, Any]:
-    """The query parameters that a model reads."""
+def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """Describe the query parameters that a model reads."""
     schema = model.model_json_schema(schema_generator=UntitledJsonSchema)
     required = schema.get("required", ())
-    return {
-        "parameters": [
-            {
-                "name": name,
-                "in": "query",
-                "required": name in required,
-                "description": definition.pop("description", ""),
-                "schema": _without_null(definition),
-            }
-            for name, definition in schema["properties"].items()
-        ]
-    }
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "description": definition.pop("description", ""),
+            "schema": _without_null(definition),
+        }
+        for name, definition in schema["properties"].items()
+    ]
 
 
-def json_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+def json_body(model: type[BaseModel], *, required: bool) -> dict[str, Any]:
     """Describe the JSON body that a model reads; the models within it are also those of answers."""
     schema = model.model_json_schema(ref_template=_REFERENCE, schema_generator=UntitledJsonSchema)
     schema.pop("$defs", None)
-    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+    return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
@@ -108,8 +136,8 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**arms[0], **rest}
 
 
-def complete(app: FastAPI) -> None:
-    """Let the document name our problem shape, and no error of the framework's own that never leaves."""
+def complete(app: FastAPI, declarations: Sequence[Declaration]) -> None:
+    """Add the declarations of routes to the document, and replace the framework's error model by ours."""
     build = app.openapi
     lock = threading.Lock()
 
@@ -117,6 +145,8 @@ def complete(app: FastAPI) -> None:
         with lock:
             if app.openapi_schema is not None:
                 return app.openapi_schema
+            for declaration in declarations:
+                declaration.describe()
             schema = build()
             schemas = schema.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(_bodies())
@@ -130,7 +160,7 @@ def complete(app: FastAPI) -> None:
 
 
 def _bodies() -> dict[str, Any]:
-    """The schemas of all answers."""
+    """Return the schemas of all answers."""
     from pydantic.json_schema import models_json_schema
 
     from app.server.response_models import BODIES

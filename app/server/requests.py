@@ -28,6 +28,7 @@ from app.core.errors import MalformedValueError
 from app.core.instant import DAY, parse_instant
 from app.core.notation import parse_duration, parse_positive_duration
 from app.core.policy import LINK_PATTERN, NAME_PATTERN
+from app.gate.errors import UnknownRecordError
 from app.identity.credentials import holds_secret
 from app.server.field_errors import CURSOR, NO_CONTROLS, NO_CURSOR, field_errors, shown_name
 from app.server.problems import InvalidFieldsError, RefusedError
@@ -42,6 +43,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MOST_A_PAGE: Final = 500
 _LONGEST_PLACE: Final = 18
+_ID: Final = re.compile(r"[0-9a-z]{1,36}")
 _LOST_PLUS: Final = re.compile(r"\S+ \d\d:\d\d")
 """What becomes of ``2026-11-27T14:00:00+01:00`` in a query string."""
 
@@ -151,6 +153,22 @@ class PageQuery(Strict):
         None, description="`next` of the page before; the first page if left out", examples=["1042"]
     )
     limit: LimitField = Field(50, description="the most entries of a page", examples=[200])
+
+
+def record_id(text: str, prefix: str, kind: str) -> str:
+    """Return an id from a path, such as ``frz_8k2m4p6r``, if it has the form of one.
+
+    Args:
+        text: as it stands in the path.
+        prefix: of the ids of this kind.
+        kind: of the record, for the error: ``freeze``.
+
+    Raises:
+        UnknownRecordError: it hasn't, so that there can't be such a record.
+    """
+    if not text.startswith(f"{prefix}_") or _ID.fullmatch(text[len(prefix) + 1 :]) is None:
+        raise UnknownRecordError(f"there is no {kind} of that id")
+    return text
 
 
 def place(cursor: str | None) -> int | None:

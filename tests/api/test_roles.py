@@ -1,6 +1,8 @@
 """Who may do what: every route, method and role, from the OpenAPI document."""
 
+import importlib
 import json
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +11,11 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+import app.api
 from app.gate.keys import KeyRequest
 from app.identity.caller import Role
 from app.main import create_app
+from app.server.routes import Routes
 from app.settings import Settings
 from tests.api.conftest import POLICIES, bearer, key_for
 from tests.api.fakes import FakeClock
@@ -95,6 +99,13 @@ def operations(client: TestClient) -> dict[str, dict[str, object]]:
 def test_every_route_has_a_row_and_says_who_may_use_it(strict: TestClient) -> None:
     told = {name: operation.get("x-role", "anyone") for name, operation in operations(strict).items()}
     assert told == NEEDS
+
+
+def test_every_route_of_the_api_is_declared_with_its_role() -> None:
+    for module in pkgutil.iter_modules(app.api.__path__):
+        router = importlib.import_module(f"app.api.{module.name}").router
+        assert isinstance(router, Routes), module.name
+        assert len(router.routes) == len(router.declarations), module.name
 
 
 @pytest.mark.parametrize("caller", CALLERS)
