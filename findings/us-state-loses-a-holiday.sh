@@ -4,7 +4,7 @@
 # Asked for the United States, the package knows Friday 2027-12-24 as the observed Christmas Day. Asked for
 # Massachusetts, it does not: the state is given its own rule for substitute days, and no warning comes.
 # Source: holidays 0.109 (PyPI), run here in November 2026.
-# Why it matters to a freeze: somebody narrows `country: US` to `subdivision: MA` to get more days, and a day on
+# Why it matters to a freeze: you narrow `country: US` to `subdivision: MA` to get more days, and a day on
 # which the office is empty becomes a working day. `freezegate lint` names such days.
 set -euo pipefail
 folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && cd "$folder"
