@@ -169,13 +169,14 @@ def test_the_settings_go_together_with_those_of_the_image(given: dict[str, str],
     assert settings.admin_key is not None
 
 
-def test_the_image_installs_the_lock_that_it_copies() -> None:
+def test_the_image_installs_the_locks_that_it_copies() -> None:
     text = (ROOT / "Dockerfile").read_text()
     copied = dict(
         reversed(pair) for pair in re.findall(r"^COPY (requirements/\S+) (\S+)$", text, re.MULTILINE)
     )
-    (installed,) = re.findall(r'"-r", "(\S+)"', text)
-    assert (ROOT / copied[installed]).exists()
+    installed = re.findall(r'"-r", "(\S+)"', text)
+    assert set(installed) == set(copied)
+    assert all((ROOT / lock).exists() for lock in copied.values())
 
 
 def test_the_image_alone_keeps_its_records_in_its_volume() -> None:
