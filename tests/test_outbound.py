@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from app.clock import SystemClock
 from app.core.notification import Notification, Occasion
-from app.gate.notifications import DeliveryResult, Outstanding
+from app.gate.outbox import DeliveryResult, Outstanding
 from app.identity.oidc.issuers import Issuer
 from app.identity.oidc.keyring import Keyring, fetch
 from app.integrations.receivers import Receiver

@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from app.clock import Clock
 from app.gate import keys
 from app.gate.claim import Claims
+from app.gate.collector import Receiver
 from app.gate.feeds import policies_stamp
 from app.gate.freezes import Freezes
 from app.gate.in_force import Policies
 from app.gate.insights import Measurement
 from app.gate.live import Live
-from app.gate.notifications import Notifications, Receiver
+from app.gate.notifications import Notifications
 from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
 from app.gate.overview import GateState, Overview, overview

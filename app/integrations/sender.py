@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from app.clock import Clock
 from app.gate.errors import StoreUnavailableError
-from app.gate.notifications import DeliveryResult, Notifications
+from app.gate.notifications import Notifications
+from app.gate.outbox import DeliveryResult
 from app.integrations.receivers import Receiver
 from app.integrations.vendor import Message
 from app.outbound import Outbound

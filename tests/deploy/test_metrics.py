@@ -19,7 +19,8 @@ from starlette.testclient import TestClient
 
 from app.core.instant import DAY, parse_instant
 from app.core.notification import Occasion
-from app.gate.notifications import DeliveryResult, Notifications
+from app.gate.notifications import Notifications
+from app.gate.outbox import DeliveryResult
 from app.integrations.receivers import Receiver
 from app.integrations.slack import vendor as slack
 from app.server.context import Context

@@ -14,18 +14,12 @@ from app.core.instant import DAY, HOUR, parse_instant
 from app.core.notification import Notification, Occasion
 from app.core.policy import Selector
 from app.gate.claim import Claim
+from app.gate.collector import KEPT_FOR
 from app.gate.errors import StoreUnavailableError
 from app.gate.freezes import Change, StartRequest
-from app.gate.notifications import (
-    GIVEN_UP_AFTER,
-    KEPT_FOR,
-    LEASE,
-    MOST_PASSED,
-    PASSED_AFTER,
-    DeliveryResult,
-    Notifications,
-    pause,
-)
+from app.gate.lease import DURATION
+from app.gate.notifications import Notifications
+from app.gate.outbox import GIVEN_UP_AFTER, MOST_PASSED, PASSED_AFTER, DeliveryResult, pause
 from app.gate.overrides import GrantRequest
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
@@ -213,7 +207,7 @@ async def test_an_announcement_that_could_not_be_written_is_made_at_the_next_loo
     put(policy_file, f"{FRIDAY}  - {{id: stop, title: Stop, reason: So., {soon}}}\n")
     reload(gate.policies, gate.clock.at)
     with monkeypatch.context() as away:
-        away.setattr(one, "_settle", _gone)
+        away.setattr(one._collector, "_settle", _gone)
         await one.collect()
     assert events(await told(one)) == ["policy-freeze-soon"]
 
@@ -878,7 +872,7 @@ async def test_a_replica_takes_over_from_one_that_was_killed(gate: Gate, other: 
     first, second = notifying(gate), notifying(other, name="two")
     await told(first)
     made = await gate.freezes.start(OPS, freeze(), gate.in_force)
-    gate.clock.at += LEASE - 1
+    gate.clock.at += DURATION - 1
     assert await told(second) == []
     gate.clock.at += 1
     assert [each.subject for each in await told(second)] == [made.id]
@@ -934,7 +928,7 @@ async def test_a_sender_that_is_killed_loses_nothing(
             arrived.append(outstanding.notification.subject)
         if at >= 5:
             await first.settle(outstanding.message, TAKEN, 0.0)
-    gate.clock.at += LEASE
+    gate.clock.at += DURATION
     arrived += [each.subject for each in await told(second)]
     assert sorted(map(str, arrived)) == sorted([made[0].id] * step.times + [made[1].id, made[2].id])
     assert [*dict.fromkeys(arrived)] == [each.id for each in made]
@@ -949,10 +943,10 @@ async def test_what_another_one_has_told_meanwhile_is_not_told_again(gate: Gate,
     await told(first)
     made = await gate.freezes.start(OPS, freeze(), gate.in_force)
     before = await gate.store.read(lambda view: view.lease())
-    gate.clock.at += LEASE
+    gate.clock.at += DURATION
     assert [each.subject for each in await told(second)] == [made.id]
     # The first one has read the store before that, and writes only now.
-    for holder in (before.holder, second._own_name):
+    for holder in (before.holder, second._lease.own_name):
         assert not await gate.store.write(partial(_moved, holder=holder, before=before))
     assert await told(first) == []
     assert await told(second) == []

@@ -14,7 +14,8 @@ from app.core.notification import Occasion
 from app.core.policy import Selector
 from app.gate.errors import StoreUnavailableError
 from app.gate.freezes import StartRequest
-from app.gate.notifications import LEASE, Notifications
+from app.gate.lease import DURATION
+from app.gate.notifications import Notifications
 from app.integrations import sender as module
 from app.integrations.receivers import Receiver
 from app.integrations.sender import Sender
@@ -305,7 +306,7 @@ async def test_a_process_that_is_killed_while_it_sends_loses_nothing(
     made = sorted(each.title for each in await gate.freezes.newest(None, 100))
     assert len(made) >= at
     # In the time of the process that was killed: its clock was the real one.
-    gate.clock.at = (await gate.store.read(lambda view: view.lease())).held_until + LEASE
+    gate.clock.at = (await gate.store.read(lambda view: view.lease())).held_until + DURATION
     await start(receiver(local.url), name="next").step()
     arrived = titles(local)
     assert [*dict.fromkeys(arrived)] == made
