@@ -7,6 +7,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from app.core.errors import Fault
+from app.core.holiday_calendar import package
 
 _LONGEST_WORD: Final = 60
 _LONGEST_LISTING: Final = 320
@@ -26,40 +27,36 @@ class Known(NamedTuple):
 @cache
 def markets() -> Known:
     """Return the codes of markets."""
-    import holidays
+    from holidays.registry import EntityLoader
 
-    return Known(tuple(holidays.list_supported_financial()), {})
+    return Known(tuple(EntityLoader.get_financial_codes()), {})
 
 
 @cache
 def countries() -> Known:
     """Return the codes of countries, with their names and longer codes."""
-    import holidays
-    from holidays.registry import COUNTRIES
+    from holidays.registry import COUNTRIES, EntityLoader
 
     names = {
         re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name): code
         for first, code, *others in COUNTRIES.values()
         for name in (first, *others)
     }
-    return Known(tuple(holidays.list_supported_countries(include_aliases=False)), names)
+    # Not `list_supported_countries`: that imports all of them for their subdivisions.
+    return Known(tuple(EntityLoader.get_country_codes(include_aliases=False)), names)
 
 
 @cache
 def subdivisions(country: str) -> Known:
     """Return the codes of a country's subdivisions; their names may stand in place of them."""
-    import holidays
-
-    entity = getattr(holidays, country)
+    entity = getattr(package(), country)
     return Known(tuple(entity.subdivisions), entity.subdivisions_aliases, takes_names=True)
 
 
 @cache
 def categories(code: str) -> Known:
     """Return the categories of a country's or market's calendar."""
-    import holidays
-
-    return Known(tuple(sorted(getattr(holidays, code).supported_categories)), {})
+    return Known(tuple(sorted(getattr(package(), code).supported_categories)), {})
 
 
 def fault_of(path: tuple[str | int, ...], text: str, what: str, known: Known) -> Iterator[Fault]:

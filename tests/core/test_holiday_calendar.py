@@ -1,6 +1,8 @@
 """The names of holidays in every calendar of the package, 2025 to 2035."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from types import SimpleNamespace
@@ -9,11 +11,13 @@ from typing import Any
 import holidays
 import pytest
 
+from app.core import holiday_codes
 from app.core.holiday_calendar import Calendar, Holiday, _NameReader, year_of
 from app.core.instant import DAY
 from app.core.policy import Policy
 from app.core.wallclock import calendar_date
 from app.policies.lint.holidays import holiday_problems
+from tests.live.gate import ROOT
 
 FIRST, LAST = 2025, 2035
 SHARDS = 8
@@ -148,3 +152,23 @@ def test_an_exact_name_of_one_year_loses_no_later_year_in_silence(shard: int) ->
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_an_exact_name_of_a_part_loses_no_later_year_in_silence(shard: int) -> None:
     assert [lost for calendar in parts()[shard::SHARDS] for lost in lost_in_silence(calendar)] == []
+
+
+def test_only_the_countries_asked_for_are_imported() -> None:
+    program = (
+        "import sys\n"
+        "from app.core.holiday_calendar import Calendar, year_of\n"
+        "from app.core.holiday_codes import countries, markets\n"
+        "assert 'NL' in countries().codes and 'XNYS' in markets().codes\n"
+        "assert year_of(Calendar('NL', None, ('public',), None), 2026).holidays\n"
+        "print(*(name for name in sys.modules if name.startswith('holidays.countries.')))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout.split() == ["holidays.countries.netherlands"]
+
+
+def test_the_codes_are_those_that_the_package_lists() -> None:
+    assert holiday_codes.countries().codes == tuple(holidays.list_supported_countries(include_aliases=False))
+    assert holiday_codes.markets().codes == tuple(holidays.list_supported_financial())
