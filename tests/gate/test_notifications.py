@@ -917,7 +917,7 @@ async def test_a_sender_that_is_killed_loses_nothing(
     if at == 1:
         # It has found everything, and then it is gone.
         with monkeypatch.context() as killed:
-            killed.setattr(first, "_settle", _gone)
+            killed.setattr(first._collector, "_settle", _gone)
             await first.collect()
     if at >= 2:
         await first.collect()
