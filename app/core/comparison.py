@@ -51,6 +51,13 @@ class Tally:
         self.failed = failed
         """Of `reported`, those that failed or were rolled back."""
 
+    def count(self, *, overridden: bool, reported: bool, failed: bool) -> None:
+        """Count one deploy."""
+        self.deploys += 1
+        self.overrides += overridden
+        self.reported += reported
+        self.failed += failed
+
     def add(self, other: "Tally") -> None:
         """Add the counts of another tally."""
         self.deploys += other.deploys

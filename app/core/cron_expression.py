@@ -5,10 +5,10 @@ Errors suggest what to write instead, also for the dialects of other programs.
 
 import calendar
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -132,7 +132,6 @@ def read_expression(text: str) -> Schedule:
         parsed = CronSim(text, datetime(2000, 1, 1, tzinfo=UTC))
     except CronSimError as error:
         raise MalformedValueError(_complaint(str(error).lower(), text)) from None
-    pairs = [item for item in parsed.weekdays if isinstance(item, tuple)]
     return Schedule(
         times=tuple(sorted(h * HOUR + m * MINUTE for h in parsed.hours for m in parsed.minutes)),
         wildcard=any(field.startswith("*") for field in text.split()[:2]),
@@ -140,11 +139,19 @@ def read_expression(text: str) -> Schedule:
         days=frozenset(parsed.days),
         last_day=CronSim.LAST in parsed.days,
         last_working_day=CronSim.LAST_WEEKDAY in parsed.days,
-        weekdays=frozenset(item % 7 for item in parsed.weekdays if isinstance(item, int)),
-        nth_weekdays=frozenset((day % 7, nth) for day, nth in pairs if nth != CronSim.LAST),
-        last_weekdays=frozenset(day % 7 for day, nth in pairs if nth == CronSim.LAST),
         both=parsed.day_and,
+        **_days_of_week(parsed.weekdays, CronSim.LAST),
     )
+
+
+def _days_of_week(parsed: Iterable[int | tuple[int, int]], last: int) -> dict[str, frozenset[Any]]:
+    """Return the fields of a `Schedule` for a day of the week as cronsim parses it."""
+    pairs = [item for item in parsed if isinstance(item, tuple)]
+    return {
+        "weekdays": frozenset(item % 7 for item in parsed if isinstance(item, int)),
+        "nth_weekdays": frozenset((day % 7, nth) for day, nth in pairs if nth != last),
+        "last_weekdays": frozenset(day % 7 for day, nth in pairs if nth == last),
+    }
 
 
 def _on_other_dialects(text: str) -> str:

@@ -36,11 +36,13 @@ class Described(NamedTuple):
 def describe(text: str) -> Described | None:
     """Describe when an expression fires; None if its five fields are clearer."""
     schedule = read_expression(text)
-    times = _times(schedule.times)
-    days = _days(schedule)
-    months = _months(schedule.months)
+    times, days, months = _times(schedule.times), _days(schedule), _months(schedule.months)
     if times is None or days is None or months is None:
         return None
+    return _combined(times, days, months)
+
+
+def _combined(times: Described, days: str, months: str) -> Described:
     if months and days.endswith(_OF_MONTH):
         days, months = days.removesuffix(_OF_MONTH), f" of {months}"
     elif months:
@@ -106,11 +108,15 @@ def _of_week(schedule: Schedule) -> str | None:
     found = []
     if plain:
         found.append(f"every {_joined(plain)}")
-    in_month = [f"{_ORDINALS[nth - 1]} {_WEEKDAYS[day]}" for day, nth in sorted(schedule.nth_weekdays)]
-    in_month += [f"last {_WEEKDAYS[day]}" for day in sorted(schedule.last_weekdays)]
+    in_month = _weekdays_of_month(schedule)
     if in_month:
         found.append(f"on the {_joined(in_month)}{_OF_MONTH}")
     return " and ".join(found) if len(plain) + len(in_month) <= _MOST_DAYS else None
+
+
+def _weekdays_of_month(schedule: Schedule) -> list[str]:
+    nth = [f"{_ORDINALS[nth - 1]} {_WEEKDAYS[day]}" for day, nth in sorted(schedule.nth_weekdays)]
+    return nth + [f"last {_WEEKDAYS[day]}" for day in sorted(schedule.last_weekdays)]
 
 
 def _months(months: Iterable[int]) -> str | None:

@@ -6,7 +6,7 @@ not know.
 
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from importlib.util import find_spec, module_from_spec
 from typing import Any, Final, NamedTuple
@@ -134,30 +134,29 @@ class _NameReader:
         self._estimated = _labels(both, _ESTIMATED)
         self._moved = _labels(both, (_MOVED,))
 
-    def read(self, own: list[str], english: list[str]) -> Iterable[Holiday]:
-        """Yield the holidays of a day from its names in both languages, each list in its own order."""
-        by_bare_name = {self._forms(name)[-1]: name for name in english}
-        pairs = {name: self._english(name, by_bare_name) for name in own}
+    def read(self, own: list[str], english: list[str]) -> list[Holiday]:
+        """Return the holidays of a day from its names in both languages, each list in its own order."""
         if len(own) == 1:
-            pairs = {own[0]: tuple(english)}
-        left = tuple(name for name in english if not any(name in pair for pair in pairs.values()))
-        for name in own:
-            # A name without a translation is paired with every unmatched English name: freeze more, not less.
-            names = (name, *(pairs[name] or left))
-            forms = [form for each in names for form in self._forms(each)]
-            yield Holiday(
-                name=name,
-                english_name=names[-1],
-                bare_own_name=self._forms(name)[-1],
-                bare_name=self._forms(names[-1])[-1],
-                forms=tuple(dict.fromkeys(forms)),
-                is_estimated=any(_within(label, form) for form in forms for label in self._estimated),
-                is_moved=any(_within(label, name) for label in self._moved),
-            )
+            return [self._holiday(own[0], english)]
+        by_bare_name = {self._forms(name)[-1]: name for name in english}
+        found = {name: by_bare_name.get(self._translate(self._forms(name)[-1])) for name in own}
+        left = [name for name in english if name not in found.values()]
+        # A name without a translation is paired with every unmatched English name: freeze more, not less.
+        pairs = {name: left if match is None else [match] for name, match in found.items()}
+        return [self._holiday(name, pairs[name]) for name in own]
 
-    def _english(self, name: str, by_bare_name: dict[str, str]) -> tuple[str, ...]:
-        found = by_bare_name.get(self._translate(self._forms(name)[-1]))
-        return (found,) if found is not None else ()
+    def _holiday(self, name: str, english: Sequence[str]) -> Holiday:
+        names = (name, *english)
+        forms = [form for each in names for form in self._forms(each)]
+        return Holiday(
+            name=name,
+            english_name=names[-1],
+            bare_own_name=self._forms(name)[-1],
+            bare_name=self._forms(names[-1])[-1],
+            forms=tuple(dict.fromkeys(forms)),
+            is_estimated=any(_within(label, form) for form in forms for label in self._estimated),
+            is_moved=any(_within(label, name) for label in self._moved),
+        )
 
     def _forms(self, name: str) -> list[str]:
         """Return a name with its marks removed one by one; the last form has none."""

@@ -152,7 +152,7 @@ class Counting:
         )
 
     def _denied(self, decided: Decided) -> None:
-        names = {_name(each) for each in (decided.blocking or "").split(",") if each}
+        names = _names(decided)
         self._queue.denied(decided.at, _request(decided), names)
         if self._start <= decided.at < self._end:
             self._hour_denials[self._hour_of(decided.at)] += 1
@@ -168,20 +168,14 @@ class Counting:
         if group is None:
             group = self._of_request[request] = self._find_group(request)
         overridden = decided.outcome == Outcome.OVERRIDE
-        if overridden:
-            self._policy_overrides.update(
-                {_name(each) for each in (decided.blocking or "").split(",") if each}
-            )
-        reported = decided.result is not None
-        failed = reported and decided.result != SUCCEEDED
         tallies = group.tallies(at, self._hour_of(at))
         if overridden:
+            self._policy_overrides.update(_names(decided))
             tallies.append(group.overridden)
+        reported = decided.result is not None
+        failed = reported and decided.result != SUCCEEDED
         for tally in tallies:
-            tally.deploys += 1
-            tally.overrides += overridden
-            tally.reported += reported
-            tally.failed += failed
+            tally.count(overridden=overridden, reported=reported, failed=failed)
 
     def _hour_of(self, at: int) -> int:
         return (self._local(at) // HOUR + _FIRST_HOUR) % HOURS
@@ -293,6 +287,7 @@ def _request(decided: Decided) -> Request:
     return decided.service, decided.environment, decided.change
 
 
-def _name(rule_id: str) -> str:
-    """Return the id under which a veto is counted; freezes share one."""
-    return AD_HOC if rule_id.startswith(_FREEZE) else rule_id
+def _names(decided: Decided) -> set[str]:
+    """Return the ids under which the vetoes of a decision are counted; freezes share one."""
+    ids = filter(None, (decided.blocking or "").split(","))
+    return {AD_HOC if rule_id.startswith(_FREEZE) else rule_id for rule_id in ids}

@@ -104,12 +104,17 @@ class _Filters:
         self._year_days = _numbers(rule, "BYYEARDAY")
         self._of_month = frequency == "MONTHLY" or (frequency == "YEARLY" and "BYMONTH" in rule)
         self._weekdays = [_weekday(str(each), frequency) for each in rule.get("BYDAY", ())]
-        if not names_days and frequency in ("MONTHLY", "YEARLY"):
-            self._month_days = {start.day}
-            if frequency == "YEARLY" and not self._months:
-                self._months = {start.month}
-        if not names_days and frequency == "WEEKLY":
+        if not names_days:
+            self._take_day_of(start, frequency)
+
+    def _take_day_of(self, start: date, frequency: str) -> None:
+        """Select the day of the event's start: the default of a rule without days of its own."""
+        if frequency == "WEEKLY":
             self._weekdays = [(0, start.weekday())]
+        if frequency in ("MONTHLY", "YEARLY"):
+            self._month_days = {start.day}
+        if frequency == "YEARLY" and not self._months:
+            self._months = {start.month}
 
     def match(self, on: date) -> bool:
         """Return whether a day is selected."""
@@ -118,13 +123,15 @@ class _Filters:
         length = calendar.monthrange(on.year, on.month)[1]
         if self._month_days and not {on.day, on.day - length - 1} & self._month_days:
             return False
-        if self._year_days:
-            number, days = on.timetuple().tm_yday, 365 + calendar.isleap(on.year)
-            if not {number, number - days - 1} & self._year_days:
-                return False
+        if self._year_days and not self._matches_year_day(on):
+            return False
         return not self._weekdays or any(
             self._is(on, nth, weekday, length) for nth, weekday in self._weekdays
         )
+
+    def _matches_year_day(self, on: date) -> bool:
+        number, days = on.timetuple().tm_yday, 365 + calendar.isleap(on.year)
+        return bool({number, number - days - 1} & self._year_days)
 
     def _is(self, on: date, nth: int, weekday: int, length: int) -> bool:
         if on.weekday() != weekday:

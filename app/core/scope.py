@@ -307,6 +307,10 @@ class ScopeTimeline:
             if end is None:
                 return min(cursor, horizon)
             cursor = end
+        return self._first_gap_by_blocks(cursor, horizon, lines)
+
+    def _first_gap_by_blocks(self, cursor: int, horizon: int, lines: Sequence[RuleTimeline]) -> int:
+        """Return the same by subtracting each rule from the rest of a block, block after block."""
         while cursor < horizon:
             block = cursor >> BLOCK_BITS
             last = min(block_span(block)[1], horizon)

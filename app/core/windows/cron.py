@@ -7,7 +7,7 @@ calendar days instead, which is about a hundred times faster.
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Final, Self
+from typing import Final, Self, TypeGuard
 
 from pydantic import Field, model_validator
 
@@ -71,13 +71,17 @@ class Cron(Window):
         """Return ``for 2d14h from 18:00 every Friday``, or ``from 18:00 every Friday until 08:00 …``."""
         start = describe(self.start)
         begins = _said(self.start, start)
+        since = f"from {start.text}" if _is_time(start) else f"beginning {begins}"
         if self.end is None:
-            since = f"from {start.text}" if start and start.is_time else f"beginning {begins}"
             return f"for {format_duration(self.duration or 0)} {since}"
         end = describe(self.end)
-        if start and end and start.is_time and end.is_time:
-            return f"from {start.text} until {end.text}"
+        if _is_time(start) and _is_time(end):
+            return f"{since} until {end.text}"
         return f"beginning {begins}, ending {_said(self.end, end)}"
+
+
+def _is_time(described: Described | None) -> TypeGuard[Described]:
+    return described is not None and described.is_time
 
 
 def _said(text: str, described: Described | None) -> str:

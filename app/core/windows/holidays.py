@@ -109,20 +109,26 @@ class Holidays(Window):
     def words(self) -> str:
         """Return ``on public holidays of NL, from 14:00 of the working day before, …``."""
         kind = " and ".join(self.categories) or ("public" if self.country else "market")
-        part = self.calendar.subdivision
-        where = f"{self.country or self.market}" + (f" {part}" if part else "")
-        parts = [f"on {kind} holidays of {where}"]
+        where = " ".join(filter(None, (self.country or self.market, self.calendar.subdivision)))
+        return ", ".join([f"on {kind} holidays of {where}", *self._restrictions(), *self._bounds()])
+
+    def _restrictions(self) -> list[str]:
+        parts = []
         if self.names:
             parts.append(f"named {' or '.join(self.names)}")
         if self.except_names:
             parts.append(f"except {' and '.join(self.except_names)}")
         if self.bridge_days:
             parts.append("with bridge days")
+        return parts
+
+    def _bounds(self) -> list[str]:
+        parts = []
         if self.eve_from is not None:
             parts.append(f"from {format_time_of_day(self.eve_from)} on the working day before")
         if self.until is not None:
             parts.append(f"until {format_time_of_day(self.until)} on the working day after")
-        return ", ".join(parts)
+        return parts
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -148,17 +154,24 @@ class Holidays(Window):
         return day
 
     def _faults_of_calendar(self) -> Iterator[Fault]:
-        code = self.market or self.country or ""
-        known = codes.markets() if self.market is not None else codes.countries()
-        kind = "market" if self.market is not None else "country"
-        unknown = list(codes.fault_of((kind,), code, f"code of a {kind}", known))
+        if self.country is not None:
+            unknown = list(codes.fault_of(("country",), self.country, "code of a country", codes.countries()))
+        else:
+            unknown = list(
+                codes.fault_of(("market",), self.market or "", "code of a market", codes.markets())
+            )
         yield from unknown
         if self.market is not None and self.subdivision is not None:
             yield Fault(("subdivision",), "subdivision goes with a country, not with a market")
-        elif not unknown and self.subdivision not in (None, NATIONWIDE):
+        if not unknown:
+            yield from self._faults_of_parts(self.country or self.market or "")
+
+    def _faults_of_parts(self, code: str) -> Iterator[Fault]:
+        """Yield the faults of subdivision and categories, for a known country or market."""
+        if self.country is not None and self.subdivision not in (None, NATIONWIDE):
             what, parts = f"subdivision of {code}", codes.subdivisions(code)
             yield from codes.fault_of(("subdivision",), self.subdivision or "", what, parts)
-        for index, category in enumerate(() if unknown else self.categories):
+        for index, category in enumerate(self.categories):
             what = f"category of {code}"
             yield from codes.fault_of(("categories", index), category, what, codes.categories(code))
 

@@ -206,9 +206,7 @@ def _last_end(event: Any) -> EventTime | None:
 def _fault(event: Any) -> str | None:
     """Return why an event is never open; None if it is."""
     first, listed = event[BOUNDS]
-    rules = _listed(event.get("RRULE"))
-    untils = [local_seconds(until) for rule in rules for until in rule.get("UNTIL", ())]
-    if not listed and any(until < first.start.seconds for until in untils):
+    if not listed and any(until < first.start.seconds for until in _untils(event)):
         return "recurs until a time (UNTIL) before its own start"
     lengths = [span.end.lasting_since(span.start) for span in (first, *listed.values())]
     if max(lengths) > 0:
@@ -218,6 +216,12 @@ def _fault(event: Any) -> str | None:
     if isinstance(event["DTSTART"].dt, datetime):
         return "lasts no time: it has no end, or one that equals its start"
     return "lasts no time: the DTEND of whole days is the day after the last of them"
+
+
+def _untils(event: Any) -> Iterator[int]:
+    """Yield the last local time of each rule with an UNTIL."""
+    for rule in _listed(event.get("RRULE")):
+        yield from map(local_seconds, rule.get("UNTIL", ()))
 
 
 def _listed(value: Any) -> list[Any]:
