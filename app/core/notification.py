@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 from app.core import explain
 from app.core.decision import Decision
 from app.core.decision_json import instant_or_none
-from app.core.freeze import Freeze, FreezeState
 from app.core.instant import format_instant
 from app.core.notation import waiting_time
 from app.core.override import Override
@@ -145,95 +144,12 @@ def services_open(
     return of_all._replace(title=title, text=(_cut(explain.message(present, home)), of_all.text[1]))
 
 
-def freeze_started(freeze: Freeze, at: int, home: Zone, key: str) -> Notification:
-    """Build the notification of a freeze that was started or scheduled."""
-    who, title = _name(freeze.started_by), one_line(freeze.title)
-    if freeze.starts_at > freeze.created_at:
-        said = f"{who} scheduled a freeze of {_where(freeze)}: {_end(title)}"
-        when = f"It begins {explain.local_time(freeze.starts_at, home, at)}. {_until(freeze, at, home)}"
-        text = (said, _end(one_line(freeze.reason)), when, *_whom_to_ask(freeze))
-        return _of_freeze(Occasion.FREEZE_STARTED, freeze, at, f"Freeze scheduled: {title}", text, key)
-    said = f"{who} froze {_where(freeze)}: {_end(title)}"
-    text = (said, _end(one_line(freeze.reason)), _until(freeze, at, home), *_whom_to_ask(freeze))
-    return _of_freeze(Occasion.FREEZE_STARTED, freeze, at, f"Deploys are frozen: {title}", text, key)
-
-
-def freeze_extended(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> Notification:
-    """Build the notification of a freeze whose end was moved, in either direction."""
-    title = one_line(freeze.title)
-    said = f"{_name(who)} moved the end of the freeze {_end(title)}"
-    text = (said, _until(freeze, at, home), _started(freeze, at, home), *_whom_to_ask(freeze))
-    return _of_freeze(Occasion.FREEZE_EXTENDED, freeze, at, f"Freeze extended: {title}", text, key)
-
-
-def freeze_changed(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> Notification:
-    """Build the notification of a freeze changed in more than its end; `freeze` is its state after that."""
-    title = one_line(freeze.title)
-    starts = explain.local_time(freeze.starts_at, home, at)
-    begins = f"It begins {starts}. " if freeze.starts_at > at else ""
-    text = (
-        f"{_name(who)} changed the freeze of {_where(freeze)}: {_end(title)}",
-        _end(one_line(freeze.reason)),
-        f"{begins}{_until(freeze, at, home)}",
-        _started(freeze, at, home),
-        *_whom_to_ask(freeze),
-    )
-    return _of_freeze(Occasion.FREEZE_CHANGED, freeze, at, f"Freeze changed: {title}", text, key)
-
-
-def freeze_lifted(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> Notification:
-    """Build the notification of a lifted freeze."""
-    title = one_line(freeze.title)
-    why = (_end(one_line(freeze.lift_reason)),) if freeze.lift_reason else ()
-    said = f"{_name(who)} lifted the freeze of {_where(freeze)}: {_end(title)}"
-    text = (said, *why, _started(freeze, at, home))
-    return _of_freeze(Occasion.FREEZE_LIFTED, freeze, at, f"Freeze lifted: {title}", text, key)
-
-
-def freeze_soon(freeze: Freeze, home: Zone, now: int) -> Notification:
-    """Build the warning ahead of a scheduled freeze."""
-    start, title = freeze.starts_at, one_line(freeze.title)
-    when = explain.local_time(start, home, now)
-    said = f"{_where(freeze)} will be frozen from {when} on: {_end(title)}"
-    text = (
-        said[0].upper() + said[1:],
-        _end(one_line(freeze.reason)),
-        _started(freeze, now, home),
-        *_whom_to_ask(freeze),
-    )
-    key = f"{Occasion.FREEZE_SOON}:{freeze.id}:{start}"
-    within = waiting_time(start - now)
-    return _of_freeze(Occasion.FREEZE_SOON, freeze, now, f"Deploys freeze in {within}: {title}", text, key)
-
-
-def freeze_begins(freeze: Freeze, home: Zone) -> Notification:
-    """Build the notification of a scheduled freeze that begins."""
-    at, title = freeze.starts_at, one_line(freeze.title)
-    said = f"{_where(freeze)} is frozen, as {_name(freeze.started_by)} scheduled it: {_end(title)}"
-    text = (
-        said[0].upper() + said[1:],
-        _end(one_line(freeze.reason)),
-        _until(freeze, at, home),
-        *_whom_to_ask(freeze),
-    )
-    key = f"{Occasion.FREEZE_BEGINS}:{freeze.id}:{at}"
-    return _of_freeze(Occasion.FREEZE_BEGINS, freeze, at, f"Deploys are frozen: {title}", text, key)
-
-
-def freeze_ended(freeze: Freeze, at: int) -> Notification:
-    """Build the notification of a freeze that ended as planned."""
-    title = one_line(freeze.title)
-    text = (f"The freeze of {_where(freeze)} has ended: {_end(title)}",)
-    key = f"{Occasion.FREEZE_ENDED}:{freeze.id}:{at}"
-    return _of_freeze(Occasion.FREEZE_ENDED, freeze, at, f"Freeze ended: {title}", text, key)
-
-
 def override_granted(override: Override, at: int, home: Zone, key: str) -> Notification:
     """Build the notification of a granted override."""
-    who = _name(override.granted_by)
+    who = person(override.granted_by)
     uses = f"{override.max_uses} {'use' if override.max_uses == 1 else 'uses'}"
     text = [
-        f"{who} granted an override for {_scope(override)}: {_end(one_line(override.reason))}",
+        f"{who} granted an override for {_scope(override)}: {full_stop(one_line(override.reason))}",
         f"{uses}, until {explain.local_time(override.expires_at, home, at)}.",
     ]
     if override.approvals_needed:
@@ -247,10 +163,10 @@ def override_spent(
 ) -> Notification:
     """Build the notification of an overridden deploy; `body` is the decision in its JSON form."""
     service, environment = body["service"], body["environment"]
-    said = f"{service} was let through to {environment} by an override of {_name(override.granted_by)}: "
+    said = f"{service} was let through to {environment} by an override of {person(override.granted_by)}: "
     text = [
-        said + _end(one_line(override.reason)),
-        f"Claimed by {_name(who)}. {left or 'No'} {'use' if left == 1 else 'uses'} left.",
+        said + full_stop(one_line(override.reason)),
+        f"Claimed by {person(who)}. {left or 'No'} {'use' if left == 1 else 'uses'} left.",
     ]
     made = _of_override(
         Occasion.OVERRIDE_SPENT, override, at, f"Override spent: {service} to {environment}", text, key
@@ -261,7 +177,7 @@ def override_spent(
 
 def override_revoked(override: Override, at: int, key: str, who: str) -> Notification:
     """Build the notification of a revoked override."""
-    text = [f"{_name(who)} revoked the override of {_name(override.granted_by)} for {_scope(override)}."]
+    text = [f"{person(who)} revoked the override of {person(override.granted_by)} for {_scope(override)}."]
     title = f"Override revoked for {one_line(', '.join(override.services))}"
     return _of_override(Occasion.OVERRIDE_REVOKED, override, at, title, text, key)
 
@@ -319,32 +235,6 @@ def _of_policies(
     )
 
 
-def _of_freeze(
-    event: Occasion, freeze: Freeze, at: int, title: str, text: Sequence[str], key: str
-) -> Notification:
-    selector = freeze.selector
-    data = {
-        "id": freeze.id,
-        "title": freeze.title,
-        "reason": freeze.reason,
-        "environments": selector.environments,
-        "services": selector.services,
-        "tags": selector.tags,
-        "exempt": [each.model_dump(exclude_none=True) for each in freeze.exempt],
-        "override": freeze.override,
-        "contact": freeze.contact,
-        "link": freeze.link,
-        "starts_at": format_instant(freeze.starts_at),
-        "ends_at": instant_or_none(freeze.ends_at),
-        "started_by": freeze.started_by,
-        "lifted_by": freeze.lifted_by if freeze.state(at) is FreezeState.LIFTED else None,
-        "lift_reason": freeze.lift_reason if freeze.state(at) is FreezeState.LIFTED else None,
-    }
-    return Notification(
-        key, event, at, title, tuple(text), tuple(selector.environments or ()), freeze.id, data
-    )
-
-
 def _of_override(
     event: Occasion, override: Override, at: int, title: str, text: Sequence[str], key: str
 ) -> Notification:
@@ -373,47 +263,21 @@ def _names(denied: Sequence[Denied], more: int) -> str:
     return f"{names} and {more} more" if more else names
 
 
-def _where(freeze: Freeze) -> str:
-    """Return the scope of a freeze: ``checkout in production``."""
-    selector = freeze.selector
-    place = _joined(selector.environments) if selector.environments else "every environment"
-    what = [*(selector.services or ()), *(f"services tagged {tag}" for tag in selector.tags or ())]
-    stopped = f"{_joined(what)} in {place}" if what else place
-    exempt = [each.model_dump(exclude_none=True) for each in freeze.exempt]
-    return f"{stopped}, except {one_line(explain.scope_in_words(exempt))}" if exempt else stopped
-
-
 def _scope(override: Override) -> str:
-    return f"{_joined(override.services)} in {_joined(override.environments)}"
+    return f"{joined(override.services)} in {joined(override.environments)}"
 
 
-def _until(freeze: Freeze, at: int, home: Zone) -> str:
-    if freeze.ends_at is None:
-        return "It lasts until somebody lifts it."
-    return f"It ends {explain.local_time(freeze.ends_at, home, at)}."
-
-
-def _started(freeze: Freeze, at: int, home: Zone) -> str:
-    who = _name(freeze.started_by)
-    if freeze.created_at < freeze.starts_at and at < freeze.starts_at:
-        return f"Scheduled by {who}."
-    return f"Started by {who} {explain.local_time(freeze.starts_at, home, at)}."
-
-
-def _whom_to_ask(freeze: Freeze) -> tuple[str, ...]:
-    """Return a sentence with the contact of a freeze; without a contact, none: the starter is named."""
-    return (f"Ask {_end(one_line(freeze.contact))}",) if freeze.contact else ()
-
-
-def _joined(names: Sequence[str]) -> str:
+def joined(names: Sequence[str]) -> str:
+    """Return names as one line of text, separated by commas."""
     return one_line(", ".join(names))
 
 
-def _name(person: str) -> str:
-    return one_line(person) or "somebody without a name"
+def person(name: str) -> str:
+    """Return the name of a person on one line."""
+    return one_line(name) or "somebody without a name"
 
 
-def _end(sentence: str) -> str:
+def full_stop(sentence: str) -> str:
     """Add a full stop, unless the sentence ends in a similar mark."""
     return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from app.core import freeze_notification
 from app.core import notification as told
 from app.core.audit import Link
 from app.core.decision import Question
@@ -207,13 +208,13 @@ def _of_freeze(link: Link, data: dict[str, Any], freeze: Freeze, home: Zone) -> 
     """As it was then: it may have been changed and lifted since."""
     at, key = link.at // 1_000_000, f"event:{link.seq}"
     if link.kind == Kind.FREEZE_LIFTED:
-        return told.freeze_lifted(freeze, at, home, key, link.actor)
+        return freeze_notification.freeze_lifted(freeze, at, home, key, link.actor)
     if link.kind == Kind.FREEZE_STARTED:
-        return told.freeze_started(_then(freeze, data["freeze"]), at, home, key)
+        return freeze_notification.freeze_started(_then(freeze, data["freeze"]), at, home, key)
     if link.kind == Kind.FREEZE_CHANGED:
-        return told.freeze_changed(_then(freeze, data["freeze"]), at, home, key, link.actor)
+        return freeze_notification.freeze_changed(_then(freeze, data["freeze"]), at, home, key, link.actor)
     then = freeze._replace(ends_at=_instant(data["ends_at"]), lifted_by=None, lifted_at=None)
-    return told.freeze_extended(then, at, home, key, link.actor)
+    return freeze_notification.freeze_extended(then, at, home, key, link.actor)
 
 
 def _then(freeze: Freeze, written: dict[str, Any]) -> Freeze:
@@ -245,11 +246,11 @@ def _of_freezes(
         announced = start - NOTICE
         # What was scheduled within the last hour was told then; what has begun needs no announcement.
         if freeze.created_at < announced and now < start < lifted and earliest < announced <= until:
-            yield _Told(announced, 1, told.freeze_soon(freeze, home, now))
+            yield _Told(announced, 1, freeze_notification.freeze_soon(freeze, home, now))
         if freeze.created_at < start < lifted and earliest < start <= until:
-            yield _Told(start, 1, told.freeze_begins(freeze, home))
+            yield _Told(start, 1, freeze_notification.freeze_begins(freeze, home))
         if end is not None and end <= lifted and earliest < end <= until:
-            yield _Told(end, 1, told.freeze_ended(freeze, end))
+            yield _Told(end, 1, freeze_notification.freeze_ended(freeze, end))
 
 
 def _of_policies(state: State, engine: Engine, home: Zone, since: int, until: int) -> Iterator[_Told]:

@@ -7,6 +7,15 @@ from app.core import notification as told
 from app.core.decision import Decision, Question
 from app.core.engine import Engine
 from app.core.freeze import Freeze
+from app.core.freeze_notification import (
+    freeze_begins,
+    freeze_changed,
+    freeze_ended,
+    freeze_extended,
+    freeze_lifted,
+    freeze_soon,
+    freeze_started,
+)
 from app.core.instant import HOUR, parse_instant
 from app.core.notification import Denied, Notification, Occasion, one_line
 from app.core.override import Override
@@ -129,28 +138,28 @@ def test_an_opening_of_services_names_what_may_be_deployed() -> None:
     ],
 )
 def test_a_freeze_says_what_it_stops(selector: dict[str, Any], where: str) -> None:
-    started = told.freeze_started(freeze(selector), AT, HOME, "event:1")
+    started = freeze_started(freeze(selector), AT, HOME, "event:1")
     assert started.title == "Deploys are frozen: Incident 42"
     assert started.text == (
         f"alice froze {where}: Incident 42.",
         "Payments are down.",
         "It ends Fri 27 Nov 15:00 CET.",
     )
-    lifted = told.freeze_lifted(freeze(selector), AT, HOME, "event:2", "bob")
+    lifted = freeze_lifted(freeze(selector), AT, HOME, "event:2", "bob")
     assert lifted.text == (
         f"bob lifted the freeze of {where}: Incident 42.",
         "Started by alice Fri 27 Nov 14:00 CET.",
     )
-    ended = told.freeze_ended(freeze(selector), AT + HOUR)
+    ended = freeze_ended(freeze(selector), AT + HOUR)
     assert ended.text == (f"The freeze of {where} has ended: Incident 42.",)
     assert {each.subject for each in (started, lifted, ended)} == {"frz_1"}
 
 
 def test_an_open_ended_freeze_says_so() -> None:
-    started = told.freeze_started(freeze(ends_at=None), AT, HOME, "event:1")
+    started = freeze_started(freeze(ends_at=None), AT, HOME, "event:1")
     assert started.text[-1] == "It lasts until somebody lifts it."
     assert started.data["ends_at"] is None
-    extended = told.freeze_extended(freeze(ends_at=None), AT, HOME, "event:1", "bob")
+    extended = freeze_extended(freeze(ends_at=None), AT, HOME, "event:1", "bob")
     assert extended.text == (
         "bob moved the end of the freeze Incident 42.",
         "It lasts until somebody lifts it.",
@@ -161,27 +170,27 @@ def test_an_open_ended_freeze_says_so() -> None:
 def test_a_freeze_says_whom_to_ask_what_goes_on_and_why_it_was_lifted() -> None:
     exempt = (Selector.model_validate({"changes": ["rollback", "hotfix"]}),)
     made = freeze({"environments": ["production"]})._replace(contact="#incidents.", exempt=exempt)
-    started = told.freeze_started(made, AT, HOME, "event:1")
+    started = freeze_started(made, AT, HOME, "event:1")
     assert started.text[0] == "alice froze production, except rollback or hotfix changes: Incident 42."
     assert started.text[-1] == "Ask #incidents."
     assert started.data["exempt"] == [{"changes": ["rollback", "hotfix"]}]
     assert started.data["contact"] == "#incidents."
     for each in (
-        told.freeze_extended(made, AT, HOME, "event:2", "bob"),
-        told.freeze_changed(made, AT, HOME, "event:2", "bob"),
-        told.freeze_soon(made._replace(created_at=AT - HOUR), HOME, AT - 60),
-        told.freeze_begins(made, HOME),
+        freeze_extended(made, AT, HOME, "event:2", "bob"),
+        freeze_changed(made, AT, HOME, "event:2", "bob"),
+        freeze_soon(made._replace(created_at=AT - HOUR), HOME, AT - 60),
+        freeze_begins(made, HOME),
     ):
         words = " ".join(each.text)
         assert "alice" in words, each.event
         assert "Ask #incidents." in words, each.event
     lifted = made._replace(lifted_at=AT, lifted_by="bob", lift_reason="Fixed")
-    assert told.freeze_lifted(lifted, AT, HOME, "event:3", "bob").text[1] == "Fixed."
-    assert told.freeze_lifted(lifted, AT, HOME, "event:3", "bob").data["lift_reason"] == "Fixed"
+    assert freeze_lifted(lifted, AT, HOME, "event:3", "bob").text[1] == "Fixed."
+    assert freeze_lifted(lifted, AT, HOME, "event:3", "bob").data["lift_reason"] == "Fixed"
 
 
 def test_a_changed_freeze_in_words() -> None:
-    changed = told.freeze_changed(freeze(), AT, HOME, "event:1", "bob")
+    changed = freeze_changed(freeze(), AT, HOME, "event:1", "bob")
     assert changed.title == "Freeze changed: Incident 42"
     assert changed.text == (
         "bob changed the freeze of every environment: Incident 42.",
@@ -189,7 +198,7 @@ def test_a_changed_freeze_in_words() -> None:
         "It ends Fri 27 Nov 15:00 CET.",
         "Started by alice Fri 27 Nov 14:00 CET.",
     )
-    later = told.freeze_changed(freeze(created_at=AT - HOUR), AT - HOUR, HOME, "event:1", "bob")
+    later = freeze_changed(freeze(created_at=AT - HOUR), AT - HOUR, HOME, "event:1", "bob")
     assert later.text[2:] == (
         "It begins Fri 27 Nov 14:00 CET. It ends Fri 27 Nov 15:00 CET.",
         "Scheduled by alice.",
@@ -198,14 +207,14 @@ def test_a_changed_freeze_in_words() -> None:
 
 def test_a_scheduled_freeze_in_words() -> None:
     scheduled = freeze({"environments": ["staging"]}, created_at=AT - HOUR)
-    started = told.freeze_started(scheduled, AT - HOUR, HOME, "event:1")
+    started = freeze_started(scheduled, AT - HOUR, HOME, "event:1")
     assert started.title == "Freeze scheduled: Incident 42"
     assert started.text == (
         "alice scheduled a freeze of staging: Incident 42.",
         "Payments are down.",
         "It begins Fri 27 Nov 14:00 CET. It ends Fri 27 Nov 15:00 CET.",
     )
-    begun = told.freeze_begins(scheduled, HOME)
+    begun = freeze_begins(scheduled, HOME)
     assert begun.text[0] == "Staging is frozen, as alice scheduled it: Incident 42."
 
 
@@ -241,7 +250,7 @@ def test_refused_policies_in_words() -> None:
     [
         told.policy_freeze_begins(decided(AT), HOME),
         told.gate_open(decided(MONDAY), HOME, (Denied("api", "carol"),), 0, "k"),
-        told.freeze_started(freeze(), AT, HOME, "event:1"),
+        freeze_started(freeze(), AT, HOME, "event:1"),
         told.override_granted(override(), AT, HOME, "event:1"),
         told.policies_refused("sha256:x", AT, ["p"], "k"),
     ],
@@ -269,7 +278,7 @@ def test_what_somebody_wrote_stays_on_one_line(text: str, line: str) -> None:
 
 def test_a_freeze_that_nobody_named_still_reads() -> None:
     odd = freeze(title="\n", reason="!", started_by="")
-    assert told.freeze_started(odd, AT, HOME, "event:1").text[0].startswith("somebody without a name froze")
+    assert freeze_started(odd, AT, HOME, "event:1").text[0].startswith("somebody without a name froze")
 
 
 def test_keys_fit_into_the_outbox_and_differ() -> None:
@@ -279,9 +288,9 @@ def test_keys_fit_into_the_outbox_and_differ() -> None:
         told.policy_freeze_begins(frozen, HOME).key,
         told.policy_freeze_soon(longest, frozen, HOME, AT - HOUR).key,
         told.policy_freeze_ends(frozen, HOME).key,
-        told.freeze_soon(freeze(), HOME, AT - 60).key,
-        told.freeze_begins(freeze(), HOME).key,
-        told.freeze_ended(freeze(), AT).key,
+        freeze_soon(freeze(), HOME, AT - 60).key,
+        freeze_begins(freeze(), HOME).key,
+        freeze_ended(freeze(), AT).key,
     ]
     assert len({*keys}) == len(keys)
     assert max(map(len, keys)) <= 200
