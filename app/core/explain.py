@@ -59,7 +59,7 @@ def titles(stretches: tuple[Stretch, ...]) -> str:
 
 def started(freeze: Freeze, where: Zone, seen_from: int) -> str:
     """Return who started or scheduled a freeze, when, and whom to ask."""
-    who = freeze.started_by or "somebody without a name"
+    who = freeze.started_by or "an anonymous caller"
     ask = f"; ask {freeze.contact.rstrip('.')}" if freeze.contact else ""
     if freeze.starts_at > seen_from:
         return f"scheduled by {who}{ask}"

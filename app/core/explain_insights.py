@@ -47,7 +47,7 @@ def total_in_words(insights: Insights, seconds: int) -> str:
     if not total.reported:
         return f"{lead} Of no deploy was it reported how it went." if total.deploys else lead
     unreported = total.deploys - total.reported
-    rest = f" Of {_count(unreported, 'deploy')} nobody said how it went." if unreported else ""
+    rest = f" Not reported: {_count(unreported, 'deploy')}." if unreported else ""
     return f"{lead} {_share(total, 'Deploys failed ', ' of the time')}.{rest}"
 
 

@@ -132,7 +132,7 @@ def _where(freeze: Freeze) -> str:
 
 def _until(freeze: Freeze, at: int, home: Zone) -> str:
     if freeze.ends_at is None:
-        return "It lasts until somebody lifts it."
+        return "It lasts until it is lifted."
     return f"It ends {explain.local_time(freeze.ends_at, home, at)}."
 
 

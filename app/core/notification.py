@@ -274,7 +274,7 @@ def joined(names: Sequence[str]) -> str:
 
 def person(name: str) -> str:
     """Return the name of a person on one line."""
-    return one_line(name) or "somebody without a name"
+    return one_line(name) or "an anonymous caller"
 
 
 def full_stop(sentence: str) -> str:

@@ -156,7 +156,7 @@ def _home(calendar: Any, zones: Zones) -> Regimes | None:
         return None
     found = zones.find(str(name))
     if found is None:
-        raise MalformedValueError(f"the calendar is in a time zone that nobody knows: {name}")
+        raise MalformedValueError(f"the calendar is in an unknown time zone: {name}")
     return found
 
 
@@ -286,7 +286,7 @@ class _Reader:
         found = self._zones.find(str(params[_TZID]))
         if found is None:
             what = "is" if key == "DTSTART" else f"has {_a(key)}"
-            raise self._wrong(f"{what} in a time zone that nobody knows: {params[_TZID]}")
+            raise self._wrong(f"{what} in an unknown time zone: {params[_TZID]}")
         return found
 
     def _after(self, start: EventTime, duration: str) -> EventTime:

@@ -1,4 +1,4 @@
-"""The index of policies: none that applies is missing, and what does not look at names is alike for all."""
+"""The index of policies finds every policy that applies, and separates those that ignore names."""
 
 import random
 from typing import Any
@@ -59,7 +59,7 @@ def test_a_policy_that_looks_at_no_name_is_the_same_for_all_names() -> None:
             assert len(answers) == 1
 
 
-def test_a_name_is_looked_for_by_what_stands_before_the_first_star() -> None:
+def test_a_glob_is_indexed_by_the_prefix_before_its_first_star() -> None:
     made = [
         {"services": ["team-1/*"]},
         {"services": ["team-1*/x", "other"]},

@@ -71,7 +71,7 @@ def test_with_a_duration_what_the_deploy_would_run_into_is_named() -> None:
     assert ids(decision) == ["friday", "audit"]
 
 
-def test_what_closes_it_two_years_ahead_is_named_and_nothing_beyond() -> None:
+def test_a_closing_rule_two_years_ahead_is_named_and_none_beyond() -> None:
     far = engine(
         "version: 1\npolicies:\n"
         "  - {id: far, title: T, reason: R, when: [{dates: {from: 2028-12-01, to: 2028-12-01}}]}\n"
@@ -86,7 +86,7 @@ def test_what_closes_it_two_years_ahead_is_named_and_nothing_beyond() -> None:
         assert (beyond.closes_at, beyond.closing) == (None, ())
 
 
-def test_what_closes_it_is_the_same_whether_or_not_its_block_is_compiled() -> None:
+def test_the_closing_rule_is_the_same_whether_or_not_its_block_is_compiled() -> None:
     apart = engine(
         "version: 1\npolicies:\n"
         "  - {id: one, title: T, reason: R, when: [{dates: {from: 2027-12-01, to: 2027-12-01}}]}\n"

@@ -1,4 +1,4 @@
-"""The zone of a policy and the tags of a service, said by the policy set; what was compiled is shared."""
+"""The policy set gives the zone of a policy and the tags of a service; compiled policies are shared."""
 
 import pytest
 
@@ -79,7 +79,7 @@ def test_a_policy_that_is_not_there_has_no_number() -> None:
         CompiledPolicies(policy_set()).number_of("gone")
 
 
-def test_engines_with_other_freezes_share_what_was_compiled() -> None:
+def test_engines_with_other_freezes_share_the_compiled_policies() -> None:
     engine = Engine(policy_set())
     assert engine.with_freezes(()).compiled is engine.compiled
     assert engine.timeline("own") is engine.with_freezes(()).timeline("own")

@@ -1,4 +1,4 @@
-"""Where policies hold: the same as the engine says, instant by instant."""
+"""Coverage agrees with the engine, instant by instant."""
 
 import random
 
@@ -39,7 +39,7 @@ def policies() -> PolicySet:
 
 
 @pytest.mark.parametrize("often", [0, 10**9], ids=["swept", "asked"])
-def test_who_holds_is_who_the_engine_says(monkeypatch: pytest.MonkeyPatch, often: int) -> None:
+def test_the_active_policies_are_those_of_the_engine(monkeypatch: pytest.MonkeyPatch, often: int) -> None:
     monkeypatch.setattr("app.core.coverage._OFTEN", often)
     policy_set = policies()
     engine, places = Engine(policy_set), CoverageIndex(CompiledPolicies(policy_set), YEAR)
@@ -57,7 +57,7 @@ def test_who_holds_is_who_the_engine_says(monkeypatch: pytest.MonkeyPatch, often
         assert expected <= set(held.applying)
 
 
-def test_services_that_the_same_policies_match_share_what_is_found() -> None:
+def test_services_that_the_same_policies_match_share_their_coverage() -> None:
     places = CoverageIndex(CompiledPolicies(policies()), YEAR)
     assert places.of("unknown", "staging", "normal") is places.of("another", "staging", "rollback")
     assert places.of("api", "staging", "normal") is not places.of("abroad", "staging", "normal")

@@ -1,4 +1,4 @@
-"""What is said of expressions that other programs read, or nobody does."""
+"""The errors for cron expressions of other dialects, and for invalid ones."""
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -32,10 +32,10 @@ def complaint(text: str) -> str:
         ("@reboot", 'write five fields, such as "0 0 * * *"'),
     ],
 )
-def test_a_dialect_of_another_program_is_told_what_to_write(text: str, advice: str) -> None:
+def test_a_dialect_of_another_program_gets_a_suggestion(text: str, advice: str) -> None:
     assert complaint(text).endswith(advice)
 
 
 @pytest.mark.parametrize("text", ["0 18 * * 5L", "0 18 * * SAT,SUN", "0 18 * * SAT,SUN,5L", "0 0 * * 0"])
-def test_what_is_advised_can_be_read(text: str) -> None:
+def test_a_suggestion_can_be_parsed(text: str) -> None:
     assert READER.validate_python(text) == text

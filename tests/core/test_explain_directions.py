@@ -1,4 +1,4 @@
-"""Marks that set the direction of reading: somebody's text must not turn round the words after it."""
+"""Direction marks in user text must not reverse the words after it."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def engine(title: str, effect: str = "deny") -> Engine:
 
 
 @pytest.mark.parametrize("mark", MARKS)
-def test_no_sentence_of_ours_carries_a_mark_of_somebodys(mark: str) -> None:
+def test_no_sentence_carries_a_direction_mark_of_user_text(mark: str) -> None:
     denied = engine(f"{mark}No deploys{mark}").decide(Question("api"), AT)
     assert message(denied, HOME) == (
         "api may not be deployed to production: No deploys. Opens Mon 30 Nov 08:00 CET, in 2 d 18 h."

@@ -21,7 +21,7 @@ def engine() -> Engine:
     return load(Snapshot.of(POLICIES)).engine
 
 
-def test_what_prolongs_a_freeze_is_named() -> None:
+def test_a_rule_that_prolongs_a_freeze_is_named() -> None:
     decision = engine().decide(Question("api"), parse_instant("2026-11-27T13:00:00Z"))
     assert [stretch.rule.id for stretch in decision.blocking] == ["friday"]
     assert [stretch.rule.id for stretch in decision.following] == ["closing"]
@@ -36,7 +36,7 @@ def test_what_prolongs_a_freeze_is_named() -> None:
     [("14:59:59", []), ("15:00", []), ("15:00:01", ["second"])],
     ids=["ends before the first", "ends with the first", "outlasts the first by a second"],
 )
-def test_what_begins_later_and_does_not_prolong_it_is_not_named(until: str, then: list[str]) -> None:
+def test_a_later_rule_that_does_not_prolong_it_is_not_named(until: str, then: list[str]) -> None:
     policies = f"""version: 1
 policies:
   - {{id: first, title: A, reason: R., when: [{{dates: {{from: 2026-11-27 13:00, to: 2026-11-27 15:00}}}}]}}

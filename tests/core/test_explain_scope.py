@@ -1,4 +1,4 @@
-"""What a policy, an exemption or a freeze is about, in words."""
+"""The scope of a policy, an exemption or a freeze, in words."""
 
 from typing import Any
 

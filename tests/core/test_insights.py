@@ -1,4 +1,4 @@
-"""Insights of generated periods: what was planted is seen, and what was not is not."""
+"""Insights of generated periods find the planted effects, and no others."""
 
 import random
 import re
@@ -243,7 +243,7 @@ policies:
 """
 
 
-def test_what_always_fails_more_often_makes_no_hour_worse_in_which_it_gathers() -> None:
+def test_a_group_that_always_fails_more_often_makes_no_hour_worse() -> None:
     everything = load(Snapshot.of(EVERYTHING)).policy_set
     wrong = 0
     for seed in range(20):
@@ -257,7 +257,7 @@ def test_what_always_fails_more_often_makes_no_hour_worse_in_which_it_gathers() 
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_planted_is_seen_also_where_kinds_of_change_are_mixed(seed: int) -> None:
+def test_a_planted_effect_is_found_among_mixed_kinds_of_change(seed: int) -> None:
     everything = load(Snapshot.of(EVERYTHING)).policy_set
     friday = of_policy(insights(everything, gathered(seed, effect=0.08)), "friday")
     assert friday.comparison is not None
@@ -269,7 +269,7 @@ def test_what_is_planted_is_seen_also_where_kinds_of_change_are_mixed(seed: int)
     assert re.search(r"; like with like, 2\d % beside 1\d %: worse inside\.$", words)
 
 
-def test_what_has_nothing_alike_to_be_held_against_is_too_few(policy_set: PolicySet) -> None:
+def test_deploys_without_counterparts_are_too_few(policy_set: PolicySet) -> None:
     monday = START + 7 * DAY + 2 * HOUR  # 03:00 in Amsterdam
     tuesday = monday + DAY
     there = Decided(0, "web", "staging", "normal", "allow", None, "failed")
@@ -440,7 +440,7 @@ def test_a_wait_that_begins_beside_the_period_is_not_counted_and_may_end_there(p
     assert insights(policy_set, decisions, days=30).waits == (1, 2 * HOUR, 2 * HOUR, 0, 0)
 
 
-def test_who_may_still_come_back_is_not_given_up(policy_set: PolicySet) -> None:
+def test_a_deploy_that_may_still_come_back_is_not_given_up(policy_set: PolicySet) -> None:
     end = START + 30 * DAY
     counting = Counting(CompiledPolicies(policy_set), (START, end))
     counting.take([claim(end - 20 * DAY, "deny", "old"), claim(end - DAY, "deny")])
@@ -449,7 +449,7 @@ def test_who_may_still_come_back_is_not_given_up(policy_set: PolicySet) -> None:
     assert waits_in_words(waits).endswith(" 1 did not come back within 14 days. 1 may still come back.")
 
 
-def test_who_is_denied_again_after_weeks_waits_anew(policy_set: PolicySet) -> None:
+def test_a_deploy_denied_again_after_weeks_starts_a_new_wait(policy_set: PolicySet) -> None:
     later = START + 20 * DAY
     found = insights(policy_set, [claim(START, "deny"), claim(later, "deny"), claim(later + 9, "allow")])
     assert found.waits == (1, 9, 9, 1, 0)
@@ -464,7 +464,7 @@ def test_an_empty_period_says_so(policy_set: PolicySet) -> None:
     assert total_in_words(silent, DAY).endswith("Of no deploy was it reported how it went.")
 
 
-def test_the_total_says_how_much_nobody_reported(policy_set: PolicySet) -> None:
+def test_the_total_counts_unreported_deploys(policy_set: PolicySet) -> None:
     decisions = [
         Decided(
             MONDAY + number, "web", "staging", "normal", "allow", None, None if number < 4 else "succeeded"
@@ -473,11 +473,11 @@ def test_the_total_says_how_much_nobody_reported(policy_set: PolicySet) -> None:
     ]
     assert total_in_words(insights(policy_set, decisions), 90 * DAY) == (
         "40 deploys, 0 denials and 0 overrides in 90 days. "
-        "Deploys failed 0 % of the time (0 of 36, 0\u201310 %). Of 4 deploys nobody said how it went."
+        "Deploys failed 0 % of the time (0 of 36, 0\u201310 %). Not reported: 4 deploys."
     )
 
 
-def test_what_an_allow_only_policy_refuses_is_told_the_right_way_round(policy_set: PolicySet) -> None:
+def test_an_allow_only_policy_is_described_the_right_way_round(policy_set: PolicySet) -> None:
     rng = random.Random(7)
     decisions = []
     for number in range(24 * 300):

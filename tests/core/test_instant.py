@@ -13,7 +13,7 @@ from app.core.instant import parse_instant
         *("2026-02-30T14:00:00Z", "2026-13-01T14:00:00Z", "0000-01-01T00:00:00Z"),
     ],
 )
-def test_a_day_or_time_that_there_is_not_is_told_in_words_of_our_own(text: str) -> None:
+def test_a_day_or_time_that_does_not_exist_gets_an_error_of_our_own(text: str) -> None:
     with pytest.raises(MalformedValueError) as caught:
         parse_instant(text)
     assert str(caught.value) == "there is no such day in the calendar, or no such time in a day"

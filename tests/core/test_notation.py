@@ -14,6 +14,6 @@ def test_weeks_are_seven_days(text: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["2W", "w", "2d1w", "PT2W", "P", "53w", "1.5w"])
-def test_what_is_no_length_of_weeks_is_refused(text: str) -> None:
+def test_a_malformed_duration_is_refused(text: str) -> None:
     with pytest.raises(MalformedValueError):
         parse_duration(text)

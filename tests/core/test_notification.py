@@ -157,17 +157,17 @@ def test_a_freeze_says_what_it_stops(selector: dict[str, Any], where: str) -> No
 
 def test_an_open_ended_freeze_says_so() -> None:
     started = freeze_started(freeze(ends_at=None), AT, HOME, "event:1")
-    assert started.text[-1] == "It lasts until somebody lifts it."
+    assert started.text[-1] == "It lasts until it is lifted."
     assert started.data["ends_at"] is None
     extended = freeze_extended(freeze(ends_at=None), AT, HOME, "event:1", "bob")
     assert extended.text == (
         "bob moved the end of the freeze Incident 42.",
-        "It lasts until somebody lifts it.",
+        "It lasts until it is lifted.",
         "Started by alice Fri 27 Nov 14:00 CET.",
     )
 
 
-def test_a_freeze_says_whom_to_ask_what_goes_on_and_why_it_was_lifted() -> None:
+def test_a_freeze_names_its_contact_its_state_and_why_it_was_lifted() -> None:
     exempt = (Selector.model_validate({"changes": ["rollback", "hotfix"]}),)
     made = freeze({"environments": ["production"]})._replace(contact="#incidents.", exempt=exempt)
     started = freeze_started(made, AT, HOME, "event:1")
@@ -230,7 +230,7 @@ def test_an_override_in_words() -> None:
     spent = told.override_spent(override(), AT, "event:2", claim, "", 0)
     assert spent.text == (
         "web was let through to production by an override of alice: Payments fail for Visa.",
-        "Claimed by somebody without a name. No uses left.",
+        "Claimed by an anonymous caller. No uses left.",
     )
     revoked = told.override_revoked(override(), AT, "event:3", "bob")
     assert revoked.text == ("bob revoked the override of alice for checkout, web in production.",)
@@ -272,13 +272,13 @@ def test_it_survives_the_outbox(made: Notification) -> None:
         ("x" * 400, "x" * 299 + "…"),
     ],
 )
-def test_what_somebody_wrote_stays_on_one_line(text: str, line: str) -> None:
+def test_user_text_stays_on_one_line(text: str, line: str) -> None:
     assert one_line(text).strip() == line
 
 
-def test_a_freeze_that_nobody_named_still_reads() -> None:
+def test_a_freeze_without_title_and_starter_still_reads() -> None:
     odd = freeze(title="\n", reason="!", started_by="")
-    assert freeze_started(odd, AT, HOME, "event:1").text[0].startswith("somebody without a name froze")
+    assert freeze_started(odd, AT, HOME, "event:1").text[0].startswith("an anonymous caller froze")
 
 
 def test_keys_fit_into_the_outbox_and_differ() -> None:

@@ -1,4 +1,4 @@
-"""The rules of override tokens at their edges: life, uses, approvals, and which part does not fit."""
+"""The rules of override tokens at their limits: lifetime, uses, approvals, and the part that does not fit."""
 
 from typing import Any
 
@@ -163,7 +163,7 @@ def test_a_token_of_before_a_freeze_began_covers_it_only_by_name(
     assert judge(token(**given), denied(freeze(**began)), NOW).result == result
 
 
-def test_approvals_are_wanted_for_what_a_token_may_lift() -> None:
+def test_approvals_are_required_for_the_rules_that_a_token_may_lift() -> None:
     strict = policy("strict", override={"approvals": 2})
     assert approvals_wanted(token(), ()) == 0
     assert approvals_wanted(token(), (policy(), strict)) == 2

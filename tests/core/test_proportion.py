@@ -1,4 +1,4 @@
-"""The statistics, against values that others have published and against plain simulation."""
+"""The statistics, against published values and plain simulation."""
 
 import random
 from math import comb
@@ -196,7 +196,7 @@ def test_verdicts(inside: Tally, others: Tally, verdict: Verdict) -> None:
     assert (found.difference is None) == (min(inside.reported, others.reported) < ENOUGH)
 
 
-def test_what_one_comparison_shows_is_not_shown_among_two_hundred() -> None:
+def test_an_effect_in_one_comparison_is_none_among_two_hundred() -> None:
     inside, others = tally(10, 40), tally(40, 400)
     assert compared(inside, others, 0.95).verdict is Verdict.WORSE
     assert compared(inside, others, shared_out(200)).verdict is Verdict.TOO_FEW

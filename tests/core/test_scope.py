@@ -1,4 +1,4 @@
-"""Looking far ahead stays cheap enough, and off the loop where it is not."""
+"""Searching far ahead is cheap, or leaves the event loop."""
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,7 @@ WEEKEND = "{weekly: {from: fri 13:00, to: mon 08:00}}"
 HOURLY = '{cron: {start: "0 * * * *", duration: 30m}}'
 
 
-def test_what_fits_before_the_next_freeze_needs_no_thread() -> None:
+def test_a_deploy_that_fits_before_the_next_freeze_needs_no_thread() -> None:
     friday = engine(WEEKEND)
     question = Question("api", duration=HOUR)
     friday.decide(question, FRIDAY - DAY)
@@ -36,7 +36,7 @@ def test_what_fits_before_the_next_freeze_needs_no_thread() -> None:
 
 
 @pytest.mark.parametrize("at", [FRIDAY - HOUR + 1, FRIDAY, FRIDAY + DAY])
-def test_what_does_not_fit_is_looked_for_in_a_thread(at: int) -> None:
+def test_a_deploy_that_does_not_fit_is_searched_in_a_thread(at: int) -> None:
     friday = engine(WEEKEND)
     question = Question("api", duration=HOUR)
     friday.decide(question, at)
@@ -54,7 +54,7 @@ def test_a_deploy_that_just_fits_starts_when_the_freeze_ends() -> None:
     assert decision.opens_at == FRIDAY + 30 * MINUTE
 
 
-def test_what_follows_is_found_once_for_all_instants_of_a_segment() -> None:
+def test_following_rules_are_found_once_for_all_instants_of_a_segment() -> None:
     first = "{id: first, title: A, reason: R., when: [{weekly: {from: fri 13:00, to: fri 14:00}}]}"
     then = "{id: then, title: B, reason: R., when: [{weekly: {from: fri 14:00, to: mon 08:00}}]}"
     both = load(Snapshot.of(f"version: 1\npolicies:\n  - {first}\n  - {then}\n")).engine
@@ -110,9 +110,7 @@ _EDGES = (
 
 
 @given(free=_EDGES, taken=_EDGES)
-def test_what_lies_outside_of_edges_is_what_is_left_of_the_intervals(
-    free: list[int], taken: list[int]
-) -> None:
+def test_intervals_less_edges_are_the_rest_of_the_intervals(free: list[int], taken: list[int]) -> None:
     intervals = list(zip(free[::2], free[1::2], strict=True))
     held = list(zip(taken[::2], taken[1::2], strict=True))
     assert _outside(intervals, taken) == subtract(intervals, held)

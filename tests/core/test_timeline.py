@@ -1,4 +1,4 @@
-"""What the timelines of single rules hand out."""
+"""The timelines of single rules."""
 
 from app.core.decision import Question
 from app.core.engine import Engine

@@ -13,7 +13,7 @@ from app.core.url import secure_url
         "http://localhost",
     ],
 )
-def test_what_nobody_listens_in_on_is_taken(url: str) -> None:
+def test_an_encrypted_or_local_url_is_accepted(url: str) -> None:
     assert secure_url(url) == url
 
 
@@ -31,6 +31,6 @@ def test_what_nobody_listens_in_on_is_taken(url: str) -> None:
         ("https://secret℀.example/", "can't be read"),
     ],
 )
-def test_what_is_not_taken_says_why_and_repeats_nothing(url: str, why: str) -> None:
+def test_a_refused_url_gets_a_reason_that_does_not_repeat_it(url: str, why: str) -> None:
     with pytest.raises(ValueError, match=rf"^{why}$"):
         secure_url(url)

@@ -1,4 +1,4 @@
-"""What a TZID of a calendar means: a zone of the IANA database, or what the calendar defines."""
+"""TZIDs resolve to the IANA database, or to the definition in the calendar."""
 
 from datetime import date
 from typing import Any

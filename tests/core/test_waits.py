@@ -1,4 +1,4 @@
-"""A deploy that was denied is waited for during exactly 14 days."""
+"""A denied deploy counts as waiting for exactly 14 days."""
 
 import pytest
 

@@ -51,7 +51,7 @@ def test_lord_howe_moves_by_half_an_hour() -> None:
 @pytest.mark.parametrize(
     "name", ["localtime", "posixrules", "right/UTC", "europe/amsterdam", "America", "", "../etc", "Factory"]
 )
-def test_what_is_no_iana_name_is_refused(name: str) -> None:
+def test_an_unknown_zone_name_is_refused(name: str) -> None:
     with pytest.raises(MalformedValueError):
         zone(name)
 

@@ -1,4 +1,4 @@
-"""What the names of the time zone database stand for."""
+"""Current names, links and offsets of the time zone database."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_todays_name_tells_the_same_time() -> None:
             assert zone(today).offset(instant) == zone(name).offset(instant), name
 
 
-def test_offsets_that_are_named_like_zones_are_told_from_places_and_utc() -> None:
+def test_zones_named_after_offsets_are_distinguished_from_places_and_utc() -> None:
     assert fixed_offset("EST") == fixed_offset("Etc/GMT+5") == -5 * 3_600
     assert fixed_offset("GMT") == 0
     for name in ("UTC", "Etc/UTC", "Zulu", "Asia/Tokyo", "Japan", "PRC", "EST5EDT", "CET", "America/Phoenix"):
@@ -54,5 +54,5 @@ def test_offsets_that_are_named_like_zones_are_told_from_places_and_utc() -> Non
         ("America/London", "Europe/London"),
     ],
 )
-def test_a_misspelt_zone_is_told_todays_name(written: str, advice: str) -> None:
+def test_a_misspelt_zone_gets_the_current_name_suggested(written: str, advice: str) -> None:
     assert better(written, ZoneName) == advice

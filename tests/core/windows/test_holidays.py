@@ -1,4 +1,4 @@
-"""The names of holidays, and what is said of words that no calendar knows."""
+"""The names of holidays, and the errors for unknown ones."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -38,7 +38,7 @@ def nothing_is_known_yet() -> Iterator[None]:
 
 @pytest.mark.usefixtures("nothing_is_known_yet")
 @pytest.mark.parametrize("locale", ["C.UTF-8", "uk_UA.UTF-8", "de_DE.UTF-8"])
-def test_holidays_have_the_same_names_whoever_started_the_process(
+def test_holiday_names_do_not_depend_on_the_language_of_the_process(
     locale: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
@@ -94,7 +94,7 @@ def test_holidays_have_the_same_names_whoever_started_the_process(
         ),
     ],
 )
-def test_a_word_that_no_calendar_knows_is_told_where_it_stands(
+def test_an_unknown_word_is_reported_at_its_place(
     fields: dict[str, Any], path: tuple[str | int, ...], sentence: str
 ) -> None:
     assert faults(**fields) == [(path, sentence)]
@@ -109,7 +109,7 @@ def test_a_name_of_a_subdivision_stands_for_its_code() -> None:
     assert windows[0].intervals(span, wall) == windows[1].intervals(span, wall) != []
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_errors_are_reported_together() -> None:
     paths = [path for path, _ in faults(country="DE", subdivision="X", categories=["x", "public", "y"])]
     assert paths == [("subdivision",), ("categories", 0), ("categories", 2)]
     paths = [path for path, _ in faults(country="NL", names=["X", "King's Day", "Y"], except_names=["Z"])]
@@ -120,7 +120,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert paths == [("subdivision",), ("categories", 1)]
 
 
-def test_of_very_many_wrong_names_each_is_told_and_only_some_are_guessed_at() -> None:
+def test_every_wrong_name_is_reported_and_only_some_get_a_suggestion() -> None:
     found = faults(country="NL", names=["Kerstmis"] * 500)
     assert len(found) == 500
     assert 0 < len([sentence for _, sentence in found if "did you mean" in sentence]) < 50

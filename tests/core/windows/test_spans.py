@@ -1,4 +1,4 @@
-"""What every kind of window owes: asking for more never changes what is within."""
+"""A longer span never changes the intervals within a shorter one, for every kind of window."""
 
 from typing import Any
 
@@ -96,6 +96,6 @@ def test_every_window_says_itself_in_words_and_can_be_compared(written: dict[str
         ({"always": False}, "can only be true"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_a_sentence(written: dict[str, Any], sentence: str) -> None:
+def test_a_contradiction_is_refused_with_a_sentence(written: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         WindowEntry.model_validate(written)
