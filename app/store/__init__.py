@@ -1,1 +1,1 @@
-"""The only home of SQL: what must survive a crash. Its records and errors load no database library."""
+"""The only home of SQL. Its records and errors import no database library."""

@@ -1,4 +1,4 @@
-"""Records and their columns, matched by name: a column that joins a table moves no other."""
+"""Match the fields of records to columns by name, so that a new column moves no other."""
 
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,6 +13,6 @@ def columns_of(record: type[Record], table: Table, **others: ColumnElement[Any])
     Args:
         record: a named tuple.
         table: has a column for each field that `others` doesn't name.
-        others: what stands for a field that has another name, or comes from elsewhere.
+        others: the expressions of fields that have another name, or come from elsewhere.
     """
     return [others[name] if name in others else table.c[name] for name in record._fields]

@@ -1,7 +1,7 @@
-"""A connection that runs statements which SQLAlchemy wrote once.
+"""A connection that runs statements compiled by SQLAlchemy.
 
-The statements are SQLAlchemy's, so that one text serves both databases; they are run by the driver
-itself, for going through SQLAlchemy costs more than an insert.
+SQLAlchemy compiles each statement once, so that one text serves both databases; the driver runs it, for
+executing through SQLAlchemy costs more than an insert.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from sqlalchemy import ClauseElement, Table
 from sqlalchemy.engine import Dialect
 
 _ROWS_TOGETHER: Final = 64
-"""Rows in one statement. Each number of rows is a statement of its own, prepared once and kept."""
+"""Rows per statement. Each number of rows is a statement of its own, prepared once and kept."""
 
 KEPT_STATEMENTS: Final = 256
 
@@ -22,12 +22,12 @@ Row = tuple[Any, ...]
 
 
 class Connection:
-    """Runs statements within the transaction that its database has begun on it."""
+    """Run statements within the transaction that the database began on it."""
 
     __slots__ = ("_dialect", "_execute", "_pipeline", "raw")
 
     def __init__(self, raw: Any, dialect: Dialect) -> None:
-        """Use a connection of the driver, whose dialect is SQLAlchemy's `dialect`."""
+        """Wrap a connection of the driver; `dialect` is SQLAlchemy's."""
         self.raw = raw
         self._dialect = dialect
         self._execute = raw.execute
@@ -35,27 +35,27 @@ class Connection:
 
     @contextlib.contextmanager
     def pipelined(self, pipeline: contextlib.AbstractContextManager[Any]) -> Iterator[None]:
-        """Send statements without waiting for each; what is fetched is waited for, and the end is."""
+        """Send statements without waiting for each; wait at a fetch and at the end."""
         with pipeline as self._pipeline:
             yield
         self._pipeline = None
 
     def rows(self, statement: ClauseElement, **values: object) -> list[Row]:
-        """What a query finds; `values` are those of its bound parameters."""
+        """Return the rows of a query; `values` are those of its bound parameters."""
         found: list[Row] = self._run(statement, values).fetchall()
         return found
 
     def row(self, statement: ClauseElement, **values: object) -> Row | None:
-        """The first row that a query finds."""
+        """Return the first row of a query."""
         found: Row | None = self._run(statement, values).fetchone()
         return found
 
     def change(self, statement: ClauseElement, **values: object) -> int:
-        """Insert, update or delete; says how many rows that were."""
+        """Insert, update or delete; return the number of rows."""
         return self.change_later(statement, **values)()
 
     def change_later(self, statement: ClauseElement, **values: object) -> Callable[[], int]:
-        """As `change`, but says how many rows that were when it is asked."""
+        """Like `change`, but return a function that tells the number of rows."""
         cursor = self._run(statement, values)
 
         def changed() -> int:
@@ -81,7 +81,7 @@ class Connection:
             self._execute(statement, tuple(chain.from_iterable(together)))
 
     def add(self, table: Table, row: Mapping[str, object]) -> None:
-        """Insert one row, given by the names of its columns."""
+        """Insert one row, given by column names."""
         self.insert(table, tuple(row), [tuple(row.values())])
 
     def _run(self, statement: ClauseElement, values: dict[str, object]) -> Any:
@@ -94,7 +94,7 @@ class _Compiled(NamedTuple):
     text: str
     order: Sequence[str]
     values: dict[str, object]
-    """Those that stand in the statement itself."""
+    """Values fixed in the statement."""
 
 
 @lru_cache(maxsize=KEPT_STATEMENTS)

@@ -1,4 +1,4 @@
-"""Copying everything from one database to another, of another kind perhaps."""
+"""Copy a whole database into another, possibly of another kind."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,12 +17,12 @@ _AN_HOUR: Final = 3_600.0
 
 
 def copy(source_url: str, target_url: str) -> dict[str, int]:
-    """Copy a store into an empty one; gives the number of rows of each table.
+    """Copy a store into an empty one; return the number of rows of each table.
 
-    Nothing is written to the source meanwhile: it is locked. The copy is one transaction.
+    The source is locked against writes meanwhile. The copy is one transaction.
 
     Raises:
-        DatabaseUrlError: a URL names no database that can be used.
+        DatabaseUrlError: a URL names no usable database.
         NoDatabaseError: there is nothing to copy.
         StoreUnavailableError: a database can't be read or written, or the target is not empty.
     """
@@ -63,7 +63,7 @@ def _copy(table: Table, source: Connection, target: Connection) -> int:
 
 
 def _pages(table: Table, connection: Connection) -> Iterator[list[Row]]:
-    """The rows of a table, a page at a time, in the order of its key."""
+    """Yield the rows of a table, a page at a time, in the order of its key."""
     key = list(table.primary_key.columns)
     places = [list(table.columns).index(column) for column in key]
     page = select(table).order_by(*key).limit(_TOGETHER)

@@ -1,4 +1,4 @@
-"""Deadlines for sockets: whoever waits for a server that does not answer is freed from outside."""
+"""Deadlines for sockets: shut down a socket whose server doesn't answer in time."""
 
 import contextlib
 import heapq
@@ -13,7 +13,7 @@ _IDLE: Final = 3_600.0
 
 
 class Deadlines:
-    """Shuts down the sockets of those that take too long; one thread watches over all of them."""
+    """Shut down sockets that exceed their deadline; one thread watches all of them."""
 
     def __init__(self) -> None:
         """Watch nothing yet."""
@@ -29,8 +29,8 @@ class Deadlines:
         """Shut down the socket of a descriptor if this block takes longer.
 
         Raises:
-            TimeoutError: the block failed, and its socket had been shut down; the driver takes that for
-                the server's doing.
+            TimeoutError: the block failed because its socket was shut down; the driver reports that as
+                the server's error.
         """
         number = self._watch(descriptor, seconds)
         try:
@@ -43,7 +43,7 @@ class Deadlines:
             self._let_be(number)
 
     def _let_be(self, number: int) -> bool:
-        """Watch no longer; whether it was watched until now."""
+        """Stop watching; return whether it was still watched."""
         with self._changed:
             return self._watched.pop(number, None) is not None
 
@@ -70,7 +70,7 @@ class Deadlines:
                 self._changed.wait(self._due[0][0] - now if self._due else _IDLE)
 
     def _break_off(self, number: int) -> None:
-        """Shut a socket down, unless its block is through; under the lock, so that it is still open."""
+        """Shut down a socket unless its block has ended; under the lock, so that it is still open."""
         descriptor = self._watched.pop(number, None)
         if descriptor is None:
             return

@@ -1,4 +1,4 @@
-"""Decisions, found again by what they were about."""
+"""Queries for decisions."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -24,18 +24,18 @@ _COUNT: Final = select(func.count()).select_from(decisions)
 
 
 def add(connection: Connection, rows: Sequence[tuple[int, DecisionRow]]) -> None:
-    """Store the rows of decisions, each with the place of its event in the record."""
+    """Store the rows of decisions, each with the position of its event in the audit log."""
     connection.insert(decisions, ("seq", *DecisionRow._fields), [(seq, *row) for seq, row in rows])
 
 
 def find(connection: Connection, decision_id: str) -> StoredDecision | None:
-    """The decision of an id."""
+    """Return a decision by id."""
     row = connection.row(_BY_ID, decision_id=decision_id)
     return None if row is None else StoredDecision._make(row)
 
 
 def of_key(connection: Connection, caller: str, key: str) -> tuple[str, str] | None:
-    """The fingerprint and the data of the decision that a caller's idempotency key stands for."""
+    """Return the fingerprint and the data of the decision under a caller's idempotency key."""
     row = connection.row(_BY_KEY, caller=caller, key=key)
     return None if row is None else (row[0], row[1])
 
@@ -43,18 +43,18 @@ def of_key(connection: Connection, caller: str, key: str) -> tuple[str, str] | N
 def newest(
     connection: Connection, wanted: DecisionFilter, before: int | None, most: int
 ) -> list[StoredDecision]:
-    """Decisions, newest first; those recorded before a place in the record, if one is given."""
+    """Return decisions, newest first; before a position in the audit log, if one is given."""
     places = _filtered(select(decisions.c.seq), wanted).order_by(decisions.c.seq.desc()).limit(most)
     if before is not None:
         places = places.where(decisions.c.seq < before)
-    # Their places first, then the events: a database that joins before it limits reads half the record.
+    # Positions first, then events: a database that joins before it limits reads half the audit log.
     page = places.subquery()
     query = select(*_COLUMNS).join(page, page.c.seq == events.c.seq).order_by(events.c.seq.desc())
     return [StoredDecision._make(row) for row in connection.rows(query)]
 
 
 def count(connection: Connection) -> int:
-    """How many there are; looks at all of them."""
+    """Return the number of decisions that match; reads all of them."""
     row = connection.row(_COUNT)
     return int(row[0]) if row else 0
 

@@ -2,10 +2,10 @@
 
 ```
 FreezegateError                  (app.core.errors)
-├── DatabaseUrlError             the setting names no database that can be used
-│   └── NoDatabaseError          there is none where it should be
-├── StoreUnavailableError        a record was not taken or given in time; it may work again later
-└── IdempotencyConflictError     a key came back with another request
+├── DatabaseUrlError             the setting names no usable database
+│   └── NoDatabaseError          there is no database where one should be
+├── StoreUnavailableError        a write or read failed or timed out; it may succeed later
+└── IdempotencyConflictError     a key was reused for another request
 ```
 """
 
@@ -13,14 +13,14 @@ from app.core.errors import FreezegateError
 
 
 class DatabaseUrlError(FreezegateError):
-    """The database URL does not name a database that can be used."""
+    """The database URL names no usable database."""
 
 
 class NoDatabaseError(DatabaseUrlError):
-    """There is no database of freezegate's where one should be.
+    """There is no freezegate database where one should be.
 
     Args:
-        name: where it was looked for, without a password.
+        name: of the database, without a password.
     """
 
     def __init__(self, name: str) -> None:
@@ -29,7 +29,7 @@ class NoDatabaseError(DatabaseUrlError):
 
 
 class StoreUnavailableError(FreezegateError):
-    """The store did not take or give a record in time."""
+    """The store could not write or read in time."""
 
 
 class IdempotencyConflictError(FreezegateError):

@@ -1,4 +1,4 @@
-"""The record: its events, and the head that says where it ends."""
+"""The audit log: its events, and the head that marks its end."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,7 +14,7 @@ from app.store.tables import NO_DECISION, events, head
 
 _ONLY: Final = 1
 _HEAD: Final = select(*columns_of(Head, head)).where(head.c.id == _ONLY)
-# SQLite has no such clause, and no need of it: its transactions that write exclude one another.
+# SQLite has no such clause and needs none: its writing transactions exclude each other.
 _LOCK: Final = _HEAD.with_for_update()
 _MOVE: Final = update(head).where(head.c.id == _ONLY)
 _MOVED: Final = _MOVE.values(
@@ -37,7 +37,7 @@ _OF_KIND: Final = (
 
 
 def find_head(connection: Connection, *, lock: bool = False) -> Head:
-    """The head of the record; with `lock`, nobody else writes until this transaction is over."""
+    """Return the head of the audit log; with `lock`, other writers wait for the end of this transaction."""
     row = connection.row(_LOCK if lock else _HEAD)
     if row is None:
         raise StoreUnavailableError("the record has lost its head")
@@ -45,7 +45,7 @@ def find_head(connection: Connection, *, lock: bool = False) -> Head:
 
 
 def move_head(connection: Connection, to: Head) -> None:
-    """Say that the record ends here now."""
+    """Move the head to a new end."""
     connection.change(
         _MOVED,
         new_seq=to.seq,
@@ -57,23 +57,23 @@ def move_head(connection: Connection, to: Head) -> None:
 
 
 def append(connection: Connection, at: Head, new: Sequence[Event]) -> Checkpoint:
-    """Write events after the head, which must be locked; gives where the record ends then."""
+    """Append events after the head, which must be locked; return the new head."""
     links = list(chained(Checkpoint(at.seq, at.hash), new))
     connection.insert(events, Link._fields, links)
     return Checkpoint(links[-1].seq, links[-1].hash) if links else Checkpoint(at.seq, at.hash)
 
 
 def following(connection: Connection, after: int, most: int) -> list[Link]:
-    """Events after a place in the record, in order."""
+    """Return the events after a position, in order."""
     return [Link._make(row) for row in connection.rows(_AFTER, after=after, most=most)]
 
 
 def newest(connection: Connection, before: int, most: int) -> list[Link]:
-    """Events before a place in the record, newest first."""
+    """Return the events before a position, newest first."""
     return [Link._make(row) for row in connection.rows(_BEFORE, before=before, most=most)]
 
 
 def latest_of_kind(connection: Connection, kind: str) -> Link | None:
-    """The newest event of a kind other than ``decision``."""
+    """Return the newest event of a kind other than ``decision``."""
     row = connection.row(_OF_KIND, wanted=kind)
     return None if row is None else Link._make(row)

@@ -1,4 +1,4 @@
-"""Ad-hoc freezes. They are few; replicas hold those that matter in memory."""
+"""Queries for ad-hoc freezes. They are few; replicas keep current ones in memory."""
 
 import json
 from typing import Any, Final
@@ -35,25 +35,25 @@ def add(connection: Connection, freeze: Freeze) -> None:
 
 
 def change(connection: Connection, freeze: Freeze) -> None:
-    """Store a freeze as it stands now; who started it and when stays."""
+    """Update a freeze; its author and start of record stay."""
     row = _row(freeze)
     values = {f"new_{column.name}": row[column.name] for column in _CHANGEABLE}
     connection.change(_CHANGE, freeze_id=freeze.id, **values)
 
 
 def find(connection: Connection, freeze_id: str) -> Freeze | None:
-    """The freeze of an id."""
+    """Return a freeze by id."""
     row = connection.row(_BY_ID, freeze_id=freeze_id)
     return None if row is None else _freeze(row)
 
 
 def lasting_after(connection: Connection, since: int) -> list[Freeze]:
-    """The freezes that veto at some instant after `since`, or may; by their start."""
+    """Return the freezes that may veto at some instant after `since`, by their start."""
     return [_freeze(row) for row in connection.rows(_LATEST, since=since)]
 
 
 def newest(connection: Connection, before: str | None, most: int) -> list[Freeze]:
-    """All freezes, newest first."""
+    """Return all freezes, newest first."""
     query = _COLUMNS.order_by(freezes.c.id.desc()).limit(most)
     if before is not None:
         query = query.where(freezes.c.id < before)

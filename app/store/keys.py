@@ -1,4 +1,4 @@
-"""API keys, by their hashes."""
+"""Queries for API keys, by their hashes."""
 
 import json
 from collections.abc import Sequence
@@ -31,29 +31,29 @@ def add(connection: Connection, key: KeyRecord, digest: str) -> None:
 
 
 def find(connection: Connection, key_id: str) -> KeyRecord | None:
-    """The key of an id."""
+    """Return a key by id."""
     row = connection.row(_BY_ID, key_id=key_id)
     return None if row is None else _key(row)
 
 
 def all_of_them(connection: Connection) -> list[KeyRecord]:
-    """Every key there ever was, oldest first."""
+    """Return all keys, revoked ones included, oldest first."""
     return [_key(row) for row in connection.rows(_ALL)]
 
 
 def by_digest(connection: Connection) -> dict[str, KeyRecord]:
-    """Every key there ever was, by its hash."""
+    """Return all keys, revoked ones included, by hash."""
     return {digest: _key(row) for digest, *row in connection.rows(_DIGESTS)}
 
 
 def count(connection: Connection) -> int:
-    """How many there ever were."""
+    """Return the number of keys, revoked ones included."""
     row = connection.row(_COUNT)
     return int(row[0]) if row else 0
 
 
 def revoke(connection: Connection, key_id: str, now: int) -> bool:
-    """Revoke a key; False if somebody has already."""
+    """Revoke a key; return False if it is revoked already."""
     return connection.change(_REVOKE, key_id=key_id, now=now) > 0
 
 

@@ -1,4 +1,4 @@
-"""Opening a database by its URL."""
+"""Open a database by its URL."""
 
 import re
 
@@ -12,12 +12,12 @@ from app.store.errors import DatabaseUrlError
 
 
 def open_database(url: str, lock_wait: float) -> Database:
-    """A database, ready to connect to.
+    """Return a database, not yet connected.
 
     Args:
         url: such as ``sqlite:///freezegate.db`` (a relative path counts from the working directory) or
             ``postgresql://user:password@host/freezegate``.
-        lock_wait: seconds that a transaction waits for one of another process, and for a connection.
+        lock_wait: seconds that a transaction waits for another process's, and for a connection.
 
     Raises:
         DatabaseUrlError: the URL is malformed or of a kind of database that is not supported.

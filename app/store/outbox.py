@@ -1,6 +1,6 @@
-"""Notifications that wait to be sent, and the one row that says which replica sends them.
+"""The outbox of notifications, and the lease of the replica that sends them.
 
-Within a transaction nobody else writes, so that looking first and inserting then is safe.
+There is one writer at a time, so checking before an insert is safe.
 """
 
 from collections.abc import Iterable
@@ -88,23 +88,23 @@ _DENIALS: Final = (
 def put(
     connection: Connection, to: Iterable[str], key: str, data: str, microseconds: int, not_before: int
 ) -> int:
-    """Put a notification into the outbox for receivers; not again for those that it was for already.
+    """Add a notification for receivers to the outbox, except for those that already have it.
 
     Args:
         connection: within a transaction that writes.
         to: the names of the receivers.
-        key: names what it tells of.
+        key: identifies its subject.
         data: the notification, as JSON.
-        microseconds: the present.
-        not_before: the first instant, in seconds, at which it is tried.
+        microseconds: the present instant.
+        not_before: the earliest instant of an attempt, in seconds.
 
     Returns:
-        For how many it is new.
+        The number of receivers for which it is new.
     """
     new = [name for name in to if connection.row(_KNOWN, to=name, about=key) is None]
     row = connection.row(_LAST_ID) if new else None
     last = int(row[0].removeprefix("ntf_")) if row is not None and row[0] else 0
-    # In the order in which they are put, also where the clocks of replicas differ.
+    # Ids sort in the order of insertion, also where the clocks of replicas differ.
     first = max(last + 1, microseconds)
     created_at = microseconds // 1_000_000
     rows = [
@@ -124,43 +124,43 @@ def put(
 
 
 def first(connection: Connection, receiver: str, most: int) -> list[OutboxMessage]:
-    """What waits for a receiver, the oldest first."""
+    """Return the messages that wait for a receiver, oldest first."""
     return [OutboxMessage._make(row) for row in connection.rows(_FIRST, to=receiver, most=most)]
 
 
 def latest(connection: Connection, about: str) -> str | None:
-    """The id of the newest notification whose key begins like that, whatever became of it."""
+    """Return the id of the newest notification whose key has a prefix, sent or not."""
     row = connection.row(_LATEST, keys=f"{about}%")
     return None if row is None or row[0] is None else str(row[0])
 
 
 def backlog(connection: Connection) -> dict[str, Backlog]:
-    """How much waits for each receiver, and since when."""
+    """Return the backlog of each receiver."""
     return {row[0]: Backlog(int(row[1]), int(row[2])) for row in connection.rows(_BACKLOG)}
 
 
 def sent(connection: Connection, message: str, now: int) -> None:
-    """A receiver has taken it."""
+    """Mark a message as sent."""
     connection.change(_SENT, message=message, now=now)
 
 
 def failed(connection: Connection, message: str, due_at: int, why: str) -> None:
-    """It is tried again later."""
+    """Schedule another attempt."""
     connection.change(_FAILED, message=message, then=due_at, why=why)
 
 
 def give_up(connection: Connection, message: str, now: int, why: str) -> None:
-    """It is not tried any more."""
+    """Give up on a message."""
     connection.change(_GIVEN_UP, message=message, now=now, why=why)
 
 
 def prune(connection: Connection, before: int) -> int:
-    """Forget what was put before an instant, whatever became of it; says how many those were."""
+    """Delete messages added before an instant, sent or not; return their number."""
     return connection.change(_PRUNE, before=before)
 
 
 def find_lease(connection: Connection) -> Lease:
-    """Which replica sends, and how far it has looked."""
+    """Return the lease."""
     row = connection.row(_LEASE)
     if row is None:
         raise StoreUnavailableError("the store has lost its row of the sender")
@@ -168,12 +168,12 @@ def find_lease(connection: Connection) -> Lease:
 
 
 def take_lease(connection: Connection, holder: str, now: int, until: int) -> bool:
-    """Become the sender, or stay it; False while another one is."""
+    """Take or extend the lease; return False while another replica holds it."""
     return connection.change(_TAKE, me=holder, now=now, then=until) > 0
 
 
 def advance_lease(connection: Connection, holder: str, before: Lease, after: Lease) -> bool:
-    """Say how far the sender has looked; False if it is another one, or has looked further already."""
+    """Move the lease's position forward; return False if another replica did, or holds it."""
     moved = connection.change(
         _MOVE,
         me=holder,
@@ -187,15 +187,15 @@ def advance_lease(connection: Connection, holder: str, before: Lease, after: Lea
 
 
 def release_lease(connection: Connection, holder: str) -> None:
-    """Let another one become the sender at once."""
+    """Release the lease, so that another replica can take it at once."""
     connection.change(_RELEASE, me=holder)
 
 
 def news(connection: Connection, after: int, last: int) -> list[Link]:
-    """The events after a place in the record, up to another, but for decisions."""
+    """Return the events between two positions, without decisions."""
     return [Link._make(row) for row in connection.rows(_NEWS, after=after, last=last)]
 
 
 def denials(connection: Connection, after: int, last: int) -> list[Denial]:
-    """The claims that were refused after a place in the record, up to another."""
+    """Return the claims denied between two positions."""
     return [Denial._make(row) for row in connection.rows(_DENIALS, after=after, last=last)]

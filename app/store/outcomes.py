@@ -1,4 +1,4 @@
-"""How deploys went, as they were reported; and the decisions of a period with what became of them."""
+"""Queries for outcomes of deploys, and for decisions with their outcomes."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ _LATEST: Final = (
     .limit(1)
     .scalar_subquery()
 )
-# In the order of the index on `at`, so that a page costs the same wherever it begins.
+# In the order of the index on `at`, so that every page costs the same.
 _DECIDED: Final = (
     select(decisions.c.seq, *columns_of(Decided, decisions, result=_LATEST))
     .where(
@@ -38,18 +38,18 @@ _DECIDED: Final = (
 
 
 def add(connection: Connection, seq: int, outcome: OutcomeRow) -> None:
-    """Store a report, at the place of its event in the record."""
+    """Store an outcome, at the position of its event in the audit log."""
     connection.add(outcomes, {"seq": seq, **outcome._asdict()})
 
 
 def deploy_of(connection: Connection, decision_id: str) -> DeployRow | None:
-    """What a report on a decision must know of it."""
+    """Return the deploy of a decision, as an outcome needs it."""
     row = connection.row(_DEPLOY, decision_id=decision_id)
     return None if row is None else DeployRow._make(row)
 
 
 def of_decision(connection: Connection, decision_id: str, most: int) -> list[OutcomeRow]:
-    """The latest reports on a decision, the newest last."""
+    """Return the latest outcomes of a decision, newest last."""
     rows = connection.rows(_OF_DECISION, decision_id=decision_id, most=most)
     return [OutcomeRow._make(row) for row in reversed(rows)]
 
@@ -57,13 +57,13 @@ def of_decision(connection: Connection, decision_id: str, most: int) -> list[Out
 def decided(
     connection: Connection, wanted: DecidedFilter, after: tuple[int, int], most: int
 ) -> list[tuple[int, Decided]]:
-    """Decisions in the order of their instants, each with its place in the record.
+    """Return decisions in the order of their instants, each with its position in the audit log.
 
     Args:
         connection: to the database.
-        wanted: which decisions.
-        after: the instant and the place of the last one that is known already.
-        most: how many.
+        wanted: the decisions to return.
+        after: the instant and position of the last known one.
+        most: the page size.
     """
     query = _DECIDED
     for column, value in (

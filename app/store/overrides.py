@@ -1,4 +1,4 @@
-"""Overrides, their approvals and their uses. A token itself is never stored, only its hash."""
+"""Queries for overrides, their approvals and their uses. Only the hash of a token is stored."""
 
 import json
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ class Spend(NamedTuple):
 
     override_id: str
     number: int
-    """From 1 up to what the override allows."""
+    """From 1 to the override's number of uses."""
     decision_id: str
     now: int
 
 
 _NAMES: Final = tuple(name for name in Override._fields if name != "approvals")
-"""Fields of an override that are columns; approvals are rows of their own."""
+"""The fields of an override that are columns; approvals are rows of their own."""
 
 _LISTS: Final = ("services", "environments", "policies")
 """Columns that hold a list as JSON."""
@@ -50,7 +50,7 @@ _USABLE: Final = select(
     overrides.c.expires_at > bindparam("now"),
     overrides.c.uses < overrides.c.max_uses,
 )
-# Whoever else spends or revokes it at the same time, the number of uses is never passed.
+# Concurrent spends and revocations never exceed the number of uses.
 _SPEND: Final = (
     update(overrides)
     .where(
@@ -77,17 +77,17 @@ def add(connection: Connection, override: Override, digest: str) -> None:
 
 
 def find(connection: Connection, override_id: str) -> Override | None:
-    """The override of an id."""
+    """Return an override by id."""
     return _first(connection, connection.rows(_BY_ID, override_id=override_id))
 
 
 def of_token(connection: Connection, digest: str) -> Override | None:
-    """The override of a token, by the token's hash."""
+    """Return the override of a token, by the token's hash."""
     return _first(connection, connection.rows(_BY_DIGEST, token_digest=digest))
 
 
 def of_tokens(connection: Connection, digests: Sequence[str]) -> dict[str, Override]:
-    """The overrides of many tokens, by the tokens' hashes."""
+    """Return the overrides of many tokens, by the tokens' hashes."""
     found: dict[str, Override] = {}
     for first in range(0, len(digests), _TOGETHER):
         together = digests[first : first + _TOGETHER]
@@ -99,7 +99,7 @@ def of_tokens(connection: Connection, digests: Sequence[str]) -> dict[str, Overr
 
 
 def of_ids(connection: Connection, own_ids: Sequence[str]) -> list[Override]:
-    """Find the overrides of some ids, those that are there."""
+    """Return the overrides of some ids, as far as they exist."""
     found: list[Override] = []
     for first in range(0, len(own_ids), _TOGETHER):
         wanted = or_(*(overrides.c.id == own_id for own_id in own_ids[first : first + _TOGETHER]))
@@ -114,7 +114,7 @@ def _of_any(count: int) -> Select[Any]:
 
 
 def newest(connection: Connection, now: int | None, before: str | None, most: int) -> list[Override]:
-    """Overrides, newest first; with `now`, only those that may still let something through."""
+    """Return overrides, newest first; with `now`, only those that may still be used."""
     query = _COLUMNS.order_by(overrides.c.id.desc()).limit(most)
     if now is not None:
         query = query.where(
@@ -128,16 +128,16 @@ def newest(connection: Connection, now: int | None, before: str | None, most: in
 
 
 def count(connection: Connection, now: int) -> OverrideCounts:
-    """How many may still let something through, at once or after an approval."""
+    """Return the number of overrides that may still be used, at once or after an approval."""
     usable, pending = connection.row(_USABLE, now=now) or (0, 0)
     return OverrideCounts(active=usable - (pending or 0), pending=pending or 0)
 
 
 def spend(connection: Connection, uses: Sequence[Spend]) -> None:
-    """Spend uses, each of which was found to be there under the lock of the record.
+    """Spend uses, each of which was checked under the lock of the audit log.
 
     Raises:
-        StoreUnavailableError: one was not; nothing of the transaction may be committed.
+        StoreUnavailableError: a use was missing; the transaction must not be committed.
     """
     spent = [
         connection.change_later(_SPEND, override_id=use.override_id, spent_before=use.number - 1, now=use.now)
@@ -149,12 +149,12 @@ def spend(connection: Connection, uses: Sequence[Spend]) -> None:
 
 
 def approve(connection: Connection, override_id: str, approval: Approval) -> None:
-    """Store somebody's approval; the database refuses a second one of the same person."""
+    """Store an approval; the database refuses a second one by the same person."""
     connection.add(approvals, {"override_id": override_id, **approval._asdict()})
 
 
 def revoke(connection: Connection, override_id: str, person: str, now: int) -> bool:
-    """Revoke an override; False if somebody has already."""
+    """Revoke an override; return False if it is revoked already."""
     return connection.change(_REVOKE, override_id=override_id, person=person, now=now) > 0
 
 
@@ -163,16 +163,16 @@ def _first(connection: Connection, rows: Sequence[Sequence[Any]]) -> Override | 
 
 
 def _whole(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Override]:
-    """Read rows as overrides, in their order, each with its approvals."""
+    """Return the overrides of rows, in order, each with its approvals."""
     found = [dict(zip(_NAMES, row, strict=True)) for row in rows]
     given = _approvals_of(connection, [values["id"] for values in found])
     return [_override(values, given.get(values["id"], ())) for values in found]
 
 
 def _approvals_of(connection: Connection, own_ids: Sequence[str]) -> dict[str, tuple[Approval, ...]]:
-    """Find the approvals of many overrides, oldest first, also where the grant asked for none.
+    """Return the approvals of overrides, oldest first, also where the grant needed none.
 
-    A policy may ask for what the grant did not.
+    A policy may need approvals that the grant did not.
     """
     given: dict[str, tuple[Approval, ...]] = {}
     for first in range(0, len(own_ids), _TOGETHER):

@@ -1,4 +1,4 @@
-"""The texts of the policies that decisions were made by."""
+"""Queries for the texts of policy sets that decisions were made by."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ _SOURCES: Final = select(policy_revisions.c.sources).where(
 
 
 def keep(connection: Connection, revision: PolicyRevision) -> bool:
-    """Keep a text; what is kept already stays as it is. Says whether it is new."""
+    """Store the text of a policy set once; return whether it is new."""
     if sources(connection, revision.revision) is not None:
         return False
     connection.insert(policy_revisions, PolicyRevision._fields, [revision])
@@ -22,6 +22,6 @@ def keep(connection: Connection, revision: PolicyRevision) -> bool:
 
 
 def sources(connection: Connection, revision: str) -> str | None:
-    """The text of a policy set that was in force once."""
+    """Return the text of a policy set that was in force."""
     row = connection.row(_SOURCES, revision=revision)
     return None if row is None else str(row[0])

@@ -1,4 +1,4 @@
-"""PostgreSQL: for several replicas. Every wait for it has a deadline on our side."""
+"""PostgreSQL, for several replicas. Every wait has a client-side deadline."""
 
 import contextlib
 import logging
@@ -16,10 +16,10 @@ from app.store.deadlines import Deadlines
 from app.store.postgresql_url import shown
 
 _CONNECT_TIMEOUT: Final = 2
-"""Seconds; the least that the driver takes."""
+"""Seconds; the driver's minimum."""
 
 _SCHEMA_LOCK: Final = 0x667265657A65
-"""The advisory lock of whoever changes the schema: "freeze" in ASCII."""
+"""The advisory lock for schema changes: "freeze" in ASCII."""
 
 _LOST: Final = frozenset({"25006", "57P01", "57P02", "57P03", "57P05"})
 """Read-only transaction; shutdown, crash, starting up, idle for too long (PostgreSQL's Appendix A)."""
@@ -36,7 +36,7 @@ _logger: Final = logging.getLogger("freezegate.store")
 
 
 class PostgreSQL(Database):
-    """A database on a server."""
+    """A PostgreSQL database."""
 
     BEGIN_WRITING = "BEGIN"
     BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -45,20 +45,20 @@ class PostgreSQL(Database):
         """Use a database; nothing on it takes longer than `lock_wait` seconds.
 
         Args:
-            parameters: of a connection, as libpq names them.
+            parameters: of a connection, by libpq's names.
             lock_wait: seconds.
         """
         self._parameters = parameters
         self._lock_wait = lock_wait
         self._behind_pooler = False
-        """Whether a connection pooler such as PgBouncer stands before the server."""
+        """Whether a connection pooler such as PgBouncer is in front of the server."""
         self._deadlines = Deadlines()
         self._generation = 0
-        """Connections of the pool that were made in an earlier one are not used any more."""
+        """Pooled connections of an earlier generation are no longer used."""
         engine = create_engine(
             "postgresql+psycopg://",
             creator=self._connect,
-            # As the server itself writes them; see `_connect`.
+            # The server's own parameter style; see `_connect`.
             paramstyle="numeric_dollar",
             pool_size=4,
             max_overflow=4,
@@ -73,19 +73,19 @@ class PostgreSQL(Database):
 
     @property
     def name(self) -> str:
-        """Where it is, without the password."""
+        """The URL without the password."""
         return shown(self._parameters)
 
     def exists(self) -> bool:
-        """The server knows; connecting tells."""
+        """Return True: connecting shows whether the database exists."""
         return True
 
     def create(self) -> None:
-        """Nothing: the database is made by whoever runs the server."""
+        """Do nothing: an administrator creates the database."""
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Take an advisory lock for as long as a transaction lasts; a pooler keeps no session together."""
+        """Take an advisory lock for the length of a transaction: a pooler doesn't keep sessions."""
         connection = self.connect()
         take = "SELECT pg_try_advisory_xact_lock($1)"
         try:
@@ -106,17 +106,17 @@ class PostgreSQL(Database):
         return Connection(self._connect(), self.engine.dialect)
 
     def begin(self, connection: Connection, command: str) -> None:
-        """Begin a transaction; behind a pooler the limits are said in each, for the next may be elsewhere."""
+        """Begin a transaction; behind a pooler, set its limits, as the server connection may change."""
         connection.say(command)
         if self._behind_pooler:
             connection.say(_limits(self._lock_wait, for_this_transaction=True))
 
     def is_present(self, connection: Connection) -> bool:
-        """Whether neither end has closed the connection, as far as this end has been told."""
+        """Return whether the connection is open at both ends, as far as is known here."""
         return _is_open(connection.raw)
 
     def is_lost(self, error: Exception) -> bool:
-        """Whether the server has closed the connection, or has become one that only reads."""
+        """Return whether the server has closed the connection, or has turned read-only."""
         import psycopg
 
         if not isinstance(error, psycopg.Error):  # such as our own deadline
@@ -126,16 +126,16 @@ class PostgreSQL(Database):
         return error.sqlstate in _LOST or error.sqlstate.startswith(_CONNECTION_EXCEPTION)
 
     def takes_writes(self, connection: Connection) -> bool:
-        """Whether the server is neither a standby nor set to read only."""
+        """Return whether the server is neither a standby nor read-only."""
         found = connection.raw.execute("SELECT current_setting('transaction_read_only')").fetchone()
         return bool(found[0] == "off")
 
     def renew(self) -> None:
-        """Use no connection of the pool that was made before now."""
+        """Stop using pooled connections made before now."""
         self._generation += 1
 
     def pipelined(self, connection: Connection) -> contextlib.AbstractContextManager[None]:
-        """Send the statements of a transaction one after the other, and wait for their results together."""
+        """Send the statements of a transaction without waiting between them."""
         return connection.pipelined(connection.raw.pipeline())
 
     def _connect(self) -> Any:
@@ -147,8 +147,8 @@ class PostgreSQL(Database):
             "connect_timeout": _CONNECT_TIMEOUT,
             **self._parameters,
         }
-        # The usual cursor looks through every statement for placeholders: at hundreds of them, that costs
-        # more than the server takes.
+        # The default cursor searches every statement for placeholders: with hundreds of them, that costs
+        # more than the server's work.
         made = psycopg.connect(**given, autocommit=True, cursor_factory=psycopg.RawCursor)
         try:
             with self._deadlines.on(made.fileno(), self._lock_wait):
@@ -159,11 +159,11 @@ class PostgreSQL(Database):
         return made
 
     def _set_up(self, made: Any) -> None:
-        """Set the limits of a new connection, in a way that poolers let through.
+        """Set the limits of a new connection, in a way that works through poolers.
 
-        PgBouncer refuses the startup parameter ``options``; in its transaction mode what is set, and what is
-        prepared on the server, belongs to a connection that others get as well. It is known by the number
-        of the server's process: a pooler tells one of its own when a connection begins.
+        PgBouncer refuses the startup parameter ``options``; in its transaction mode, settings and prepared
+        statements belong to a server connection that others share. It is recognised by the process id of
+        the server: a pooler sends one of its own when a connection begins.
         """
         pooled = made.execute("SELECT pg_backend_pid()").fetchone()[0] != made.info.backend_pid
         if pooled:
@@ -182,38 +182,37 @@ class PostgreSQL(Database):
             raise DisconnectionError("the connection leads to a server that is gone, or only reads")
 
     def deadline(self, connection: Connection) -> contextlib.AbstractContextManager[None]:
-        """Break the connection if it is not through in time.
+        """Break the connection if the block exceeds the deadline.
 
-        The server's own ``statement_timeout`` does not help where the server does not run.
+        The server's ``statement_timeout`` doesn't help when the server is not running.
         """
         return self._deadlines.on(connection.raw.fileno(), self._lock_wait)
 
 
 def _limits(seconds: float, *, for_this_transaction: bool) -> str:
-    """The statement that bounds how long the server works on any other, or waits for a lock."""
+    """Return the statement that limits statements and lock waits on the server."""
     value, local = f"'{int(seconds * 1_000)}'", "true" if for_this_transaction else "false"
     limits = (f"set_config('{name}', {value}, {local})" for name in ("statement_timeout", "lock_timeout"))
     return f"SELECT {', '.join(limits)}"
 
 
 def _is_open(raw: Any) -> bool:
-    """Whether a connection of the driver on which nothing runs has not been closed by the server.
+    """Return whether an idle connection has not been closed by the server.
 
-    What there is to read is its end, or something that the server says by itself, such as a setting that
-    was changed; at the most it is both.
+    Readable data is either its end, or an asynchronous message such as a changed setting, or both.
     """
     import psycopg
 
     if raw.closed:
         return False
-    poll = select.poll()  # select.select() takes no descriptor over 1,023
+    poll = select.poll()  # select.select() doesn't take descriptors over 1,023
     poll.register(raw.fileno(), select.POLLIN)
     for _ in range(_LOOKS):
         if not poll.poll(0):
             return True
         try:
             raw.pgconn.consume_input()
-            raw.pgconn.is_busy()  # parses what has come
+            raw.pgconn.is_busy()  # parses the received data
         except psycopg.OperationalError:
             return False
     return False

@@ -1,7 +1,7 @@
-"""The URL of a PostgreSQL as the parameters of a connection: one server, or several of which one writes.
+"""Parse the URL of a PostgreSQL: one server, or several of which one takes writes.
 
-Several are written as libpq has them, ``//a:1,b:2/gate`` (PostgreSQL's documentation, "Connection URIs"),
-or as SQLAlchemy has them, ``///gate?host=a:1&host=b:2``.
+Several are written as in libpq, ``//a:1,b:2/gate`` (PostgreSQL's documentation, "Connection URIs"),
+or as in SQLAlchemy, ``///gate?host=a:1&host=b:2``.
 """
 
 import re
@@ -24,13 +24,13 @@ _WRITES: Final = "read-write"
 
 
 def connection_parameters(url: str) -> dict[str, str]:
-    """Return what libpq is to be given, by the names that it has for it.
+    """Return the parameters of a connection, by libpq's names.
 
-    Of several servers the one that writes is meant, unless ``target_session_attrs`` says something else:
-    after a failover the other one is it.
+    Of several servers the writable one is used, unless ``target_session_attrs`` says otherwise; after a
+    failover it is another one.
 
     Raises:
-        DatabaseUrlError: the URL can't be read, or names no database; nothing secret is repeated.
+        DatabaseUrlError: the URL can't be parsed, or names no database; the text holds no secret.
     """
     found = _FORM.fullmatch(url)
     if found is None:
@@ -56,7 +56,7 @@ def connection_parameters(url: str) -> dict[str, str]:
 
 
 def shown(parameters: dict[str, str]) -> str:
-    """Return what messages call the database: a URL without password and options."""
+    """Return the name of the database for messages: a URL without password and options."""
     ports = parameters.get("port", "").split(",")
     hosts = parameters.get("host", "").split(",")
     ports = ports * len(hosts) if len(ports) == 1 else ports
@@ -66,7 +66,7 @@ def shown(parameters: dict[str, str]) -> str:
 
 
 def _host(text: str) -> tuple[str, str]:
-    """Return host and port; the folder of a socket holds no port."""
+    """Return host and port; the folder of a socket has no port."""
     text = unquote(text)
     if text.startswith("/"):
         return text, ""

@@ -1,4 +1,4 @@
-"""The rows beside the record, read in the order and the amounts in which its events are held against them."""
+"""Queries for verifying the tables against the audit log, in its order and in pages."""
 
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
@@ -20,7 +20,7 @@ from app.store.tables import (
 )
 
 _TOGETHER: Final = 64
-"""Ids in one statement."""
+"""Ids per statement."""
 
 _DECISIONS: Final = (
     select(decisions.c.seq, *columns_of(DecisionRow, decisions))
@@ -54,7 +54,7 @@ _REVISIONS: Final = (
 
 
 class Counts(NamedTuple):
-    """How many rows there are of each thing that events tell one by one."""
+    """The number of rows of each table whose rows have one event each."""
 
     overrides: int
     revocations: int
@@ -63,19 +63,19 @@ class Counts(NamedTuple):
 
 
 def decision_rows(connection: Connection, after: int, last: int) -> dict[int, DecisionRow]:
-    """Find the rows of decisions after a place in the record, up to another, by their places."""
+    """Return the rows of decisions between two positions, by position."""
     found = connection.rows(_DECISIONS, after=after, last=last)
     return {seq: DecisionRow._make(row) for seq, *row in found}
 
 
 def outcome_rows(connection: Connection, after: int, last: int) -> dict[int, OutcomeRow]:
-    """Find the rows of outcomes after a place in the record, up to another, by their places."""
+    """Return the rows of outcomes between two positions, by position."""
     found = connection.rows(_OUTCOMES, after=after, last=last)
     return {seq: OutcomeRow._make(row) for seq, *row in found}
 
 
 def spend_rows(connection: Connection, decision_ids: Collection[str]) -> dict[str, tuple[str, int]]:
-    """Find which use of which override each decision spent."""
+    """Return the spend of each decision."""
     query = select(spends.c.decision_id, spends.c.override_id, spends.c.number)
     return {
         row[0]: (row[1], row[2]) for row in _of_ids(connection, query, spends.c.decision_id, decision_ids)
@@ -83,24 +83,24 @@ def spend_rows(connection: Connection, decision_ids: Collection[str]) -> dict[st
 
 
 def override_digests(connection: Connection, own_ids: Collection[str]) -> dict[str, str]:
-    """Find the stored hashes of the tokens of overrides."""
+    """Return the stored token hashes of overrides."""
     query = select(overrides.c.id, overrides.c.digest)
     return {row[0]: row[1] for row in _of_ids(connection, query, overrides.c.id, own_ids)}
 
 
 def key_digests(connection: Connection) -> dict[str, str]:
-    """Find the stored hashes of all keys."""
+    """Return the stored hashes of all keys."""
     return {row[0]: row[1] for row in connection.rows(select(keys.c.id, keys.c.digest))}
 
 
 def session_rows(connection: Connection) -> list[tuple[str, SessionRecord]]:
-    """Find all sessions that were not pruned, each behind its hash, in the order of their ids."""
+    """Return all sessions that were not pruned, each with its hash, in the order of ids."""
     query = select(sessions.c.digest, *columns_of(SessionRecord, sessions)).order_by(sessions.c.id)
     return [(digest, SessionRecord._make(row)) for digest, *row in connection.rows(query)]
 
 
 def count_rows(connection: Connection) -> Counts:
-    """Count what events tell one by one."""
+    """Count the rows that have one event each."""
     revoked = select(func.count()).select_from(overrides).where(overrides.c.revoked_at.is_not(None))
     queries = (
         select(func.count()).select_from(overrides),
@@ -112,17 +112,17 @@ def count_rows(connection: Connection) -> Counts:
 
 
 def miscounted(connection: Connection, most: int) -> list[str]:
-    """Find overrides whose number of uses is not that of their spends."""
+    """Return the overrides whose number of uses differs from their spends."""
     return [row[0] for row in connection.rows(_MISCOUNTED, most=most)]
 
 
 def beyond(connection: Connection, last: int) -> dict[str, int]:
-    """Count the rows that claim places outside the record, by their tables."""
+    """Count the rows with positions outside the audit log, by table."""
     return {name: (connection.row(query, last=last) or (0,))[0] for name, query in _BEYOND}
 
 
 def next_revision(connection: Connection, after: str) -> tuple[str, str] | None:
-    """Find the policy set after another, and its text; the first one after an empty name."""
+    """Return the next policy set and its text; the first one after an empty revision."""
     row = connection.row(_REVISIONS, after=after)
     return None if row is None else (row[0], row[1])
 

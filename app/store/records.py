@@ -1,13 +1,13 @@
-"""What is stored, as values: the rows of the tables without the SQL.
+"""The records of the store: plain values for the rows of the tables.
 
-Overrides, freezes and events are those of the core.
+Overrides, freezes and events are the core's.
 """
 
 from typing import NamedTuple
 
 
 class Head(NamedTuple):
-    """Where the record stands, and how often freezes and keys have changed."""
+    """The end of the audit log, and the versions of freezes and keys."""
 
     seq: int
     hash: str
@@ -18,56 +18,56 @@ class Head(NamedTuple):
 
 
 class DecisionRow(NamedTuple):
-    """What decisions are found by; the decision itself is the data of its event."""
+    """The columns that decisions are searched by; the decision itself is the data of its event."""
 
     id: str
     """Sorts by time."""
     at: int
-    """The instant it was decided for, in seconds."""
+    """The instant of the decision, in seconds."""
     service: str
     environment: str
     outcome: str
     caller: str
-    """Who claimed; empty for an anonymous caller."""
+    """The caller; empty for an anonymous one."""
     actor: str | None
-    """Who deploys, as the claim says."""
+    """The actor named by the claim."""
     override_id: str | None
     """The override that was spent."""
     idempotency_key: str | None
     fingerprint: str | None
-    """Of the request, so that a key that comes back with another one is noticed; None without a key."""
+    """The fingerprint of the request, to notice a reused key; None without a key."""
     policy_revision: str
     blocking: str | None
-    """The ids of what vetoed, joined by commas, whether or not a token lifted it."""
+    """The ids of the vetoing policies and freezes, comma-separated, overridden or not."""
     change: str
     """The kind of change."""
     duration: int
-    """Seconds that the deploy takes, as the claim says."""
+    """The duration of the deploy in seconds, as claimed."""
 
 
 class StoredDecision(NamedTuple):
-    """A decision as it stands in the record."""
+    """A decision as recorded."""
 
     seq: int
     recorded_at: int
-    """When it was written, in microseconds."""
+    """The instant of recording, in microseconds."""
     caller: str
     data: str
-    """A JSON object, as the gate wrote it."""
+    """The JSON object that the gate wrote."""
 
 
 class DecisionFilter(NamedTuple):
-    """Which decisions are asked for; None does not matter."""
+    """A filter of decisions; None matches all."""
 
     service: str | None = None
     environment: str | None = None
     outcome: str | None = None
     actor: str | None = None
-    """The caller, or who deploys."""
+    """The caller or the actor."""
     start: int | None = None
-    """Decided for this instant or later, in seconds."""
+    """From this instant, in seconds."""
     end: int | None = None
-    """Decided for an instant before this one."""
+    """Before this instant, in seconds."""
 
 
 class PolicyRevision(NamedTuple):
@@ -79,39 +79,39 @@ class PolicyRevision(NamedTuple):
 
 
 class OutcomeRow(NamedTuple):
-    """How a deploy went, as somebody reported it."""
+    """A reported outcome of a deploy."""
 
     decision_id: str
     result: str
     """``succeeded``, ``failed`` or ``rolled-back``."""
     incident: str | None
     reported_by: str
-    """Empty for an anonymous caller."""
+    """The caller; empty for an anonymous one."""
     reported_at: int
     """In seconds."""
 
 
 class DeployRow(NamedTuple):
-    """What a report on a decision must know of it."""
+    """The deploy of a decision, as an outcome needs it."""
 
     service: str
     outcome: str
 
 
 class DecidedFilter(NamedTuple):
-    """Which decisions are counted; None does not matter."""
+    """A filter of decisions to count; None matches all."""
 
     start: int
-    """Decided for this instant or later, in seconds."""
+    """From this instant, in seconds."""
     end: int
-    """Decided for an instant before this one."""
+    """Before this instant, in seconds."""
     service: str | None = None
     environment: str | None = None
     change: str | None = None
 
 
 class OverrideCounts(NamedTuple):
-    """How many overrides may still let something through: at once, or after an approval."""
+    """The numbers of usable overrides: at once, and after an approval."""
 
     active: int
     pending: int
@@ -122,9 +122,9 @@ class SessionRecord(NamedTuple):
 
     id: str
     key_id: str
-    """Of the API key that it was opened with."""
+    """The id of the API key that opened it."""
     browser: str
-    """What the browser says it is."""
+    """The browser's User-Agent."""
     created_at: int
     expires_at: int
     revoked_at: int | None
@@ -135,64 +135,64 @@ class KeyRecord(NamedTuple):
 
     id: str
     name: str
-    """Of the person or machine."""
+    """The name of the person or machine."""
     role: str
     services: tuple[str, ...] | None
-    """What a key of role ci is restricted to."""
+    """The services that a key of role ci is restricted to."""
     created_by: str
     created_at: int
     expires_at: int | None
     revoked_at: int | None
     person: str | None = None
-    """The person that it belongs to, as somebody wrote it; None for a machine's."""
+    """The person that it belongs to, as written; None for a machine's."""
 
 
 class Denial(NamedTuple):
-    """A claim that was refused."""
+    """A denied claim."""
 
     at: int
-    """The instant it was decided for, in seconds."""
+    """The instant of the decision, in seconds."""
     service: str
     environment: str
     who: str
-    """The actor that the claim named, or else its caller; empty for an anonymous one."""
+    """The actor of the claim, or else its caller; empty for an anonymous one."""
     data: str
-    """What the record says of it, as JSON."""
+    """The recorded data, as JSON."""
 
 
 class OutboxMessage(NamedTuple):
     """A notification that waits for its receiver; instants in seconds."""
 
     id: str
-    """Sorts in the order in which they were put."""
+    """Sorts by the order of insertion."""
     receiver: str
     key: str
-    """Names what it tells of."""
+    """Identifies its subject."""
     data: str
     """The notification, as JSON."""
     created_at: int
     due_at: int
-    """Not tried before."""
+    """The earliest instant of the next attempt."""
     attempts: int
 
 
 class Backlog(NamedTuple):
-    """What waits for a receiver."""
+    """The messages that wait for a receiver, counted."""
 
     waiting: int
     oldest_at: int
-    """When the oldest was put, in seconds."""
+    """The instant of the oldest, in seconds."""
 
 
 class Lease(NamedTuple):
-    """Which replica sends notifications, and how far it has looked for something to tell."""
+    """The lease of the replica that sends notifications, and its position."""
 
     holder: str
     held_until: int
-    """In seconds; after that another one may take its place."""
+    """In seconds; after that another replica may take it."""
     seq: int
-    """The place in the record up to which everything was told."""
+    """The position in the audit log up to which all events were handled."""
     looked_until: int
-    """The instant up to which everything was told that comes by time; 0: nobody ever looked."""
+    """The instant up to which timed notifications were handled; 0: never."""
     environments: str
-    """JSON: of each environment, whether the policies freeze it, and who was denied and waits."""
+    """JSON: for each environment, whether policies freeze it, and the denied claims that wait."""

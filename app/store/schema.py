@@ -1,4 +1,4 @@
-"""Bringing a database to the present schema, once, however many processes start together."""
+"""Create or migrate the schema, once, however many processes start together."""
 
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from app.store.errors import StoreUnavailableError
 from app.store.tables import head, lease, metadata, schema_version
 
 HEAD: Final = "0006"
-"""The newest migration; a test holds it against the folder."""
+"""The newest migration; a test compares it with the folder."""
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -20,12 +20,12 @@ _VERSION: Final = select(schema_version.c.version_num)
 
 
 def upgrade(database: Database) -> None:
-    """Make a new database, or bring an old one up to date; do nothing to a present one.
+    """Create a new database, or migrate an old one.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database can't be read or written; or an error of its driver.
         OSError: its file can't be made.
-        StoreUnavailableError: it is of another freezegate, or being changed by one that takes too long.
+        StoreUnavailableError: it has an unknown version, or another process takes too long to migrate it.
     """
     if stored_version(database) == HEAD:
         return
@@ -40,7 +40,7 @@ def upgrade(database: Database) -> None:
 
 
 def stored_version(database: Database) -> str | None:
-    """The migration that a database stands at; None if there is none, or it is empty."""
+    """Return the version of a database; None if there is none, or it is empty."""
     if not database.exists():
         return None
     with database.engine.begin() as connection:
@@ -50,7 +50,7 @@ def stored_version(database: Database) -> str | None:
 
 
 def version_of(connection: ours.Connection) -> str | None:
-    """The migration that the database of a connection stands at."""
+    """Return the version of a connection's database."""
     row = connection.row(_VERSION)
     return None if row is None else str(row[0])
 
@@ -59,9 +59,9 @@ def migrate(database: Database, version: str | None) -> None:
     """Run the migrations from `version` to the newest, all in one transaction.
 
     Raises:
-        StoreUnavailableError: no such version is known here.
+        StoreUnavailableError: the version is unknown.
     """
-    # 0.3 s to import, and wanted once in many starts.
+    # 0.3 s to import, and rarely needed.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -80,7 +80,7 @@ def migrate(database: Database, version: str | None) -> None:
 
 
 def _create(connection: Connection) -> None:
-    """A new database needs no migrations: it is made as the tables are now."""
+    """Create the present tables in a new database, without migrations."""
     metadata.create_all(connection, checkfirst=False)
     connection.execute(insert(schema_version).values(version_num=HEAD))
     connection.execute(insert(head).values(id=1, seq=0, hash=GENESIS, freezes_version=0, keys_version=0))

@@ -1,4 +1,4 @@
-"""Sessions of the dashboard, by the hashes of their secrets."""
+"""Queries for sessions of the dashboard, by the hashes of their secrets."""
 
 from collections.abc import Collection
 from typing import Final
@@ -27,13 +27,13 @@ def add(connection: Connection, session: SessionRecord, digest: str) -> None:
 
 
 def find(connection: Connection, session_id: str) -> SessionRecord | None:
-    """The session of an id."""
+    """Return a session by id."""
     row = connection.row(_BY_ID, session_id=session_id)
     return None if row is None else SessionRecord._make(row)
 
 
 def of_digest(connection: Connection, digest: str) -> SessionRecord | None:
-    """The session of a secret, by the secret's hash."""
+    """Return the session of a secret, by the secret's hash."""
     row = connection.row(_BY_DIGEST, digest=digest)
     return None if row is None else SessionRecord._make(row)
 
@@ -41,7 +41,7 @@ def of_digest(connection: Connection, digest: str) -> SessionRecord | None:
 def still_open(
     connection: Connection, now: int, key_ids: Collection[str] | None, most: int
 ) -> list[SessionRecord]:
-    """The sessions that have neither expired nor been revoked, newest first; of some keys, or of all."""
+    """Return the open sessions, newest first; of some keys, or of all."""
     query = _COLUMNS.where(sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)
     if key_ids is not None:
         query = query.where(or_(*(sessions.c.key_id == key_id for key_id in key_ids)))
@@ -50,10 +50,10 @@ def still_open(
 
 
 def prune(connection: Connection, before: int) -> int:
-    """Forget the sessions that expired before an instant; that they were there stays in the record."""
+    """Delete the sessions that expired before an instant; their events stay."""
     return connection.change(_PRUNE, before=before)
 
 
 def revoke(connection: Connection, session_id: str, now: int) -> bool:
-    """Revoke a session; False if somebody has already."""
+    """Revoke a session; return False if it is revoked already."""
     return connection.change(_REVOKE, session_id=session_id, now=now) > 0

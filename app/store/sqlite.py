@@ -1,4 +1,4 @@
-"""SQLite: one file, with its log flushed at every commit."""
+"""SQLite: one file in WAL mode, flushed at every commit."""
 
 import contextlib
 import fcntl
@@ -21,29 +21,29 @@ from app.store.errors import DatabaseUrlError
 _PRAGMAS: Final = (
     "journal_mode = WAL",
     "synchronous = FULL",
-    # macOS: flush through the drive's cache, too. Nothing elsewhere.
+    # macOS: flush the drive's cache, too. No effect elsewhere.
     "fullfsync = ON",
     "foreign_keys = ON",
-    # The log grows while somebody reads for long; afterwards it shrinks to 64 MiB.
+    # The log grows during a long read; afterwards it shrinks to 64 MiB.
     "journal_size_limit = 67108864",
 )
 
 _LOCK_TRIES: Final = 600
 _LOCK_PAUSE: Final = 0.1
-"""Seconds; with the tries, how long one process may take to change the schema: a minute."""
+"""Seconds; times the tries, this is the minute that one process may take to change the schema."""
 
 _FILE: Final = "file"
 
 
 class SQLite(Database):
-    """One file. A record must not go on in an empty one when its own has vanished."""
+    """A database file. The audit log must not continue in an empty file after its own was removed."""
 
-    # A deferred transaction fails where it turns from reading to writing while another writes.
+    # A deferred transaction fails when it turns from reading to writing while another writes.
     BEGIN_WRITING = "BEGIN IMMEDIATE"
     BEGIN_READING = "BEGIN"
 
     def __init__(self, url: URL, lock_wait: float) -> None:
-        """Use the file of a URL; a transaction waits `lock_wait` seconds for one of another process."""
+        """Use the file of a URL; a transaction waits `lock_wait` seconds for another process's."""
         self.file = _file(url)
         self._connect = partial(_connect, self.file, lock_wait)
         engine = create_engine(
@@ -52,7 +52,7 @@ class SQLite(Database):
             pool_size=4,
             max_overflow=4,
             pool_timeout=lock_wait,
-            # What callers sent is not repeated in errors and tracebacks.
+            # Callers' values must not appear in errors and tracebacks.
             hide_parameters=True,
         )
         event.listen(engine, "connect", partial(_note_file, self.file))
@@ -72,11 +72,11 @@ class SQLite(Database):
         return self.file.with_name(f"{self.file.name}.lock")
 
     def exists(self) -> bool:
-        """Whether the file is there, and not empty."""
+        """Return whether the file exists and is not empty."""
         return self.file.is_file() and self.file.stat().st_size > 0
 
     def create(self) -> None:
-        """Make the file."""
+        """Create the file."""
         self.file.touch()
 
     @contextlib.contextmanager
@@ -95,28 +95,27 @@ class SQLite(Database):
             yield
 
     def connect(self) -> Connection:
-        """Open the file, and remember which one it is."""
+        """Open the file, and remember its identity."""
         raw = self._connect()
         self._kept = _identity(self.file)
         return Connection(raw, self.engine.dialect)
 
     def is_present(self, connection: Connection) -> bool:  # noqa: ARG002 - the file tells
-        """Whether the file is the one that was opened.
+        """Return whether the path still leads to the file that was opened.
 
-        One that was removed or replaced can be written to for ever, by whoever has it open; what is
-        written is lost.
+        A removed or replaced file can still be written through an open connection; those writes are lost.
 
         Raises:
-            OSError: there is no such file any more.
+            OSError: the file no longer exists.
         """
         return self._kept == _identity(self.file)
 
     def takes_writes(self, connection: Connection) -> bool:  # noqa: ARG002 - that it could begin says the rest
-        """Whether the file system is not read-only, as one becomes that has met with an error of its disk."""
+        """Return whether the file system is writable: after a disk error it may turn read-only."""
         return not os.statvfs(self.file.parent).f_flag & os.ST_RDONLY
 
     def deadline(self, connection: Connection) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
-        """Nothing: a lock is waited for so long and no longer, and a disk can't be hurried."""
+        """Do nothing: lock waits are limited already, and a disk can't be interrupted."""
         return contextlib.nullcontext()
 
 
@@ -142,7 +141,7 @@ def _connect(file: Path, lock_wait: float) -> sqlite3.Connection:
         timeout=lock_wait,
         # The driver must not begin transactions of its own: they would be deferred.
         isolation_level=None,
-        # The pool hands a connection to one thread at a time.
+        # The pool gives a connection to one thread at a time.
         check_same_thread=False,
         cached_statements=KEPT_STATEMENTS,
     )

@@ -1,4 +1,4 @@
-"""The store: opened at start, one for all use cases."""
+"""The store: one for the process, opened at start."""
 
 import asyncio
 import contextlib
@@ -22,27 +22,27 @@ _READERS: Final = 4
 
 Found = TypeVar("Found")
 Work = Callable[[Transaction], Any]
-"""What is to be written. It may run more than once; only what it does last is committed."""
+"""A unit of work in a transaction. It may run more than once; only its last run is committed."""
 
 
 class Watcher(Protocol):
-    """Is told how writing goes; nothing may be raised by it."""
+    """An observer of writes; its methods must not raise."""
 
     def batch(self, works: int) -> contextlib.AbstractContextManager[None]:
-        """Around the writing of a batch; on the writer's thread."""
+        """Wrap the writing of a batch; on the writer's thread."""
         ...
 
     def recorded(self, kinds: Sequence[str]) -> None:
-        """After events of these kinds were committed; on the writer's thread."""
+        """Note that events of these kinds were committed; on the writer's thread."""
         ...
 
     def refused(self) -> None:
-        """After something could not be recorded, or not in time; on the event loop."""
+        """Note that a write failed or timed out; on the event loop."""
         ...
 
 
 class _Nobody:
-    """Watches nothing."""
+    """The default observer; ignores everything."""
 
     def batch(self, _works: int) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
@@ -60,19 +60,19 @@ class _Item(NamedTuple):
 
 
 class _SpoiltError(Exception):
-    """Something in a batch was refused after it had written: the batch must not be committed."""
+    """A work of a batch raised after it had written: the batch must not be committed."""
 
 
 class Store:
-    """The database and the threads that wait for it.
+    """The database and its threads.
 
-    `write` and `read` are for the event loop and have deadlines; `transact` and `query` do the same at
-    once, for those who have no loop.
+    `write` and `read` are for the event loop and have deadlines; `transact` and `query` do the same in
+    the calling thread.
     """
 
     def __init__(self, url: str, deadline: float) -> None:
         """Use `Store.open`."""
-        # Whoever waits for a lock should learn that it failed before the deadline says so.
+        # A lock wait should fail, with its reason, before the deadline does.
         self._database = open_database(url, lock_wait=deadline * 3 / 4)
         self._deadline = deadline
         self._kept: set[str] = set()
@@ -83,21 +83,21 @@ class Store:
         self._watcher: Watcher = _Nobody()
 
     def watched_by(self, watcher: Watcher) -> None:
-        """Tell `watcher`, from now on, how writing goes."""
+        """Report writes to `watcher` from now on."""
         self._watcher = watcher
 
     @classmethod
     def open(cls, url: str, *, deadline: float = DEADLINE, create: bool = True) -> "Store":
-        """Open the database of a URL, and bring it to the present schema.
+        """Open the database of a URL, and migrate its schema.
 
         Args:
             url: such as ``sqlite:///freezegate.db`` or ``postgresql://user@host/freezegate``.
-            deadline: seconds that anybody waits for the database.
-            create: make one where there is none. An empty file or database is none.
+            deadline: seconds that a call waits for the database.
+            create: create a missing database. An empty file or database counts as missing.
 
         Raises:
-            DatabaseUrlError: the URL names no database that can be used.
-            NoDatabaseError: there is none, and `create` is False.
+            DatabaseUrlError: the URL names no usable database.
+            NoDatabaseError: it is missing, and `create` is False.
             StoreUnavailableError: the database can't be opened.
         """
         store = cls(url, deadline)
@@ -114,14 +114,14 @@ class Store:
         return store
 
     async def write(self, work: Callable[[Transaction], Found], *, token: str | None = None) -> Found:
-        """Do work in a transaction that others may share; returns once it is on disk.
+        """Do work in a transaction shared with other calls; return once it is on disk.
 
         Args:
-            work: what is to be done.
-            token: the hash of an override token that it will look up; those of a batch are found together.
+            work: the work; see `Work`.
+            token: the hash of an override token that it looks up; those of a batch are looked up together.
 
         Raises:
-            FreezegateError: what `work` raised; then nothing of it was written.
+            FreezegateError: raised by `work`; then nothing of it was written.
             StoreUnavailableError: it was not written, or not in time.
         """
         try:
@@ -131,7 +131,7 @@ class Store:
             raise
 
     def transact(self, work: Callable[[Transaction], Found]) -> Found:
-        """Do work in a transaction of its own, at once; see `write`."""
+        """Do work in a transaction of its own, in the calling thread; see `write`."""
         try:
             with self._database.writing() as connection:
                 transaction = Transaction(connection)
@@ -143,7 +143,7 @@ class Store:
         return result
 
     async def read(self, query: Callable[[View], Found]) -> Found:
-        """Ask something of one state of the database; the whole answer is read before this returns.
+        """Run a query on one state of the database; its whole result is read before this returns.
 
         Raises:
             StoreUnavailableError: it can't be read, or not in time.
@@ -158,7 +158,7 @@ class Store:
             raise StoreUnavailableError("the gate is stopping") from None
 
     def query(self, query: Callable[[View], Found]) -> Found:
-        """Ask something of one state of the database, at once; see `read`."""
+        """Run a query on one state of the database, in the calling thread; see `read`."""
         try:
             with self._database.reading() as connection:
                 return query(View(connection))
@@ -166,11 +166,11 @@ class Store:
             raise StoreUnavailableError(f"the database can't be read: {_cause(error)}") from error
 
     def keeps(self, revision: str) -> bool:
-        """Whether the text of a policy set is known to be kept; does not look into the database."""
+        """Return whether the text of a policy set is known to be stored, without a query."""
         return revision in self._kept
 
     async def ping(self) -> bool:
-        """Whether the database can be read, and a transaction that writes could begin and be committed."""
+        """Return whether the database can be read and written."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._deadline):
@@ -179,7 +179,7 @@ class Store:
             return False
 
     def answers(self) -> bool:
-        """As `ping`, at once."""
+        """Do the work of `ping` in the calling thread."""
         try:
             if self._takes_writes():
                 return True
@@ -193,14 +193,14 @@ class Store:
             return version_of(connection) == HEAD and self._database.takes_writes(connection)
 
     async def close(self) -> None:
-        """Finish the claims that are waiting, and let go of the database."""
+        """Finish the waiting writes, and close the database."""
         self._readers.shutdown(wait=False, cancel_futures=True)
         if await self._writer.close():
-            # The last one to leave moves the log into the database: that takes a while.
+            # Closing the last connection checkpoints the WAL: that takes a while.
             await asyncio.to_thread(self.let_go)
 
     def let_go(self) -> None:
-        """Close the connections, when nobody writes any more."""
+        """Close the connections, once all writes are done."""
         self._connection.drop()
         self._database.engine.dispose()
 
@@ -228,7 +228,7 @@ class Store:
         except self._database.row_failures as error:
             if len(works) == 1:
                 return [self._unwritable(error)]
-        # Something in the batch can't be written: do each by itself, so that it spoils no other.
+        # A work of the batch can't be written: do each by itself, so that it doesn't fail the others.
         return [result for work in works for result in self._write([work])]
 
     def _together(self, works: Sequence[_Item]) -> list[Any]:
@@ -267,7 +267,7 @@ def _do(transaction: Transaction, work: Work) -> Any:
 
 
 def _cause(error: Exception) -> str:
-    """What the database said, without the statement and its values."""
+    """Return the message of the database, without the statement and its values."""
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, OSError) and cause.strerror:
         return f"{cause.strerror}: {cause.filename}" if cause.filename else cause.strerror

@@ -1,7 +1,7 @@
-"""The tables. Instants are integers: SQLite gives datetimes back without their offsets.
+"""The tables. Instants are integers: SQLite returns datetimes without their offsets.
 
-`events` is the record: append-only, and chained. What stands beside it are indexes into it and the
-state that it led to, so that questions need not read the whole of it.
+`events` is the audit log: append-only and chained. The other tables hold indexes into it and the present
+state, so that queries need not read all of it.
 """
 
 from typing import Final
@@ -23,19 +23,19 @@ from sqlalchemy import (
 metadata: Final = MetaData()
 
 _SEQ: Final = BigInteger().with_variant(Integer(), "sqlite")
-"""SQLite keeps rows in the order of a key of exactly this type, without an index beside it."""
+"""SQLite stores rows in the order of a key of exactly this type, without another index."""
 
 head: Final = Table(
     "head",
     metadata,
-    # One row. Whoever writes locks it first, so that events get their places one after the other.
+    # One row. Every writer locks it first, so that events get consecutive positions.
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
-    # Counted up at every change, so that a replica sees at one glance whether its memory is right.
+    # Incremented at every change, so that a replica sees at once whether its cache is current.
     Column("freezes_version", BigInteger, nullable=False),
     Column("keys_version", BigInteger, nullable=False),
-    # Of all events, in microseconds: what has expired by it stays expired when a clock goes back.
+    # The latest of all events, in microseconds: expired things stay expired when a clock goes back.
     Column("latest_at", BigInteger, nullable=False, server_default="0"),
 )
 
@@ -53,7 +53,7 @@ events: Final = Table(
 
 NO_DECISION: Final = "kind <> 'decision'"
 
-# Decisions have an index of their own; what else happens is rare, and looked for by its kind.
+# Decisions have an index of their own; other events are rare, and found by kind.
 Index(
     "events_kind",
     events.c.kind,
@@ -84,11 +84,11 @@ decisions: Final = Table(
     Column("override_id", String(40)),
     Column("idempotency_key", String(128)),
     Column("fingerprint", String(64)),
-    # A decision whose policies were not kept could not be evaluated again: the database refuses it.
+    # A decision without its policies could not be replayed: the database refuses it.
     Column("policy_revision", String(80), ForeignKey(policy_revisions.c.revision), nullable=False),
-    # The ids of what vetoed, whether or not a token lifted it; joined by commas.
+    # The ids of the vetoing policies and freezes, overridden or not; comma-separated.
     Column("blocking", Text),
-    # The kind of change; the default is that of a claim which names none.
+    # The kind of change; the default of claims that name none.
     Column("change", String(128), nullable=False, server_default="normal"),
     # Seconds that the deploy takes: with the columns above, all of the question.
     Column("duration", BigInteger, nullable=False, server_default="0"),
@@ -96,7 +96,7 @@ decisions: Final = Table(
 
 HAS_KEY: Final = "idempotency_key IS NOT NULL"
 
-# Most claims carry no key and stay out of the index.
+# Most claims have no key and stay out of the index.
 Index(
     "decisions_idempotency",
     decisions.c.caller,
@@ -111,7 +111,7 @@ Index("decisions_at", decisions.c.at)
 outcomes: Final = Table(
     "outcomes",
     metadata,
-    # The place of its event in the record: of several reports on one deploy, the last one counts.
+    # The position of its event: of several outcomes of one deploy, the last one counts.
     Column("seq", _SEQ, primary_key=True, autoincrement=False),
     Column("decision_id", String(40), ForeignKey(decisions.c.id), nullable=False),
     Column("result", String(16), nullable=False),
@@ -140,7 +140,7 @@ overrides: Final = Table(
     Column("approvals_needed", Integer, nullable=False),
     Column("revoked_by", String(256)),
     Column("revoked_at", BigInteger),
-    # The person who granted it, in the form that persons are compared in.
+    # The granting person, normalised for comparison.
     Column("granter", String(256)),
 )
 
@@ -158,7 +158,7 @@ spends: Final = Table(
     "spends",
     metadata,
     Column("override_id", String(40), ForeignKey(overrides.c.id), nullable=False),
-    # From 1 up to what the token allows: the same use can't be spent twice.
+    # From 1 to the token's number of uses: the same use can't be spent twice.
     Column("number", Integer, nullable=False),
     Column("decision_id", String(40), nullable=False, unique=True),
     PrimaryKeyConstraint("override_id", "number"),
@@ -180,9 +180,9 @@ freezes: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("lifted_by", String(256)),
     Column("lifted_at", BigInteger),
-    # When it was last changed or lifted.
+    # The instant of the last change or of the lift.
     Column("changed_at", BigInteger),
-    # JSON: selectors of the requests that it lets through; null where it has none.
+    # JSON: the selectors of exempt requests; null where there are none.
     Column("exempt", Text),
     Column("lift_reason", Text),
     Column("rescoped_at", BigInteger),
@@ -208,7 +208,7 @@ sessions: Final = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("digest", String(64), nullable=False, unique=True),
-    # A session can do what its key can, for as long as its key can.
+    # A session has the rights of its key, for as long as the key is valid.
     Column("key_id", String(40), ForeignKey(keys.c.id), nullable=False),
     Column("browser", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -223,7 +223,7 @@ outbox: Final = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("receiver", String(64), nullable=False),
-    # Names what it tells of: two replicas that notice the same thing tell it once.
+    # Identifies the subject: two replicas that notice the same thing add it once.
     Column("key", String(200), nullable=False),
     Column("data", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -249,13 +249,13 @@ Index(
 lease: Final = Table(
     "sender",
     metadata,
-    # One row: which replica sends notifications, and up to where it has looked for something to tell.
+    # One row: the replica that sends notifications, and its position.
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("holder", String(64), nullable=False),
     Column("held_until", BigInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("looked_until", BigInteger, nullable=False),
-    # JSON: of each environment, whether the policies freeze it, and who was denied and waits.
+    # JSON: for each environment, whether policies freeze it, and the denied claims that wait.
     Column("environments", Text, nullable=False),
 )
 

@@ -1,4 +1,4 @@
-"""The one way to write: with the record locked, so that what was decided still holds when it is written."""
+"""Writing transactions: the audit log is locked, so that a decision still holds when it is written."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
@@ -35,13 +35,13 @@ _SPENT_NO_MORE: Final = frozenset({OverrideState.EXPIRED, OverrideState.USED_UP,
 
 
 class Transaction(View):
-    """Sees the latest state of every replica, and nobody else writes before it is over.
+    """A writing transaction: sees the latest state of all replicas, and excludes other writers.
 
-    Events and decisions gather in it and are written together at its end, by `flush`.
+    Events and decisions are collected and written together at its end, by `flush`.
     """
 
     def __init__(self, connection: Connection) -> None:
-        """Lock the record; `connection` is within a transaction that writes."""
+        """Lock the audit log; `connection` is within a writing transaction."""
         super().__init__(connection)
         self._head = events.find_head(connection, lock=True)
         self._events: list[Event] = []
@@ -51,20 +51,20 @@ class Transaction(View):
         self._of_tokens: dict[str, str | None] = {}
         self._seen: dict[str, Override] = {}
         self.kept: set[str] = set()
-        """The policy revisions that were kept in it."""
+        """The policy revisions that it stored."""
         self.kinds: list[str] = []
-        """The kinds of the events that it puts into the record."""
+        """The kinds of the events that it appends."""
         self.changes = 0
-        """How often anything was written: what is raised after that spoils the transaction."""
+        """The number of writes: an error after the first one spoils the transaction."""
 
     @property
     def freezes_version(self) -> int:
-        """How often freezes have changed."""
+        """The version of the freezes: counted up at each change."""
         return self._head.freezes_version
 
     @property
     def keys_version(self) -> int:
-        """How often keys have changed."""
+        """The version of the keys: counted up at each change."""
         return self._head.keys_version
 
     @property
@@ -73,7 +73,7 @@ class Transaction(View):
         return self._head.latest_at
 
     def append(self, event: Event) -> int:
-        """Put an event at the end of the record; gives its place."""
+        """Append an event to the audit log; return its position."""
         self.changes += 1
         self._head = self._head._replace(latest_at=max(self._head.latest_at, event.at))
         self._events.append(event)
@@ -81,21 +81,21 @@ class Transaction(View):
         return self._head.seq + len(self._events)
 
     def record(self, row: DecisionRow, event: Event) -> None:
-        """Record a decision: its event, and what it is found by."""
+        """Record a decision: its event and its row."""
         self._decisions.append((self.append(event), row))
         if row.idempotency_key is not None:
             self._of_keys[row.caller, row.idempotency_key] = (row.fingerprint or "", event.data)
 
     def decision_of_key(self, caller: str, key: str) -> tuple[str, str] | None:
-        """As of a view, with what this transaction has recorded itself."""
+        """Like View.decision_of_key, including this transaction's own decisions."""
         return self._of_keys.get((caller, key)) or decisions.of_key(self._connection, caller, key)
 
     def report(self, outcome: OutcomeRow, event: Event) -> None:
-        """Record how a deploy went; reports before stay."""
+        """Record an outcome; earlier ones stay."""
         outcomes.add(self._connection, self.append(event), outcome)
 
     def keep_policies(self, revision: PolicyRevision) -> bool:
-        """Keep the text of a policy set; says whether it is new."""
+        """Store the text of a policy set once; return whether it is new."""
         self.kept.add(revision.revision)
         return self._change(lambda: policy_revisions.keep(self._connection, revision))
 
@@ -104,24 +104,24 @@ class Transaction(View):
         self._change(lambda: overrides.add(self._connection, override, digest))
 
     def look_up_tokens(self, digests: Sequence[str]) -> None:
-        """Find the overrides of many tokens at once, by the tokens' hashes."""
+        """Look up the overrides of many tokens at once, by the tokens' hashes."""
         found = overrides.of_tokens(self._connection, digests)
         self._of_tokens = {digest: found[digest].id if digest in found else None for digest in digests}
         self._seen = {override.id: override for override in found.values()}
 
     def override_of_token(self, digest: str) -> Override | None:
-        """As of a view, with what this transaction has done to it."""
+        """Like View.override_of_token, including this transaction's own changes."""
         if digest in self._of_tokens:
             own_id = self._of_tokens[digest]
             return None if own_id is None else self.override(own_id)
         return self._noted(super().override_of_token(digest))
 
     def override(self, override_id: str) -> Override | None:
-        """As of a view, with what this transaction has done to it."""
+        """Like View.override, including this transaction's own changes."""
         return self._seen.get(override_id) or self._noted(super().override(override_id))
 
     def spend(self, override: Override, decision_id: str, now: int) -> bool:
-        """Spend one use on a decision; False if there is none left, or it is not good any more."""
+        """Spend one use on a decision; return False if none is left or the override is no longer valid."""
         if self.override(override.id) != override or override.state(now) in _SPENT_NO_MORE:
             return False
         self.changes += 1
@@ -131,34 +131,34 @@ class Transaction(View):
         return True
 
     def _noted(self, override: Override | None) -> Override | None:
-        """Remember an override that was found: nobody else changes it before this is over."""
+        """Cache an override: no one else can change it within this transaction."""
         if override is not None:
             self._seen[override.id] = override
         return override
 
     def _altering(self, override_id: str) -> None:
-        """Before an override is changed otherwise: what was spent is spent, and what was seen is no more."""
+        """Prepare another change of an override: write its spends, and drop it from the cache."""
         overrides.spend(self._connection, self._spends)
         self._spends = []
         self._seen.pop(override_id, None)
 
     def approve(self, override_id: str, approval: Approval) -> None:
-        """Store somebody's approval of an override."""
+        """Store an approval of an override."""
         self._altering(override_id)
         self._change(lambda: overrides.approve(self._connection, override_id, approval))
 
     def revoke_override(self, override_id: str, person: str, now: int) -> bool:
-        """Revoke an override; False if somebody has already."""
+        """Revoke an override; return False if it is revoked already."""
         self._altering(override_id)
         return self._change(lambda: overrides.revoke(self._connection, override_id, person, now))
 
     def add_freeze(self, freeze: Freeze) -> None:
-        """Store a new freeze, and let every replica know."""
+        """Store a new freeze, and notify every replica."""
         self._change(lambda: freezes.add(self._connection, freeze))
         self._head = self._head._replace(freezes_version=self._head.freezes_version + 1)
 
     def change_freeze(self, freeze: Freeze) -> None:
-        """Store where a freeze ends now, and who lifted it; let every replica know."""
+        """Update a freeze, and notify every replica."""
         self._change(lambda: freezes.change(self._connection, freeze))
         self._head = self._head._replace(freezes_version=self._head.freezes_version + 1)
 
@@ -168,7 +168,7 @@ class Transaction(View):
         self._head = self._head._replace(keys_version=self._head.keys_version + 1)
 
     def revoke_key(self, key_id: str, now: int) -> bool:
-        """Revoke an API key; False if somebody has already."""
+        """Revoke an API key; return False if it is revoked already."""
         revoked = self._change(lambda: keys.revoke(self._connection, key_id, now))
         self._head = self._head._replace(keys_version=self._head.keys_version + 1)
         return revoked
@@ -178,49 +178,49 @@ class Transaction(View):
         self._change(lambda: sessions.add(self._connection, session, digest))
 
     def prune_sessions(self, before: int) -> int:
-        """Forget the sessions that expired before an instant."""
+        """Delete the sessions that expired before an instant."""
         return self._change(lambda: sessions.prune(self._connection, before))
 
     def revoke_session(self, session_id: str, now: int) -> bool:
-        """Revoke a session; False if somebody has already."""
+        """Revoke a session; return False if it is revoked already."""
         return self._change(lambda: sessions.revoke(self._connection, session_id, now))
 
     def put_notification(
         self, to: Iterable[str], key: str, data: str, microseconds: int, not_before: int
     ) -> int:
-        """Put a notification into the outbox; says for how many of the receivers it is new."""
+        """Add a notification to the outbox; return the number of receivers for which it is new."""
         return self._change(lambda: outbox.put(self._connection, to, key, data, microseconds, not_before))
 
     def note_sent(self, message: OutboxMessage, now: int) -> None:
-        """A receiver has taken a notification."""
+        """Mark a notification as sent."""
         self._change(lambda: outbox.sent(self._connection, message.id, now))
 
     def note_failed(self, message: OutboxMessage, due_at: int, why: str) -> None:
-        """A notification is tried again later."""
+        """Schedule another attempt of a notification."""
         self._change(lambda: outbox.failed(self._connection, message.id, due_at, why))
 
     def give_up(self, message: OutboxMessage, now: int, why: str) -> None:
-        """A notification is not tried any more."""
+        """Give up on a notification."""
         self._change(lambda: outbox.give_up(self._connection, message.id, now, why))
 
     def prune_outbox(self, before: int) -> int:
-        """Forget the notifications that were put before an instant."""
+        """Delete the notifications added before an instant."""
         return self._change(lambda: outbox.prune(self._connection, before))
 
     def take_lease(self, holder: str, now: int, until: int) -> bool:
-        """Become the replica that sends notifications, or stay it; False while another one is."""
+        """Take or extend the lease; return False while another replica holds it."""
         return self._change(lambda: outbox.take_lease(self._connection, holder, now, until))
 
     def advance_lease(self, holder: str, before: Lease, after: Lease) -> bool:
-        """Say how far the sender has looked; False if somebody else has meanwhile."""
+        """Move the lease's position forward; return False if another replica did."""
         return self._change(lambda: outbox.advance_lease(self._connection, holder, before, after))
 
     def release_lease(self, holder: str) -> None:
-        """Let another replica become the sender at once."""
+        """Release the lease, so that another replica can take it at once."""
         self._change(lambda: outbox.release_lease(self._connection, holder))
 
     def flush(self) -> None:
-        """Write what has gathered; the last thing in a transaction."""
+        """Write the collected events and decisions; call it last."""
         if not self.changes:
             return
         end = events.append(self._connection, self._head, self._events)

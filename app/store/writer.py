@@ -1,9 +1,8 @@
-"""Group commits: claims that come together are written together.
+"""Group commits: claims that arrive together are written together.
 
-One flush to disk takes longer than a thousand decisions. So claims that arrive within one turn of
-the event loop are handed to the writing thread as one batch; while it commits, the next gathers.
-The thread wakes the loop once a batch. Each claim still waits for its own commit: recorded first,
-answered second.
+One flush to disk takes longer than a thousand decisions. So claims that arrive within one turn of the event
+loop go to the writer's thread as one batch; while it commits, the next one is collected. The thread wakes the
+loop once per batch. Each claim still waits for its own commit: recorded first, answered second.
 """
 
 import asyncio
@@ -23,8 +22,8 @@ DEADLINE: Final = 2.0
 MOST_WAITING: Final = 10_000
 _MOST_TOGETHER: Final = 512
 _MOST_TURNS: Final = 8
-"""Turns of the loop that a batch gathers through while each brings more: under load the fixed cost of a
-commit, and of the threads taking turns, is shared by more claims."""
+"""The most turns of the loop that a batch is collected for while each brings more: under load, more claims
+share the fixed cost of a commit and of switching threads."""
 
 _logger: Final = logging.getLogger("freezegate.store")
 
@@ -39,7 +38,7 @@ class _Waiting(NamedTuple, Generic[Item, Result]):
 
 
 class Writer(Generic[Item, Result]):
-    """Writes items in batches on a thread of its own; use it from one event loop."""
+    """Write items in batches on a thread of its own; for use from one event loop."""
 
     def __init__(
         self,
@@ -48,7 +47,7 @@ class Writer(Generic[Item, Result]):
         deadline: float = DEADLINE,
         most_waiting: int = MOST_WAITING,
     ) -> None:
-        """Write by `commit`, which commits a batch as a whole and gives a result for each item."""
+        """Write by `commit`, which commits a batch as a whole and returns a result for each item."""
         self._commit = commit
         self._deadline = deadline
         self._most_waiting = most_waiting
@@ -60,9 +59,9 @@ class Writer(Generic[Item, Result]):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def write(self, item: Item) -> Result:
-        """Write one item; returns when it is committed.
+        """Write one item; return when it is committed.
 
-        An item whose commit takes longer than the deadline may yet be written, without an answer.
+        An item whose commit exceeds the deadline may still be written, without an answer.
 
         Raises:
             StoreUnavailableError: it was not committed in time, or can't be.
@@ -82,11 +81,11 @@ class Writer(Generic[Item, Result]):
             return await future
         finally:
             too_late.cancel()
-            # Whoever gave up waiting was told so, and must not be recorded as allowed after all.
+            # A caller that timed out got a refusal, and must not be recorded as allowed after all.
             self._gathering.pop(future, None)
 
     async def close(self) -> bool:
-        """Finish what is waiting and stop the thread; False if either took longer than the deadline."""
+        """Finish the waiting items and stop the thread; return False if either exceeds the deadline."""
         self._closed = True
         waiting = [*self._gathering, *(each.future for each in self._committing)]
         if waiting:
@@ -111,7 +110,7 @@ class Writer(Generic[Item, Result]):
             self._hand_over()
 
     def _hand_over(self) -> None:
-        """Give what has gathered to the thread; runs on the loop."""
+        """Give the collected items to the thread; runs on the loop."""
         if self._committing or not self._gathering:
             return
         futures = list(islice(self._gathering, _MOST_TOGETHER))
@@ -133,10 +132,10 @@ class Writer(Generic[Item, Result]):
                 self._loop.call_soon_threadsafe(self._resolve, batch, results)
 
     def _resolve(self, batch: list[_Waiting[Item, Result]], results: _Results[Result]) -> None:
-        """Wake those whose batch is through; runs on the loop."""
+        """Wake the callers of a finished batch; runs on the loop."""
         self._committing = []
         if isinstance(results, Exception):
-            # One each: an error that is raised in many places at once gathers all their tracebacks.
+            # One each: an error raised in many places at once would collect all their tracebacks.
             results = [StoreUnavailableError(_sentence(results)) for _ in batch]
         for waiting, result in zip(batch, results, strict=True):
             if waiting.future.done():

@@ -1,4 +1,4 @@
-"""The connection of the one thread that writes all the time: kept open, and opened anew after any error."""
+"""The connection of the writer's thread: kept open, and replaced after any error."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,13 +10,13 @@ Found = TypeVar("Found")
 
 
 class KeptConnection:
-    """Runs transactions on a connection that it keeps, and opens a new one after any error.
+    """Run transactions on a persistent connection, replaced after any error.
 
-    For the one thread that writes all the time; not safe for several at once.
+    For one thread; not thread-safe.
     """
 
     def __init__(self, database: Database, dropped: Callable[[], None]) -> None:
-        """Connect to `database` when it is first needed; call `dropped` when a connection was given up."""
+        """Connect to `database` on first use; call `dropped` when a connection is given up."""
         self._database = database
         self._dropped = dropped
         self._connection: Connection | None = None
@@ -25,9 +25,9 @@ class KeptConnection:
     def transact(self, work: Callable[[Connection], Found]) -> Found:
         """Do work in one transaction, committed when this returns.
 
-        A connection that was kept may have been lost since: the server was restarted, or turned read-only
-        and its place was taken by another. Then the work is done once more on a fresh one, provided that
-        ``COMMIT`` was not yet said, so that nothing of it can have been written.
+        The connection may have been lost since: the server was restarted, or turned read-only in a failover.
+        Then the work is done once more on a fresh one, provided that ``COMMIT`` was not sent, so that nothing
+        of it can have been written.
         """
         kept = self._drop_if_gone()
         try:
@@ -39,7 +39,7 @@ class KeptConnection:
         return self._attempt(work)
 
     def drop(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.raw.close()
             self._connection = None
@@ -57,11 +57,11 @@ class KeptConnection:
         except BaseException:
             self.drop()
             raise
-        # Not before the end of the pipeline: only there is it known that it was committed.
+        # Only the end of the pipeline tells whether it was committed.
         return result
 
     def _drop_if_gone(self) -> bool:
-        """Give up a connection that leads nowhere any more; say whether there still is one."""
+        """Close a connection that no longer leads to the database; return whether one is left."""
         if self._connection is not None and not self._database.is_present(self._connection):
             self.drop()
         return self._connection is not None

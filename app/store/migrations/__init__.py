@@ -1,1 +1,1 @@
-"""The history of the schema, run by alembic."""
+"""The migrations of the schema, run by alembic."""

@@ -1,4 +1,4 @@
-"""Run by alembic: applies the migrations on the connection that `app.store.schema` hands over."""
+"""Alembic's environment: run the migrations on the connection passed by `app.store.schema`."""
 
 from alembic import context
 

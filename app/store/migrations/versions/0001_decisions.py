@@ -1,4 +1,4 @@
-"""Decisions, and the policy revisions they were made by."""
+"""Add decisions and policy revisions."""
 
 import sqlalchemy as sa
 from alembic import op

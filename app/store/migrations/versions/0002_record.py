@@ -1,6 +1,6 @@
-"""The record as a chain of events; overrides, freezes and keys.
+"""Add the audit log as a chain of events, overrides, freezes and keys.
 
-Decisions recorded before become the first events of the chain, in the order of their ids.
+Earlier decisions become the first events of the chain, in the order of their ids.
 """
 
 import json
@@ -18,7 +18,7 @@ _SEQ = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Create the tables of the record, and carry the decisions over."""
+    """Create the tables, and copy earlier decisions into the audit log."""
     connection = op.get_bind()
     old = sa.Table("decisions", sa.MetaData(), autoload_with=connection)
     recorded = list(connection.execute(sa.select(old).order_by(old.c.id)).mappings())

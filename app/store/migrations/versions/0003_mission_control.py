@@ -1,6 +1,6 @@
-"""How deploys went, sessions of the dashboard, and the outbox of notifications.
+"""Add outcomes of deploys, sessions of the dashboard, and the outbox of notifications.
 
-What older rows lack of the new columns is found in the record.
+The new columns of older rows are filled from the audit log.
 """
 
 import json
@@ -16,11 +16,11 @@ down_revision = "0002"
 _SEQ = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TOGETHER = 1_000
 _USUAL_CHANGE = "normal"
-"""What a claim is for that says nothing else."""
+"""The default kind of change."""
 
 
 def upgrade() -> None:
-    """Create the tables; find out what older decisions were about, and when older freezes were changed."""
+    """Create the tables; fill the change of older decisions and the last change of older freezes."""
     op.add_column("decisions", sa.Column("blocking", sa.Text))
     op.add_column(
         "decisions", sa.Column("change", sa.String(128), nullable=False, server_default=_USUAL_CHANGE)
@@ -122,7 +122,7 @@ def _fill_changed(connection: sa.Connection) -> None:
 
 
 def _events(connection: sa.Connection, *kinds: str) -> Iterator[sa.Row[Any, Any, Any]]:
-    """Events of some kinds in their order; a page of them is held at a time."""
+    """Yield events of some kinds in order, holding one page at a time."""
     events = sa.table("events", *map(sa.column, ("seq", "at", "kind", "data")))
     after = 0
     while True:

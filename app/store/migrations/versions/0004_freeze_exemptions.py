@@ -1,4 +1,4 @@
-"""Exemptions of freezes, the reason of a lift, and when a scope last changed."""
+"""Add exemptions of freezes, the reason of a lift, and the last change of a scope."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the columns; freezes of before exempt nothing and were lifted without a reason."""
+    """Add the columns; older freezes exempt nothing and have no reason for a lift."""
     op.add_column("freezes", sa.Column("exempt", sa.Text))
     op.add_column("freezes", sa.Column("lift_reason", sa.Text))
     op.add_column("freezes", sa.Column("rescoped_at", sa.BigInteger))

@@ -1,4 +1,4 @@
-"""The person behind a key, a grant and an approval; the latest instant of the record."""
+"""Add the person behind a key, a grant and an approval, and the latest instant of the audit log."""
 
 import sqlalchemy as sa
 from alembic import op

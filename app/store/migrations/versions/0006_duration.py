@@ -1,6 +1,6 @@
-"""How long a deploy takes, so that decisions are replayed without reading their events.
+"""Add the duration of a deploy, so that decisions are replayed without reading their events.
 
-Older decisions have it in the record.
+Older decisions have it in the audit log.
 """
 
 import json
@@ -42,6 +42,6 @@ def upgrade() -> None:
 
 
 def _duration(data: str) -> int:
-    """Return the seconds of a decision; the first version kept them beside the answer."""
+    """Return the duration of a decision; the first version stored it beside the answer."""
     told = json.loads(data)
     return int(told.get("answer", {}).get("duration_s") or told.get("duration") or 0)
