@@ -163,7 +163,7 @@ def find_lease(connection: Connection) -> Lease:
     """Return the lease."""
     row = connection.row(_LEASE)
     if row is None:
-        raise StoreUnavailableError("the store has lost its row of the sender")
+        raise StoreUnavailableError("the store has lost its row of the lease")
     return Lease._make(row)
 
 

@@ -80,7 +80,7 @@ class Store:
         self._writer: Writer[_Item, Any] = Writer(self._commit, deadline=deadline)
         self._readers = ThreadPoolExecutor(_READERS, "freezegate-reader")
         self._failing = False
-        self._watcher: Watcher = _Nobody()
+        self._watcher: Watcher = _NoWatcher()
 
     def watched_by(self, watcher: Watcher) -> None:
         """Report writes to `watcher` from now on."""
@@ -205,7 +205,7 @@ class Store:
         self._database.engine.dispose()
 
     def _commit(self, works: Sequence[_Item]) -> Sequence[Any]:
-        """Do a batch of works; runs on the writer's thread."""
+        """Run a batch of works; called on the writer's thread."""
         try:
             with self._watcher.batch(len(works)):
                 results = self._write(works)
