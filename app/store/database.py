@@ -74,7 +74,7 @@ class Database(ABC):
         return False
 
     def begin(self, connection: Connection, command: str) -> None:
-        """Begin a transaction on a connection, by `BEGIN_WRITING` or `BEGIN_READING`."""
+        """Begin a transaction on a connection with `BEGIN_WRITING` or `BEGIN_READING`."""
         connection.say(command)
 
     @abstractmethod

@@ -16,7 +16,7 @@ class Deadlines:
     """Shut down sockets that exceed their deadline; one thread watches all of them."""
 
     def __init__(self) -> None:
-        """Watch nothing yet."""
+        """Start without a thread; the first deadline starts it."""
         self._changed = threading.Condition()
         self._due: list[tuple[float, int]] = []
         self._watched: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""The errors of the store; `app.gate` hands them on.
+"""The errors of the store, which `app.gate.errors` re-exports.
 
 ```
 FreezegateError                  (app.core.errors)

@@ -42,7 +42,7 @@ class PostgreSQL(Database):
     BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def __init__(self, parameters: dict[str, str], lock_wait: float) -> None:
-        """Use a database; nothing on it takes longer than `lock_wait` seconds.
+        """Use a database on a server; no call takes longer than `lock_wait` seconds.
 
         Args:
             parameters: of a connection, by libpq's names.

@@ -161,7 +161,7 @@ class Denial(NamedTuple):
 
 
 class OutboxMessage(NamedTuple):
-    """A notification that waits for its receiver; instants in seconds."""
+    """A notification that waits to be sent; instants in seconds."""
 
     id: str
     """Sorts by the order of insertion."""

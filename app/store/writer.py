@@ -102,7 +102,7 @@ class Writer(Generic[Item, Result]):
         return self._loop
 
     def _gather(self, before: int, turns: int) -> None:
-        """Hand over once a turn of the loop brings no more claims, or a few have; runs on the loop."""
+        """Hand over once a turn of the loop brings no more claims, or after a few turns; runs on the loop."""
         gathered = len(self._gathering)
         if before < gathered < _MOST_TOGETHER and turns < _MOST_TURNS:
             asyncio.get_running_loop().call_soon(self._gather, gathered, turns + 1)

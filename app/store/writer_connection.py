@@ -23,7 +23,7 @@ class KeptConnection:
         self._committing = False
 
     def transact(self, work: Callable[[Connection], Found]) -> Found:
-        """Do work in one transaction, committed when this returns.
+        """Run work in one transaction, committed when this returns.
 
         The connection may have been lost since: the server was restarted, or turned read-only in a failover.
         Then the work is done once more on a fresh one, provided that ``COMMIT`` was not sent, so that nothing
