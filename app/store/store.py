@@ -80,7 +80,7 @@ class Store:
         self._writer: Writer[_Item, Any] = Writer(self._commit, deadline=deadline)
         self._readers = ThreadPoolExecutor(_READERS, "freezegate-reader")
         self._failing = False
-        self._watcher: Watcher = _NoWatcher()
+        self._watcher: Watcher = _Nobody()
 
     def watched_by(self, watcher: Watcher) -> None:
         """Report writes to `watcher` from now on."""
