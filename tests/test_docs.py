@@ -8,6 +8,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import httpx
@@ -198,6 +199,7 @@ policies:
     when: [{always: true}]
 """
 """For the examples of pages: frozen whenever they run."""
+OPEN = "version: 1\nenvironments: [production, staging]\npolicies: []\n"
 
 TUTORIAL = ROOT / "docs/tutorial/first-freeze.md"
 CONSOLES = [
@@ -207,18 +209,44 @@ CONSOLES = [
 ]
 
 
+class Started(NamedTuple):
+    """A gate for the examples of pages, and what a shell beside it has in its environment."""
+
+    url: str
+    environment: dict[str, str]
+
+
+@contextlib.contextmanager
+def _started(folder: Path, policies: str) -> Iterator[Started]:
+    (folder / "gate.yaml").write_text(policies)
+    key, database = new_key(), folder / "gate.db"
+    with running(folder / "gate.yaml", database, FREEZEGATE_ADMIN_KEY=key) as gate:
+        environment = {
+            "FREEZEGATE_URL": gate.url,
+            "FREEZEGATE_API_KEY": key,
+            "FREEZEGATE_DATABASE_URL": f"sqlite:///{database}",
+        }
+        yield Started(gate.url, environment)
+
+
+@pytest.fixture(scope="module")
+def frozen_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    with _started(tmp_path_factory.mktemp("frozen"), FROZEN) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def open_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    with _started(tmp_path_factory.mktemp("open"), OPEN) as started:
+        yield started
+
+
 @pytest.mark.parametrize("page", CONSOLES, ids=lambda page: page.stem)
-def test_the_console_of_a_page_prints_what_the_page_shows(page: Path, tmp_path: Path) -> None:
-    frozen = tmp_path / "frozen.yaml"
-    frozen.write_text(FROZEN)
-    work = tmp_path / "work"
-    work.mkdir()
-    shutil.copy(ROOT / "policies.yaml", work)
-    key = new_key()
-    with (
-        running(frozen, tmp_path / "gate.db", FREEZEGATE_ADMIN_KEY=key) as gate,
-        Shell(work, {"FREEZEGATE_URL": gate.url, "FREEZEGATE_API_KEY": key}) as shell,
-    ):
+def test_the_console_of_a_page_prints_what_the_page_shows(
+    page: Path, frozen_gate: Started, tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "policies.yaml", tmp_path)
+    with Shell(tmp_path, frozen_gate.environment) as shell:
         _run(page.read_text(), shell)
 
 
@@ -309,7 +337,6 @@ def test_every_promise_names_tests_that_exist() -> None:
             assert (ROOT / path).exists(), promise
 
 
-OPEN = "version: 1\nenvironments: [production, staging]\npolicies: []\n"
 SHELLS: dict[str, dict[str, str]] = {
     "docs/how-to/access.md": {},
     "docs/how-to/calendar-feed.md": {},
@@ -320,19 +347,13 @@ SHELLS: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("page", SHELLS)
-def test_the_shell_examples_of_a_page_run(page: str, tmp_path: Path) -> None:
-    (tmp_path / "open.yaml").write_text(OPEN)
+def test_the_shell_examples_of_a_page_run(page: str, open_gate: Started, tmp_path: Path) -> None:
     deploy = tmp_path / "deploy.sh"
     deploy.write_text("#!/bin/sh\n")
     deploy.chmod(0o755)
-    key, database = new_key(), tmp_path / "gate.db"
-    environment = {"FREEZEGATE_API_KEY": key, "FREEZEGATE_DATABASE_URL": f"sqlite:///{database}"}
     blocks = re.findall(r"^( *```sh\n.*?)^ *```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
     assert blocks
-    with (
-        running(tmp_path / "open.yaml", database, FREEZEGATE_ADMIN_KEY=key) as gate,
-        Shell(tmp_path, {"FREEZEGATE_URL": gate.url, **environment}) as shell,
-    ):
+    with Shell(tmp_path, open_gate.environment) as shell:
         for block in blocks:
             text = textwrap.dedent(block).partition("\n")[2].replace("\\\n", " ")
             for line in [text] if "\nif " in text else text.splitlines():
