@@ -41,6 +41,23 @@ def test_importing_the_application_reads_and_opens_nothing(tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
+def test_importing_the_application_loads_no_http_client_and_no_database_that_is_not_used() -> None:
+    program = "import sys, app.main; print('\\n'.join(sys.modules))"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    unused = (
+        "httpx",
+        "requests",
+        "aiohttp",
+        "urllib3",
+        "alembic",
+        "psycopg",
+        "sqlalchemy.dialects.postgresql",
+    )
+    assert not [name for name in ran.stdout.split() if name.startswith(unused)]
+
+
 def test_the_twin_shares_no_code_with_the_engine() -> None:
     for file in (ROOT / "tests/spec/twin.py", ROOT / "tests/spec/generate.py"):
         imported = {

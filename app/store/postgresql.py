@@ -14,6 +14,7 @@ from app.store.connection import Connection
 from app.store.database import Database, too_long
 from app.store.deadlines import Deadlines
 from app.store.postgresql_url import shown
+from app.store.tables import complete_for_postgresql
 
 _CONNECT_TIMEOUT: Final = 2
 """Seconds; the driver's minimum."""
@@ -55,6 +56,7 @@ class PostgreSQL(Database):
         self._deadlines = Deadlines()
         self._generation = 0
         """Pooled connections of an earlier generation are no longer used."""
+        complete_for_postgresql()
         engine = create_engine(
             "postgresql+psycopg://",
             creator=self._connect,

@@ -59,7 +59,6 @@ Index(
     events.c.kind,
     events.c.seq,
     sqlite_where=text(NO_DECISION),
-    postgresql_where=text(NO_DECISION),
 )
 
 policy_revisions: Final = Table(
@@ -103,7 +102,6 @@ Index(
     decisions.c.idempotency_key,
     unique=True,
     sqlite_where=text(HAS_KEY),
-    postgresql_where=text(HAS_KEY),
 )
 Index("decisions_service", decisions.c.service, decisions.c.seq)
 Index("decisions_at", decisions.c.at)
@@ -243,7 +241,6 @@ Index(
     outbox.c.receiver,
     outbox.c.id,
     sqlite_where=text(WAITING),
-    postgresql_where=text(WAITING),
 )
 
 lease: Final = Table(
@@ -262,3 +259,14 @@ lease: Final = Table(
 schema_version: Final = Table(
     "alembic_version", metadata, Column("version_num", String(32), primary_key=True)
 )
+
+
+def complete_for_postgresql() -> None:
+    """Make partial indexes partial on PostgreSQL, too.
+
+    Not where they are declared: there, the option would import the dialect for every SQLite database, which
+    costs 2 MB and 70 ms.
+    """
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
