@@ -1,8 +1,8 @@
-"""Who is asking, and whether they may.
+"""Authentication and authorisation of requests.
 
-Credentials come as ``Authorization: Bearer …``: an API key, or the identity token of a CI system.
-A browser has a session in a cookie; that counts for what only reads, and for the forms of pages,
-which prove where they come from. Without any, a caller has the role that the settings give to everybody.
+Credentials come as ``Authorization: Bearer …``: an API key, or the identity token of a CI system. A browser
+has a session in a cookie, which counts for GET and for forms of our pages, which prove their origin. A caller
+without credentials has the anonymous role of the settings.
 """
 
 from http import HTTPStatus
@@ -19,17 +19,17 @@ from app.server.problems import RefusedError
 
 SESSION_COOKIE: Final = "freezegate_session"
 
-_NO_GOOD: Final = "these credentials are no good"
+_INVALID: Final = "that key or token is not valid"
 
 
 async def authorised(request: Request, role: Role) -> Caller:
-    """The caller of a request that needs a role.
+    """Return the caller of a request that needs a role.
 
     Raises:
-        UnauthenticatedError: there are no credentials, or none that are good.
-        ForbiddenError: the caller's role does not reach so far.
-        RefusedError: too many tries of this address have failed.
-        StoreUnavailableError: there is a session that can't be looked up, and others may not do this.
+        UnauthenticatedError: the credentials are missing or invalid.
+        ForbiddenError: the caller's role is insufficient.
+        RefusedError: too many credentials from this address have failed.
+        StoreUnavailableError: the session can't be looked up, and the anonymous role is insufficient.
     """
     here = context(request)
     caller = await _caller(request, here, role)
@@ -64,25 +64,25 @@ async def _caller(request: Request, here: Context, role: Role) -> Caller:
 
 
 async def _of_browser(request: Request, everybody: Caller, role: Role) -> Caller:
-    """The caller of a session, for what only reads; else `everybody`."""
-    # What somebody else's page may let a browser send, cookies and all, without harm. A HEAD comes as a GET.
+    """Return the caller of a session for a GET; else `everybody`."""
+    # A foreign page can make a browser send the cookie with any method; GET is harmless. HEAD comes as GET.
     if request.method != "GET":
         return everybody
     try:
         return await session_caller(request, from_memory=True) or everybody
     except StoreUnavailableError:
-        # What anybody may see is not kept from somebody because of a cookie.
+        # A cookie must not take away what anonymous callers may see.
         if everybody.may(role):
             return everybody
         raise
 
 
 async def session_caller(request: Request, *, from_memory: bool = False) -> Caller | None:
-    """The caller of the session that a browser has; None without one that is good.
+    """Return the caller of the session in the cookie; None without a valid one.
 
     Args:
-        request: what the browser asked.
-        from_memory: whether one seen before counts while it can't be looked up.
+        request: the request of the browser.
+        from_memory: whether a session seen before counts while the store can't be reached.
 
     Raises:
         StoreUnavailableError: it can't be looked up.
@@ -94,23 +94,23 @@ async def session_caller(request: Request, *, from_memory: bool = False) -> Call
 
 
 async def key_caller(request: Request, secret: str) -> Caller:
-    """The caller of an API key.
+    """Return the caller of an API key.
 
     Raises:
-        UnauthenticatedError: it is none, or no good any more.
-        RefusedError: too many tries of this address have failed.
+        UnauthenticatedError: it is not a key, or it is unknown, revoked or expired.
+        RefusedError: too many credentials from this address have failed.
     """
     here = context(request)
     if not is_key(secret):
-        raise _failed(request, here, _NO_GOOD)
+        raise _failed(request, here, _INVALID)
     key = here.cache.key(digest(secret)) or await here.cache.key_made_since(digest(secret))
     if key is None:
-        raise _failed(request, here, _NO_GOOD)
+        raise _failed(request, here, _INVALID)
     if key.revoked_at is not None or (
         key.expires_at is not None and key.expires_at <= here.cache.steady.now()
     ):
         await _note_refusal(here, request, key.name, "the key was revoked or has expired")
-        raise _failed(request, here, _NO_GOOD)
+        raise _failed(request, here, _INVALID)
     return caller_of(key)
 
 
@@ -118,7 +118,7 @@ async def _identified(request: Request, here: Context, secret: str) -> Caller:
     from app.identity.oidc import CredentialsError
 
     if here.providers is None or not here.providers.looks_like_identity_token(secret):
-        raise _failed(request, here, _NO_GOOD)
+        raise _failed(request, here, _INVALID)
     try:
         return await here.providers.authenticate(secret, here.clock.now())
     except CredentialsError as error:
@@ -126,7 +126,7 @@ async def _identified(request: Request, here: Context, secret: str) -> Caller:
 
 
 def _failed(request: Request, here: Context, why: str) -> Exception:
-    """Count a failure; the error to raise."""
+    """Count a failure; return the error to raise."""
     if wait := here.failures.wait(_address(request)):
         return _too_many("too many credentials from this address have failed", wait)
     return UnauthenticatedError(why)
