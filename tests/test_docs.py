@@ -362,3 +362,32 @@ def test_the_shell_examples_of_a_page_run(page: str, open_gate: Started, tmp_pat
                         shell.run(command)
                 printed = shell.run(line)
                 assert shell.run("echo $?") == "0\n", f"$ {line}\n{printed}"
+
+
+def _mentions() -> Iterator[tuple[str, str]]:
+    """Each page of the documents that a file outside of them names, with that file."""
+    folders = ("app", "bench", "clients", "deploy", "findings", "tests")
+    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.*"))]
+    for file in [
+        *files,
+        ROOT / "Makefile",
+        ROOT / "Dockerfile",
+        ROOT / "policies.yaml",
+        ROOT / "CHANGELOG.md",
+    ]:
+        if file.is_file() and file.suffix not in (".png", ".pyc", ".woff2"):
+            for page in re.findall(r"(?<![\w/])docs/[\w/.-]+\.md\b", file.read_text(errors="replace")):
+                yield str(file.relative_to(ROOT)), page
+
+
+def test_every_page_that_another_file_names_exists() -> None:
+    mentions = set(_mentions())
+    assert len(mentions) >= 20
+    assert [each for each in mentions if not (ROOT / each[1]).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_addresses_its_reader_in_plain_words(page: Path) -> None:
+    if "decisions" not in page.parts and page.name != "CHANGELOG.md":
+        quaint = re.compile(r"\b(somebody|whoever|anybody|everybody|no good|told)\b", re.IGNORECASE)
+        assert quaint.findall(_prose(page)) == []
