@@ -15,8 +15,8 @@ from app.web.pages import redirect
 _COOKIE: Final = "freezegate_done"
 _LIFETIME: Final = 60
 _NOTICES: Final[Mapping[str, str]] = {
-    "frozen": "The freeze is on.",
-    "scheduled": "The freeze will begin when its time comes.",
+    "frozen": "The freeze is active.",
+    "scheduled": "The freeze is scheduled.",
     "changed": "The freeze was changed.",
     "extended": "The end of the freeze was moved.",
     "lifted": "The freeze was lifted.",

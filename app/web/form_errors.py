@@ -40,7 +40,7 @@ LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
         "contact": "Contact",
         "link": "Link",
     },
-    "extend": {"ttl": "Lasts from now", "until": "Lasts from now"},
+    "extend": {"ttl": "New duration, from now", "until": "New duration, from now"},
     "grant": {
         "services": "Services",
         "environments": "Environments",
@@ -54,10 +54,10 @@ LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
 """What the fields are called on each form."""
 
 _SENTENCES: Final[Mapping[Form, Mapping[str, str]]] = {
-    "freeze": {ONE_END: "Say when it ends: fill in “Lasts” or “Ends”, or tick “No end”."},
+    "freeze": {ONE_END: "Set when it ends: fill in “Lasts” or “Ends”, or tick “No end”."},
     "change": {},
-    "extend": {ONE_END: "Say how long it lasts from now."},
-    "grant": {ONE_LIFE: "Say after how long it expires."},
+    "extend": {ONE_END: "Enter the new duration, from now."},
+    "grant": {ONE_LIFE: "Enter after how long it expires."},
 }
 """What concerns more than one field of a body of the API, as it is told of a form."""
 

@@ -64,10 +64,10 @@ async def signed_in(request: Request, role: Role) -> tuple[Caller, dict[str, str
     """
     caller = await session_caller(request)
     if caller is None:
-        raise UnauthenticatedError("sign in first; your session is over")
+        raise UnauthenticatedError("your session has ended; sign in again")
     form = await read_form(request)
     if _from_elsewhere(request) or not proves(form.pop(PROOF, ""), request.cookies[SESSION_COOKIE]):
-        raise ForbiddenError("this form does not come from a page of your session; load the page again")
+        raise ForbiddenError("this form is not from your session; reload the page")
     if not caller.may(role):
         raise ForbiddenError(f"this needs the role {role.value}")
     return caller, form
@@ -84,7 +84,7 @@ async def signing_in(request: Request) -> dict[str, str]:
     given, kept = form.pop(PROOF, ""), request.cookies.get(FORM_COOKIE, "")
     same = bool(kept) and hmac.compare_digest(given.encode(errors="replace"), kept.encode(errors="replace"))
     if _from_elsewhere(request) or not same:
-        raise ForbiddenError("this form does not come from our page, or cookies are off; load the page again")
+        raise ForbiddenError("this form is not from this site, or cookies are off; reload the page")
     return form
 
 

@@ -39,6 +39,9 @@ _LISTS: Final = ("services", "environments", "policies", "tags")
 _EXEMPT: Final = {"exempt_changes": "changes", "exempt_services": "services"}
 """Fields of selectors that have a field of the form each."""
 
+_ALL: Final = "*"
+"""The value of the checkbox for all environments; no name has this letter."""
+
 _TIMES: Final = ("expires_at", "starts_at", "until")
 
 Body = TypeVar("Body", bound=Strict)
@@ -115,7 +118,7 @@ async def start(request: Request) -> Response:
     here = context(request)
     in_force = here.policies.in_force
     try:
-        body = _read(form, in_force.home, StartBody)
+        body = _read(_chosen_environments(form), in_force.home, StartBody)
         freeze = await here.freezes.start(caller, body.request(here.clock.now()), in_force)
     except FreezegateError as error:
         return again(request, caller, "freeze", form, error)
@@ -162,6 +165,22 @@ async def lift(request: Request, freeze_id: str) -> Response:
     return done(request, "lifted", "/#freezes")
 
 
+def _chosen_environments(form: dict[str, str]) -> dict[str, str]:
+    """Turn the choice of all environments into none named, as the API has it.
+
+    Raises:
+        InvalidFieldsError: nothing is chosen, or all and some; neither must freeze more than was meant.
+    """
+    chosen = listed(form.get("environments", ""))
+    if not chosen:
+        raise InvalidFieldsError([{"field": "environments", "message": "choose all environments, or some"}])
+    if _ALL not in chosen:
+        return form
+    if chosen != [_ALL]:
+        raise InvalidFieldsError([{"field": "environments", "message": "choose either all, or some"}])
+    return {name: value for name, value in form.items() if name != "environments"}
+
+
 def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:
     return validated(_fields(form, home), model)
 
@@ -194,7 +213,7 @@ def _time(field: str, value: str, home: Zone) -> str:
 
 def _number(field: str, value: str) -> int:
     if not value.isascii() or not value.isdecimal() or len(value) > _MOST_DIGITS:
-        raise InvalidFieldsError([{"field": field, "message": "is a number"}])
+        raise InvalidFieldsError([{"field": field, "message": "must be a whole number"}])
     return int(value)
 
 
@@ -204,5 +223,5 @@ def _granted_page(override_id: str) -> str:
 
 def _known(own_id: str) -> str:
     if _ID.fullmatch(own_id) is None:
-        raise UnknownRecordError("there is nothing of that id")
+        raise UnknownRecordError("there is no record of that id")
     return own_id

@@ -17,7 +17,7 @@ LABELS: Final[Mapping[str, tuple[Place, str]]] = {
     "environment": ("ask", "Environment"),
     "change": ("ask", "Kind of change"),
     "at": ("ask", "When"),
-    "duration": ("ask", "It takes"),
+    "duration": ("ask", "Duration"),
     "of_service": ("decisions", "Service"),
     "of_environment": ("decisions", "Environment"),
     "of_outcome": ("decisions", "Outcome"),
@@ -81,7 +81,9 @@ def read(request: Request) -> Read:
     except InvalidFieldsError as error:
         [fault] = error.errors or [{"field": "query", "message": "it is malformed"}]
         why = fault["message"] if fault["field"] == "query" else f"{fault['field']} {fault['message']}"
-        return Read(validated({}, DashboardQuery), (), (Wrong("page", f"The address can't be read: {why}."),))
+        return Read(
+            validated({}, DashboardQuery), (), (Wrong("page", f"The page's address is malformed: {why}."),)
+        )
     kept = tuple(fields.items())
     try:
         return Read(validated(fields, DashboardQuery), kept, ())
@@ -96,6 +98,6 @@ def read(request: Request) -> Read:
 def told(field: str, message: str) -> Wrong:
     """What is wrong with a field, in the words that stand on the form."""
     if field not in LABELS:
-        return Wrong("page", "Something in the address is not known here; it is left out.")
+        return Wrong("page", "The page's address has an unknown parameter, which is ignored.")
     place, label = LABELS[field]
     return Wrong(place, f"{label}: {message}")

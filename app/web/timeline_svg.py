@@ -136,11 +136,14 @@ def picture(weeks: Weeks, styles: Mapping[str, Style], home: Zone, now: int) -> 
 
 
 def _legend(stretches: Iterable[Stretch], styles: Mapping[str, Style], now: int) -> Iterator[LegendEntry]:
-    """What each style stands for, in the order of the styles; not of what is over."""
+    """Yield the title of each style, ad-hoc freezes first, except for rules that have ended.
+
+    A legend that is cut to a few entries must not leave out the incident.
+    """
     rules = {each.rule.id: each.rule for each in stretches if each.end is None or each.end > now}
-    for own_id, style in styles.items():
-        if own_id in rules:
-            yield LegendEntry(style, rules[own_id].title)
+    shown = [own_id for own_id in styles if own_id in rules]
+    for own_id in sorted(shown, key=lambda each: not isinstance(rules[each], Freeze)):
+        yield LegendEntry(styles[own_id], rules[own_id].title)
 
 
 def _shown(home: Zone, start: int, end: int) -> list[Interval]:

@@ -40,10 +40,10 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Browser, busy: Served, s
 
         look("/?wall", "FROZEN")
         look("/?service=checkout&environment=production", "The books are being closed")
-        look("/?service=checkout&duration=soon", "It takes: ")
+        look("/?service=checkout&duration=soon", "Duration: ")
         look("/docs", "The API")
         look("/dashboard/insights", "median wait")
-        look("/dashboard/insights?days=7", "That did not work")
+        look("/dashboard/insights?days=7", "Request failed")
         look("/dashboard/sign-in", "Paste an API key")
         page.get_by_label("API key").fill("fzk_wrong")
         page.get_by_role("button", name="Sign in").click()
@@ -55,7 +55,7 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Browser, busy: Served, s
             each.click()
         # These two open over the page, one at a time.
         page.get_by_text("Freeze now").click()
-        look(told="Whom to ask about it.")
+        look(told="Person or channel to ask.")
         page.get_by_text("Grant an override").click()
         look(told="Only these policies")
         form = page.locator("#grant-override")
@@ -66,9 +66,9 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Browser, busy: Served, s
         look(told="Expires after: ")
         page.get_by_label("Expires after").fill("1h")
         page.get_by_role("button", name="Grant").click()
-        look(told="This is the token.")
+        look(told="Copy the token now")
         page.reload()
-        look(told="Its token was shown once")
+        look(told="The token was shown once")
 
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Browser, busy: Served) -> None:
@@ -80,7 +80,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Browser,
         reached = list(_tabbed(page))
         assert {
             "service", "environment", "duration", "Ask", "of_service", "Filter", "ttl", "Extend", "Lift",
-            "Revoke", "❄ Freeze now", "Grant an override", "The coming four weeks of production",
+            "Revoke", "❄ Freeze now", "Grant an override", "Next four weeks of production",
         } <= set(reached)  # fmt: skip
         assert any(each.startswith("allow docs-site → production") for each in reached), "the decisions"
 

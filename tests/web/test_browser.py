@@ -13,7 +13,7 @@ def test_an_open_and_empty_gate(browser: Browser, served: Served) -> None:
     with opened(browser, served.url) as page:
         expect(page.locator(".card.open")).to_have_count(2)
         expect(page.get_by_text("There are no policies: nothing is ever frozen.")).to_be_visible()
-        expect(page.get_by_text("None yet.")).to_be_visible()
+        expect(page.get_by_text("No decisions yet.")).to_be_visible()
         assert page.title() == "Open · freezegate"
 
 
@@ -44,7 +44,7 @@ def test_granting_and_revoking(browser: Browser, served: Served) -> None:
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()") == token
         page.reload()
-        expect(page.get_by_text("Its token was shown once")).to_be_visible()
+        expect(page.get_by_text("The token was shown once")).to_be_visible()
         assert token not in page.content()
         page.goto(served.url)
         assert token not in page.content()
@@ -53,7 +53,7 @@ def test_granting_and_revoking(browser: Browser, served: Served) -> None:
         expect(override).to_contain_text("Payment fix")
         override.get_by_role("button", name="Revoke").click()
         expect(page.get_by_text("The override was revoked.")).to_be_visible()
-        expect(page.locator("#overrides")).to_contain_text("None is active.")
+        expect(page.locator("#overrides")).to_contain_text("No active overrides.")
 
 
 def test_freezing_extending_and_lifting(browser: Browser, served: Served) -> None:
@@ -66,7 +66,7 @@ def test_freezing_extending_and_lifting(browser: Browser, served: Served) -> Non
         form.get_by_label("Lasts").fill("2h")
         form.get_by_role("button", name="Freeze").click()
         expect(page.locator(".card.frozen")).to_have_count(2)
-        page.locator("#freezes").get_by_label("Lasts from now").fill("5h")
+        page.locator("#freezes").get_by_label("New duration, from now").fill("5h")
         page.locator("#freezes").get_by_role("button", name="Extend").click()
         expect(page.get_by_text("The end of the freeze was moved.")).to_be_visible()
         page.locator("#freezes").get_by_role("button", name="Lift").click()
@@ -119,7 +119,7 @@ def test_the_what_if_form(browser: Browser, tmp_path: Path) -> None:
         ask.get_by_label("Service").fill("checkout")
         ask.get_by_label("Environment").select_option("staging")
         ask.get_by_label("When").fill("2026-11-27T13:50")
-        ask.get_by_label("It takes").fill("20m")
+        ask.get_by_label("Duration").fill("20m")
         ask.get_by_role("button", name="Ask").click()
         expect(page.locator(".answer")).to_contain_text("a deploy of 20m would run into")
         expect(page.locator("#ask pre")).to_contain_text("duration=20m")

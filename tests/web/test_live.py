@@ -122,7 +122,7 @@ def test_the_wall_tells_of_a_flip_as_well(browser: Browser, served: Served) -> N
 
 def test_a_claim_shows_by_itself_and_opens_to_its_explanation(browser: Browser, served: Served) -> None:
     with opened(browser, served.url) as page:
-        expect(page.get_by_text("None yet.")).to_be_visible()
+        expect(page.get_by_text("No decisions yet.")).to_be_visible()
         send(served, "POST", "/can-deploy", {"service": "checkout", "actor": "ada"})
         first = page.locator(".decisions > li").first
         expect(first).to_contain_text("checkout → production")
@@ -210,7 +210,7 @@ def test_a_refresh_leaves_alone_what_somebody_is_at(browser: Browser, tmp_path: 
             sign_in(page, gate)
             row = page.locator(f"li[data-id={first}]")
             row.locator("summary").click()
-            page.locator("#freezes").get_by_label("Lasts from now").fill("5h")
+            page.locator("#freezes").get_by_label("New duration, from now").fill("5h")
             page.evaluate("document.querySelector('.picture .scroll').scrollLeft = 120")
             revoke = page.locator("#overrides li", has_text="First fix").get_by_role("button")
             revoke.focus()
@@ -220,7 +220,7 @@ def test_a_refresh_leaves_alone_what_somebody_is_at(browser: Browser, tmp_path: 
             expect(page.locator("#overrides li")).to_have_count(3)
             expect(revoke).to_be_focused()
             expect(row.locator("details")).to_have_attribute("open", "")
-            expect(page.locator("#freezes").get_by_label("Lasts from now")).to_have_value("5h")
+            expect(page.locator("#freezes").get_by_label("New duration, from now")).to_have_value("5h")
             assert page.evaluate("document.querySelector('.picture .scroll').scrollLeft") == 120
             stretch = page.locator(".picture g.stretch").first
             stretch.focus()
@@ -249,7 +249,7 @@ def test_a_button_never_becomes_that_of_another_thing(browser: Browser, served: 
 def test_an_alert_that_stands_is_not_put_there_again(browser: Browser, served: Served) -> None:
     with opened(browser, served.url) as page:
         (served.folder / "policies.yaml").write_text("version: 1\npolcies: []\n")
-        alert = page.get_by_text("A changed policy file is refused")
+        alert = page.get_by_text("The changed policy file was rejected")
         expect(alert).to_be_visible()
         page.evaluate(COUNT_ALERTS)
         with refreshed(page):
@@ -261,12 +261,12 @@ def test_an_alert_that_stands_is_not_put_there_again(browser: Browser, served: S
 def test_the_answer_to_a_question_stays_true(browser: Browser, served: Served) -> None:
     with opened(browser, served.url, "/?service=checkout&environment=staging") as page:
         expect(page.locator(".answer .verdict")).to_have_text("Yes")
-        page.locator("#ask").get_by_label("It takes").fill("20m")
+        page.locator("#ask").get_by_label("Duration").fill("20m")
         send(served, "POST", "/freezes", {**INCIDENT, "environments": ["staging"]})
         expect(page.locator(".answer .verdict")).to_have_text("No")
         expect(page.locator(".answer")).to_contain_text("Cards fail.")
         expect(page.locator("#announced")).to_contain_text("The answer to your question is “No” now.")
-        expect(page.locator("#ask").get_by_label("It takes")).to_have_value("20m")
+        expect(page.locator("#ask").get_by_label("Duration")).to_have_value("20m")
         expect(page.locator("#ask .copy")).to_have_count(1)
 
 
@@ -280,9 +280,9 @@ def test_a_page_is_live_whatever_is_wrong_in_its_address(
         expect(page.locator("#live")).to_be_hidden()
         if "duration" in query:
             ask = page.locator("#ask")
-            expect(ask.get_by_label("It takes")).to_have_value("soon")
+            expect(ask.get_by_label("Duration")).to_have_value("soon")
             expect(ask.get_by_label("Environment")).to_have_value("staging")
-            expect(ask.get_by_role("alert")).to_contain_text("It takes: ")
+            expect(ask.get_by_role("alert")).to_contain_text("Duration: ")
 
 
 def test_tabs_that_nobody_looks_at_take_no_connection_and_catch_up(browser: Browser, served: Served) -> None:
@@ -333,7 +333,7 @@ def test_silence_is_not_taken_for_calm(browser: Browser, served: Served) -> None
         page.clock.fast_forward(30_000)
         expect(page.locator("#live")).to_be_hidden()
         page.clock.fast_forward(15_000)
-        expect(page.locator("#live")).to_contain_text("Not live: this is as of")
+        expect(page.locator("#live")).to_contain_text("Not live: last updated")
     finally:
         os.kill(served.gate.process.pid, signal.SIGCONT)
     expect(page.locator("#live")).to_be_hidden(timeout=30_000)

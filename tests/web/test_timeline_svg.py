@@ -314,7 +314,7 @@ def test_ad_hoc_freezes_share_a_colour_of_their_own_and_differ_in_their_hatching
     assert of(found, "p")[0].style.colour != "rule-freeze"
 
 
-def test_the_legend_names_what_is_in_force_or_to_come_and_nothing_that_is_over() -> None:
+def test_the_legend_names_what_is_in_force_or_to_come_freezes_first() -> None:
     freezes = [
         freeze(1, "2026-11-27T08:00:00Z", "2026-11-27T09:00:00Z", "Over"),
         freeze(2, "2026-11-27T08:00:00Z", FRIDAY, "Just over"),
@@ -327,7 +327,7 @@ def test_the_legend_names_what_is_in_force_or_to_come_and_nothing_that_is_over()
         policy("always", *ALWAYS),
     ]
     found = drawn(policies, freezes=freezes)
-    assert [each.title for each in found.legend] == ["always.", "Nearly over", "To come"]
+    assert [each.title for each in found.legend] == ["Nearly over", "To come", "always."]
     by_title = {each.title.rstrip("."): each.style for each in found.legend}
     for each in found.drawn:
         title = each.label.partition(":")[0]

@@ -133,7 +133,7 @@ def test_the_wall_shows_what_is_wrong_with_the_gate_and_still_fits(browser: Brow
         with opened(browser, gate.url, "/?wall") as page:
             expect(page.get_by_text("There are no policies: nothing is ever frozen.")).to_be_visible()
             (tmp_path / "policies.yaml").write_text("version: 1\n" + "".join(f"x{n}: 1\n" for n in range(9)))
-            expect(page.get_by_text("A changed policy file is refused")).to_be_visible(timeout=30_000)
+            expect(page.get_by_text("The changed policy file was rejected")).to_be_visible(timeout=30_000)
             expect(page.get_by_text("And 8 more.")).to_be_visible()
             assert look(page, 1920, 1080)["letters"] >= 100
 

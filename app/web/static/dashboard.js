@@ -1,15 +1,15 @@
-// What the script adds to what the server writes. Every page is whole without it.
+// Enhancements of the server's pages, each of which is complete without them.
 "use strict";
 
 function text(name, style, content) {
   const element = document.createElement(name);
   if (style) element.className = style;
-  // Without the marks that would turn round the words of ours after it, as the server does.
+  // Strip the characters that would reverse the text after it, as the server does.
   element.textContent = content.replace(/[\u202a-\u202e\u2066-\u2069]/g, "");
   return element;
 }
 
-// --- times: how long it still takes, and what the viewer's own clock says -----------------------
+// --- times: countdowns, and the viewer's own local time -----------------------------------------
 
 function waiting(seconds) {
   const left = seconds >= 3600 ? Math.ceil(seconds / 60) * 60 : seconds;
@@ -22,7 +22,7 @@ function waiting(seconds) {
   return parts.filter(([count]) => count).map(([count, unit]) => `${count} ${unit}`).join(" ") || "0 s";
 }
 
-// Whether something has just come due.
+// Update the countdowns; return whether one has just reached zero.
 function countDown(within) {
   let due = false;
   for (const each of within.querySelectorAll("[data-until]")) {
@@ -35,8 +35,8 @@ function countDown(within) {
   return due;
 }
 
-// Local time in the gate's zone, by the offsets that the server sends: a browser's own zone data may be old, and
-// would contradict the times beside it.
+// Local time in the gate's zone, from the offsets that the server sends: a browser's zone data may be old and
+// contradict the times beside it.
 function localParts(at) {
   const offsets = JSON.parse(document.getElementById("live").dataset.offsets);
   const [, seconds, label] = offsets.findLast(([from]) => from * 1000 <= at) ?? offsets[0];
@@ -50,32 +50,32 @@ function localParts(at) {
   };
 }
 
-// What a clock on the wall shows; the server writes it in the same way.
+// The time on the wall display, in the server's format.
 function clock() {
   return localParts(now()).minute;
 }
 
-// A moment as the server writes it.
+// An instant in the server's format.
 function localTime(at) {
   const { minute, seconds, label } = localParts(at);
   return `${minute}${seconds} ${label}`;
 }
 
-// The server's clock, for the viewer's own may be wrong.
+// The server's clock, because the viewer's may be wrong.
 let ahead = 0;
 function now() {
   return Date.now() + ahead;
 }
 
 function ownTimes(within) {
-  // In the gate's own zone there is nothing to add, and old zone data of the browser would say something else.
+  // In the gate's own zone there is nothing to add, and the browser's zone data may be old.
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (own === document.getElementById("live")?.dataset.zone) return;
   for (const each of within.querySelectorAll("time[datetime]")) {
     const moment = new Date(each.dateTime);
     const own = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     if (!each.textContent.includes(own) && !each.nextElementSibling?.classList.contains("zone")) {
-      // The day only where it is another one: it stands there already.
+      // The day only if it differs from the one shown.
       const named = (part) => moment.toLocaleDateString("en-US", { [part]: part === "day" ? "numeric" : "short" });
       const day = `${named("weekday")} ${named("day")} ${named("month")}`;
       const beside = text("span", "zone", ` (${each.textContent.startsWith(day) ? "" : `${day} `}${own} your time)`);
@@ -104,7 +104,7 @@ async function copy(button) {
     button.textContent = "Copied";
   } catch {
     getSelection().selectAllChildren(code);
-    button.textContent = "Selected: copy it with the keyboard";
+    button.textContent = "Selected. Press Ctrl+C or ⌘C";
   }
 }
 
@@ -119,7 +119,7 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 
-// A picture is one stop for the tab key; within it the arrow keys go from stretch to stretch.
+// A picture is one tab stop; within it the arrow keys move from stretch to stretch.
 document.addEventListener("keydown", (event) => {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   const picture = event.target.closest?.(".picture .scroll");
@@ -131,13 +131,23 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// Pressed twice in haste, a button grants or freezes once.
+// Ticking all of a group unticks the others, and the reverse.
+document.addEventListener("change", (event) => {
+  const box = event.target;
+  const all = box.checked && box.closest?.(".boxes")?.querySelector("[data-all]");
+  if (!all) return;
+  for (const each of box.closest(".boxes").querySelectorAll("input")) {
+    if (each !== box && (box === all || each === all)) each.checked = false;
+  }
+});
+
+// A double click on a button grants or freezes once.
 const sent = new WeakSet();
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "post") return;
   if (sent.has(event.target)) event.preventDefault();
   sent.add(event.target);
-  setTimeout(() => sent.delete(event.target), 5_000); // it may have been stopped, and be sent again on purpose
+  setTimeout(() => sent.delete(event.target), 5_000); // the request may have been stopped and be sent again
 });
 
 enhance(document);

@@ -1,4 +1,4 @@
-// Keeps the dashboard live: the server says that something changed, and what differs on the page is changed.
+// Keeps the dashboard live: on an event from the server it fetches the page and updates the parts that differ.
 "use strict";
 
 const policy = window.trustedTypes
@@ -6,17 +6,17 @@ const policy = window.trustedTypes
   : { createHTML: (page) => page };
 
 const MOST_DECISIONS = 25;
-const STALE_AFTER = 40_000; // milliseconds; the server sends a sign of life every 15 seconds
+const STALE_AFTER = 40_000; // milliseconds; the server sends a heartbeat every 15 seconds
 
 const live = document.getElementById("live");
 
-// --- asking for the page --------------------------------------------------------------------------
+// --- fetching the page ----------------------------------------------------------------------------
 
-const SOON = [50, 450]; // milliseconds: not all at once, for everybody who watches learns of it in the same moment
-const LATER = [3_000, 6_000]; // for what may happen many times a second
+const SOON = [50, 450]; // milliseconds; a range, because every open dashboard gets the event at the same moment
+const LATER = [3_000, 6_000]; // for events that can come many times a second
 const AGAIN = [4_000, 6_000]; // after a failure
-const AGAIN_SOON = [500, 1_000]; // a replica is half a second behind, at most
-const AT_LAST = [240_000, 300_000]; // the line of now moves by itself, and the title of a tab that nobody looks at
+const AGAIN_SOON = [500, 1_000]; // a replica is at most half a second behind
+const AT_LAST = [240_000, 300_000]; // without events: for the line of now, and the title of a background tab
 
 let timer;
 let due = Infinity;
@@ -31,8 +31,8 @@ function refreshWithin([least, most]) {
 let asking = false;
 let failing = false;
 let behind = false;
-let wanted = 0; // the place in the record of what the page must show
-let meanwhile = []; // decisions told while the page was on its way: it may not have them yet
+let wanted = 0; // the place in the record that the page must have reached
+let meanwhile = []; // decisions received while the page was loading, which may lack them
 async function refresh() {
   due = Infinity;
   if (asking) {
@@ -47,7 +47,7 @@ async function refresh() {
     show(await ask().finally(() => { asking = false; }));
     meanwhile.forEach(showDecision);
     failing = false;
-    // Another replica may have written the page, before it knew what this one has told.
+    // Another replica may have rendered the page before it saw the event that this one sent.
     const wasBehind = behind;
     behind = Number(live.dataset.seq) < atLeast;
     if (behind) pace = wasBehind ? LATER : AGAIN_SOON;
@@ -64,8 +64,8 @@ async function ask() {
   const reply = await fetch(location.pathname + location.search, {
     credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(10_000),
   });
-  if (reply.redirected) location.reload(); // the session is over: the server says where to go
-  // A page whose address is wrong in part says so, and is whole.
+  if (reply.redirected) location.reload(); // the session has ended: follow the server's redirect
+  // A page with an invalid query is complete, and shows the errors.
   if (reply.redirected || !(reply.ok || reply.status === 422)) throw new Error(reply.statusText);
   ahead = Date.parse(reply.headers.get("date")) - Date.now() || 0;
   return new DOMParser().parseFromString(policy.createHTML(await reply.text()), "text/html");
@@ -86,14 +86,14 @@ function show(page) {
   announce(before, states());
 }
 
-// Only what differs is touched: where the focus is, how far something is scrolled, what is unfolded, selected
-// or half written stays as it is.
+// Change only the nodes that differ, so that focus, scroll positions, open details, selections and half-written
+// input stay as they are.
 function change(old, fresh) {
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
-  if (old.classList.contains("detail") || old.isEqualNode(fresh)) return; // the first is the script's own
+  if (old.classList.contains("detail") || old.isEqualNode(fresh)) return; // the script fills .detail itself
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) !== value && !isOfViewer(old, name)) old.setAttribute(name, value);
   }
@@ -127,7 +127,7 @@ function changeChildren(old, fresh) {
   while (place) place = removed(place);
 }
 
-// What tells one thing from another of its kind: a button of one must never become that of the next.
+// Return the identity of an element among its siblings, so that a button never becomes that of another entry.
 function key(node) {
   if (node.nodeType !== Node.ELEMENT_NODE) return "";
   return node.getAttribute("id") || node.dataset.id || node.getAttribute("action")
@@ -144,7 +144,7 @@ function removed(node) {
   return next;
 }
 
-// Said once, politely, to who does not see the colour of a card change.
+// Announce changed states to screen readers, once and politely.
 function announce(before, after) {
   const said = [];
   for (const [name, { state, why }] of after) {
@@ -165,7 +165,7 @@ function states() {
   return found;
 }
 
-// --- decisions: shown as they are told, for there may be too many to ask for the page each time ----
+// --- decisions: shown from their events, because there may be too many to fetch the page for each ----
 
 function showDecision(decision) {
   const part = document.getElementById("live-decisions");
@@ -177,7 +177,7 @@ function showDecision(decision) {
     refreshWithin(SOON);
     return;
   }
-  refreshWithin(LATER); // the rest of its explanation comes with the page
+  refreshWithin(LATER); // the page has the rest of its explanation
   if (asking) meanwhile.push(decision);
   if (list.querySelector(`[data-id="${CSS.escape(decision.decision_id)}"]`)) return;
   const item = document.createElement("li");
@@ -212,7 +212,7 @@ function explanation(decision) {
   const why = (entry) => `${entry.reason}${entry.contact ? ` Ask ${entry.contact}.` : ""}`;
   for (const entry of decision.blocking) row(entry.title, why(entry));
   for (const entry of decision.warnings) row(`Warning: ${entry.title}`, why(entry));
-  row("Asked by", decision.by || "somebody without credentials");
+  row("Asked by", decision.by || "anonymous");
   row("Kind of change", decision.change);
   if (decision.ref) row("Ref", decision.ref);
   if (decision.run_url) row("Run", linked(decision.run_url));
@@ -228,7 +228,7 @@ function linked(content) {
   return link;
 }
 
-// --- whether it is live at all -------------------------------------------------------------------
+// --- connection state ----------------------------------------------------------------------------
 
 let heardAt = Date.now();
 
@@ -238,7 +238,7 @@ function heard() {
 }
 
 function stale() {
-  const said = `Not live: this is as of ${localTime(heardAt + ahead)}. Trying again …`;
+  const said = `Not live: last updated ${localTime(heardAt + ahead)}. Reconnecting …`;
   if (live.textContent !== said) live.textContent = said;
   live.hidden = false;
 }
@@ -247,7 +247,7 @@ let stream;
 let listeningSince;
 function listen() {
   stream?.close();
-  // A browser has six connections for a gate, over all of its tabs: those that nobody looks at take none.
+  // A browser allows six connections per host over all of its tabs, so background tabs close theirs.
   if (document.hidden) return;
   listeningSince = Date.now();
   stream = new EventSource(`${live.dataset.root}/events`);
@@ -261,7 +261,7 @@ function listen() {
     refreshWithin(SOON);
   };
   on("state", (_, place) => {
-    // The first tells how it stands; hardly ever has anything changed since the page was written.
+    // The first event is the current state, which has hardly ever changed since the page was rendered.
     const isKnown = isFirst && live.hidden && Number(live.dataset.seq) >= place;
     isFirst = false;
     if (isKnown) refreshWithin(LATER);
@@ -275,22 +275,22 @@ function listen() {
   on("alive", () => {});
   stream.onerror = () => {
     stale();
-    // Browsers come back by themselves, except after an answer that is no stream.
+    // Browsers reconnect by themselves, except after a response that is not a stream.
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5_000);
   };
 }
 
-// A connection may be dead without anybody having said so: after a laptop was asleep, or behind a proxy.
-function mindSilence() {
+// Reconnect if a connection is silently dead, such as after a laptop slept or behind a proxy.
+function checkHeartbeat() {
   if (document.hidden || Date.now() - Math.max(heardAt, listeningSince) <= STALE_AFTER) return;
   stale();
   listen();
 }
 
-// --- from now on ----------------------------------------------------------------------------------
+// --- start ----------------------------------------------------------------------------------------
 
 setInterval(() => { if (countDown(document)) refreshWithin(SOON); }, 1000);
-setInterval(mindSilence, 5_000);
+setInterval(checkHeartbeat, 5_000);
 document.addEventListener("visibilitychange", () => {
   listen();
   if (!document.hidden) refreshWithin(SOON);
