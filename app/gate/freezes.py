@@ -1,4 +1,4 @@
-"""Ad-hoc freezes: started in an incident, changed, lifted, and pointed out when they are forgotten."""
+"""Ad-hoc freezes: start, change and lift them, and warn of forgotten ones."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.store.transaction import Transaction
 
 MAX_LENGTH: Final = 366 * DAY
-"""Seconds; what lasts longer belongs into the policy file."""
+"""Seconds; a longer freeze belongs in the policy file."""
 
 _VOCABULARY: Final = frozenset({"environments", "services", "unknown_services", "changes"})
 _NOT_CHANGES: Final = frozenset({"state", "changed_at", "rescoped_at", "forgotten", "open_ended"})
@@ -32,7 +32,7 @@ _NO_SUCH: Final = "there is no freeze of that id"
 
 
 class StartRequest(NamedTuple):
-    """What a freeze is to be."""
+    """The properties of a new freeze."""
 
     title: str
     reason: str
@@ -66,7 +66,7 @@ class Freezes:
         self._cache = cache
 
     async def start(self, caller: Caller, wanted: StartRequest, in_force: InForce) -> Freeze:
-        """Freeze; every claim that is settled after this returns sees it, on every replica.
+        """Start a freeze; every claim settled after this returns sees it, on every replica.
 
         Raises:
             InvalidFieldError: it ends before it starts, or is too long; or it names an environment, service,
@@ -143,7 +143,7 @@ class Freezes:
         return freeze
 
     async def show(self, freeze_id: str) -> Freeze:
-        """A freeze.
+        """Return a freeze.
 
         Raises:
             UnknownRecordError: there is none of that id.
@@ -155,7 +155,7 @@ class Freezes:
         return freeze
 
     async def newest(self, before: str | None, most: int) -> list[Freeze]:
-        """All freezes, newest first; those that are over, too."""
+        """Return all freezes, newest first, including those that are over."""
         return await self._store.read(lambda view: view.newest_freezes(before, most))
 
     def _change(
@@ -215,7 +215,7 @@ def _after_the_record(now: int, transaction: "Transaction") -> int:
 
 
 def to_json(freeze: Freeze, at: int) -> dict[str, Any]:
-    """A freeze as it is shown at an instant."""
+    """Return the JSON representation of a freeze at an instant."""
     selector = freeze.selector
     return {
         "id": freeze.id,

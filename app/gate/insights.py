@@ -92,7 +92,7 @@ class Measurement:
                 count.stop()
 
     def stop(self) -> None:
-        """Let nothing of it keep the process from ending."""
+        """Stop all counts, so that the process can end."""
         for count in self._counts.values():
             count.unwanted.set()
 
@@ -194,7 +194,7 @@ def _page(view: "View", chosen: DecidedFilter, after: tuple[int, int]) -> list[t
 
 
 def to_json(found: Insights, in_force: InForce, wanted: InsightsRequest, now: int) -> dict[str, Any]:
-    """Insights as they are shown."""
+    """Return the JSON representation of insights."""
     hours = [
         {
             "weekday": WEEKDAYS[each.weekday],

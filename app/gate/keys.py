@@ -1,4 +1,4 @@
-"""API keys: made on the database, and for the very first start by the gate itself."""
+"""API keys: made on the database, or by the gate itself at the very first start."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -30,18 +30,18 @@ _LONGEST_PERSON: Final = 256
 
 
 class KeyRequest(NamedTuple):
-    """What a key is to be."""
+    """The properties of a new key."""
 
     name: str
     role: Role
     services: tuple[str, ...] | None = None
     expires_at: int | None = None
     person: str | None = None
-    """Whose it is; None for a machine's, which approves nothing."""
+    """The owner; None for a machine's key, which approves nothing."""
 
 
 def create(store: "Store", clock: Clock, wanted: KeyRequest, by: str) -> tuple[KeyRecord, str]:
-    """Make a key; gives its record and the key itself, which is stored nowhere.
+    """Make a key and return its record and the key itself, which is not stored.
 
     Raises:
         InvalidFieldError: it has no name or a person without one, expires in the past, or restricts a role
@@ -81,7 +81,7 @@ def present(store: "Store", clock: Clock) -> int:
 
 
 def all_of_them(store: "Store") -> list[KeyRecord]:
-    """Every key there ever was, oldest first."""
+    """Return all keys, revoked and expired ones included, oldest first."""
     return store.query(lambda view: view.keys())
 
 
@@ -99,13 +99,13 @@ def check_given(key: str) -> None:
 
 
 def begin(store: "Store", clock: Clock, given: str | None, tell: Callable[[str], None] | None) -> bool:
-    """See to it that there is a key to begin with, where there never was one.
+    """Make a first key if there never was one.
 
     Args:
         store: where keys are.
         clock: tells the time.
         given: the key that the settings give, if they do.
-        tell: shows a key to whoever starts the gate; None where nobody would see it.
+        tell: shows a key to the operator; None without a terminal.
 
     Returns:
         Whether there is any key now.
@@ -173,7 +173,7 @@ def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, 
 
 
 def check_person(written: str) -> None:
-    """Check that somebody's name can be one, and that a person of identity tokens is written as those are.
+    """Check the name of a person, and that the person of an identity token has the form of those.
 
     Raises:
         InvalidFieldError: it can't be compared, or would never be equal to the person of an identity token.
@@ -205,18 +205,16 @@ class Approvers(NamedTuple):
     """Of keys whose person no identity token can be; their owner is another person there."""
 
 
+def _is_usable(key: KeyRecord, now: int) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+
+
 def doubtful_approvers(known: Iterable[KeyRecord], policy_set: PolicySet, now: int) -> Approvers:
     """Return the usable keys of ops and admins that matter, where the policies ask for approvals."""
     ceilings = (policy_set.overrides, *(policy.ceilings for policy in policy_set.policies))
     if not any(each.approvals for each in ceilings):
         return Approvers([], [])
-    usable = [
-        key
-        for key in known
-        if Role(key.role).covers(Role.OPS)
-        and key.revoked_at is None
-        and (key.expires_at is None or key.expires_at > now)
-    ]
+    usable = [key for key in known if Role(key.role).covers(Role.OPS) and _is_usable(key, now)]
     nobody = sorted(key.name for key in usable if key.person is None)
     return Approvers(
         nobody, sorted(key.name for key in usable if key.person and not is_of_a_token(key.person))

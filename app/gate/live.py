@@ -1,4 +1,4 @@
-"""What has just changed, for everybody who watches: found once by each replica, told to all.
+"""Live events for all subscribers: found once by each replica, sent to all of them.
 
 Decisions, freezes and overrides come out of the record, so what another replica did is told, too. The
 state of the environments is looked at beside it, for it changes by time alone.
@@ -94,7 +94,7 @@ class Live:
         )
 
     def beginning(self, standing: Standing, seen: int | None) -> list[News]:
-        """What somebody is told first who begins to listen: the state, and what came after `seen`.
+        """Return the initial events of a new subscriber: current state, then the events after `seen`.
 
         Up to `standing`: what comes after that is told to everybody. Of too much, the latest, and how much
         was missed. Looks into the store.
@@ -110,7 +110,7 @@ class Live:
         return [state, *_news(links, missed)]
 
     async def look(self) -> list[News]:
-        """What has changed since the last look; at the first, nothing."""
+        """Return what has changed since the last call; at the first call, nothing."""
         news = await self._recorded()
         state = self._present()
         if self._state is not None and state != self._state:
@@ -159,7 +159,7 @@ def _news(links: Sequence[Link], missed: int) -> list[News]:
 
 
 def _told(link: Link) -> News | None:
-    """An event as everybody may know it."""
+    """Return the public view of an event; None if it is admin-only."""
     family = _FAMILIES.get(link.kind)
     if family is None:
         return None

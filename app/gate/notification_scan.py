@@ -5,8 +5,8 @@ was told then. Nothing is written here.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from app.core import freeze_notification
 from app.core import notification as told
@@ -26,6 +26,8 @@ from app.store.records import Backlog, Denial, Lease
 
 if TYPE_CHECKING:
     from app.store.view import View
+
+Record = TypeVar("Record")
 
 NOTICE: Final = HOUR
 """Seconds before a policy freeze at which it is announced."""
@@ -93,29 +95,23 @@ class _Told(NamedTuple):
 
 
 def read(view: "View", known_version: int, own_name: str, now: int, *, counting: bool) -> Snapshot:
-    """Read what may be new, if this replica is the sender or can be.
+    """Read what may be new since the last scan, if this replica holds the lease or can take it.
 
     Args:
         view: of the store.
         known_version: of the freezes that are known already.
         own_name: of this replica.
         now: the present instant.
-        counting: whether to count what waits, also if it is not.
+        counting: whether to count the backlog, even without the lease.
     """
     lease, head, backlog = view.lease(), view.head(), view.backlog() if counting else None
     if lease.holder != own_name and lease.held_until > now:
         return Snapshot(lease, lease.seq, True, (), (), {}, {}, {}, head.freezes_version, None, backlog)
-    # Whoever looks for the first time starts from the present.
+    # The first scan starts from the present.
     before = lease.seq if lease.looked_until else head.seq
     last = min(head.seq, before + _TOGETHER)
     links = view.news(before, last)
-    about = [(link.kind, json.loads(link.data)) for link in links]
-    freeze_ids = {_id(data["freeze"]) for kind, data in about if kind in _FREEZES}
-    override_ids = {_id(data["override"]) for kind, data in about if kind in _OVERRIDES}
-    claim_ids = {data["decision"] for kind, data in about if kind == Kind.OVERRIDE_SPENT}
-    freezes = (view.freeze(each) for each in freeze_ids)
-    overrides = (view.override(each) for each in override_ids)
-    claims = ((each, view.decision(each)) for each in claim_ids)
+    about = _subjects(links)
     since = max(lease.looked_until, now - OLDEST_NEWS)
     return Snapshot(
         lease,
@@ -123,21 +119,49 @@ def read(view: "View", known_version: int, own_name: str, now: int, *, counting:
         last == head.seq,
         links,
         view.denials(before, last),
-        {freeze.id: freeze for freeze in freezes if freeze is not None},
-        {override.id: override for override in overrides if override is not None},
-        {each: json.loads(claim.data) for each, claim in claims if claim is not None},
+        _known(view.freeze, about.freezes),
+        _known(view.override, about.overrides),
+        {each: json.loads(claim.data) for each, claim in _known(view.decision, about.claims).items()},
         head.freezes_version,
-        # Those too that were lifted in the second of the last look, after it: what they stopped opens now.
+        # Including those lifted within the second of the last scan, after it: what they stopped opens now.
         None if head.freezes_version == known_version else view.freezes_after(since - 1),
         backlog,
     )
 
 
+class _Subjects(NamedTuple):
+    """The ids of the records that events are about."""
+
+    freezes: set[str]
+    overrides: set[str]
+    claims: set[str]
+    """The decisions that overrides were spent on."""
+
+
+def _subjects(links: Iterable[Link]) -> _Subjects:
+    about = _Subjects(set(), set(), set())
+    for link in links:
+        if link.kind in _FREEZES:
+            about.freezes.add(_id(json.loads(link.data)["freeze"]))
+        elif link.kind in _OVERRIDES:
+            data = json.loads(link.data)
+            about.overrides.add(_id(data["override"]))
+            if link.kind == Kind.OVERRIDE_SPENT:
+                about.claims.add(data["decision"])
+    return about
+
+
+def _known(query: Callable[[str], Record | None], own_ids: Iterable[str]) -> dict[str, Record]:
+    """Query records by their ids; ids without a record are left out."""
+    found = ((own_id, query(own_id)) for own_id in own_ids)
+    return {own_id: record for own_id, record in found if record is not None}
+
+
 def find(seen: Snapshot, openings: Openings, home: Zone, now: int, *, changed: bool) -> Found:
-    """What there is to tell.
+    """Return the notifications to send, and how far everything is covered by them.
 
     Args:
-        seen: what was read.
+        seen: the snapshot that was read.
         openings: of the policies in force, with the freezes of that state.
         home: the zone in which sentences tell the time.
         now: the present instant.

@@ -1,4 +1,4 @@
-"""How deploys went, as pipelines report it once they know."""
+"""Outcomes of deploys, as pipelines report them."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -22,7 +22,7 @@ SHOWN: Final = 100
 
 
 class Report(NamedTuple):
-    """What somebody says of a deploy."""
+    """A report on a deploy."""
 
     decision_id: str
     result: str
@@ -91,7 +91,7 @@ def decision_with_outcomes(view: "View", decision_id: str) -> dict[str, Any]:
 
 
 def to_json(outcome: OutcomeRow) -> dict[str, Any]:
-    """A report as it is shown."""
+    """Return the JSON representation of a report."""
     return {
         "decision_id": outcome.decision_id,
         "result": outcome.result,

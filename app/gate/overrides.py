@@ -25,13 +25,13 @@ NOBODYS: Final = (
     "these credentials belong to no person: make a key with freezegate keys create --person, "
     "or use an identity token that names its user"
 )
-"""Why somebody can't approve, or grant what needs approval; words that follow "and"."""
+"""The reason why a caller can't approve, or grant what needs approval; follows "and" in errors."""
 
 _NO_SUCH: Final = "there is no override of that id"
 
 
 class GrantRequest(NamedTuple):
-    """What a token is asked for."""
+    """The properties of a new override."""
 
     services: tuple[str, ...]
     environments: tuple[str, ...]
@@ -51,7 +51,7 @@ class Overrides:
         self._cache = cache
 
     async def grant(self, caller: Caller, wanted: GrantRequest, in_force: InForce) -> tuple[Override, str]:
-        """Grant an override; gives it and its token, which is stored nowhere.
+        """Grant an override and return it with its token, which is not stored.
 
         Raises:
             InvalidFieldError: it asks for more than the policies allow, or for what is not there.
@@ -96,7 +96,7 @@ class Overrides:
         return override, token
 
     async def approve(self, caller: Caller, override_id: str, in_force: InForce) -> Override:
-        """Approve what somebody else granted; approving twice changes nothing.
+        """Approve an override that another person granted; approving twice changes nothing.
 
         Raises:
             ForbiddenError: the caller granted it, or the credentials belong to no person.
@@ -117,7 +117,7 @@ class Overrides:
         return await self._store.write(partial(self._revoke, caller, override_id))
 
     async def show(self, override_id: str) -> Override:
-        """An override.
+        """Return an override.
 
         Raises:
             UnknownRecordError: there is none of that id.
@@ -129,7 +129,7 @@ class Overrides:
         return override
 
     async def opens(self, override: Override, token: str) -> bool:
-        """Whether a token is that of an override.
+        """Return whether a token is that of an override.
 
         Raises:
             StoreUnavailableError: it can't be read.
@@ -138,7 +138,7 @@ class Overrides:
         return found is not None and found.id == override.id
 
     async def newest(self, *, usable: bool, before: str | None, most: int) -> list[Override]:
-        """Overrides, newest first; only those that may still let something through, if `usable`."""
+        """Return overrides, newest first; with `usable`, only usable ones."""
         now = self._cache.steady.now() if usable else None
         return await self._store.read(lambda view: view.newest_overrides(now, before, most))
 
@@ -180,7 +180,7 @@ class Overrides:
 
 
 def to_json(override: Override, at: int, in_force: InForce | None = None) -> dict[str, Any]:
-    """An override as it is shown at an instant; never with its token.
+    """Return the JSON representation of an override at an instant, without its token.
 
     Args:
         override: what is shown.
@@ -244,7 +244,7 @@ def _check_wanted(override: Override, in_force: InForce) -> None:
 
 
 def _approvals_needed(caller: Caller, wanted: GrantRequest, in_force: InForce, now: int) -> int:
-    """Hold what is asked for against the policies; how many must approve it."""
+    """Check a request against the policies, and return how many people must approve it."""
     _check_names(caller, wanted, in_force)
     rules = tuple(_rule(in_force, rule_id) for rule_id in wanted.policies or ())
     most = ceiling(in_force.policy_set, rules)

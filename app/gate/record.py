@@ -1,4 +1,4 @@
-"""The record: read page by page, and proved whole."""
+"""The record: list its decisions and events, verify it, export it."""
 
 import asyncio
 import json
@@ -36,15 +36,15 @@ _FAR: Final = 2**62
 
 
 class RunQuery(Protocol):
-    """Asks something of one state of the store; `app.store.store.Store.query` does."""
+    """Runs a query on one state of the store; `app.store.store.Store.query` does."""
 
     def __call__(self, query: "Callable[[View], Found]", /) -> Found:
-        """What `query` finds."""
+        """Return the result of `query`."""
         ...
 
 
 class Page(NamedTuple):
-    """Some of a list, and where it goes on."""
+    """A page of a list, and the cursor of the next one."""
 
     items: list[dict[str, Any]]
     next: str | None
@@ -108,7 +108,7 @@ class Record:
         return await self._store.read(lambda view: events(view, before, most))
 
     async def verify(self) -> Verification:
-        """Go along the whole record, in a thread."""
+        """Verify the whole record, in a thread."""
         return await asyncio.to_thread(verify, self._store.query)
 
     def keeps(self, in_force: InForce) -> bool:
@@ -154,7 +154,7 @@ def decision(view: "View", decision_id: str) -> dict[str, Any]:
 
 
 def to_json(stored: StoredDecision) -> dict[str, Any]:
-    """A recorded decision as it is shown: the answer, and what was said with the question."""
+    """Return the JSON representation of a recorded decision: the answer, and the context of the claim."""
     data = json.loads(stored.data)
     return {
         **data["answer"],
@@ -177,7 +177,7 @@ def events(view: "View", before: int | None, most: int) -> Page:
 
 
 def event_to_json(link: Link) -> dict[str, Any]:
-    """An event as it is shown."""
+    """Return the JSON representation of an event."""
     return {
         "seq": link.seq,
         "at": format_instant(link.at // 1_000_000),

@@ -1,4 +1,4 @@
-"""What this replica remembers of the store: freezes and keys, about a second old at most.
+"""A cache of the store on this replica: freezes and keys, about a second old at most.
 
 Questions are answered from it, also while the store can't be reached. Claims, grants and the like
 look whether it still holds, in the transaction that writes them.
@@ -31,10 +31,10 @@ _logger: Final = logging.getLogger("freezegate")
 
 
 class StoreCache:
-    """Remembers; `refresh` looks whether anything has changed."""
+    """Caches freezes and keys; `refresh` reads what has changed."""
 
     def __init__(self, store: "Store", policies: Policies, clock: Clock) -> None:
-        """Remember what `store` has, and put freezes in force beside `policies`."""
+        """Cache the keys of `store`, and put its freezes in force beside `policies`."""
         self._store = store
         self._policies = policies
         self._clock = clock
@@ -54,7 +54,7 @@ class StoreCache:
         """Since when the store can't be reached; None while it can."""
 
     async def refresh(self) -> None:
-        """Look what has changed. A store that can't be reached is noted, not raised."""
+        """Read what has changed. A store that can't be reached is noted, not raised."""
         try:
             self._take(await self._store.read(self._news))
         except StoreUnavailableError as error:
@@ -68,7 +68,7 @@ class StoreCache:
             self._watch_clock()
 
     def load(self) -> None:
-        """As `refresh`, at once and with the error; for the start.
+        """Like `refresh`, but synchronous and with the error; for the start.
 
         Raises:
             StoreUnavailableError: the store can't be reached.
@@ -76,20 +76,20 @@ class StoreCache:
         self._take(self._store.query(self._news))
 
     def key(self, digest: str) -> KeyRecord | None:
-        """The API key of a hash; whether it is still good is the caller's to look at."""
+        """Return the API key of a hash; the caller checks whether it is still valid."""
         return self._keys.get(digest)
 
     @property
     def known_keys(self) -> Iterable[KeyRecord]:
-        """Every API key there ever was."""
+        """All API keys, revoked and expired ones included."""
         return self._keys.values()
 
     def key_of_id(self, key_id: str) -> KeyRecord | None:
-        """The API key of an id."""
+        """Return the API key of an id."""
         return next((key for key in self._keys.values() if key.id == key_id), None)
 
     async def key_made_since(self, digest: str) -> KeyRecord | None:
-        """The API key of a hash that may have been made just now; looks once a second at most."""
+        """Return the API key of a hash that may be new; reads the store once a second at most."""
         now = self._clock.now()
         if now != self._looked_for_a_key_at:
             self._looked_for_a_key_at = now
@@ -97,7 +97,7 @@ class StoreCache:
         return self._keys.get(digest)
 
     def check_caller(self, caller: Caller, transaction: "Transaction") -> None:
-        """Look whether the key of a caller is still good, where keys have changed since.
+        """Check that the key of a caller is still valid, if keys have changed since.
 
         The first thing in a transaction: from here on, grants and expiries go by its latest instant.
 
@@ -157,6 +157,6 @@ if TYPE_CHECKING:
 
 
 def caller_of(key: KeyRecord) -> Caller:
-    """Who asks with a key."""
+    """Return the caller that a key authenticates."""
     person = None if key.person is None else person_id(key.person)
     return Caller(key.name, Role(key.role), key.services, key.id, person=person)
