@@ -1,4 +1,4 @@
-"""``/static``: the style, the script and the icon of the pages."""
+"""``/static``: the stylesheet, scripts and icon of the pages."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -11,14 +11,14 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/static/{name}")
 async def static(request: Request, name: str) -> Response:
-    """One of them; for ever, where it is asked for by the content that it has.
+    """Serve an asset; cache it immutably when the URL carries its content hash.
 
-    Asked for by another content, it comes from a page of another release, while replicas are replaced one
-    by one: a browser that kept it would show the new page in the old style for a year.
+    Another hash is that of another release, while replicas are replaced one by one: a browser that cached
+    this asset under it would show the new page in the old style for a year.
     """
     if name not in ASSETS:
         raise UnknownRecordError("there is no such file")
-    is_wanted = request.query_params.get("v") == asset_version(name)
-    kept = "public, max-age=31536000, immutable" if is_wanted else "no-cache"
-    headers = {"Cache-Control": kept, "Content-Security-Policy": "default-src 'none'"}
+    is_current = request.query_params.get("v") == asset_version(name)
+    caching = "public, max-age=31536000, immutable" if is_current else "no-cache"
+    headers = {"Cache-Control": caching, "Content-Security-Policy": "default-src 'none'"}
     return Response(asset(name), media_type=ASSETS[name], headers=headers)

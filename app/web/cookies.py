@@ -1,4 +1,4 @@
-"""The cookies of the pages: set in one place, so that none is ever set with less care than another."""
+"""Set and delete the cookies of the pages, all with the same security attributes."""
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -16,16 +16,16 @@ def set_cookie(
     lifetime: int | None,
     followed: bool = False,
 ) -> None:
-    """Give the browser a cookie that no script sees, and that goes over HTTPS only where the page does.
+    """Set a cookie that is HttpOnly, and Secure if the page came over HTTPS.
 
     Args:
-        request: what is answered.
-        reply: the answer.
-        name: of the cookie.
-        value: of the cookie.
-        path: for which places of the gate it is.
-        lifetime: in seconds; None for as long as the browser runs.
-        followed: whether it also comes along when somebody follows a link from another site.
+        request: the request.
+        reply: the response that sets the cookie.
+        name: its name.
+        value: its value.
+        path: its path below the root path of the gate.
+        lifetime: in seconds; None for a session cookie.
+        followed: whether the browser also sends it after a link from another site (SameSite=Lax).
     """
     reply.set_cookie(
         name,
@@ -39,5 +39,5 @@ def set_cookie(
 
 
 def delete_cookie(request: Request, reply: Response, name: str, *, path: str) -> None:
-    """Let the browser forget a cookie that was set for `path`."""
+    """Delete a cookie that was set for `path`."""
     reply.delete_cookie(name, path=root_of(request) + path)

@@ -1,6 +1,6 @@
-"""What a page says once, after a form was sent.
+"""Flash messages: shown once, on the page after a form was sent.
 
-A cookie carries it over the redirection: in the address, any link could claim that the freeze is on.
+A cookie carries the message over the redirect. In the URL, any link could claim that a freeze is active.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from app.web.pages import redirect
 
 _COOKIE: Final = "freezegate_done"
 _LIFETIME: Final = 60
-_NOTICES: Final[Mapping[str, str]] = {
+_MESSAGES: Final[Mapping[str, str]] = {
     "frozen": "The freeze is active.",
     "scheduled": "The freeze is scheduled.",
     "changed": "The freeze was changed.",
@@ -27,19 +27,19 @@ _NOTICES: Final[Mapping[str, str]] = {
 }
 
 
-def done(request: Request, what: str, place: str = "/") -> Response:
-    """Go and see what was done."""
+def redirect_with_flash(request: Request, what: str, place: str = "/") -> Response:
+    """Redirect to a page that shows a flash message."""
     reply = redirect(request, place)
     set_cookie(request, reply, _COOKIE, what, path="/", lifetime=_LIFETIME)
     return reply
 
 
-def notice(request: Request) -> str | None:
-    """What there is to be said."""
-    return _NOTICES.get(request.cookies.get(_COOKIE, ""))
+def flash_message(request: Request) -> str | None:
+    """Return the flash message to show, if there is one."""
+    return _MESSAGES.get(request.cookies.get(_COOKIE, ""))
 
 
-def said(request: Request, reply: Response) -> None:
-    """Do not say it again."""
+def clear_flash(request: Request, reply: Response) -> None:
+    """Clear the flash message."""
     if _COOKIE in request.cookies:
         delete_cookie(request, reply, _COOKIE, path="/")

@@ -1,4 +1,4 @@
-"""A form that could not be done: shown again as it was filled in, and told in the words that stand on it."""
+"""Re-render a rejected form with its values and the validation errors."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -12,7 +12,7 @@ from app.server.context import context
 from app.server.operations import ONE_END, ONE_LIFE
 from app.server.problems import wrong_fields
 from app.server.root_path import root_of
-from app.web.pages import refusal
+from app.web.pages import error_response
 from app.web.viewer import viewer_of
 
 Form = Literal["freeze", "change", "extend", "grant"]
@@ -51,7 +51,7 @@ LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
         "ticket": "Ticket",
     },
 }
-"""What the fields are called on each form."""
+"""The labels of the fields on each form."""
 
 _SENTENCES: Final[Mapping[Form, Mapping[str, str]]] = {
     "freeze": {ONE_END: "Set when it ends: fill in “Lasts” or “Ends”, or tick “No end”."},
@@ -59,15 +59,15 @@ _SENTENCES: Final[Mapping[Form, Mapping[str, str]]] = {
     "extend": {ONE_END: "Enter the new duration, from now."},
     "grant": {ONE_LIFE: "Enter after how long it expires."},
 }
-"""What concerns more than one field of a body of the API, as it is told of a form."""
+"""Errors of the API that concern several fields, in the words of the form."""
 
 
-def again(
+def rejected_form(
     request: Request, caller: Caller, form: Form, values: Mapping[str, str], error: FreezegateError
 ) -> Response:
-    """The form once more, and why."""
+    """Return the form with its values and the reasons of the error."""
     policy_set = context(request).policies.in_force.policy_set
-    return refusal(
+    return error_response(
         error,
         "refused.html",
         root_of(request),
@@ -82,8 +82,8 @@ def again(
 
 
 def _reasons(form: Form, error: FreezegateError) -> list[str]:
-    told = [_reason(form, each["field"], each["message"]) for each in wrong_fields(error)]
-    return told or [str(error)]
+    reasons = [_reason(form, each["field"], each["message"]) for each in wrong_fields(error)]
+    return reasons or [str(error)]
 
 
 def _reason(form: Form, field: str, message: str) -> str:

@@ -1,8 +1,7 @@
-"""Forms: read as strictly as everything else, and taken only from pages of our own.
+"""Parse forms strictly, and protect them against cross-site request forgery.
 
-A form of somebody who is signed in carries a proof that only a page of that session can know. The
-form that signs in carries a random value that stands in a cookie as well. Neither trusts what a
-browser says of where a request comes from, for not every browser says it.
+The forms of a session carry a token derived from it. The sign-in form carries a random value that is also
+in a cookie. Neither relies on headers about the origin of a request, because not every browser sends them.
 """
 
 import hmac
@@ -21,20 +20,20 @@ from app.server.problems import InvalidFieldsError, RefusedError
 from app.server.requests import limited_body
 
 FORM_COOKIE: Final = "freezegate_form"
-PROOF: Final = "proof"
+CSRF_FIELD: Final = "proof"
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 128
 
 _TICKED: Final = frozenset({"environments", "exempt_changes"})
-"""Fields of which a browser sends one for each box that is ticked; they are joined by commas."""
+"""Groups of checkboxes, of which a browser sends one field per ticked box; joined by commas."""
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form that were filled in.
+    """Return the fields of a form that were filled in.
 
     Raises:
-        InvalidFieldsError: it can't be read, or a field is given twice.
-        RefusedError: it is too large, or no form.
+        InvalidFieldsError: it is malformed, or has a field twice.
+        RefusedError: it is too large, or not a form.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the form of the page")
@@ -53,35 +52,35 @@ async def read_form(request: Request) -> dict[str, str]:
     return {name: value.strip() for name, value in fields.items() if value.strip()}
 
 
-async def signed_in(request: Request, role: Role) -> tuple[Caller, dict[str, str]]:
-    """Who sends a form out of a session, and the form without its proof.
+async def session_form(request: Request, role: Role) -> tuple[Caller, dict[str, str]]:
+    """Return the caller of a form sent in a session, and the form without its token.
 
     Raises:
-        UnauthenticatedError: there is no session, or none that is good.
-        ForbiddenError: the role does not reach so far, or the form comes from elsewhere.
+        UnauthenticatedError: there is no valid session.
+        ForbiddenError: the role is insufficient, or the form comes from another site.
         RefusedError: the form can't be read.
-        StoreUnavailableError: the session can't be looked up; then nothing could be done, either.
+        StoreUnavailableError: the session can't be looked up.
     """
     caller = await session_caller(request)
     if caller is None:
         raise UnauthenticatedError("your session has ended; sign in again")
     form = await read_form(request)
-    if _from_elsewhere(request) or not proves(form.pop(PROOF, ""), request.cookies[SESSION_COOKIE]):
+    if _from_elsewhere(request) or not proves(form.pop(CSRF_FIELD, ""), request.cookies[SESSION_COOKIE]):
         raise ForbiddenError("this form is not from your session; reload the page")
     if not caller.may(role):
         raise ForbiddenError(f"this needs the role {role.value}")
     return caller, form
 
 
-async def signing_in(request: Request) -> dict[str, str]:
-    """The form that signs in.
+async def sign_in_form(request: Request) -> dict[str, str]:
+    """Return the sign-in form, without its token.
 
     Raises:
-        ForbiddenError: it comes from elsewhere.
+        ForbiddenError: it comes from another site.
         RefusedError: it can't be read.
     """
     form = await read_form(request)
-    given, kept = form.pop(PROOF, ""), request.cookies.get(FORM_COOKIE, "")
+    given, kept = form.pop(CSRF_FIELD, ""), request.cookies.get(FORM_COOKIE, "")
     same = bool(kept) and hmac.compare_digest(given.encode(errors="replace"), kept.encode(errors="replace"))
     if _from_elsewhere(request) or not same:
         raise ForbiddenError("this form is not from this site, or cookies are off; reload the page")
@@ -89,5 +88,5 @@ async def signing_in(request: Request) -> dict[str, str]:
 
 
 def _from_elsewhere(request: Request) -> bool:
-    """Whether the browser says that another site sent this; not every browser says so."""
+    """Return whether the browser reports another site as the sender; not every browser reports it."""
     return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")

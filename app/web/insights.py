@@ -1,4 +1,4 @@
-"""``/dashboard/insights``: evidence whether the rules earn their keep."""
+"""``/dashboard/insights``: evidence of whether the rules earn their keep."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -17,7 +17,7 @@ from app.server.context import context
 from app.server.disconnect import cancel_on_disconnect
 from app.server.requests import NameField, Strict, read_query
 from app.server.root_path import root_of
-from app.web.pages import PageRoute, page, redirect, rendered
+from app.web.pages import PageRoute, html_response, redirect, render
 from app.web.viewer import viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
@@ -37,7 +37,7 @@ MEASURES: Final[dict[Measure, str]] = {
 
 
 class InsightsPageQuery(Strict):
-    """The parameters of the page."""
+    """The query parameters of the page."""
 
     days: Literal["30", "90", "365"] = "90"
     show: Measure = "failures"
@@ -52,7 +52,7 @@ class Cell(NamedTuple):
     x: int
     y: int
     strength: float
-    """From 0 to 1: how much of the colour."""
+    """The opacity of the colour, from 0 to 1."""
     text: str
     label: str
     verdict: str
@@ -60,7 +60,7 @@ class Cell(NamedTuple):
 
 @router.get("/insights")
 async def insights(request: Request) -> Response:
-    """Deploys, denials, overrides and failures by the hour of the week and by policy."""
+    """Serve deploys, denials, overrides and failures by hour of the week and by policy."""
     try:
         caller = await authorised(request, Role.VIEWER)
     except UnauthenticatedError:
@@ -74,8 +74,8 @@ async def insights(request: Request) -> Response:
         max(EARLIEST, end - int(query.days) * DAY), end, query.service, query.environment, query.change
     )
     found = await cancel_on_disconnect(request, here.measurement.insights(in_force, wanted))
-    return page(
-        rendered(
+    return html_response(
+        render(
             "insights.html",
             root_of(request),
             viewer=viewer_of(request, caller),
@@ -109,13 +109,13 @@ def _cells(hours: list[dict[str, Any]], show: Measure) -> Iterator[Cell]:
 
 
 def _amount(each: dict[str, Any], show: Measure) -> float | None:
-    """What is shown of an hour; None where there is nothing to show."""
+    """Return the amount of an hour to show, or None."""
     found: float | None = each["rate"] if show == "failures" else each[show]
     return found
 
 
 def _is_too_few(each: dict[str, Any], show: Measure) -> bool:
-    """Whether a rate would be one of a handful of deploys: then the handful is shown, and no colour."""
+    """Return whether there are too few reports for a rate; then the counts are shown without colour."""
     return show == "failures" and each["reported"] < ENOUGH
 
 

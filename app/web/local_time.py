@@ -1,4 +1,4 @@
-"""The local times that a browser's date and time fields give: without an offset, in the file's zone."""
+"""Parse the local times of a browser's date and time fields: no offset, in the zone of the policies."""
 
 import re
 from datetime import date
@@ -13,12 +13,12 @@ _EXPECTED: Final = "write it as 2026-11-27T14:00, or as RFC 3339 with an offset"
 
 
 def local_instant(text: str, zone: Zone) -> int:
-    """The instant of a local date and time (HTML standard, "local date and time string").
+    """Return the instant of a local date and time (HTML standard, "local date and time string").
 
-    Of a time that occurs twice it is the earlier; one that is skipped is the first after the gap.
+    Of a time that occurs twice, the earlier one; for one that is skipped, the first after the gap.
 
     Raises:
-        MalformedValueError: it is none.
+        MalformedValueError: the text is not a local date and time.
     """
     match = _LOCAL.fullmatch(text)
     if match is None:

@@ -1,4 +1,4 @@
-"""The offsets of a zone around now, for scripts: the page's times never depend on a browser's zone data."""
+"""The offsets of a zone around now, for scripts, so that times don't depend on the browser's zone data."""
 
 from bisect import bisect_left
 from functools import lru_cache
@@ -9,10 +9,10 @@ from app.core.instant import DAY, LATEST
 from app.core.wallclock import Zone, zone
 
 _AHEAD: Final = 370
-"""Days; pages are renewed every few minutes."""
+"""Days. Pages refresh every few minutes."""
 
 Offset = tuple[int, int, str]
-"""An instant in seconds, the offset from UTC in seconds from it on, and how the zone is called then."""
+"""An instant in seconds, the offset from UTC in seconds from then on, and the zone's abbreviation."""
 
 
 def offsets(home: Zone, now: int) -> tuple[Offset, ...]:

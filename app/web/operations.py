@@ -1,6 +1,6 @@
-"""``/dashboard/overrides`` and ``/dashboard/freezes``: what ops do from the page.
+"""``/dashboard/overrides`` and ``/dashboard/freezes``: the actions of ops on the dashboard.
 
-Each form says the same as the body of the API's route for it, and is read by the same model.
+Each form is validated by the model of the API route that does the same.
 """
 
 import re
@@ -22,11 +22,11 @@ from app.server.problems import InvalidFieldsError
 from app.server.requests import Strict, validated
 from app.server.root_path import root_of
 from app.web.cookies import delete_cookie, set_cookie
-from app.web.flash import done
-from app.web.form_errors import again
-from app.web.forms import signed_in
+from app.web.flash import redirect_with_flash
+from app.web.form_errors import rejected_form
+from app.web.forms import session_form
 from app.web.local_time import local_instant
-from app.web.pages import PageRoute, listed, page, redirect, rendered
+from app.web.pages import PageRoute, html_response, redirect, render, split_list
 from app.web.viewer import viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
@@ -37,7 +37,7 @@ _ID: Final = re.compile(r"(ovr|frz)_[0-9a-z]{1,36}")
 _MOST_DIGITS: Final = 5
 _LISTS: Final = ("services", "environments", "policies", "tags")
 _EXEMPT: Final = {"exempt_changes": "changes", "exempt_services": "services"}
-"""Fields of selectors that have a field of the form each."""
+"""Form fields that are fields of an exemption's selector."""
 
 _ALL: Final = "*"
 """The value of the checkbox for all environments; no name has this letter."""
@@ -49,19 +49,19 @@ Body = TypeVar("Body", bound=Strict)
 
 @router.post("/overrides")
 async def grant(request: Request) -> Response:
-    """Grant an override; the page that follows shows the token.
+    """Grant an override, and redirect to a page that shows the token.
 
-    Until there it travels in a cookie of that page alone. Shown in the answer to the form, it would be
-    granted once more by whoever loads that answer again; kept here, another replica would not have it.
+    The token travels in a cookie for that page alone. In the response to the form, a reload would grant
+    another one; kept on the server, another replica would not have it.
     """
-    caller, form = await signed_in(request, Role.OPS)
+    caller, form = await session_form(request, Role.OPS)
     here = context(request)
     in_force = here.policies.in_force
     try:
         body = _read(form, in_force.home, GrantBody)
         override, token = await here.overrides.grant(caller, body.request(here.cache.steady.now()), in_force)
     except FreezegateError as error:
-        return again(request, caller, "grant", form, error)
+        return rejected_form(request, caller, "grant", form, error)
     place = _granted_page(override.id)
     reply = redirect(request, place)
     set_cookie(request, reply, _TOKEN_COOKIE, token, path=place, lifetime=_TOKEN_LIFETIME)
@@ -70,17 +70,17 @@ async def grant(request: Request) -> Response:
 
 @router.get("/overrides/{override_id}/granted")
 async def granted(request: Request, override_id: str) -> Response:
-    """Show the token of an override to whoever has just granted it, this once."""
+    """Show the token of an override once, to the person who has just granted it."""
     caller = await session_caller(request)
     if caller is None:
         return redirect(request, "/dashboard/sign-in")
     if not caller.may(Role.OPS):
         raise ForbiddenError("this needs the role ops")
     here = context(request)
-    override = await here.overrides.show(_known(override_id))
+    override = await here.overrides.show(_valid_id(override_id))
     token = request.cookies.get(_TOKEN_COOKIE, "")
     now = here.clock.now()
-    shown = rendered(
+    shown = render(
         "granted.html",
         root_of(request),
         viewer=viewer_of(request, caller),
@@ -89,80 +89,80 @@ async def granted(request: Request, override_id: str) -> Response:
         now=now,
         home=here.policies.in_force.home,
     )
-    reply = page(shown)
+    reply = html_response(shown)
     delete_cookie(request, reply, _TOKEN_COOKIE, path=_granted_page(override_id))
     return reply
 
 
 @router.post("/overrides/{override_id}/approve")
 async def approve(request: Request, override_id: str) -> Response:
-    """Approve what somebody else granted."""
-    caller, _ = await signed_in(request, Role.OPS)
+    """Approve an override that someone else granted."""
+    caller, _ = await session_form(request, Role.OPS)
     here = context(request)
-    await here.overrides.approve(caller, _known(override_id), here.policies.in_force)
-    return done(request, "approved", "/#overrides")
+    await here.overrides.approve(caller, _valid_id(override_id), here.policies.in_force)
+    return redirect_with_flash(request, "approved", "/#overrides")
 
 
 @router.post("/overrides/{override_id}/revoke")
 async def revoke(request: Request, override_id: str) -> Response:
     """Revoke an override, on every replica at once."""
-    caller, _ = await signed_in(request, Role.OPS)
-    await context(request).overrides.revoke(caller, _known(override_id))
-    return done(request, "revoked", "/#overrides")
+    caller, _ = await session_form(request, Role.OPS)
+    await context(request).overrides.revoke(caller, _valid_id(override_id))
+    return redirect_with_flash(request, "revoked", "/#overrides")
 
 
 @router.post("/freezes")
 async def start(request: Request) -> Response:
-    """Freeze."""
-    caller, form = await signed_in(request, Role.OPS)
+    """Start a freeze."""
+    caller, form = await session_form(request, Role.OPS)
     here = context(request)
     in_force = here.policies.in_force
     try:
         body = _read(_chosen_environments(form), in_force.home, StartBody)
         freeze = await here.freezes.start(caller, body.request(here.clock.now()), in_force)
     except FreezegateError as error:
-        return again(request, caller, "freeze", form, error)
+        return rejected_form(request, caller, "freeze", form, error)
     is_on = freeze.starts_at <= here.clock.now()
-    return done(request, "frozen" if is_on else "scheduled", "/#freezes")
+    return redirect_with_flash(request, "frozen" if is_on else "scheduled", "/#freezes")
 
 
 @router.post("/freezes/{freeze_id}/change")
 async def change(request: Request, freeze_id: str) -> Response:
-    """Change what people read of a freeze, and whether a token lifts it."""
-    caller, form = await signed_in(request, Role.OPS)
+    """Change the texts of a freeze, and whether a token lifts it."""
+    caller, form = await session_form(request, Role.OPS)
     here = context(request)
-    known, in_force = _known(freeze_id), here.policies.in_force
+    known, in_force = _valid_id(freeze_id), here.policies.in_force
     try:
-        # A field that was emptied does not come with the form; what it said is taken away.
+        # `read_form` drops empty fields; these two are cleared.
         emptied = {name: None for name in ("contact", "link") if name not in form}
         body = validated({**_fields(form, in_force.home), **emptied}, ChangeBody)
         await here.freezes.change(caller, known, body.change(here.clock.now()), in_force)
     except FreezegateError as error:
-        return again(request, caller, "change", form, error)
-    return done(request, "changed", "/#freezes")
+        return rejected_form(request, caller, "change", form, error)
+    return redirect_with_flash(request, "changed", "/#freezes")
 
 
 @router.post("/freezes/{freeze_id}/extend")
 async def extend(request: Request, freeze_id: str) -> Response:
     """Move the end of a freeze."""
-    caller, form = await signed_in(request, Role.OPS)
+    caller, form = await session_form(request, Role.OPS)
     here = context(request)
-    known = _known(freeze_id)
+    known = _valid_id(freeze_id)
     try:
         body = _read(form, here.policies.in_force.home, EndFields)
         await here.freezes.extend(caller, known, body.end(here.clock.now()))
     except FreezegateError as error:
-        return again(request, caller, "extend", form, error)
-    return done(request, "extended", "/#freezes")
+        return rejected_form(request, caller, "extend", form, error)
+    return redirect_with_flash(request, "extended", "/#freezes")
 
 
 @router.post("/freezes/{freeze_id}/lift")
 async def lift(request: Request, freeze_id: str) -> Response:
     """Lift a freeze, on every replica at once."""
-    caller, form = await signed_in(request, Role.OPS)
+    caller, form = await session_form(request, Role.OPS)
     body = validated(dict(form), LiftFields)
-    await context(request).freezes.lift(caller, _known(freeze_id), body.reason)
-    return done(request, "lifted", "/#freezes")
+    await context(request).freezes.lift(caller, _valid_id(freeze_id), body.reason)
+    return redirect_with_flash(request, "lifted", "/#freezes")
 
 
 def _chosen_environments(form: dict[str, str]) -> dict[str, str]:
@@ -171,7 +171,7 @@ def _chosen_environments(form: dict[str, str]) -> dict[str, str]:
     Raises:
         InvalidFieldsError: nothing is chosen, or all and some; neither must freeze more than was meant.
     """
-    chosen = listed(form.get("environments", ""))
+    chosen = split_list(form.get("environments", ""))
     if not chosen:
         raise InvalidFieldsError([{"field": "environments", "message": "choose all environments, or some"}])
     if _ALL not in chosen:
@@ -186,17 +186,17 @@ def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:
 
 
 def _fields(form: dict[str, str], home: Zone) -> dict[str, Any]:
-    """A form as the body that it stands for: lists by commas, local times, numbers."""
+    """Convert form fields to the fields of an API body: comma-separated lists, local times, numbers."""
     body: dict[str, Any] = {}
     for name, value in form.items():
         if name in _LISTS:
-            body[name] = listed(value)
+            body[name] = split_list(value)
         elif name in _TIMES:
             body[name] = _time(name, value, home)
         elif name == "open_ended":
             body[name] = True
         elif name in _EXEMPT:
-            body.setdefault("exempt", []).append({_EXEMPT[name]: listed(value)})
+            body.setdefault("exempt", []).append({_EXEMPT[name]: split_list(value)})
         elif name == "max_uses":
             body[name] = _number(name, value)
         else:
@@ -221,7 +221,7 @@ def _granted_page(override_id: str) -> str:
     return f"/dashboard/overrides/{override_id}/granted"
 
 
-def _known(own_id: str) -> str:
+def _valid_id(own_id: str) -> str:
     if _ID.fullmatch(own_id) is None:
         raise UnknownRecordError("there is no record of that id")
     return own_id

@@ -1,7 +1,7 @@
-"""How pages are rendered, and what a browser is told about them.
+"""Render pages and their headers.
 
-Nothing is loaded from anywhere else, no script or style stands in a page, and no text becomes markup:
-templates escape everything, and the policy below forbids what would get past that.
+Pages load nothing from other hosts and have no inline scripts or styles. Templates escape all text, and the
+content security policy below blocks anything that would get past that.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from app.core.notation import format_duration, waiting_time
 from app.core.wallclock import Zone
 from app.server.problems import problem_for
 from app.server.root_path import root_of
-from app.web.viewer import present_viewer
+from app.web.viewer import optional_viewer
 
 _SOURCES: Final = (
     "default-src 'none'",
@@ -59,18 +59,18 @@ ASSETS: Final = {
 
 @cache
 def asset(name: str) -> bytes:
-    """A file that pages load; its name is one of `ASSETS`."""
+    """Return the content of an asset; its name is one of `ASSETS`."""
     return resources.files("app.web").joinpath("static", name).read_bytes()
 
 
 @cache
 def asset_version(name: str) -> str:
-    """The content of a file that pages load, in a few letters."""
+    """Return a short hash of an asset's content."""
     return hashlib.sha256(asset(name)).hexdigest()[:12]
 
 
 def _asset_url(root: str, name: str) -> str:
-    """Return where it is loaded from: another place for another content, so that browsers may keep it."""
+    """Return the URL of an asset; it changes with the content, so that browsers may cache it."""
     return f"{root}/static/{name}?v={asset_version(name)}"
 
 
@@ -92,8 +92,8 @@ def _templates(root: str) -> Environment:
         scope=scope_in_words,
         duration=format_duration,
         clock=wall_clock,
-        said=said,
-        listed=listed,
+        user_text=user_text,
+        split_list=split_list,
         undirected=undirected,
         zone_label=zone_label,
     )
@@ -101,58 +101,59 @@ def _templates(root: str) -> Environment:
 
 
 def wall_clock(instant: int, where: Zone) -> str:
-    """What a clock on the wall shows: ``Fri 27 Nov 14:05``, as the script writes it that lets it tick."""
+    """Format the clock of the wall display, as the script does: ``Fri 27 Nov 14:05``."""
     moment = datetime.fromtimestamp(instant, where.info)
     return f"{moment:%a} {moment.day} {moment:%b %H:%M}"
 
 
-def listed(text: str) -> list[str]:
-    """What stands between the commas of a field."""
+def split_list(text: str) -> list[str]:
+    """Split a comma-separated field."""
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
-def said(text: str) -> Markup:
-    """A text that somebody wrote: what direction it is read in is its own, and not that of our words."""
+def user_text(text: str) -> Markup:
+    """Wrap the text of a user in `<bdi>`, so that its direction does not affect the text around it."""
     return Markup("<bdi>%s</bdi>") % undirected(text)
 
 
-def rendered(template: str, root: str, **values: Any) -> bytes:
+def render(template: str, root: str, **values: Any) -> bytes:
     """Render a page whose links begin with `root`, see `root_of`."""
     return _templates(root).get_template(template).render(**values).encode("utf-8", "replace")
 
 
-def page(body: bytes, status: int = 200) -> Response:
-    """A page as it goes out."""
+def html_response(body: bytes, status: int = 200) -> Response:
+    """Return a page with its headers."""
     return Response(body, status_code=status, headers=_HEADERS, media_type="text/html")
 
 
-def refusal(error: FreezegateError, template: str, root: str, **values: Any) -> Response:
-    """A page that tells of an error, with the status and the headers that the API would answer it with."""
-    refused = problem_for(error)
-    told = page(rendered(template, root, status=refused.status_code, **values), refused.status_code)
+def error_response(error: FreezegateError, template: str, root: str, **values: Any) -> Response:
+    """Return a page about an error, with the status and headers of the API's problem document."""
+    problem = problem_for(error)
+    body = render(template, root, status=problem.status_code, **values)
+    response = html_response(body, problem.status_code)
     for name in ("retry-after", "www-authenticate"):
-        if name in refused.headers:
-            told.headers[name] = refused.headers[name]
-    return told
+        if name in problem.headers:
+            response.headers[name] = problem.headers[name]
+    return response
 
 
 def redirect(request: Request, place: str) -> Response:
-    """Go and see, after a form was sent: so that loading the page again does not send it again."""
+    """Redirect after a form (303), so that a reload does not send it again."""
     return Response(status_code=303, headers={**_HEADERS, "Location": root_of(request) + place})
 
 
 class PageRoute(APIRoute):
-    """A route whose errors are pages, too."""
+    """A route whose errors are rendered as pages."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        """As the framework's, with our errors rendered."""
+        """Return the framework's handler, with our errors rendered as pages."""
         handle = super().get_route_handler()
 
-        async def handle_or_tell(request: Request) -> Response:
+        async def handle_or_render(request: Request) -> Response:
             try:
                 return await handle(request)
             except FreezegateError as error:
-                viewer = await present_viewer(request)
-                return refusal(error, "error.html", viewer.root, viewer=viewer, why=str(error))
+                viewer = await optional_viewer(request)
+                return error_response(error, "error.html", viewer.root, viewer=viewer, why=str(error))
 
-        return handle_or_tell
+        return handle_or_render

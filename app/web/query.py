@@ -1,4 +1,4 @@
-"""What the address of the dashboard asks for: two forms and a view."""
+"""Parse the query of the dashboard: the fields of its two forms, and the view."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, NamedTuple
@@ -10,9 +10,9 @@ from app.gate.record import DecisionFilter
 from app.server.problems import InvalidFieldsError
 from app.server.requests import DurationField, NameField, Strict, query_fields, validated
 
-Place = Literal["page", "ask", "decisions"]
+Section = Literal["page", "ask", "decisions"]
 
-LABELS: Final[Mapping[str, tuple[Place, str]]] = {
+LABELS: Final[Mapping[str, tuple[Section, str]]] = {
     "service": ("ask", "Service"),
     "environment": ("ask", "Environment"),
     "change": ("ask", "Kind of change"),
@@ -22,11 +22,11 @@ LABELS: Final[Mapping[str, tuple[Place, str]]] = {
     "of_environment": ("decisions", "Environment"),
     "of_outcome": ("decisions", "Outcome"),
 }
-"""In which form each field stands, and what it is called there."""
+"""The section and the label of each field."""
 
 
 def _blank(value: object) -> object:
-    """A field of a form that was left empty is none."""
+    """Turn an empty form field into None."""
     return None if value == "" else value
 
 
@@ -34,7 +34,7 @@ Blank = BeforeValidator(_blank)
 
 
 class DashboardQuery(Strict):
-    """The parameters of the dashboard."""
+    """The query parameters of the dashboard."""
 
     wall: str | None = Field(None, max_length=8)
     service: Annotated[NameField | None, Blank] = None
@@ -48,56 +48,57 @@ class DashboardQuery(Strict):
 
     @property
     def wanted(self) -> DecisionFilter:
-        """Which decisions are listed."""
+        """The filter of the listed decisions."""
         return DecisionFilter(self.of_service, self.of_environment, self.of_outcome)
 
 
-class Wrong(NamedTuple):
-    """Something that can't be so."""
+class FieldError(NamedTuple):
+    """An invalid field."""
 
-    place: Place
-    """Where on the page it is told."""
+    section: Section
+    """The section of the page that shows the error."""
     text: str
 
 
-class Read(NamedTuple):
-    """What was asked for."""
+class ParsedQuery(NamedTuple):
+    """The valid part of a query, and the errors."""
 
     query: DashboardQuery
-    """What is right of it."""
     fields: tuple[tuple[str, str], ...]
-    """All of it as it stands there: what somebody typed is not taken away because it is wrong."""
-    wrong: tuple[Wrong, ...]
+    """All fields as given, so that a form keeps its invalid input."""
+    errors: tuple[FieldError, ...]
 
-    def why_not(self, place: Place) -> list[str]:
-        """What is wrong at a place of the page."""
-        return [each.text for each in self.wrong if each.place == place]
+    def errors_in(self, section: Section) -> list[str]:
+        """Return the errors to show in a section of the page."""
+        return [each.text for each in self.errors if each.section == section]
 
 
-def read(request: Request) -> Read:
-    """Read the query. What is wrong in it is told, and the rest counts: a link has often been added to."""
+def parse_query(request: Request) -> ParsedQuery:
+    """Parse the query. Invalid and unknown fields become errors; the rest counts, as links get additions."""
     try:
         fields = query_fields(request)
     except InvalidFieldsError as error:
         [fault] = error.errors or [{"field": "query", "message": "it is malformed"}]
         why = fault["message"] if fault["field"] == "query" else f"{fault['field']} {fault['message']}"
-        return Read(
-            validated({}, DashboardQuery), (), (Wrong("page", f"The page's address is malformed: {why}."),)
+        return ParsedQuery(
+            validated({}, DashboardQuery),
+            (),
+            (FieldError("page", f"The page's address is malformed: {why}."),),
         )
     kept = tuple(fields.items())
     try:
-        return Read(validated(fields, DashboardQuery), kept, ())
+        return ParsedQuery(validated(fields, DashboardQuery), kept, ())
     except InvalidFieldsError as error:
         found = error.errors or []
     refused = {each["field"] for each in found}
-    right = {name: value for name, value in kept if name in DashboardQuery.model_fields.keys() - refused}
-    wrong = tuple(told(each["field"], each["message"]) for each in found)
-    return Read(validated(right, DashboardQuery), kept, wrong)
+    valid = {name: value for name, value in kept if name in DashboardQuery.model_fields.keys() - refused}
+    errors = tuple(field_error(each["field"], each["message"]) for each in found)
+    return ParsedQuery(validated(valid, DashboardQuery), kept, errors)
 
 
-def told(field: str, message: str) -> Wrong:
-    """What is wrong with a field, in the words that stand on the form."""
+def field_error(field: str, message: str) -> FieldError:
+    """Return the error of a field, with the label of its form."""
     if field not in LABELS:
-        return Wrong("page", "The page's address has an unknown parameter, which is ignored.")
-    place, label = LABELS[field]
-    return Wrong(place, f"{label}: {message}")
+        return FieldError("page", "The page's address has an unknown parameter, which is ignored.")
+    section, label = LABELS[field]
+    return FieldError(section, f"{label}: {message}")

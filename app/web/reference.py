@@ -1,4 +1,4 @@
-"""``/docs``: the API in words, out of the OpenAPI document; nothing is loaded from elsewhere."""
+"""``/docs``: the API reference, rendered from the OpenAPI document without third-party scripts."""
 
 from typing import Any, Final
 
@@ -7,8 +7,8 @@ from fastapi.responses import Response
 
 from app.server.openapi import document_of
 from app.server.requests import Strict, read_query
-from app.web.pages import PageRoute, page, rendered
-from app.web.viewer import present_viewer
+from app.web.pages import PageRoute, html_response, render
+from app.web.viewer import optional_viewer
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -17,17 +17,17 @@ _METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 @router.get("/docs")
 async def docs(request: Request) -> Response:
-    """Every route: who may use it, what it takes and what it answers."""
+    """Serve the reference: the role, parameters and responses of every route."""
     read_query(request, Strict)
     document = await document_of(request)
-    viewer = await present_viewer(request)
-    return page(
-        rendered("reference.html", viewer.root, viewer=viewer, groups=_groups(document), document=document)
+    viewer = await optional_viewer(request)
+    return html_response(
+        render("reference.html", viewer.root, viewer=viewer, groups=_groups(document), document=document)
     )
 
 
 def _groups(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The operations by their tag, as the template takes them."""
+    """Group the operations by tag, for the template."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, methods in document["paths"].items():
         for method in _METHODS:
@@ -77,7 +77,7 @@ def _field(name: str, schema: dict[str, Any], about: dict[str, Any], where: str)
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """A schema in a few words."""
+    """Describe a schema in a few words."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2].lower()
     if "enum" in schema:

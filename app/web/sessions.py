@@ -1,4 +1,4 @@
-"""``/dashboard/sign-in``, ``/sign-out`` and ``/sessions``: who is who, in a browser."""
+"""``/dashboard/sign-in``, ``/sign-out`` and ``/sessions``: sessions of browsers."""
 
 import re
 import secrets
@@ -14,9 +14,9 @@ from app.server.authentication import SESSION_COOKIE, key_caller, session_caller
 from app.server.context import context
 from app.server.root_path import root_of
 from app.web.cookies import delete_cookie, set_cookie
-from app.web.flash import done
-from app.web.forms import FORM_COOKIE, signed_in, signing_in
-from app.web.pages import PageRoute, page, redirect, rendered
+from app.web.flash import redirect_with_flash
+from app.web.forms import FORM_COOKIE, session_form, sign_in_form
+from app.web.pages import PageRoute, html_response, redirect, render
 from app.web.viewer import viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
@@ -28,21 +28,21 @@ _ID: Final = re.compile(r"ses_[0-9a-z]{1,36}")
 
 @router.get("/sign-in")
 async def ask_to_sign_in(request: Request) -> Response:
-    """The form that takes an API key."""
+    """Show the form for an API key."""
     return _form(request, None)
 
 
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
-    """Exchange an API key for a session; the key is not kept, here or in the browser."""
-    form = await signing_in(request)
+    """Exchange an API key for a session; the key is stored neither here nor in the browser."""
+    form = await sign_in_form(request)
     try:
         caller = await key_caller(request, form.get("key", ""))
     except UnauthenticatedError:
         return _form(request, "That key is not valid.")
     secret = await context(request).sessions.open(caller, request.headers.get("user-agent", ""))
-    reply = done(request, "signed-in")
-    # Lax, so that somebody who follows a link to the dashboard is still signed in.
+    reply = redirect_with_flash(request, "signed-in")
+    # Lax, so that a link from another site to the dashboard finds the viewer signed in.
     set_cookie(request, reply, SESSION_COOKIE, secret, path="/", lifetime=LIFETIME, followed=True)
     return reply
 
@@ -50,23 +50,23 @@ async def sign_in(request: Request) -> Response:
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
     """Close this session."""
-    caller, _ = await signed_in(request, Role.VIEWER)
+    caller, _ = await session_form(request, Role.VIEWER)
     assert caller.session_id is not None  # noqa: S101 - it has just been found by it
     await context(request).sessions.close(caller, caller.session_id)
-    reply = done(request, "signed-out")
+    reply = redirect_with_flash(request, "signed-out")
     delete_cookie(request, reply, SESSION_COOKIE, path="/")
     return reply
 
 
 @router.get("/sessions")
 async def list_sessions(request: Request) -> Response:
-    """One's own open sessions; everybody's, for an admin."""
+    """List the caller's open sessions; for an admin, those of everyone."""
     caller = await session_caller(request)
     if caller is None:
         return redirect(request, _HERE)
     here = context(request)
-    return page(
-        rendered(
+    return html_response(
+        render(
             "sessions.html",
             root_of(request),
             viewer=viewer_of(request, caller),
@@ -81,7 +81,7 @@ async def list_sessions(request: Request) -> Response:
 @router.post("/sessions/{session_id}/revoke")
 async def revoke_session(request: Request, session_id: str) -> Response:
     """Close a session, on every replica at once."""
-    caller, _ = await signed_in(request, Role.VIEWER)
+    caller, _ = await session_form(request, Role.VIEWER)
     if _ID.fullmatch(session_id) is None:
         raise UnknownRecordError("there is no session of that id")
     await context(request).sessions.close(caller, session_id)
@@ -89,11 +89,11 @@ async def revoke_session(request: Request, session_id: str) -> Response:
 
 
 def _form(request: Request, why: str | None) -> Response:
-    # The value that is there already is another tab's, whose form is as good as this one.
+    # Reuse the value of another tab, so that both forms stay valid.
     kept = request.cookies.get(FORM_COOKIE, "")
     proof = kept if _FORM_VALUE.fullmatch(kept) else secrets.token_urlsafe(24)
-    reply = page(
-        rendered("sign_in.html", root_of(request), proof=proof, why=why), 200 if why is None else 401
+    reply = html_response(
+        render("sign_in.html", root_of(request), proof=proof, why=why), 200 if why is None else 401
     )
     set_cookie(request, reply, FORM_COOKIE, proof, path=_HERE, lifetime=None)
     return reply

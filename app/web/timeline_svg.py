@@ -1,7 +1,7 @@
-"""Four weeks of an environment as a picture: days across, hours down, a colour for each rule.
+"""The geometry of the timeline: four weeks of an environment, days across, hours down, a colour per rule.
 
-Pure geometry: what comes out is drawn by a template, in units of the picture. Days and hours are those
-of the policies' home zone; what is said of a stretch is said in the zone of its rule, as everywhere.
+Pure computation, in units of the SVG that a template draws. Days and hours are those of the policies' home
+zone; labels give times in the zone of their rule, as everywhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,18 +26,17 @@ _SATURDAY: Final = 5
 
 COLOURS: Final = 8
 HATCHINGS: Final = 9
-"""The last is for ad-hoc freezes first, so that an incident looks like nothing else."""
+"""Ad-hoc freezes begin with the last, so that an incident looks like nothing else."""
 
 _SHIFT: Final = 3
-"""By how much the hatchings are shifted each time that the colours begin anew: 64 pairs come before the
-first comes again."""
+"""The shift of the hatchings each time the colours start over; 64 pairs differ before the first repeats."""
 
 WIDTH: Final = LEFT + DAYS * DAY_WIDTH + 1
 HEIGHT: Final = TOP + 24 * HOUR_HEIGHT + 6
 
 
 class Style(NamedTuple):
-    """How a rule looks: a colour, and a hatching for those who can't tell the colours apart."""
+    """The look of a rule: a colour, and a hatching for people who can't distinguish the colours."""
 
     colour: str
     hatching: str
@@ -52,8 +51,8 @@ class Box(NamedTuple):
     height: float
 
 
-class Drawn(NamedTuple):
-    """One stretch of one rule: its boxes, and what it says."""
+class StretchShape(NamedTuple):
+    """The boxes and the label of one stretch of one rule."""
 
     style: Style
     label: str
@@ -61,12 +60,12 @@ class Drawn(NamedTuple):
 
 
 class Day(NamedTuple):
-    """One column."""
+    """The column of a day."""
 
     x: int
     number: str
     month: str
-    """Named above the first column and the first of each month; so short that it fits its column."""
+    """Set for the first column and the first of each month; short enough for its column."""
     name: str
     weekend: bool
     monday: bool
@@ -74,31 +73,31 @@ class Day(NamedTuple):
 
 
 class LegendEntry(NamedTuple):
-    """What a style stands for."""
+    """The title of the rule of a style."""
 
     style: Style
     title: str
 
 
-class Picture(NamedTuple):
-    """What the template draws."""
+class Timeline(NamedTuple):
+    """The timeline that the template draws."""
 
     environment: str
     days: tuple[Day, ...]
-    drawn: tuple[Drawn, ...]
+    drawn: tuple[StretchShape, ...]
     past: Box
-    """What of today lies behind now, to be veiled."""
+    """The past part of today, which is dimmed."""
     legend: tuple[LegendEntry, ...]
     now: Box
     whole: bool
-    """False where too much changes to be drawn."""
+    """False if there are too many changes to draw."""
 
 
 def rule_styles(policies: Sequence[Policy], freezes: Sequence[Freeze], now: int) -> dict[str, Style]:
-    """The style of each rule that can block, by id: the same in every picture and list of a page.
+    """Return the style of each rule that can block, by id, for all timelines and lists of a page.
 
-    Policies that only warn have none, so that the colours last longer. Ad-hoc freezes share a colour;
-    those that stand come first, and are told apart by their hatching.
+    Policies that only warn have none, so that colours repeat later. Ad-hoc freezes share a colour and
+    differ by their hatching; those in force come first.
     """
     vetoing = (policy for policy in policies if policy.effect is not Effect.WARN)
     styles = {policy.id: _style(number) for number, policy in enumerate(vetoing)}
@@ -113,7 +112,7 @@ def _style(number: int) -> Style:
     return Style(f"rule-{colour}", f"hatching-{(colour + _SHIFT * turn) % COLOURS}")
 
 
-def picture(weeks: Weeks, styles: Mapping[str, Style], home: Zone, now: int) -> Picture:
+def draw_timeline(weeks: Weeks, styles: Mapping[str, Style], home: Zone, now: int) -> Timeline:
     """Draw what blocks an environment, on the wall clock of `home`."""
     boxes: dict[tuple[str, int | None, int | None], list[Box]] = {}
     stretches: dict[tuple[str, int | None, int | None], Stretch] = {}
@@ -124,10 +123,10 @@ def picture(weeks: Weeks, styles: Mapping[str, Style], home: Zone, now: int) -> 
             stretches[key] = stretch
             boxes.setdefault(key, []).extend(_boxes(weeks.first_day, shown, lane, len(segment.blocking)))
     x, y = LEFT, round(TOP + home.local(now) % DAY * HOUR_HEIGHT / HOUR, 2)
-    return Picture(
+    return Timeline(
         weeks.environment,
         tuple(_days(weeks.first_day)),
-        tuple(Drawn(styles[key[0]], _label(stretches[key], now), tuple(boxes[key])) for key in boxes),
+        tuple(StretchShape(styles[key[0]], _label(stretches[key], now), tuple(boxes[key])) for key in boxes),
         Box(x, TOP, DAY_WIDTH - _GAP, round(y - TOP, 2)),
         tuple(_legend(stretches.values(), styles, now)),
         Box(x, y, DAY_WIDTH - _GAP, 0),
@@ -147,18 +146,18 @@ def _legend(stretches: Iterable[Stretch], styles: Mapping[str, Style], now: int)
 
 
 def _shown(home: Zone, start: int, end: int) -> list[Interval]:
-    """The local times that the clock shows from `start` to `end`, in order and each once.
+    """Return the local times that a clock shows from `start` to `end`, in order and without repeats.
 
-    Where it is set back, it shows an hour twice: what lasts from one into the other would seem to end
-    before it starts. Where it is set forward, the hour that it leaves out is taken along.
+    Where clocks go back, an hour is shown twice, and a stretch from one into the other would seem to end
+    before it starts. Where clocks go forward, the skipped hour is included.
     """
     parts = pairwise([start, *home.setbacks(start, end), end])
-    # Not the local time of the end itself: a day that begins there has no part in it.
+    # Not the local time of the end itself, because a day that begins there is not included.
     return normalise((home.local(first), home.local(last - 1) + 1) for first, last in parts)
 
 
 def _boxes(first_day: int, shown: Iterable[Interval], lane: int, lanes: int) -> Iterator[Box]:
-    """The part of each day that is shown; rules that block together share its width."""
+    """Yield a box for each day; rules that block together share its width."""
     width = (DAY_WIDTH - _GAP) / lanes
     for start, end in shown:
         for day in range(start // DAY, (end - 1) // DAY + 1):
@@ -187,8 +186,8 @@ def _label(stretch: Stretch, now: int) -> str:
     start, end = stretch.bounds(now)
     since = "for longer than two years" if start is None else f"from {local_time(start, stretch.zone, now)}"
     until = "with no end in sight" if end is None else f"to {local_time(end, stretch.zone, now)}"
-    told = f"{stretch.rule.title.rstrip('.')}: {since} {until}. {stretch.rule.reason}"
+    label = f"{stretch.rule.title.rstrip('.')}: {since} {until}. {stretch.rule.reason}"
     if isinstance(stretch.rule, Freeze):
         who = started(stretch.rule, stretch.zone, now)
-        told = f"{told.rstrip('.')}. {who[0].upper()}{who[1:]}."
-    return undirected(told)
+        label = f"{label.rstrip('.')}. {who[0].upper()}{who[1:]}."
+    return undirected(label)

@@ -1,4 +1,4 @@
-"""Who looks at a page: a name and a role where somebody has signed in, and what their forms must carry."""
+"""The viewer of a page: name and role if signed in, and the CSRF token of their forms."""
 
 from typing import Any, NamedTuple
 
@@ -13,26 +13,26 @@ from app.server.root_path import root_of
 
 
 class Viewer(NamedTuple):
-    """Who looks, and from where."""
+    """The viewer of a page, and the address that they use."""
 
     name: str
-    """Empty for somebody who has not signed in."""
+    """Empty if not signed in."""
     role: Role | None
     proof: str
     base: str
-    """The address of this gate as the viewer knows it."""
+    """The URL of this gate, as the viewer's browser uses it."""
     root: str
-    """The path below which the gate is served; empty where that is the root."""
+    """The path below which the gate is served; empty for the root."""
     person: str | None = None
-    """The person that the key of the viewer belongs to."""
+    """The person that the viewer's key belongs to."""
 
     @property
     def is_ops(self) -> bool:
-        """Whether the page has buttons."""
+        """Whether the page shows the actions of ops."""
         return self.role is not None and self.role.covers(Role.OPS)
 
     def may_approve(self, override: dict[str, Any]) -> bool:
-        """Whether the approval of this person is what an override waits for."""
+        """Return whether an override needs an approval that this person may give."""
         people = [override["granter"], *(given["person"] for given in override["approvals"]["given"])]
         usable = override["state"] in (OverrideState.PENDING, OverrideState.ACTIVE)
         waits = usable and len(override["approvals"]["given"]) < override["approvals"]["needed"]
@@ -41,7 +41,7 @@ class Viewer(NamedTuple):
 
 
 def viewer_of(request: Request, caller: Caller) -> Viewer:
-    """Who looks at a page, of whom it is known already what they may."""
+    """Return the viewer for an authenticated caller."""
     proof = "" if caller.session_id is None else form_proof(request.cookies[SESSION_COOKIE])
     name = "" if caller.session_id is None else caller.name
     role = caller.role if name else None
@@ -49,8 +49,8 @@ def viewer_of(request: Request, caller: Caller) -> Viewer:
     return Viewer(name, role, proof, str(request.base_url).rstrip("/"), root_of(request), person)
 
 
-async def present_viewer(request: Request) -> Viewer:
-    """Who looks at a page that is for anyone; nobody in particular where that can't be found out."""
+async def optional_viewer(request: Request) -> Viewer:
+    """Return the viewer of a public page; anonymous if the session can't be looked up."""
     try:
         caller = await session_caller(request)
     except FreezegateError:

@@ -1,4 +1,4 @@
-"""The answer to "Can I deploy?", and how to ask it by oneself."""
+"""Answer "Can I deploy?" on the dashboard, with the curl command that asks the same."""
 
 import shlex
 from typing import Any, NamedTuple
@@ -14,19 +14,19 @@ from app.gate.check import check
 from app.gate.in_force import InForce
 from app.server.problems import problem_for, wrong_fields
 from app.web.local_time import local_instant
-from app.web.query import DashboardQuery, told
+from app.web.query import DashboardQuery, field_error
 
 
-class Asked(NamedTuple):
-    """What is shown of it."""
+class WhatIf(NamedTuple):
+    """The answer or the error, and the curl command."""
 
     answer: dict[str, Any] | None
     why_not: str | None
     curl: str
 
 
-def asked(in_force: InForce, query: DashboardQuery, now: int, base: str) -> Asked:
-    """What a pipeline would be told; or why it would be told nothing."""
+def what_if(in_force: InForce, query: DashboardQuery, now: int, base: str) -> WhatIf:
+    """Return the answer that a pipeline would get, or the reason why there is none."""
     question = Question(
         query.service or "",
         query.environment or in_force.policy_set.environments[0],
@@ -39,10 +39,10 @@ def asked(in_force: InForce, query: DashboardQuery, now: int, base: str) -> Aske
     except FreezegateError as error:
         if problem_for(error).status_code != 422:  # noqa: PLR2004 - what the policies do not know, or no time
             raise
-        # What is about no field is about the time, which is the only one that is read here.
+        # An error without a field is about the time, the only field that is parsed here.
         (wrong, *_) = wrong_fields(error) or [{"field": "at", "message": str(error)}]
-        return Asked(None, told(**wrong).text, "")
-    return Asked(
+        return WhatIf(None, field_error(**wrong).text, "")
+    return WhatIf(
         decision_to_json(decision, in_force.home, in_force.revision),
         None,
         _curl(question, at if query.at else None, base),
@@ -50,7 +50,7 @@ def asked(in_force: InForce, query: DashboardQuery, now: int, base: str) -> Aske
 
 
 def _curl(question: Question, at: int | None, base: str) -> str:
-    """The question as a line of shell."""
+    """Return the question as a shell command."""
     fields = {"service": question.service, "environment": question.environment, "change": question.change}
     if question.duration:
         fields["duration"] = format_duration(question.duration)
@@ -61,5 +61,5 @@ def _curl(question: Question, at: int | None, base: str) -> str:
 
 
 def _instant(text: str, home: Zone) -> int:
-    """An instant with an offset, or the local time that a browser's field gives."""
+    """Parse an instant with an offset, or the local time of a browser's field."""
     return local_instant(text, home) if len(text) <= len("2026-11-27T14:00:00") else parse_instant(text)

@@ -20,10 +20,10 @@ from app.web.timeline_svg import (
     LEFT,
     TOP,
     Box,
-    Drawn,
-    Picture,
+    StretchShape,
     Style,
-    picture,
+    Timeline,
+    draw_timeline,
     rule_styles,
 )
 
@@ -72,7 +72,7 @@ def drawn(
     freezes: Iterable[Freeze] = (),
     zone: str = "Europe/Amsterdam",
     environment: str = "production",
-) -> Picture:
+) -> Timeline:
     """The picture of a policy set at an instant."""
     policy_set = PolicySet.model_validate(
         {
@@ -86,7 +86,7 @@ def drawn(
     in_force = InForce(engine, Snapshot.of("version: 1\n"), 0, ())
     at = parse_instant(now)
     styles = rule_styles(policy_set.policies, engine.freezes, at)
-    return picture(weeks(in_force, environment, at), styles, in_force.home, at)
+    return draw_timeline(weeks(in_force, environment, at), styles, in_force.home, at)
 
 
 def column(box: Box) -> int:
@@ -99,11 +99,11 @@ def hours(box: Box) -> tuple[float, float]:
     return round(start, 2), round(start + box.height / HOUR_HEIGHT, 2)
 
 
-def of(found: Picture, title: str) -> list[Drawn]:
+def of(found: Timeline, title: str) -> list[StretchShape]:
     return [each for each in found.drawn if each.label.startswith(f"{title}:")]
 
 
-def shown(found: Picture, title: str) -> list[tuple[int, float, float]]:
+def shown(found: Timeline, title: str) -> list[tuple[int, float, float]]:
     """Every box of a rule: its column, from when and until when."""
     return [(column(box), *hours(box)) for each in of(found, title) for box in each.boxes]
 
