@@ -1,0 +1,84 @@
+"""The row that the event of a decision implies, to compare the stored row with."""
+
+import json
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+from app.core.audit import Link
+from app.core.instant import format_instant, parse_instant
+from app.store.records import DecisionRow
+
+_BLOCKING: Final = ', "blocking": ['
+_RULE: Final = re.compile(r'\{"id": "([^"\\]*)", "kind": "')
+"""How each rule in an answer begins."""
+
+_encode: Final = json.JSONEncoder().encode
+"""Faster than `json.dumps` for a text."""
+
+
+def is_plain_row(link: Link, row: DecisionRow) -> bool:
+    """Return whether an event has exactly this row, of a deploy that no token let through.
+
+    Compares texts, in a third of the time of parsing the event. No text of a caller passes for a member:
+    within a string of JSON, quotes are escaped. An event that isn't recognised here is parsed.
+    """
+    if row.override_id is not None or link.actor != row.caller:
+        return False
+    data, told = link.data, _json
+    allowed = "true" if row.blocking is None else "false"
+    return (
+        data.startswith(
+            f'{{"answer": {{"allowed": {allowed}, "outcome": "{row.outcome}", "service": "{row.service}", '
+            f'"environment": "{row.environment}", "change": "{row.change}", "duration_s": {row.duration}, '
+        )
+        and f', "at": "{_written(row.at)}", "message": ' in data
+        and _blocking_of(data) == row.blocking
+        and f', "policy_revision": "{row.policy_revision}", "decision_id": "{row.id}"}}, "opens_at": ' in data
+        and f', "actor": {told(row.actor)}, "run_url": ' in data
+        and f', "idempotency_key": {told(row.idempotency_key)}, "fingerprint": {told(row.fingerprint)}, '
+        in data
+    )
+
+
+def _blocking_of(data: str) -> str | None:
+    """Return the ids of what vetoes, joined by commas, out of the text of an answer; None if nothing does."""
+    begin = data.index(_BLOCKING)
+    return ",".join(_RULE.findall(data, begin, data.find('], "warnings": [', begin))) or None
+
+
+def _json(text: str | None) -> str:
+    return "null" if text is None else _encode(text)
+
+
+def expected_row(link: Link, data: dict[str, Any], row: DecisionRow) -> DecisionRow:
+    """Return the row that the event of a decision implies; `row` gives the values that older events lack."""
+    answer = data["answer"]
+    spent = answer["override"]["id"] if answer["outcome"] == "override" else None
+    known = "idempotency_key" in data
+    return DecisionRow(
+        id=answer["decision_id"],
+        at=_instant(answer["at"]),
+        service=answer["service"],
+        environment=answer["environment"],
+        outcome=answer["outcome"],
+        caller=link.actor,
+        actor=data["actor"],
+        override_id=spent,
+        idempotency_key=data["idempotency_key"] if known else row.idempotency_key,
+        fingerprint=data["fingerprint"] if known else row.fingerprint,
+        policy_revision=answer["policy_revision"],
+        blocking=",".join([each["id"] for each in answer["blocking"]]) or None,
+        change=answer["change"],
+        duration=answer["duration_s"],
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _written(instant: int) -> str:
+    return format_instant(instant)
+
+
+@lru_cache(maxsize=1_024)
+def _instant(text: str) -> int:
+    return parse_instant(text)
