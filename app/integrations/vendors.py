@@ -14,9 +14,8 @@ def vendors() -> Mapping[str, Vendor]:
     Raises:
         TypeError: the `vendor.py` of a folder has no table entry.
     """
-    package = integrations
-    names = sorted(each.name for each in pkgutil.iter_modules(package.__path__) if each.ispkg)
-    return {vendor.kind: vendor for vendor in (_vendor(f"{package.__name__}.{name}") for name in names)}
+    names = sorted(each.name for each in pkgutil.iter_modules(integrations.__path__) if each.ispkg)
+    return {vendor.kind: vendor for vendor in (_vendor(f"{integrations.__name__}.{name}") for name in names)}
 
 
 def _vendor(folder: str) -> Vendor:
