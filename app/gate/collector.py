@@ -21,7 +21,7 @@ from app.core.notification import (
 )
 from app.gate.denied_requests import Openings
 from app.gate.errors import StoreUnavailableError
-from app.gate.in_force import InForce, LoadFailure, Policies
+from app.gate.in_force import InForce, LoadFailure, Policies, with_freezes
 from app.gate.lease import DURATION, RENEWED, HeldLease
 from app.gate.notification_scan import Found, Snapshot, find, read
 from app.policies.removal import in_words
@@ -30,7 +30,6 @@ from app.store.records import Backlog
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from app.core.freeze import Freeze
     from app.store.store import Store
     from app.store.transaction import Transaction
 
@@ -78,8 +77,7 @@ class Collector:
         self._failure: LoadFailure | None = None
         self._removed_in = ""
         """The revision of the set whose removals have been reported."""
-        self._freezes: tuple[int, tuple[Freeze, ...]] = (-1, ())
-        self._openings: tuple[InForce, int, Openings] | None = None
+        self._openings: tuple[InForce, Openings] | None = None
         self._scanned_with = ""
         """The revision of the policies at the last scan."""
         self._counted_at = 0
@@ -101,12 +99,11 @@ class Collector:
         """
         await self._report_policies()
         now = self._clock.now()
-        seen = await self._read(now)
+        seen, in_force = await self._read(now)
         mine = seen.lease.holder == self._lease.own_name
         if not mine and seen.lease.held_until > now:
             self._lease.keep(0)
             return False
-        in_force = self._policies.in_force
         found = await asyncio.to_thread(self._find, seen, in_force, now)
         due = seen.lease.held_until - now <= DURATION - RENEWED
         nothing_new = not found.notifications and found.after.seq == seen.lease.seq
@@ -126,13 +123,14 @@ class Collector:
                 own_name = self._lease.own_name
                 await self._store.write(lambda transaction: transaction.release_lease(own_name))
 
-    async def _read(self, now: int) -> Snapshot:
-        """Read the store, and keep the freezes and the backlog of what was read."""
+    async def _read(self, now: int) -> tuple[Snapshot, InForce]:
+        """Read the store; return it with the policies in force and the freezes of its state."""
+        in_force = self._policies.in_force
         counting = abs(now - self._counted_at) >= _COUNTED_EVERY
         seen = await self._store.read(
             partial(
                 read,
-                known_version=self._freezes[0],
+                known_version=in_force.freezes_version,
                 own_name=self._lease.own_name,
                 now=now,
                 counting=counting,
@@ -142,18 +140,17 @@ class Collector:
             self._counted_at = now
             self._backlog = {name: seen.backlog.get(name, _NOTHING) for name in self._receivers}
         if seen.lasting is not None:
-            self._freezes = (seen.freezes_version, tuple(seen.lasting))
-        return seen
+            self._policies.use_freezes(seen.lasting, seen.freezes_version)
+            in_force = with_freezes(in_force, seen.lasting, seen.freezes_version)
+        return seen, in_force
 
     def _find(self, seen: Snapshot, in_force: InForce, now: int) -> Found:
         """Find what is new; runs in a thread, as compiling a year of policies takes milliseconds."""
-        version, freezes = self._freezes
         known = self._openings
-        if known is None or known[0] is not in_force or known[1] != version:
-            openings = Openings(in_force.engine.with_freezes(freezes))
-            known = self._openings = (in_force, version, openings)
+        if known is None or known[0] is not in_force:
+            known = self._openings = (in_force, Openings(in_force.engine))
         changed = in_force.revision != self._scanned_with
-        return find(seen, known[2], in_force.home, now, changed=changed)
+        return find(seen, known[1], in_force.home, now, changed=changed)
 
     async def _settle(self, seen: Snapshot, found: Found, now: int) -> bool:
         """Take or renew the lease, store what was found and how far it was read, in one transaction."""

@@ -7,11 +7,12 @@ one assignment. A bad one changes nothing but `last_error`.
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app.clock import Clock
 from app.core.engine import Engine
 from app.core.freeze import Freeze
+from app.core.instant import DAY
 from app.core.policy import PolicySet
 from app.core.wallclock import Zone
 from app.gate.errors import NotLoadedError
@@ -20,22 +21,25 @@ from app.policies.removal import Contents, Removal, current, removals
 from app.policies.source import Snapshot, Source
 from app.yaml.problem import PolicyFileError, Problem
 
+FREEZES_KEPT_FOR: Final = 366 * DAY
+"""Seconds that a freeze is kept in memory after its end, for schedules that look back."""
+
 
 class InForce(NamedTuple):
-    """A policy set that answers, and where it comes from."""
+    """The policies and ad-hoc freezes that decisions are made by."""
 
     engine: Engine
     snapshot: Snapshot
     loaded_at: int
     warnings: tuple[Problem, ...]
     freezes_version: int = 0
-    """How often ad-hoc freezes had changed when this was made."""
+    """The version of the ad-hoc freezes: the number of their changes."""
     removed: tuple[Removal, ...] = ()
     """The removals by changes of the files; see `removed_lately`."""
 
     @property
     def policy_set(self) -> PolicySet:
-        """What the files say."""
+        """The content of the files."""
         return self.engine.policy_set
 
     @property
@@ -45,16 +49,16 @@ class InForce(NamedTuple):
 
     @property
     def home(self) -> Zone:
-        """The zone of the files, in which sentences tell the time."""
+        """The zone of the files, used for the times in sentences."""
         return self.policy_set.home
 
     def removed_lately(self, now: int) -> tuple[Removal, ...]:
-        """The policies and tests that a change of less than a day ago took away."""
+        """Return the policies and tests that a change of less than a day ago removed."""
         return current(self.removed, now)
 
 
 class LoadFailure(NamedTuple):
-    """A changed policy set that was not taken, and why."""
+    """A changed policy set that was refused, and its problems."""
 
     at: int
     revision: str
@@ -62,19 +66,19 @@ class LoadFailure(NamedTuple):
 
 
 class Policies:
-    """Holds the set in force and looks for a new one. Safe to reload from a thread."""
+    """The owner of what is in force: policies and ad-hoc freezes. Safe to reload from a thread."""
 
     def __init__(self) -> None:
-        """Hold nothing yet; `load` puts a first set in force."""
+        """Begin without policies; `load` puts a first set in force."""
         self._source: Source | None = None
         self._in_force: InForce | None = None
-        self._freezes: tuple[int, Sequence[Freeze]] = (0, ())
+        self._freezes: tuple[int, Sequence[Freeze]] = (-1, ())
         self._changing = Lock()
         self._found: str | None = None
-        """The revision that the last poll found, where it is neither in force nor refused."""
+        """The revision found by the last poll, if it is neither in force nor refused."""
         self.last_error: LoadFailure | None = None
         self.failed_at: int | None = None
-        """When a changed set was refused last, also if all is well again since."""
+        """The instant of the last refusal of a changed set, also after it was mended."""
 
     @property
     def loaded(self) -> bool:
@@ -83,17 +87,22 @@ class Policies:
 
     @property
     def in_force(self) -> InForce:
-        """The set that answers now.
+        """The policies and freezes in force now.
 
         Raises:
-            NotLoadedError: none was ever loaded.
+            NotLoadedError: no set was ever loaded.
         """
         if self._in_force is None:
             raise NotLoadedError("no policies are loaded")
         return self._in_force
 
+    @property
+    def freezes_version(self) -> int:
+        """The version of the ad-hoc freezes in force; -1 before the first are."""
+        return self._freezes[0]
+
     def load(self, source: Source, now: int) -> InForce:
-        """Read the files of `source`, put them in force, and look there from now on.
+        """Read the files of `source`, put them in force, and poll them from now on.
 
         Raises:
             PolicyFileError: they can't be read, or something in them is wrong.
@@ -101,7 +110,7 @@ class Policies:
         return self._begin(source, source.read(), now)
 
     def start(self, source: Source, clock: Clock) -> InForce:
-        """As `load`, but wait while somebody still writes the files; may take some seconds.
+        """Like `load`, but wait until the files are completely written; may take some seconds.
 
         Raises:
             PolicyFileError: they can't be read, keep changing, or something in them is wrong.
@@ -109,12 +118,12 @@ class Policies:
         return self._begin(source, source.read_settled(clock), clock.now())
 
     def poll(self, now: int) -> InForce | LoadFailure | None:
-        """Look at the files once; take a changed set if the poll before found the same, and it is good.
+        """Read the files once; load a changed set if the poll before found the same one.
 
-        A file that is half written, or a folder in the middle of a copy, is another one at the next poll.
+        A half-written file, or a folder in the middle of a copy, differs at the next poll.
 
         Returns:
-            What was put in force or refused; None if nothing was.
+            The set put in force, or the failure of one that was refused; None without a change.
         """
         in_force = self.in_force
         if self._source is None:
@@ -133,7 +142,7 @@ class Policies:
         return self._take(in_force, snapshot, now)
 
     def report_removed(self, removed: tuple[Removal, ...]) -> None:
-        """Point out what had been removed before this process began, or by the change that began it."""
+        """Report removals from before this process started, or by the change that it started with."""
         with self._changing:
             self._in_force = self.in_force._replace(removed=removed)
 
@@ -155,7 +164,12 @@ class Policies:
         return self._put_in_force(loaded._replace(removed=removed))
 
     def use_freezes(self, freezes: Sequence[Freeze], version: int) -> None:
-        """Put ad-hoc freezes in force beside the policies, unless newer ones are."""
+        """Put ad-hoc freezes in force beside the policies, unless newer ones are.
+
+        Args:
+            freezes: those that may veto within `FREEZES_KEPT_FOR` before now, or later, as committed.
+            version: of the freezes.
+        """
         with self._changing:
             if version < self._freezes[0]:
                 return
@@ -171,7 +185,7 @@ class Policies:
 
 
 def with_freezes(in_force: InForce, freezes: Sequence[Freeze], version: int) -> InForce:
-    """The same policies with these ad-hoc freezes."""
+    """Return the same policies with these ad-hoc freezes."""
     return in_force._replace(engine=in_force.engine.with_freezes(freezes), freezes_version=version)
 
 

@@ -22,6 +22,7 @@ from app.core.scope import ScopeTimeline
 from app.core.wallclock import Zone
 from app.gate.audit_events import Kind
 from app.gate.denied_requests import DeniedQueue, Openings, Waiting, read_waiting
+from app.gate.in_force import FREEZES_KEPT_FOR
 from app.store.records import Backlog, Denial, Lease
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Snapshot(NamedTuple):
     """What the claims were told that overrides were spent on, by the ids of the decisions."""
     freezes_version: int
     lasting: Sequence[Freeze] | None
-    """Those that may hold since just before the last look; None where they are known."""
+    """The freezes of this state, as `Policies.use_freezes` takes them; None if they are in force."""
     backlog: dict[str, Backlog] | None
     """What waits for each receiver; None where it was not counted."""
 
@@ -112,7 +113,6 @@ def read(view: "View", known_version: int, own_name: str, now: int, *, counting:
     last = min(head.seq, before + _TOGETHER)
     links = view.news(before, last)
     about = _subjects(links)
-    since = max(lease.looked_until, now - OLDEST_NEWS)
     return Snapshot(
         lease,
         last,
@@ -123,8 +123,7 @@ def read(view: "View", known_version: int, own_name: str, now: int, *, counting:
         _known(view.override, about.overrides),
         {each: json.loads(claim.data) for each, claim in _known(view.decision, about.claims).items()},
         head.freezes_version,
-        # Including those lifted within the second of the last scan, after it: what they stopped opens now.
-        None if head.freezes_version == known_version else view.freezes_after(since - 1),
+        None if head.freezes_version == known_version else view.freezes_after(now - FREEZES_KEPT_FOR),
         backlog,
     )
 

@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from app.clock import Clock, SteadyClock
-from app.core.instant import DAY
 from app.gate.errors import StoreUnavailableError, UnauthenticatedError
-from app.gate.in_force import Policies
+from app.gate.in_force import FREEZES_KEPT_FOR, Policies
 from app.identity.caller import Caller, Role, person_id
 from app.store.records import KeyRecord, OverrideCounts
 
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from app.store.store import Store
     from app.store.transaction import Transaction
     from app.store.view import View
-
-_PAST: Final = 366 * DAY
-"""Seconds that a freeze is remembered after its end, for schedules that look back."""
 
 _COUNTED_EVERY: Final = 5
 """Seconds between counts of overrides; only metrics tell them."""
@@ -42,7 +38,6 @@ class StoreCache:
         """The clock of grants and expiries; it follows the latest instant of the record."""
         self._behind = False
         self._keys: dict[str, KeyRecord] = {}
-        self._freezes_version = -1
         self._keys_version = -1
         self._looked_for_a_key_at = 0
         self._counted_at = 0
@@ -114,8 +109,8 @@ class StoreCache:
     def _news(self, view: "View") -> "_News":
         head = view.head()
         freezes = keys = None
-        if head.freezes_version != self._freezes_version:
-            freezes = view.freezes_after(self._clock.now() - _PAST)
+        if head.freezes_version != self._policies.freezes_version:
+            freezes = view.freezes_after(self._clock.now() - FREEZES_KEPT_FOR)
         if head.keys_version != self._keys_version:
             keys = view.keys_by_digest()
         self.steady.follow(head.latest_at)
@@ -145,9 +140,8 @@ class StoreCache:
         seq, freezes_version, freezes, keys_version, keys, counted = news
         self.overrides = counted or self.overrides
         self.seq = max(self.seq, seq)
-        if freezes is not None and freezes_version >= self._freezes_version:
+        if freezes is not None:
             self._policies.use_freezes(freezes, freezes_version)
-            self._freezes_version = freezes_version
         if keys is not None and keys_version >= self._keys_version:
             self._keys, self._keys_version = keys, keys_version
 
