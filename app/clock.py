@@ -1,4 +1,4 @@
-"""The only reader of the time. Everything else is told what time it is."""
+"""The only reader of the machine's time; everything else gets a clock, or an instant, passed in."""
 
 import time
 from threading import Lock
@@ -9,18 +9,18 @@ SLACK: Final = 1_000_000
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """A source of the time."""
 
     def now(self) -> int:
-        """The present instant: whole seconds since the Unix epoch, UTC."""
+        """Return the current instant: whole seconds since the Unix epoch, UTC."""
         ...
 
     def microseconds(self) -> int:
-        """The present instant in microseconds, for records that keep an order."""
+        """Return the current instant in microseconds, for records that keep an order."""
         ...
 
     def elapsed(self) -> int:
-        """Microseconds since some fixed instant; never goes back, whatever happens to the clock."""
+        """Return microseconds since some fixed instant; never goes back, even when the clock is set."""
         ...
 
 
@@ -28,20 +28,20 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> int:
-        """The present instant, cut to whole seconds: a second counts once it has begun."""
+        """Return the current instant, rounded down to whole seconds."""
         return int(time.time())
 
     def microseconds(self) -> int:
-        """The present instant in microseconds since the Unix epoch."""
+        """Return the current instant in microseconds since the Unix epoch."""
         return time.time_ns() // 1_000
 
     def elapsed(self) -> int:
-        """Microseconds of the machine's monotonic clock."""
+        """Return the microseconds of the machine's monotonic clock."""
         return time.monotonic_ns() // 1_000
 
 
 class SteadyClock:
-    """A clock that doesn't go back: what has expired by it stays expired.
+    """A clock that never goes back, so that expired grants stay expired.
 
     It runs on from the latest instant of the record while the clock itself is behind that by more than a
     second. Grants and expiries go by it. Decisions go by the clock itself: a record made while the clock
@@ -49,14 +49,14 @@ class SteadyClock:
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Tell the time of `clock`, and never less than `follow` has heard of."""
+        """Wrap `clock`; never fall behind the instants passed to `follow` by more than the slack."""
         self._clock = clock
         self._lock = Lock()
         self._floor = 0
         self._since = clock.elapsed()
 
     def follow(self, latest: int) -> None:
-        """Take note of the latest instant of the record, in microseconds."""
+        """Note the latest instant of the record, in microseconds."""
         floor = not_behind(0, latest)
         with self._lock:
             elapsed = self._clock.elapsed()
@@ -64,19 +64,19 @@ class SteadyClock:
                 self._floor, self._since = floor, elapsed
 
     def now(self) -> int:
-        """The present instant in whole seconds."""
+        """Return the current instant in whole seconds."""
         return self.microseconds() // 1_000_000
 
     def microseconds(self) -> int:
-        """The present instant in microseconds."""
+        """Return the current instant in microseconds."""
         return max(self._clock.microseconds(), self._running())
 
     def elapsed(self) -> int:
-        """As the clock itself."""
+        """Return the wrapped clock's `elapsed`."""
         return self._clock.elapsed()
 
     def behind(self) -> int:
-        """Microseconds that the clock itself is behind the record, beyond the slack; 0 if it isn't."""
+        """Return the microseconds that the clock is behind the record, beyond the slack; 0 if it isn't."""
         return max(0, self._running() - self._clock.microseconds())
 
     def _running(self) -> int:

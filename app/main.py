@@ -1,4 +1,4 @@
-"""The application, put together. Importing it opens and reads nothing.
+"""The assembled application. Importing it opens and reads nothing.
 
 ``freezegate serve`` runs it, and so does ``uvicorn app.main:app``; both open the files and the store by
 `open_resources`.
@@ -103,15 +103,15 @@ class Resources(NamedTuple):
 
 
 def open_resources(settings: Settings, clock: Clock, policies: Policies | None = None) -> Resources:
-    """Read the files that the settings name, and open the store last.
+    """Read the files that the settings name, then open the store.
 
     Args:
         settings: name the files and the store.
         clock: gives the time at which the policies are loaded.
-        policies: what the policies are loaded into; a new holder if not given.
+        policies: the holder to load the policies into; a new one if not given.
 
     Raises:
-        SettingsError: the admin key is none.
+        SettingsError: the admin key is malformed.
         FreezegateError: a file can't be used, or the store can't be opened.
     """
     if settings.admin_key is not None:
@@ -195,7 +195,7 @@ def create_app(
 
 
 def __getattr__(name: str) -> FastAPI:
-    """Build `app` for ``uvicorn app.main:app`` when it is asked for: `freezegate serve` builds its own."""
+    """Build `app` for ``uvicorn app.main:app`` on first access: `freezegate serve` builds its own."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     app = globals()["app"] = create_app()
@@ -208,13 +208,13 @@ def _paths() -> list[str]:
 
 
 def _end_streams(context: Context) -> None:
-    """End what would keep the server from stopping: event streams, and long measurements."""
+    """End the work that would delay a shutdown: event streams and long measurements."""
     context.hub.close()
     context.measurement.stop()
 
 
 def _senders(context: Context, opened: Resources) -> list[Coroutine[None, None, None]]:
-    """Return the sender of notifications; none without receivers."""
+    """Return the sender of notifications, or nothing without receivers."""
     receivers = opened.receivers
     if not receivers:
         return []

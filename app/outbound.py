@@ -1,9 +1,9 @@
-"""Outgoing HTTP: the one place that makes clients for calls to issuers and receivers.
+"""HTTP clients for outgoing calls, to issuers and receivers.
 
-Trusted are the roots of the system and Mozilla's, or those of ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``
-where one is set; those of ``FREEZEGATE_CA_FILE`` come on top. ``HTTPS_PROXY``, ``HTTP_PROXY``,
-``ALL_PROXY`` and ``NO_PROXY`` are followed, but calls to this machine never go through a proxy: they
-are the only ones that may be unencrypted. No ``.netrc`` is read, and no redirect is followed.
+Clients trust the roots of the system and Mozilla's, or those of ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``
+where one is set; and also those of ``FREEZEGATE_CA_FILE``. They follow ``HTTPS_PROXY``, ``HTTP_PROXY``,
+``ALL_PROXY`` and ``NO_PROXY``, but calls to this machine never go through a proxy: they are the only ones
+that may be unencrypted. Clients read no ``.netrc`` and follow no redirect.
 """
 
 import logging
@@ -22,11 +22,11 @@ _LOOPBACK: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
 class OutboundError(FreezegateError):
-    """The certificates or the proxy of outgoing calls can't be used; the text names the variable."""
+    """Unusable certificates or proxy of outgoing calls; the text names the variable."""
 
 
 class Outbound:
-    """Makes HTTP clients that trust the same roots and use the same proxies."""
+    """A factory of HTTP clients that share trusted roots and proxies."""
 
     def __init__(self, ca_file: Path | None = None) -> None:
         """Trust the certificates of `ca_file`, PEM, besides the usual ones; nothing is read yet."""
@@ -34,7 +34,7 @@ class Outbound:
         self._trusted: ssl.SSLContext | None = None
 
     def check(self) -> None:
-        """Read the certificates and the proxies, so that a mistake is found at the start.
+        """Read the certificates and the proxies, so that a mistake is found at startup.
 
         Raises:
             OutboundError: they can't be used.
@@ -43,7 +43,7 @@ class Outbound:
 
         try:
             self.client(1.0)
-        # SOCKS needs another library; what is said of an unknown scheme quotes the URL.
+        # SOCKS needs another library; the error of an unknown scheme quotes the URL, so it is not passed on.
         except (ValueError, ImportError, httpx.InvalidURL):
             raise OutboundError(
                 "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the URL of a proxy; one is http://proxy.example:3128"
@@ -57,7 +57,7 @@ class Outbound:
         """
         import httpx
 
-        # They log the URL of every request, and that of a receiver may be a secret.
+        # Both log the URL of every request, and the URL of a receiver may be a secret.
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         return httpx.AsyncClient(

@@ -23,14 +23,14 @@ _SERVICE_LINK = re.compile(r"(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP))(_\w+)?|POR
 
 
 class SettingsError(Exception):
-    """The environment does not make sense; the text says which variable and why."""
+    """An invalid environment; the text names the variable and the reason."""
 
 
 def _check_networks(text: str) -> str:
     """Return a list of addresses and networks, joined by commas, or ``*``.
 
     Raises:
-        ValueError: an entry matches no address, so that a proxy would be left out in silence.
+        ValueError: an entry matches no address; its proxy would be left out silently.
     """
     for entry in [] if text.strip() == "*" else text.split(","):
         try:
@@ -51,7 +51,7 @@ def _no_network(entry: str) -> str:
 
 
 class Settings(BaseModel):
-    """What can be set, and what it is when it is not."""
+    """The settings of the server, with their defaults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -142,7 +142,7 @@ class Settings(BaseModel):
 
     @property
     def database(self) -> str:
-        """The database URL, its default worked out."""
+        """The database URL, or its default: a SQLite file in `data`, or beside the policies."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         beside = self.policies if self.policies.is_dir() else self.policies.parent
@@ -151,9 +151,9 @@ class Settings(BaseModel):
 
     @property
     def proxies(self) -> list[str] | None:
-        """The addresses and networks whose ``X-Forwarded-For`` is believed; None if none is.
+        """The addresses and networks whose ``X-Forwarded-For`` is trusted; None if none is.
 
-        Those of IPv4 stand there a second time as a socket for both versions sees them (RFC 4291, 2.5.5.2).
+        Those of IPv4 are listed again in the form that a dual-stack socket reports (RFC 4291, 2.5.5.2).
         """
         if self.trusted_proxies is None or self.trusted_proxies.strip() == "*":
             return None if self.trusted_proxies is None else ["*"]
@@ -167,7 +167,7 @@ class Settings(BaseModel):
 
 
 def read_settings(environment: Mapping[str, str], **given: object) -> Settings:
-    """Read the settings; `given` ones, from the command line, go before the environment.
+    """Read the settings; `given` ones, from the command line, override the environment.
 
     A secret may also come from a file named by the same variable with ``_FILE`` behind it.
 
@@ -194,7 +194,7 @@ _BOUNDS: Final = {"ge": "at least", "le": "at most"}
 
 
 def _sentence(field: str, detail: Any) -> str:
-    """Describe the error of a setting's value in our own words; a secret is not repeated."""
+    """Describe the error of a setting's value in words; never repeat a secret."""
     context, kind = detail.get("ctx", {}), detail["type"]
     value = "" if _is_secret(field) else f", not {str(detail['input'])[:60]!r}"
     if kind == "value_error":
@@ -224,7 +224,7 @@ def _ignored(environment: Mapping[str, str]) -> set[str]:
 
 
 def _resolve(variable: str, value: str) -> tuple[str, str]:
-    """The field that a variable sets, and to what."""
+    """Return the field that a variable sets, and its value."""
     if not value.strip():
         raise SettingsError(f"{variable} is set, but empty; give it a value, or leave it out")
     field = variable.removeprefix(PREFIX).lower()
@@ -243,7 +243,7 @@ def _did_you_mean(word: str, known: list[str]) -> str:
 
 
 def _content(variable: str, path: str) -> str:
-    """Return the secret in a file; it is one line."""
+    """Return the secret in a file of one line."""
     try:
         content = Path(path).read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:

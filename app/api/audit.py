@@ -1,4 +1,4 @@
-"""``/audit``: every event, and whether the chain is whole."""
+"""``/audit``: the audit log, and the verification of its chain."""
 
 import asyncio
 from typing import Final
@@ -17,10 +17,10 @@ from app.server.routes import Routes
 router = Routes(tags=["record"])
 
 _VERIFY_DEADLINE: Final = 600.0
-"""Seconds: some fifty million events."""
+"""Seconds that a verification may take; enough for some fifty million events."""
 
 _one_at_a_time: Final = asyncio.Semaphore(1)
-"""Verifying reads the whole record; twice at once helps nobody."""
+"""Concurrent verifications: each reads the whole record."""
 
 
 @router.operation(
@@ -49,7 +49,7 @@ async def list_events(request: Request) -> Response:
 async def verify_record(request: Request) -> Response:
     """Read the whole record and compare the tables with it; some ten seconds for a million events."""
     read_query(request, Strict)
-    # To wait for another one is to wait as long as any request may.
+    # Waiting for another verification is bounded like any request.
     async with _one_at_a_time:
         set_deadline(request, _VERIFY_DEADLINE)
         found = await context(request).record.verify()

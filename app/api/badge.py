@@ -20,10 +20,10 @@ router = Routes(tags=["feeds"])
 _MEDIA_TYPE: Final = "image/svg+xml"
 
 _CACHE: Final = {"Cache-Control": "no-cache, max-age=0"}
-"""The proxies that stand before pictures in a README keep them for hours unless they are told this."""
+"""The image proxies of code hosts cache pictures in a README for hours without this header."""
 
 _ALONE: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-"""Nothing that the picture could name is loaded or run, where somebody opens it by itself."""
+"""Stops a picture that is opened by itself from loading or running anything."""
 
 
 class BadgeQuery(Strict):
@@ -45,7 +45,7 @@ class BadgeQuery(Strict):
     responses=returns_text(_MEDIA_TYPE, "the picture"),
 )
 async def draw_badge(request: Request) -> Response:
-    """Draw the state in green, amber or red, with the same in words."""
+    """Draw the state in green, amber or red, and in words."""
     return Response(svg(await _badge(request)), media_type=_MEDIA_TYPE, headers={**_CACHE, **_ALONE})
 
 

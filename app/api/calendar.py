@@ -29,11 +29,10 @@ _MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
 _REFRESH: Final = timedelta(hours=1)
 
 _CACHED: Final = "private, max-age=300"
-"""Five minutes, for a new freeze should not wait long; and not in a cache that others share, for a feed may
-need credentials."""
+"""Five minutes, so that a new freeze shows soon; private, because a feed may need credentials."""
 
 _NO_TEXT: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
-"""What has no place in a line of a calendar, or ends it for some readers."""
+"""Characters that are invalid in a line of a calendar, or end it for some readers."""
 
 
 class CalendarQuery(Strict):
@@ -70,7 +69,7 @@ async def show_calendar(request: Request) -> Response:
     span = feed_span(here.clock.now())
     stamp = await here.gate.policies_stamp()
     told_of = ("calendar", in_force.revision, in_force.freezes_version, wanted, span, stamp)
-    # Calendars of many people are asked for at the full hour, and a year of freezes takes a while to write.
+    # Many clients poll at the full hour, and a year of freezes takes a while to render.
     body = await here.shared.get(
         told_of, lambda: rendered(feed(in_force, wanted, span, stamp), in_force.home)
     )
@@ -82,7 +81,7 @@ async def show_calendar(request: Request) -> Response:
 
 
 def rendered(shown: Feed, home: Zone) -> bytes:
-    """The feed as iCalendar."""
+    """Render the feed as iCalendar."""
     from icalendar import Calendar  # costs 105 ms to import
 
     calendar = Calendar()
@@ -110,7 +109,7 @@ def _event(entry: Entry, shown: Feed, home: Zone) -> "Event":
     event.add("description", "\n".join(map(_clean, _lines(entry, shown, home))))
     event.add("categories", ["Deploy freeze"])
     event.add("status", "CONFIRMED")
-    event.add("transp", "TRANSPARENT")  # it informs; whoever subscribes is not busy
+    event.add("transp", "TRANSPARENT")  # it informs; subscribers are not busy
     event.add("x-freezegate-rule", entry.rule.id)
     return event
 
@@ -135,16 +134,16 @@ def _lines(entry: Entry, shown: Feed, home: Zone) -> list[str]:
 
 
 def _clean(text: str) -> str:
-    r"""A text without what has no place in a calendar; line breaks stay.
+    r"""Return a text without the characters that are invalid in a calendar; keep line breaks.
 
-    The library takes ``\N`` for a line break; it is written small, so that it is none.
+    The library takes ``\N`` for a line break; it becomes lower-case, so that the line doesn't break.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\\N", "\\n")
     return _NO_TEXT.sub(" ", lines)
 
 
 def _name(wanted: Wanted) -> str:
-    """What the calendar is called; names of ours have nothing in them that would need escaping."""
+    """Return the name of the calendar; validated names need no escaping."""
     whose = wanted.environment if wanted.service is None else f"{wanted.service} in {wanted.environment}"
     return f"Deploy freezes: {whose}{f' ({wanted.change})' if wanted.change else ''}"
 
@@ -154,7 +153,7 @@ def _utc(instant: int) -> datetime:
 
 
 def _is_known(tag: str, request: Request) -> bool:
-    """Whether whoever asks has this already; a proxy that compresses makes the tag a weak one."""
+    """Return whether the client has this version; a proxy that compresses makes the tag a weak one."""
     asked = request.headers.getlist("if-none-match")
     known = {each.strip().removeprefix("W/") for line in asked for each in line.split(",")}
     return tag in known or "*" in known

@@ -36,7 +36,7 @@ _DEGRADED: Final = (b"x-freezegate-degraded", b"the store can't be reached; answ
 
 
 class QuestionFields(Strict):
-    """What is asked, as parameters or as the members of a body."""
+    """The fields of a question, as parameters or as members of a body."""
 
     service: NameField = Field(description="the service to be deployed", examples=["checkout"])
     environment: NameField = Field(
@@ -53,7 +53,7 @@ class QuestionFields(Strict):
 
     @property
     def question(self) -> Question:
-        """The question of these fields."""
+        """The question in these fields."""
         return Question(self.service, self.environment, self.change, self.duration)
 
 
@@ -217,7 +217,7 @@ def _log_fields(question: Question, outcome: str) -> str:
 
 
 def _token(request: Request) -> str | None:
-    """The hash of the override token; empty for what can't be one."""
+    """Return the hash of the override token; None without one, empty if it is malformed."""
     tokens = request.headers.getlist(TOKEN_HEADER)
     if not tokens:
         return None

@@ -1,4 +1,4 @@
-"""``/decisions``: the record of what was claimed, and how it went."""
+"""``/decisions``: the recorded claims, and the outcomes of their deploys."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -50,7 +50,7 @@ _COLUMNS: Final = (
 
 
 class ListQuery(PageQuery):
-    """Which decisions are listed."""
+    """The filter of the list of decisions."""
 
     service: NameField | None = Field(None, description="only of this service", examples=["checkout"])
     environment: NameField | None = Field(
@@ -69,12 +69,12 @@ class ListQuery(PageQuery):
 
     @property
     def wanted(self) -> DecisionFilter:
-        """As the store takes it."""
+        """The filter for the store."""
         return DecisionFilter(self.service, self.environment, self.outcome, self.actor, self.from_, self.to)
 
 
 class OutcomeBody(Strict):
-    """How a deploy went."""
+    """The outcome of a deploy."""
 
     result: Literal["succeeded", "failed", "rolled-back"] = Field(
         description="how it went", examples=["rolled-back"]
@@ -126,7 +126,7 @@ async def list_decisions(request: Request) -> Response:
     responses=returns("DecisionWithOutcomes", "the decision"),
 )
 async def show(request: Request, decision_id: DecisionId) -> Response:
-    """Return what was answered, to whom and by which policies, and the reports on the deploy."""
+    """Return one decision with its caller, its policies and the reports on its deploy."""
     read_query(request, Strict)
     found = await context(request).outcomes.decision(record_id(decision_id, "dec", "decision"))
     return json_response(found)
@@ -150,8 +150,8 @@ async def report(request: Request, decision_id: DecisionId) -> Response:
     caller = caller_of(request)
     limit_anonymous_claims(request, caller)
     body = await read_body(request, OutcomeBody)
-    told = Report(record_id(decision_id, "dec", "decision"), body.result, body.incident)
-    outcome = await context(request).outcomes.report(caller, told)
+    reported = Report(record_id(decision_id, "dec", "decision"), body.result, body.incident)
+    outcome = await context(request).outcomes.report(caller, reported)
     return json_response(to_json(outcome), HTTPStatus.CREATED)
 
 

@@ -1,4 +1,4 @@
-"""``/events``: what changes, as it changes, for pages and machines."""
+"""``/events``: the event stream of changes, for pages and machines."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ _LONGEST_PLACE: Final = 18
     },
 )
 async def events(request: Request) -> Response:
-    """Stream the present state, then every change of it, and what is recorded on any replica.
+    """Stream the current state, then every change of it, and the events recorded on any replica.
 
     The events are `state`, `decision`, `freeze`, `override`, `outcome`, `policies`, `missed` with the number
     of events that were dropped when more than 50 a second came, and `alive` every 15 seconds.
@@ -39,13 +39,13 @@ async def events(request: Request) -> Response:
     read_query(request, Strict)
     here = context(request)
     seen = _place(request.headers.get("last-event-id", ""))
-    # Credentials may be revoked or expire meanwhile; without any, there is nothing to look at again.
+    # Credentials may be revoked or expire meanwhile; an anonymous listener has none to check again.
     anonymous = "authorization" not in request.headers and SESSION_COOKIE not in request.cookies
     set_deadline(request, None)
 
     async def first() -> bytes:
         standing = here.live.standing
-        # After a break, everybody comes back in the same moment, and has seen the same.
+        # After an outage, all listeners reconnect at once, with the same last event.
         return await here.shared.get(
             ("events", standing, seen), lambda: written(here.live.beginning(standing, seen))
         )
@@ -57,6 +57,6 @@ async def events(request: Request) -> Response:
 
 
 def _place(text: str) -> int | None:
-    """The place in the record that a listener has seen last; None for what is none of ours."""
+    """Return the last event that a listener has seen; None for an id that is not one of ours."""
     known = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_PLACE
     return int(text) if known else None

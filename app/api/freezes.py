@@ -1,4 +1,4 @@
-"""``/freezes``: stop deploys now, change, lift."""
+"""``/freezes``: start, list, change and lift ad-hoc freezes."""
 
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -30,7 +30,7 @@ FreezeId = Annotated[str, PathField(description="the id of the freeze", examples
 
 
 class ListQuery(PageQuery):
-    """Which freezes are listed."""
+    """The filter of the list of freezes."""
 
     state: Literal["standing", "all"] = Field(
         "standing", description="`standing`: those that last or are scheduled", examples=["all"]
@@ -52,7 +52,7 @@ async def start(request: Request) -> Response:
     body = await read_body(request, StartBody)
     here = context(request)
     freeze = await here.freezes.start(caller, body.request(here.clock.now()), here.policies.in_force)
-    # The time again: a second may have ended, and a freeze from now would look scheduled before its start.
+    # Read the clock again: a second may have passed, and by the old one the new freeze would look scheduled.
     return json_response(to_json(freeze, here.clock.now()), HTTPStatus.CREATED)
 
 
@@ -65,7 +65,7 @@ async def start(request: Request) -> Response:
     responses=returns("FreezePage", "a page of freezes"),
 )
 async def list_freezes(request: Request) -> Response:
-    """Return the freezes that last or are scheduled; with `state=all`, every one there was, by cursor."""
+    """Return the active and scheduled freezes; with `state=all`, pages of all freezes."""
     query = read_query(request, ListQuery)
     here = context(request)
     now = here.clock.now()
@@ -85,7 +85,7 @@ async def list_freezes(request: Request) -> Response:
     responses=returns("FreezeBody", "the freeze"),
 )
 async def show(request: Request, freeze_id: FreezeId) -> Response:
-    """Return one ad-hoc freeze, also one that is over."""
+    """Return one ad-hoc freeze, even if it is over."""
     read_query(request, Strict)
     here = context(request)
     return json_response(

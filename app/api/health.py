@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``: for those who run the gate."""
+"""``/healthz``, ``/readyz`` and ``/metrics``: probes and metrics for operators."""
 
 import asyncio
 from http import HTTPStatus
@@ -23,7 +23,7 @@ router = Routes(tags=["operation"])
     responses=returns("HealthBody", "the process is up"),
 )
 async def healthz() -> Response:
-    """Answer 200 for as long as the process runs."""
+    """Answer 200 while the process runs."""
     return JSONResponse({"status": "up"})
 
 
@@ -65,6 +65,6 @@ async def readyz(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """Return counts, times and the state of the policies in the Prometheus text format."""
-    # With a thousand policies it takes some ten milliseconds, which no claim should wait for.
+    # In a thread: a thousand policies take some ten milliseconds, which would delay claims.
     page = await asyncio.to_thread(context(request).metrics.page)
     return Response(page, headers={"Content-Type": CONTENT_TYPE})

@@ -1,4 +1,4 @@
-"""``/insights``: what the record of decisions shows."""
+"""``/insights``: the analysis of the recorded decisions."""
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -19,7 +19,7 @@ router = Routes(tags=["record"])
 
 
 class InsightsQuery(Strict):
-    """Which decisions are looked at."""
+    """The filter of the analysed decisions."""
 
     from_: InstantField | None = Field(
         None, alias="from", description="decided at this instant or later; 90 days before `to` if left out"
@@ -35,7 +35,7 @@ class InsightsQuery(Strict):
     change: NameField | None = Field(None, description="only of this kind of change", examples=["normal"])
 
     def wanted(self, now: int) -> InsightsRequest:
-        """As the gate takes it."""
+        """Return the filter for the gate."""
         end = until(now) if self.to is None else self.to
         start = max(EARLIEST, end - USUAL) if self.from_ is None else self.from_
         if not 0 < (now if self.to is None else end) - start <= LONGEST:

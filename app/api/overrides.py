@@ -30,7 +30,7 @@ OverrideId = Annotated[str, PathField(description="the id of the override", exam
 
 
 class ListQuery(PageQuery):
-    """Which overrides are listed."""
+    """The filter of the list of overrides."""
 
     state: Literal["active", "all"] = Field(
         "active",
@@ -68,7 +68,7 @@ async def grant(request: Request) -> Response:
     responses=returns("OverridePage", "a page of overrides"),
 )
 async def list_overrides(request: Request) -> Response:
-    """Return a page of overrides, each with who granted it, why, and what is left of it; never a token."""
+    """Return a page of overrides with grantor, reason and remaining uses; never a token."""
     query = read_query(request, ListQuery)
     here = context(request)
     usable = query.state == "active"
@@ -119,7 +119,7 @@ async def revoke(request: Request, override_id: OverrideId) -> Response:
     responses=returns("OverrideBody", "the override with the approval"),
 )
 async def approve(request: Request, override_id: OverrideId) -> Response:
-    """Approve an override that a policy asks approvals for; never one's own grant (403).
+    """Approve an override of a policy that requires approvals. Approving your own grant is refused with 403.
 
     Where nothing asks for an approval, or for no more, this is 409.
     """

@@ -1,4 +1,4 @@
-"""``/policies``: what is in force, in words, and why."""
+"""``/policies``: the policies in force, with their reasons and windows in words."""
 
 import json
 from typing import Annotated
@@ -31,7 +31,7 @@ async def list_policies(request: Request) -> Response:
     read_query(request, Strict)
     here = context(request)
     in_force, now = here.policies.in_force, here.clock.now()
-    # Not in the threads that questions need.
+    # In separate threads from those that questions need.
     body = await here.shared.get(
         ("policies", in_force.revision, in_force.freezes_version, now),
         lambda: json.dumps(policies(in_force, now)).encode(),

@@ -33,7 +33,7 @@ class ScheduleQuery(Strict):
     )
 
     def span(self, now: int) -> Period:
-        """From when until when."""
+        """Return the start and the end of the schedule."""
         start = now if self.from_ is None else self.from_
         end = min(start + UPCOMING, LATEST) if self.to is None else self.to
         if not 0 < end - start <= MAX_SCHEDULE:
@@ -59,7 +59,7 @@ async def show_schedule(request: Request) -> Response:
     question = Question(query.service, query.environment, query.change)
     span = query.span(here.clock.now())
     in_force = here.policies.in_force
-    # In threads of their own: questions that need a thread must not wait behind years of segments.
+    # In separate threads: questions that need a thread must not wait behind years of segments.
     body = await here.shared.get(
         ("schedule", in_force.revision, in_force.freezes_version, question, span),
         lambda: json.dumps(schedule(in_force, question, span)).encode(),

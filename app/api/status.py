@@ -1,4 +1,4 @@
-"""``/status``: the state of every environment, what freezes now and next, and of the policies."""
+"""``/status``: the state of every environment, current and coming freezes, and the policies."""
 
 import json
 
@@ -47,7 +47,7 @@ async def show_status(request: Request) -> Response:
     )
     stale = failure and failure.revision
     told_of = (in_force.revision, in_force.freezes_version, stale, degraded_since, at, now)
-    # Thousands of catalogued services take a while; claims must not wait for them, and nobody for each other.
+    # Thousands of catalogued services take a while: neither claims nor other readers should wait for them.
     body = await here.shared.get(
         told_of, lambda: json.dumps(status(in_force, failure, degraded_since, at, now)).encode()
     )

@@ -40,7 +40,7 @@ _LONGEST_URL: Final = 2_000
 
 
 class ReceiversFileError(YamlFileError):
-    """The file of receivers can't be used; the text names every wrong place in it."""
+    """An invalid receivers file; the text names every wrong place in it."""
 
 
 class Receiver(NamedTuple):

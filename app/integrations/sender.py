@@ -1,7 +1,7 @@
-"""The sender: looks for what there is to tell about once a second, and sends what is due.
+"""The sender of notifications: collects new ones once a second, and sends those that are due.
 
-Each receiver has a loop of its own, so that one that is down holds up no other. Nothing here is
-waited for by a request, and no error leaves it.
+Each receiver has a separate loop, so that a receiver that is down delays no other. No request waits for the
+sender, and no error leaves it.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     import httpx
 
 INTERVAL: Final = 1.0
-"""Seconds between two looks."""
+"""Seconds between two passes."""
 
 DEADLINE: Final = 10.0
-"""Seconds that a receiver has for its answer."""
+"""Seconds in which a receiver must answer."""
 
 _NEVER_TAKEN: Final = frozenset({400, 413, 422})
-"""Answers that say it is the message: no later try will do better."""
+"""Statuses that reject the message itself; a retry would not help."""
 
 _TOO_MANY: Final = 429
 _UNAVAILABLE: Final = 503
@@ -37,7 +37,7 @@ _logger: Final = logging.getLogger("freezegate.notifications")
 
 
 class Sender:
-    """Sends the notifications of one replica."""
+    """The sender of one replica's notifications."""
 
     def __init__(
         self,
@@ -49,15 +49,15 @@ class Sender:
         deadline: float = DEADLINE,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Send what `notifications` has for `receivers`.
+        """Send the notifications of `notifications` to `receivers`.
 
         Args:
-            notifications: finds, keeps and counts.
-            receivers: where to.
-            clock: tells the time.
-            outbound: makes the client.
-            deadline: seconds that a receiver has for its answer.
-            jitter: from 0 to 1, at random.
+            notifications: the collector and the outbox.
+            receivers: the destinations.
+            clock: the clock for signatures.
+            outbound: the factory of the HTTP client.
+            deadline: the seconds in which a receiver must answer.
+            jitter: returns a random number from 0 to 1.
         """
         self._notifications = notifications
         self._receivers = receivers
@@ -67,7 +67,7 @@ class Sender:
         self._jitter = jitter
 
     async def run(self) -> None:
-        """Look and send until cancelled; then let another replica do it."""
+        """Collect and send until cancelled; then release the outbox to other replicas."""
         try:
             async with self._outbound.client(self._deadline) as client, asyncio.TaskGroup() as loops:
                 loops.create_task(_again_and_again(self.collect))
@@ -77,12 +77,12 @@ class Sender:
             await self._notifications.release()
 
     async def collect(self) -> None:
-        """Put everything that there is to tell into the outbox."""
+        """Put all new notifications into the outbox."""
         while await self._notifications.collect():
             pass
 
     async def deliver(self, client: "httpx.AsyncClient", receiver: Receiver) -> None:
-        """Send a receiver what is due, one after the other."""
+        """Send a receiver its due notifications, one after the other."""
         while (outstanding := await self._notifications.due(receiver.name)) is not None:
             outbox_message, notification = outstanding
             message = receiver.vendor.request(notification, receiver.secret, self._clock.microseconds())
@@ -99,11 +99,11 @@ class Sender:
         try:
             async with (
                 asyncio.timeout(self._deadline),
-                # The answer itself is not read: it may be of any length.
+                # The body of the answer is not read: it may be of any length.
                 client.stream("POST", url, headers=message.headers, content=message.body) as answer,
             ):
                 return _understood(answer.status_code, answer.headers.get("Retry-After", ""))
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong there; its text may hold the URL
+        except Exception as error:  # noqa: BLE001 - any failure is retried; its text may hold the URL
             return DeliveryResult("later", type(error).__name__)
 
 
@@ -114,7 +114,7 @@ def _understood(status: int, retry_after: str) -> DeliveryResult:
     if status in _NEVER_TAKEN:
         return DeliveryResult("refused", why)
     asked = status in (_TOO_MANY, _UNAVAILABLE) and retry_after.isascii() and retry_after.isdigit()
-    # A few digits: what is longer is no number of seconds that anybody means.
+    # A few digits: a longer number is no sensible delay in seconds.
     return DeliveryResult("later", why, int(retry_after[:9]) if asked else 0)
 
 

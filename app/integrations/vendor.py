@@ -19,8 +19,8 @@ class Vendor(NamedTuple):
     """A kind of receiver."""
 
     kind: str
-    """The word in the file of receivers, and the name of the folder."""
+    """The `kind` in the receivers file, and the name of the folder."""
     needs_secret: bool
     """Whether messages are signed with a secret; if not, a receiver with one is refused."""
     request: Callable[[Notification, SecretStr | None, int], Message]
-    """Build the message for a notification, from the receiver's secret and the time in microseconds."""
+    """Builds the message for a notification, from the receiver's secret and the time in microseconds."""

@@ -1,1 +1,1 @@
-"""What the HTTP edges share: how requests are read and refused, the log, metrics, middleware."""
+"""The HTTP server shared by the API and the pages: requests, errors, log, metrics, middleware."""

@@ -1,8 +1,8 @@
 """Authentication and authorisation of requests.
 
 Credentials come as ``Authorization: Bearer …``: an API key, or the identity token of a CI system. A browser
-has a session in a cookie, which counts for GET and for forms of our pages, which prove their origin. A caller
-without credentials has the anonymous role of the settings.
+has a session in a cookie, which counts for GET and for the forms of our pages; forms prove their origin. A
+caller without credentials has the anonymous role of the settings.
 """
 
 from http import HTTPStatus
@@ -63,17 +63,17 @@ async def _caller(request: Request, here: Context, role: Role) -> Caller:
     return await key_caller(request, secret)
 
 
-async def _of_browser(request: Request, everybody: Caller, role: Role) -> Caller:
-    """Return the caller of a session for a GET; else `everybody`."""
+async def _of_browser(request: Request, anonymous: Caller, role: Role) -> Caller:
+    """Return the caller of a session for a GET, else `anonymous`."""
     # A foreign page can make a browser send the cookie with any method; GET is harmless. HEAD comes as GET.
     if request.method != "GET":
-        return everybody
+        return anonymous
     try:
-        return await session_caller(request, from_memory=True) or everybody
+        return await session_caller(request, from_memory=True) or anonymous
     except StoreUnavailableError:
         # A cookie must not take away what anonymous callers may see.
-        if everybody.may(role):
-            return everybody
+        if anonymous.may(role):
+            return anonymous
         raise
 
 

@@ -1,7 +1,7 @@
-"""How many connections and streams this process may hold, from the number of files that it may open.
+"""Limits of connections and streams, derived from the process's limit of open files.
 
-Every connection is an open file. The database, outgoing calls and policy files need some as well, so those
-are kept back: a process without a file to spare can neither answer nor record.
+Every connection is an open file. The database, outgoing calls and policy files need some as well, so some
+are reserved: a process that has run out of files can neither answer nor record.
 """
 
 import contextlib
@@ -20,25 +20,25 @@ _MOST_STREAMS: Final = 5_000
 
 
 class Capacity(NamedTuple):
-    """How many of each there may be at a time."""
+    """The most connections and streams at a time."""
 
     connections: int
     connections_of_address: int
-    """Half of all: an address can't take everything, and a proxy that is not declared still serves many."""
+    """Half of all: one address can't take everything, and an undeclared proxy still serves many clients."""
     streams: int
     """Half of all connections: the rest is for questions and claims."""
     streams_of_address: int
 
 
 def capacity_of(files: int) -> Capacity:
-    """Return what a process may hold that may open `files` files."""
+    """Return the capacity of a process that may open `files` files."""
     connections = max(16, min(files - _KEPT_BACK, _MOST_CONNECTIONS))
     streams = min(connections // 2, _MOST_STREAMS)
     return Capacity(connections, connections // 2, streams, max(4, streams // 4))
 
 
 def raise_file_limit() -> int:
-    """Raise the soft limit of open files towards the hard one; return the limit that holds then."""
+    """Raise the soft limit of open files towards the hard one; return the resulting limit."""
     if resource is None:  # pragma: no cover
         return 1_024
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

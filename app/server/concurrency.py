@@ -1,4 +1,4 @@
-"""How many long answers of a kind there may be at a time, in all and for each address."""
+"""A limit of concurrent long responses of a kind, in total and for each address."""
 
 import contextlib
 from collections import Counter
@@ -12,15 +12,15 @@ from app.server.rate_limit import network_of
 
 
 class ConcurrencyLimit:
-    """Counts what goes on now, and refuses more than there may be."""
+    """A counter of running responses that refuses more than the limit."""
 
     def __init__(self, kind: str, most: int, most_of_address: int, retry_after: int = 30) -> None:
         """Allow `most` in all, `most_of_address` for each address.
 
         Args:
-            kind: what is counted, in the plural, for the refusal.
-            most: how many in all.
-            most_of_address: how many of an address; of an IPv6 address, of its network.
+            kind: the noun for the error text, in the plural.
+            most: the limit in total.
+            most_of_address: the limit of an address; for IPv6, of its network.
             retry_after: seconds after which to try again.
         """
         self._kind = kind
@@ -34,7 +34,7 @@ class ConcurrencyLimit:
 
     @contextlib.contextmanager
     def held(self, scope: Scope) -> Iterator[None]:
-        """Count one more for the client of a request, for as long as this lasts.
+        """Count one more for the client of a request, for the length of the context.
 
         Raises:
             RefusedError: there are too many already.

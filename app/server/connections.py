@@ -1,8 +1,8 @@
-"""The open connections of the process: how many there may be, and which are given up.
+"""The open connections of the process: their limit, and the choice of those to drop.
 
-A connection is given up when its reader takes nothing; and when there are too many, if its request is not yet
-here as a whole, or its reader takes less than comes.
-A process that runs out of files could not even refuse, so there is always room for a refusal.
+A connection is dropped when its client reads nothing; and, when there are too many, if its request is
+incomplete or its client reads more slowly than the output grows.
+A process that has run out of files can't even refuse, so there is always room for a refusal.
 """
 
 import asyncio
@@ -16,45 +16,45 @@ from app.server.capacity import Capacity
 from app.server.rate_limit import network_of
 
 STALL: Final = 20.0
-"""Seconds in which a reader must take something of what waits for it."""
+"""Seconds in which a client must read some of its waiting output."""
 
 CLOSING: Final = 30.0
-"""Seconds that a closed connection may take to deliver what is left."""
+"""Seconds that a closed connection may take to deliver its remaining output."""
 
 _LOOK_EVERY: Final = 2.0
 _MOST_REFUSALS: Final = 64
-"""Refusals that are being delivered at a time; beyond, a connection is dropped without a word."""
+"""Refusals that are being delivered at a time; beyond it, a connection is dropped without an answer."""
 
 _TOO_MANY: Final = "too many connections; try again in a moment"
 _TOO_MANY_OF_ADDRESS: Final = "too many connections from this address; try again in a moment"
 
 
 class Refusal(NamedTuple):
-    """Why a connection is not served."""
+    """The reason for not serving a connection."""
 
     status: HTTPStatus
     detail: str
 
 
 class Connection(Protocol):
-    """The part of a connection that is used here."""
+    """The interface of a connection that `Connections` uses."""
 
     transport: asyncio.Transport
 
     def abort(self) -> None:
-        """Drop it at once, with what has not been delivered."""
+        """Drop the connection at once, with its undelivered output."""
 
 
 class _Writing:
-    """How far the delivery to one reader has come."""
+    """The progress of the delivery to one client."""
 
     __slots__ = ("closing_since", "left", "moved_at")
 
     def __init__(self, now: float) -> None:
         self.left = 0
-        """Bytes that waited at the last look."""
+        """Bytes that waited at the last check."""
         self.moved_at = now
-        """When there was less to deliver than before, or nothing."""
+        """The last time that the waiting output had shrunk or was empty."""
         self.closing_since: float | None = None
 
     def is_stuck(self, now: float, left: int, *, closing: bool) -> bool:
@@ -68,19 +68,19 @@ class _Writing:
 
 
 class Connections:
-    """Admits connections within the capacity, and drops those whose readers do not read."""
+    """The admitted connections; keeps them within the capacity, and drops those whose clients don't read."""
 
     def __init__(self, capacity: Capacity, trusted_proxies: str | None = None) -> None:
-        """Admit what `capacity` allows; a trusted proxy may have all of it, for it speaks for many."""
+        """Admit up to `capacity`; a trusted proxy may use all of it, because it serves many clients."""
         self._capacity = capacity
         self._is_proxy = _proxies(trusted_proxies)
         self._open: dict[Connection, _Writing] = {}
         self._addresses: dict[Connection, str] = {}
         self._of_address: Counter[str] = Counter()
         self._waiting: dict[Connection, None] = {}
-        """Those whose request is not here yet as a whole; the longest first."""
+        """Connections with an incomplete request, or none; the longest waiting first."""
         self._slow: dict[Connection, None] = {}
-        """Those whose reader had not taken everything at the last look."""
+        """Connections with waiting output at the last check."""
         self._refusing: set[Connection] = set()
         self._look: asyncio.TimerHandle | None = None
 
@@ -88,7 +88,7 @@ class Connections:
         return len(self._open)
 
     def admit(self, connection: Connection, address: str) -> Refusal | None:
-        """Count a new connection; return why it is refused, if it is."""
+        """Count a new connection; return the reason if it is refused."""
         self._open[connection] = _Writing(_now())
         if self._look is None:
             self._look = asyncio.get_running_loop().call_later(_LOOK_EVERY, self._look_at_readers)
@@ -104,17 +104,17 @@ class Connections:
         return None
 
     def waits(self, connection: Connection) -> None:
-        """Note that a connection has nothing to do from now on: it may be given up for another."""
+        """Note that a connection is idle from now on: it may be dropped for another."""
         self._waiting.pop(connection, None)
         if connection in self._open:
             self._waiting[connection] = None
 
     def works(self, connection: Connection) -> None:
-        """Note that a request is here, and is being answered."""
+        """Note that a connection has a complete request, which is being answered."""
         self._waiting.pop(connection, None)
 
     def leave(self, connection: Connection) -> None:
-        """Forget a connection that is closed."""
+        """Remove a closed connection."""
         self._open.pop(connection, None)
         self._waiting.pop(connection, None)
         self._slow.pop(connection, None)
@@ -126,11 +126,11 @@ class Connections:
                 del self._of_address[network]
 
     def _make_room(self) -> bool:
-        """Give up the connection that has waited longest for its request, or else one that reads slowly."""
+        """Drop the connection that has waited longest for its request, or else one that reads slowly."""
         longest = next(iter(self._waiting), None) or next(iter(self._slow), None)
         if longest is None:
             return False
-        # Its end is told in the next turn of the loop; until then it must not be counted twice.
+        # The loop reports its end one turn later; it must not be counted until then.
         self.leave(longest)
         longest.abort()
         return True
@@ -142,7 +142,7 @@ class Connections:
         return Refusal(status, detail)
 
     def _look_at_readers(self) -> None:
-        """Drop those who take nothing: a closed transport waits for its reader for ever."""
+        """Drop the connections whose clients read nothing: asyncio waits for them without a deadline."""
         now = _now()
         self._slow.clear()
         for connection, writing in list(self._open.items()):
@@ -161,7 +161,7 @@ def _now() -> float:
 
 
 def _proxies(listed: str | None) -> Callable[[str], bool]:
-    """Return whether an address is one of the listed proxies; what is no address or network is none."""
+    """Return a test for the addresses of the listed proxies; ignore entries that are no network."""
     names = [name.strip() for name in (listed or "").split(",") if name.strip()]
     networks = []
     for name in names:

@@ -30,7 +30,7 @@ from app.server.stream import Hub
 from app.settings import Settings
 
 FAILURES: Final = "20/minute"
-"""How often credentials from one address may fail."""
+"""The limit of failed credentials from one address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def build_context(
     recent: ResponseCache,
     providers: IdentityProviders | None,
 ) -> Context:
-    """Build what the routes share on a gate that is open, with policies that are loaded."""
+    """Build the context from an open gate and loaded policies."""
     metrics.watch(gate)
     capacity = capacity_of(raise_file_limit())
     return Context(
@@ -98,6 +98,6 @@ def build_context(
 
 
 def context(request: Request) -> Context:
-    """Return the gate that serves a request."""
+    """Return the context of the gate that serves a request."""
     found: Context = request.app.state.context
     return found

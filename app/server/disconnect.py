@@ -1,4 +1,4 @@
-"""Long work for a client that may go away before it is done."""
+"""Cancellation of long work when its client disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -15,19 +15,19 @@ _GONE: Final = "the client went away"
 
 
 async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, Found]) -> Found:
-    """What `work` gives; it is cancelled when the client goes away, for then nobody reads it.
+    """Return the result of `work`; cancel it when the client disconnects.
 
-    The framework does not look for that by itself. The body of the request must not be needed any more.
+    The framework doesn't watch for that. The request's body must have been read: this consumes the rest.
 
     Raises:
-        RefusedError: the client is gone.
+        RefusedError: the client has disconnected.
     """
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_left(request))
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            # Nobody reads it; the log says what happened.
+            # The response can't be delivered; its status goes to the log and the metrics.
             raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, _GONE)
         return working.result()
     finally:

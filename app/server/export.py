@@ -1,8 +1,8 @@
-"""Exports: answers that go on for as long as there are rows, a page at a time.
+"""Exports: responses that stream all rows, a page at a time.
 
-The next page is read when the reader has taken the one before, so a slow reader costs a page of memory. A
-reader that takes nothing is dropped by the protocol; one that takes all too little meets the deadline. What
-was cut off lacks the end that HTTP gives a whole answer, so no client takes it for whole.
+The next page is read after the client has taken the previous one, so a slow client costs one page of memory.
+The protocol drops a client that takes nothing; a client that is too slow exceeds the deadline. An export
+that was cut off lacks the terminating chunk of HTTP, so no client takes it for complete.
 """
 
 import csv
@@ -20,7 +20,7 @@ from app.server.concurrency import ConcurrencyLimit
 from app.server.responses import NO_STORE
 
 EXPORT_DEADLINE: Final = 900.0
-"""Seconds that an export may take: a million rows take a tenth of it, read at full speed."""
+"""Seconds that an export may take: a million rows take a tenth of it at full speed."""
 
 MOST_EXPORTS: Final = 8
 MOST_EXPORTS_OF_ADDRESS: Final = 4
@@ -32,25 +32,25 @@ _BEGINS_WITH_CONTROL: Final = re.compile(r"[\t\r\n]")
 
 
 class Export(StreamingResponse):
-    """Sends pages as they are taken; one of the exports that may go on at a time."""
+    """A response that streams pages, and counts in the limit of concurrent exports."""
 
     def __init__(self, pages: AsyncIterator[str], media_type: str, limit: ConcurrencyLimit) -> None:
-        """Send `pages`, while it counts in `limit`."""
+        """Stream `pages`, within `limit`."""
         super().__init__(pages, media_type=media_type, headers=NO_STORE)
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until there are no more pages.
+        """Send all pages.
 
         Raises:
-            RefusedError: too many go on already; nothing has been sent.
+            RefusedError: too many exports are running; nothing has been sent.
         """
         with self._limit.held(scope):
             await super().__call__(scope, receive, send)
 
 
 async def csv_pages(columns: Sequence[str], pages: AsyncIterator[Rows]) -> AsyncIterator[str]:
-    """Render rows as CSV (RFC 4180) for spreadsheets: no cell is a formula."""
+    """Render rows as CSV (RFC 4180) that is safe in spreadsheets: no cell is a formula."""
     yield ",".join(columns) + "\r\n"
     async for rows in pages:
         text = io.StringIO()
@@ -59,15 +59,15 @@ async def csv_pages(columns: Sequence[str], pages: AsyncIterator[Rows]) -> Async
 
 
 async def ndjson_pages(pages: AsyncIterator[Rows]) -> AsyncIterator[str]:
-    """Render rows as JSON, one a line."""
+    """Render rows as JSON, one per line."""
     async for rows in pages:
         yield "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def spreadsheet_cell(value: object) -> object:
-    """Return a value as it may stand in a cell: one that a spreadsheet would run begins with an apostrophe.
+    """Return a value for a cell; put an apostrophe before one that a spreadsheet would run as a formula.
 
-    Spreadsheets skip what can't be seen before a formula, and take letters of full width and the like for
+    Spreadsheets skip invisible characters before a formula, and treat full-width characters and the like as
     the plain ones (OWASP, "CSV Injection").
     """
     if not isinstance(value, str):

@@ -1,7 +1,7 @@
-"""The errors of a request's fields in words: the field, and the form that its value needs.
+"""Messages for wrong fields of a request: the field, and the form that its value needs.
 
-The validator's own sentences are for programmers and change with its version, so none leaves. Input is not
-echoed, except the name of an unknown field where it is short and plain: it is what the caller has to mend.
+The validator's own messages are for programmers and change with its version, so they are replaced. Input is
+not echoed, except the name of an unknown field if it is short and plain: the caller has to fix it.
 """
 
 import re
@@ -37,7 +37,7 @@ _OTHERWISE: Final = "is not of the form that this field takes"
 
 
 def field_errors(details: list[ErrorDetails], model: type[BaseModel]) -> list[dict[str, str]]:
-    """Return the wrong fields of a model, each with what is wrong about it; of very many, the first."""
+    """Return the wrong fields of a model, each with a message; of more than `MOST_SHOWN`, the first."""
     shown = [
         {"field": _name(detail), "message": _place(detail["loc"]) + _sentence(detail, model)}
         for detail in details[:MOST_SHOWN]
@@ -48,7 +48,7 @@ def field_errors(details: list[ErrorDetails], model: type[BaseModel]) -> list[di
 
 
 def shown_name(name: str) -> str:
-    """Return the name of a field as it may be told: itself where it is short, plain and no secret."""
+    """Return the name of a field if it is short, plain and no secret, else a stand-in."""
     return name if _PLAIN_NAME.fullmatch(name) and not holds_secret(name) else _UNKNOWN
 
 
@@ -57,7 +57,7 @@ def _name(detail: ErrorDetails) -> str:
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    """Which entry of a list is meant."""
+    """Return the prefix that names the wrong entry of a list."""
     number = next((part for part in location[1:] if isinstance(part, int)), None)
     return "" if number is None else f"entry {number + 1}: "
 

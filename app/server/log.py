@@ -1,7 +1,7 @@
-"""The log, on standard output: a JSON object a line, or words where the output is a terminal.
+"""The log, on standard output: one JSON object per line, or readable lines on a terminal.
 
-Requests are written straight, gathered through one turn of the event loop; everything else comes
-through the standard `logging`. Neither ever carries a token, a key or a query string.
+Request lines are written directly, batched over one turn of the event loop; all others come through the
+standard `logging`. Neither ever carries a token, a key or a query string.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ _UNNAMED: Final = frozenset({"time", "level", "logger", "message", "exception"})
 
 
 class JsonFormatter(logging.Formatter):
-    """A log record as one line of JSON."""
+    """A formatter of log records as lines of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write time, level, logger and message, the extra fields, and a traceback where there is one."""
+        """Return time, level, logger, message, the extra fields and any traceback as JSON."""
         return json.dumps(self.members(record))
 
     def members(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Return the members of the line."""
+        """Return the members of the JSON line."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "level": record.levelname.lower(),
@@ -44,15 +44,15 @@ class JsonFormatter(logging.Formatter):
 
 
 class ReadableFormatter(JsonFormatter):
-    """A log record as a line for people at a terminal."""
+    """A formatter of log records as readable lines, for terminals."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write the same as the JSON line, in words."""
+        """Return the content of the JSON line as a readable line."""
         return readable_line(self.members(record))
 
 
 def readable_line(line: Mapping[str, Any]) -> str:
-    """Return a line of the log in words: time (UTC), level, message, `name=value` for each other field.
+    """Return a readable line of the log: time (UTC), level, message, `name=value` for each other field.
 
     Text from outside is escaped as in JSON, so that it can't control the terminal.
     """
@@ -72,45 +72,45 @@ def _escaped(text: str) -> str:
 
 
 def configure(level: str, *, readable: bool = False) -> None:
-    """Send every logger's records to standard output, as JSON lines or as `readable` ones."""
+    """Send the records of all loggers to standard output, as JSON lines or as `readable` ones."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(ReadableFormatter() if readable else JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    # At a terminal the banner has said that the gate starts.
+    # At a terminal the banner already reports the start.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING if readable else logging.NOTSET)
 
 
 def event(level: int, message: str, **fields: object) -> None:
-    """Log something that happened, with fields of its own."""
+    """Log a message with structured fields."""
     logger.log(level, message, extra={"fields": fields})
 
 
 class RequestLog:
-    """Writes a line a request; the lines of one turn of the event loop go out in one write."""
+    """The log of requests, one line each; the lines of one turn of the event loop share one write."""
 
     def __init__(self, stream: BinaryIO | None = None) -> None:
-        """Write to `stream`; to standard output if there is none."""
+        """Write to `stream`, or to standard output."""
         self._stream = stream or sys.stdout.buffer
         self._readable = stream is None and sys.stdout.isatty()
         self._lines: list[str] = []
 
     @property
     def enabled(self) -> bool:
-        """Whether the level of the log lets requests through."""
+        """Whether the log level includes requests."""
         return logger.isEnabledFor(_LEVEL_OF_REQUESTS)
 
     def write(self, now: int, fields: str) -> None:
-        """Take one line; `fields` are JSON members, already written."""
+        """Queue one line; `fields` are JSON members, already encoded."""
         if not self._lines:
             asyncio.get_running_loop().call_soon(self.flush)
         line = f'{{"time": "{format_instant(now)}", "level": "info", {fields}}}'
         self._lines.append(f"{readable_line(json.loads(line)) if self._readable else line}\n")
 
     def flush(self) -> None:
-        """Write what has gathered; a log that can't be written must not stop the gate."""
+        """Write the queued lines; an unwritable log must not stop the gate."""
         lines, self._lines = self._lines, []
         try:
             self._stream.write("".join(lines).encode())

@@ -25,23 +25,23 @@ REQUEST_DEADLINE: Final = 30.0
 """Seconds that a request may take, its body included: every wait has an end."""
 
 LOG_FIELDS: Final = "log_fields"
-"""Where in ``scope["state"]`` a route leaves JSON members of its own for the line in the log."""
+"""The key of ``scope["state"]`` under which a route adds JSON members to its line in the log."""
 
 ROUTE: Final = "route"
-"""Where in ``scope["state"]`` the template of the path stands that a request was counted under."""
+"""The key of ``scope["state"]`` for the route template of an answer that no route gave."""
 
 _DEADLINE: Final = "deadline"
 
 _ENDLESS: Final = frozenset({"/events"})
-"""Streams: what goes before them is not to be had without them."""
+"""Streams; HEAD is not answered as GET there, because the response has no end."""
 
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked every few seconds by machines; they would drown the rest of the log."""
+"""Routes that machines poll every few seconds; their lines would drown the rest of the log."""
 
 _URGENT: Final = frozenset(
     {("GET", "/can-deploy"), ("POST", "/can-deploy"), ("GET", "/healthz"), ("GET", "/readyz")}
 )
-"""Pipelines wait for these, and probes; everything else begins in turn."""
+"""Requests that pipelines and probes wait for; all others are paced."""
 
 _UNMATCHED: Final = "unmatched"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -51,21 +51,21 @@ _SAFE_HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
 )
 _LAST_ANSWER: Final = (*_SAFE_HEADERS, (b"connection", b"close"))
-"""For a request that offers an upgrade. Our protocol ignores the offer and drops the field; a server that
-does not would read the body of this request as the next one, if it were to read on."""
+"""The headers of the answer to a request that offers an upgrade. Our protocol ignores the offer and drops the
+field; another server would read the body as the next request, so the connection is closed."""
 
 
 def set_deadline(request: Request, seconds: float | None) -> None:
-    """Let this request take so many seconds from now; None for a stream, which has no end."""
+    """Set the deadline of a request to `seconds` from now; None for a stream, which has no end."""
     deadline: asyncio.Timeout = request.scope["state"][_DEADLINE]
     deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
 
 class Edge:
-    """Wraps the application; see the module."""
+    """The outermost layer of the application; see the module."""
 
     def __init__(self, app: ASGIApp, clock: Clock, metrics: Metrics, log: RequestLog) -> None:
-        """Serve `app`, counting in `metrics` and writing to `log`."""
+        """Wrap `app`; count in `metrics` and write to `log`."""
         self._app = app
         self._clock = clock
         self._metrics = metrics
@@ -102,7 +102,7 @@ class Edge:
             self._account(exchange)
 
     def _identify(self, scope: Scope) -> bytes:
-        """The caller's request id where it is harmless, else one of ours."""
+        """Return the caller's request id if it is well-formed, else a new one."""
         for name, value in scope["headers"]:
             if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
                 request_id: bytes = value
@@ -114,11 +114,11 @@ class Edge:
         return request_id
 
     def _template(self, scope: Scope) -> str:
-        """The template of the path that a request was routed by."""
+        """Return the path template of the route that a request matched."""
         template: str | None = getattr(scope.get("route"), "path", None)
         if template is not None:
             return template
-        # For routes that the framework adds itself, it notes nothing; they have no parameters.
+        # The framework notes no route for those that it adds itself; they have no parameters.
         if self._plain is None:
             routes = scope["app"].routes
             self._plain = frozenset(each.path for each in routes if isinstance(each, Route))
@@ -148,14 +148,14 @@ def _offers_upgrade(scope: Scope) -> bool:
 
 
 class _Exchange:
-    """One request on its way: what is known of it, and what is added to its answer."""
+    """One request and its answer, with the data for the log and the headers to add."""
 
     __slots__ = ("_send", "added", "method", "request_id", "scope", "started", "status")
 
     def __init__(self, scope: Scope, send: Send, method: str, request_id: bytes, started: int) -> None:
         self.scope = scope
         self.method = method
-        """As it was asked: what answers a HEAD is asked for a GET."""
+        """The method of the client; the application sees GET for a HEAD."""
         self.added = _SAFE_HEADERS if not _offers_upgrade(scope) else _LAST_ANSWER
         self.request_id = request_id
         self.started = started
@@ -163,7 +163,7 @@ class _Exchange:
         self._send = send
 
     async def send(self, message: Message) -> None:
-        """Pass a message on, with our headers on the first."""
+        """Pass a message on; add our headers to the first, and remove the body for HEAD."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message["headers"], *self.added, (b"x-request-id", self.request_id)]

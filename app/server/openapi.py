@@ -1,7 +1,7 @@
 """The OpenAPI document, from the declarations of the routes.
 
-Routes read their requests themselves (see `requests`), so the framework can't find their fields. They are
-declared by the same models, and a test holds every status that is sent against the document.
+Routes read their requests themselves (see `requests`), so the framework can't find their fields. The same
+models declare them, and a test checks every status that is sent against the document.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ _ANONYMOUS: Final = frozenset({Role.VIEWER, Role.CI})
 
 
 class Declaration(NamedTuple):
-    """What a route needs and reads."""
+    """The role that a route requires and the fields that it reads."""
 
     role: Role | None
     query: type[BaseModel] | None
@@ -87,10 +87,10 @@ def returns(
     By name, because the models cost start-up time that only the document needs.
 
     Args:
-        name: of the model.
-        description: of the answer.
-        status: of the answer.
-        text: whether it also comes in sentences, as plain text.
+        name: the name of the model.
+        description: the description of the answer.
+        status: the status of the answer.
+        text: whether the answer is also available as plain text.
     """
     schema = {"$ref": _REFERENCE.format(model=name)}
     content: dict[str, Any] = {"application/json": {"schema": schema}}
@@ -100,7 +100,7 @@ def returns(
 
 
 def returns_text(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
-    """Describe an answer that is text of another media type."""
+    """Describe a text answer of another media type."""
     return {200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}}
 
 
@@ -121,14 +121,14 @@ def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
 
 
 def json_body(model: type[BaseModel], *, required: bool) -> dict[str, Any]:
-    """Describe the JSON body that a model reads; the models within it are also those of answers."""
+    """Describe the JSON body that a model reads; its nested models are shared with the answers."""
     schema = model.model_json_schema(ref_template=_REFERENCE, schema_generator=UntitledJsonSchema)
     schema.pop("$defs", None)
     return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a parameter, which a query string leaves out rather than sets to null."""
+    """Return the schema of a parameter without null, which a query string can't express."""
     arms = [arm for arm in schema.get("anyOf", ()) if arm != {"type": "null"}]
     if len(arms) != 1:
         return schema
@@ -175,7 +175,7 @@ def _bodies() -> dict[str, Any]:
 
 
 async def document_of(request: Request) -> dict[str, Any]:
-    """Return the OpenAPI document; built once, in a thread, for it takes a tenth of a second."""
+    """Return the OpenAPI document; build it once, in a thread, because that takes a tenth of a second."""
     app: FastAPI = request.app
     if app.openapi_schema is not None:
         return app.openapi_schema
@@ -183,7 +183,7 @@ async def document_of(request: Request) -> dict[str, Any]:
 
 
 async def rendered_document(request: Request) -> bytes:
-    """Return the OpenAPI document as JSON, rendered once for the path that the gate is reached under."""
+    """Return the OpenAPI document as JSON, rendered once for the current root path."""
     document = await document_of(request)
     prefix: str = request.scope.get("root_path", "").rstrip("/")
     rendered: tuple[str, bytes] | None = getattr(request.app.state, "rendered_document", None)

@@ -1,4 +1,4 @@
-"""What operations are asked for with: one reading of it, for the API's bodies and the pages' forms."""
+"""The bodies of the operations, shared by the API and the forms of the pages."""
 
 from typing import Annotated, Final, Literal
 
@@ -21,7 +21,7 @@ ONE_END: Final = "say when it ends: give ttl, until or open_ended, one of them"
 
 
 class GrantBody(Strict):
-    """What a token is asked for."""
+    """The body of `POST /overrides`."""
 
     services: list[Glob] = Field(
         min_length=1,
@@ -62,11 +62,11 @@ class GrantBody(Strict):
     )
 
     def request(self, now: int) -> GrantRequest:
-        """As the gate takes it."""
+        """Return the request for the gate."""
         if (self.ttl is None) == (self.expires_at is None):
             raise InvalidFieldsError([{"field": "ttl", "message": ONE_LIFE}])
         expires_at = self.expires_at if self.ttl is None else now + self.ttl
-        assert expires_at is not None  # noqa: S101 - one of them is there
+        assert expires_at is not None  # noqa: S101 - one of them is given
         return GrantRequest(
             tuple(self.services),
             tuple(self.environments),
@@ -79,7 +79,7 @@ class GrantBody(Strict):
 
 
 class EndFields(Strict):
-    """When a freeze ends: one of three ways to say it."""
+    """The end of a freeze, in one of three fields."""
 
     ttl: PeriodField | None = Field(
         None,
@@ -93,7 +93,7 @@ class EndFields(Strict):
     )
 
     def end(self, counted_from: int) -> int | None:
-        """The instant; None for an open end."""
+        """Return the instant of the end; None for an open end."""
         given = [name for name in ("ttl", "until", "open_ended") if getattr(self, name) is not None]
         if len(given) != 1:
             raise InvalidFieldsError([{"field": "until", "message": ONE_END}])
@@ -156,7 +156,7 @@ class StartBody(EndFields, _ScopeFields):
     )
 
     def request(self, now: int) -> StartRequest:
-        """As the gate takes it."""
+        """Return the request for the gate."""
         named = {"environments": self.environments, "services": self.services, "tags": self.tags}
         selector = Selector.model_validate({name: each for name, each in named.items() if each})
         return StartRequest(
@@ -189,10 +189,10 @@ class ChangeBody(EndFields, _ScopeFields):
     )
 
     def change(self, now: int) -> Change:
-        """As the gate takes it.
+        """Return the change for the gate.
 
         Raises:
-            InvalidFieldsError: nothing is to be changed, or what can't be taken away.
+            InvalidFieldsError: no field is given, or a required one is null.
         """
         given = {name: getattr(self, name) for name in self.model_fields_set}
         if not given:
@@ -208,7 +208,7 @@ class ChangeBody(EndFields, _ScopeFields):
 
 
 class LiftFields(Strict):
-    """Why a freeze is lifted."""
+    """The reason for lifting a freeze."""
 
     reason: Sentence | None = Field(
         None, description="why it is lifted; recorded and shown", examples=["The acquirer is back"]

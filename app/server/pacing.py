@@ -1,7 +1,7 @@
 """Pacing: pages and lists begin one at a time, so that a question waits for one of them, not for hundreds.
 
-The event loop runs everything that is ready before it looks for what is new. Hundreds of pages that are asked
-for in the same moment would keep a question waiting for all of them; nobody needs them that urgently.
+The event loop runs every ready callback before it polls for new input. Hundreds of pages requested at the
+same moment would keep a question waiting for all of them, and pages are less urgent.
 """
 
 import asyncio
@@ -9,10 +9,10 @@ from collections import deque
 
 
 class Pacer:
-    """Lets one request begin in each turn of the event loop, in the order in which they came."""
+    """A queue that lets one request begin in each turn of the event loop, first come first served."""
 
     def __init__(self) -> None:
-        """Begin with nobody waiting."""
+        """Begin with an empty queue."""
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._begun = False
         """Whether a request has begun in this turn of the loop."""

@@ -1,4 +1,4 @@
-"""What goes on beside requests: looking for changed policies and for other replicas, telling listeners."""
+"""Periodic tasks beside requests: poll the policy files and the store, and publish changes to listeners."""
 
 import asyncio
 import contextlib
@@ -14,12 +14,12 @@ from app.server.context import Context
 from app.server.log import event
 
 REFRESH_INTERVAL: Final = 0.5
-"""Seconds between looks at the store; what another replica did is seen within one."""
+"""Seconds between polls of the store; changes of another replica are seen within one second."""
 
 
 @contextlib.asynccontextmanager
 async def beside(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Let work go on while this lasts, and end it."""
+    """Run tasks for the length of the context, then cancel them."""
     tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
@@ -31,7 +31,7 @@ async def beside(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 
 def watchers(context: Context) -> tuple[Coroutine[None, None, None], ...]:
-    """All that every gate does beside requests."""
+    """Return the periodic tasks of every gate."""
     return (
         _every(POLL, lambda: asyncio.to_thread(look, context), "looking for changed policies"),
         _every(REFRESH_INTERVAL, context.cache.refresh, "looking for changes in the store"),
@@ -41,10 +41,10 @@ def watchers(context: Context) -> tuple[Coroutine[None, None, None], ...]:
 
 
 async def _every(seconds: float, look: Callable[[], Awaitable[None]], doing: str) -> None:
-    """Look again and again, for as long as the application runs; what fails is tried anew the next time.
+    """Call `look` every `seconds`, until cancelled; a failed call is repeated at the next interval.
 
-    A failure is logged once while it lasts: one that was foreseen, such as a store that can't be reached, as
-    a sentence, any other with its traceback.
+    A failure is logged once while it lasts: an expected one, such as an unreachable store, as a sentence,
+    any other with its traceback.
     """
     logger, failing = logging.getLogger("freezegate"), ""
     while True:
@@ -64,13 +64,13 @@ async def _every(seconds: float, look: Callable[[], Awaitable[None]], doing: str
 
 
 async def _tell_listeners(context: Context) -> None:
-    """Tell listeners what has changed."""
+    """Publish changes to the listeners of the event stream."""
     if news := await context.live.look():
         await context.hub.tell(news)
 
 
 def look(context: Context) -> None:
-    """Poll the policy files; load a change that has settled, and keep what is in force in the store."""
+    """Poll the policy files; load a settled change, and store the policies in force."""
     changed = context.policies.poll(context.clock.now())
     if isinstance(changed, LoadFailure):
         problems = [str(problem) for problem in changed.problems]
@@ -83,7 +83,7 @@ def look(context: Context) -> None:
 
 
 def begin(context: Context) -> None:
-    """Keep the policies that the gate begins with; point out what they lack since it ran last."""
+    """Store the policies at startup; report those removed since the last run."""
     in_force = context.policies.in_force
     context.policies.report_removed(context.record.removed_before(in_force))
     _log_removed(context.policies.in_force)
@@ -96,5 +96,5 @@ def _log_removed(in_force: InForce) -> None:
 
 
 def remember(context: Context) -> None:
-    """Keep the policies in force, so that what they decide can be evaluated again; tell of their load."""
+    """Store the policies in force, so that their decisions can be replayed, and record their load."""
     context.record.note_policies(context.policies.in_force)

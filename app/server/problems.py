@@ -1,7 +1,7 @@
-"""Every error that leaves over HTTP, as RFC 9457 ``application/problem+json``.
+"""Error responses, as RFC 9457 ``application/problem+json``.
 
-This is the one place that turns an error into a status code. Input is never echoed: a problem names
-the field that is wrong and what it should be, and nothing that the caller sent.
+This is the only place that maps an error to a status code. Input is never echoed: a problem names the wrong
+field and the form that it needs, and nothing that the caller sent.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ _HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
 
 
 class RefusedError(FreezegateError):
-    """A request that is refused before it reaches the gate, with the status it is refused by."""
+    """A request that is refused before it reaches the gate, with the status of the response."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class RefusedError(FreezegateError):
 
 
 class InvalidFieldsError(RefusedError):
-    """Fields of a request are wrong; each is named with what is wrong about it."""
+    """Wrong fields of a request, each with its name and a message."""
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
         detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
@@ -83,7 +83,7 @@ def problem(
     errors: list[dict[str, str]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A problem document; `errors` lists the fields that are wrong."""
+    """Return a problem document; `errors` lists the wrong fields."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
@@ -101,7 +101,7 @@ def problem(
 
 
 def wrong_fields(error: Exception) -> list[dict[str, str]]:
-    """The fields that an error is about, each with what is wrong about it; none, if it is about no field."""
+    """Return the wrong fields of an error, each with a message; empty if it is not about fields."""
     if isinstance(error, RefusedError):
         return error.errors or []
     if isinstance(error, (UnknownNameError, InvalidFieldError)):
@@ -110,7 +110,7 @@ def wrong_fields(error: Exception) -> list[dict[str, str]]:
 
 
 def problem_for(error: Exception) -> Response:
-    """The problem document of an error; one that nobody foresaw says nothing but 500."""
+    """Return the problem document of an error; an unexpected error becomes a bare 500."""
     if isinstance(error, RefusedError):
         return problem(error.status, str(error), errors=error.errors, headers=error.headers)
     if wrong := wrong_fields(error):
@@ -122,12 +122,12 @@ def problem_for(error: Exception) -> Response:
 
 
 async def handle_error(_: Request, error: Exception) -> Response:
-    """The framework's hook for our errors."""
+    """Answer one of our own errors; the framework's hook."""
     return problem_for(error)
 
 
 async def handle_http_exception(request: Request, error: Exception) -> Response:
-    """The framework's hook for its own 404 and 405."""
+    """Answer the framework's own 404 and 405; the framework's hook."""
     if not isinstance(error, HTTPException):
         return problem_for(error)
     status = HTTPStatus(error.status_code)
@@ -142,9 +142,9 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def _methods(request: Request) -> list[str]:
-    """Return what a path takes; the framework names the methods of one of its routes only."""
+    """Return the methods of a path; the framework names those of only one of its routes."""
     path = getattr(request.scope.get("route"), "path", request.url.path)
-    # The document takes a tenth of a second to build, the first time.
+    # Building the document takes a tenth of a second, the first time.
     document: dict[str, Any] = request.app.openapi_schema or await asyncio.to_thread(request.app.openapi)
     methods = {method.upper() for method in document["paths"].get(path, {})}
     return sorted(methods | {"HEAD"} if "GET" in methods else methods)

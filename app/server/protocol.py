@@ -1,11 +1,12 @@
-"""uvicorn's HTTP protocol with what it lacks: bounds from the first byte, and bodies that stay bodies.
+"""uvicorn's HTTP protocol with limits from the first byte, and with safe handling of upgrade offers.
 
-uvicorn waits for ever, and keeps whatever comes. Here heads, bodies, what lies between them, requests sent
-ahead, connections and slow readers have bounds; over one, the connection is answered clearly, and closed.
+uvicorn waits without a deadline and buffers without a limit. Here heads, bodies, the bytes between them,
+pipelined requests, connections and slow readers have limits; a connection that exceeds one gets an error
+response and is closed.
 
-llhttp stops at the head of a request that offers an upgrade and leaves it to its user whether what
-follows is the body or another protocol. uvicorn takes it for the next request, so a claim of a client
-that offers HTTP/2 (Java's HttpClient, ``curl --http2``) lost its body, and its body was a request.
+llhttp stops at the head of a request that offers an upgrade and leaves it to its user whether the bytes
+that follow are the body or another protocol. uvicorn takes them for the next request, so a claim of a
+client that offers HTTP/2 (Java's HttpClient, ``curl --http2``) lost its body, and its body was a request.
 """
 
 import asyncio
@@ -33,23 +34,23 @@ MESSAGE_DEADLINE: Final = 20.0
 """Seconds from the end of the headers to the end of the body. Routes that read a body give up sooner."""
 
 MAX_HEAD: Final = 64 * 1024
-"""Bytes of the first line and the fields of a request; and of anything else that is no body."""
+"""Bytes of the first line and the fields of a request; and of anything else outside a body."""
 
 MAX_FIELDS: Final = 100
 
 MAX_MESSAGE: Final = 8 * 1024 * 1024
-"""Bytes that are read behind a head. Routes take far less; the rest is read so that a client which sends
-everything first gets to see its refusal."""
+"""Bytes that are read after a head. Routes take far less; the rest is read so that a client which sends
+everything first still receives the error."""
 
 MAX_AHEAD: Final = 16
 """Requests that may be sent before the first of them is answered."""
 
 LINGER: Final = 2.0
-"""Seconds in which what still comes is thrown away, so that the refusal is not lost with it."""
+"""Seconds in which further input is discarded, so that a reset doesn't take the error with it."""
 
 _LINGER_BYTES: Final = 1024 * 1024
 _PIECE: Final = 16 * 1024
-"""Bytes that the parser is given before the bounds are looked at."""
+"""Bytes that the parser gets between two checks of the limits."""
 
 _UNREADABLE: Final = "not a request that can be read"
 _TOO_LARGE_A_HEAD: Final = "the head of a request may have at most 64 KiB and 100 fields"
@@ -58,17 +59,17 @@ _NO_TUNNEL: Final = "this is no proxy; it takes GET, HEAD and POST"
 
 
 def protocol(capacity: Capacity, trusted_proxies: str | None = None) -> type[asyncio.Protocol]:
-    """Return what makes the protocol of each connection; all that it makes share `capacity`."""
+    """Return the protocol factory for uvicorn; its connections share `capacity`."""
     made: Any = partial(GateProtocol, Connections(capacity, trusted_proxies))
     return cast("type[asyncio.Protocol]", made)
 
 
 class _OverBoundError(Exception):
-    """Stops the parser: a bound is reached."""
+    """A limit is exceeded; stops the parser."""
 
 
 class GateProtocol(HttpToolsProtocol):
-    """One connection: reads requests one after the other, and never a body as a request."""
+    """One connection: reads requests in order, and never takes a body for a request."""
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class GateProtocol(HttpToolsProtocol):
         self._offered = False
         """Whether the head that the parser has just read offers an upgrade."""
         self._refused: tuple[HTTPStatus, str] | None = None
-        """Why nothing that still comes is read any more."""
+        """The status and detail of the error that ended reading; None while requests are read."""
         self._without_progress = 0
         """Bytes since the last part of a request was whole, or the last part of a body came."""
         self._message_size = 0
@@ -103,7 +104,7 @@ class GateProtocol(HttpToolsProtocol):
             self._refuse(*refusal)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Expect nothing more, and tell every request that nobody waits for its answer."""
+        """Cancel the deadline, and mark every unanswered request as disconnected."""
         self._met()
         self._admitted.leave(self)
         for cycle in (self._running, *(queued for queued, _ in self.pipeline)):
@@ -112,11 +113,11 @@ class GateProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def abort(self) -> None:
-        """Drop the connection at once, with what has not been delivered."""
+        """Drop the connection at once, with its undelivered output."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, and look at the bounds as it goes along."""
+        """Parse the data in pieces, and check the limits after each."""
         self._unset_keepalive_if_required()
         if len(data) <= _PIECE and not self._refused:
             self._take(data)
@@ -140,7 +141,7 @@ class GateProtocol(HttpToolsProtocol):
             if self._message_size > MAX_MESSAGE:
                 self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE_A_BODY)
         elif self._in_head or self._without_progress:
-            # Line breaks between requests are no request, and must not keep a connection.
+            # Line breaks between requests don't count as a request, and must not keep a connection open.
             self._expect(HEAD_DEADLINE)
         if self._without_progress > MAX_HEAD:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE_A_HEAD)
@@ -156,10 +157,10 @@ class GateProtocol(HttpToolsProtocol):
                 return
 
     def _ignore_offer(self) -> None:
-        """Read the head once more without its offer, so that what follows is its body.
+        """Parse the head again without the upgrade offer, so that the following bytes are its body.
 
         "A server MAY ignore a received Upgrade header field" (RFC 9110, section 7.8); but a parser that
-        has seen one can't be told so.
+        has seen one can't be made to.
         """
         method, version = self.parser.get_method(), self.parser.get_http_version()
         if method == b"CONNECT":
@@ -169,7 +170,7 @@ class GateProtocol(HttpToolsProtocol):
         head = [b"%s %s HTTP/%s\r\n" % (method, self.url, version.encode())]
         head += [b"%s: %s\r\n" % field for field in self.headers if field[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
-        # As uvicorn sets it: so that what follows a last request does no harm to its answer.
+        # As uvicorn sets it: data after the last request must not break its answer.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.parser.feed_data(b"".join(head) + b"\r\n")
 
@@ -180,7 +181,7 @@ class GateProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The head is here."""
+        """Begin the body, unless the head exceeds a limit or has to be parsed again."""
         self._look_at_head()
         if self.parser.should_upgrade():
             self._offered = True
@@ -190,15 +191,15 @@ class GateProtocol(HttpToolsProtocol):
         self._in_head, self._in_body = False, True
         self._note_work()
         self._without_progress = self._message_size = 0
-        # The parser tells of fields behind a chunked body in the same way; they are no headers (RFC 9110,
-        # section 6.5.1), so they go to a list that nobody reads.
+        # The parser reports the trailers of a chunked body in the same way. They must not become headers
+        # (RFC 9110, section 6.5.1), so they go to a list that is never read.
         self.headers = []
         if self.expect_100_continue:
-            # A client that is answered at once keeps its body: what came next would be taken for it.
+            # A client that gets its answer at once sends no body; its next request would be read as one.
             self.cycle.keep_alive = False
 
     def _look_at_head(self) -> None:
-        # Most heads came in a few pieces, and need not be measured. The first piece was not counted.
+        # Most heads come in a few pieces and need no measuring. The first piece is not counted.
         if len(self.headers) > MAX_FIELDS or (
             self._without_progress > MAX_HEAD - _PIECE and self._head_size() > MAX_HEAD
         ):
@@ -212,12 +213,12 @@ class GateProtocol(HttpToolsProtocol):
         return first_line + fields + len("\r\n")
 
     def on_body(self, body: bytes) -> None:
-        """Pass on a part of the body."""
+        """Pass a part of the body on."""
         self._without_progress = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The body is here; for a request that offers an upgrade, the parser only believes so."""
+        """End the message, unless it is the head of an upgrade offer: that is parsed again with its body."""
         if self._offered:
             return
         self._met()
@@ -227,15 +228,15 @@ class GateProtocol(HttpToolsProtocol):
         self._note_work()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request that is here; else wait for one."""
+        """Continue with the next pipelined request, or wait for one."""
         super().on_response_complete()
         self._note_work()
 
     def _note_work(self) -> None:
-        """Say whether a request is being answered, or is yet to come as a whole.
+        """Report to `Connections` whether a request is being answered or is still incomplete.
 
-        While only a body is missing, the connection may be given up for another: it costs nothing to begin
-        a thousand bodies and send none.
+        While a body is incomplete, the connection may be dropped for another: it costs a client nothing to
+        begin a thousand bodies and finish none.
         """
         running = self._running
         comes = self._in_body and running is self.cycle
@@ -249,14 +250,14 @@ class GateProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _stop(self, status: HTTPStatus, detail: str) -> None:
-        """Refuse from within the parser, which stops at an error only."""
+        """Refuse from within the parser, which only an exception stops."""
         self._refused = (status, detail)
         raise _OverBoundError
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Read no further. The refusal is sent where its request is the next to be answered.
+        """Stop reading, and send the error when its request is the next to be answered.
 
-        Requests that came before it on this connection get their own answers, and then it is closed.
+        Earlier requests of this connection get their own answers first; then it is closed.
         """
         self._refused = (status, detail)
         self._message_size = 0
@@ -273,7 +274,7 @@ class GateProtocol(HttpToolsProtocol):
             last.keep_alive = False
 
     def _refuse_running(self, status: HTTPStatus, detail: str) -> None:
-        """Refuse the request whose body is being read: its route learns that nobody waits any more."""
+        """Refuse the request whose body is being read, and mark it as disconnected for its route."""
         running = self.cycle
         if running.response_started:
             self._linger() if running.response_complete else self.abort()
@@ -282,7 +283,7 @@ class GateProtocol(HttpToolsProtocol):
         self._answer(status, detail)
 
     def _answer(self, status: HTTPStatus, detail: str) -> None:
-        """Send a refusal (RFC 9457), and close."""
+        """Send an error response (RFC 9457), then close."""
         body = json.dumps({"type": "about:blank", "title": status.phrase, "status": status, "detail": detail})
         more = _MORE.get(status, "")
         head = (
@@ -293,7 +294,7 @@ class GateProtocol(HttpToolsProtocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Close as soon as the client has seen the last answer: a reset would take it away from it."""
+        """Close after the client could read the last answer: a reset would discard it."""
         if self.transport.can_write_eof() and not self.transport.is_closing():
             self.transport.write_eof()
         self._deadline = self.loop.call_later(LINGER, self.abort)
@@ -313,7 +314,7 @@ class GateProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _give_up(self) -> None:
-        """Close a connection whose request does not get to its point; earlier ones are answered first."""
+        """Close a connection that missed its deadline, after answering its earlier requests."""
         self._deadline = None
         if not self._in_body and (self._running is None or self._running.response_complete):
             self.transport.close()
@@ -326,11 +327,11 @@ _MORE: Final = {
     HTTPStatus.TOO_MANY_REQUESTS: "retry-after: 5\r\n",
     HTTPStatus.SERVICE_UNAVAILABLE: "retry-after: 5\r\n",
 }
-"""Fields of a refusal."""
+"""Header fields of an error response, by status."""
 
 
 def _leave(cycle: RequestResponseCycle | None) -> None:
-    """Tell a request that nobody waits for its answer."""
+    """Mark an unanswered request as disconnected."""
     if cycle is not None and not cycle.response_complete:
         cycle.disconnected = True
         cycle.message_event.set()

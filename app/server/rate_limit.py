@@ -9,7 +9,7 @@ from typing import Final
 from app.clock import Clock
 
 MOST_ADDRESSES: Final = 20_000
-"""Addresses that are counted at a time; above this, the one counted first is forgotten."""
+"""Addresses that are counted at a time; beyond it, the oldest entry is dropped."""
 
 _FORM: Final = re.compile(r"([1-9]\d{0,8})/(second|minute|hour)")
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3_600}
@@ -19,7 +19,7 @@ _IPV6_NETWORK: Final = 64
 
 
 class RateLimit:
-    """A limit counted for each address in windows of fixed length, in bounded memory."""
+    """A rate limit for each address, in windows of fixed length and bounded memory."""
 
     def __init__(self, clock: Clock, limit: str) -> None:
         """Allow as many calls as `limit` says, such as ``20/minute``.

@@ -1,7 +1,7 @@
-"""How requests are read: strictly. Unknown, repeated and malformed fields are refused, never guessed.
+"""Strict reading of requests: unknown, repeated and malformed fields are refused, never guessed.
 
-A query model or body model lists the fields and goes into the OpenAPI document; the reading of it
-is done here, for the framework takes the last of repeated parameters and would echo what it refuses.
+A query model or body model lists the fields and goes into the OpenAPI document. Requests are read here and
+not by the framework: it takes the last of repeated parameters and echoes refused input.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from app.server.problems import InvalidFieldsError, RefusedError
 
 MAX_BODY: Final = 64 * 1024
 BODY_DEADLINE: Final = 15.0
-"""Seconds that a body may take to come."""
+"""Seconds from the first read of a body to its end."""
 
 MAX_DEPLOY: Final = 31 * DAY
 
@@ -45,11 +45,11 @@ _MOST_A_PAGE: Final = 500
 _LONGEST_PLACE: Final = 18
 _ID: Final = re.compile(r"[0-9a-z]{1,36}")
 _LOST_PLUS: Final = re.compile(r"\S+ \d\d:\d\d")
-"""What becomes of ``2026-11-27T14:00:00+01:00`` in a query string."""
+"""The end of ``2026-11-27T14:00:00+01:00`` when a query string turns its ``+`` into a space."""
 
 
 class Strict(BaseModel):
-    """What every query and body model is: its fields and no others."""
+    """The base of all query and body models; it forbids unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
@@ -123,7 +123,7 @@ Note = Annotated[
     AfterValidator(_without_secrets),
     Field(title="line of text"),
 ]
-"""One line of text that is kept."""
+"""One line of text that is recorded as it is."""
 
 Sentence = Annotated[
     str,
@@ -131,7 +131,7 @@ Sentence = Annotated[
     AfterValidator(_without_secrets),
     Field(title="line of text"),
 ]
-"""One line of text for people."""
+"""One line of text for people, without surrounding blanks."""
 
 LinkField = Annotated[
     str,
@@ -147,7 +147,7 @@ PeriodField = Annotated[
 
 
 class PageQuery(Strict):
-    """Which page of a list."""
+    """The query parameters of a page of a list."""
 
     cursor: Annotated[str, StringConstraints(pattern=CURSOR)] | None = Field(
         None, description="`next` of the page before; the first page if left out", examples=["1042"]
@@ -159,12 +159,12 @@ def record_id(text: str, prefix: str, kind: str) -> str:
     """Return an id from a path, such as ``frz_8k2m4p6r``, if it has the form of one.
 
     Args:
-        text: as it stands in the path.
-        prefix: of the ids of this kind.
-        kind: of the record, for the error: ``freeze``.
+        text: the id in the path.
+        prefix: the prefix of ids of this kind.
+        kind: the kind of record for the error, such as ``freeze``.
 
     Raises:
-        UnknownRecordError: it hasn't, so that there can't be such a record.
+        UnknownRecordError: it hasn't, so there can't be such a record.
     """
     if not text.startswith(f"{prefix}_") or _ID.fullmatch(text[len(prefix) + 1 :]) is None:
         raise UnknownRecordError(f"there is no {kind} of that id")
@@ -172,10 +172,10 @@ def record_id(text: str, prefix: str, kind: str) -> str:
 
 
 def place(cursor: str | None) -> int | None:
-    """A place in the record that a cursor stands for.
+    """Return the id in the record that a cursor names; None without a cursor.
 
     Raises:
-        InvalidFieldsError: it stands for none.
+        InvalidFieldsError: the cursor is malformed.
     """
     if cursor is None:
         return None
@@ -185,7 +185,7 @@ def place(cursor: str | None) -> int | None:
 
 
 def read_query(request: Request, model: type[Model]) -> Model:
-    """The query string as a model.
+    """Parse the query string into a model.
 
     Raises:
         InvalidFieldsError: a parameter is unknown, repeated, missing or malformed.
@@ -194,7 +194,7 @@ def read_query(request: Request, model: type[Model]) -> Model:
 
 
 def query_fields(request: Request) -> dict[str, str]:
-    """The parameters of the query string as they stand there.
+    """Return the raw parameters of the query string.
 
     Raises:
         InvalidFieldsError: it can't be read, or a parameter is repeated.
@@ -212,7 +212,7 @@ def query_fields(request: Request) -> dict[str, str]:
 
 
 async def read_body(request: Request, model: type[Model]) -> Model:
-    """The JSON body as a model; at most 64 KiB of it.
+    """Parse the JSON body into a model; it has at most 64 KiB.
 
     Raises:
         InvalidFieldsError: a field is unknown, repeated, missing or malformed, or there are parameters.
@@ -234,10 +234,10 @@ async def read_body(request: Request, model: type[Model]) -> Model:
 
 
 async def read_body_or_query(request: Request, model: type[Model]) -> Model:
-    """The JSON body as a model; the query string where there is no body, for clients that send none.
+    """Parse the JSON body into a model, or the query string of a request without a body.
 
     Raises:
-        InvalidFieldsError: a field is unknown, repeated, missing or malformed, or both are there.
+        InvalidFieldsError: a field is unknown, repeated, missing or malformed, or both are given.
         RefusedError: the body is too large, or is not JSON.
     """
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
@@ -245,18 +245,22 @@ async def read_body_or_query(request: Request, model: type[Model]) -> Model:
 
 
 async def no_body(request: Request) -> None:
-    """Look that a request brings nothing along, or an empty object.
+    """Check that a request has no parameters, and no body but an empty object.
 
     Raises:
-        InvalidFieldsError: it does.
-        RefusedError: what it brings is too large.
+        InvalidFieldsError: it has fields.
+        RefusedError: its body is too large.
     """
     if request.scope["query_string"] or (await limited_body(request)).strip() not in (b"", b"{}"):
         raise InvalidFieldsError([{"field": "body", "message": "this request takes no fields"}])
 
 
 def validated(values: dict[str, Any], model: type[Model]) -> Model:
-    """Check values against a model, and say of each wrong field what is wrong with it."""
+    """Validate values against a model.
+
+    Raises:
+        InvalidFieldsError: fields are wrong; it has a message for each.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -277,10 +281,10 @@ def _refuse_constant(_: str) -> NoReturn:
 
 
 async def limited_body(request: Request) -> bytes:
-    """The body; at most 64 KiB of it.
+    """Return the body of a request, of at most 64 KiB.
 
     Raises:
-        RefusedError: it is larger, broke off, or did not come in time.
+        RefusedError: it is larger, incomplete, or late.
     """
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or len(declared) > _LONGEST_PLACE or int(declared) > MAX_BODY:

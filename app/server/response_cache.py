@@ -1,8 +1,8 @@
-"""Answers given a moment ago, kept for the second that they are true in.
+"""A cache of recent answers, each kept for the second in which it is valid.
 
-A question that is only read depends on the question, the second, and the policies and freezes in force. So
-pipelines that ask the same within one second get the same bytes, without another way through the
-framework. What is kept has passed every check of the route that put it here.
+The answer to a question depends only on the question, the second, and the policies and freezes in force. So
+pipelines that ask the same within one second get the same bytes, without another pass through the
+framework. Every cached answer has passed all checks of the route that put it here.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from app.server.middleware import LOG_FIELDS, ROUTE
 
 _KEPT: Final = 1024
 _WHO_ASKS: Final = frozenset({b"authorization", b"x-override-token"})
-"""Headers of requests that the route itself must look at: only what anybody may ask is kept."""
+"""Request headers that only the route can judge: the cache serves public questions only."""
 
 PLAIN_TEXT: Final = b"text/plain"
 
@@ -32,7 +32,7 @@ def wants_plain_text(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 class DecisionResponse(NamedTuple):
-    """An answer as it went out."""
+    """An encoded answer, with what the log and the metrics need of it."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -43,10 +43,10 @@ class DecisionResponse(NamedTuple):
 
 
 class ResponseCache:
-    """Stands before the application and answers ``GET`` requests for one path from memory."""
+    """Middleware that answers ``GET`` requests for one path from memory."""
 
     def __init__(self, path: str, clock: Clock, policies: Policies, metrics: Metrics) -> None:
-        """Answer for `path` where possible."""
+        """Answer requests for `path`; start empty."""
         self._path = path
         self._clock = clock
         self._policies = policies
@@ -55,7 +55,7 @@ class ResponseCache:
         self._true_for: tuple[int, InForce | None] = (0, None)
 
     def keep(self, query: bytes, asked_at: tuple[int, InForce], answer: DecisionResponse) -> None:
-        """Keep an answer for the second, the policies and the freezes that it was worked out for."""
+        """Cache an answer for its second, policies and freezes."""
         if not self._is_true(*asked_at):
             self._answers.clear()
             self._true_for = asked_at
@@ -63,7 +63,7 @@ class ResponseCache:
             self._answers[query] = answer
 
     def before(self, app: ASGIApp) -> ASGIApp:
-        """An application that answers from memory what it can, and passes everything else to `app`."""
+        """Return an application that answers from memory if it can, and passes other requests to `app`."""
 
         async def answer_or_pass(scope: Scope, receive: Receive, send: Send) -> None:
             answer = self._find(scope) if scope["type"] == "http" else None

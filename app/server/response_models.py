@@ -62,7 +62,7 @@ class UncoveredPart(BaseModel):
 
 
 class OverrideUse(BaseModel):
-    """What became of the override token that a claim presented."""
+    """The use of the override token of a claim."""
 
     id: str | None = Field(description="the override's id; null if the caller may not know it")
     result: Literal[
@@ -164,7 +164,7 @@ class FreezePeriods(BaseModel):
 
 
 class StoreState(BaseModel):
-    """Whether the store can be reached."""
+    """The state of the store."""
 
     degraded: bool = Field(description="true while answers come from memory and claims are refused")
     degraded_since: Instant | None = Field(description="since when; null if it can be reached")
@@ -201,7 +201,7 @@ class PolicyFileState(BaseModel):
 
 
 class StatusBody(BaseModel):
-    """The freeze state of everything."""
+    """The freeze state of all environments."""
 
     at: Instant = Field(description="the instant that the state is for")
     timezone: str = Field(description="the zone of the policies, and of the times in sentences")
@@ -216,7 +216,7 @@ class StatusBody(BaseModel):
 
 
 class Segment(BaseModel):
-    """A part of a timeline in which the answer stays the same."""
+    """A segment of a timeline with one answer."""
 
     from_: Instant = Field(alias="from", description="its start")
     to: Instant = Field(description="its end, exclusive")
@@ -425,7 +425,7 @@ class LikeForLike(BaseModel):
 
 
 class Judgement(BaseModel):
-    """How some deploys fare compared to others."""
+    """A comparison of some deploys with the others."""
 
     like_for_like: LikeForLike | None = Field(description="what was compared; null if nothing is alike")
     difference: float | None = Field(description="the rate less the expected one")
@@ -452,7 +452,7 @@ class HourBody(Tally, Judgement):
 
 
 class WaitsBody(BaseModel):
-    """How long denied deploys waited until they were allowed."""
+    """The waiting times of denied deploys until they were allowed."""
 
     count: int = Field(description="the deploys that were allowed later")
     median_s: int | None = Field(description="half of them waited this many seconds or less")
@@ -463,7 +463,7 @@ class WaitsBody(BaseModel):
 
 
 class PolicyInsight(BaseModel):
-    """What a policy did in the period."""
+    """The effect of a policy in the period."""
 
     id: str = Field(description="its id; `ad-hoc` for all ad-hoc freezes together")
     title: str | None = Field(description="its title; null if it is not in force any more")
@@ -475,7 +475,7 @@ class PolicyInsight(BaseModel):
 
 
 class EnvironmentInsight(Tally):
-    """What happened in an environment."""
+    """The deploys of an environment in the period."""
 
     environment: str = Field(description="the environment")
     denials: int = Field(description="the claims that were denied")
@@ -483,7 +483,7 @@ class EnvironmentInsight(Tally):
 
 
 class Totals(Tally):
-    """Everything in the period."""
+    """The deploys of the whole period."""
 
     decisions: int = Field(description="deploys and denials together")
     denials: int = Field(description="the claims that were denied")
@@ -499,14 +499,14 @@ class Telling(BaseModel):
 
 
 class Confidence(BaseModel):
-    """How many comparisons were made, and how sure each must be so that all of them are."""
+    """The number of comparisons, and the confidence that each needs for all of them to hold."""
 
     comparisons: int = Field(description="how many were made")
     confidence_of_each: float = Field(description="the confidence of each, 0 to 1")
 
 
 class Method(BaseModel):
-    """How the verdicts were reached."""
+    """The method behind the verdicts."""
 
     confidence: float = Field(description="the confidence of all comparisons together, 0 to 1")
     enough: int = Field(description="the reported deploys that each side needs")
@@ -517,7 +517,7 @@ class Method(BaseModel):
 
 
 class InsightsBody(BaseModel):
-    """What the recorded decisions of a period show."""
+    """An analysis of the recorded decisions of a period."""
 
     from_: Instant = Field(alias="from", description="the start of the period")
     to: Instant = Field(description="its end, exclusive")
@@ -563,7 +563,7 @@ class ChainFault(BaseModel):
 
 
 class TableDifference(BaseModel):
-    """A row that is not what the record says."""
+    """A row that disagrees with the record."""
 
     table: str = Field(description="the table")
     id: str = Field(description="the id of the row")
@@ -571,14 +571,14 @@ class TableDifference(BaseModel):
 
 
 class CheckpointBody(BaseModel):
-    """The place up to which the record was verified."""
+    """The position up to which the record was verified."""
 
     seq: int = Field(description="the last event")
     hash: str = Field(description="its hash")
 
 
 class VerificationBody(BaseModel):
-    """Whether the record is whole and the tables agree with it."""
+    """The result of verifying the record and comparing the tables with it."""
 
     whole: bool = Field(description="true if nothing is wrong")
     events: int = Field(description="the events that were found right")
@@ -600,7 +600,7 @@ class HealthBody(BaseModel):
 
 
 class PolicyCheck(BaseModel):
-    """Whether policies are in force."""
+    """The check of the policies."""
 
     ok: bool = Field(description="always true: without policies the gate does not start")
     revision: str = Field(description="the hash of the files in force")
@@ -609,20 +609,20 @@ class PolicyCheck(BaseModel):
 
 
 class StoreCheck(BaseModel):
-    """Whether the store answers."""
+    """The check of the store."""
 
     ok: bool = Field(description="true if it does")
 
 
 class Checks(BaseModel):
-    """What was checked."""
+    """The checks of a readiness probe."""
 
     policies: PolicyCheck = Field(description="the policies in force")
     store: StoreCheck = Field(description="the store")
 
 
 class ReadinessBody(BaseModel):
-    """Whether the gate can decide and record."""
+    """The readiness of the gate to decide and record."""
 
     ready: bool = Field(description="true if it can")
     checks: Checks = Field(description="what was checked")

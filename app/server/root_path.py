@@ -1,7 +1,7 @@
 """The path below which a proxy serves the gate, such as ``/freezegate``: FREEZEGATE_ROOT_PATH.
 
-A proxy may pass that path on or cut it off; requests are taken with it and without. What the gate hands
-out (links, forms, cookies, redirections, addresses to copy) begins with it.
+A proxy may pass that path on or strip it; requests are accepted with it and without. The URLs in answers
+(links, forms, cookies, redirects, addresses to copy) begin with it.
 """
 
 from collections.abc import Iterable
@@ -13,27 +13,27 @@ from app.settings import SettingsError
 
 
 def root_of(request: Request) -> str:
-    """Return the path below which this request's gate is served; empty where that is the root."""
+    """Return the root path of this request's gate; empty if it is served at the root."""
     root: str = request.scope.get("root_path", "")
     return root
 
 
 class RootPath:
-    """Takes the root path off the path of each request, and gives it back to the framework.
+    """A pair of middleware that strips the root path from requests, and restores it for the framework.
 
-    Between `before` and `within` paths are those of our own routes, wherever the gate is served.
+    Between `before` and `within`, paths are those of our own routes, with any root path.
     """
 
     def __init__(self) -> None:
-        """Serve at the root until another one is set."""
+        """Serve at the root until `set` is called."""
         self._root = ""
 
     def set(self, root: str, routes: Iterable[str]) -> None:
         """Serve below `root`.
 
         Raises:
-            SettingsError: one of the gate's own `routes` begins with it, so that paths would be ambiguous
-                behind a proxy that cuts it off.
+            SettingsError: one of the gate's own `routes` begins with it, so paths would be ambiguous
+                behind a proxy that strips it.
         """
         first = root.split("/")[1] if root else ""
         if first and any(route.split("/")[1] == first for route in routes):
@@ -41,7 +41,7 @@ class RootPath:
         self._root = root
 
     def before(self, app: ASGIApp) -> ASGIApp:
-        """Return an application that sees the paths of its own routes."""
+        """Return an application that passes requests to `app` without the root path."""
 
         async def take_off(scope: Scope, receive: Receive, send: Send) -> None:
             if self._root and scope["type"] == "http":
@@ -51,14 +51,14 @@ class RootPath:
         return take_off
 
     def within(self, app: ASGIApp) -> ASGIApp:
-        """Return an application that sees `path` with `root_path` in it, as ASGI 3 has them."""
+        """Return an application that passes requests to `app` with `root_path` in `path`, as in ASGI 3."""
 
         async def give_back(scope: Scope, receive: Receive, send: Send) -> None:
             if not self._root or scope["type"] != "http":
                 await app(scope, receive, send)
                 return
             path = scope["path"]
-            # In place: what the router notes in the scope is read outside.
+            # In place, because the outer layers read the route that the router notes in the scope.
             scope.update(path=self._root + path, root_path=self._root)
             try:
                 await app(scope, receive, send)

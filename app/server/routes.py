@@ -23,7 +23,7 @@ _CALLER: Final = "caller"
 _ROLE: Final = "role"
 
 _FAILURES: Final = (401, 403, 422, 429, 503)
-"""The statuses of every route that needs a role, besides its own."""
+"""The problem statuses of every route that needs a role."""
 
 _BODY_FAILURES: Final = (400, 408, 413, 415)
 
@@ -54,14 +54,14 @@ class Routes(APIRouter):
         """Register a route that runs for callers with a role.
 
         Args:
-            method: of the requests.
-            path: of the requests; a parameter in it may be unknown, which is 404.
-            role: the role that a caller needs; None: none, not even the anonymous one.
+            method: the HTTP method.
+            path: the path template; with parameters, the route may answer 404.
+            role: the role that a caller needs; None for a route without authentication.
             query: the model of the query parameters.
-            body: the model of the JSON body; with `query` as well, the fields may stand in either.
+            body: the model of the JSON body; with `query` as well, the fields may be in either.
             headers: the request headers that it reads, see `openapi.header`.
-            also: the statuses of problems that don't follow from the rest.
-            responses: the answers that are no problems, by status.
+            also: the statuses of problems that don't follow from the other arguments.
+            responses: the answers other than problems, by status.
             options: passed to the framework.
         """
         statuses = {

@@ -1,7 +1,7 @@
-"""Learning that the process is to stop, before the server waits for what is still open.
+"""Notice of a shutdown, before the server waits for open requests.
 
-The server waits for every request to end before it tells the application anything; a stream that
-has no end would keep it waiting.
+The server waits for every request to end before it runs the application's shutdown; a stream without an end
+would keep it waiting.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 @contextlib.contextmanager
 def on_stop(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on the event loop when a signal asks the process to stop, and then who was asked before.
+    """Call `stop` on the event loop at SIGTERM or SIGINT, then the earlier handler of the signal.
 
     Signals belong to the main thread; elsewhere, as in tests, this does nothing.
     """

@@ -1,4 +1,4 @@
-"""Work that many ask for at the same moment, done once: the state of thousands of services, say."""
+"""Share one computation among simultaneous requests, such as the state of thousands of services."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -14,20 +14,20 @@ _MOST_UNFINISHED: Final = 64
 
 
 class SingleFlight:
-    """Does work in a thread, and gives everybody who asks for the same the same result."""
+    """A pool of threads in which callers with the same key share one result."""
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
+        """Begin without results."""
         self._tasks: dict[Hashable, asyncio.Future[bytes]] = {}
         self._unfinished = 0
-        # Of its own, so that a reload of policies never waits behind pages.
+        # A separate pool, so that a reload of policies never waits behind pages.
         self._threads = ThreadPoolExecutor(_THREADS, "freezegate-pages")
 
     async def get(self, asked: Hashable, work: Callable[[], bytes]) -> bytes:
-        """What `work` gives; what was asked for lately is not done again.
+        """Return the result of `work`; share it with recent and concurrent calls for the same key.
 
         Raises:
-            RefusedError: too much else is being worked on.
+            RefusedError: too many computations are unfinished.
         """
         task = self._tasks.get(asked)
         if task is None:
@@ -39,7 +39,7 @@ class SingleFlight:
             task = self._tasks[asked] = asyncio.get_running_loop().run_in_executor(self._threads, work)
             self._unfinished += 1
             task.add_done_callback(self._finished)
-        # Shielded: others wait for it too, when whoever asked first goes away.
+        # Shielded: others may wait for the result when the first caller disconnects.
         return await asyncio.shield(task)
 
     def _finished(self, _: "asyncio.Future[Any]") -> None:

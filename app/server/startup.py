@@ -47,7 +47,7 @@ def _show_first_key(key: str) -> None:
 
 
 def _warn_of_approvers(context: Context) -> None:
-    """Log the keys that can't approve, or not as intended, if the policies ask for approvals."""
+    """Warn of keys that can't approve, or not as intended, if the policies require approvals."""
     now = context.cache.steady.now()
     policy_set = context.policies.in_force.policy_set
     found = keys.doubtful_approvers(context.cache.known_keys, policy_set, now)
@@ -68,9 +68,9 @@ def _warn_of_approvers(context: Context) -> None:
 
 
 class StartupErrors:
-    """Replace the traceback of a start that failed for a known reason by its sentence.
+    """Middleware that replaces the traceback of a start that failed for a known reason by its sentence.
 
-    The server logs what it gets and exits. A traceback hides the one line that matters, and may repeat more
+    The server logs the message and exits. A traceback hides the one line that matters, and may repeat more
     of the environment than a log should hold.
     """
 

@@ -1,10 +1,10 @@
-"""Server-sent events: one stream of news, told to everybody who listens.
+"""Server-sent events: one stream, published to all listeners.
 
-What is told is written once, and the same bytes go to all. A thousand listeners are told a few at a
-time, so that a claim that comes in between does not wait for all of them. A listener that does not read is
-let go of; the browser comes back by itself and says what it has seen last.
+An event is encoded once, and all listeners get the same bytes. They are served a few at a time, so that a
+claim in between doesn't wait for a thousand of them. A listener that doesn't read is dropped; the browser
+reconnects by itself and sends the id of the last event that it has seen.
 
-How many may listen is bounded, in all and for each address, so that listeners can't lock pipelines out.
+The number of listeners is limited, in total and for each address, so that they can't lock pipelines out.
 
 The format is that of the HTML standard, section 9.2 "Server-sent events".
 """
@@ -23,7 +23,7 @@ from app.gate.live import News
 from app.server.concurrency import ConcurrencyLimit
 
 HEARTBEAT: Final = 15.0
-"""Seconds between signs of life, so that proxies keep the connection and the dead are noticed."""
+"""Seconds between heartbeats, so that proxies keep the connection and dead peers are noticed."""
 
 SEND_DEADLINE: Final = 10.0
 """Seconds that a listener may take to receive what is sent to it."""
@@ -32,11 +32,11 @@ _MOST_WAITING: Final = 64
 _TOGETHER: Final = 16
 _PAUSE: Final = 0.004
 _RETRY: Final = b"retry: 2000\n\n"
-_SIGN_OF_LIFE: Final = b"event: alive\ndata: {}\n\n"
+_HEARTBEAT_EVENT: Final = b"event: alive\ndata: {}\n\n"
 
 
 def written(news: Sequence[News]) -> bytes:
-    """News as they go over the wire."""
+    """Return events in the wire format."""
     return b"".join(map(_written, news))
 
 
@@ -46,13 +46,13 @@ def _written(news: News) -> bytes:
 
 
 class _Listener:
-    """One who listens, and what it has not been told yet."""
+    """A listener, with the chunks that it has not received yet."""
 
-    __slots__ = ("gone", "told", "waiting")
+    __slots__ = ("gone", "ready", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[bytes] = deque()
-        self.told = asyncio.Event()
+        self.ready = asyncio.Event()
         self.gone = False
 
     def tell(self, chunk: bytes) -> None:
@@ -60,18 +60,18 @@ class _Listener:
             self.gone = True
         else:
             self.waiting.append(chunk)
-        self.told.set()
+        self.ready.set()
 
     def leave(self) -> None:
         self.gone = True
-        self.told.set()
+        self.ready.set()
 
 
 class Hub:
-    """Everybody who listens."""
+    """The listeners of the event stream."""
 
     def __init__(self, limit: ConcurrencyLimit) -> None:
-        """Take as many listeners as `limit` allows."""
+        """Begin without listeners; `limit` bounds their number."""
         self.limit = limit
         self._listeners: dict[_Listener, None] = {}
         self._closed = False
@@ -80,23 +80,23 @@ class Hub:
         return len(self._listeners)
 
     async def tell(self, news: Sequence[News]) -> None:
-        """Tell everybody, a few at a time."""
+        """Send events to all listeners, a few at a time."""
         await self._spread(written(news))
 
     async def keep_alive(self) -> None:
-        """Send everybody a sign of life from time to time, for as long as this runs."""
+        """Send a heartbeat to all listeners every `HEARTBEAT` seconds, until cancelled."""
         while True:
             await asyncio.sleep(HEARTBEAT)
-            await self._spread(_SIGN_OF_LIFE)
+            await self._spread(_HEARTBEAT_EVENT)
 
     def close(self) -> None:
-        """Let go of everybody: an open stream would keep the process from stopping."""
+        """Disconnect all listeners: an open stream would keep the process from stopping."""
         self._closed = True
         for listener in self._listeners:
             listener.leave()
 
     def join(self) -> _Listener:
-        """Begin to listen."""
+        """Add a listener."""
         listener = _Listener()
         self._listeners[listener] = None
         if self._closed:
@@ -104,7 +104,7 @@ class Hub:
         return listener
 
     def part(self, listener: _Listener) -> None:
-        """Listen no more."""
+        """Remove a listener."""
         self._listeners.pop(listener, None)
 
     async def _spread(self, chunk: bytes) -> None:
@@ -115,7 +115,7 @@ class Hub:
 
 
 class EventStream(Response):
-    """The answer that does not end: what is to be told first, and then what comes."""
+    """A response without an end: the initial events, then each event as it is published."""
 
     media_type = "text/event-stream"
 
@@ -125,9 +125,9 @@ class EventStream(Response):
         """Listen at `hub`.
 
         Args:
-            hub: where news are told.
-            first: gives what is sent before anything that is told there.
-            may_listen: whether the listener still may; asked before anything is sent.
+            hub: the source of the events.
+            first: returns the encoded initial events.
+            may_listen: returns whether the listener is still authorised; called before each chunk.
         """
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
@@ -136,16 +136,16 @@ class EventStream(Response):
         self._may_listen = may_listen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the listener leaves, does not read, or the gate stops.
+        """Send until the listener disconnects, stops reading, or the gate stops.
 
         Raises:
-            RefusedError: too many listen already; nothing has been sent.
+            RefusedError: there are too many listeners; nothing has been sent.
         """
         with self._hub.limit.held(scope):
             await self._listen(receive, send)
 
     async def _listen(self, receive: Receive, send: Send) -> None:
-        # Before what comes first is worked out: what is told meanwhile must not be lost.
+        # Before the initial events are built: events published meanwhile must not be lost.
         listener = self._hub.join()
         leaving = asyncio.create_task(_leave_with(listener, receive))
         try:
@@ -159,7 +159,7 @@ class EventStream(Response):
     async def _send_all(self, listener: _Listener, send: Send) -> None:
         await _in_time(send, {"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         while True:
-            listener.told.clear()
+            listener.ready.clear()
             while listener.waiting:
                 chunk = listener.waiting.popleft()
                 if not await self._may_listen():
@@ -168,7 +168,7 @@ class EventStream(Response):
                 await _in_time(send, {"type": "http.response.body", "body": chunk, "more_body": True})
             if listener.gone:
                 break
-            await listener.told.wait()
+            await listener.ready.wait()
         await _in_time(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -178,7 +178,7 @@ async def _in_time(send: Send, message: Message) -> None:
 
 
 async def _leave_with(listener: _Listener, receive: Receive) -> None:
-    """Notice that the connection was closed from the other side."""
+    """Wait for the client to disconnect, then end its listener."""
     while (await receive())["type"] != "http.disconnect":
         pass
     listener.leave()

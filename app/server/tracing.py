@@ -1,8 +1,8 @@
-"""Traces: a span for each request, sent by OTLP where an endpoint is set, by the framework's own support.
+"""Traces: a span for each request, sent by OTLP if an endpoint is set, with the framework's own support.
 
-A span names the template of its route and how it ended. It carries nothing that a caller wrote in a path,
-query or header: a query may hold a token by mistake. Metrics and logs are not exported here. The library is
-an extra, `freezegate[otel]`, imported only where tracing is on.
+A span carries the route template and the outcome. It carries nothing that a caller wrote in a path, query
+or header: a query may hold a token by mistake. Metrics and logs are not exported here. The library is an
+extra, `freezegate[otel]`, imported only if tracing is on.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _NOT_INSTALLED: Final = (
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _UNTRACED: Final = frozenset({"/healthz", "/readyz", "/metrics", "/events"})
-"""Asked by machines every few seconds; and the stream, whose span would last for hours."""
+"""Routes that machines poll every few seconds, and the stream, whose span would last for hours."""
 
 _WRITTEN_BY_CALLERS: Final = frozenset(
     {"url.path", "url.query", "server.address", "server.port", "http.request.method_original"}
@@ -42,7 +42,7 @@ _WRITTEN_BY_CALLERS: Final = frozenset(
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:
-    """Whether the standard variables ask for traces."""
+    """Return whether the standard variables turn tracing on."""
     return (
         any(environ.get(name) for name in _ENDPOINTS)
         and environ.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"
@@ -51,7 +51,7 @@ def is_wanted(environ: Mapping[str, str]) -> bool:
 
 
 class Tracing:
-    """What the application needs in order to be traced, or to be spared it."""
+    """The tracing of the application; does nothing if tracing is off."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Turn tracing on if `environ` asks for it and the library is there; connect in `sending`."""
@@ -65,7 +65,7 @@ class Tracing:
 
     @property
     def config(self) -> TelemetryConfig:
-        """For the framework: spans of requests and nothing else, or nothing at all."""
+        """The framework's configuration: spans of requests only, or nothing if tracing is off."""
         return {
             "tracing": self._provider is not None,
             "tracer_provider": self._provider,
@@ -90,13 +90,13 @@ class Tracing:
         try:
             yield
         finally:
-            # A thread of our own: with a collector that hangs, the library waits for half a minute.
+            # In a separate thread: the library waits half a minute for a collector that hangs.
             stopping = threading.Thread(target=self._provider.shutdown, daemon=True)
             stopping.start()
             await asyncio.to_thread(stopping.join, FLUSH_DEADLINE)
 
     def before(self, app: ASGIApp) -> ASGIApp:
-        """An application whose answers from memory, which no route gives, are named by their route, too."""
+        """Return an application that names spans by their route also where the response cache answers."""
         if self._provider is None:
             return app
         from opentelemetry import trace
@@ -132,7 +132,7 @@ def _provider(environ: Mapping[str, str]) -> "TracerProvider":
     named = "OTEL_SERVICE_NAME" in environ or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     attributes = {"service.version": __version__} | ({} if named else {"service.name": "freezegate"})
     provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
-    # The one that the standard variables ask for, behind ours.
+    # Wraps the sampler that the standard variables choose.
     provider.sampler = _sparing(provider.sampler)
     return provider
 
@@ -144,7 +144,7 @@ def _exporter_class() -> "type[SpanExporter]":
 
 
 def _sparing(chosen: "Sampler") -> "Sampler":
-    """A sampler that decides like another one, and keeps what callers write out of spans."""
+    """Return a sampler that decides like `chosen`, and removes caller-written attributes from spans."""
     from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
 
     class Sparing(Sampler):

@@ -43,7 +43,7 @@ def request(notification: Notification, _secret: SecretStr | None, _microseconds
     title = escaped(notification.title, _LONGEST_TITLE)
     text = escaped("\n".join(notification.text), _LONGEST_TEXT)
     message = {
-        # Shown where there is no room for blocks, and read aloud.
+        # For notifications and screen readers, which don't show blocks.
         "text": f"{title}\n{text}",
         "mrkdwn": False,
         "parse": "none",
@@ -71,7 +71,7 @@ def escaped(text: str, most: int) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Yield the parts that must not be cut through: letters and entities."""
+    """Yield the indivisible parts: letters and entities."""
     broken = _SPECIAL.sub(lambda mark: _GAP.join(("", *mark[0], "")), text)
     for letter in broken:
         yield _ENTITIES.get(letter, letter)

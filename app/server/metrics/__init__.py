@@ -1,4 +1,4 @@
-"""What Prometheus may ask. No label has values that a caller can invent."""
+"""The Prometheus metrics. No label has values that a caller can invent."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -20,7 +20,7 @@ from app.server.metrics.writing import Writing
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-"""Where the buckets of durations end; a claim waits for two seconds at most."""
+"""Upper bounds of duration buckets, in seconds; a claim waits for two seconds at most."""
 
 
 class Metrics:
@@ -65,7 +65,7 @@ class Metrics:
             registry=self._registry,
         )
         self._writing = Writing(self._registry, clock, SECONDS)
-        # Looking a child up by its labels costs 32 µs a request; these are kept.
+        # Cached, because looking a child up by its labels costs 32 µs a request.
         self._decision_children = {
             (outcome.value, verb): decisions.labels(outcome.value, verb)
             for outcome in Outcome
@@ -75,21 +75,27 @@ class Metrics:
         self._duration_children: dict[str, Histogram] = {}
 
     def watch(self, gate: Gate) -> None:
-        """Tell of freezes, of overrides, of whether the store can be reached, and of what is written."""
+        """Add the metrics of freezes, overrides, the reachability of the store, and its writes."""
         self._registry.register(ReplicaState(gate.cache, self._policies, self._clock))
         gate.watched_by(self._writing)
 
     def watch_outbox(self, notifications: Notifications) -> None:
-        """Tell of what waits for the receivers of notifications."""
+        """Add the metrics of undelivered notifications."""
         self._registry.register(Outbox(notifications, self._clock))
 
     def decided(self, outcome: str, asked_by: str, determined_by: Iterable[str]) -> None:
-        """Count a decision; `asked_by` is ``question`` or ``claim``, see `decision_json.determined_by`."""
+        """Count a decision.
+
+        Args:
+            outcome: of the decision.
+            asked_by: ``question`` or ``claim``.
+            determined_by: see `decision_json.determined_by`.
+        """
         self._decision_children[outcome, asked_by].inc()
         self._of_policies.count(outcome, determined_by)
 
     def claimed(self, microseconds: int) -> None:
-        """Note how long a claim took."""
+        """Record the duration of a claim."""
         self._claims.observe(max(0, microseconds) / 1_000_000)
 
     def served(self, route: str, status: int, seconds: float) -> None:
@@ -102,5 +108,5 @@ class Metrics:
         self._duration_children[route].observe(seconds)
 
     def page(self) -> bytes:
-        """Everything, in the Prometheus text format; takes a while where there are many policies."""
+        """Return all metrics in the Prometheus text format; slow with many policies."""
         return generate_latest(self._registry)

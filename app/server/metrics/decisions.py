@@ -1,4 +1,4 @@
-"""Decisions, by what determined them. Ids come out of the policy files; freezes share one name."""
+"""Counts of decisions by determining rule. Policies go by their ids; ad-hoc freezes share one name."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,27 +17,27 @@ _WARNING: Final = (Outcome.WARN.value,)
 
 
 class PolicyDecisions(Collector):
-    """Counts in a plain dictionary: a thousand policies need no thousand locks."""
+    """Decision counts in a plain dictionary, rather than a lock for each of a thousand policies."""
 
     def __init__(self, policies: Policies) -> None:
-        """Show every policy in force from the start, so that its first denial is a rise."""
+        """Begin at 0 for every policy in force, so that its first denial is an increase."""
         self._policies = policies
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def count(self, outcome: str, determined_by: Iterable[str]) -> None:
-        """Count a decision for each of what determined it."""
+        """Count a decision for each rule that determined it."""
         for name in determined_by:
             self._counts[name, outcome] += 1
 
     def collect(self) -> Iterable[Metric]:
-        """What was counted since the start."""
+        """Yield the counts since the start."""
         family = CounterMetricFamily(
             "freezegate_policy_decisions",
             "Decisions that a policy determined: denies, overrides of it, warnings; "
             "all ad-hoc freezes together are `ad-hoc`",
             labels=["policy", "outcome"],
         )
-        # A copy is made in one step, whatever the event loop counts meanwhile.
+        # `copy` is atomic, while the event loop may go on counting.
         counts = {**dict.fromkeys(self._possible(), 0), **self._counts.copy()}
         for labels, count in counts.items():
             family.add_metric(labels, count)

@@ -1,4 +1,4 @@
-"""What waits for the receivers of notifications, as was counted some seconds ago."""
+"""The backlog of each receiver of notifications, as counted some seconds ago."""
 
 from collections.abc import Iterable
 
@@ -10,15 +10,15 @@ from app.gate.notifications import Notifications
 
 
 class Outbox(Collector):
-    """A receiver that takes nothing shows; their names come out of a file. Asks the store nothing."""
+    """The backlog by receiver name, from the last count; doesn't query the store."""
 
     def __init__(self, notifications: Notifications, clock: Clock) -> None:
-        """Look at what `notifications` has counted, by the time of `clock`."""
+        """Read the counts of `notifications`, by the time of `clock`."""
         self._notifications = notifications
         self._clock = clock
 
     def collect(self) -> Iterable[Metric]:
-        """How many wait for each receiver, and for how long."""
+        """Yield the number of waiting notifications and the age of the oldest, for each receiver."""
         waiting = GaugeMetricFamily(
             "freezegate_notifications_waiting",
             "Notifications that a receiver has not taken yet, some seconds ago",
@@ -32,7 +32,7 @@ class Outbox(Collector):
         now = self._clock.now()
         for name, backlog in self._notifications.backlog.items():
             waiting.add_metric([name], backlog.waiting)
-            # The clock of the replica that put it may be ahead.
+            # The clock of the replica that enqueued it may be ahead.
             oldest.add_metric([name], max(0, now - backlog.oldest_at) if backlog.waiting else 0)
         yield waiting
         yield oldest

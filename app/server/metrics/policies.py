@@ -13,15 +13,15 @@ from app.gate.in_force import Policies
 
 
 class PolicyState(Collector):
-    """Which policies are in force, since when, and which of them veto."""
+    """The policies in force, their age, and those that veto now."""
 
     def __init__(self, policies: Policies, clock: Clock) -> None:
-        """Look at `policies`, by the time of `clock`."""
+        """Read `policies`, by the time of `clock`."""
         self._policies = policies
         self._clock = clock
 
     def collect(self) -> Iterable[Metric]:
-        """What holds now."""
+        """Yield the state of the policies now."""
         in_force, now = self._policies.in_force, self._clock.now()
         yield GaugeMetricFamily(
             "freezegate_policies_age_seconds",
@@ -69,15 +69,15 @@ class PolicyState(Collector):
 
 
 class EnvironmentState(Collector):
-    """Whether each environment is open, for a service that nothing singles out."""
+    """The state of each environment, for a service that no rule singles out."""
 
     def __init__(self, policies: Policies, clock: Clock) -> None:
-        """Look at `policies`, by the time of `clock`."""
+        """Read `policies`, by the time of `clock`."""
         self._policies = policies
         self._clock = clock
 
     def collect(self) -> Iterable[Metric]:
-        """What holds now, and for how long."""
+        """Yield the state of the environments now, and the time of the next change."""
         now = self._clock.now()
         opened = GaugeMetricFamily(
             "freezegate_environment_open", "1 while deploys are open, 0 while frozen", labels=["environment"]

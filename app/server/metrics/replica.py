@@ -1,4 +1,4 @@
-"""What is remembered of the store, read at the moment of the scrape."""
+"""The cached state of the store, read at the moment of the scrape."""
 
 from collections.abc import Iterable
 
@@ -12,16 +12,16 @@ from app.gate.store_cache import StoreCache
 
 
 class ReplicaState(Collector):
-    """Freezes, overrides, and whether the store can be reached; asks the store nothing."""
+    """Freezes, overrides and the reachability of the store, from the cache; doesn't query the store."""
 
     def __init__(self, cache: StoreCache, policies: Policies, clock: Clock) -> None:
-        """Look at what `cache` remembers, and at the freezes beside `policies`."""
+        """Read `cache`, and the freezes in force with `policies`."""
         self._cache = cache
         self._policies = policies
         self._clock = clock
 
     def collect(self) -> Iterable[Metric]:
-        """What holds now, as far as is known."""
+        """Yield the state now, as far as the cache knows."""
         yield GaugeMetricFamily(
             "freezegate_store_degraded",
             "1 while the store can't be reached and claims are refused",

@@ -1,4 +1,4 @@
-"""Which freezegate runs, and which data its answers rest on: replicas should agree."""
+"""The versions of freezegate and of the data behind its answers: replicas should agree."""
 
 import platform
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ from app.gate.versions import holidays_version, tzdata_version
 
 
 class Versions(Collector):
-    """Tells versions as labels of series that are always 1."""
+    """Versions as labels of series that are always 1."""
 
     def collect(self) -> Iterable[Metric]:
-        """The versions of this process."""
+        """Yield the versions of this process."""
         build = {"version": __version__, "python": platform.python_version()}
         yield InfoMetricFamily("freezegate_build", "What runs here", value=build)
         yield InfoMetricFamily(

@@ -1,4 +1,4 @@
-"""How writing to the store goes, told by the store itself; mostly on its writer's thread."""
+"""The metrics of writes to the store. The store reports them, mostly on its writer's thread."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _ACTIONS: Final = {
 
 
 class Writing:
-    """Counts what this replica commits, how long that takes, and what could not be."""
+    """The commits of this replica, their duration, and the failed ones."""
 
     def __init__(self, registry: CollectorRegistry, clock: Clock, buckets: Sequence[float]) -> None:
         """Put the metrics into `registry`; time by `clock`."""
@@ -51,7 +51,7 @@ class Writing:
 
     @contextlib.contextmanager
     def batch(self, works: int) -> Iterator[None]:
-        """Around the writing of a batch; one that fails took its time, too."""
+        """Time the writing of a batch, also of one that fails."""
         started = self._clock.microseconds()
         try:
             yield
@@ -60,12 +60,12 @@ class Writing:
             self._works.observe(works)
 
     def recorded(self, kinds: Sequence[str]) -> None:
-        """After events of these kinds were committed."""
+        """Count committed events by kind."""
         for kind in kinds:
             counter = self._overrides.get(kind)
             if counter is not None:
                 counter.inc()
 
     def refused(self) -> None:
-        """After somebody was told that something could not be recorded."""
+        """Count a claim or operation that was refused because it could not be recorded."""
         self._failures.inc()
