@@ -68,11 +68,9 @@ async def show_calendar(request: Request) -> Response:
     wanted = Wanted(query.environment, query.service, query.change)
     span = feed_span(here.clock.now())
     stamp = await here.gate.policies_stamp()
-    told_of = ("calendar", in_force.revision, in_force.freezes_version, wanted, span, stamp)
+    key = ("calendar", in_force.revision, in_force.freezes_version, wanted, span, stamp)
     # Many clients poll at the full hour, and a year of freezes takes a while to render.
-    body = await here.shared.get(
-        told_of, lambda: rendered(feed(in_force, wanted, span, stamp), in_force.home)
-    )
+    body = await here.shared.get(key, lambda: rendered(feed(in_force, wanted, span, stamp), in_force.home))
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": _CACHED}
     if _is_known(tag, request):
@@ -154,6 +152,6 @@ def _utc(instant: int) -> datetime:
 
 def _is_known(tag: str, request: Request) -> bool:
     """Return whether the client has this version; a proxy that compresses makes the tag a weak one."""
-    asked = request.headers.getlist("if-none-match")
-    known = {each.strip().removeprefix("W/") for line in asked for each in line.split(",")}
+    tags = request.headers.getlist("if-none-match")
+    known = {each.strip().removeprefix("W/") for line in tags for each in line.split(",")}
     return tag in known or "*" in known

@@ -23,20 +23,20 @@ class SingleFlight:
         # A separate pool, so that a reload of policies never waits behind pages.
         self._threads = ThreadPoolExecutor(_THREADS, "freezegate-pages")
 
-    async def get(self, asked: Hashable, work: Callable[[], bytes]) -> bytes:
+    async def get(self, key: Hashable, work: Callable[[], bytes]) -> bytes:
         """Return the result of `work`; share it with recent and concurrent calls for the same key.
 
         Raises:
             RefusedError: too many computations are unfinished.
         """
-        task = self._tasks.get(asked)
+        task = self._tasks.get(key)
         if task is None:
             if self._unfinished >= _MOST_UNFINISHED:
                 busy = "too much is asked for at once"
                 raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, busy, headers={"Retry-After": "1"})
             while len(self._tasks) >= _KEPT:
                 del self._tasks[next(iter(self._tasks))]
-            task = self._tasks[asked] = asyncio.get_running_loop().run_in_executor(self._threads, work)
+            task = self._tasks[key] = asyncio.get_running_loop().run_in_executor(self._threads, work)
             self._unfinished += 1
             task.add_done_callback(self._finished)
         # Shielded: others may wait for the result when the first caller disconnects.
