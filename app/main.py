@@ -117,8 +117,7 @@ def open_resources(settings: Settings, clock: Clock, policies: Policies | None =
     if settings.admin_key is not None:
         keys.check_given(settings.admin_key.get_secret_value())
     issuers = None if settings.identity is None else read_identity_file(settings.identity)
-    named = settings.notifications
-    receivers = [] if named is None else read_receivers_file(named, os.environ)
+    receivers = _receivers(settings)
     outbound = Outbound(settings.ca_file)
     if issuers or receivers or settings.ca_file:
         outbound.check()
@@ -127,6 +126,11 @@ def open_resources(settings: Settings, clock: Clock, policies: Policies | None =
     gate = Gate.open(settings.database, policies, clock)
     providers = None if issuers is None else IdentityProviders(issuers, outbound)
     return Resources(settings, policies, gate, outbound, providers, receivers)
+
+
+def _receivers(settings: Settings) -> Sequence[Receiver]:
+    file = settings.notifications
+    return [] if file is None else read_receivers_file(file, os.environ)
 
 
 def create_app(

@@ -174,20 +174,26 @@ def read_settings(environment: Mapping[str, str], **given: object) -> Settings:
     Raises:
         SettingsError: a variable is unknown, malformed, given twice, or names a file that can't be read.
     """
-    values: dict[str, object] = {}
-    ignored = _ignored(environment)
-    ours = [name for name in environment if name.startswith(PREFIX) and name not in ignored]
-    for variable in ours:
-        field, value = _resolve(variable, environment[variable])
-        if field in values:
-            raise SettingsError(f"{PREFIX}{field.upper()} is given twice, as itself and as a file")
-        values[field] = value
-    values |= {name: value for name, value in given.items() if value is not None}
+    values = _values(environment) | {name: value for name, value in given.items() if value is not None}
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         wrong = error.errors(include_url=False)
         raise SettingsError("\n".join(_sentence(str(each["loc"][0]), each) for each in wrong)) from None
+
+
+def _values(environment: Mapping[str, str]) -> dict[str, object]:
+    """Return the settings in the environment, unvalidated."""
+    values: dict[str, object] = {}
+    ignored = _ignored(environment)
+    for variable in environment:
+        if not variable.startswith(PREFIX) or variable in ignored:
+            continue
+        field, value = _resolve(variable, environment[variable])
+        if field in values:
+            raise SettingsError(f"{PREFIX}{field.upper()} is given twice, as itself and as a file")
+        values[field] = value
+    return values
 
 
 _BOUNDS: Final = {"ge": "at least", "le": "at most"}
@@ -207,8 +213,12 @@ def _sentence(field: str, detail: Any) -> str:
     elif kind.startswith("int"):
         said = f"must be a whole number{value}"
     else:
-        said = "".join(f"must be {_BOUNDS[key]} {context[key]}{value}" for key in _BOUNDS.keys() & context)
+        said = _out_of_bounds(context, value)
     return f"{PREFIX}{field.upper()}: {said or 'can not be used'}"
+
+
+def _out_of_bounds(context: Mapping[str, object], value: str) -> str:
+    return "".join(f"must be {_BOUNDS[key]} {context[key]}{value}" for key in _BOUNDS.keys() & context)
 
 
 def _ignored(environment: Mapping[str, str]) -> set[str]:

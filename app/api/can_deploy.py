@@ -109,20 +109,20 @@ async def ask(request: Request) -> Response:
     in_force = here.policies.in_force
     decision = await check_async(in_force, query.question, now if query.at is None else query.at)
     status = HTTPStatus.OK if decision.allowed else HTTPStatus(int(query.deny_status))
-    told = decision_to_json(decision, in_force.home, in_force.revision)
+    published = decision_to_json(decision, in_force.home, in_force.revision)
     in_text = wants_plain_text(request.scope["headers"])
-    body = (decision_text(told) if in_text else json.dumps(told, ensure_ascii=False)).encode()
+    body = (decision_text(published) if in_text else json.dumps(published, ensure_ascii=False)).encode()
     answered = DecisionResponse(
         status=status.value,
         headers=_headers(status, body, decision.opens_at, decision.at, in_text=in_text),
         body=body,
         outcome=decision.outcome.value,
         log_fields=_log_fields(query.question, decision.outcome.value),
-        determined_by=determined_by(told),
+        determined_by=determined_by(published),
     )
     if here.cache.degraded_since is not None:
         answered.headers.append(_DEGRADED)
-    if not in_text and "authorization" not in request.headers and "cookie" not in request.headers:
+    if not in_text and not _has_credentials(request):
         here.recent.keep(request.scope["query_string"], (now, in_force), answered)
     return _respond(request, here, answered, "question")
 
@@ -214,6 +214,10 @@ def _log_fields(question: Question, outcome: str) -> str:
         "outcome": outcome,
     }
     return ", " + json.dumps(names)[1:-1]
+
+
+def _has_credentials(request: Request) -> bool:
+    return "authorization" in request.headers or "cookie" in request.headers
 
 
 def _token(request: Request) -> str | None:

@@ -185,23 +185,29 @@ def _secret(
 def _only(
     document: Document, where: Keys, entry: _Entry, fields: tuple[str, ...], environment: Mapping[str, str]
 ) -> str:
-    """Return the value of the one field that is given of several: itself, in a file, or in a variable."""
+    """Return the value of the only one of some fields that is given, or of its file or variable."""
     given = [(field, value) for field in fields if (value := getattr(entry, field)) is not None]
     if len(given) != 1:
         count = "none is" if not given else "more than one is"
         raise _wrong(document, where, f"one of {', '.join(fields)} is needed; {count} there")
     field, value = given[0]
+    return _resolve(document, (*where, field), str(value), environment)
+
+
+def _resolve(document: Document, where: Keys, value: str, environment: Mapping[str, str]) -> str:
+    """Return the value of a field, which is in the variable or file that it names, or the field's own."""
+    field = str(where[-1])
     if field.endswith("_env"):
         if value not in environment:
-            raise _wrong(document, (*where, field), "no such variable is set")
+            raise _wrong(document, where, "no such variable is set")
         return environment[value].strip()
     if field.endswith("_file"):
         try:
-            return (Path(document.name).parent / str(value)).read_text(encoding="utf-8").strip()
+            return (Path(document.name).parent / value).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "no text"
-            raise _wrong(document, (*where, field), f"the file can't be read: {why}") from None
-    return str(value)
+            raise _wrong(document, where, f"the file can't be read: {why}") from None
+    return value
 
 
 def _wrong(document: Document, keys: Keys, message: str) -> ReceiversFileError:

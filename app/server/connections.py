@@ -92,7 +92,7 @@ class Connections:
         self._open[connection] = _Writing(_now())
         if self._look is None:
             self._look = asyncio.get_running_loop().call_later(_LOOK_EVERY, self._look_at_readers)
-        network = "" if not address or self._is_proxy(address) else network_of(address)
+        network = self._limited_network(address)
         if network and self._of_address[network] >= self._capacity.connections_of_address:
             return self._refuse(connection, HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY_OF_ADDRESS)
         if len(self._open) - len(self._refusing) > self._capacity.connections and not self._make_room():
@@ -102,6 +102,10 @@ class Connections:
             self._of_address[network] += 1
         self._waiting[connection] = None
         return None
+
+    def _limited_network(self, address: str) -> str:
+        """Return the network that an address counts under; empty if it has no limit of its own."""
+        return "" if not address or self._is_proxy(address) else network_of(address)
 
     def waits(self, connection: Connection) -> None:
         """Note that a connection is idle from now on: it may be dropped for another."""

@@ -80,8 +80,8 @@ class Edge:
             await self._app(scope, receive, send)
             return
         method = scope["method"]
-        if method == "HEAD" and scope["path"] not in _ENDLESS:
-            scope = {**scope, "method": "GET"}
+        if method == "HEAD":
+            scope = _as_get(scope)
         exchange = _Exchange(scope, send, method, self._identify(scope), self._clock.microseconds())
         try:
             async with asyncio.timeout(REQUEST_DEADLINE) as deadline:
@@ -138,6 +138,11 @@ class Edge:
                 f'{json.dumps(exchange.method)}, "route": "{route}", "status": {exchange.status}, '
                 f'"duration_ms": {elapsed / 1000:.3f}{state.get(LOG_FIELDS, "")}',
             )
+
+
+def _as_get(scope: Scope) -> Scope:
+    """Return the scope of a HEAD as that of a GET; unchanged for a stream."""
+    return scope if scope["path"] in _ENDLESS else {**scope, "method": "GET"}
 
 
 def _offers_upgrade(scope: Scope) -> bool:

@@ -1,6 +1,6 @@
 """The bodies of the operations, shared by the API and the forms of the pages."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -194,17 +194,23 @@ class ChangeBody(EndFields, _ScopeFields):
         Raises:
             InvalidFieldsError: no field is given, or a required one is null.
         """
-        given = {name: getattr(self, name) for name in self.model_fields_set}
+        given = self.model_fields_set
         if not given:
             raise InvalidFieldsError([{"field": "body", "message": "say what to change"}])
-        if lacking := sorted(name for name in _REQUIRED if name in given and given[name] is None):
-            raise InvalidFieldsError([{"field": each, "message": "can't be taken away"} for each in lacking])
-        values = {name: each for name, each in given.items() if name in _VALUES}
+        self._check_required()
+        values = self._given(_VALUES)
         if "exempt" in given:
             values["exempt"] = tuple(self.exempt or ())
-        if given.keys() & EndFields.model_fields.keys():
+        if given & EndFields.model_fields.keys():
             values["ends_at"] = self.end(now if self.starts_at is None else self.starts_at)
-        return Change(values, {name: each for name, each in given.items() if name in _SCOPE})
+        return Change(values, self._given(_SCOPE))
+
+    def _given(self, names: tuple[str, ...]) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in names if name in self.model_fields_set}
+
+    def _check_required(self) -> None:
+        if lacking := sorted(name for name, value in self._given(_REQUIRED).items() if value is None):
+            raise InvalidFieldsError([{"field": each, "message": "can't be taken away"} for each in lacking])
 
 
 class LiftFields(Strict):
