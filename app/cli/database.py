@@ -57,8 +57,7 @@ def missing_as_usage_error() -> Iterator[None]:
         yield
     except NoDatabaseError as error:
         path = Path(error.name)
-        beside = [each.name for each in path.parent.glob("*") if each.is_file() and each.name != path.name]
-        guess = did_you_mean(path.name, [each for each in beside if each.endswith(path.suffix)])
+        guess = did_you_mean(path.name, _files_like(path))
         hint = guess or (
             "; set the gate's with --database-url or FREEZEGATE_DATABASE_URL "
             "(`freezegate serve` creates it when it first starts)"
@@ -74,3 +73,9 @@ def console_actor() -> str:
         return f"console:{getpass.getuser()}"
     except (KeyError, OSError):
         return "console"
+
+
+def _files_like(path: Path) -> list[str]:
+    """Return the names of other files in the folder of a path that have its suffix."""
+    files = [each.name for each in path.parent.glob("*") if each.is_file()]
+    return [each for each in files if each != path.name and each.endswith(path.suffix)]

@@ -166,21 +166,12 @@ def parse_answer(response: Response, query: Query, now: int) -> Answer:
         body = None
     denied = _DENIED.search(response.content) is not None
     if response.status not in (_OK, _LOCKED):
-        detail = body.get("detail") if isinstance(body, dict) else None
-        sentence = f"the server answered {response.status}"
-        sentence += (f": {detail}" if detail else "") + key_hint(response.status)
-        raise UndecidedError(sentence, response.status, denied=denied)
+        raise UndecidedError(_on_status(response.status, body), response.status, denied=denied)
     if not isinstance(body, dict) or not _is_answer(body, response.status, query):
         sentence = "the server's response does not answer this question"
         raise UndecidedError(sentence, response.status, denied=denied)
     if not _is_current(body["at"], query, now):
-        sentence = (
-            f"the server's answer is of {body['at']}, but this machine's clock says {format_instant(now)}: "
-            "more than 15 minutes apart"
-            if query.at is None
-            else f"the server's answer is of {body['at']}, which is not the time that was asked for"
-        )
-        raise UndecidedError(sentence, response.status, denied=denied)
+        raise UndecidedError(_on_other_time(body["at"], query, now), response.status, denied=denied)
     body.setdefault("warnings", [])
     body.setdefault("opens_at", None)
     return Answer(body)
@@ -257,3 +248,15 @@ def find_source(
     if server is not None:
         raise click.UsageError("use either --server or --policies, not both")
     return FileDecisionSource(policies)
+
+
+def _on_status(status: int, body: object) -> str:
+    detail = body.get("detail") if isinstance(body, dict) else None
+    return f"the server answered {status}{f': {detail}' if detail else ''}{key_hint(status)}"
+
+
+def _on_other_time(at: str, query: Query, now: int) -> str:
+    if query.at is not None:
+        return f"the server's answer is of {at}, which is not the time that was asked for"
+    clock = f"this machine's clock says {format_instant(now)}"
+    return f"the server's answer is of {at}, but {clock}: more than 15 minutes apart"

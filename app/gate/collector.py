@@ -106,13 +106,10 @@ class Collector:
             return False
         found = await asyncio.to_thread(self._find, seen, in_force, now)
         due = seen.lease.held_until - now <= DURATION - RENEWED
-        nothing_new = not found.notifications and found.after.seq == seen.lease.seq
-        if mine and not due and nothing_new:
+        is_idle = mine and not due and _is_empty(seen, found)
+        if is_idle or await self._settle(seen, found, now):
             self._scanned_with = in_force.revision
-            return False
-        if await self._settle(seen, found, now):
-            self._scanned_with = in_force.revision
-        return self._lease.held and not seen.caught_up
+        return not is_idle and self._lease.held and not seen.caught_up
 
     async def release(self) -> None:
         """Release the lease, so that another replica sends from now on."""
@@ -230,3 +227,8 @@ class Collector:
 
     def _wanting(self, notification: Notification) -> list[str]:
         return [name for name, receiver in self._receivers.items() if receiver.wants(notification)]
+
+
+def _is_empty(seen: Snapshot, found: Found) -> bool:
+    """Return whether a scan found nothing, and read no events."""
+    return not found.notifications and found.after.seq == seen.lease.seq

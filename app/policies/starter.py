@@ -156,21 +156,28 @@ def _subdivision(code: str | None) -> str:
     return f"subdivision: {code}, " if code.isalpha() else f"subdivision: {json.dumps(code)}, "
 
 
-def _estimated(calendars: Sequence[Calendar], today: int) -> Iterator[str]:
-    """Yield windows around the days of the coming year whose dates follow the moon."""
-    days = {
-        day: held
-        for calendar in calendars
-        for day, held in days_of(calendar, today, today + _YEAR)
-        if any(each.is_estimated for each in held)
-    }
+def _runs(names: dict[int, str]) -> list[tuple[int, int, str]]:
+    """Return first day, last day and name of each run of named days, with `_EITHER_SIDE` around them."""
     runs: list[tuple[int, int, str]] = []
-    for day, held in sorted(days.items()):
+    for day, name in sorted(names.items()):
         start, end = day - _EITHER_SIDE, day + _EITHER_SIDE
         if runs and start <= runs[-1][1] + 1:
             runs[-1] = (runs[-1][0], end, runs[-1][2])
         else:
-            runs.append((start, end, next(each.bare_name for each in held if each.is_estimated)))
+            runs.append((start, end, name))
+    return runs
+
+
+def _estimated(calendars: Sequence[Calendar], today: int) -> Iterator[str]:
+    """Yield windows around the days of the coming year whose dates follow the moon."""
+    names = {
+        day: each.bare_name
+        for calendar in calendars
+        for day, held in days_of(calendar, today, today + _YEAR)
+        for each in reversed(held)
+        if each.is_estimated
+    }
+    runs = _runs(names)
     if runs:
         yield "      # Estimates, for they follow the moon: two days on either side until official.\n"
     for start, end, name in runs:

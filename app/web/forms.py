@@ -5,6 +5,7 @@ in a cookie. Neither relies on headers about the origin of a request, because no
 """
 
 import hmac
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
@@ -44,12 +45,18 @@ async def read_form(request: Request) -> dict[str, str]:
         )
     except ValueError:
         raise InvalidFieldsError([{"field": "body", "message": "not a readable form"}]) from None
+    fields = {name: value.strip() for name, value in _joined(pairs).items()}
+    return {name: value for name, value in fields.items() if value}
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the fields of a form; ticked boxes of one name are comma-separated."""
     fields: dict[str, str] = {}
     for name, value in pairs:
         if name in fields and name not in _TICKED:
             raise InvalidFieldsError([{"field": shown_name(name), "message": "is given more than once"}])
         fields[name] = f"{fields[name]},{value}" if name in fields else value
-    return {name: value.strip() for name, value in fields.items() if value.strip()}
+    return fields
 
 
 async def session_form(request: Request, role: Role) -> tuple[Caller, dict[str, str]]:

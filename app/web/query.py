@@ -78,13 +78,7 @@ def parse_query(request: Request) -> ParsedQuery:
     try:
         fields = query_fields(request)
     except InvalidFieldsError as error:
-        [fault] = error.errors or [{"field": "query", "message": "it is malformed"}]
-        why = fault["message"] if fault["field"] == "query" else f"{fault['field']} {fault['message']}"
-        return ParsedQuery(
-            validated({}, DashboardQuery),
-            (),
-            (FieldError("page", f"The page's address is malformed: {why}."),),
-        )
+        return ParsedQuery(validated({}, DashboardQuery), (), (_on_address(error),))
     kept = tuple(fields.items())
     try:
         return ParsedQuery(validated(fields, DashboardQuery), kept, ())
@@ -102,3 +96,9 @@ def field_error(field: str, message: str) -> FieldError:
         return FieldError("page", "The page's address has an unknown parameter, which is ignored.")
     section, label = LABELS[field]
     return FieldError(section, f"{label}: {message}")
+
+
+def _on_address(error: InvalidFieldsError) -> FieldError:
+    [fault] = error.errors or [{"field": "query", "message": "it is malformed"}]
+    why = fault["message"] if fault["field"] == "query" else f"{fault['field']} {fault['message']}"
+    return FieldError("page", f"The page's address is malformed: {why}.")

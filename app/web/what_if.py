@@ -27,12 +27,7 @@ class WhatIf(NamedTuple):
 
 def what_if(in_force: InForce, query: DashboardQuery, now: int, base: str) -> WhatIf:
     """Return the answer that a pipeline would get, or the reason why there is none."""
-    question = Question(
-        query.service or "",
-        query.environment or in_force.policy_set.environments[0],
-        query.change or in_force.policy_set.usual_change,
-        query.duration or 0,
-    )
+    question = _question(in_force, query)
     try:
         at = now if query.at is None else _instant(query.at, in_force.home)
         decision = check(in_force, question, at)
@@ -63,3 +58,12 @@ def _curl(question: Question, at: int | None, base: str) -> str:
 def _instant(text: str, home: Zone) -> int:
     """Parse an instant with an offset, or the local time of a browser's field."""
     return local_instant(text, home) if len(text) <= len("2026-11-27T14:00:00") else parse_instant(text)
+
+
+def _question(in_force: InForce, query: DashboardQuery) -> Question:
+    return Question(
+        query.service or "",
+        query.environment or in_force.policy_set.environments[0],
+        query.change or in_force.policy_set.usual_change,
+        query.duration or 0,
+    )

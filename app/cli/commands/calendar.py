@@ -71,11 +71,14 @@ def draw(grid: CalendarGrid) -> Iterator[str]:
     hours = _Hours(grid)
     yield _MARGIN + "".join(f"{hour:<6}" for hour in range(0, _HOURS, 6)).rstrip()
     for day in range(grid.first_day, grid.first_day + grid.days):
-        on = calendar_date(day)
         marks = (">" if day == grid.today else " ") + ("|" if weekday(day) >= _WEEKEND else " ")
         row = "".join(str(hours.cell(day * _HOURS + hour, letters)) for hour in range(_HOURS))
-        yield f"{marks}{on:%a %Y-%m-%d} {row}"
+        yield f"{marks}{calendar_date(day):%a %Y-%m-%d} {row}"
     yield ""
+    yield from _legend(grid, letters)
+
+
+def _legend(grid: CalendarGrid, letters: dict[str, Cell]) -> Iterator[str]:
     for block_id, cell in letters.items():
         block = next(block for block in grid.blocks if block.id == block_id)
         yield f"  {cell}  {plain(block_id)}: {plain(block.title)}{' (only warns)' if block.warns else ''}"

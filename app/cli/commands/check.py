@@ -87,16 +87,20 @@ def command(  # noqa: PLR0913 - each is an option
     try:
         answer = source.ask(Query(service, environment, change, duration, at), SystemClock().now())
     except UndecidedError as error:
-        fail(plain(error))
-        if on_error == "allow" and policies is None and error.passable:
-            fail("WARNING: no answer, and --on-error allow LETS THE DEPLOY THROUGH UNCHECKED")
-            return ALLOWED
-        return UNDECIDED
+        return _undecided(error, may_pass=on_error == "allow" and policies is None)
     if as_json:
         click.echo(json.dumps(answer.body))
     else:
         print_answer(answer.body)
     return answer.exit_status
+
+
+def _undecided(error: UndecidedError, *, may_pass: bool) -> int:
+    fail(plain(error))
+    if may_pass and error.passable:
+        fail("WARNING: no answer, and --on-error allow LETS THE DEPLOY THROUGH UNCHECKED")
+        return ALLOWED
+    return UNDECIDED
 
 
 def _reject_conflicts(

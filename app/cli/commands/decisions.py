@@ -10,6 +10,7 @@ from app.cli.options import as_json, checked, name
 from app.cli.report import echo, plain, print_json
 
 if TYPE_CHECKING:
+    from app.gate.replay import Replay
     from app.yaml.problem import Problem
 
 _SAME_DATA: Final = (
@@ -58,18 +59,22 @@ def replay(*, decision_id: str, database_url: str | None, as_json: bool) -> int:
                 "evaluated": found.evaluated,
             }
         )
-        return ALLOWED if found.same else FROZEN
+    else:
+        _print_replay(found)
+    return ALLOWED if found.same else FROZEN
+
+
+def _print_replay(found: "Replay") -> None:
     echo(plain(found.recorded["message"]))
     if found.same:
         echo("Evaluated again, the answer is the same.")
-        return ALLOWED
+        return
     differing = [each for each in found.recorded if found.recorded[each] != found.evaluated.get(each)]
     fail(f"evaluated again, the answer differs in: {', '.join(differing)}")
     if found.same_data:
         fail(_SAME_DATA)
     else:
         fail("the versions of the time zone or holiday data differ from those of then")
-    return FROZEN
 
 
 def _print_rejected_policies(problems: "tuple[Problem, ...]", *, as_json: bool) -> None:

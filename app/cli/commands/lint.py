@@ -26,11 +26,7 @@ from app.yaml.problem import Problem, Severity
 @click.option("--strict", is_flag=True, help="Exit 1 on warnings too.")
 def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, strict: bool) -> int:
     """Check policy files. Each PATH is a separate policy set."""
-    now = SystemClock().now()
-    found: list[Problem] = []
-    for path in paths:
-        source = Source(path)
-        found.extend(map(source.shown, lint(source.read(), now)))
+    found = _problems(paths)
     errors = sum(problem.severity is Severity.ERROR for problem in found)
     if as_json:
         click.echo(json.dumps([problem.to_json() for problem in found]))
@@ -43,3 +39,13 @@ def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, strict: boo
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _problems(paths: tuple[Path, ...]) -> list[Problem]:
+    """Return the problems of all sets, each with its file as the user gave the path."""
+    now = SystemClock().now()
+    found: list[Problem] = []
+    for path in paths:
+        source = Source(path)
+        found += map(source.shown, lint(source.read(), now))
+    return found

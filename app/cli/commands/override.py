@@ -1,7 +1,7 @@
 """``freezegate override``: let one urgent deploy through."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -146,7 +146,7 @@ def _print(override: dict[str, Any], local: Callable[[object], str], *, err: boo
     given = [each.get("by") for each in approvals.get("given") or ()]
     needed = _needed_approvals(override.get("state"), approvals.get("needed") or 0)
     services, environments, policies = (
-        ", ".join(map(str, override.get(each) or ())) for each in ("services", "environments", "policies")
+        _listed(override.get(each)) for each in ("services", "environments", "policies")
     )
     left = f"{override.get('uses_left')} of {override.get('max_uses')}"
     lines = [
@@ -160,6 +160,14 @@ def _print(override: dict[str, Any], local: Callable[[object], str], *, err: boo
         lines.append(f"  approved by {', '.join(map(str, given))}")
     if override.get("ticket"):
         lines.append(f"  {override['ticket']}")
+    _print_lines(lines, err=err)
+
+
+def _listed(values: Iterable[object] | None) -> str:
+    return ", ".join(map(str, values or ()))
+
+
+def _print_lines(lines: Iterable[str], *, err: bool) -> None:
     for line in lines:
         echo(plain(line), err=err)
 

@@ -50,10 +50,7 @@ def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, junit: Path
     else:
         _print(by_path, github=github)
     if junit is not None:
-        try:
-            junit.write_text(junit_report(results), encoding="utf-8")
-        except OSError as error:
-            raise click.FileError(str(junit), error.strerror) from None
+        _write_report(junit, junit_report(results))
     return ALLOWED if all(result.passed for result in results) else FROZEN
 
 
@@ -130,3 +127,10 @@ def _difference(result: SelfTestResult) -> str:
 
 def _to_json(result: SelfTestResult) -> dict[str, object]:
     return {name: getattr(result, name) for name in ("file", "name", "passed", "expected", "got")}
+
+
+def _write_report(file: Path, report: str) -> None:
+    try:
+        file.write_text(report, encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(str(file), error.strerror) from None

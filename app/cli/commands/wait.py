@@ -113,13 +113,15 @@ class Wait:
                 self._progress.changed(now, str(error), f"no answer: {plain(error)}")
                 if error.final:
                     return UNDECIDED
-            if answer is not None:
-                answered = True
-                if answer.allowed:
-                    return ALLOWED
-            if self._options.timeout is not None and now - began >= self._options.timeout:
+            if answer is not None and answer.allowed:
+                return ALLOWED
+            answered = answered or answer is not None
+            if self._is_over(now - began):
                 return FROZEN if answered else UNDECIDED
             self._pause(answer, began)
+
+    def _is_over(self, waited: int) -> bool:
+        return self._options.timeout is not None and waited >= self._options.timeout
 
     def _ask(self, query: Query, now: int, began: int) -> Answer:
         deadline = DEADLINE
