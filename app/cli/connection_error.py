@@ -10,6 +10,8 @@ from urllib.error import URLError
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import proxy_bypass
 
+from httptools import HttpParserError
+
 from app.cli.server import DEFAULT_SERVER, proxies
 
 _CERTIFICATES: Final = {
@@ -32,6 +34,7 @@ _CAUSES: Final[Mapping[type[Exception], str]] = {
     TimeoutError: "it does not answer in time",
     ConnectionError: "it closed the connection before its response was complete",
     HTTPException: "its response is not HTTP",
+    HttpParserError: "its response is not HTTP",
 }
 """The first that an error is an instance of counts."""
 

@@ -1,14 +1,14 @@
 """Send one HTTP request, within a deadline and without following redirects.
 
-It uses the standard library, imported when a request is sent: importing httpx costs more than everything else
-that a client command loads, and one request needs none of its advantages.
+A module is imported only where a request needs it: importing takes most of the time of a client command, and
+httpx would take more than everything else together.
 """
 
 import json
 import os
+import sys
 import threading
-from collections.abc import Mapping
-from http import HTTPStatus
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -19,8 +19,6 @@ from app.cli.errors import UndecidedError
 
 if TYPE_CHECKING:
     import ssl
-    import urllib.request
-    from http.client import HTTPResponse
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:1400"
 """Where `freezegate serve` listens by default."""
@@ -31,6 +29,8 @@ DEADLINE: Final = 10.0
 LARGEST_ANSWER: Final = 1024 * 1024
 """Most bytes of an answer to a question or a claim; the gate's are smaller."""
 
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
 _LARGEST: Final = 16 * 1024 * 1024
 _CHUNK: Final = 64 * 1024
 
@@ -92,14 +92,14 @@ def authorisation() -> dict[str, str]:
 
 def key_hint(status: int) -> str:
     """Return a hint about the API key for a 401 or 403 response; empty for any other status."""
-    if status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+    if status not in (_UNAUTHORIZED, _FORBIDDEN):
         return ""
     if secret_header("FREEZEGATE_API_KEY") is None:
         return (
             "; no key was sent: set FREEZEGATE_API_KEY "
             "(on the gate's machine, `freezegate keys create --name NAME --role ROLE` makes one)"
         )
-    wrong = "is not valid there" if status == HTTPStatus.UNAUTHORIZED else "may not do this"
+    wrong = "is not valid there" if status == _UNAUTHORIZED else "may not do this"
     return f"; the key in FREEZEGATE_API_KEY {wrong}"
 
 
@@ -134,64 +134,79 @@ class _Exchange:
         self.fault: str | None = None
 
     def run(self) -> None:
-        from http.client import HTTPException
-
         try:
-            with _opened(self._request, self._deadline) as response:
-                self.status = response.status
-                self._read(response)
-        except (OSError, HTTPException, ValueError) as error:
+            if proxies():
+                self._through_proxy()
+            else:
+                self._directly()
+        except Exception as error:  # noqa: BLE001 - a thread's error is lost unless it is kept
             from app.cli.connection_error import sentence
 
             self.fault = sentence(error, self._request.url)
 
-    def _read(self, response: "HTTPResponse") -> None:
+    def _directly(self) -> None:
+        from app.cli.direct import opened
+
+        with opened(_prepared(self._request), self._deadline, _tls_context) as response:
+            self.status = response.status
+            content = self._read(response.read)
+            self._finish(response.status, content, is_cut_off=response.is_cut_off)
+
+    def _through_proxy(self) -> None:
+        from app.cli.proxied import opened
+
+        with opened(_prepared(self._request), self._deadline, proxies(), _tls_context) as response:
+            self.status = response.status
+            content = self._read(lambda: response.read(_CHUNK))
+            self._finish(response.status, content, is_cut_off=bool(response.length))
+
+    def _read(self, read: Callable[[], bytes]) -> bytes:
+        """Read a body up to its end, or until it is too large."""
         content = bytearray()
-        while chunk := response.read(_CHUNK):
-            content += chunk
-            if len(content) > self._largest:
-                self.fault = "the server's response is larger than any answer"
-                return
-        if response.length:
+        while len(content) <= self._largest and (piece := read()):
+            content += piece
+        return bytes(content)
+
+    def _finish(self, status: int, content: bytes, *, is_cut_off: bool) -> None:
+        if len(content) > self._largest:
+            self.fault = "the server's response is larger than any answer"
+        elif is_cut_off:
             self.fault = "the server's response is incomplete"
-            return
-        self.response = Response(response.status, bytes(content))
+        else:
+            self.response = Response(status, content)
 
 
-def _opened(request: Request, timeout: float) -> "HTTPResponse":
-    """Open a response of any status; the opener neither follows redirects nor raises for error statuses."""
-    from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, UnknownHandler
+class Prepared(NamedTuple):
+    """A request as it is sent: the URL without credentials, all fields, the body in bytes."""
 
-    named = proxies()
-    opener = OpenerDirector()
-    opener.add_handler(ProxyHandler(named))
-    opener.add_handler(HTTPHandler())
-    opener.add_handler(UnknownHandler())
-    if any(url.startswith("https:") for url in (request.url, *named.values())):
-        opener.add_handler(HTTPSHandler(context=_tls_context()))
-    response: HTTPResponse = opener.open(_urllib_request(request), timeout=timeout)
-    return response
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | None
 
 
-def _urllib_request(request: Request) -> "urllib.request.Request":
-    from base64 import b64encode
-    from urllib.request import Request as UrllibRequest
-
+def _prepared(request: Request) -> Prepared:
     parts = urlsplit(request.url)
     user, _, host = parts.netloc.rpartition("@")
     url = parts._replace(netloc=host, query=urlencode(request.params or {})).geturl()
     headers = {"User-Agent": f"freezegate/{__version__}", **request.headers}
     if user:
+        from base64 import b64encode
+
         headers.setdefault("Authorization", f"Basic {b64encode(unquote(user).encode()).decode()}")
-    data = None
+    content = None
     if request.body is not None:
-        data = json.dumps(request.body).encode()
+        content = json.dumps(request.body).encode()
         headers["Content-Type"] = "application/json"
-    return UrllibRequest(url, data, headers, method=request.method)  # noqa: S310 - `address` allows only http(s)
+    return Prepared(request.method, url, headers, content)
 
 
 def proxies() -> dict[str, str]:
     """Return the proxies of the environment by scheme; ALL_PROXY is the default for both."""
+    # On macOS and Windows, urllib also reads the system's settings. Elsewhere nothing is lost without it.
+    has_settings = sys.platform in ("darwin", "win32")
+    if not (has_settings or any(name.lower().endswith("_proxy") for name in os.environ)):
+        return {}
     from urllib.request import getproxies
 
     named = getproxies()

@@ -10,7 +10,6 @@ FreezegateError
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 
@@ -60,6 +59,8 @@ _MOST_COMPARED: Final = 200
 
 def _suggestion(name: str, known: tuple[str, ...]) -> str:
     """Return the nearest known name, else all known names if they are few; never the name itself."""
+    from difflib import get_close_matches  # for a typo only: the client commands are short
+
     near = get_close_matches(name, known, 1, 0.7) if len(known) <= _MOST_COMPARED else []
     if near:
         return f'; did you mean "{near[0]}"?'

@@ -1,7 +1,6 @@
 """Problems of a file, with their positions, and the errors that carry them."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -118,6 +117,8 @@ def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | No
     by_form = {_plain_form(name): name for name in known}
     if len(text) > 2 * _SHOWN or len(by_form) > _MOST_COMPARED:
         return None
+    from difflib import get_close_matches  # for a typo only: the client commands are short
+
     found = get_close_matches(form, by_form, n=1, cutoff=cutoff) or _only_longer(form, by_form)
     return by_form[found[0]] if found else None
 

@@ -4,6 +4,8 @@ import contextlib
 import json
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -182,6 +184,13 @@ def test_who_asks_says_so(server: CannedServer) -> None:
     assert server.received[0].headers["user-agent"].startswith("freezegate/")
 
 
+def test_a_check_over_plain_http_loads_neither_urllib_nor_tls(server: CannedServer) -> None:
+    check = ["check", "api", "--server", server.url]
+    code = f"import sys; from app.cli import run; assert run({check}) == 0; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not {"http", "email", "ssl", "urllib.request", "tempfile", "difflib"} & set(ran.stdout.split())
+
+
 def test_a_reply_in_chunks_is_read() -> None:
     chunks = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (10, BODY[:10], len(BODY) - 10, BODY[10:])
     with saying(head("200 OK", "Transfer-Encoding: chunked"), chunks) as url:
@@ -202,17 +211,54 @@ def test_a_reply_in_chunks_is_read() -> None:
     ],
     ids=["short", "unfinished", "many fields", "a long field", "half a line", "another", "bare", "nothing"],
 )
-def test_a_reply_that_is_not_whole_is_no_answer(reply: list[bytes]) -> None:
+@pytest.mark.parametrize("through_proxy", [False, True], ids=["direct", "through a proxy"])
+def test_a_reply_that_is_not_whole_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch, reply: list[bytes], *, through_proxy: bool
+) -> None:
     with saying(*reply) as url:
-        assert run([*CHECK, url]) == 3
+        if through_proxy:
+            monkeypatch.setenv("http_proxy", url)
+        assert run([*CHECK, "http://gate.invalid" if through_proxy else url]) == 3
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        [head("200 OK"), BODY],
+        [head("103 Early Hints", "Link: </>"), head("200 OK", f"Content-Length: {len(BODY)}"), BODY],
+        [head("200 OK", f"Content-Length: {len(BODY)}") + BODY + head("423 Locked", "Content-Length: 0")],
+        [head("200 OK", f"Content-Length: {len(BODY)}", "Connection: close") + BODY + b"rest"],
+    ],
+    ids=["until the end", "an interim one before", "another behind", "bytes behind"],
+)
+def test_the_first_final_response_is_the_answer(reply: list[bytes]) -> None:
+    with saying(*reply) as url:
+        assert run([*CHECK, url]) == 0
+
+
+def test_bytes_behind_a_response_without_a_body_are_not_its_body() -> None:
+    with saying(head("204 No Content") + BODY) as url:
+        assert send(Request("GET", url, {})) == (204, b"")
+
+
+@pytest.mark.parametrize(("path", "field"), [("/a b", "x"), ("/", "x\r\nY: z"), ("/", "\u00fc")])
+def test_a_request_is_one_request(server: CannedServer, path: str, field: str) -> None:
+    with pytest.raises(UndecidedError):
+        send(Request("GET", server.url + path, {"X": field}))
+    assert server.received == []
+
+
+@pytest.mark.parametrize("through_proxy", [False, True], ids=["direct", "through a proxy"])
 @pytest.mark.parametrize("status", ["423 Locked", "401 Unauthorized", "302 Found"])
 @pytest.mark.parametrize("stays", [False, True], ids=["breaks off", "hangs"])
-def test_a_refusal_whose_rest_never_comes_is_a_refusal(status: str, *, stays: bool) -> None:
+def test_a_refusal_whose_rest_never_comes_is_a_refusal(
+    monkeypatch: pytest.MonkeyPatch, status: str, *, stays: bool, through_proxy: bool
+) -> None:
     with saying(head(status, "Content-Length: 100"), b"{", stays=stays) as url:
+        if through_proxy:
+            monkeypatch.setenv("http_proxy", url)
         with pytest.raises(UndecidedError) as raised:
-            send(Request("GET", url, {}), 0.5)
+            send(Request("GET", "http://gate.invalid" if through_proxy else url, {}), 0.5)
         assert raised.value.status == int(status[:3])
         assert not raised.value.passable
 
