@@ -1,4 +1,4 @@
-"""What goes into the record, as events."""
+"""The events of the audit log, by kind."""
 
 import json
 from enum import StrEnum
@@ -7,7 +7,7 @@ from app.core.audit import Event
 
 
 class Kind(StrEnum):
-    """What may happen; one word for it in the record, in exports and in the documents."""
+    """The kinds of event; the record, exports and the documentation use the same words."""
 
     DECISION = "decision"
     OVERRIDE_GRANTED = "override-granted"
@@ -28,5 +28,5 @@ class Kind(StrEnum):
 
 
 def happened(microseconds: int, kind: Kind, actor: str, **data: object) -> Event:
-    """An event; `data` must be what JSON can say."""
+    """Return an event of a kind; `data` must be serializable as JSON."""
     return Event(microseconds, kind.value, actor, json.dumps(data))

@@ -1,4 +1,4 @@
-"""Use cases of an operator at the machine, who works on the database itself; the gate may be running."""
+"""Use cases of an operator with direct access to the database; the gate may be running."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Console:
-    """Keys, the record and the decisions of a database."""
+    """The keys, the record and the decisions of a database."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         """Work on an open store; see `opened`."""
@@ -61,7 +61,7 @@ def opened(url: str, clock: Clock, deadline: float) -> Iterator[Console]:
 
     Args:
         url: of the database.
-        clock: tells the time.
+        clock: the source of the time.
         deadline: seconds that any one step may take.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Those who were denied, and wait until what they asked for would be allowed.
+"""The queue of denied requests: each waits until the same request would be allowed.
 
-Each waits for exactly that: the service, the kind of change, and as many seconds as the deploy takes;
-whatever it was that vetoed, at once or in the course of it.
+A request is the service, the kind of change and the duration of the deploy in seconds. It doesn't matter
+which rule vetoed it, or whether that rule blocked at the start or later during the deploy.
 """
 
 import json
@@ -16,34 +16,34 @@ from app.core.notification import one_line
 from app.store.records import Denial
 
 MOST_WAITING: Final = 200
-"""Different questions that wait in one environment; who asks others is counted with the environment."""
+"""Different questions that wait in one environment; further ones are counted with the environment itself."""
 
 WAITED_FOR: Final = 90 * DAY
-"""Seconds after which nobody waits any more, or the places would fill with services that are no more."""
+"""Seconds after which a request is dropped; otherwise removed services would fill the queue."""
 
 _MOST_KNOWN: Final = 5
-"""Names that are kept of those who asked the same; the rest are counted."""
+"""Names that are kept of the callers of one question; the rest are counted."""
 
 _LONGEST_NAME: Final = 100
 _MOST_REMEMBERED: Final = 4_096
 
 
 class Waiting(NamedTuple):
-    """Those who asked the same and were denied."""
+    """The callers who asked the same question and were denied."""
 
     service: str
-    """Empty: whatever nothing singles out."""
+    """Empty: the environment itself, a service that no selector singles out."""
     change: str
     duration: int
     at: int
-    """When the last of them was denied, in seconds."""
+    """The instant of the latest denial, in seconds."""
     who: tuple[str, ...]
-    """Each name once; empty for an anonymous one."""
+    """Each name once; empty for an anonymous caller."""
     more: int
-    """Claims beside those."""
+    """The number of further claims, without a name."""
 
     def joined_by(self, denial: Denial) -> "Waiting":
-        """With one more, who is named if there is room, and counted otherwise."""
+        """Return a copy with one more denial: named if there is room, counted otherwise."""
         at, name = max(self.at, denial.at), one_line(denial.who, _LONGEST_NAME)
         if not self.service or (name not in self.who and len(self.who) >= _MOST_KNOWN):
             return self._replace(at=at, more=self.more + 1)
@@ -51,15 +51,15 @@ class Waiting(NamedTuple):
 
 
 class Openings:
-    """When questions would be allowed, by one engine."""
+    """The instants at which questions would be allowed, by one engine."""
 
     def __init__(self, engine: Engine) -> None:
-        """Ask `engine`, and remember what it says: those who wait are looked at every second."""
+        """Ask `engine` and remember its answers: the queue is read every second."""
         self.engine = engine
         self._known: dict[Question, tuple[int, int]] = {}
 
     def after(self, asked: Question, at: int) -> int:
-        """The first instant from `at` on at which it would be allowed; `LATEST` if nobody knows."""
+        """Return the first instant from `at` on at which it would be allowed; `LATEST` if unknown."""
         since, opens = self._known.get(asked, (at, at))
         if since <= at < opens:
             return opens
@@ -77,17 +77,17 @@ class Openings:
             else:
                 scope = self.engine.environment(asked.environment)
         except UnknownNameError:
-            # The policies of now refuse it altogether.
+            # The present policies no longer know its names.
             return LATEST
         decision = scope.decide(asked, at)
         return at if decision.allowed else decision.opens_at or LATEST
 
 
 class DeniedQueue:
-    """Those who wait in one environment, while somebody goes along the time."""
+    """The denied requests of one environment, while a scan advances through time."""
 
     def __init__(self, openings: Openings, environment: str, known: Iterable[Waiting], since: int) -> None:
-        """Begin with those who are `known`, and were told nothing up to `since`."""
+        """Begin with the requests that are `known` and were still waiting at `since`."""
         self._openings = openings
         self._environment = environment
         self._others = Question("", environment, openings.engine.policy_set.usual_change)
@@ -100,15 +100,15 @@ class DeniedQueue:
 
     @property
     def opens_at(self) -> int:
-        """When the next of them would be allowed; `LATEST` if nobody knows when."""
+        """The instant at which the next of them would be allowed; `LATEST` if unknown."""
         return min(self._opens.values(), default=LATEST)
 
     def enter(self, denial: Denial) -> None:
-        """Let somebody wait who was denied; not whose denial these policies know nothing of."""
+        """Add a denied request, unless these policies would have allowed it."""
         asked, by_freeze = _read(denial, self._environment)
         opens = self._openings.after(asked, denial.at)
-        # A freeze may have been lifted within that second. Policies only differ where a replica is
-        # behind, or ahead: what it denies is not open there.
+        # A freeze may have been lifted within that second. Without a freeze, the policies differ: another
+        # replica, behind or ahead, denied it, and what is open here is not open there.
         if opens == denial.at and not by_freeze:
             return
         if asked not in self._waiting and len(self._waiting) >= MOST_WAITING:
@@ -121,7 +121,7 @@ class DeniedQueue:
         self._opens[asked] = opens
 
     def pop_open(self) -> list[Waiting]:
-        """Let go of the next who would be allowed; all of them at one instant."""
+        """Remove and return the next requests to be allowed: all that open at the same instant."""
         at = self.opens_at
         free = [asked for asked, opens in self._opens.items() if opens == at]
         for asked in free:
@@ -129,18 +129,18 @@ class DeniedQueue:
         return [self._waiting.pop(asked) for asked in free]
 
     def remaining(self, at: int) -> tuple[Waiting, ...]:
-        """Those who still wait, and have not done so for too long."""
+        """Return the requests that still wait, without those older than `WAITED_FOR`."""
         return tuple(each for each in self._waiting.values() if each.at > at - WAITED_FOR)
 
 
 def read_waiting(written: list[Any]) -> Waiting:
-    """Those who wait, as JSON has kept them."""
+    """Parse a waiting request from the list that JSON has kept."""
     service, change, duration, at, who, more = written
     return Waiting(service, change, duration, at, tuple(who), more)
 
 
 def _read(denial: Denial, environment: str) -> tuple[Question, bool]:
-    """What was asked, and whether a freeze was among what vetoed."""
+    """Return the question of a denial, and whether a freeze was among the blocking rules."""
     answer: dict[str, Any] = json.loads(denial.data)["answer"]
     asked = Question(denial.service, environment, answer["change"], answer["duration_s"])
     return asked, any(each["kind"] == "freeze" for each in answer["blocking"])

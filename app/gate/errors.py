@@ -4,15 +4,15 @@
 FreezegateError                  (app.core.errors)
 ├── NotLoadedError               no policy set is in force
 ├── UnknownRecordError           there is no record of that id
-├── InvalidFieldError            a field of a request says what can't be
-├── UnauthenticatedError         who asks is not who may ask anything
-├── ForbiddenError               who asks may not do this
-├── StateConflictError           it can't be done to a thing in that state
-├── BusyError                    too much is being worked on
-├── DatabaseUrlError             (app.store.errors) the setting names no database that can be used
-│   └── NoDatabaseError          (app.store.errors) there is no database where one should be
+├── InvalidFieldError            a field of a request has an invalid value
+├── UnauthenticatedError         missing or invalid credentials
+├── ForbiddenError               the caller may not do this
+├── StateConflictError           the record's state doesn't permit it
+├── BusyError                    too many requests of this kind are unfinished
+├── DatabaseUrlError             (app.store.errors) the setting names no usable database
+│   └── NoDatabaseError          (app.store.errors) the database of the setting doesn't exist
 ├── StoreUnavailableError        (app.store.errors) the record can't be read or written now
-└── IdempotencyConflictError     (app.store.errors) a key came back with another request
+└── IdempotencyConflictError     (app.store.errors) an idempotency key was reused for another request
 ```
 """
 
@@ -34,7 +34,7 @@ class UnknownRecordError(FreezegateError):
 
 
 class InvalidFieldError(FreezegateError):
-    """A field of a request says what can't be; `field` names it."""
+    """A field of a request has an invalid value; `field` names it."""
 
     def __init__(self, field: str, message: str) -> None:
         self.field = field
@@ -42,19 +42,19 @@ class InvalidFieldError(FreezegateError):
 
 
 class UnauthenticatedError(FreezegateError):
-    """The credentials are missing, or no good (any more)."""
+    """The credentials are missing, invalid, expired or revoked."""
 
 
 class ForbiddenError(FreezegateError):
-    """Whoever asks is known, and may not do this."""
+    """The caller is authenticated, and may not do this."""
 
 
 class StateConflictError(FreezegateError):
-    """It can't be done to a thing in the state that it is in."""
+    """The state of the record doesn't permit this action."""
 
 
 class BusyError(FreezegateError):
-    """Too much is being worked on; it may be done later."""
+    """Too many requests of this kind are unfinished; retry later."""
 
 
 __all__ = [

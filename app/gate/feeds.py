@@ -1,7 +1,7 @@
-"""What is told to whoever only looks: the badge, and the calendar feed.
+"""The badge and the calendar feed: views for readers who deploy nothing.
 
-The feed has each stretch in which deploys are frozen once, as `/schedule` names it. It is the same on
-every replica and at every fetch of a day: calendars compare what they get with what they have.
+The feed lists each stretch in which deploys are frozen once, as `/schedule` names it. It is the same on
+every replica and at every fetch of a day, because calendars compare a new copy with the one they have.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ MOST: Final = 5_000
 
 
 class Wanted(NamedTuple):
-    """Whose freezes a feed tells of: a service's, or those of an environment itself."""
+    """The scope of a feed: a service, or an environment itself."""
 
     environment: str
     service: str | None = None
@@ -54,11 +54,11 @@ class Feed(NamedTuple):
     span: Period
     entries: tuple[Entry, ...]
     whole: bool
-    """Whether these are all; else they are the first."""
+    """Whether these are all entries; otherwise they are the first ones."""
 
 
 def badge_of(in_force: InForce, wanted: Wanted, degraded_since: int | None, now: int) -> Badge:
-    """Whether deploys are open, in a few words.
+    """Return whether deploys are open, in a few words.
 
     Raises:
         UnknownNameError: the policies list no such environment or service.
@@ -68,34 +68,34 @@ def badge_of(in_force: InForce, wanted: Wanted, degraded_since: int | None, now:
     else:
         question = Question(wanted.service, wanted.environment, in_force.policy_set.usual_change)
         decision = in_force.engine.decide(question, now)
-    # While the store is away a freeze may be missed, and claims are refused: no word of open then.
+    # Without the store, a freeze may be missed and claims are refused: the badge must not say "open".
     return badge(decision, doubtful=degraded_since is not None)
 
 
 def feed_span(now: int) -> Period:
-    """From four weeks ago to a year ahead, in whole days of UTC: a day's fetches are about the same span."""
+    """Return the span from four weeks ago to a year ahead, in whole UTC days: it is the same all day."""
     today = now - now % DAY
     return Period(max(today - PAST, EARLIEST), min(today + AHEAD, LATEST))
 
 
 async def policies_stamp(in_force: InForce, store: "Store") -> int:
-    """When other policies were last loaded, by the record that all replicas share.
+    """Return when the policies last changed, by the record that all replicas share.
 
-    Where that can't be read, it is when this replica loaded its own.
+    If the record can't be read, return when this replica loaded its own.
     """
     try:
-        told = await store.read(lambda view: view.latest_of_kind(Kind.POLICIES_LOADED.value))
+        loaded = await store.read(lambda view: view.latest_of_kind(Kind.POLICIES_LOADED.value))
     except StoreUnavailableError:
-        told = None
-    return in_force.loaded_at if told is None else told.at // 1_000_000
+        loaded = None
+    return in_force.loaded_at if loaded is None else loaded.at // 1_000_000
 
 
 def feed(in_force: InForce, wanted: Wanted, span: Period, stamp: int) -> Feed:
-    """The freezes of a service or an environment; `stamp` is when the policies were loaded.
+    """Return the freezes of a service or an environment; `stamp` is when the policies were loaded.
 
     Raises:
         UnknownNameError: the policies list no such environment, kind of change or service.
-        InvalidFieldError: the kind of change can't be looked at without a service.
+        InvalidFieldError: this kind of change needs a service.
     """
     found = _stretches(_scope(in_force, wanted), span)
     entries = tuple(_entry(stretch, wanted, stamp) for stretch in found[:MOST])
@@ -118,10 +118,10 @@ def _scope(in_force: InForce, wanted: Wanted) -> ScopeTimeline:
 
 
 def _stretches(scope: ScopeTimeline, span: Period) -> list[Stretch]:
-    """Every stretch that blocks within the span, once, in order; one more than `MOST` at most.
+    """Return every stretch that blocks within the span, once, in order; at most one more than `MOST`.
 
-    Segments name a stretch again and again, and a very long one by the bounds that are within two years
-    of each: its start is best known at first, its end at last.
+    Segments name a stretch repeatedly, and a very long one by the bounds within two years of each segment:
+    its first segment knows its start, its last one its end.
     """
     found: list[Stretch] = []
     latest: dict[str, int] = {}
@@ -129,21 +129,24 @@ def _stretches(scope: ScopeTimeline, span: Period) -> list[Stretch]:
         for each in segment.blocking:
             start, end = each.bounds(segment.start)
             place = latest.get(each.rule.id)
-            before = None if place is None else found[place].end
-            if place is None or (before is not None and before <= segment.start):
+            if place is None or _is_over(found[place], segment.start):
                 latest[each.rule.id] = len(found)
                 found.append(each._replace(start=start, end=end))
-            elif before is None:
+            elif found[place].end is None:
                 found[place] = found[place]._replace(end=end)
         if len(found) > MOST:
             break
     return found[: MOST + 1]
 
 
+def _is_over(stretch: Stretch, at: int) -> bool:
+    return stretch.end is not None and stretch.end <= at
+
+
 def _entry(stretch: Stretch, wanted: Wanted, stamp: int) -> Entry:
     rule = stretch.rule
-    # Of what the entry is, and not of how it stands: a freeze that is extended or lifted stays the same one.
-    told = json.dumps([rule.kind, rule.id, stretch.start, wanted.environment, wanted.service])
-    uid = f"{hashlib.sha256(told.encode()).hexdigest()[:32]}@freezegate"
+    # From the identity of the entry, not its state: a freeze that is extended or lifted stays the same entry.
+    identity = json.dumps([rule.kind, rule.id, stretch.start, wanted.environment, wanted.service])
+    uid = f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}@freezegate"
     revised = rule.revised_at if isinstance(rule, Freeze) else stamp
     return Entry(uid, revised, rule, stretch.start, stretch.end)

@@ -26,7 +26,7 @@ MAX_LENGTH: Final = 366 * DAY
 
 _VOCABULARY: Final = frozenset({"environments", "services", "unknown_services", "changes"})
 _NOT_CHANGES: Final = frozenset({"state", "changed_at", "rescoped_at", "forgotten", "open_ended"})
-"""Fields that follow from others, or from the time."""
+"""Fields derived from others, or from the time."""
 
 _NO_SUCH: Final = "there is no freeze of that id"
 
@@ -99,8 +99,8 @@ class Freezes:
             self._cache.check_caller(caller, transaction)
             made = freeze._replace(created_at=_after_the_record(now, transaction))
             transaction.add_freeze(made)
-            told = to_json(made, now)
-            transaction.append(happened(microseconds, Kind.FREEZE_STARTED, caller.name, freeze=told))
+            body = to_json(made, now)
+            transaction.append(happened(microseconds, Kind.FREEZE_STARTED, caller.name, freeze=body))
             return made
 
         made = await self._store.write(settle)
@@ -117,7 +117,7 @@ class Freezes:
             UnknownRecordError: there is no such freeze.
             StoreUnavailableError: it could not be recorded.
         """
-        # Names that were known when it started, and are no more, are no reason to refuse another title.
+        # A name that was removed since the freeze started must not block a change of its title.
         names = in_force.policy_set if wanted.scope or "exempt" in wanted.values else None
         freeze = await self._store.write(partial(self._change, caller, freeze_id, wanted, names))
         await self._cache.refresh()
@@ -177,7 +177,7 @@ class Freezes:
             return freeze
         changed = changed._replace(changed_at=now)
         if _reach(changed) != _reach(freeze):
-            # A token of before was not granted for what it stops from now on.
+            # An older token was not granted for the deploys that it stops from now on.
             changed = changed._replace(rescoped_at=_after_the_record(now, transaction))
         transaction.change_freeze(changed)
         transaction.append(_change_event(freeze, changed, microseconds, caller))
@@ -200,15 +200,15 @@ class Freezes:
 
 
 def _reach(freeze: Freeze) -> tuple[Selector, tuple[Selector, ...], str]:
-    """Return what decides which deploys a freeze stops, and whether tokens let them through."""
+    """Return the fields that decide which deploys a freeze stops, and whether tokens override it."""
     return freeze.selector, freeze.exempt, freeze.override
 
 
 def _after_the_record(now: int, transaction: "Transaction") -> int:
-    """Return the present second; the one after the latest event, where the clock is behind that.
+    """Return the present second, or the one after the latest event if the clock is behind that.
 
-    It is held against the time of tokens: where the clock was set back, a freeze must not look as old as a
-    token that was granted before it.
+    It is compared with the time of tokens: after the clock was set back, a freeze must not look as old as
+    a token that was granted before it.
     """
     latest = transaction.latest_at // 1_000_000
     return now if latest <= now else latest + 1
@@ -254,7 +254,7 @@ def _unfinished(transaction: "Transaction", freeze_id: str, now: int) -> Freeze:
 
 
 def _changed(freeze: Freeze, wanted: Change, now: int) -> Freeze:
-    """The freeze with the changes; its start and end are checked where one of them moves."""
+    """Return the freeze with the changes; check its start and end if one of them moves."""
     scope = {**freeze.selector.model_dump(), **wanted.scope}
     changed = freeze._replace(**wanted.values, selector=Selector.model_validate(scope))
     if changed.starts_at != freeze.starts_at:
@@ -278,9 +278,9 @@ def _change_event(before: Freeze, after: Freeze, microseconds: int, caller: Call
             ends_at=instant_or_none(after.ends_at),
             ended_at_before=instant_or_none(before.ends_at),
         )
-    was, told = to_json(before, now), to_json(after, now)
-    changes = {name: was[name] for name in told if was[name] != told[name] and name not in _NOT_CHANGES}
-    return happened(microseconds, Kind.FREEZE_CHANGED, caller.name, freeze=told, before=changes)
+    old, new = to_json(before, now), to_json(after, now)
+    changes = {name: old[name] for name in new if old[name] != new[name] and name not in _NOT_CHANGES}
+    return happened(microseconds, Kind.FREEZE_CHANGED, caller.name, freeze=new, before=changes)
 
 
 def _check_end(not_before: int, ends_at: int | None, starts_at: int | None = None) -> None:
@@ -293,12 +293,12 @@ def _check_end(not_before: int, ends_at: int | None, starts_at: int | None = Non
 
 
 def _check_names(selector: Selector, exempt: tuple[Selector, ...], policy_set: PolicySet) -> None:
-    """As in the policy file: a freeze that names what does not exist would stop nothing.
+    """Check names as in the policy file: a freeze with an unknown name would stop nothing.
 
     A service outside the catalogue may be deployed, and so frozen, unless the file refuses such services.
 
     Raises:
-        InvalidFieldError: a name is unknown; it is named, with the nearest known one.
+        InvalidFieldError: a name is unknown; the message has it, with the nearest known one.
     """
     vocabulary = Vocabulary([policy_set.model_dump(include=set(_VOCABULARY), exclude_none=True)])
     for one, prefix in ((selector, ""), *((each, "exempt") for each in exempt)):

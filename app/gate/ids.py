@@ -1,4 +1,4 @@
-"""Ids of records: they sort by time, and nobody guesses the next one."""
+"""Ids of records: they sort by time, and the next one can't be guessed."""
 
 import os
 from typing import Final
@@ -7,10 +7,10 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_id(kind: str, microseconds: int) -> str:
-    """A new id, in the order of time: 48 bits of milliseconds and 80 random ones, in base 32.
+    """Return a new id that sorts by time: 48 bits of milliseconds and 80 random bits, in base 32.
 
     Args:
-        kind: three letters that say what it is the id of: ``dec``, ``ovr``, ``frz``, ``key``, ``ses``.
+        kind: three letters for the kind of record: ``dec``, ``ovr``, ``frz``, ``key``, ``ses``.
         microseconds: now, since the Unix epoch.
     """
     number = (microseconds // 1_000) << 80 | int.from_bytes(os.urandom(10))

@@ -33,17 +33,17 @@ USUAL: Final = 90 * DAY
 LONGEST: Final = 366 * DAY
 
 MOST_UNFINISHED: Final = 8
-"""Counts that are going on or waiting; whoever asks for another one is told to come again."""
+"""Counts that are running or waiting; a further request fails with `BusyError`."""
 
 _KEPT: Final = 4
 _TOGETHER: Final = 5_000
-"""Decisions that are read, and held, at a time."""
+"""Decisions that are read, and kept in memory, at a time."""
 _DIGITS: Final = 4
-"""Of rates and intervals: more would claim to know what nobody can."""
+"""Decimal places of rates and intervals; more would suggest a precision that the data doesn't have."""
 
 
 class InsightsRequest(NamedTuple):
-    """Which decisions are looked at; None does not matter."""
+    """The filter of the decisions; None matches all."""
 
     start: int
     end: int
@@ -53,29 +53,29 @@ class InsightsRequest(NamedTuple):
 
 
 def until(now: int) -> int:
-    """Where a period ends that reaches up to now: with the minute, so that all who ask within it share."""
+    """Return the end of a period up to now, rounded up to the minute: requests within it share a count."""
     return now + -now % MINUTE
 
 
 class Measurement:
     """The use case of insights.
 
-    Counting takes seconds of one core, which claims need more: it is done one after the other, and once
-    for all who ask for the same within a minute. Only so many wait, and what nobody waits for ends.
+    Counting takes seconds of one core, and claims come first: counts run one at a time, and equal requests
+    within a minute share one. At most `MOST_UNFINISHED` wait, and a count without a waiting caller stops.
     """
 
     def __init__(self, store: "Store", clock: Clock) -> None:
-        """Read `store`; what may still come back is told by the time of `clock`."""
+        """Read `store`; `clock` decides which denied requests may still come back."""
         self._store = store
         self._clock = clock
         self._free = asyncio.Semaphore(1)
         self._counts: dict[_Asked, _Count] = {}
 
     async def insights(self, in_force: InForce, wanted: InsightsRequest) -> dict[str, Any]:
-        """What a period of decisions shows, by the policies in force now; at most a minute old.
+        """Return the insights of a period, by the policies in force now; at most a minute old.
 
         Raises:
-            BusyError: too much else is to be counted before it, or the gate is stopping.
+            BusyError: too many counts are unfinished, or the gate is stopping.
             StoreUnavailableError: the decisions can't be read.
         """
         now = self._clock.now()
@@ -83,7 +83,7 @@ class Measurement:
         count = self._counts.get(asked) or self._begin(asked, in_force, now)
         count.waiting += 1
         try:
-            # Shielded: others wait for it, too.
+            # Shielded, because other callers wait for it, too.
             return await asyncio.shield(count.task)
         finally:
             count.waiting -= 1
@@ -116,7 +116,7 @@ class Measurement:
             return await asyncio.to_thread(insights, query, in_force, wanted, now, count.unwanted.is_set)
 
     def _finished(self, asked: "_Asked", count: "_Count", task: "asyncio.Task[dict[str, Any]]") -> None:
-        """Keep what took long. What did not is counted anew: then it is as new as can be."""
+        """Keep the result of a long count; a short one is repeated, so that its result is up to date."""
         failed = task.cancelled() or task.exception() is not None
         if failed or task.result()["totals"]["decisions"] < _TOGETHER:
             self._forget(asked, count)
@@ -126,7 +126,7 @@ class Measurement:
             del self._counts[asked]
 
     def _forget_finished(self, asked: "_Asked") -> None:
-        """Make room: of another minute nothing is asked for again."""
+        """Make room: results of past minutes are never requested again."""
         finished = [each for each, count in self._counts.items() if count.task.done()]
         past = [each for each in finished if each[-1] != asked[-1]]
         for each in past or finished[: len(finished) - _KEPT + 1]:
@@ -134,11 +134,11 @@ class Measurement:
 
 
 _Asked = tuple[str, InsightsRequest, int]
-"""By which policies, for what, and in which minute."""
+"""The revision of the policies, the request, and its minute."""
 
 
 class _Count:
-    """One count, and who waits for it."""
+    """A count, and the number of its waiting callers."""
 
     task: "asyncio.Task[dict[str, Any]]"
 
@@ -148,7 +148,7 @@ class _Count:
         self.unwanted = threading.Event()
 
     def stop(self) -> None:
-        """End it soon: a thread can't be stopped, but it looks at the flag."""
+        """Stop it soon: a thread can't be cancelled, but it checks the flag between pages."""
         self.unwanted.set()
         if not self.begun:
             self.task.cancel()
@@ -161,10 +161,10 @@ def insights(
     now: int,
     unwanted: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """What a period of decisions shows; at once.
+    """Return the insights of a period, counted in this thread.
 
     Raises:
-        BusyError: nobody wants it any more, as `unwanted` says.
+        BusyError: the result is no longer needed, as `unwanted` says.
         StoreUnavailableError: the decisions can't be read.
     """
     counting = Counting(in_force.engine.compiled, (wanted.start, wanted.end))
@@ -176,7 +176,7 @@ def insights(
 
 
 def _pages(query: RunQuery, wanted: InsightsRequest) -> Iterator[list[Decided]]:
-    """The decisions of the period, and those beside it that waits may begin or end with."""
+    """Yield the decisions of the period, and those around it that waits may begin or end with."""
     start = wanted.start - PATIENCE
     chosen = DecidedFilter(start, wanted.end + PATIENCE, wanted.service, wanted.environment, wanted.change)
     after = (start, 0)
@@ -259,13 +259,13 @@ def to_json(found: Insights, in_force: InForce, wanted: InsightsRequest, now: in
 
 
 def _findings(found: Insights) -> list[str]:
-    """What was found to be worse or better, in sentences; policies first, for they can be changed."""
-    told = [
+    """Return the significant differences, in sentences; policies first, because you can change them."""
+    found_in_words = [
         *((each.comparison, policy_in_words(each)) for each in found.policies),
         *((each.comparison, environment_in_words(each)) for each in found.environments),
         *((each.comparison, hour_in_words(each)) for each in found.hours),
     ]
-    return [words for comparison, words in told if words and comparison and comparison.differs]
+    return [words for comparison, words in found_in_words if words and comparison and comparison.differs]
 
 
 def _comparison(found: Comparison, words: str | None) -> dict[str, Any]:
@@ -326,5 +326,5 @@ def _waits(waits: Waits) -> dict[str, Any]:
 
 
 def _method(comparisons: int) -> dict[str, Any]:
-    """How many comparisons were made, and with what confidence each was, to allow for that."""
+    """Return the number of comparisons, and the confidence of each that corrects for it."""
     return {"comparisons": comparisons, "confidence_of_each": round(shared_out(comparisons), 6)}

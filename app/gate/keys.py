@@ -1,4 +1,4 @@
-"""API keys: made on the database, or by the gate itself at the very first start."""
+"""API keys: created on the database, or by the gate itself at its first start."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from app.store.transaction import Transaction
 
 FIRST_ADMIN: Final = "admin"
-"""The name that the first key is for."""
+"""The name of the first key."""
 
 _MEANS_A_TOKEN: Final = re.compile(rf"https?:|(?:{'|'.join(PREFIXES)}):|.*#\w+=")
-"""What somebody writes who means the user of a CI system: a URL, the name in the record, or its end."""
+"""The forms that mean the user of a CI system: a URL, the name in the record, or the end of that."""
 
 _LONGEST_PERSON: Final = 256
 """Characters, as wide as the columns that persons are stored in."""
@@ -86,10 +86,10 @@ def all_of_them(store: "Store") -> list[KeyRecord]:
 
 
 def check_given(key: str) -> None:
-    """Check the form of the key that the settings give.
+    """Check the form of the key of the settings.
 
     Raises:
-        SettingsError: it is no API key; nothing of it is repeated.
+        SettingsError: it is no API key; the message contains no part of it.
     """
     if not is_key(key):
         raise SettingsError(
@@ -103,15 +103,15 @@ def begin(store: "Store", clock: Clock, given: str | None, tell: Callable[[str],
 
     Args:
         store: where keys are.
-        clock: tells the time.
-        given: the key that the settings give, if they do.
-        tell: shows a key to the operator; None without a terminal.
+        clock: the source of the time.
+        given: the key of the settings, if any.
+        tell: displays a key to the operator; None without a terminal.
 
     Returns:
         Whether there is any key now.
 
     Raises:
-        SettingsError: the key that was given is none.
+        SettingsError: `given` is no API key.
         StoreUnavailableError: it could not be recorded.
     """
     if given is not None:
@@ -135,14 +135,7 @@ def begin(store: "Store", clock: Clock, given: str | None, tell: Callable[[str],
 def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, key: str) -> KeyRecord:
     microseconds = not_behind(clock.microseconds(), transaction.latest_at)
     now = microseconds // 1_000_000
-    if not wanted.name.strip() or not wanted.name.isprintable():
-        raise InvalidFieldError("name", "say whose key it is, in printable characters")
-    if wanted.person is not None:
-        check_person(wanted.person)
-    if wanted.services is not None and wanted.role is not Role.CI:
-        raise InvalidFieldError("services", "only a key of role ci is restricted to services")
-    if wanted.expires_at is not None and wanted.expires_at <= now:
-        raise InvalidFieldError("expires_at", "lies in the past")
+    _check_request(wanted, now)
     record = KeyRecord(
         id=new_id("key", microseconds),
         name=wanted.name.strip(),
@@ -172,8 +165,19 @@ def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, 
     return record
 
 
+def _check_request(wanted: KeyRequest, now: int) -> None:
+    if not wanted.name.strip() or not wanted.name.isprintable():
+        raise InvalidFieldError("name", "say whose key it is, in printable characters")
+    if wanted.person is not None:
+        check_person(wanted.person)
+    if wanted.services is not None and wanted.role is not Role.CI:
+        raise InvalidFieldError("services", "only a key of role ci is restricted to services")
+    if wanted.expires_at is not None and wanted.expires_at <= now:
+        raise InvalidFieldError("expires_at", "lies in the past")
+
+
 def check_person(written: str) -> None:
-    """Check the name of a person, and that the person of an identity token has the form of those.
+    """Check the name of a person, and the form of one that means an identity token.
 
     Raises:
         InvalidFieldError: it can't be compared, or would never be equal to the person of an identity token.
@@ -190,19 +194,19 @@ def check_person(written: str) -> None:
 
 
 def is_of_a_token(person: str) -> bool:
-    """Whether a person is written as `app.identity.oidc` does for identity tokens."""
+    """Return whether a person has the form that `app.identity.oidc` gives to identity tokens."""
     issuer, _, user = person_id(person).partition("#")
     claim, _, own_id = user.partition("=")
     return issuer.startswith("https://") and claim in USER_CLAIMS and bool(own_id)
 
 
 class Approvers(NamedTuple):
-    """Names of keys that may be meant to approve, and may not do so as is meant."""
+    """The names of keys that look like approvers, but can't approve as intended."""
 
-    nobody: list[str]
-    """Of keys that belong to no person."""
+    without_person: list[str]
+    """Keys that belong to no person."""
     by_name: list[str]
-    """Of keys whose person no identity token can be; their owner is another person there."""
+    """Keys whose person is not that of an identity token; there, the owner counts as another person."""
 
 
 def _is_usable(key: KeyRecord, now: int) -> bool:
@@ -210,12 +214,15 @@ def _is_usable(key: KeyRecord, now: int) -> bool:
 
 
 def doubtful_approvers(known: Iterable[KeyRecord], policy_set: PolicySet, now: int) -> Approvers:
-    """Return the usable keys of ops and admins that matter, where the policies ask for approvals."""
-    ceilings = (policy_set.overrides, *(policy.ceilings for policy in policy_set.policies))
-    if not any(each.approvals for each in ceilings):
+    """Return the doubtful keys among the usable ones of ops and admins, if the policies ask for approvals."""
+    if not _asks_for_approvals(policy_set):
         return Approvers([], [])
     usable = [key for key in known if Role(key.role).covers(Role.OPS) and _is_usable(key, now)]
-    nobody = sorted(key.name for key in usable if key.person is None)
-    return Approvers(
-        nobody, sorted(key.name for key in usable if key.person and not is_of_a_token(key.person))
-    )
+    without_person = [key.name for key in usable if key.person is None]
+    by_name = [key.name for key in usable if key.person and not is_of_a_token(key.person)]
+    return Approvers(sorted(without_person), sorted(by_name))
+
+
+def _asks_for_approvals(policy_set: PolicySet) -> bool:
+    ceilings = (policy_set.overrides, *(policy.ceilings for policy in policy_set.policies))
+    return any(each.approvals for each in ceilings)

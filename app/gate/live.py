@@ -1,7 +1,7 @@
-"""Live events for all subscribers: found once by each replica, sent to all of them.
+"""Live events: found once by each replica, and sent to all of its subscribers.
 
-Decisions, freezes and overrides come out of the record, so what another replica did is told, too. The
-state of the environments is looked at beside it, for it changes by time alone.
+Decisions, freezes and overrides come from the record, so they include those of other replicas. The state
+of the environments is read separately, because it changes with time alone.
 """
 
 import json
@@ -20,11 +20,11 @@ from app.gate.store_cache import StoreCache
 if TYPE_CHECKING:
     from app.store.store import Store
 
-MOST_TOLD: Final = 25
-"""Events told at one look; where more happened, how many were left out is told instead."""
+MOST_SENT: Final = 25
+"""Events sent at one look; of more, the oldest are left out, and a `missed` event gives their number."""
 
 MOST_REPLAYED: Final = 100
-"""Events told again to somebody who was away; who missed more reads ``/decisions``."""
+"""Events replayed to a subscriber that reconnects; ``/decisions`` has earlier ones."""
 
 _FAMILIES: Final[Mapping[str, str]] = {
     Kind.DECISION: "decision",
@@ -39,7 +39,7 @@ _FAMILIES: Final[Mapping[str, str]] = {
     Kind.OUTCOME_REPORTED: "outcome",
     Kind.POLICIES_LOADED: "policies",
 }
-"""What is told, and under which name; keys, sessions and refusals are the admins' to know."""
+"""The events that are sent, by the name of each; keys, sessions and refusals are admin-only."""
 
 _DECISION: Final = (
     "decision_id", "at", "outcome", "service", "environment", "change", "message", "blocking", "warnings",
@@ -53,14 +53,14 @@ class News(NamedTuple):
     """``state``, ``decision``, ``freeze``, ``override``, ``outcome``, ``policies`` or ``missed``."""
     data: dict[str, Any]
     seq: int | None = None
-    """Its place in the record, or how far that has been told; None for what is no place to go on from."""
+    """The place in the record to resume from; None if the event has none."""
 
 
 class Standing(NamedTuple):
-    """What everybody who listens has been told; whoever begins at the same one begins with the same."""
+    """The state that all subscribers have seen; new ones at the same state get the same initial events."""
 
     seq: int
-    """The place in the record up to which events have been told."""
+    """The place in the record up to which events have been sent."""
     now: int
     revision: str
     freezes_version: int
@@ -69,10 +69,10 @@ class Standing(NamedTuple):
 
 
 class Live:
-    """Looks what has changed since it looked last."""
+    """The changes since the last look, for all subscribers of a replica."""
 
     def __init__(self, store: "Store", policies: Policies, cache: StoreCache, clock: Clock) -> None:
-        """Watch `store`, through what `cache` has seen of it, and the policies in force."""
+        """Watch `store`, as far as `cache` has seen it, and the policies in force."""
         self._store = store
         self._policies = policies
         self._cache = cache
@@ -82,10 +82,10 @@ class Live:
 
     @property
     def standing(self) -> Standing:
-        """How far everybody has been told."""
+        """The state that all subscribers have seen."""
         in_force = self._policies.in_force
         return Standing(
-            self._told_up_to(),
+            self._sent_up_to(),
             self._clock.now(),
             in_force.revision,
             in_force.freezes_version,
@@ -96,8 +96,8 @@ class Live:
     def beginning(self, standing: Standing, seen: int | None) -> list[News]:
         """Return the initial events of a new subscriber: current state, then the events after `seen`.
 
-        Up to `standing`: what comes after that is told to everybody. Of too much, the latest, and how much
-        was missed. Looks into the store.
+        Events after `standing` follow with those for all subscribers. Of more than `MOST_REPLAYED`, only the
+        latest are returned, with the number of those missed. Reads the store.
 
         Raises:
             StoreUnavailableError: it can't be read.
@@ -118,18 +118,18 @@ class Live:
         self._state = state
         return news
 
-    def _told_up_to(self) -> int:
-        """The place up to which events have been told; to begin with, where the record stands then."""
+    def _sent_up_to(self) -> int:
+        """Return the place up to which events have been sent; at first, the end of the record."""
         if self._seq is None:
             self._seq = self._cache.seq
         return self._seq
 
     async def _recorded(self) -> list[News]:
-        after, last = self._told_up_to(), self._cache.seq
+        after, last = self._sent_up_to(), self._cache.seq
         if last <= after:
             self._seq = last
             return []
-        missed, count = _span(after, last, MOST_TOLD)
+        missed, count = _span(after, last, MOST_SENT)
         try:
             links = await self._store.read(lambda view: view.events_after(after + missed, count))
         except StoreUnavailableError:
@@ -148,32 +148,32 @@ class Live:
 
 
 def _span(after: int, last: int, most: int) -> tuple[int, int]:
-    """Of the events after one place up to another, how many to leave out, and how many to tell."""
+    """Return how many of the events after one place up to another to leave out, and how many to send."""
     missed = max(0, last - after - most)
     return missed, max(0, last - after - missed)
 
 
 def _news(links: Sequence[Link], missed: int) -> list[News]:
-    news = [told for link in links if (told := _told(link)) is not None]
+    news = [public for link in links if (public := _public(link)) is not None]
     return [News("missed", {"events": missed}), *news] if missed else news
 
 
-def _told(link: Link) -> News | None:
+def _public(link: Link) -> News | None:
     """Return the public view of an event; None if it is admin-only."""
     family = _FAMILIES.get(link.kind)
     if family is None:
         return None
     data = json.loads(link.data)
-    told: dict[str, Any] = {
+    body: dict[str, Any] = {
         "kind": link.kind,
         "recorded_at": format_instant(link.at // 1_000_000),
         "by": link.actor or None,
     }
     if family == "decision":
         answer = data["answer"]
-        told |= {name: answer.get(name) for name in _DECISION}
-        told |= {name: data.get(name) for name in ("actor", "ref", "run_url")}
+        body |= {name: answer.get(name) for name in _DECISION}
+        body |= {name: data.get(name) for name in ("actor", "ref", "run_url")}
     else:
         about = data.get(family)
-        told |= {"id": about["id"] if isinstance(about, dict) else about}
-    return News(family, told, link.seq)
+        body |= {"id": about["id"] if isinstance(about, dict) else about}
+    return News(family, body, link.seq)

@@ -51,12 +51,12 @@ def _warn_of_approvers(context: Context) -> None:
     now = context.cache.steady.now()
     policy_set = context.policies.in_force.policy_set
     found = keys.doubtful_approvers(context.cache.known_keys, policy_set, now)
-    if found.nobody:
+    if found.without_person:
         event(
             logging.WARNING,
             "the policies ask for approvals, and these keys belong to no person: they can neither approve "
             "nor grant what needs approval; make new ones with freezegate keys create --person",
-            keys=found.nobody,
+            keys=found.without_person,
         )
     if found.by_name and context.providers is not None and context.providers.grants_ops:
         event(

@@ -153,6 +153,6 @@ async def test_where_approvals_are_asked_for_a_start_names_keys_that_can_hardly_
 def test_where_no_approvals_are_asked_for_no_key_is_doubtful() -> None:
     key = KeyRecord("key_1", "alice", "ops", None, "", AFTER, None, None)
     asking = PolicySet.model_validate({"version": 1, "policies": [], "overrides": {"approvals": 1}})
-    assert keys.doubtful_approvers([key], asking, AFTER).nobody == ["alice"]
+    assert keys.doubtful_approvers([key], asking, AFTER).without_person == ["alice"]
     quiet = PolicySet.model_validate({"version": 1, "policies": [], "overrides": {"approvals": 0}})
     assert keys.doubtful_approvers([key], quiet, AFTER) == ([], [])

@@ -9,7 +9,7 @@ from app.core.instant import HOUR
 from app.core.policy import Selector
 from app.gate.claim import Claim
 from app.gate.freezes import StartRequest
-from app.gate.live import MOST_REPLAYED, MOST_TOLD, Live, News
+from app.gate.live import MOST_REPLAYED, MOST_SENT, Live, News
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import BEFORE, OPS, Gate, gate_on
 
@@ -55,9 +55,9 @@ async def test_an_event_that_comes_after_the_look_began_is_not_told_twice(gate: 
 
 async def test_of_too_many_the_latest_are_told_and_how_many_were_not(gate: Gate, live: Live) -> None:
     await live.look()
-    await claim(gate, MOST_TOLD + 5)
+    await claim(gate, MOST_SENT + 5)
     told = await live.look()
-    assert names(told) == ["missed", *["decision"] * MOST_TOLD]
+    assert names(told) == ["missed", *["decision"] * MOST_SENT]
     assert told[0].data == {"events": 5}
 
 
