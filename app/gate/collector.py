@@ -100,11 +100,11 @@ class Collector:
         await self._report_policies()
         now = self._clock.now()
         seen, in_force = await self._read(now)
-        mine = seen.lease.holder == self._lease.own_name
-        if not mine and seen.lease.held_until > now:
+        if seen.lease.is_held_by_another(self._lease.own_name, now):
             self._lease.keep(0)
             return False
         found = await asyncio.to_thread(self._find, seen, in_force, now)
+        mine = seen.lease.holder == self._lease.own_name
         due = seen.lease.held_until - now <= DURATION - RENEWED
         is_idle = mine and not due and _is_empty(seen, found)
         if is_idle or await self._settle(seen, found, now):

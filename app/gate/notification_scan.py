@@ -106,7 +106,7 @@ def read(view: "View", known_version: int, own_name: str, now: int, *, counting:
         counting: whether to count the backlog, even without the lease.
     """
     lease, head, backlog = view.lease(), view.head(), view.backlog() if counting else None
-    if lease.holder != own_name and lease.held_until > now:
+    if lease.is_held_by_another(own_name, now):
         return Snapshot(lease, lease.seq, True, (), (), {}, {}, {}, head.freezes_version, None, backlog)
     # The first scan starts from the present.
     before = lease.seq if lease.looked_until else head.seq

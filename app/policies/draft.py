@@ -68,13 +68,17 @@ def _parts(snapshot: Snapshot, documents: Sequence[Document]) -> tuple[list[Poli
     """Return the valid files of a set, and the problems of all."""
     found = _Found(snapshot, documents)
     sound = [document for document in documents if document.whole]
-    somewhere = any(isinstance(each.data, dict) and "policies" in each.data for each in sound)
+    somewhere = any(map(_has_policies, sound))
     parts = [_validate(document, snapshot, found, policies_needed=not somewhere) for document in sound]
     # With a file missing, all names that it defines would seem unknown.
     if len(sound) == len(documents) and not any(map(_is_error, snapshot.problems)):
         found.add(check_set(list(documents)))
     problems = bounded(in_order(found.problems, documents), found.more)
-    return [part for part in parts if part is not None], problems
+    return list(filter(None, parts)), problems
+
+
+def _has_policies(document: Document) -> bool:
+    return isinstance(document.data, dict) and "policies" in document.data
 
 
 def in_order(problems: Iterable[Problem], documents: Sequence[Document]) -> list[Problem]:

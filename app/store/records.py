@@ -196,3 +196,7 @@ class Lease(NamedTuple):
     """The instant up to which timed notifications were handled; 0: never."""
     environments: str
     """JSON: for each environment, whether policies freeze it, and the denied claims that wait."""
+
+    def is_held_by_another(self, own_name: str, now: int) -> bool:
+        """Return whether another replica holds the lease."""
+        return self.holder != own_name and self.held_until > now

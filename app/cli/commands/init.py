@@ -115,10 +115,7 @@ def _guessed(given: _Given, now: int) -> Starter:
         raise click.UsageError("which country's holidays? Name it with --country, such as --country NL")
     timezone = given.timezone or _zone_of(country, now)
     if timezone is None:
-        zones = zone_names.zones_of_countries().get(country, ())
-        some = ", ".join(zones[:_MOST_ZONES]) + (", …" if len(zones) > _MOST_ZONES else "")
-        has = f"; {country} has {some}" if some else ""
-        raise click.UsageError(f"which time zone? Name it with --timezone{has}")
+        raise click.UsageError(f"which time zone? Name it with --timezone{_its_zones(country)}")
     return Starter(country, timezone, Style(given.style or Style.FRIDAY), _part(country, given.subdivision))
 
 
@@ -186,3 +183,9 @@ def _zone_of_machine() -> str | None:
         _, _, name = os.path.realpath(_LOCAL_TIME).rpartition("/zoneinfo/")
     current = zone_names.renamed(name) or name
     return current if current in zone_names.current_places() else None
+
+
+def _its_zones(country: str) -> str:
+    zones = zone_names.zones_of_countries().get(country, ())
+    more = ", …" if len(zones) > _MOST_ZONES else ""
+    return f"; {country} has {', '.join(zones[:_MOST_ZONES])}{more}" if zones else ""

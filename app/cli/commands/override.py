@@ -157,7 +157,7 @@ def _print(override: dict[str, Any], local: Callable[[object], str], *, err: boo
         f"  uses left: {left}, until {local(override.get('expires_at'))}",
     ]
     if given:
-        lines.append(f"  approved by {', '.join(map(str, given))}")
+        lines.append(f"  approved by {_listed(given)}")
     if override.get("ticket"):
         lines.append(f"  {override['ticket']}")
     _print_lines(lines, err=err)

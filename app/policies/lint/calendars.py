@@ -1,6 +1,8 @@
 """Remarks on events of a calendar that don't freeze what they seem to."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import filterfalse
 from typing import Final
 
 from app.core.instant import DAY, LATEST, LOOK_AHEAD
@@ -20,14 +22,14 @@ def calendar_remarks(
     """Yield remarks on the events of a calendar; `freezes` if deploys are refused during them."""
     walls = [Wall.of(zone, wide=freezes) for zone in zones]
     coming = [event for event in window.matching() if _is_coming(window, event, walls, now)]
-    counted = [event for event in coming if _counts(window, event)]
-    yield from _on_free([event for event in coming if not _counts(window, event)])
+    counted = list(filter(partial(_counts, window), coming))
+    yield from _on_free(list(filterfalse(partial(_counts, window), coming)))
     yield from _on_faults(counted)
     yield from _on_summary(window)
     if not freezes or not window.is_default_open:
         yield from _on_recurrence(window, coming, walls, now)
-    if not freezes and window.is_default_open:
-        yield (), _OPENED_BY_CLOSING_EVENTS
+    if not freezes:
+        yield from _on_closing_events(window)
     yield from _on_zones(counted, zones)
 
 
@@ -38,10 +40,13 @@ def _on_summary(window: ICalendar) -> Iterator[Remark]:
         yield ("summary",), f"{sentence} if they are meant"
 
 
-_OPENED_BY_CLOSING_EVENTS: Final = (
-    "this calendar says when it is closed (X-CALENDAR-TYPE:DEFAULT_OPEN), and its events open here; write "
-    "it under when of a policy with effect: deny, if that is meant as well there"
-)
+def _on_closing_events(window: ICalendar) -> Iterator[Remark]:
+    if window.is_default_open:
+        sentence = (
+            "this calendar says when it is closed (X-CALENDAR-TYPE:DEFAULT_OPEN), and its events open here; "
+            "write it under when of a policy with effect: deny, if that is meant as well there"
+        )
+        yield (), sentence
 
 
 def _counts(window: ICalendar, event: CalendarEvent) -> bool:
@@ -105,13 +110,17 @@ def _on_zones(events: Sequence[CalendarEvent], zones: Sequence[Zone]) -> Iterato
     elsewhere = ((event, zone) for event in days for zone in zones if _differs(event, zone))
     if (found := next(elsewhere, None)) is not None:
         yield (), _on_day_of_another_zone(*found)
+    for name, event in _first_of_each_zone(events).items():
+        if fixed := on_fixed_offset(name):
+            yield (), f"the event {_named([event])} is in the zone {quoted(name)}, which {fixed}"
+
+
+def _first_of_each_zone(events: Sequence[CalendarEvent]) -> dict[str, CalendarEvent]:
     firsts: dict[str, CalendarEvent] = {}
     for event in events:
         if isinstance(event.start.zone, Zone):
             firsts.setdefault(event.start.zone.name, event)
-    for name, event in firsts.items():
-        if fixed := on_fixed_offset(name):
-            yield (), f"the event {_named([event])} is in the zone {quoted(name)}, which {fixed}"
+    return firsts
 
 
 def _on_day_of_another_zone(event: CalendarEvent, home: Zone) -> str:

@@ -68,13 +68,16 @@ class Scopes:
             if len(ids) < 2 or ids in self._told:  # noqa: PLR2004 - it takes two
                 continue
             self._told.add(ids)
-            openings = [self._open(line, until) for line in lines]
-            narrowest = min(map(_total, openings))
-            together = _total(
-                complement(normalise(_closed(openings, (self._now, until))), (self._now, until))
-            )
+            together, narrowest = self._open_together(lines, until)
             if together * _LITTLE < narrowest:
                 yield ids, _on_little(ids, together, narrowest)
+
+    def _open_together(self, lines: Sequence[RuleTimeline], until: int) -> tuple[int, int]:
+        """Return the seconds that all of these policies leave open, and those of the narrowest alone."""
+        span = self._now, until
+        openings = [self._open(line, until) for line in lines]
+        together = complement(normalise(_closed(openings, span)), span)
+        return _total(together), min(map(_total, openings))
 
     def _is_closed_by_several(self, scope: ScopeTimeline) -> bool:
         segment = scope.segment(self._now)
