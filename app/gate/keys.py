@@ -209,7 +209,8 @@ class Approvers(NamedTuple):
     """Keys whose person is not that of an identity token; there, the owner counts as another person."""
 
 
-def _is_usable(key: KeyRecord, now: int) -> bool:
+def is_usable(key: KeyRecord, now: int) -> bool:
+    """Return whether a key is neither revoked nor expired."""
     return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
 
 
@@ -217,10 +218,21 @@ def doubtful_approvers(known: Iterable[KeyRecord], policy_set: PolicySet, now: i
     """Return the doubtful keys among the usable ones of ops and admins, if the policies ask for approvals."""
     if not _asks_for_approvals(policy_set):
         return Approvers([], [])
-    usable = [key for key in known if Role(key.role).covers(Role.OPS) and _is_usable(key, now)]
+    usable = [key for key in known if _may_approve(key, now)]
     without_person = [key.name for key in usable if key.person is None]
-    by_name = [key.name for key in usable if key.person and not is_of_a_token(key.person)]
+    by_name = [key.name for key in usable if _has_other_person(key)]
     return Approvers(sorted(without_person), sorted(by_name))
+
+
+def _may_approve(key: KeyRecord, now: int) -> bool:
+    return Role(key.role).covers(Role.OPS) and is_usable(key, now)
+
+
+def _has_other_person(key: KeyRecord) -> bool:
+    """Return whether a key has a person that can't be that of an identity token."""
+    if not key.person:
+        return False
+    return not is_of_a_token(key.person)
 
 
 def _asks_for_approvals(policy_set: PolicySet) -> bool:

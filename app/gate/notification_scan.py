@@ -1,15 +1,14 @@
-"""What there is to tell: found in the record, and by walking through the time since the last look.
+"""The notifications to send: found in the record, and in the time that passed since the last scan.
 
-`read` reads one state of the store; `find` works out, from that alone, what to tell and how far it
-was told then. Nothing is written here.
+`read` takes a snapshot of the store. From that alone, `find` derives the notifications, and the place and
+instant that they reach to. Nothing is written here.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from app.core import freeze_notification
-from app.core import notification as told
+from app.core import freeze_notification, notification
 from app.core.audit import Link
 from app.core.decision import Question
 from app.core.engine import Engine
@@ -34,10 +33,10 @@ NOTICE: Final = HOUR
 """Seconds before a policy freeze at which it is announced."""
 
 OLDEST_NEWS: Final = DAY
-"""Seconds after which nobody wants to know any more: where nothing sent for that long."""
+"""Seconds after which an event is no longer news; matters after an outage of all senders."""
 
 _TOGETHER: Final = 2_000
-"""Places of the record that one look goes along."""
+"""Places of the record that one scan covers."""
 
 _FREEZES: Final = frozenset(
     {Kind.FREEZE_STARTED, Kind.FREEZE_EXTENDED, Kind.FREEZE_CHANGED, Kind.FREEZE_LIFTED}
@@ -46,7 +45,7 @@ _OVERRIDES: Final = frozenset({Kind.OVERRIDE_GRANTED, Kind.OVERRIDE_SPENT, Kind.
 
 
 class Snapshot(NamedTuple):
-    """What was read of one state of the store."""
+    """A snapshot of one state of the store."""
 
     lease: Lease
     last: int
@@ -54,44 +53,45 @@ class Snapshot(NamedTuple):
     caught_up: bool
     """Whether the record ends there."""
     links: Sequence[Link]
-    """The events, but for decisions."""
+    """The events, without decisions."""
     denials: Sequence[Denial]
     freezes: dict[str, Freeze]
-    """Those that events tell of, by id."""
+    """The freezes that the events are about, by id."""
     overrides: dict[str, Override]
     answers: dict[str, dict[str, Any]]
-    """What the claims were told that overrides were spent on, by the ids of the decisions."""
+    """The recorded claims that overrides were spent on, by the ids of their decisions."""
     freezes_version: int
     lasting: Sequence[Freeze] | None
     """The freezes of this state, as `Policies.use_freezes` takes them; None if they are in force."""
     backlog: dict[str, Backlog] | None
-    """What waits for each receiver; None where it was not counted."""
+    """The messages that wait for each receiver; None if they were not counted."""
 
 
 class Environment(NamedTuple):
-    """What the sender knows of an environment."""
+    """The state of an environment as of the last scan."""
 
     by_policy: bool
     """Whether the policies freeze it."""
     waiting: tuple[Waiting, ...] = ()
-    """Who was denied."""
+    """The denied requests."""
 
 
 State = dict[str, Environment]
 
 
 class Found(NamedTuple):
-    """What is to be told, in order, and how far everything was told then."""
+    """The notifications to send, in order, and the lease with the place and instant that they reach to."""
 
     notifications: list[Notification]
     after: Lease
 
 
-class _Told(NamedTuple):
-    """A notification in its place: by time, and what somebody did before what that led to."""
+class _Timed(NamedTuple):
+    """A notification with its place in the order."""
 
     at: int
     rank: int
+    """At the same instant, recorded events (0) precede their consequences (1 and 2)."""
     notification: Notification
 
 
@@ -99,9 +99,9 @@ def read(view: "View", known_version: int, own_name: str, now: int, *, counting:
     """Read what may be new since the last scan, if this replica holds the lease or can take it.
 
     Args:
-        view: of the store.
-        known_version: of the freezes that are known already.
-        own_name: of this replica.
+        view: the state of the store.
+        known_version: the version of the freezes that are known already.
+        own_name: the name of this replica.
         now: the present instant.
         counting: whether to count the backlog, even without the lease.
     """
@@ -157,17 +157,17 @@ def _known(query: Callable[[str], Record | None], own_ids: Iterable[str]) -> dic
 
 
 def find(seen: Snapshot, openings: Openings, home: Zone, now: int, *, changed: bool) -> Found:
-    """Return the notifications to send, and how far everything is covered by them.
+    """Return the notifications to send, and how far they cover the record and the time.
 
     Args:
         seen: the snapshot that was read.
-        openings: of the policies in force, with the freezes of that state.
-        home: the zone in which sentences tell the time.
+        openings: the openings by the policies in force, with the freezes of that state.
+        home: the time zone of the texts.
         now: the present instant.
-        changed: whether the policies may be others than at the last look.
+        changed: whether the policies may have changed since the last scan.
     """
     before, engine = seen.lease, openings.engine
-    # Not beyond what was read: who was denied must be known when an environment opens.
+    # Not beyond the snapshot: all denials must be known when an environment opens.
     latest = now if seen.caught_up else _latest(seen)
     until = max(latest, before.looked_until)
     state = _read_state(before.environments)
@@ -175,7 +175,7 @@ def find(seen: Snapshot, openings: Openings, home: Zone, now: int, *, changed: b
         return Found([], _after(before, seen.last, until, _present(state, engine, until)))
     ahead = before.looked_until + NOTICE
     if changed:
-        # They may freeze within the hour, and nothing has said so; keys keep out what was said.
+        # New policies may freeze within the hour, unannounced; keys prevent a second announcement.
         ahead = min(ahead, now)
     found = [
         *_recorded(seen, home),
@@ -189,15 +189,15 @@ def find(seen: Snapshot, openings: Openings, home: Zone, now: int, *, changed: b
     return Found(fresh, _after(before, seen.last, until, _present(state, engine, until)))
 
 
-def _recorded(seen: Snapshot, home: Zone) -> Iterator[_Told]:
-    """What somebody did."""
+def _recorded(seen: Snapshot, home: Zone) -> Iterator[_Timed]:
+    """Yield the notifications of recorded events."""
     latest = 0
     for link in seen.links:
-        # In the order of the record, also where the clocks of replicas differ.
+        # In the order of the record, even if the clocks of replicas differ.
         latest = max(latest, link.at // 1_000_000)
-        notification = _of_link(seen, link, home)
-        if notification is not None:
-            yield _Told(latest, 0, notification)
+        found = _of_link(seen, link, home)
+        if found is not None:
+            yield _Timed(latest, 0, found)
 
 
 def _of_link(seen: Snapshot, link: Link, home: Zone) -> Notification | None:
@@ -217,18 +217,18 @@ def _of_override(
 ) -> Notification | None:
     at, key = link.at // 1_000_000, f"event:{link.seq}"
     if link.kind == Kind.OVERRIDE_GRANTED:
-        return told.override_granted(override, at, home, key)
+        return notification.override_granted(override, at, home, key)
     if link.kind == Kind.OVERRIDE_REVOKED:
-        return told.override_revoked(override, at, key, link.actor)
+        return notification.override_revoked(override, at, key, link.actor)
     claim = seen.answers.get(data["decision"])
     if claim is None:
         return None
     who = claim["actor"] or link.actor
-    return told.override_spent(override, at, key, claim["answer"], who, data["uses_left"])
+    return notification.override_spent(override, at, key, claim["answer"], who, data["uses_left"])
 
 
 def _of_freeze(link: Link, data: dict[str, Any], freeze: Freeze, home: Zone) -> Notification:
-    """As it was then: it may have been changed and lifted since."""
+    """Return the notification of a freeze as it was then: it may have been changed or lifted since."""
     at, key = link.at // 1_000_000, f"event:{link.seq}"
     if link.kind == Kind.FREEZE_LIFTED:
         return freeze_notification.freeze_lifted(freeze, at, home, key, link.actor)
@@ -241,7 +241,7 @@ def _of_freeze(link: Link, data: dict[str, Any], freeze: Freeze, home: Zone) -> 
 
 
 def _then(freeze: Freeze, written: dict[str, Any]) -> Freeze:
-    """A freeze as an event tells it; events of before freezes had exemptions know of none."""
+    """Return the freeze of an event; events from before freezes had exemptions have none."""
     scope = {name: written[name] for name in ("environments", "services", "tags")}
     return freeze._replace(
         **{name: written[name] for name in ("title", "reason", "contact", "link", "override")},
@@ -256,54 +256,65 @@ def _then(freeze: Freeze, written: dict[str, Any]) -> Freeze:
 
 
 def _of_freezes(
-    seen: Snapshot, lasting: Iterable[Freeze], home: Zone, until: int, now: int
-) -> Iterator[_Told]:
-    """Freezes that are about to begin and begin as they were scheduled, and that end by themselves."""
+    seen: Snapshot, active: Iterable[Freeze], home: Zone, until: int, now: int
+) -> Iterator[_Timed]:
+    """Yield the notifications of freezes that begin as scheduled, soon or now, or end by themselves."""
     since = seen.lease.looked_until
-    known = {freeze.id: freeze for freeze in lasting} | seen.freezes
+    known = {freeze.id: freeze for freeze in active} | seen.freezes
     for freeze in known.values():
-        # What was recorded only now may lie before the last look: the key keeps it from being told twice.
+        # A freeze recorded only now may begin before the last scan; its key prevents a second notification.
         earliest = 0 if freeze.id in seen.freezes else since
-        lifted = LATEST if freeze.lifted_at is None else freeze.lifted_at
-        start, end = freeze.starts_at, freeze.ends_at
-        announced = start - NOTICE
-        # What was scheduled within the last hour was told then; what has begun needs no announcement.
-        if freeze.created_at < announced and now < start < lifted and earliest < announced <= until:
-            yield _Told(announced, 1, freeze_notification.freeze_soon(freeze, home, now))
-        if freeze.created_at < start < lifted and earliest < start <= until:
-            yield _Told(start, 1, freeze_notification.freeze_begins(freeze, home))
-        if end is not None and end <= lifted and earliest < end <= until:
-            yield _Told(end, 1, freeze_notification.freeze_ended(freeze, end))
+        yield from _of_schedule(freeze, range(earliest + 1, until + 1), home, now)
 
 
-def _of_policies(state: State, engine: Engine, home: Zone, since: int, until: int) -> Iterator[_Told]:
-    """Stretches in which the policies alone freeze an environment: begun, over."""
+def _of_schedule(freeze: Freeze, due: range, home: Zone, now: int) -> Iterator[_Timed]:
+    """Yield the notifications that the schedule of a freeze places into the instants of `due`."""
+    lifted = _lifted_at(freeze)
+    start, end = freeze.starts_at, freeze.ends_at
+    if freeze.created_at < start < lifted:
+        # One scheduled less than an hour ahead was announced then; one that has begun needs no announcement.
+        if max(freeze.created_at + NOTICE, now) < start and start - NOTICE in due:
+            yield _Timed(start - NOTICE, 1, freeze_notification.freeze_soon(freeze, home, now))
+        if start in due:
+            yield _Timed(start, 1, freeze_notification.freeze_begins(freeze, home))
+    if end is not None and end <= lifted and end in due:
+        yield _Timed(end, 1, freeze_notification.freeze_ended(freeze, end))
+
+
+def _lifted_at(freeze: Freeze) -> int:
+    return LATEST if freeze.lifted_at is None else freeze.lifted_at
+
+
+def _of_policies(state: State, engine: Engine, home: Zone, since: int, until: int) -> Iterator[_Timed]:
+    """Yield the begin and the end of each stretch in which the policies alone freeze an environment."""
     alone = engine.without_freezes
     for name, known in state.items():
         if name not in engine.policy_set.environments:
             continue
         for at, frozen in _flips(alone.environment(name), known.by_policy, since, until):
             if frozen:
-                begun = told.policy_freeze_begins(alone.decide_environment(name, at), home)
-                yield _Told(at, 1, begun)
+                begun = notification.policy_freeze_begins(alone.decide_environment(name, at), home)
+                yield _Timed(at, 1, begun)
             else:
-                yield _Told(at, 1, told.policy_freeze_ends(engine.decide_environment(name, at), home))
+                yield _Timed(
+                    at, 1, notification.policy_freeze_ends(engine.decide_environment(name, at), home)
+                )
 
 
-def _announced(engine: Engine, home: Zone, after: int, until: int, now: int) -> Iterator[_Told]:
-    """Stretches in which the policies alone freeze an environment, that begin after an instant."""
+def _announced(engine: Engine, home: Zone, after: int, until: int, now: int) -> Iterator[_Timed]:
+    """Yield the announcements of stretches in which the policies alone freeze, from an instant on."""
     alone = engine.without_freezes
     for name in engine.policy_set.environments:
         policies = alone.environment(name)
         for at, frozen in _flips(policies, bool(policies.segment(after).blocking), after, until):
             # What has begun already needs no announcement.
             if frozen and at > now:
-                soon = told.policy_freeze_soon(name, alone.decide_environment(name, at), home, now)
-                yield _Told(at - NOTICE, 1, soon)
+                soon = notification.policy_freeze_soon(name, alone.decide_environment(name, at), home, now)
+                yield _Timed(at - NOTICE, 1, soon)
 
 
-def _opened(state: State, seen: Snapshot, openings: Openings, home: Zone, until: int) -> Iterator[_Told]:
-    """What opens again to those who were denied; brings `state` up to `until`."""
+def _opened(state: State, seen: Snapshot, openings: Openings, home: Zone, until: int) -> Iterator[_Timed]:
+    """Yield the notifications of denied requests that are allowed again; bring `state` up to `until`."""
     since, engine = seen.lease.looked_until, openings.engine
     for name, known in list(state.items()):
         if name not in engine.policy_set.environments:
@@ -318,31 +329,36 @@ def _opened(state: State, seen: Snapshot, openings: Openings, home: Zone, until:
 
 def _leaving(
     queue: DeniedQueue, seen: Snapshot, engine: Engine, environment: str, home: Zone, before: int
-) -> Iterator[_Told]:
-    """Who may go ahead before an instant."""
+) -> Iterator[_Timed]:
+    """Yield the notifications of denied requests that are allowed before an instant."""
     while (at := queue.opens_at) < before:
-        # Someone else may be found later to have waited for the same instant: a claim that took its time.
-        key = f"{told.Occasion.GATE_OPEN}:{environment}:{at}:{seen.lease.seq}"
-        yield _Told(at, 2, _gate_open(engine, environment, at, home, queue.pop_open(), key))
+        # A slow claim may be found later to have waited for the same instant; the place keeps keys distinct.
+        key = f"{notification.Occasion.GATE_OPEN}:{environment}:{at}:{seen.lease.seq}"
+        yield _Timed(at, 2, _gate_open(engine, environment, at, home, queue.pop_open(), key))
 
 
 def _gate_open(
     engine: Engine, environment: str, at: int, home: Zone, waited: Sequence[Waiting], key: str
 ) -> Notification:
-    """Tell it of the environment, if that opens, and of the services alone otherwise."""
+    """Return the notification about the environment if that opens, or about the services alone."""
     usual = engine.policy_set.usual_change
-    denied = [
-        Denied(each.service, name, "" if each.change == usual else each.change)
-        for each in waited
-        for name in each.who
-    ]
+    denied = _denied(waited, usual)
     more = sum(each.more for each in waited)
     timeline = engine.environment(environment)
     opens = not timeline.segment(at).blocking and timeline.segment(at - 1).blocking
     if opens or not denied:
-        return told.gate_open(engine.decide_environment(environment, at), home, denied, more, key)
+        return notification.gate_open(engine.decide_environment(environment, at), home, denied, more, key)
     question = Question(denied[0].service, environment, denied[0].change or usual)
-    return told.services_open(engine.decide(question, at), home, denied, more, key)
+    return notification.services_open(engine.decide(question, at), home, denied, more, key)
+
+
+def _denied(waited: Sequence[Waiting], usual: str) -> list[Denied]:
+    """Return the named callers with their services; the usual kind of change goes without saying."""
+    return [
+        Denied(each.service, name, "" if each.change == usual else each.change)
+        for each in waited
+        for name in each.who
+    ]
 
 
 def _when(denial: Denial) -> int:
@@ -350,7 +366,7 @@ def _when(denial: Denial) -> int:
 
 
 def _flips(timeline: ScopeTimeline, frozen: bool, start: int, end: int) -> Iterator[tuple[int, bool]]:  # noqa: FBT001 - a state, not a switch
-    """When the answer changes from `start` on, `end` included; `frozen` is what it was up to there."""
+    """Yield the changes of the answer from `start` to `end`, inclusive; `frozen` is the state before."""
     cursor = start
     while cursor <= end:
         segment = timeline.segment(cursor)
@@ -361,7 +377,7 @@ def _flips(timeline: ScopeTimeline, frozen: bool, start: int, end: int) -> Itera
 
 
 def _present(state: State, engine: Engine, at: int) -> State:
-    """What holds at an instant; who was denied is kept, and when it froze."""
+    """Return the state at an instant, with the denied requests that are known."""
     alone = engine.without_freezes
     present: State = {}
     for name in engine.policy_set.environments:
@@ -372,7 +388,7 @@ def _present(state: State, engine: Engine, at: int) -> State:
 
 
 def _after(before: Lease, seq: int, until: int, state: State) -> Lease:
-    # As plain lists: JSON knows no names within them, and it is read back by position.
+    # As plain lists: JSON has no named tuples; `_read_state` reads them by position.
     text = json.dumps({name: list(known) for name, known in state.items()})
     return before._replace(seq=seq, looked_until=until, environments=text)
 
@@ -385,13 +401,13 @@ def _read_state(text: str) -> State:
 
 
 def _latest(seen: Snapshot) -> int:
-    """When the last of what was read happened."""
+    """Return the latest instant in the snapshot."""
     recorded = (link.at // 1_000_000 for link in seen.links)
     return max([seen.lease.looked_until, *recorded, *map(_when, seen.denials)])
 
 
 def _id(about: Any) -> str:
-    """An event carries the whole of what it made, and the id of what it changed."""
+    """Return the id in an event: it carries the whole record that it made, or the id of one it changed."""
     return str(about["id"] if isinstance(about, dict) else about)
 
 

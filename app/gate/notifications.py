@@ -26,14 +26,14 @@ class Notifications:
         receivers: "Sequence[Receiver]",
         own_name: str,
     ) -> None:
-        """Notify `receivers` of events in `store`, and of what the policies and the time bring.
+        """Notify `receivers` of events in `store`, and of changes by the policies and the time.
 
         Args:
             store: has the record and the outbox.
             policies: in force on this replica.
-            clock: tells the time.
+            clock: the source of the time.
             receivers: the destinations.
-            own_name: of this replica; no other one has the same.
+            own_name: the name of this replica, unique to it.
         """
         self._lease = HeldLease(clock, own_name)
         self._collector = Collector(store, policies, clock, receivers, self._lease)

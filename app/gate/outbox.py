@@ -1,4 +1,4 @@
-"""The outbox of notifications: choose the message that is due, and note what became of each try."""
+"""The outbox of notifications: choose the message that is due, and record the result of each attempt."""
 
 import logging
 from json import loads
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from app.store.store import Store
 
 GIVEN_UP_AFTER: Final = DAY
-"""Seconds that a message is tried for."""
+"""Seconds after which a message is no longer retried."""
 
 PASSED_AFTER: Final = 5
-"""Tries after which a message that fails blocks only later ones of the same subject."""
+"""Attempts after which a message that fails blocks only later ones of the same subject."""
 
 MOST_PASSED: Final = 3
 """Subjects that may be passed; if a fourth fails as well, the receiver is considered down."""

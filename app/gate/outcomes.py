@@ -50,7 +50,7 @@ class Outcomes:
         return await self._store.write(partial(self._report, caller, report))
 
     async def decision(self, decision_id: str) -> dict[str, Any]:
-        """A recorded decision, with what was reported on it.
+        """Return a recorded decision, with the reports on it.
 
         Raises:
             UnknownRecordError: there is none of that id.
@@ -75,13 +75,13 @@ class Outcomes:
             reported_at=microseconds // 1_000_000,
         )
         # `outcome` is an object with an id, as freezes and overrides are in their events.
-        told = {"id": row.decision_id, "result": row.result, "incident": row.incident}
-        transaction.report(row, happened(microseconds, Kind.OUTCOME_REPORTED, caller.name, outcome=told))
+        body = {"id": row.decision_id, "result": row.result, "incident": row.incident}
+        transaction.report(row, happened(microseconds, Kind.OUTCOME_REPORTED, caller.name, outcome=body))
         return row
 
 
 def decision_with_outcomes(view: "View", decision_id: str) -> dict[str, Any]:
-    """A recorded decision, with what was reported on it, the newest last.
+    """Return a recorded decision, with the reports on it, the newest last.
 
     Raises:
         UnknownRecordError: there is none of that id.

@@ -1,4 +1,4 @@
-"""Override tokens: granted by ops, approved where that is asked for, spent by claims, revoked at once."""
+"""Override tokens: granted by ops, approved if the policies require it, spent by claims, revoked at once."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -8,6 +8,7 @@ from app.core.decision_json import instant_or_none
 from app.core.instant import format_instant
 from app.core.notation import format_duration
 from app.core.override import Approval, Override, OverrideState, approvals_wanted, ceiling
+from app.core.policy import PolicySet
 from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, InvalidFieldError, StateConflictError, UnknownRecordError
 from app.gate.ids import new_id
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from app.store.store import Store
     from app.store.transaction import Transaction
 
-NOBODYS: Final = (
+NO_PERSON: Final = (
     "these credentials belong to no person: make a key with freezegate keys create --person, "
     "or use an identity token that names its user"
 )
@@ -46,7 +47,7 @@ class Overrides:
     """The use cases of override tokens."""
 
     def __init__(self, store: "Store", cache: StoreCache) -> None:
-        """Keep them in `store`, by the time that doesn't go back."""
+        """Keep them in `store`, by a time that never goes back."""
         self._store = store
         self._cache = cache
 
@@ -54,7 +55,7 @@ class Overrides:
         """Grant an override and return it with its token, which is not stored.
 
         Raises:
-            InvalidFieldError: it asks for more than the policies allow, or for what is not there.
+            InvalidFieldError: it asks for more than the policies allow, or names something unknown.
             ForbiddenError: it uses a pattern, and the caller is no admin; or it needs approvals, and the
                 credentials belong to no person.
             StoreUnavailableError: it could not be recorded.
@@ -62,7 +63,7 @@ class Overrides:
         microseconds = self._cache.steady.microseconds()
         approvals = _approvals_needed(caller, wanted, in_force, microseconds // 1_000_000)
         if approvals and caller.person is None:
-            raise ForbiddenError(f"the policies ask for approvals of such a token, and {NOBODYS}")
+            raise ForbiddenError(f"the policies ask for approvals of such a token, and {NO_PERSON}")
         override = Override(
             id=new_id("ovr", microseconds),
             services=wanted.services,
@@ -100,8 +101,8 @@ class Overrides:
 
         Raises:
             ForbiddenError: the caller granted it, or the credentials belong to no person.
-            StateConflictError: it can't let anything through any more, nothing needs this approval, or
-                nobody knows which person granted it.
+            StateConflictError: it is no longer usable, nothing needs this approval, or the person who
+                granted it is unknown.
             UnknownRecordError: there is no such override.
             StoreUnavailableError: it could not be recorded.
         """
@@ -149,9 +150,9 @@ class Overrides:
         microseconds = self._cache.steady.microseconds()
         override = _found(transaction, override_id)
         if caller.person is None:
-            raise ForbiddenError(f"people approve, not keys, and {NOBODYS}")
+            raise ForbiddenError(f"people approve, not keys, and {NO_PERSON}")
         if caller.person == override.granter:
-            raise ForbiddenError("an override is approved by somebody else than who granted it")
+            raise ForbiddenError("an override is approved by another person than the one who granted it")
         if caller.person in {approval.person for approval in override.approvals}:
             return override
         state = override.state(microseconds // 1_000_000)
@@ -183,9 +184,9 @@ def to_json(override: Override, at: int, in_force: InForce | None = None) -> dic
     """Return the JSON representation of an override at an instant, without its token.
 
     Args:
-        override: what is shown.
+        override: the override.
         at: the instant.
-        in_force: the policies that may ask for approvals beside those that the grant asked for.
+        in_force: the policies, which may require more approvals than the grant did.
     """
     needed = override.approvals_needed
     if in_force is not None:
@@ -228,14 +229,14 @@ def _check_wanted(override: Override, in_force: InForce) -> None:
     """Refuse an approval that would never count.
 
     Raises:
-        StateConflictError: neither the grant nor any policy that it may lift asks for it, or it isn't known
-            which person granted it.
+        StateConflictError: neither the grant nor a policy that it may lift requires it, or the person who
+            granted it is unknown.
     """
     wanted = approvals_wanted(override, in_force.policy_set.policies)
     if wanted and override.granter is None:
         raise StateConflictError(
-            "this override was granted with credentials that belong to no person, so nobody can tell that "
-            "its approver is another one; grant it again with a key of a person"
+            "this override was granted with credentials that belong to no person, so its approver can't "
+            "be proven to be another person; grant it again with a key of a person"
         )
     if not wanted:
         raise StateConflictError("nothing that this override may lift asks for an approval")
@@ -245,7 +246,8 @@ def _check_wanted(override: Override, in_force: InForce) -> None:
 
 def _approvals_needed(caller: Caller, wanted: GrantRequest, in_force: InForce, now: int) -> int:
     """Check a request against the policies, and return how many people must approve it."""
-    _check_names(caller, wanted, in_force)
+    _check_environments(wanted, in_force.policy_set)
+    _check_services(caller, wanted, in_force.policy_set)
     rules = tuple(_rule(in_force, rule_id) for rule_id in wanted.policies or ())
     most = ceiling(in_force.policy_set, rules)
     if wanted.expires_at <= now:
@@ -257,13 +259,15 @@ def _approvals_needed(caller: Caller, wanted: GrantRequest, in_force: InForce, n
     return most.approvals
 
 
-def _check_names(caller: Caller, wanted: GrantRequest, in_force: InForce) -> None:
-    known = in_force.policy_set
-    catalogue = known.services or {}
+def _check_environments(wanted: GrantRequest, known: PolicySet) -> None:
     for environment in wanted.environments:
         if environment not in known.environments:
             near = did_you_mean(environment, known.environments)
             raise InvalidFieldError("environments", f"unknown environment {quoted(environment)}{near}")
+
+
+def _check_services(caller: Caller, wanted: GrantRequest, known: PolicySet) -> None:
+    catalogue = known.services or {}
     for service in wanted.services:
         if "*" in service:
             if not caller.may(Role.ADMIN):

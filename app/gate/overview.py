@@ -1,4 +1,4 @@
-"""Everything that the dashboard shows, of one moment."""
+"""The data of the dashboard at one instant."""
 
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.store.view import View
 
 DAYS: Final = 29
-"""Today, and four weeks more: as far as upcoming freezes are told, wherever in the day now is."""
+"""Days that are drawn: today and four weeks more, which covers all upcoming freezes at any time of day."""
 
 MOST_DECISIONS: Final = 25
 MOST_DRAWN: Final = 4_000
@@ -29,7 +29,7 @@ MOST_OVERRIDES: Final = 50
 
 
 class GateState(NamedTuple):
-    """What the answer depends on."""
+    """The state of a gate that the overview depends on."""
 
     in_force: InForce
     last_error: LoadFailure | None
@@ -38,35 +38,35 @@ class GateState(NamedTuple):
 
 
 class Weeks(NamedTuple):
-    """What blocks an environment from the midnight before now, for four weeks and the rest of today."""
+    """The blocked segments of an environment, from last midnight for four weeks and the rest of today."""
 
     environment: str
     first_day: int
     segments: tuple[Segment, ...]
     whole: bool
-    """False where there are too many segments to be drawn; then there are none here."""
+    """False if there are too many segments to be drawn; then `segments` is empty."""
 
 
 class Overview(NamedTuple):
-    """What is shown."""
+    """The contents of the dashboard."""
 
     status: dict[str, Any]
     then: dict[str, int | None]
-    """For each environment, when the change after the next one comes."""
+    """The instant of the change after the next one, by environment."""
     weeks: list[Weeks]
     policies: list[dict[str, Any]]
     freezes: list[dict[str, Any]]
-    """The ad-hoc freezes that last or are to come."""
+    """The ad-hoc freezes that are active or scheduled."""
     overrides: list[dict[str, Any]] | None
-    """Those that may still let something through; None if the store can't be read."""
+    """The usable ones; None if the store can't be read."""
     zones: dict[str, Zone]
-    """The zone whose time bounds are told in: by the id of a policy, and by its own name."""
+    """The time zones that bounds are displayed in: by the id of a policy, and by their own names."""
     decisions: list[dict[str, Any]] | None
-    """The latest, as the filter wants them; None if the store can't be read."""
+    """The latest ones that match the filter; None if the store can't be read."""
 
 
 def overview(query: RunQuery, moment: GateState, wanted: DecisionFilter) -> Overview:
-    """What there is to see; `query` asks the store, and what it can't tell is left out."""
+    """Return the overview; `query` reads the store, and without it decisions and overrides are None."""
     in_force, now = moment.in_force, moment.now
 
     def stored(view: "View") -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -100,14 +100,14 @@ def _zones(in_force: InForce) -> dict[str, Zone]:
 
 
 def _then(in_force: InForce, environment: str, now: int) -> int | None:
-    """When the change after the next one comes."""
+    """Return the instant of the change after the next one."""
     decide = in_force.engine.decide_environment
     flips_at = decide(environment, now).flips_at
     return None if flips_at is None else decide(environment, flips_at).flips_at
 
 
 def weeks(in_force: InForce, environment: str, now: int) -> Weeks:
-    """What blocks an environment in the weeks that are drawn."""
+    """Return the segments of an environment in the weeks that are drawn."""
     home = in_force.home
     today = home.local(now) // DAY
     start, end = home.earliest(today * DAY), min(home.earliest((today + DAYS) * DAY), LATEST)

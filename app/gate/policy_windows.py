@@ -1,6 +1,6 @@
-"""When the windows of each policy are open: now, and next."""
+"""The windows of each policy: the present one and the next ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from app.core.decision import Stretch
@@ -11,20 +11,26 @@ from app.core.timeline import PolicyTimeline
 from app.gate.in_force import InForce
 
 AHEAD: Final = 13 * 366 * DAY
-"""How far occurrences are looked for: three of 29 February, which comes every four years."""
+"""Seconds that the search for occurrences covers: three of 29 February, which comes every four years."""
 
 
 def occurrences(timeline: PolicyTimeline, at: int) -> Iterator[tuple[int | None, int | None]]:
-    """Yield when the windows of a policy are open, the present one first; of `allow-only`, when it allows.
+    """Yield the windows of a policy, the present one first; of `allow-only`, the periods that it allows.
 
     A bound is None where it is more than two years away from the rest of its window.
     """
     until = min(at + AHEAD, LATEST)
     held = timeline.stretches(at, until)
-    if timeline.rule.effect is not Effect.ALLOW_ONLY:
+    if timeline.rule.effect is Effect.ALLOW_ONLY:
+        yield from _gaps(held, timeline.last_end(at), at, until)
+    else:
         yield from ((stretch.start, stretch.end) for stretch in held)
-        return
-    opens = timeline.last_end(at)
+
+
+def _gaps(
+    held: Iterable[Stretch], opens: int | None, at: int, until: int
+) -> Iterator[tuple[int | None, int | None]]:
+    """Yield the periods between stretches; `opens` is the end of the stretch before `at`."""
     for stretch in held:
         if stretch.start is not None and stretch.start > at:
             yield opens, stretch.start
@@ -36,10 +42,10 @@ def occurrences(timeline: PolicyTimeline, at: int) -> Iterator[tuple[int | None,
 
 
 def policy_freezes(in_force: InForce, at: int, until: int) -> Iterator[tuple[bool, dict[str, Any]]]:
-    """Yield the stretch in which a policy freezes at an instant, and the next that begins before `until`.
+    """Yield the active stretch of each policy that freezes, and the next one that begins before `until`.
 
-    Each with whether it lasts at the instant. A policy in the zone of the service is told once for each zone
-    that the services it applies to have.
+    The flag says whether the stretch is active at the instant. A policy in the zone of the service is
+    repeated for each zone of the services that it applies to.
     """
     for policy in in_force.policy_set.policies:
         if policy.effect is Effect.WARN:
@@ -53,7 +59,7 @@ def policy_freezes(in_force: InForce, at: int, until: int) -> Iterator[tuple[boo
 
 
 def selectors_json(selectors: list[Selector] | None) -> list[dict[str, Any]] | None:
-    """Selectors as the policy file says them."""
+    """Return selectors in the form of the policy file."""
     if selectors is None:
         return None
     return [selector.model_dump(exclude_none=True) for selector in selectors]

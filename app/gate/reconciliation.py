@@ -1,4 +1,4 @@
-"""The tables held against the record: what the events say must stand in them, and nothing else.
+"""The reconciliation of the tables with the record: they must hold what the events say, and nothing else.
 
 Decisions, outcomes, overrides, approvals and uses are compared event by event, a page at a time. Freezes,
 keys and the sessions of the last month are few: they are rebuilt from the events, and compared at the end.
@@ -26,8 +26,8 @@ from app.store.records import DecisionRow, OutcomeRow
 if TYPE_CHECKING:
     from app.store.view import View
 
-MOST_TOLD: Final = 100
-"""Differences that are named; more are only counted."""
+MOST_NAMED: Final = 100
+"""Differences that are listed; more are only counted."""
 
 _TOGETHER: Final = 200
 _BY_STATE: Final = frozenset({"state", "forgotten"})
@@ -38,7 +38,7 @@ _UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, Freezegat
 
 
 class Difference(NamedTuple):
-    """A row that is not what the record says."""
+    """A row that differs from the record."""
 
     table: str
     id: str
@@ -57,13 +57,13 @@ class Rows(NamedTuple):
 
 
 class Reconciliation:
-    """Goes along the record beside its verifier, and names what differs in the tables."""
+    """A comparison of the tables with the record, page by page, beside the verifier of its hashes."""
 
     def __init__(self) -> None:
         """Expect nothing in the tables before the first event."""
         self.differences: list[Difference] = []
         self.found = 0
-        """How many differences there are, named or not."""
+        """The number of differences, listed or not."""
         self.unproven: Counter[str] = Counter()
         """Counts, by kind, of values that older events lack and that can't be compared."""
         self._keys: dict[str, dict[str, Any]] = {}
@@ -71,15 +71,16 @@ class Reconciliation:
         self._sessions: dict[str, dict[str, Any]] = {}
         self._forgotten_before = 0
         self._revisions: set[str] = set()
-        self._told: Counter[str] = Counter()
+        self._events_of: Counter[str] = Counter()
+        """Counts of the events that imply a row, by table."""
         self._missing: Counter[str] = Counter()
         self._events: dict[str, Callable[[Link, dict[str, Any], Rows], None]] = {
             Kind.OVERRIDE_GRANTED: self._granted,
             Kind.OVERRIDE_APPROVED: self._approved,
             Kind.OVERRIDE_SPENT: self._spent,
             Kind.OVERRIDE_REVOKED: self._revoked,
-            Kind.FREEZE_STARTED: self._freeze_described,
-            Kind.FREEZE_CHANGED: self._freeze_described,
+            Kind.FREEZE_STARTED: self._freeze_published,
+            Kind.FREEZE_CHANGED: self._freeze_published,
             Kind.FREEZE_EXTENDED: self._freeze_extended,
             Kind.FREEZE_LIFTED: self._freeze_lifted,
             Kind.KEY_CREATED: self._key_created,
@@ -89,7 +90,7 @@ class Reconciliation:
         }
 
     def check(self, links: Sequence[Link], rows: Rows) -> None:
-        """Hold the rows of consecutive events against them."""
+        """Compare consecutive events with their rows."""
         decisions, outcomes = dict(rows.decisions), dict(rows.outcomes)
         for link in links:
             try:
@@ -107,14 +108,14 @@ class Reconciliation:
             self._differs("outcomes", outcome.decision_id, f"event {seq} is no outcome")
 
     def finish(self, view: "View", last: int) -> None:
-        """Compare what only the whole record tells; `view` must show the state after its event `last`."""
+        """Compare the totals and the rebuilt tables; `view` must show the state after the event `last`."""
         for table, rows in view.rows_beyond(last).items():
             if rows:
                 self._differs(table, f"{rows} rows", "stand at places outside the record")
-        for own_id in view.miscounted_overrides(MOST_TOLD):
+        for own_id in view.miscounted_overrides(MOST_NAMED):
             self._differs("overrides", own_id, "its number of uses is not that of its spends")
         for name, rows in view.count_rows()._asdict().items():
-            extra = rows - (self._told[name] - self._missing[name])
+            extra = rows - (self._events_of[name] - self._missing[name])
             if extra:
                 self._differs(name, f"{extra} rows", "are in no event")
         self._compare_keys(view)
@@ -124,11 +125,11 @@ class Reconciliation:
 
     def _differs(self, table: str, own_id: str, what: str) -> None:
         self.found += 1
-        if len(self.differences) < MOST_TOLD:
+        if len(self.differences) < MOST_NAMED:
             self.differences.append(Difference(table, own_id, what))
 
     def _compare(self, table: str, own_id: str, expected: dict[str, Any], row: dict[str, Any]) -> None:
-        """Name the columns that are not as expected; none, null and nothing at all are the same."""
+        """Report the columns that differ from the expected ones; empty, null and missing are equal."""
         wrong = [name for name in expected if (expected[name] or None) != (row.get(name) or None)]
         if wrong:
             self._differs(table, own_id, f"differs from the record in {', '.join(wrong)}")
@@ -160,30 +161,30 @@ class Reconciliation:
             self._compare("decisions", row.id, expected._asdict(), row._asdict())
 
     def _outcome(self, link: Link, row: OutcomeRow | None) -> None:
-        told = json.loads(link.data)["outcome"]
+        body = json.loads(link.data)["outcome"]
         if row is None:
-            self._differs("outcomes", told["id"], "is missing")
+            self._differs("outcomes", body["id"], "is missing")
             return
         expected = OutcomeRow(
-            decision_id=told["id"],
-            result=told["result"],
-            incident=told["incident"],
+            decision_id=body["id"],
+            result=body["result"],
+            incident=body["incident"],
             reported_by=link.actor,
             reported_at=link.at // 1_000_000,
         )
         self._compare("outcomes", row.decision_id, expected._asdict(), row._asdict())
 
     def _granted(self, _: Link, data: dict[str, Any], rows: Rows) -> None:
-        told = data["override"]
-        row = self._override(told["id"], "overrides", rows)
+        body = data["override"]
+        row = self._override(body["id"], "overrides", rows)
         if row is None:
             return
         as_granted = row._replace(uses=0, approvals=(), revoked_by=None, revoked_at=None)
         shown = override_to_json(as_granted, row.granted_at)
-        expected = {name: value for name, value in told.items() if name != "state"}
+        expected = {name: value for name, value in body.items() if name != "state"}
         shown["fingerprint"] = fingerprint(rows.digests[row.id])
         self._expect_fingerprint(expected, data, "tokens")
-        if "granter" not in told:
+        if "granter" not in body:
             expected["granter"] = None
         self._compare("overrides", row.id, expected, shown)
 
@@ -203,9 +204,9 @@ class Reconciliation:
         found = rows.spends.get(data["decision"])
         if found is None:
             self._missing["spends"] += 1
-            self._differs("spends", data["decision"], f"the use that event {link.seq} tells is missing")
+            self._differs("spends", data["decision"], f"the use in event {link.seq} is missing")
         elif found != expected:
-            self._differs("spends", data["decision"], f"is not the use that event {link.seq} tells")
+            self._differs("spends", data["decision"], f"differs from the use in event {link.seq}")
 
     def _revoked(self, link: Link, data: dict[str, Any], rows: Rows) -> None:
         row = self._override(data["override"], "revocations", rows)
@@ -217,8 +218,8 @@ class Reconciliation:
         self._compare("overrides", row.id, expected, row._asdict())
 
     def _override(self, own_id: str, counted: str, rows: Rows) -> Override | None:
-        """Find the override of an event, and count the event; one that is missing is told once."""
-        self._told[counted] += 1
+        """Return the override of an event, and count the event; report a missing override once."""
+        self._events_of[counted] += 1
         row = rows.overrides.get(own_id)
         if row is None:
             self._missing[counted] += counted in ("overrides", "revocations")
@@ -226,9 +227,9 @@ class Reconciliation:
                 self._differs("overrides", own_id, "is missing")
         return row
 
-    def _freeze_described(self, _: Link, data: dict[str, Any], __: Rows) -> None:
-        told = data["freeze"]
-        self._freezes[told["id"]] = {name: told[name] for name in told if name not in _BY_STATE}
+    def _freeze_published(self, _: Link, data: dict[str, Any], __: Rows) -> None:
+        body = data["freeze"]
+        self._freezes[body["id"]] = {name: body[name] for name in body if name not in _BY_STATE}
 
     def _freeze_extended(self, link: Link, data: dict[str, Any], _: Rows) -> None:
         ends_at = data["ends_at"]
@@ -265,7 +266,7 @@ class Reconciliation:
         if "browser" in data:
             expected["browser"] = data["browser"]
         self._expect_fingerprint(expected, data, "sessions")
-        # As the gate itself does whenever one is opened: those that expired long ago are forgotten.
+        # Like the gate itself whenever a session is opened: delete those that expired long ago.
         self._forgotten_before = max(self._forgotten_before, now - FORGOTTEN_AFTER)
         while self._sessions:
             oldest = next(iter(self._sessions))
@@ -289,8 +290,8 @@ class Reconciliation:
         rows = {}
         for key in view.keys():  # noqa: SIM118 - no mapping
             services = None if key.services is None else list(key.services)
-            told = {"services": services, "fingerprint": fingerprint(digests[key.id])}
-            rows[key.id] = {**key._asdict(), **told}
+            readable = {"services": services, "fingerprint": fingerprint(digests[key.id])}
+            rows[key.id] = {**key._asdict(), **readable}
         self._compare_all("keys", self._keys, rows)
 
     def _compare_freezes(self, view: "View") -> None:
@@ -298,9 +299,9 @@ class Reconciliation:
         expected = dict(self._freezes)
         while page := view.newest_freezes(before, _TOGETHER):
             before = page[-1].id
-            told = {each.id: expected.pop(each.id) for each in page if each.id in expected}
+            known = {each.id: expected.pop(each.id) for each in page if each.id in expected}
             rows = {each.id: {**freeze_to_json(each, each.created_at)} for each in page}
-            self._compare_all("freezes", told, rows)
+            self._compare_all("freezes", known, rows)
         self._compare_all("freezes", expected, {})
 
     def _compare_sessions(self, view: "View") -> None:
@@ -323,7 +324,7 @@ class Reconciliation:
             if _revision_of(sources) != after:
                 self._differs("policy_revisions", after, "its text is not that of this revision")
         for revision in wanted:
-            self._differs("policy_revisions", revision, "is missing, and decisions were made by it")
+            self._differs("policy_revisions", revision, "is missing, although decisions were made by it")
 
 
 def read_rows(view: "View", links: Sequence[Link]) -> Rows:
@@ -349,7 +350,7 @@ def read_rows(view: "View", links: Sequence[Link]) -> Rows:
 
 
 def _named(link: Link) -> tuple[str, str]:
-    """The ids of the override and the decision that an event names; empty where it names none."""
+    """Return the ids of the override and the decision in an event; empty if it has none."""
     try:
         data = json.loads(link.data)
         override = data["override"]

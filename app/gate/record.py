@@ -51,17 +51,17 @@ class Page(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """Whether the record is whole, and the tables agree with it."""
+    """The result of verifying the record and the tables."""
 
     events: int
-    """How many were looked at and found right."""
+    """The number of events that were verified."""
     head: Checkpoint
     fault: ChainBreak | None
-    """The first event that is wrong; the tables after it are not looked at."""
+    """The first event that is wrong; the tables are not compared beyond it."""
     differences: tuple[Difference, ...]
-    """The first rows that are not what the record says."""
+    """The first rows that differ from the record."""
     differing: int
-    """How many rows are not, named or not."""
+    """The number of rows that differ, listed or not."""
     unproven: dict[str, int]
     """Counts, by kind, of values that older events lack and that can't be compared."""
 
@@ -71,7 +71,7 @@ class Verification(NamedTuple):
         return self.fault is None and not self.differing
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the API and the command line show."""
+        """Return the JSON representation of the result, for the API and the command line."""
         return {
             "whole": self.whole,
             "events": self.events,
@@ -87,16 +87,16 @@ class Record:
     """The record of a running gate."""
 
     def __init__(self, store: "Store", clock: Clock) -> None:
-        """Read `store`; what is noted is noted by the time of `clock`."""
+        """Read `store`, and record events in it by the time of `clock`."""
         self._store = store
         self._clock = clock
 
     async def decisions(self, wanted: DecisionFilter, before: int | None, most: int) -> Page:
-        """Recorded decisions, newest first, from a place in the record backwards."""
+        """Return recorded decisions, newest first, from a place in the record backwards."""
         return await self._store.read(lambda view: decisions(view, wanted, before, most))
 
     async def decision(self, decision_id: str) -> dict[str, Any]:
-        """A recorded decision.
+        """Return a recorded decision.
 
         Raises:
             UnknownRecordError: there is none of that id.
@@ -104,7 +104,7 @@ class Record:
         return await self._store.read(lambda view: decision(view, decision_id))
 
     async def events(self, before: int | None, most: int) -> Page:
-        """Events, newest first, from a place in the record backwards."""
+        """Return events, newest first, from a place in the record backwards."""
         return await self._store.read(lambda view: events(view, before, most))
 
     async def verify(self) -> Verification:
@@ -116,7 +116,7 @@ class Record:
         return self._store.keeps(in_force.revision)
 
     def note_policies(self, in_force: InForce) -> None:
-        """Keep the policies in force, and put their load into the record if it is news; at once."""
+        """Keep the policies in force, and record their load if it is news; synchronous."""
         self._store.transact(note_policies(in_force, self._clock.microseconds()))
 
     def removed_before(self, in_force: InForce) -> tuple[Removal, ...]:
@@ -124,7 +124,7 @@ class Record:
         return self._store.query(lambda view: removed_before(view, in_force))
 
     async def note_refusal(self, name: str, method: str, route: str, why: str) -> None:
-        """Put it into the record that somebody known was refused; refused they are in any case."""
+        """Record the refusal of an authenticated caller; the request is refused even if that fails."""
         event = happened(
             self._clock.microseconds(), Kind.REQUEST_REFUSED, name, method=method, route=route, why=why
         )
@@ -135,14 +135,14 @@ class Record:
 
 
 def decisions(view: "View", wanted: DecisionFilter, before: int | None, most: int) -> Page:
-    """Recorded decisions, newest first."""
+    """Return recorded decisions, newest first."""
     found = view.newest_decisions(wanted, before, most)
     more = str(found[-1].seq) if len(found) == most else None
     return Page([to_json(each) for each in found], more)
 
 
 def decision(view: "View", decision_id: str) -> dict[str, Any]:
-    """A recorded decision.
+    """Return a recorded decision.
 
     Raises:
         UnknownRecordError: there is none of that id.
@@ -170,7 +170,7 @@ def to_json(stored: StoredDecision) -> dict[str, Any]:
 
 
 def events(view: "View", before: int | None, most: int) -> Page:
-    """Events, newest first."""
+    """Return events, newest first."""
     found = view.newest_events(_FAR if before is None else before, most)
     more = str(found[-1].seq) if len(found) == most else None
     return Page([event_to_json(each) for each in found], more)
@@ -191,12 +191,12 @@ def event_to_json(link: Link) -> dict[str, Any]:
 def verify(
     query: "RunQuery", against: Checkpoint | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Verification:
-    """Go along the whole record and hold the tables against it; stop at the first event that is wrong.
+    """Verify the whole record, and compare the tables with it; stop at the first event that is wrong.
 
     Args:
-        query: asks something of the store; a few thousand events are read, and held, at a time.
+        query: runs a query on the store; a few thousand events are read, and kept in memory, at a time.
         against: a checkpoint that the record must continue.
-        progress: told from time to time how many events of how many were looked at.
+        progress: called from time to time with the number of verified events and that of all events.
 
     Raises:
         StoreUnavailableError: the record can't be read.
@@ -208,7 +208,7 @@ def verify(
 
 
 class _Walk:
-    """Goes along the record a page at a time; each page and its rows are of one state of the store."""
+    """A verification of the record, page by page; each page and its rows are of one state of the store."""
 
     def __init__(self, against: Checkpoint | None, progress: Callable[[int, int], None] | None) -> None:
         self._verifier = Verifier(against)
@@ -216,7 +216,7 @@ class _Walk:
         self._progress = progress
 
     def step(self, view: "View") -> Verification | None:
-        """Take the next page; what was found, once the record ends or is wrong."""
+        """Verify the next page; return the result once the record ends or is wrong, and None before."""
         standing = view.head()
         head = Checkpoint(standing.seq, standing.hash)
         links = view.events_after(self._verifier.reached.seq, _TOGETHER)
@@ -229,7 +229,7 @@ class _Walk:
         self._tables.check(links, read_rows(view, links))
         if len(links) == _TOGETHER:
             return None
-        # What was recorded meanwhile is in it: this page and the tables show the same state.
+        # Includes events recorded meanwhile: this page and the tables show the same state.
         self._tables.finish(view, head.seq)
         return self._found(head, self._verifier.finish(head))
 
@@ -246,7 +246,7 @@ class _Walk:
 
 
 def exported(query: "RunQuery") -> Iterator[dict[str, Any]]:
-    """Every event as it is stored, and at the end a checkpoint.
+    """Yield every event as it is stored, and at the end a checkpoint.
 
     Raises:
         StoreUnavailableError: the record can't be read.
@@ -258,7 +258,7 @@ def exported(query: "RunQuery") -> Iterator[dict[str, Any]]:
 
 
 def _events(query: "RunQuery", last: int) -> Iterator[Link]:
-    """Every event up to a place in the record."""
+    """Yield every event up to a place in the record."""
     after = 0
     while after < last:
         page = query(partial(_page_of_events, after=after, most=min(_TOGETHER, last - after)))
@@ -273,9 +273,9 @@ def _page_of_events(view: "View", after: int, most: int) -> list[Link]:
 
 
 def note_policies(in_force: InForce, microseconds: int) -> Callable[["Transaction"], None]:
-    """Work that keeps the policies in force, and puts their load into the record if it is news.
+    """Return a transaction that keeps the policies in force, and records their load if it is news.
 
-    Replicas that load the same set by the same data tell it once.
+    Replicas that load the same set with the same data record it once.
     """
     kept = PolicyRevision(in_force.revision, in_force.loaded_at, in_force.snapshot.to_json())
     event = happened(
@@ -299,5 +299,5 @@ def note_policies(in_force: InForce, microseconds: int) -> Callable[["Transactio
 
 
 def _set_of(data: str) -> dict[str, Any]:
-    """Return the part of a load's event that is about the set itself: removals are forgotten after a day."""
+    """Return the part of a load's event that is about the set itself; removals are dropped after a day."""
     return {key: value for key, value in json.loads(data).items() if key != KEY}

@@ -1,4 +1,4 @@
-"""Policies and tests that changes took away, remembered over restarts by the record."""
+"""Policies and tests that changes removed; the record keeps them across restarts."""
 
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from app.store.view import View
 
 KEY: Final = "removed"
-"""Under which an event of `Kind.POLICIES_LOADED` lists what is missing since."""
+"""The field of an event of `Kind.POLICIES_LOADED` that lists the removals."""
 
 
 def removed_before(view: "View", in_force: InForce) -> tuple[Removal, ...]:
-    """Return what is missing in the set that a process begins with, by what was in force before it.
+    """Return the removals in the set that a process begins with, compared with the set before it.
 
     Args:
-        view: of the store, before the load of `in_force` is noted there.
+        view: the state of the store, before the load of `in_force` is noted there.
         in_force: the set that the process begins with.
     """
     latest = view.latest_of_kind(Kind.POLICIES_LOADED.value)
@@ -37,5 +37,5 @@ def removed_before(view: "View", in_force: InForce) -> tuple[Removal, ...]:
 
 
 def removed_data(in_force: InForce) -> dict[str, Any]:
-    """Return what an event about the load of a set says of it: nothing, where nothing is missing."""
+    """Return the removals as a field of the event about a load; no field without any."""
     return {KEY: [list(each) for each in in_force.removed]} if in_force.removed else {}

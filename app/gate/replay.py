@@ -1,4 +1,4 @@
-"""Evaluating a recorded decision again, by the policies, freezes and token that it was made by."""
+"""The replay of a recorded decision, by the policies, freezes and token that it was made by."""
 
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -26,13 +26,13 @@ class Replay(NamedTuple):
     recorded: dict[str, Any]
     evaluated: dict[str, Any]
     same_data: bool
-    """Whether time zones and holidays are of the versions of then; if not, answers may differ."""
+    """Whether the versions of time zones and holidays are those of then; if not, answers may differ."""
 
     @property
     def same(self) -> bool:
         """Whether both are equal in every member.
 
-        A decision recorded before answers named what will close them is compared without that.
+        A decision from before answers had `closing` is compared without it.
         """
         if "closing" in self.recorded:
             return self.recorded == self.evaluated
@@ -71,7 +71,7 @@ def replay(view: "View", decision_id: str) -> Replay:
 
 
 def _before_closing(recorded: dict[str, Any], evaluated: dict[str, Any]) -> dict[str, Any]:
-    """Reduce an answer to what earlier versions recorded; their sentence said less, too."""
+    """Reduce an answer to the members that earlier versions recorded, with their shorter message."""
     members = {name: each for name, each in evaluated.items() if name in recorded}
     blocking = [{name: each[name] for name in each if name != "started_by"} for each in members["blocking"]]
     override = _with_ids(members["override"], blocking)
@@ -79,7 +79,7 @@ def _before_closing(recorded: dict[str, Any], evaluated: dict[str, Any]) -> dict
 
 
 def _with_ids(override: dict[str, Any] | None, blocking: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Say what a token did not cover as earlier versions did: by the ids of the rules that it did not lift.
+    """List the gaps of a token as earlier versions did: by the ids of the rules that it did not lift.
 
     A token for another service or environment lifted none of them.
     """
@@ -91,7 +91,7 @@ def _with_ids(override: dict[str, Any] | None, blocking: list[dict[str, Any]]) -
 
 
 def _use(token: dict[str, Any] | None, decision: Decision) -> Use | None:
-    """Judge the token of then again, as it stood then, and tell as much of it."""
+    """Judge the token again as it was then, and publish as much of it."""
     if token is None:
         return None
     override = token["override"] and Override.from_data(token["override"])

@@ -11,7 +11,7 @@ from app.gate.in_force import InForce
 
 MAX_SCHEDULE: Final = 366 * DAY
 MOST_SEGMENTS: Final = 10_000
-"""In one schedule; a policy that freezes every minute would fill hundreds of megabytes."""
+"""Segments in one schedule; a policy that freezes every minute would fill hundreds of megabytes."""
 
 
 class Period(NamedTuple):

@@ -1,6 +1,6 @@
-"""Sessions: somebody in a browser shows an API key once, and a cookie stands for it from then on.
+"""Sessions: a browser exchanges an API key for a cookie.
 
-A session may do what its key may, for as long as its key may, and for half a day at most.
+A session has the rights of its key, for as long as the key is valid, and for at most 12 hours.
 """
 
 from functools import partial
@@ -10,6 +10,7 @@ from app.core.instant import DAY, HOUR
 from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, StoreUnavailableError, UnknownRecordError
 from app.gate.ids import new_id
+from app.gate.keys import is_usable
 from app.gate.store_cache import StoreCache, caller_of
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, fingerprint, is_session, new_session
@@ -24,7 +25,7 @@ LIFETIME: Final = 12 * HOUR
 
 MOST_LISTED: Final = 200
 MOST_REMEMBERED: Final = 1024
-"""Sessions that a replica remembers for the time that it can't look them up."""
+"""Sessions that a replica remembers for outages of the store."""
 
 _MOST_SAID: Final = 200
 FORGOTTEN_AFTER: Final = 30 * DAY
@@ -36,7 +37,7 @@ class Opened(NamedTuple):
 
     record: SessionRecord
     name: str
-    """Of whom its key is for."""
+    """The name of its key."""
     role: str
 
 
@@ -44,21 +45,21 @@ class Sessions:
     """The use cases of sessions."""
 
     def __init__(self, store: "Store", cache: StoreCache) -> None:
-        """Keep them in `store`; `cache` knows the keys, and the time that doesn't go back."""
+        """Keep them in `store`; `cache` has the keys, and a time that never goes back."""
         self._store = store
         self._cache = cache
         self._seen: dict[str, SessionRecord] = {}
         """The sessions looked up last, by the hashes of their secrets; the latest at the end."""
 
     async def open(self, caller: Caller, browser: str) -> str:
-        """Open a session for the caller of a key; gives its secret, which is stored nowhere.
+        """Open a session for the caller of a key and return its secret, which is not stored.
 
         Args:
-            caller: who has shown a key.
-            browser: what the browser says it is; printable text is kept, and not much of it.
+            caller: the caller, authenticated by a key.
+            browser: the User-Agent header; its first 200 printable characters are kept.
 
         Raises:
-            ForbiddenError: the caller has shown no API key.
+            ForbiddenError: the caller has no API key.
             StoreUnavailableError: it could not be recorded.
         """
         if caller.key_id is None:
@@ -89,12 +90,12 @@ class Sessions:
         return secret
 
     async def caller(self, secret: str, *, from_memory: bool) -> Caller | None:
-        """Who asks with the secret of a session; None if it is no good (any more).
+        """Return the caller that a session authenticates; None if it is invalid, expired or revoked.
 
         Args:
-            secret: what the browser has.
-            from_memory: whether a session seen before counts while the store can't be reached, as a key
-                does; for what only reads.
+            secret: the value of the cookie.
+            from_memory: whether a session seen before is valid while the store can't be reached, as a key
+                is; only for reading.
 
         Raises:
             StoreUnavailableError: it can't be looked up, and is not remembered.
@@ -103,10 +104,10 @@ class Sessions:
             return None
         session = await self._find(digest(secret), from_memory=from_memory)
         now = self._cache.steady.now()
-        if session is None or session.revoked_at is not None or session.expires_at <= now:
+        if session is None or not _is_open(session, now):
             return None
         key = self._cache.key_of_id(session.key_id)
-        if key is None or key.revoked_at is not None or (key.expires_at or now + 1) <= now:
+        if key is None or not is_usable(key, now):
             return None
         return caller_of(key)._replace(session_id=session.id)
 
@@ -117,7 +118,7 @@ class Sessions:
             if from_memory and hashed in self._seen:
                 return self._seen[hashed]
             raise
-        # Whatever was revoked is forgotten as soon as it is looked up: memory never outlives that.
+        # A revoked session is forgotten as soon as it is read: memory never outlives the revocation.
         self._seen.pop(hashed, None)
         if session is not None and session.revoked_at is None:
             self._seen[hashed] = session
@@ -126,16 +127,16 @@ class Sessions:
         return session
 
     async def listed(self, caller: Caller) -> list[Opened]:
-        """The open sessions of the caller's own name; of everybody, for an admin. Newest first."""
+        """Return the open sessions of the caller, newest first; for an admin, those of all keys."""
         now = self._cache.steady.now()
         keys = {key.id: key for key in self._cache.known_keys if _sees(caller, key)}
-        everybodys = None if caller.may(Role.ADMIN) else list(keys)
-        found = await self._store.read(lambda view: view.open_sessions(now, everybodys, MOST_LISTED))
+        key_ids = None if caller.may(Role.ADMIN) else list(keys)
+        found = await self._store.read(lambda view: view.open_sessions(now, key_ids, MOST_LISTED))
         known = ((record, keys.get(record.key_id)) for record in found)
         return [Opened(record, key.name, key.role) for record, key in known if key is not None]
 
     async def close(self, caller: Caller, session_id: str) -> None:
-        """Revoke a session: one's own, or anybody's for an admin. Revoking twice changes nothing.
+        """Revoke a session: the caller's own, or any for an admin. Revoking twice changes nothing.
 
         Raises:
             UnknownRecordError: the caller has no such session.
@@ -156,8 +157,12 @@ class Sessions:
         transaction.append(happened(microseconds, Kind.SESSION_CLOSED, caller.name, session=session_id))
 
 
+def _is_open(session: SessionRecord, now: int) -> bool:
+    return session.revoked_at is None and session.expires_at > now
+
+
 def _sees(caller: Caller, key: KeyRecord) -> bool:
-    """Whether the sessions of a key are for the caller to see, and to close: a person's own, or an admin."""
+    """Return whether the caller may list and close the sessions of a key: its person, or an admin."""
     if caller.may(Role.ADMIN) or key.id == caller.key_id:
         return True
     owner = caller_of(key).person

@@ -14,7 +14,7 @@ from app.gate.versions import holidays_version, tzdata_version
 from app.policies.removal import in_words
 
 UPCOMING: Final = 28 * DAY
-"""How far ahead freezes are listed."""
+"""Seconds ahead that freezes are listed for."""
 
 
 def status(
@@ -24,10 +24,10 @@ def status(
 
     Args:
         in_force: the policies and freezes in force.
-        last_error: of a newer policy set that was refused.
+        last_error: the failure of a newer policy set that was refused.
         degraded_since: when the store was lost; None while it can be reached.
-        at: the instant that the state is of.
-        now: the present, which ages and warnings go by.
+        at: the instant of the state.
+        now: the present, for ages and warnings.
     """
     in_range(at)
     return {

@@ -1,7 +1,7 @@
 """A cache of the store on this replica: freezes and keys, about a second old at most.
 
-Questions are answered from it, also while the store can't be reached. Claims, grants and the like
-look whether it still holds, in the transaction that writes them.
+Questions are answered from it, even while the store can't be reached. Claims, grants and other changes
+check in their own transaction that it is still current.
 """
 
 import logging
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from app.store.view import View
 
 _COUNTED_EVERY: Final = 5
-"""Seconds between counts of overrides; only metrics tell them."""
+"""Seconds between counts of overrides; only metrics need them."""
 
 _logger: Final = logging.getLogger("freezegate")
 
 
 class StoreCache:
-    """Caches freezes and keys; `refresh` reads what has changed."""
+    """A cache of freezes and keys; `refresh` brings it up to date."""
 
     def __init__(self, store: "Store", policies: Policies, clock: Clock) -> None:
         """Cache the keys of `store`, and put its freezes in force beside `policies`."""
@@ -42,14 +42,14 @@ class StoreCache:
         self._looked_for_a_key_at = 0
         self._counted_at = 0
         self.overrides = OverrideCounts(0, 0)
-        """How many overrides could be used some seconds ago."""
+        """The number of usable overrides some seconds ago."""
         self.seq = 0
-        """Where the record ended at the last look."""
+        """The end of the record at the last look."""
         self.degraded_since: int | None = None
-        """Since when the store can't be reached; None while it can."""
+        """The instant at which the store was lost; None while it can be reached."""
 
     async def refresh(self) -> None:
-        """Read what has changed. A store that can't be reached is noted, not raised."""
+        """Read what has changed. If the store can't be reached, note that instead of raising."""
         try:
             self._take(await self._store.read(self._news))
         except StoreUnavailableError as error:
@@ -63,7 +63,7 @@ class StoreCache:
             self._watch_clock()
 
     def load(self) -> None:
-        """Like `refresh`, but synchronous and with the error; for the start.
+        """Read what has changed like `refresh`, but synchronously, and raise errors; for the start.
 
         Raises:
             StoreUnavailableError: the store can't be reached.
@@ -94,7 +94,7 @@ class StoreCache:
     def check_caller(self, caller: Caller, transaction: "Transaction") -> None:
         """Check that the key of a caller is still valid, if keys have changed since.
 
-        The first thing in a transaction: from here on, grants and expiries go by its latest instant.
+        Call it first in a transaction: from there on, grants and expiries go by its latest instant.
 
         Raises:
             UnauthenticatedError: it was revoked.
@@ -117,7 +117,7 @@ class StoreCache:
         return head.seq, head.freezes_version, freezes, head.keys_version, keys, self._count(view)
 
     def _watch_clock(self) -> None:
-        """Log when the machine's clock falls behind the record, and when it has caught up."""
+        """Log that the machine's clock falls behind the record, and that it has caught up."""
         behind = self.steady.behind()
         if behind and not self._behind:
             _logger.warning(

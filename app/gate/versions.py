@@ -1,4 +1,4 @@
-"""The versions of the data that answers rest on; a recorded decision names them."""
+"""The versions of the data that answers depend on; a recorded decision names them."""
 
 from functools import cache
 from importlib.metadata import version
@@ -6,11 +6,11 @@ from importlib.metadata import version
 
 @cache
 def tzdata_version() -> str:
-    """The version of the time zone database's package."""
+    """Return the version of the time zone database's package."""
     return version("tzdata")
 
 
 @cache
 def holidays_version() -> str:
-    """The version of the holiday calendars' package."""
+    """Return the version of the holiday calendars' package."""
     return version("holidays")

@@ -1,4 +1,4 @@
-"""Parse the URL of a PostgreSQL: one server, or several of which one takes writes.
+"""The URL of a PostgreSQL database: one server, or several of which one accepts writes.
 
 Several are written as in libpq, ``//a:1,b:2/gate`` (PostgreSQL's documentation, "Connection URIs"),
 or as in SQLAlchemy, ``///gate?host=a:1&host=b:2``.
@@ -32,21 +32,13 @@ def connection_parameters(url: str) -> dict[str, str]:
     Raises:
         DatabaseUrlError: the URL can't be parsed, or names no database; the text holds no secret.
     """
-    found = _FORM.fullmatch(url)
-    if found is None:
-        raise DatabaseUrlError(_UNREADABLE)
-    if "@" in found["hosts"]:
-        raise DatabaseUrlError('in the database URL, a name or password with "@" in it is written with %40')
-    query = parse_qsl(found["query"] or "", keep_blank_values=True)
-    named = [value for name, value in query if name == "host"]
-    hosts = [_host(each) for text in [found["hosts"], *named] for each in text.split(",") if each]
+    parts = _parts(url)
+    query = parse_qsl(parts["query"], keep_blank_values=True)
     given = {
-        "user": unquote(found["user"] or ""),
-        "password": unquote(found["password"] or ""),
-        "dbname": unquote(found["database"] or ""),
-        "host": ",".join(host for host, _ in hosts),
-        "port": ",".join(port for _, port in hosts) if any(port for _, port in hosts) else "",
-        "target_session_attrs": _WRITES if len(hosts) > 1 else "",
+        "user": unquote(parts["user"]),
+        "password": unquote(parts["password"]),
+        "dbname": unquote(parts["database"]),
+        **_servers([parts["hosts"], *(value for name, value in query if name == "host")]),
     }
     parameters = {name: value for name, value in given.items() if value}
     parameters |= {name: value for name, value in query if name != "host"}
@@ -65,8 +57,29 @@ def shown(parameters: dict[str, str]) -> str:
     return f"postgresql://{user}{places}/{parameters['dbname']}"
 
 
+def _parts(url: str) -> dict[str, str]:
+    """Return the parts of a URL, still quoted; a part that it lacks is empty."""
+    found = _FORM.fullmatch(url)
+    if found is None:
+        raise DatabaseUrlError(_UNREADABLE)
+    if "@" in found["hosts"]:
+        raise DatabaseUrlError('in the database URL, a name or password with "@" in it is written with %40')
+    return found.groupdict("")
+
+
+def _servers(texts: list[str]) -> dict[str, str]:
+    """Return the parameters that name the servers; each text is a comma-separated list of them."""
+    hosts = [_host(each) for text in texts for each in text.split(",") if each]
+    ports = [port for _, port in hosts]
+    return {
+        "host": ",".join(host for host, _ in hosts),
+        "port": ",".join(ports) if any(ports) else "",
+        "target_session_attrs": _WRITES if len(hosts) > 1 else "",
+    }
+
+
 def _host(text: str) -> tuple[str, str]:
-    """Return host and port; the folder of a socket has no port."""
+    """Return host and port; the directory of a socket has no port."""
     text = unquote(text)
     if text.startswith("/"):
         return text, ""

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from app.core import notification as told
+from app.core import notification
 from app.core.decision import Decision, Question
 from app.core.engine import Engine
 from app.core.freeze import Freeze
@@ -64,7 +64,7 @@ def override(**changes: Any) -> Override:
 
 
 def test_a_policy_freeze_in_words() -> None:
-    soon = told.policy_freeze_soon("production", decided(AT), HOME, AT - HOUR)
+    soon = notification.policy_freeze_soon("production", decided(AT), HOME, AT - HOUR)
     assert soon.title == "production freezes in 1 h"
     said, why = soon.text
     assert said == (
@@ -72,7 +72,7 @@ def test_a_policy_freeze_in_words() -> None:
         "Opens Mon 30 Nov 08:00 CET."
     )
     assert why == "No deploys after Friday 14:00: Nothing good happens then."
-    begun = told.policy_freeze_begins(decided(AT), HOME)
+    begun = notification.policy_freeze_begins(decided(AT), HOME)
     assert begun.title == "production is frozen"
     assert begun.text[0] == (
         "production is frozen: No deploys after Friday 14:00. Opens Mon 30 Nov 08:00 CET, in 2 d 18 h."
@@ -82,7 +82,7 @@ def test_a_policy_freeze_in_words() -> None:
         "until": "2026-11-30T07:00:00Z",
         "blocking": ["friday"],
     }
-    over = told.policy_freeze_ends(decided(MONDAY), HOME)
+    over = notification.policy_freeze_ends(decided(MONDAY), HOME)
     assert over.title == "The policy freeze of production is over"
     assert over.text == (
         "production is open. Closes Fri 4 Dec 14:00 CET, in 4 d 6 h: No deploys after Friday 14:00.",
@@ -92,7 +92,7 @@ def test_a_policy_freeze_in_words() -> None:
 
 def test_an_opening_in_words() -> None:
     denied = (Denied("checkout", "carol"), Denied("web", ""))
-    opened = told.gate_open(decided(MONDAY), HOME, denied, 3, "k")
+    opened = notification.gate_open(decided(MONDAY), HOME, denied, 3, "k")
     assert opened.title == "production is open again"
     assert opened.text[1] == "Denied meanwhile: checkout (carol), web (anonymous) and 3 more."
 
@@ -108,13 +108,13 @@ def test_an_opening_in_words() -> None:
     ],
 )
 def test_an_opening_names_each_once_and_counts_the_rest(denied: list[Denied], more: int, said: str) -> None:
-    opened = told.gate_open(decided(MONDAY), HOME, denied, more, "k")
+    opened = notification.gate_open(decided(MONDAY), HOME, denied, more, "k")
     assert opened.text[1] == f"Denied meanwhile: {said}."
 
 
 def test_an_opening_names_twenty_and_counts_the_rest() -> None:
     denied = [Denied("checkout", f"person {number}") for number in range(25)]
-    opened = told.gate_open(decided(MONDAY), HOME, denied, 2, "k")
+    opened = notification.gate_open(decided(MONDAY), HOME, denied, 2, "k")
     assert opened.text[1].endswith("checkout (person 19) and 7 more.")
     assert len(opened.data["denied"]) == 20
     assert opened.data["more"] == 7
@@ -123,7 +123,7 @@ def test_an_opening_names_twenty_and_counts_the_rest() -> None:
 def test_an_opening_of_services_names_what_may_be_deployed() -> None:
     denied = [Denied("checkout", "carol"), Denied("checkout", "dave"), Denied("web", "", "hotfix")]
     present = decided(MONDAY)._replace(question=Question("checkout", "production"))
-    opened = told.services_open(present, HOME, denied, 0, "k")
+    opened = notification.services_open(present, HOME, denied, 0, "k")
     assert opened.title == "checkout, hotfix of web may be deployed to production again"
     assert opened.text[0].startswith("checkout may be deployed to production.")
 
@@ -219,7 +219,7 @@ def test_a_scheduled_freeze_in_words() -> None:
 
 
 def test_an_override_in_words() -> None:
-    granted = told.override_granted(override(approvals_needed=1), AT, HOME, "event:1")
+    granted = notification.override_granted(override(approvals_needed=1), AT, HOME, "event:1")
     assert granted.title == "Override granted for checkout, web"
     assert granted.text == (
         "alice granted an override for checkout, web in production: Payments fail for Visa.",
@@ -227,32 +227,32 @@ def test_an_override_in_words() -> None:
         "It waits for 1 to approve it.",
     )
     claim = {"service": "web", "environment": "production", "decision_id": "dec_1"}
-    spent = told.override_spent(override(), AT, "event:2", claim, "", 0)
+    spent = notification.override_spent(override(), AT, "event:2", claim, "", 0)
     assert spent.text == (
         "web was let through to production by an override of alice: Payments fail for Visa.",
         "Claimed by an anonymous caller. No uses left.",
     )
-    revoked = told.override_revoked(override(), AT, "event:3", "bob")
+    revoked = notification.override_revoked(override(), AT, "event:3", "bob")
     assert revoked.text == ("bob revoked the override of alice for checkout, web in production.",)
 
 
 def test_refused_policies_in_words() -> None:
     problems = [f"policies.yaml:{line}:1: wrong" for line in range(8)]
-    refused = told.policies_refused("sha256:x", AT, problems, "k")
+    refused = notification.policies_refused("sha256:x", AT, problems, "k")
     assert refused.text[0] == "A changed policy file was refused; the set before stays in force."
     assert refused.text[1:] == (*problems[:5], "And 3 more.")
     assert refused.environments == ()
-    assert told.policies_loaded_again("sha256:y", AT, "k").title == "The policy file loads again"
+    assert notification.policies_loaded_again("sha256:y", AT, "k").title == "The policy file loads again"
 
 
 @pytest.mark.parametrize(
     "made",
     [
-        told.policy_freeze_begins(decided(AT), HOME),
-        told.gate_open(decided(MONDAY), HOME, (Denied("api", "carol"),), 0, "k"),
+        notification.policy_freeze_begins(decided(AT), HOME),
+        notification.gate_open(decided(MONDAY), HOME, (Denied("api", "carol"),), 0, "k"),
         freeze_started(freeze(), AT, HOME, "event:1"),
-        told.override_granted(override(), AT, HOME, "event:1"),
-        told.policies_refused("sha256:x", AT, ["p"], "k"),
+        notification.override_granted(override(), AT, HOME, "event:1"),
+        notification.policies_refused("sha256:x", AT, ["p"], "k"),
     ],
     ids=lambda made: made.event.value,
 )
@@ -285,9 +285,9 @@ def test_keys_fit_into_the_outbox_and_differ() -> None:
     longest = "e" * 128
     frozen = decided(AT)._replace(question=Question("", longest))
     keys = [
-        told.policy_freeze_begins(frozen, HOME).key,
-        told.policy_freeze_soon(longest, frozen, HOME, AT - HOUR).key,
-        told.policy_freeze_ends(frozen, HOME).key,
+        notification.policy_freeze_begins(frozen, HOME).key,
+        notification.policy_freeze_soon(longest, frozen, HOME, AT - HOUR).key,
+        notification.policy_freeze_ends(frozen, HOME).key,
         freeze_soon(freeze(), HOME, AT - 60).key,
         freeze_begins(freeze(), HOME).key,
         freeze_ended(freeze(), AT).key,

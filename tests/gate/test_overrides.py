@@ -123,7 +123,7 @@ async def test_the_same_person_behind_another_name_does_not_approve(gate: Gate) 
     override, _ = await gate.overrides.grant(OPS, wanted, gate.in_force)
     assert override.state(AFTER) is OverrideState.PENDING
     for name in ("Alice", "alice-2", "github:acme/other@alice"):
-        with pytest.raises(ForbiddenError, match="somebody else than who granted it"):
+        with pytest.raises(ForbiddenError, match="another person than the one who granted it"):
             await gate.overrides.approve(OPS._replace(name=name), override.id, gate.in_force)
     # Names may be alike, or the same: people count.
     namesake = OTHER._replace(name="Alice")

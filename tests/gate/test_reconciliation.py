@@ -18,7 +18,7 @@ from app.gate.freezes import StartRequest
 from app.gate.keys import KeyRequest
 from app.gate.outcomes import Outcomes, Report
 from app.gate.overrides import GrantRequest
-from app.gate.reconciliation import MOST_TOLD, Difference
+from app.gate.reconciliation import MOST_NAMED, Difference
 from app.gate.record import Verification, verify
 from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME, Sessions
 from app.gate.store_cache import caller_of
@@ -266,9 +266,9 @@ async def test_what_happens_while_the_record_is_verified_is_in_it(
 
 
 async def test_more_differences_than_are_named_are_counted(lived_in: Gate, raw: Any) -> None:
-    for _ in range(MOST_TOLD + 5):
+    for _ in range(MOST_NAMED + 5):
         await lived_in.claims.claim(Claim(Question("web")), lived_in.in_force)
     raw.execute("UPDATE decisions SET actor = 'eve'")
     found = verified(lived_in)
-    assert len(found.differences) == MOST_TOLD
-    assert found.differing > MOST_TOLD + 5
+    assert len(found.differences) == MOST_NAMED
+    assert found.differing > MOST_NAMED + 5
