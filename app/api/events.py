@@ -12,7 +12,7 @@ from app.server.middleware import set_deadline
 from app.server.openapi import header, returns_text
 from app.server.requests import Strict, read_query
 from app.server.routes import Routes, is_still_authorised
-from app.server.stream import EventStream, written
+from app.server.stream import EventStream, encode
 
 router = Routes(tags=["state"])
 
@@ -47,7 +47,7 @@ async def events(request: Request) -> Response:
         standing = here.live.standing
         # After an outage, all listeners reconnect at once, with the same last event.
         return await here.shared.get(
-            ("events", standing, seen), lambda: written(here.live.beginning(standing, seen))
+            ("events", standing, seen), lambda: encode(here.live.beginning(standing, seen))
         )
 
     async def may_listen() -> bool:

@@ -27,7 +27,7 @@ INTERVAL: Final = 1.0
 DEADLINE: Final = 10.0
 """Seconds in which a receiver must answer."""
 
-_NEVER_TAKEN: Final = frozenset({400, 413, 422})
+_REJECTED: Final = frozenset({400, 413, 422})
 """Statuses that reject the message itself; a retry would not help."""
 
 _TOO_MANY: Final = 429
@@ -70,9 +70,9 @@ class Sender:
         """Collect and send until cancelled; then release the outbox to other replicas."""
         try:
             async with self._outbound.client(self._deadline) as client, asyncio.TaskGroup() as loops:
-                loops.create_task(_again_and_again(self.collect))
+                loops.create_task(_repeat(self.collect))
                 for receiver in self._receivers:
-                    loops.create_task(_again_and_again(self._delivering(client, receiver)))
+                    loops.create_task(_repeat(self._delivering(client, receiver)))
         finally:
             await self._notifications.release()
 
@@ -102,23 +102,23 @@ class Sender:
                 # The body of the answer is not read: it may be of any length.
                 client.stream("POST", url, headers=message.headers, content=message.body) as answer,
             ):
-                return _understood(answer.status_code, answer.headers.get("Retry-After", ""))
+                return _delivery_result(answer.status_code, answer.headers.get("Retry-After", ""))
         except Exception as error:  # noqa: BLE001 - any failure is retried; its text may hold the URL
             return DeliveryResult("later", type(error).__name__)
 
 
-def _understood(status: int, retry_after: str) -> DeliveryResult:
+def _delivery_result(status: int, retry_after: str) -> DeliveryResult:
     why = f"answered {status}"
     if 200 <= status < 300:  # noqa: PLR2004 - the family of good answers
         return DeliveryResult("taken")
-    if status in _NEVER_TAKEN:
+    if status in _REJECTED:
         return DeliveryResult("refused", why)
     asked = status in (_TOO_MANY, _UNAVAILABLE) and retry_after.isascii() and retry_after.isdigit()
     # A few digits: a longer number is no sensible delay in seconds.
     return DeliveryResult("later", why, int(retry_after[:9]) if asked else 0)
 
 
-async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
+async def _repeat(work: Callable[[], Awaitable[None]]) -> None:
     failing = False
     while True:
         try:

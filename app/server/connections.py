@@ -21,7 +21,7 @@ STALL: Final = 20.0
 CLOSING: Final = 30.0
 """Seconds that a closed connection may take to deliver its remaining output."""
 
-_LOOK_EVERY: Final = 2.0
+_CHECK_INTERVAL: Final = 2.0
 _MOST_REFUSALS: Final = 64
 """Refusals that are being delivered at a time; beyond it, a connection is dropped without an answer."""
 
@@ -45,7 +45,7 @@ class Connection(Protocol):
         """Drop the connection at once, with its undelivered output."""
 
 
-class _Writing:
+class _Delivery:
     """The progress of the delivery to one client."""
 
     __slots__ = ("closing_since", "left", "moved_at")
@@ -74,7 +74,7 @@ class Connections:
         """Admit up to `capacity`; a trusted proxy may use all of it, because it serves many clients."""
         self._capacity = capacity
         self._is_proxy = _proxies(trusted_proxies)
-        self._open: dict[Connection, _Writing] = {}
+        self._open: dict[Connection, _Delivery] = {}
         self._addresses: dict[Connection, str] = {}
         self._of_address: Counter[str] = Counter()
         self._waiting: dict[Connection, None] = {}
@@ -82,16 +82,16 @@ class Connections:
         self._slow: dict[Connection, None] = {}
         """Connections with waiting output at the last check."""
         self._refusing: set[Connection] = set()
-        self._look: asyncio.TimerHandle | None = None
+        self._check: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._open)
 
     def admit(self, connection: Connection, address: str) -> Refusal | None:
         """Count a new connection; return the reason if it is refused."""
-        self._open[connection] = _Writing(_now())
-        if self._look is None:
-            self._look = asyncio.get_running_loop().call_later(_LOOK_EVERY, self._look_at_readers)
+        self._open[connection] = _Delivery(_now())
+        if self._check is None:
+            self._check = asyncio.get_running_loop().call_later(_CHECK_INTERVAL, self._drop_stalled)
         network = self._limited_network(address)
         if network and self._of_address[network] >= self._capacity.connections_of_address:
             return self._refuse(connection, HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY_OF_ADDRESS)
@@ -145,19 +145,19 @@ class Connections:
         self._refusing.add(connection)
         return Refusal(status, detail)
 
-    def _look_at_readers(self) -> None:
+    def _drop_stalled(self) -> None:
         """Drop the connections whose clients read nothing: asyncio waits for them without a deadline."""
         now = _now()
         self._slow.clear()
-        for connection, writing in list(self._open.items()):
+        for connection, delivery in list(self._open.items()):
             transport = connection.transport
             left = transport.get_write_buffer_size()
             if left:
                 self._slow[connection] = None
-            if writing.is_stuck(now, left, closing=transport.is_closing()):
+            if delivery.is_stuck(now, left, closing=transport.is_closing()):
                 connection.abort()
-        again = asyncio.get_running_loop().call_later
-        self._look = again(_LOOK_EVERY, self._look_at_readers) if self._open else None
+        later = asyncio.get_running_loop().call_later
+        self._check = later(_CHECK_INTERVAL, self._drop_stalled) if self._open else None
 
 
 def _now() -> float:

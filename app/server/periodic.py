@@ -33,15 +33,15 @@ async def beside(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 def watchers(context: Context) -> tuple[Coroutine[None, None, None], ...]:
     """Return the periodic tasks of every gate."""
     return (
-        _every(POLL, lambda: asyncio.to_thread(look, context), "looking for changed policies"),
+        _every(POLL, lambda: asyncio.to_thread(poll_policies, context), "looking for changed policies"),
         _every(REFRESH_INTERVAL, context.cache.refresh, "looking for changes in the store"),
-        _every(REFRESH_INTERVAL, lambda: _tell_listeners(context), "telling what has changed"),
+        _every(REFRESH_INTERVAL, lambda: _publish_changes(context), "telling what has changed"),
         context.hub.keep_alive(),
     )
 
 
-async def _every(seconds: float, look: Callable[[], Awaitable[None]], doing: str) -> None:
-    """Call `look` every `seconds`, until cancelled; a failed call is repeated at the next interval.
+async def _every(seconds: float, work: Callable[[], Awaitable[None]], doing: str) -> None:
+    """Call `work` every `seconds`, until cancelled; a failed call is repeated at the next interval.
 
     A failure is logged once while it lasts: an expected one, such as an unreachable store, as a sentence,
     any other with its traceback.
@@ -50,7 +50,7 @@ async def _every(seconds: float, look: Callable[[], Awaitable[None]], doing: str
     while True:
         await asyncio.sleep(seconds)
         try:
-            await look()
+            await work()
         except Exception as error:
             if failing != type(error).__name__:
                 foreseen = isinstance(error, FreezegateError)
@@ -63,13 +63,13 @@ async def _every(seconds: float, look: Callable[[], Awaitable[None]], doing: str
             failing = ""
 
 
-async def _tell_listeners(context: Context) -> None:
+async def _publish_changes(context: Context) -> None:
     """Publish changes to the listeners of the event stream."""
     if news := await context.live.look():
-        await context.hub.tell(news)
+        await context.hub.publish(news)
 
 
-def look(context: Context) -> None:
+def poll_policies(context: Context) -> None:
     """Poll the policy files; load a settled change, and store the policies in force."""
     changed = context.policies.poll(context.clock.now())
     if isinstance(changed, LoadFailure):

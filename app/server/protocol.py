@@ -99,16 +99,16 @@ class GateProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         refusal = self._admitted.admit(self, self.client[0] if self.client else "")
         if refusal is None:
-            self._expect(HEAD_DEADLINE)
+            self._set_deadline(HEAD_DEADLINE)
         elif not transport.is_closing():
             self._refuse(*refusal)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the deadline, and mark every unanswered request as disconnected."""
-        self._met()
+        self._cancel_deadline()
         self._admitted.leave(self)
         for cycle in (self._running, *(queued for queued, _ in self.pipeline)):
-            _leave(cycle)
+            _mark_disconnected(cycle)
         self.pipeline.clear()
         super().connection_lost(exc)
 
@@ -124,7 +124,7 @@ class GateProtocol(HttpToolsProtocol):
             return
         for start in range(0, len(data), _PIECE):
             if self._refused:
-                self._throw_away(len(data) - start)
+                self._discard(len(data) - start)
                 return
             self._take(data[start : start + _PIECE])
 
@@ -137,12 +137,12 @@ class GateProtocol(HttpToolsProtocol):
             self._refuse(*self._refused or (HTTPStatus.BAD_REQUEST, _UNREADABLE))
             return
         if self._in_body:
-            self._expect(MESSAGE_DEADLINE)
+            self._set_deadline(MESSAGE_DEADLINE)
             if self._message_size > MAX_MESSAGE:
                 self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE_A_BODY)
         elif self._in_head or self._without_progress:
             # Line breaks between requests don't count as a request, and must not keep a connection open.
-            self._expect(HEAD_DEADLINE)
+            self._set_deadline(HEAD_DEADLINE)
         if self._without_progress > MAX_HEAD:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE_A_HEAD)
 
@@ -182,12 +182,12 @@ class GateProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin the body, unless the head exceeds a limit or has to be parsed again."""
-        self._look_at_head()
+        self._check_head()
         if self.parser.should_upgrade():
             self._offered = True
             return
         super().on_headers_complete()
-        self._met()
+        self._cancel_deadline()
         self._in_head, self._in_body = False, True
         self._note_work()
         self._without_progress = self._message_size = 0
@@ -198,7 +198,7 @@ class GateProtocol(HttpToolsProtocol):
             # A client that gets its answer at once sends no body; its next request would be read as one.
             self.cycle.keep_alive = False
 
-    def _look_at_head(self) -> None:
+    def _check_head(self) -> None:
         # Most heads come in a few pieces and need no measuring. The first piece is not counted.
         if len(self.headers) > MAX_FIELDS or (
             self._without_progress > MAX_HEAD - _PIECE and self._head_size() > MAX_HEAD
@@ -221,7 +221,7 @@ class GateProtocol(HttpToolsProtocol):
         """End the message, unless it is the head of an upgrade offer: that is parsed again with its body."""
         if self._offered:
             return
-        self._met()
+        self._cancel_deadline()
         self._in_body = False
         self._without_progress = 0
         super().on_message_complete()
@@ -261,7 +261,7 @@ class GateProtocol(HttpToolsProtocol):
         """
         self._refused = (status, detail)
         self._message_size = 0
-        self._met()
+        self._cancel_deadline()
         if self._in_body and self.pipeline:
             self.pipeline.popleft()  # it is the refused one
         elif self._in_body:
@@ -279,7 +279,7 @@ class GateProtocol(HttpToolsProtocol):
         if running.response_started:
             self._linger() if running.response_complete else self.abort()
             return
-        _leave(running)
+        _mark_disconnected(running)
         self._answer(status, detail)
 
     def _answer(self, status: HTTPStatus, detail: str) -> None:
@@ -299,21 +299,21 @@ class GateProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         self._deadline = self.loop.call_later(LINGER, self.abort)
 
-    def _throw_away(self, size: int) -> None:
+    def _discard(self, size: int) -> None:
         self._message_size += size
         if self._message_size > _LINGER_BYTES:
             self.abort()
 
-    def _expect(self, seconds: float) -> None:
+    def _set_deadline(self, seconds: float) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(seconds, self._give_up)
+            self._deadline = self.loop.call_later(seconds, self._time_out)
 
-    def _met(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _give_up(self) -> None:
+    def _time_out(self) -> None:
         """Close a connection that missed its deadline, after answering its earlier requests."""
         self._deadline = None
         if not self._in_body and (self._running is None or self._running.response_complete):
@@ -330,7 +330,7 @@ _MORE: Final = {
 """Header fields of an error response, by status."""
 
 
-def _leave(cycle: RequestResponseCycle | None) -> None:
+def _mark_disconnected(cycle: RequestResponseCycle | None) -> None:
     """Mark an unanswered request as disconnected."""
     if cycle is not None and not cycle.response_complete:
         cycle.disconnected = True

@@ -16,7 +16,7 @@ from app.server.metrics import Metrics
 from app.server.middleware import LOG_FIELDS, ROUTE
 
 _KEPT: Final = 1024
-_WHO_ASKS: Final = frozenset({b"authorization", b"x-override-token"})
+_PRIVATE: Final = frozenset({b"authorization", b"x-override-token"})
 """Request headers that only the route can judge: the cache serves public questions only."""
 
 PLAIN_TEXT: Final = b"text/plain"
@@ -52,13 +52,13 @@ class ResponseCache:
         self._policies = policies
         self._metrics = metrics
         self._answers: dict[bytes, DecisionResponse] = {}
-        self._true_for: tuple[int, InForce | None] = (0, None)
+        self._valid_for: tuple[int, InForce | None] = (0, None)
 
-    def keep(self, query: bytes, asked_at: tuple[int, InForce], answer: DecisionResponse) -> None:
+    def keep(self, query: bytes, valid_for: tuple[int, InForce], answer: DecisionResponse) -> None:
         """Cache an answer for its second, policies and freezes."""
-        if not self._is_true(*asked_at):
+        if not self._is_valid(*valid_for):
             self._answers.clear()
-            self._true_for = asked_at
+            self._valid_for = valid_for
         if len(self._answers) < _KEPT:
             self._answers[query] = answer
 
@@ -81,13 +81,13 @@ class ResponseCache:
     def _find(self, scope: Scope) -> DecisionResponse | None:
         if scope["path"] != self._path or scope["method"] != "GET" or not self._answers:
             return None
-        if not self._is_true(self._clock.now(), self._policies.in_force):
+        if not self._is_valid(self._clock.now(), self._policies.in_force):
             return None
         headers = scope["headers"]
-        if any(name in _WHO_ASKS for name, _ in headers) or wants_plain_text(headers):
+        if any(name in _PRIVATE for name, _ in headers) or wants_plain_text(headers):
             return None
         return self._answers.get(scope["query_string"])
 
-    def _is_true(self, now: int, in_force: InForce) -> bool:
-        second, known = self._true_for
+    def _is_valid(self, now: int, in_force: InForce) -> bool:
+        second, known = self._valid_for
         return second == now and known is in_force

@@ -35,12 +35,12 @@ _RETRY: Final = b"retry: 2000\n\n"
 _HEARTBEAT_EVENT: Final = b"event: alive\ndata: {}\n\n"
 
 
-def written(news: Sequence[News]) -> bytes:
+def encode(news: Sequence[News]) -> bytes:
     """Return events in the wire format."""
-    return b"".join(map(_written, news))
+    return b"".join(map(_encode_one, news))
 
 
-def _written(news: News) -> bytes:
+def _encode_one(news: News) -> bytes:
     place = "" if news.seq is None else f"id: {news.seq}\n"
     return f"{place}event: {news.name}\ndata: {json.dumps(news.data)}\n\n".encode()
 
@@ -55,7 +55,7 @@ class _Listener:
         self.ready = asyncio.Event()
         self.gone = False
 
-    def tell(self, chunk: bytes) -> None:
+    def push(self, chunk: bytes) -> None:
         if len(self.waiting) >= _MOST_WAITING:
             self.gone = True
         else:
@@ -79,9 +79,9 @@ class Hub:
     def __len__(self) -> int:
         return len(self._listeners)
 
-    async def tell(self, news: Sequence[News]) -> None:
+    async def publish(self, news: Sequence[News]) -> None:
         """Send events to all listeners, a few at a time."""
-        await self._spread(written(news))
+        await self._spread(encode(news))
 
     async def keep_alive(self) -> None:
         """Send a heartbeat to all listeners every `HEARTBEAT` seconds, until cancelled."""
@@ -95,7 +95,7 @@ class Hub:
         for listener in self._listeners:
             listener.leave()
 
-    def join(self) -> _Listener:
+    def add(self) -> _Listener:
         """Add a listener."""
         listener = _Listener()
         self._listeners[listener] = None
@@ -103,13 +103,13 @@ class Hub:
             listener.leave()
         return listener
 
-    def part(self, listener: _Listener) -> None:
+    def remove(self, listener: _Listener) -> None:
         """Remove a listener."""
         self._listeners.pop(listener, None)
 
     async def _spread(self, chunk: bytes) -> None:
         for number, listener in enumerate(list(self._listeners), 1):
-            listener.tell(chunk)
+            listener.push(chunk)
             if number % _TOGETHER == 0:
                 await asyncio.sleep(_PAUSE)
 
@@ -146,14 +146,14 @@ class EventStream(Response):
 
     async def _listen(self, receive: Receive, send: Send) -> None:
         # Before the initial events are built: events published meanwhile must not be lost.
-        listener = self._hub.join()
+        listener = self._hub.add()
         leaving = asyncio.create_task(_leave_with(listener, receive))
         try:
             listener.waiting.appendleft(_RETRY + await self._first())
             with contextlib.suppress(TimeoutError):
                 await self._send_all(listener, send)
         finally:
-            self._hub.part(listener)
+            self._hub.remove(listener)
             leaving.cancel()
 
     async def _send_all(self, listener: _Listener, send: Send) -> None:

@@ -31,7 +31,7 @@ from app.gate.schedule import Period, schedule
 from app.identity.caller import Role
 from app.main import create_app
 from app.policies.source import Snapshot
-from app.server.periodic import look
+from app.server.periodic import poll_policies
 from app.settings import Settings
 from tests.api.conftest import POLICIES, bearer, key_for
 from tests.api.fakes import FakeClock
@@ -384,8 +384,8 @@ def test_policies_that_change_and_change_back_stamp_alike_on_all_replicas(tmp_pa
             (tmp_path / "policies.yaml").write_text(text)
             for context in contexts:
                 context.clock.at += 60
-                look(context)
-                look(context)
+                poll_policies(context)
+                poll_policies(context)
         assert len({each.policies.in_force.loaded_at for each in contexts}) == 2
         assert gate.get("/calendar.ics").content == replica.get("/calendar.ics").content
         assert {each.stamp for each in fetch(gate)} == {NOW + 60}

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from app.policies.load import load
 from app.policies.source import Snapshot, Source
-from app.server.periodic import look
+from app.server.periodic import poll_policies
 from tests.api.conftest import POLICIES
 from tests.api.fakes import FakeClock
 
@@ -99,7 +99,7 @@ def test_what_the_framework_refuses_is_a_problem_too(gate: TestClient) -> None:
 def reload(gate: TestClient) -> None:
     """Poll twice: the second poll takes what the first one found."""
     for _ in range(2):
-        look(gate.app.state.context)  # type: ignore[attr-defined]
+        poll_policies(gate.app.state.context)  # type: ignore[attr-defined]
 
 
 def test_a_good_change_of_the_policies_is_taken(gate: TestClient, folder: Path) -> None:

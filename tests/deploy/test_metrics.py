@@ -24,7 +24,7 @@ from app.gate.outbox import DeliveryResult
 from app.integrations.receivers import Receiver
 from app.integrations.slack import vendor as slack
 from app.server.context import Context
-from app.server.periodic import look
+from app.server.periodic import poll_policies
 from tests.api.conftest import POLICIES, bearer, clock, folder, gate, keys, log
 from tests.api.fakes import FakeClock
 from tests.deploy.promql import named
@@ -309,8 +309,8 @@ def test_a_policy_in_the_zone_of_the_service_vetoes_while_it_does_in_any(
         "when: [{daily: {from: '06:00', to: '09:00'}}]}\n"
     )
     here: Context = gate.app.state.context  # type: ignore[attr-defined]
-    look(here)
-    look(here)
+    poll_policies(here)
+    poll_policies(here)
     assert value(gate, "freezegate_policy_vetoing", policy="morning") == 1
 
 
@@ -373,8 +373,8 @@ def test_an_override_that_waits_for_approval_is_pending(
     text = POLICIES.replace("policies:\n", "overrides: {approvals: 1}\npolicies:\n", 1)
     (folder / "policies.yaml").write_text(text)
     here = gate.app.state.context  # type: ignore[attr-defined]
-    look(here)
-    look(here)
+    poll_policies(here)
+    poll_policies(here)
     granted = grant(gate, keys)
     for waiting in (1, 0):
         clock.at += 5
@@ -430,13 +430,13 @@ def test_a_refused_file_is_told_also_after_it_was_mended(
     here = gate.app.state.context  # type: ignore[attr-defined]
     assert value(gate, name) == 0
     (folder / "policies.yaml").write_text("version: 1\n")
-    look(here)
-    look(here)
+    poll_policies(here)
+    poll_policies(here)
     failed_at = clock.at
     clock.at += 60
     (folder / "policies.yaml").write_text(POLICIES)
-    look(here)
-    look(here)
+    poll_policies(here)
+    poll_policies(here)
     assert value(gate, name) == failed_at
     assert value(gate, "freezegate_policies_stale") == 0
 

@@ -276,7 +276,7 @@ async def test_who_takes_nothing_is_dropped_with_all_that_waits_for_it(
 ) -> None:
     monkeypatch.setattr(connections, "STALL", 0.3)
     monkeypatch.setattr(connections, "CLOSING", 0.3)
-    monkeypatch.setattr(connections, "_LOOK_EVERY", 0.05)
+    monkeypatch.setattr(connections, "_CHECK_INTERVAL", 0.05)
     async with served(app) as port:
         stuck, _, writer = await _unread(port)
         # Another one, that reads slowly but steadily, is not.
@@ -433,7 +433,7 @@ async def test_who_sends_no_body_makes_room_and_who_is_being_answered_does_not()
 
 
 async def test_who_reads_slowly_makes_room_where_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_LOOK_EVERY", 0.05)
+    monkeypatch.setattr(connections, "_CHECK_INTERVAL", 0.05)
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
         await (endless if scope["path"] == "/" else answer)(scope, receive, send)

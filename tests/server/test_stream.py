@@ -6,14 +6,14 @@ import pytest
 from app.gate.live import News
 from app.server.concurrency import ConcurrencyLimit
 from app.server.problems import RefusedError
-from app.server.stream import _MOST_WAITING, EventStream, Hub, written
+from app.server.stream import _MOST_WAITING, EventStream, Hub, encode
 
 pytestmark = pytest.mark.anyio
 
 
 def test_news_are_written_as_the_standard_says() -> None:
-    told = written([News("state", {"text": "two\nlines"}), News("decision", {}, 7)])
-    assert told == b'event: state\ndata: {"text": "two\\nlines"}\n\nid: 7\nevent: decision\ndata: {}\n\n'
+    body = encode([News("state", {"text": "two\nlines"}), News("decision", {}, 7)])
+    assert body == b'event: state\ndata: {"text": "two\\nlines"}\n\nid: 7\nevent: decision\ndata: {}\n\n'
 
 
 def ample() -> ConcurrencyLimit:
@@ -49,19 +49,19 @@ async def test_who_does_not_read_is_let_go_of_and_the_others_are_not() -> None:
     hub = Hub(ample())
     stuck, lively = asyncio.Event(), asyncio.Event()
     lively.set()
-    told: list[dict[str, Any]] = []
-    tasks = [asyncio.create_task(served(hub, [], stuck)), asyncio.create_task(served(hub, told, lively))]
+    body: list[dict[str, Any]] = []
+    tasks = [asyncio.create_task(served(hub, [], stuck)), asyncio.create_task(served(hub, body, lively))]
     await asyncio.sleep(0)
     for number in range(_MOST_WAITING + 1):
-        await hub.tell([News("state", {"number": number})])
+        await hub.publish([News("state", {"number": number})])
         await asyncio.sleep(0)
     stuck.set()
     await asyncio.wait_for(tasks[0], 30)
     assert len(hub) == 1
-    assert b'"number": 64' in b"".join(each.get("body", b"") for each in told)
+    assert b'"number": 64' in b"".join(each.get("body", b"") for each in body)
     hub.close()
     await asyncio.wait_for(tasks[1], 30)
-    assert told[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+    assert body[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
     assert len(hub) == 0
 
 
@@ -70,25 +70,25 @@ async def test_who_comes_when_the_gate_stops_is_told_the_state_and_sent_away() -
     hub.close()
     reading = asyncio.Event()
     reading.set()
-    told: list[dict[str, Any]] = []
-    await asyncio.wait_for(served(hub, told, reading), 30)
-    assert [each.get("body") for each in told[1:]] == [b"retry: 2000\n\nfirst", b""]
+    body: list[dict[str, Any]] = []
+    await asyncio.wait_for(served(hub, body, reading), 30)
+    assert [each.get("body") for each in body[1:]] == [b"retry: 2000\n\nfirst", b""]
 
 
 async def test_nothing_is_sent_to_a_listener_whose_credentials_are_good_no_more() -> None:
     hub = Hub(ample())
     reading, barred = asyncio.Event(), asyncio.Event()
     reading.set()
-    told: list[dict[str, Any]] = []
-    task = asyncio.create_task(served(hub, told, reading, barred=barred))
+    body: list[dict[str, Any]] = []
+    task = asyncio.create_task(served(hub, body, reading, barred=barred))
     await asyncio.sleep(0)
-    await hub.tell([News("state", {"before": 1})])
+    await hub.publish([News("state", {"before": 1})])
     for _ in range(10):
         await asyncio.sleep(0)
     barred.set()
-    await hub.tell([News("state", {"after": 2})])
+    await hub.publish([News("state", {"after": 2})])
     await asyncio.wait_for(task, 30)
-    assert b"".join(each.get("body", b"") for each in told) == (
+    assert b"".join(each.get("body", b"") for each in body) == (
         b'retry: 2000\n\nfirstevent: state\ndata: {"before": 1}\n\n'
     )
 
