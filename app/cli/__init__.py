@@ -1,5 +1,6 @@
 """The command line. Each command is one file in `commands/`, imported only when it runs."""
 
+import gc
 import importlib
 import sys
 from collections.abc import Mapping
@@ -103,7 +104,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; nothing but a well-formed allow exits 0."""
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    # At exit, Python searches all objects for cycles, except frozen ones: a sixth of the CPU time of a check.
+    gc.freeze()
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
