@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,60 @@ def test_the_container_runs_without_a_shell_and_without_root() -> None:
     assert "HEALTHCHECK" in text
     assert 'CMD ["/opt' in text
     assert [line for line in lines if line.startswith("USER ")] == ["USER 10001:10001"]
+
+
+MOST_DECISIONS = 8
+LONG_SHARE = 0.015
+"""The share of functions that may decide more often: some tables of cases read best in one piece."""
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for file in sorted((ROOT / "app").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{file.relative_to(ROOT)}:{node.lineno} {node.name}", node
+
+
+def complexity(function: ast.AST) -> int:
+    """Return the cyclomatic complexity without nested functions; boolean operators and loops count."""
+    branches = ast.If | ast.For | ast.AsyncFor | ast.While | ast.ExceptHandler | ast.IfExp | ast.match_case
+    found, inner = 1, list(ast.iter_child_nodes(function))
+    while inner:
+        node = inner.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            continue
+        found += isinstance(node, branches)
+        found += len(node.values) - 1 if isinstance(node, ast.BoolOp) else 0
+        found += 1 + len(node.ifs) if isinstance(node, ast.comprehension) else 0
+        inner.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def test_complexity_counts_what_a_reader_must_decide() -> None:
+    code = "def f(a):\n    if a and a.b:\n        return [x for x in a if x]\n    return 1 if a else 2"
+    assert complexity(ast.parse(code).body[0]) == 6
+
+
+def test_few_functions_decide_more_than_eight_times() -> None:
+    all_of_them = list(functions())
+    long = [name for name, function in all_of_them if complexity(function) > MOST_DECISIONS]
+    assert len(long) <= LONG_SHARE * len(all_of_them), "\n".join(long)
+
+
+NO_VERBS = frozenset({"What", "Who", "Whom", "Whoever", "Whether", "Where", "How", "Somebody", "Nobody"})
+"""First words of a relative clause or a pronoun where a docstring should open with the field's word."""
+
+
+def documented() -> Iterator[tuple[str, str]]:
+    for file in sorted((ROOT / "app").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                is_property = any(
+                    "property" in ast.unparse(each) for each in getattr(node, "decorator_list", ())
+                )
+                if not is_property and (text := ast.get_docstring(node)):
+                    yield f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}", text
+
+
+def test_docstrings_open_with_a_verb_or_the_noun_of_the_field() -> None:
+    assert not [f"{place}: {text[:60]}" for place, text in documented() if text.split()[0] in NO_VERBS]

@@ -121,7 +121,7 @@ async def revoke(request: Request, override_id: OverrideId) -> Response:
 async def approve(request: Request, override_id: OverrideId) -> Response:
     """Approve an override of a policy that requires approvals. Approving your own grant is refused with 403.
 
-    Where nothing asks for an approval, or for no more, this is 409.
+    Returns 409 if the override needs no approval, or already has enough.
     """
     caller = caller_of(request)
     await no_body(request)

@@ -55,7 +55,7 @@ class HourInsight(NamedTuple):
 
 
 class PolicyInsight(NamedTuple):
-    """What a policy blocked, and how deploys fare while it is active."""
+    """The effect of a policy: what it blocked, and the outcomes of deploys while it is active."""
 
     id: str
     policy: Policy | None
@@ -68,7 +68,7 @@ class PolicyInsight(NamedTuple):
 
 
 class EnvironmentInsight(NamedTuple):
-    """What happened in an environment, and how overridden deploys fare there."""
+    """The record of an environment, and the outcomes of its overridden deploys."""
 
     name: str
     denials: int

@@ -1,4 +1,4 @@
-"""How long deploys wait: from the first deny of a request to its next allowed claim.
+"""Waiting times of deploys: from the first denial of a request to its next allowed claim.
 
 Requests are equal if service, environment and kind of change are: an exempt rollback doesn't end the wait
 of a denied deploy.

@@ -25,7 +25,7 @@ from app.core.instant import DAY, EARLIEST, LATEST, LOOK_AHEAD
 EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 _PROBE: Final = 28 * DAY
-"""The probing step: no regime of a zone's standing rule is shorter, which a test proves for all zones."""
+"""The probing step: no regime of a zone's standing rule is shorter, a test checks this for all zones."""
 
 
 def local_day(day: date) -> int:
@@ -39,7 +39,7 @@ def calendar_date(day: int) -> date:
 
 
 def weekday(day: int) -> int:
-    """Return the weekday of a day's number, Monday being 0 (as in ISO 8601, less one)."""
+    """Return the weekday of a day's number, with Monday as 0 (the ISO 8601 number minus one)."""
     return (day + 3) % 7
 
 
@@ -47,7 +47,7 @@ class Regimes:
     """A wall clock from 2000 to 2100, as a table of regimes: stretches of one constant offset."""
 
     def __init__(self, starts: Sequence[int], offsets: Sequence[int]) -> None:
-        """Take a table.
+        """Build the lookup from a table of regimes.
 
         Args:
             starts: the instants at which the regimes begin, in order; the first also applies before it.
@@ -117,7 +117,8 @@ class Zone(Regimes):
 class Wall(NamedTuple):
     """A wall clock, with the choice of instant for ambiguous bounds.
 
-    Ambiguity never shortens a freeze: windows that freeze are read *wide*, windows that open *narrow*.
+    Ambiguity never shortens a freeze: an ambiguous bound of a freezing window takes the instant that makes
+    the window longer (*wide*); of an allowing window, the one that makes it shorter (*narrow*).
     """
 
     zone: Regimes

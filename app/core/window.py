@@ -1,4 +1,4 @@
-"""The base class of all kinds of window: a part of policies.yaml that turns a span into intervals."""
+"""The base class of all window kinds. A window of policies.yaml yields its open intervals within a span."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +12,7 @@ class Window(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
-        """Return every interval of this window that meets `span`, in instants.
+        """Return every interval of this window that overlaps `span`, as instants.
 
         They may be unordered, overlap, be empty, and reach or lie beyond the span: the caller normalises
         them. `wall` is the zone's wall clock; its `start` and `end` turn local bounds into instants.
@@ -51,5 +51,5 @@ class Window(BaseModel):
         return None
 
     def reversed_use(self, *, freezes: bool) -> str | None:  # noqa: ARG002 - most can be used both ways
-        """Return why it can't be used to freeze (or to open); None if it can."""
+        """Return why it makes no sense as a freeze (or, if not `freezes`, as an opening); None if it does."""
         return None

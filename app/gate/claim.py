@@ -41,7 +41,7 @@ _UNFIT: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Claim(NamedTuple):
-    """What a pipeline says before it deploys."""
+    """The claim of a pipeline before it deploys."""
 
     question: Question
     ref: str | None = None
@@ -176,7 +176,7 @@ class Claims:
         return written.claimed
 
     def _decided_again(self, draft: _PendingClaim, transaction: "Transaction") -> _PendingClaim:
-        """By the freezes that stand in the database now."""
+        """Decide again by the freezes that are in the database now."""
         in_force, version = draft.in_force, transaction.freezes_version
         fresh = self._fresh
         if fresh is None or fresh.freezes_version != version or fresh.revision != in_force.revision:
@@ -213,7 +213,7 @@ class Claims:
 
 
 def claim_body(decision: Decision, in_force: InForce, own_id: str, use: Use | None) -> dict[str, Any]:
-    """The answer to a claim; `use` as it is told to the caller."""
+    """Return the answer to a claim; `use` is the part of the override that the caller may see."""
     return decision_to_json(decision, in_force.home, in_force.revision, own_id, use)
 
 
@@ -270,7 +270,7 @@ def _written(draft: _PendingClaim, use: Use | None, time: _Time) -> _Written:
 
 
 def _token_data(use: Use, told: Use | None, time: _Time) -> dict[str, Any]:
-    """What the record says of a token: the truth, and whether it was told."""
+    """Return the data of a token for the audit log: its true state, and whether the caller saw it."""
     return {
         "result": use.result.value,
         "told": told == use,
@@ -281,7 +281,7 @@ def _token_data(use: Use, told: Use | None, time: _Time) -> dict[str, Any]:
 
 
 def _granted_by(caller: Caller, use: Use) -> bool:
-    """Whether a caller may learn what became of a token: who granted it, and who may see all of them."""
+    """Return whether a caller may see the state of a token: its granter may, and roles that see all."""
     if caller.may(Role.OPS):
         return True
     override = use.override

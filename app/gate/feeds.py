@@ -1,7 +1,7 @@
 """The badge and the calendar feed: views for readers who deploy nothing.
 
-The feed lists each stretch in which deploys are frozen once, as `/schedule` names it. It is the same on
-every replica and at every fetch of a day, because calendars compare a new copy with the one they have.
+The feed lists each frozen stretch exactly once, under the name that `/schedule` uses. It is identical on
+every replica and for every fetch of a day, because calendar clients compare each new copy with the last.
 """
 
 import hashlib

@@ -43,7 +43,7 @@ class Style(StrEnum):
 
 
 class Starter(NamedTuple):
-    """What a first policy file is written for."""
+    """The choices that a first policy file is written for."""
 
     country: str
     timezone: str

@@ -1,4 +1,4 @@
-"""Routes that declare once what they need: a role, the fields they read and the answers they give.
+"""Routes that declare, in one place, their role, the fields they read and their responses.
 
 The role is checked before the route runs. The declaration goes into the OpenAPI document; its schemas are
 rendered for the document only, because that costs start-up time.
@@ -34,7 +34,7 @@ class Routes(APIRouter):
     """A router whose routes declare a role."""
 
     def __init__(self, tags: list[str | Enum] | None = None, *, include_in_schema: bool = True) -> None:
-        """Begin without routes; see the framework's router."""
+        """Create an empty router; the arguments are those of `APIRouter`."""
         super().__init__(tags=tags, include_in_schema=include_in_schema)
         self.declarations: list[Declaration] = []
 

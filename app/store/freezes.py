@@ -1,4 +1,4 @@
-"""Queries for ad-hoc freezes. They are few; replicas keep current ones in memory."""
+"""Queries for ad-hoc freezes. They are few, so each replica keeps the current ones in memory."""
 
 import json
 from typing import Any, Final
@@ -35,7 +35,7 @@ def add(connection: Connection, freeze: Freeze) -> None:
 
 
 def change(connection: Connection, freeze: Freeze) -> None:
-    """Update a freeze; its author and start of record stay."""
+    """Update a freeze; its author and creation time don't change."""
     row = _row(freeze)
     values = {f"new_{column.name}": row[column.name] for column in _CHANGEABLE}
     connection.change(_CHANGE, freeze_id=freeze.id, **values)
@@ -48,12 +48,12 @@ def find(connection: Connection, freeze_id: str) -> Freeze | None:
 
 
 def lasting_after(connection: Connection, since: int) -> list[Freeze]:
-    """Return the freezes that may veto at some instant after `since`, by their start."""
+    """Return the freezes that may block deploys after `since`, ordered by start."""
     return [_freeze(row) for row in connection.rows(_LATEST, since=since)]
 
 
 def newest(connection: Connection, before: str | None, most: int) -> list[Freeze]:
-    """Return all freezes, newest first."""
+    """Return at most `most` freezes with ids below `before`, newest first."""
     query = _COLUMNS.order_by(freezes.c.id.desc()).limit(most)
     if before is not None:
         query = query.where(freezes.c.id < before)

@@ -25,7 +25,7 @@ Path = tuple[str | int, ...]
 
 
 class Severity(StrEnum):
-    """How serious a problem is: with errors, the file can't be used."""
+    """The severity of a problem: a file with errors can't be used."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -28,7 +28,7 @@ _LOCAL_TIME: Final = "/etc/localtime"
 _STYLES: Final = [style.value for style in Style]
 _YEAR, _WEEK = 366, 7
 _MOST_ZONES: Final = 6
-"""Zones of a country that an error lists."""
+"""The most zones of a country that an error lists."""
 
 
 def country_code(text: str) -> None:
@@ -108,14 +108,14 @@ def _guessed(given: _Given, now: int) -> Starter:
     """Complete what is given from the zone of the machine, or of the country.
 
     Raises:
-        UsageError: nothing tells the country or the zone.
+        UsageError: the country or the zone can't be determined.
     """
     country = given.country or _country_of(given.timezone or _zone_of_machine())
     if country is None:
-        raise click.UsageError("which country's holidays? Name it with --country, such as --country NL")
+        raise click.UsageError("which country's holidays? Give it with --country, for example --country NL")
     timezone = given.timezone or _zone_of(country, now)
     if timezone is None:
-        raise click.UsageError(f"which time zone? Name it with --timezone{_its_zones(country)}")
+        raise click.UsageError(f"which time zone? Give it with --timezone{_its_zones(country)}")
     return Starter(country, timezone, Style(given.style or Style.FRIDAY), _part(country, given.subdivision))
 
 

@@ -1,8 +1,8 @@
 """Compare policies that hold at the same wall-clock times every week, without compiling any week.
 
 On one wall clock, a later local bound is never an earlier instant. So an interval that lies within
-another on the clock face does so in every week, also when the clocks change. Otherwise one exceeds the
-other in every week without a clock change.
+another on the clock face does so every week, even when the clocks change. If it doesn't, it sticks out in
+every week without a clock change.
 """
 
 from bisect import bisect_right
@@ -28,7 +28,7 @@ class Pattern(NamedTuple):
     open: tuple[Interval, ...]
     """The intervals of each window, as written."""
     joined: tuple[Interval, ...]
-    """The same intervals joined where they touch, over four weeks; the third is compared."""
+    """The same intervals joined where they touch, repeated over four weeks; the third is compared."""
 
     @classmethod
     def of(cls, policy: Policy) -> Self | None:
@@ -46,7 +46,7 @@ class Pattern(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether the policy ever holds; one that always allows doesn't."""
+        """Whether the policy ever blocks; an allow-only policy that is always open never does."""
         return self.effect is not Effect.ALLOW_ONLY or not _within((0, WEEK), self.joined)
 
     @property
@@ -55,13 +55,13 @@ class Pattern(NamedTuple):
         return self.effect is not Effect.ALLOW_ONLY and _within((0, WEEK), self.joined)
 
     def holds_through(self, other: "Pattern") -> bool | None:
-        """Return whether it holds wherever `other`, of the same effect and zone, does; None if unknown."""
+        """Return whether it blocks whenever `other` (same effect and zone) does; None if unknown."""
         if self.effect is not Effect.ALLOW_ONLY:
             return all(_within(interval, self.joined) for interval in other.open)
         # It allows in its windows: the other must allow all of them as well.
         if not all(_within(interval, other.joined) for interval in self.open):
             return False
-        # Touching windows are apart where that time occurs twice: allow-only windows are read narrowly.
+        # Adjacent windows leave a gap where their shared bound is a local time that occurs twice.
         wide = list(_around(other.open))
         return True if all(_is_within_one(interval, wide) for interval in self.open) else None
 
