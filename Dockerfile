@@ -15,7 +15,7 @@ COPY pyproject.toml hatch_build.py README.md LICENSE /src/
 COPY app /src/app
 WORKDIR /src
 RUN ["/opt/build/bin/python", "-m", "hatchling", "build", "-t", "wheel", "-d", "/tmp/wheel"]
-RUN ["/opt/freezegate/bin/python", "-m", "pip", "install", "--no-deps", "--no-index", "--no-compile", "--find-links", "/tmp/wheel", "freezegate"]
+RUN ["sh", "-c", "exec /opt/freezegate/bin/python -m pip install --no-deps --no-index --no-compile /tmp/wheel/*.whl"]
 RUN ["/opt/freezegate/bin/python", "-m", "pip", "uninstall", "--yes", "pip"]
 # Unchecked: the code never changes, and whatever copies the image need not keep the times of files.
 RUN ["/opt/freezegate/bin/python", "-c", "import compileall, py_compile, sysconfig; compileall.compile_dir(sysconfig.get_path('purelib') + '/freezegate', quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)"]
