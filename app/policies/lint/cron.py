@@ -69,17 +69,17 @@ def _on_step(unit: str, field: str, values: set[int] | frozenset[int]) -> Iterat
     """Remark on a step that doesn't divide its hour, day, month or year: it restarts with each."""
     _, _, step = field.partition("/")
     period, size = _PERIODS[unit]
-    # A list or a range states its own beginning and end.
+    # A list or a range has explicit bounds, so it isn't misread.
     if not step or not {",", "-"}.isdisjoint(field) or int(step) == 1 or (size and size % int(step) == 0):
         return
     first, *others = sorted(values)
     if not others:
-        yield f"{quoted(field)} is {unit} {first} alone, in every {period}; write {first} if that is meant"
+        yield f"{quoted(field)} matches only {unit} {first} of every {period}; write {first} if that is meant"
         return
     listed = ",".join(map(str, sorted(values)))
     write = listed if len(values) <= _MOST_LISTED else f"{first}-{others[-1]}/{step}"
     yield (
-        f"{quoted(field)} begins anew in every {period}: after {unit} {others[-1]} comes {first} again; "
+        f"{quoted(field)} restarts every {period}: {unit} {others[-1]} is followed by {first}; "
         f"write {write} if that is meant"
     )
 
@@ -88,9 +88,8 @@ def _on_weekday_step(field: str, schedule: Schedule) -> Iterator[str]:
     if "/" in field and not field.endswith("/1"):
         days = ",".join(WEEK[day] for day in sorted(schedule.weekdays, key=lambda day: (day - 1) % 7))
         yield (
-            f"{quoted(field)} is {days} of every week, for steps begin anew each week; write {days} if "
-            "that is "
-            "meant; no cron expression is for every second week, dates are"
+            f"{quoted(field)} means {days} of every week, because steps restart each week; write {days} if "
+            "that is meant; cron can't express every second week, so list dates instead"
         )
 
 
@@ -100,19 +99,18 @@ def _on_two_day_fields(text: str, schedule: Schedule) -> Iterator[str]:
         return
     if schedule.takes_every_day_of_month:
         yield (
-            f"{quoted(days)} and {quoted(weekdays)}: some programs fire on every day then, here "
-            f"{'both must match' if schedule.both else 'either does'}; write * in one of the two"
+            f"{quoted(days)} and {quoted(weekdays)}: with both fields set, some programs fire every day; "
+            f"here {'both must match' if schedule.both else 'either may match'}; write * in one of the two"
         )
     elif schedule.both:
         yield (
-            f"fires where {quoted(days)} and {quoted(weekdays)} both match, for one begins with a "
-            "star; other "
-            "programs fire on either: for that write two windows, for both take the other days out by "
-            "except_when"
+            f"fires only when {quoted(days)} and {quoted(weekdays)} both match, because one begins with a "
+            "star; other programs fire when either matches: for either write two windows, for both take the "
+            "other days out with except_when"
         )
     else:
         yield (
-            f"fires on either of {quoted(days)} and {quoted(weekdays)}, not on both only; "
+            f"fires when either {quoted(days)} or {quoted(weekdays)} matches, not only when both do; "
             f"for both {_both(text, schedule)}, for either write two windows"
         )
 
@@ -164,7 +162,7 @@ def _on_end(start: str, end: str) -> Iterator[str]:
     elif len(times) == 1 and times[0] >= _LAST_MINUTE:
         yield (
             f"closes at {format_time_of_day(times[0])}, before the last minute of the day; "
-            'write minute and hour as "0 0", of the day after'
+            'to include that minute, write "0 0" on the day after'
         )
 
 
@@ -180,10 +178,9 @@ def _on_overlap(text: str, duration: int, today: int) -> str | None:
     for day, later in pairwise(days):
         if (later - day) * DAY - (last - first) < duration:
             return (
-                f"fires on {calendar_date(day):%a} and again on {calendar_date(later):%a}, within its "
-                "duration "
-                f"of {format_duration(duration)}, so it stays open from the first to the end of the last; "
-                "let it fire on the first alone, or shorten the duration"
+                f"fires on {calendar_date(day):%a} and again on {calendar_date(later):%a}, before its "
+                f"duration of {format_duration(duration)} has passed, so the windows merge; fire on the "
+                "first day only, or shorten the duration"
             )
     return None
 
@@ -198,7 +195,7 @@ def _on_firings_of_a_day(text: str, schedule: Schedule, duration: int) -> str:
     close = f' with end "{_minute_and_hour(last)} {rest}"' if duration <= last - first else ""
     return (
         f"fires {len(schedule.times)} times a day, each for {format_duration(duration)}, so what opens at "
-        f"{format_time_of_day(first)} stays open until {until}; let it fire once, by start "
+        f"{format_time_of_day(first)} stays open until {until}; to fire once, write start "
         f'"{_minute_and_hour(first)} {rest}"{close}'
     )
 
@@ -208,7 +205,7 @@ def _minute_and_hour(time: int) -> str:
 
 
 def _on_setbacks(window: Cron, duration: int, zones: Sequence[Regimes], now: int) -> Iterator[str]:
-    """Remark on a freeze of days that ends an hour early when the clocks are set back meanwhile."""
+    """Remark on a freeze of days that ends early by local time, because the clocks go back during it."""
     for zone in zones:
         wall = Wall.of(zone, wide=True)
         for at in zone.setbacks(now, min(now + LOOK_AHEAD, LATEST)):
@@ -216,9 +213,9 @@ def _on_setbacks(window: Cron, duration: int, zones: Sequence[Regimes], now: int
                 if start < at < end:
                     meant = zone.local(start) + duration
                     yield (
-                        f"is elapsed time: on {calendar_date(zone.local(end) // DAY):%d %b %Y} it is over at "
+                        f"is elapsed time: on {calendar_date(zone.local(end) // DAY):%d %b %Y} it ends at "
                         f"{format_time_of_day(zone.local(end) % DAY)}, not at "
                         f"{format_time_of_day(meant % DAY)}, "
-                        "for the clocks are set back meanwhile; write end for a time of day"
+                        "because the clocks go back during it; write end to close at a time of day"
                     )
                     return
