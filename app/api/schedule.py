@@ -59,7 +59,7 @@ async def show_schedule(request: Request) -> Response:
     question = Question(query.service, query.environment, query.change)
     span = query.span(here.clock.now())
     in_force = here.policies.in_force
-    # In separate threads: questions that need a thread must not wait behind years of segments.
+    # In threads of their own, so that questions don't queue behind long schedules.
     body = await here.shared.get(
         ("schedule", in_force.revision, in_force.freezes_version, question, span),
         lambda: json.dumps(schedule(in_force, question, span)).encode(),

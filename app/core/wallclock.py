@@ -1,7 +1,7 @@
 """Wall clocks: the local times of a zone, and the instants that show them.
 
-A *local* time is an integer, too: the seconds since 1970-01-01 00:00 on a wall clock without offsets.
-A *day* is the number of days since then. So a week later is ``+ 7 * DAY``, whatever the zone does in
+A *local* time is an integer, like an instant: the seconds since 1970-01-01 00:00 on a wall clock without
+offsets. A *day* is the number of days since then. So a week later is ``+ 7 * DAY``, whatever the zone does in
 between, and only the conversion from local time to instant deals with gaps (skipped local times) and
 folds (local times that occur twice).
 

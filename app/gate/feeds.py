@@ -26,7 +26,7 @@ PAST: Final = 28 * DAY
 AHEAD: Final = 366 * DAY
 
 MOST: Final = 5_000
-"""Entries in a feed: a rule that freezes every minute must not keep the gate busy for minutes."""
+"""The most entries in a feed, so that a rule that freezes every minute can't tie up the gate."""
 
 
 class Wanted(NamedTuple):
@@ -54,7 +54,7 @@ class Feed(NamedTuple):
     span: Period
     entries: tuple[Entry, ...]
     whole: bool
-    """Whether these are all entries; otherwise they are the first ones."""
+    """Whether the feed is complete; if not, it holds only the first `MOST` entries."""
 
 
 def badge_of(in_force: InForce, wanted: Wanted, degraded_since: int | None, now: int) -> Badge:
@@ -120,8 +120,8 @@ def _scope(in_force: InForce, wanted: Wanted) -> ScopeTimeline:
 def _stretches(scope: ScopeTimeline, span: Period) -> list[Stretch]:
     """Return every stretch that blocks within the span, once, in order; at most one more than `MOST`.
 
-    Segments name a stretch repeatedly, and a very long one by the bounds within two years of each segment:
-    its first segment knows its start, its last one its end.
+    A stretch appears in several segments. Each segment gives only bounds within two years of itself, so the
+    start comes from the first segment and the end from the last.
     """
     found: list[Stretch] = []
     latest: dict[str, int] = {}

@@ -1,7 +1,7 @@
 """Routes that declare, in one place, their role, the fields they read and their responses.
 
 The role is checked before the route runs. The declaration goes into the OpenAPI document; its schemas are
-rendered for the document only, because that costs start-up time.
+rendered when the document is asked for, because rendering would slow the start.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -64,8 +64,8 @@ def command(
 ) -> int:
     """Write a first policy file, with comments and tests, to PATH (policies.yaml if not given).
 
-    An existing file is never overwritten. On a terminal, the command asks for what you don't give. Elsewhere
-    it guesses from the time zone of the machine.
+    An existing file is never overwritten. In a terminal, the command prompts for options that you omit;
+    otherwise it guesses them from the machine's time zone.
     """
     if path.exists():
         raise click.UsageError(f"{path} exists already; give the path of a file that does not")
@@ -167,7 +167,7 @@ def _country_of(timezone: str | None) -> str | None:
 
 
 def _zone_of(country: str, now: int) -> str | None:
-    """Return the machine's zone if it is in the country, else a zone whose clocks the whole country has."""
+    """Return the zone of the machine if it is in the country, else one if all of the country agree."""
     zones = zone_names.zones_of_countries().get(country, ())
     here = _zone_of_machine()
     if here in zones:
@@ -177,7 +177,7 @@ def _zone_of(country: str, now: int) -> str | None:
 
 
 def _zone_of_machine() -> str | None:
-    """Return the zone that ``TZ`` or the system names, by its current name; None if it is no place."""
+    """Return the zone that ``TZ`` or the system names, under its current name; None if it isn't a place."""
     name = os.environ.get("TZ", "").removeprefix(":")
     if not name:
         _, _, name = os.path.realpath(_LOCAL_TIME).rpartition("/zoneinfo/")
