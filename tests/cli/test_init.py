@@ -77,8 +77,8 @@ def test_what_is_not_given_is_guessed(
     ("options", "said"),
     [
         ([], "which country's holidays?"),
-        (["--country", "US"], "which time zone? Name it with --timezone; US has America/New_York"),
-        (["--country", "HM"], "which time zone? Name it with --timezone\n"),
+        (["--country", "US"], "which time zone? Give it with --timezone; US has America/New_York"),
+        (["--country", "HM"], "which time zone? Give it with --timezone\n"),
         (["--country", "nl"], 'did you mean "NL"?'),
         (["--country", "DE", "--subdivision", "Bavria"], "BY (Bayern)"),
         (["--country", "DE", "--timezone", "Europe/Berlim"], 'did you mean "Europe/Berlin"?'),
