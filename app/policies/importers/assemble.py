@@ -1,0 +1,121 @@
+"""Turn what an importer returns into the entries of a policy file: ids, zone of the file, valid models."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.core.decision_text import one_line
+from app.core.errors import MalformedValueError
+from app.core.policy import Effect, Policy
+from app.policies.importers.imported import Imported, ImportedPolicy, ImportOptions, Remark
+
+_LONGEST_ID: Final = 56
+"""Characters of an id that come from a name; an id has at most 64, and a number may follow."""
+
+_LONGEST_TEXT: Final = 500
+"""Characters of a title or reason, as `app.core.policy.Text` limits them."""
+
+_NOT_OF_ID: Final = re.compile(r"[^a-z0-9]+")
+_POLICY: Final[TypeAdapter[Policy]] = TypeAdapter(Policy)
+
+
+class Entry(NamedTuple):
+    """An imported policy as it will be written."""
+
+    source: ImportedPolicy
+    mapping: dict[str, Any]
+    """Its keys and values as in policies.yaml."""
+    policy: Policy
+
+
+class Assembled(NamedTuple):
+    """The entries of a file, and the values that stand above them."""
+
+    timezone: str
+    environments: Sequence[str]
+    entries: Sequence[Entry]
+
+
+def assemble(imported: Imported, options: ImportOptions) -> Assembled:
+    """Return the entries; a policy that isn't valid is added to `imported.refused`."""
+    zones = Counter(policy.timezone for policy in imported.policies)
+    home = zones.most_common(1)[0][0] if zones else options.timezone or "UTC"
+    ids = _Ids()
+    entries: list[Entry] = []
+    for source in imported.policies:
+        mapping = _mapping(source, ids.unique(source.name), home)
+        try:
+            policy = _POLICY.validate_python(mapping, context={"read": _reader(imported)})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            sentence = first["msg"].removeprefix("Value error, ")
+            imported.refused += [Remark(origin, sentence) for origin in source.origins]
+        else:
+            entries.append(Entry(source, mapping, policy))
+    return Assembled(home, _environments(imported, options), entries)
+
+
+def _reader(imported: Imported) -> Any:
+    def read(name: str) -> str:
+        if name not in imported.calendars:
+            raise MalformedValueError("there is no such calendar")
+        return imported.calendars[name]
+
+    return read
+
+
+def _environments(imported: Imported, options: ImportOptions) -> list[str]:
+    """Return the environments of the file: those of the options and of its selectors."""
+    named = [
+        name
+        for policy in imported.policies
+        for selector in (*policy.applies_to, *policy.exempt)
+        for name in selector.get("environments", ())
+    ]
+    return list(dict.fromkeys([*options.environments, *named]))
+
+
+def _mapping(source: ImportedPolicy, policy_id: str, home: str) -> dict[str, Any]:
+    return dict(_keys(source, policy_id, home))
+
+
+def _keys(source: ImportedPolicy, policy_id: str, home: str) -> Iterator[tuple[str, Any]]:
+    yield from (("id", policy_id), ("title", _line(source.title)), ("reason", _line(source.reason)))
+    if source.effect is not Effect.DENY:
+        yield "effect", source.effect.value
+    if source.timezone != home:
+        yield "timezone", source.timezone
+    for key, selectors in (("applies_to", source.applies_to), ("exempt", source.exempt)):
+        if selectors:
+            yield key, [{name: list(values) for name, values in each.items()} for each in selectors]
+    yield from source.keys.items()
+    yield "when", [dict(window) for window in source.when]
+    if source.except_when:
+        yield "except_when", [dict(window) for window in source.except_when]
+
+
+def _line(text: str) -> str:
+    """Return a text of the source as a line that a policy may show."""
+    line = one_line(text).strip()
+    return line if len(line) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 1]}…"
+
+
+class _Ids:
+    """Ids made from names, each given once."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def unique(self, name: str) -> str:
+        """Return an id for a name; a number follows where another policy has the id already."""
+        stem = _NOT_OF_ID.sub("-", name.lower()).strip("-")[:_LONGEST_ID].strip("-") or "imported"
+        found = stem
+        while found in self._given:
+            number = self._next[stem] = self._next.get(stem, 1) + 1
+            found = f"{stem}-{number}"
+        self._given.add(found)
+        return found

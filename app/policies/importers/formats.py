@@ -1,0 +1,18 @@
+"""The formats that can be imported. Each is one file here, loaded only when it is used."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from app.policies.importers.imported import Imported, ImportOptions, SourceText
+
+FORMATS: Final[Mapping[str, str]] = {
+    "prometheus": "time intervals of Prometheus Alertmanager",
+}
+"""The formats, each with what is read from it. `app.policies.importers.FORMAT.read` reads it."""
+
+
+def read_format(name: str, sources: Sequence[SourceText], options: ImportOptions) -> Imported:
+    """Read files of a format; nothing is raised for what they hold, see `Imported.refused`."""
+    imported: Imported = importlib.import_module(f"app.policies.importers.{name}").read(sources, options)
+    return imported
