@@ -181,6 +181,8 @@ def _complaint(found: str, text: str) -> str:
 
 def _on_weekdays(text: str, weekdays: str) -> Iterator[str]:
     """Yield hints on weekdays in the notation of other programs."""
+    if "%" in weekdays:
+        yield "for some weeks only write a weekly window with every: 2 and starting"
     if last := _LAST_OF_NAME.search(weekdays):
         better = _last_by_number(text)
         yield f'the last {last[1]} of a month is {WEEK.index(last[1])}L; did you mean "{better}"?'

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from app.core.errors import MalformedValueError
 from app.core.notation import (
+    DATE,
     DATE_BOUND,
     DAYS,
     ISO_DURATION,
@@ -21,6 +22,7 @@ from app.core.notation import (
     DateBound,
     WeekTime,
     YearBound,
+    parse_date,
     parse_date_bound,
     parse_days,
     parse_end_of_day,
@@ -64,6 +66,7 @@ WeekTimeText = Annotated[
 Weekdays = Annotated[
     tuple[int, ...], _written(parse_days), _schema("weekday or range", DAYS.pattern, "sat", "mon-thu")
 ]
+DateText = Annotated[int, _written(parse_date), _schema("date", DATE.pattern, "2026-12-11")]
 DateBoundText = Annotated[
     DateBound,
     _written(parse_date_bound),

@@ -17,7 +17,8 @@ WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 TIME = r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?"
 TIME_OF_DAY = re.compile(TIME, re.ASCII)
 WEEK_TIME = re.compile(rf"({'|'.join(WEEKDAYS)}) +({TIME})", re.ASCII)
-DATE_BOUND = re.compile(rf"(\d{{4}})-(\d\d)-(\d\d)(?:[ T]({TIME}))?", re.ASCII)
+DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
+DATE_BOUND = re.compile(rf"{DATE.pattern}(?:[ T]({TIME}))?", re.ASCII)
 YEAR_BOUND = re.compile(rf"(\d\d)-(\d\d)(?: +({TIME}))?", re.ASCII)
 DAYS = re.compile(rf"({'|'.join(WEEKDAYS)})(?:-({'|'.join(WEEKDAYS)}))?", re.ASCII)
 SHORT_DURATION = re.compile(
@@ -93,6 +94,14 @@ def parse_days(text: str) -> tuple[int, ...]:
     return tuple((first + step) % 7 for step in range((last - first) % 7 + 1))
 
 
+def parse_date(text: str) -> int:
+    """Read ``2026-12-11``, the number of the day."""
+    match = DATE.fullmatch(text)
+    if match is None:
+        raise MalformedValueError('not a date (YYYY-MM-DD) such as "2026-12-31"')
+    return _day_of(match)
+
+
 def parse_date_bound(text: str) -> DateBound:
     """Read ``2026-12-11`` or ``2026-12-11 18:00``."""
     match = DATE_BOUND.fullmatch(text)
@@ -100,11 +109,14 @@ def parse_date_bound(text: str) -> DateBound:
         raise MalformedValueError(
             'not a date (YYYY-MM-DD) such as "2026-12-31" or a local time such as "2026-12-31 18:00"'
         )
+    return DateBound(_day_of(match), parse_time_of_day(match[4]) if match[4] else None)
+
+
+def _day_of(match: re.Match[str]) -> int:
     try:
-        day = date(int(match[1]), int(match[2]), int(match[3]))
+        return local_day(date(int(match[1]), int(match[2]), int(match[3])))
     except ValueError:
         raise MalformedValueError("there is no such day in the calendar") from None
-    return DateBound(local_day(day), parse_time_of_day(match[4]) if match[4] else None)
 
 
 def parse_year_bound(text: str) -> YearBound:

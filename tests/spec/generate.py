@@ -154,8 +154,16 @@ def _window(rng: random.Random, centre: int) -> dict[str, Any]:
     return {kind: globals()[f"_{kind}"](rng, centre)}
 
 
-def _weekly(rng: random.Random, _: int) -> dict[str, Any]:
-    return {"from": f"{rng.choice(WEEK)} {_time(rng)}", "to": f"{rng.choice(WEEK)} {_time(rng)}"}
+def _weekly(rng: random.Random, centre: int) -> dict[str, Any]:
+    window: dict[str, Any] = {
+        "from": f"{rng.choice(WEEK)} {_time(rng)}",
+        "to": f"{rng.choice(WEEK)} {_time(rng)}",
+    }
+    if rng.random() < 0.4:
+        window["every"] = rng.choice((2, 2, 2, 3, 4, 6, 53))
+        weeks = rng.choice((0, 0, 1, 2, 400)) * rng.choice((-1, 1))
+        window["starting"] = f"{_near_date(rng, centre) + timedelta(days=7 * weeks)}"
+    return window
 
 
 def _daily(rng: random.Random, _: int) -> dict[str, Any]:

@@ -101,12 +101,25 @@ def weekly(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[date
     day_from, time_from = spec["from"].split()
     day_to, time_to = spec["to"].split()
     for day in days(first - 9 * DAY, last):
-        if day.weekday() == WEEK.index(day_from):
+        if day.weekday() == WEEK.index(day_from) and is_counted(spec, day):
             start = midnight(day) + time_of(time_from)
             end = midnight(day) + time_of(time_to)
             while end <= start or end.weekday() != WEEK.index(day_to):
                 end += DAY
             yield start, end
+
+
+def is_counted(spec: dict[str, Any], day: date) -> bool:
+    """Whether the week of a day is a whole number of turns away from the week of `starting`."""
+    if "every" not in spec:
+        return True
+    starting = date.fromisoformat(spec["starting"])
+    apart = (monday_of(day) - monday_of(starting)).days // 7
+    return apart % int(spec["every"]) == 0
+
+
+def monday_of(day: date) -> date:
+    return date.fromisocalendar(*day.isocalendar()[:2], 1)
 
 
 def daily(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:

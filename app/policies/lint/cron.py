@@ -1,6 +1,7 @@
 """Remarks on cron expressions that are easily misread, or that other programs read differently."""
 
 import calendar
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -86,10 +87,12 @@ def _on_step(unit: str, field: str, values: set[int] | frozenset[int]) -> Iterat
 
 def _on_weekday_step(field: str, schedule: Schedule) -> Iterator[str]:
     if "/" in field and not field.endswith("/1"):
+        weeks = re.split(r"\D", field.partition("/")[2])[0]
         days = ",".join(WEEK[day] for day in sorted(schedule.weekdays, key=lambda day: (day - 1) % 7))
         yield (
             f"{quoted(field)} means {days} of every week, because steps restart each week; write {days} if "
-            "that is meant; cron can't express every second week, so list dates instead"
+            f"that is meant; for a firing every {weeks} weeks write a weekly window with every: {weeks} and "
+            "starting"
         )
 
 

@@ -82,7 +82,7 @@ def _on_window(window: Window, zones: list[Zone], now: int, *, freezes: bool) ->
         case Daily():
             yield from daily_remarks(window, freezes=freezes)
         case Weekly():
-            yield from weekly_remarks(window, freezes=freezes)
+            yield from weekly_remarks(window, now, freezes=freezes)
         case Dates():
             yield from dates_remarks(window)
         case Yearly():

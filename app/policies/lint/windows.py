@@ -9,7 +9,8 @@ from app.core.instant import DAY, HOUR, LATEST, LOOK_AHEAD, MINUTE, format_insta
 from app.core.interval import Interval, normalise
 from app.core.notation import WEEKDAYS, YearBound, format_time_of_day
 from app.core.policy import Effect, Policy
-from app.core.wallclock import Wall, Zone, calendar_date, local_day
+from app.core.wallclock import Wall, Zone, calendar_date, local_day, weekday
+from app.core.windows import WindowEntry
 from app.core.windows.daily import Daily
 from app.core.windows.dates import Dates
 from app.core.windows.weekly import Weekly
@@ -48,14 +49,20 @@ def daily_remarks(window: Daily, *, freezes: bool) -> Iterator[Remark]:
         yield ("to",), sentence + ("" if window.is_daily else " on the days after")
 
 
-def weekly_remarks(window: Weekly, *, freezes: bool) -> Iterator[Remark]:
+def weekly_remarks(window: Weekly, now: int, *, freezes: bool) -> Iterator[Remark]:
     """Yield remarks on a weekly window; `freezes` if deploys are refused while it is open."""
+    if window.every is not None and window.starting is not None:
+        yield from _on_starting(window, window.starting, now, freezes=freezes)
     start, end = window.from_, window.to
     if end.time >= _LAST_MINUTE:
         yield ("to",), _before_midnight(end.time, f"{WEEKDAYS[(end.weekday + 1) % 7]} 00:00")
         return
     length = (end.offset - start.offset) % _WEEK
-    if length == 0:
+    if not freezes and length > DAY and 0 < start.time < end.time:
+        yield ("to",), _on_nights(window)
+    elif window.every is not None:
+        return  # the other weeks are open, so even a whole week is plausible
+    elif length == 0:
         yield (
             ("to",),
             "from and to are equal, so it holds the whole week; write always: true if that is meant",
@@ -69,17 +76,43 @@ def weekly_remarks(window: Weekly, *, freezes: bool) -> Iterator[Remark]:
                 "swap from and to; if not, say when it is open, with effect: allow-only"
             ),
         )
-    elif not freezes and length > DAY and 0 < start.time < end.time:
-        first, last = WEEKDAYS[start.weekday], WEEKDAYS[end.weekday]
-        a, b = format_time_of_day(start.time), format_time_of_day(end.time)
-        yield (
-            ("to",),
-            (
-                f"opens the nights in between, too; if hours of each day are meant, write daily: {{days: "
-                f'[{first}-{last}], from: "{a}", to: "{b}"}}; if the nights are, say when it is closed, '
-                f"with effect: deny, from {last} {b} to {first} {a}"
-            ),
+
+
+def _on_nights(window: Weekly) -> str:
+    first, last = WEEKDAYS[window.from_.weekday], WEEKDAYS[window.to.weekday]
+    a, b = format_time_of_day(window.from_.time), format_time_of_day(window.to.time)
+    if window.every is not None:
+        return (
+            "opens the nights in between, too; if hours of each day are meant, write a window for each day, "
+            f"the first of them from {first} {a} to {first} {b}"
         )
+    return (
+        f"opens the nights in between, too; if hours of each day are meant, write daily: {{days: "
+        f'[{first}-{last}], from: "{a}", to: "{b}"}}; if the nights are, say when it is closed, '
+        f"with effect: deny, from {last} {b} to {first} {a}"
+    )
+
+
+def _on_starting(window: Weekly, starting: int, now: int, *, freezes: bool) -> Iterator[Remark]:
+    """Remark on weeks counted from another day than the first opening, or from one to come."""
+    monday = starting - weekday(starting)
+    opens = monday + window.from_.weekday
+    if opens != starting:
+        follows = opens if opens > starting else opens + 7
+        other = "" if follows == opens else f", or {calendar_date(follows)} for the week after"
+        sentence = (
+            f"is a {calendar_date(starting):%A}, and the window opens on {calendar_date(opens):%A}s: weeks "
+            f"begin on Monday, so it counts from {calendar_date(opens)}; write {calendar_date(opens)}{other}"
+        )
+        yield ("starting",), sentence
+    first = window.first_after(now // DAY)
+    if not freezes and first < opens:
+        sentence = (
+            f"opens on {calendar_date(first)} already, because weeks before this date count as well; if it "
+            f"is to open from {calendar_date(opens)} on only, freeze the openings before it in a policy of "
+            "its own, with dates"
+        )
+        yield ("starting",), sentence
 
 
 def dates_remarks(window: Dates) -> Iterator[Remark]:
@@ -143,7 +176,7 @@ def hole(policy: Policy, zones: Sequence[Zone], now: int) -> str | None:
     kinds = {entry.kind for entry in policy.when}
     if len(policy.when) == 1 and kinds != {"cron"}:
         return None
-    span = now, min(now + _horizon(kinds), LATEST)
+    span = now, min(now + _horizon(policy.when), LATEST)
     found = (
         _on_gap(end, start, zone)
         for zone in zones
@@ -163,11 +196,11 @@ def _short_gaps(policy: Policy, zone: Zone, span: Interval) -> Iterator[Interval
             yield end, start
 
 
-def _horizon(kinds: set[str]) -> int:
+def _horizon(entries: Sequence[WindowEntry]) -> int:
     """Return the seconds ahead that gaps are searched: until all windows have met, if that is cheap."""
-    if kinds <= {"weekly", "daily", "always"}:
+    if all(entry.window.week() is not None for entry in entries):
         return 8 * DAY
-    return 62 * DAY if "cron" in kinds else LOOK_AHEAD
+    return 62 * DAY if any(entry.kind == "cron" for entry in entries) else LOOK_AHEAD
 
 
 def _on_gap(end: int, start: int, zone: Zone) -> str:

@@ -35,6 +35,7 @@ WINDOWS: list[dict[str, Any]] = [
     {"always": True},
     {"weekly": {"from": "fri 14:00", "to": "mon 08:00"}},
     {"weekly": {"from": "tue 02:30", "to": "tue 02:30"}},
+    {"weekly": {"from": "sun 20:00", "to": "sun 08:00", "every": 3, "starting": "2027-01-08"}},
     {"daily": {"from": "22:00", "to": "06:00", "days": ["fri-mon"]}},
     {"dates": {"from": "2026-12-11", "to": "2027-03-01 12:00"}},
     {"yearly": {"from": "12-20 18:00", "to": "01-03"}},

@@ -34,6 +34,7 @@ def pattern(*when: dict[str, Any], **fields: Any) -> Pattern:
         policy(DAILY, {"yearly": {"from": "12-20", "to": "01-03"}}),
         policy(DAILY, except_when=[WEEKEND]),
         policy({"cron": {"start": "0 9 * * *", "duration": "8h"}}),
+        policy({"weekly": {"from": "mon 09:00", "to": "mon 17:00", "every": 2, "starting": "2027-01-04"}}),
     ],
 )
 def test_what_is_not_alike_in_every_week_has_no_pattern(made: Policy) -> None:
