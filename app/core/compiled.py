@@ -70,7 +70,7 @@ class CompiledPolicies:
         return [self.timeline(number, name) for name in names]
 
     def _find_zones_in_use(self, policy: Policy) -> Sequence[str]:
-        """Return the zones of the services that a policy applies to; the file's if there are none."""
+        """Return the zones of the services that a policy applies to; the set's if there are none."""
         policy_set = self.policy_set
         if policy.timezone != SERVICE_ZONE:
             return (policy_set.timezone,)

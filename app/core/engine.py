@@ -127,7 +127,7 @@ class Engine:
         self.compiled.prepare(at)
 
     def timeline(self, policy_id: str) -> PolicyTimeline:
-        """Return the timeline of one policy; with `timezone: service`, as read in the file's zone.
+        """Return the timeline of one policy; with `timezone: service`, as read in the set's zone.
 
         Raises:
             UnknownNameError: there is no such policy.

@@ -51,6 +51,8 @@ Text = Annotated[
     Field(title="line of text"),
 ]
 
+Link = Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$"), Field(title="URL")]
+
 SERVICE_ZONE = "service"
 
 
@@ -184,7 +186,7 @@ class Policy(_Part):
     contact: Text | None = Field(
         None, description="whom to ask; shown to everyone who is blocked", examples=["#release-managers"]
     )
-    link: Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$"), Field(title="URL")] | None = Field(
+    link: Link | None = Field(
         None,
         description="where to read more; shown to everyone who is blocked",
         examples=["https://wiki.example.com/deploy-freeze"],
@@ -273,6 +275,25 @@ class Policy(_Part):
         )
 
 
+class Defaults(_Part):
+    """Values for the policies of one file; a policy's own value wins."""
+
+    contact: Text | None = Field(
+        None, description="the `contact` of policies that have none", examples=["#release-managers"]
+    )
+    link: Link | None = Field(
+        None,
+        description="the `link` of policies that have none",
+        examples=["https://wiki.example.com/deploy-freeze"],
+    )
+    applies_to: Selectors | None = Field(
+        None,
+        min_length=1,
+        description="the `applies_to` of policies that have none; one that has its own replaces all of it",
+        examples=[{"environments": ["production"]}],
+    )
+
+
 class Service(_Part):
     """A service of the catalogue."""
 
@@ -283,7 +304,8 @@ class Service(_Part):
     )
     timezone: ZoneName | None = Field(
         None,
-        description="the service's IANA zone, for policies with `timezone: service`; the file's if left out",
+        description="the service's IANA zone, for policies with `timezone: service`; the zone of the set "
+        "if left out",
         examples=["America/New_York"],
     )
 
@@ -335,14 +357,23 @@ class SelfTest(_Part):
 
 
 class PolicySet(_Part):
-    """The content of policies.yaml."""
+    """The content of policies.yaml, or of all files of a folder.
+
+    In a merged set, `timezone` is the zone of the set, `defaults` is None, and policies carry the values that
+    their files give them; see `app.policies.inheritance`.
+    """
 
     version: Literal[1] = Field(description="the version of the file format", examples=[1])
     timezone: ZoneName = Field(
         "UTC",
-        description="the IANA zone of every policy that has none of its own, and of test times without an "
-        "offset",
+        description="the IANA zone of the file's policies that have none of their own, and of its test "
+        "times without an offset; in a folder, each file may have its own",
         examples=["Europe/Amsterdam"],
+    )
+    defaults: Defaults | None = Field(
+        None,
+        description="values for the policies of this file; in a folder, each file may have its own",
+        examples=[{"contact": "#release-managers", "applies_to": {"environments": ["production"]}}],
     )
     environments: list[Name] = Field(
         default=["production"],
@@ -386,7 +417,7 @@ class PolicySet(_Part):
 
     @property
     def home(self) -> Zone:
-        """The zone of the file."""
+        """The zone of the set: of sentences, of services without a zone, and of files without one."""
         return zone(self.timezone)
 
     @property
@@ -400,13 +431,13 @@ class PolicySet(_Part):
         return frozenset(known.tags) if known else frozenset()
 
     def service_zone(self, service: str) -> str:
-        """Return the zone that the catalogue gives a service; the file's if it gives none."""
+        """Return the zone that the catalogue gives a service; the set's if it gives none."""
         known = (self.services or {}).get(service)
         return (known and known.timezone) or self.timezone
 
     @cached_property
     def service_zones(self) -> tuple[str, ...]:
-        """The zones that services may be in: the file's, then the others of the catalogue by name."""
+        """The zones that services may be in: the set's, then the others of the catalogue by name."""
         others = set(map(self.service_zone, self.services or ())) - {self.timezone}
         return (self.timezone, *sorted(others))
 

@@ -12,6 +12,7 @@ from app.core.errors import MalformedValueError
 from app.core.instant import DAY
 from app.core.notation import format_duration, parse_duration
 from app.core.policy import SERVICE_ZONE, SelfTest
+from app.policies.inheritance import home_file, is_main_file
 from app.policies.moment import parse_moment
 from app.policies.vocabulary import Vocabulary, ceilings_of
 from app.yaml.document import Document
@@ -19,7 +20,7 @@ from app.yaml.problem import Path, Problem, Severity, quoted
 
 LONGEST_DEPLOY: Final = 31 * DAY
 
-_SHARED: Final = frozenset({"version", "policies", "tests", "services"})
+_SHARED: Final = frozenset({"version", "policies", "tests", "services", "timezone", "defaults"})
 _CEILINGS: Final = (
     ("max_ttl", operator.gt, "longer"),
     ("max_uses", operator.gt, "more"),
@@ -35,6 +36,7 @@ def check_set(documents: list[Document]) -> Iterator[Problem]:
     vocabulary = Vocabulary(_top(document) for document in documents)
     yield from _check_shared_keys(documents)
     yield from _check_services_once(documents)
+    yield from _check_home(documents)
     ids: dict[str, tuple[Document, Path]] = {}
     for document in documents:
         top = _top(document)
@@ -64,7 +66,7 @@ def _list(value: dict[str, Any], key: str) -> list[Any]:
 
 
 def _check_shared_keys(documents: list[Document]) -> Iterator[Problem]:
-    """Check that a key other than policies, tests and services stands in one file of the set only."""
+    """Check that a key that speaks for the whole set stands in one of its files only."""
     first: dict[str, Document] = {}
     for document in documents:
         for key in _top(document).keys() - _SHARED:
@@ -89,6 +91,21 @@ def _check_services_once(documents: list[Document]) -> Iterator[Problem]:
                 yield document.problem_of_key(("services", name), sentence)
 
 
+def _check_home(documents: list[Document]) -> Iterator[Problem]:
+    """Warn about files that differ in their zones, where none of them speaks for the set."""
+    tops = list(map(_top, documents))
+    number = home_file(tops)
+    if number is None or is_main_file(tops[number]):
+        return
+    name = tops[number]["timezone"]
+    if isinstance(name, str) and any(top.get("timezone", name) != name for top in tops):
+        sentence = (
+            f"the files have different zones; {quoted(name)} is taken for the set: for sentences, services "
+            "and files without a timezone. Put environments into the file whose zone you mean"
+        )
+        yield documents[number].problem(("timezone",), sentence, Severity.WARNING)
+
+
 def _check_top(document: Document, top: dict[str, Any], vocabulary: Vocabulary) -> Iterator[Problem]:
     version = top.get("version")
     if version == 1 and type(version) is not int:
@@ -97,6 +114,11 @@ def _check_top(document: Document, top: dict[str, Any], vocabulary: Vocabulary) 
         yield document.problem(
             ("unknown_services",), "refuse needs a catalogue: list the services under services"
         )
+    defaults = top.get("defaults")
+    for where, selector in _selectors(
+        ("defaults", "applies_to"), defaults.get("applies_to") if isinstance(defaults, dict) else None
+    ):
+        yield from _check_selector(document, where, selector, vocabulary)
 
 
 def _check_id(
@@ -190,7 +212,7 @@ def _check_scope(
 def _check_times(
     document: Document, path: Path, test: dict[str, Any], vocabulary: Vocabulary
 ) -> Iterator[Problem]:
-    home = vocabulary.home
+    home = vocabulary.zone_of(_top(document))
     if home is not None:
         for key in ("at", "next_change"):
             if isinstance(test.get(key), str):

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from app.core.policy import PolicySet
 from app.policies.check import check_set, entries
+from app.policies.inheritance import inheriting, set_zone
 from app.policies.limits import too_large, too_much_work
 from app.policies.source import Snapshot
 from app.policies.validate import MOST_DETAILS, validate
@@ -133,11 +134,18 @@ def _nothing_frozen(draft: Draft) -> Problem:
 
 
 def _merge(parts: Sequence[PolicySet]) -> PolicySet:
-    """Merge the files into one set; no key stands in two of them, see `check_set`."""
+    """Merge the files into one set, and give each policy the values of its file.
+
+    No other key stands in two files, see `check_set`.
+    """
     single = {name: getattr(part, name) for part in parts for name in part.model_fields_set}
     catalogues = [part.services for part in parts if part.services is not None]
+    home = set_zone(parts)
     lists: dict[str, Any] = {
-        key: [*chain.from_iterable(getattr(part, key) for part in parts)] for key in ("policies", "tests")
+        "policies": [*chain.from_iterable(inheriting(part, home) for part in parts)],
+        "tests": [*chain.from_iterable(part.tests for part in parts)],
+        "services": functools.reduce(operator.or_, catalogues) if catalogues else None,
+        "timezone": home,
+        "defaults": None,
     }
-    lists["services"] = functools.reduce(operator.or_, catalogues) if catalogues else None
     return parts[0].model_copy(update=single | lists)

@@ -1,12 +1,13 @@
 """Load a snapshot of the files into policies that may be put in force, or raise all of its problems.
 
 In a folder, every file states its `version`; the policies, tests and services of all files are merged;
-any other key may stand in one of them only.
+`timezone` and `defaults` hold for their own file; any other key may stand in one of them only.
 """
 
 from collections.abc import Iterator
 
 from app.core.engine import Engine
+from app.core.wallclock import zone
 from app.policies.draft import Draft, read_draft
 from app.policies.loaded import LoadedPolicies, PlacedTest
 from app.policies.selftest import failures
@@ -55,8 +56,11 @@ def accept(draft: Draft, revision: str) -> LoadedPolicies:
 
 
 def _placed_tests(draft: Draft) -> Iterator[PlacedTest]:
-    """Yield the self-tests of all files in order, with their positions."""
-    tests = draft.policy_set.tests if draft.policy_set else []
-    for test, (document, path) in zip(tests, draft.places("tests"), strict=True):
+    """Yield the self-tests of all files in order, with their positions and zones."""
+    if draft.policy_set is None:
+        return
+    home = draft.policy_set.timezone
+    for test, (document, path) in zip(draft.policy_set.tests, draft.places("tests"), strict=True):
         line, column = document.place(path).best
-        yield PlacedTest(test, document.name, line, column, format_path(path))
+        read_in = zone(document.data.get("timezone", home))
+        yield PlacedTest(test, document.name, line, column, format_path(path), read_in)

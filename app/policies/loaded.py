@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from app.core.engine import Engine
 from app.core.policy import PolicySet, SelfTest
+from app.core.wallclock import Zone
 from app.yaml.problem import Problem
 
 
@@ -16,6 +17,8 @@ class PlacedTest(NamedTuple):
     line: int
     column: int
     path: str
+    zone: Zone
+    """The zone of its local times."""
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,7 @@ class SelfTestResult(NamedTuple):
 
 def run(loaded: LoadedPolicies) -> list[SelfTestResult]:
     """Run every test of a set, in the order of its files."""
-    home = loaded.policy_set.home
-    return [_run(placed, loaded, home) for placed in loaded.tests]
+    return [_run(placed, loaded) for placed in loaded.tests]
 
 
 def failures(loaded: LoadedPolicies) -> list[Problem]:
@@ -46,8 +45,8 @@ def failures(loaded: LoadedPolicies) -> list[Problem]:
     ]
 
 
-def _run(placed: PlacedTest, loaded: LoadedPolicies, home: Zone) -> SelfTestResult:
-    test = placed.test
+def _run(placed: PlacedTest, loaded: LoadedPolicies) -> SelfTestResult:
+    test, home = placed.test, placed.zone
     expected, got = _expected(test, home), _got(test, _ask(test, loaded, home))
     return SelfTestResult(
         placed.file, _name(test), expected == got, expected, got, placed.line, placed.column, placed.path

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from app.core.errors import MalformedValueError
 from app.core.policy import Ceilings, PolicySet, glob_pattern
 from app.core.wallclock import Zone, zone
+from app.policies.inheritance import home_file
 from app.yaml.problem import MOST_GUESSES, did_you_mean, quoted
 
 _FEW: Final = 8
@@ -30,9 +31,10 @@ class Vocabulary:
     def __init__(self, tops: Iterable[dict[str, Any]]) -> None:
         """Collect the names from the top-level mappings of all files."""
         top: dict[str, Any] = {}
+        files = list(tops)
         services: dict[str, Any] = {}
         ids: list[str] = []
-        for each in tops:
+        for each in files:
             top.update(each)
             if isinstance(each.get("services"), dict):
                 services.update(each["services"])
@@ -42,7 +44,8 @@ class Vocabulary:
         self.has_catalogue = "services" in top
         self.services = services
         self.refuses_unknown = top.get("unknown_services") == "refuse" and self.has_catalogue
-        self.home = _zone(top)
+        home = home_file(files)
+        self._home = zone_of_file({} if home is None else files[home])
         self.ceilings = _ceilings(top)
         tags = [tag for service in services.values() for tag in _texts(service, "tags")]
         self._known = {
@@ -54,6 +57,10 @@ class Vocabulary:
         }
         self._said: dict[tuple[str, str], str | None] = {}
         self._guesses = 0
+
+    def zone_of(self, file: dict[str, Any]) -> Zone | None:
+        """Return the zone of a file's own times; None if it can't be read."""
+        return zone_of_file(file) if "timezone" in file else self._home
 
     def fault_of(self, field: str, name: str) -> str | None:
         """Return the sentence on an unknown name in a field; None if it is known or can't be checked."""
@@ -100,7 +107,8 @@ def _texts(value: Any, key: str) -> list[str]:
     return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 
 
-def _zone(top: dict[str, Any]) -> Zone | None:
+def zone_of_file(top: dict[str, Any]) -> Zone | None:
+    """Return the zone that a file states, or the default; None if it can't be read."""
     name = top.get("timezone", PolicySet.model_fields["timezone"].default)
     try:
         return zone(name) if isinstance(name, str) else None

@@ -12,6 +12,7 @@ _LINKS: Final = {
     "Selector": "[selector](#selector)",
     "SelfTest": "[test](#test)",
     "Service": "[service](#service)",
+    "Defaults": "[defaults](#defaults)",
     "WindowEntry": "[window](#windows)",
 }
 

@@ -96,10 +96,10 @@ def test_a_folder_in_which_no_file_has_policies_is_refused() -> None:
 
 
 def test_a_key_that_may_stand_once_is_refused_in_the_second_file_even_with_the_same_value() -> None:
-    other = "version: 1\ntimezone: Europe/Amsterdam\n"
+    other = "version: 1\nenvironments: [production, staging]\n"
     (problem,) = problems_of(FRIDAY, other)
     assert problem.startswith(
-        'b.yaml:2:1: timezone: "timezone" may stand in one file of a set only; it is in a.yaml, line 2'
+        'b.yaml:2:1: environments: "environments" may stand in one file of a set only; it is in a.yaml'
     )
 
 

@@ -160,7 +160,7 @@ def test_every_key_has_an_example() -> None:
 
 def test_it_names_no_host_but_those_of_its_dialect_its_home_and_its_examples() -> None:
     made = text()
-    assert re.findall(r"[a-z]+://[^\"\s\\]+", made.replace("https?://", "")) == [
+    assert sorted(set(re.findall(r"[a-z]+://[^\"\s\\]+", made.replace("https?://", "")))) == [
         "http://json-schema.org/draft-07/schema#",
         "https://json.schemastore.org/freezegate-policies.json",
         "https://wiki.example.com/deploy-freeze",

@@ -17,6 +17,7 @@ from app.core.wallclock import Wall
 from app.core.windows import WindowEntry
 from app.policies.draft import Draft, in_order, read_draft
 from app.policies.lint.holidays import holiday_problems
+from app.policies.lint.inherited import inherited_remarks, selectors_path
 from app.policies.lint.misreadings import misreadings
 from app.policies.lint.placed_window import placed_windows
 from app.policies.lint.reach import Reach
@@ -48,7 +49,8 @@ def lint(snapshot: Snapshot, now: int) -> list[Problem]:
         *_Lint(draft, loaded.engine.compiled, now).remarks(),
         *misreadings(draft, draft.policy_set, loaded.engine, now),
     ]
-    return bounded(in_order(found, draft.documents))
+    # Policies that share the selectors of their file share the remarks on them.
+    return bounded(in_order(dict.fromkeys(found), draft.documents))
 
 
 class _Lint:
@@ -79,6 +81,8 @@ class _Lint:
             yield from holiday_problems(document, path, policy, self._now)
             yield from self._on_exceptions(document, path, policy)
             yield from self._on_reach(document, path, policy)
+        for document, path, sentence in inherited_remarks(self._draft.documents, self._set):
+            yield self._warn(document, path, sentence)
         yield from self._on_shadows()
         yield from self._on_droughts()
 
@@ -106,7 +110,7 @@ class _Lint:
             for key, selectors in (("applies_to", policy.applies_to), ("exempt", policy.exempt)):
                 for index, selector in enumerate(selectors or ()):
                     if selector.tags is not None:
-                        where = _selector_path(document, (*path, key), index)
+                        where = _selector_path(document, selectors_path(document, path, key), index)
                         yield self._warn(document, (*where, "tags"), f"matches nothing: {_NO_TAGS}")
 
     def _why_it_matches_nothing(self, policy: Policy) -> str:

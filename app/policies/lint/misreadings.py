@@ -19,6 +19,7 @@ from app.core.windows.yearly import Yearly
 from app.policies.draft import Draft
 from app.policies.lint.calendars import calendar_remarks
 from app.policies.lint.cron import Remark, cron_remarks
+from app.policies.lint.inherited import selectors_path
 from app.policies.lint.placed_window import placed_windows
 from app.policies.lint.reach import Reach
 from app.policies.lint.scopes import Scopes, not_reached
@@ -91,5 +92,8 @@ def _on_window(window: Window, zones: list[Zone], now: int, *, freezes: bool) ->
 
 def _selector(document: Document, path: Path, number: int, index: int) -> Path:
     """Return the path of a glob in `applies_to`; a single selector may be written without a list."""
-    written = document.data[path[0]][path[1]]["applies_to"]
-    return (*path, "applies_to", *((number,) if isinstance(written, list) else ()), "services", index)
+    selectors = selectors_path(document, path, "applies_to")
+    written = document.data
+    for part in selectors:
+        written = written[part]
+    return (*selectors, *((number,) if isinstance(written, list) else ()), "services", index)
