@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from app.core.errors import MalformedValueError
 from app.core.notation import (
+    CALENDAR_DAY,
     DATE,
     DATE_BOUND,
     DAYS,
@@ -19,9 +20,11 @@ from app.core.notation import (
     TIME_OF_DAY,
     WEEK_TIME,
     YEAR_BOUND,
+    CalendarDay,
     DateBound,
     WeekTime,
     YearBound,
+    parse_calendar_day,
     parse_date,
     parse_date_bound,
     parse_days,
@@ -76,6 +79,11 @@ YearBoundText = Annotated[
     YearBound,
     _written(parse_year_bound),
     _schema("day of the year", YEAR_BOUND.pattern, "12-20", "12-20 18:00"),
+]
+CalendarDayText = Annotated[
+    CalendarDay,
+    _written(parse_calendar_day),
+    _schema("day", CALENDAR_DAY.pattern, "2027-06-11", "06-11"),
 ]
 Duration = Annotated[
     int,

@@ -1,16 +1,19 @@
-"""Calendars of the `holidays` package, year by year: each holiday with every form of its name.
+"""Calendars, year by year: the holidays of the `holidays` package, and days that an owner adds or removes.
 
-Years are always passed explicitly: without them, the package silently returns "no holiday" for years it does
-not know.
+Each holiday has every form of its name. Years of the package are always passed explicitly: without them, it
+silently returns "no holiday" for years it does not know.
 """
 
+import calendar as gregorian
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from functools import cache, lru_cache
 from importlib.util import find_spec, module_from_spec
 from typing import Any, Final, NamedTuple
 
+from app.core.notation import CalendarDay
 from app.core.wallclock import calendar_date, local_day, weekday
 
 FIRST_YEAR: Final = 2000
@@ -25,13 +28,34 @@ _MOVED: Final = "substituted_label"
 """Its label of a day off that a decree moves: ``Day off (substituted from %s)``, with a date, not a name."""
 
 
-class Calendar(NamedTuple):
-    """A calendar of the package; equal ones share their years."""
+class OwnDay(NamedTuple):
+    """A day off that the calendar's owner adds."""
 
-    country: str | None
-    subdivision: str | None
-    categories: tuple[str, ...]
-    market: str | None
+    date: CalendarDay
+    title: str
+
+
+class Calendar(NamedTuple):
+    """A calendar of the package, or none, and changes of its owner; equal ones share their years."""
+
+    country: str | None = None
+    subdivision: str | None = None
+    categories: tuple[str, ...] = ()
+    market: str | None = None
+    added: tuple[OwnDay, ...] = ()
+    removed: tuple[CalendarDay, ...] = ()
+    weekend: tuple[int, ...] | None = None
+    """Its weekdays off, with Monday as 0; those of the package if None, else Saturday and Sunday."""
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether it names a calendar of the package."""
+        return self.country is not None or self.market is not None
+
+    @property
+    def as_listed(self) -> "Calendar":
+        """The calendar of the package, without any change."""
+        return Calendar(*self[:4])
 
 
 class Holiday(NamedTuple):
@@ -51,6 +75,8 @@ class Holiday(NamedTuple):
     """Whether the package marks its date as estimated."""
     is_moved: bool
     """Whether it replaces a working day that a decree moves elsewhere."""
+    is_added: bool = False
+    """Whether the calendar's owner adds it."""
 
 
 class Year(NamedTuple):
@@ -63,9 +89,52 @@ class Year(NamedTuple):
     """Days of a weekend that are made working days by law."""
 
 
+_WITHOUT_HOLIDAYS: Final = Year({}, frozenset((5, 6)), frozenset())
+
+
 @lru_cache(maxsize=8192)
 def year_of(calendar: Calendar, year: int) -> Year:
     """Return a year of a calendar; a year that it does not know has weekends and no holidays."""
+    listed = _year_of_package(calendar.as_listed, year) if calendar.is_listed else _WITHOUT_HOLIDAYS
+    if calendar.added or calendar.removed:
+        listed = listed._replace(holidays=_with_own_days(listed.holidays, calendar, year))
+    if calendar.weekend is not None:
+        listed = listed._replace(weekend=frozenset(calendar.weekend))
+    return listed
+
+
+def days_in(days: Iterable[CalendarDay], year: int) -> Iterator[int]:
+    """Yield the numbers of those days that a year has; it has 02-29 only if it is a leap year."""
+    for day in days:
+        is_missing = (day.month, day.day) == (2, 29) and not gregorian.isleap(year)
+        if day.year in (None, year) and not is_missing:
+            yield local_day(date(year, day.month, day.day))
+
+
+def _with_own_days(
+    holidays: dict[int, tuple[Holiday, ...]], calendar: Calendar, year: int
+) -> dict[int, tuple[Holiday, ...]]:
+    """Return the holidays of a year without removed and with added days.
+
+    Days of every year come first, dates after them: so a date can be an exception to what every year has.
+    """
+    found = dict(holidays)
+    for is_date in (False, True):
+        for day in days_in((each for each in calendar.removed if (each.year is not None) is is_date), year):
+            found.pop(day, None)
+        for own in calendar.added:
+            if (own.date.year is not None) is is_date:
+                for day in days_in((own.date,), year):
+                    found[day] = (*found.get(day, ()), _own_holiday(own.title))
+    return found
+
+
+def _own_holiday(title: str) -> Holiday:
+    return Holiday(title, title, title, title, (title,), is_estimated=False, is_moved=False, is_added=True)
+
+
+@lru_cache(maxsize=8192)
+def _year_of_package(calendar: Calendar, year: int) -> Year:
     own = _load(calendar, year)
     english = (
         own if _language(calendar, english=True) == own.language else _load(calendar, year, english=True)
@@ -88,13 +157,17 @@ def is_off(calendar: Calendar, day: int) -> bool:
     return weekday(day) in year.weekend and day not in year.working_weekends
 
 
-@lru_cache(maxsize=64)
 def holidays_of(calendar: Calendar) -> frozenset[Holiday]:
-    """Return every holiday of the years 2000 to 2100."""
-    years = range(FIRST_YEAR, LAST_YEAR + 1)
+    """Return every holiday of the years 2000 to 2100, removed ones included."""
+    own = (_own_holiday(each.title) for each in calendar.added)
+    return _holidays_of_package(calendar.as_listed).union(own)
+
+
+@lru_cache(maxsize=64)
+def _holidays_of_package(calendar: Calendar) -> frozenset[Holiday]:
     return frozenset(
         holiday
-        for year in years
+        for year in range(FIRST_YEAR, LAST_YEAR + 1)
         for holidays in year_of(calendar, year).holidays.values()
         for holiday in holidays
     )
@@ -106,16 +179,24 @@ def names_of(calendar: Calendar) -> frozenset[str]:
     return frozenset(form for holiday in holidays_of(calendar) for form in holiday.forms)
 
 
-@lru_cache(maxsize=64)
 def last_year_of(calendar: Calendar) -> int:
-    """Return the last year that the calendar knows."""
+    """Return the last year that the package knows of a calendar."""
+    return _last_year_of_package(calendar.as_listed) if calendar.is_listed else LAST_YEAR
+
+
+@lru_cache(maxsize=64)
+def _last_year_of_package(calendar: Calendar) -> int:
     last: int = _load(calendar, LAST_YEAR).end_year
     return last
 
 
-@lru_cache(maxsize=256)
 def warnings_of(calendar: Calendar, first: int, last: int) -> tuple[str, ...]:
     """Return the package's own warnings about a span of years."""
+    return _warnings_of_package(calendar.as_listed, first, last) if calendar.is_listed else ()
+
+
+@lru_cache(maxsize=256)
+def _warnings_of_package(calendar: Calendar, first: int, last: int) -> tuple[str, ...]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for year in range(first, last + 1):

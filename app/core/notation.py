@@ -20,6 +20,7 @@ WEEK_TIME = re.compile(rf"({'|'.join(WEEKDAYS)}) +({TIME})", re.ASCII)
 DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 DATE_BOUND = re.compile(rf"{DATE.pattern}(?:[ T]({TIME}))?", re.ASCII)
 YEAR_BOUND = re.compile(rf"(\d\d)-(\d\d)(?: +({TIME}))?", re.ASCII)
+CALENDAR_DAY = re.compile(r"(?:(\d{4})-)?(\d\d)-(\d\d)", re.ASCII)
 DAYS = re.compile(rf"({'|'.join(WEEKDAYS)})(?:-({'|'.join(WEEKDAYS)}))?", re.ASCII)
 SHORT_DURATION = re.compile(
     r"(?=\d)(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII
@@ -61,6 +62,14 @@ class YearBound(NamedTuple):
     month: int
     day: int
     time: int | None
+
+
+class CalendarDay(NamedTuple):
+    """A date, or a day of every year if it has no year."""
+
+    year: int | None
+    month: int
+    day: int
 
 
 def parse_time_of_day(text: str) -> int:
@@ -132,6 +141,21 @@ def parse_year_bound(text: str) -> YearBound:
     return YearBound(month, day, parse_time_of_day(match[3]) if match[3] else None)
 
 
+def parse_calendar_day(text: str) -> CalendarDay:
+    """Read a date, ``2027-06-11``, or a day of every year, ``06-11``."""
+    match = CALENDAR_DAY.fullmatch(text)
+    if match is None:
+        raise MalformedValueError(
+            'not a date (YYYY-MM-DD) such as "2027-06-11" or a day of every year (MM-DD) such as "06-11"'
+        )
+    year = int(match[1]) if match[1] else None
+    try:
+        date(2000 if year is None else year, int(match[2]), int(match[3]))
+    except ValueError:
+        raise MalformedValueError("there is no such day in the calendar") from None
+    return CalendarDay(year, int(match[2]), int(match[3]))
+
+
 def parse_duration(text: str) -> int:
     """Read ``90s``, ``20m``, ``1h30m``, ``2d``, ``2w``, or ISO 8601 ``PT20M``: elapsed seconds.
 
@@ -167,6 +191,11 @@ def format_time_of_day(seconds: int) -> str:
     hours, rest = divmod(seconds, HOUR)
     minutes, rest = divmod(rest, MINUTE)
     return f"{hours:02}:{minutes:02}" + (f":{rest:02}" if rest else "")
+
+
+def format_calendar_day(day: CalendarDay) -> str:
+    """Write a day as `parse_calendar_day` reads it."""
+    return f"{'' if day.year is None else f'{day.year:04}-'}{day.month:02}-{day.day:02}"
 
 
 def waiting_time(seconds: int) -> str:

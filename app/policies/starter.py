@@ -14,7 +14,7 @@ from app.core.decision import Decision, Outcome, Question
 from app.core.holiday_calendar import Calendar, year_of
 from app.core.instant import DAY
 from app.core.wallclock import calendar_date, weekday, zone
-from app.core.windows.holidays import NATIONWIDE
+from app.core.workdays import NATIONWIDE
 from app.policies.lint.holiday_gaps import PUBLIC, days_of, gaps_to_country, wider
 from app.policies.load import load_untested
 from app.policies.loaded import LoadedPolicies

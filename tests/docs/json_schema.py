@@ -134,7 +134,7 @@ def _plural(name: str) -> str:
     if name.startswith(("one of", "list", "mapping", "`", "any")):
         return name
     head, comma, limits = name.partition(",")
-    ending = f"{head[:-1]}ies" if head.endswith("y") else f"{head}s"
+    ending = f"{head[:-1]}ies" if head.endswith("y") and not head.endswith("ay") else f"{head}s"
     return ending.replace(" or ", "s or ") + comma + limits
 
 

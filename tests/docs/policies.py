@@ -7,6 +7,7 @@ from tests.docs.json_schema import Definitions, example_of, key_table, keys, mea
 from tests.docs.markdown import code, table
 
 _LINKS: Final = {
+    "AddedDay": "[added day](#added-days)",
     "Ceilings": "[token limits](#token-limits)",
     "Policy": "[policy](#policy)",
     "Selector": "[selector](#selector)",

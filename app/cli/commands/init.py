@@ -18,7 +18,7 @@ from app.core import zone_names
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY
 from app.core.wallclock import zone
-from app.core.windows.holidays import NATIONWIDE
+from app.core.workdays import NATIONWIDE
 from app.policies.lint.lint import lint
 from app.policies.source import Source
 from app.policies.starter import Starter, Style, starter_text

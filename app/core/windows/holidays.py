@@ -2,24 +2,22 @@
 
 import difflib
 import re
+from calendar import day_name, month_name
 from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
-from app.core import holiday_codes as codes
 from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.field_types import TimeOfDay
-from app.core.holiday_calendar import Calendar, Holiday, is_off, names_of, year_of
+from app.core.holiday_calendar import Calendar, Holiday, OwnDay, is_off, names_of, year_of
 from app.core.instant import DAY
 from app.core.interval import Interval
-from app.core.notation import format_time_of_day
+from app.core.notation import CalendarDay, format_time_of_day
 from app.core.wallclock import Wall, calendar_date
 from app.core.window import Window
-
-NATIONWIDE: Final = "none"
-"""The `subdivision` that selects nationwide holidays only."""
+from app.core.workdays import CalendarKeys, next_workday
 
 _REACH: Final = 40
 """Days around a span that may contain an eve or a day after; no run of days off is as long."""
@@ -27,39 +25,17 @@ _REACH: Final = 40
 _MOST_GUESSES: Final = 20
 """Suggestions for one list of names: finding the nearest name takes a millisecond."""
 
+_MOST_SHOWN: Final = 5
+"""Days of `add` or `remove` that are listed in words."""
+
 _LONG_WORD: Final = 5
 _LONGEST_NAME: Final = 60
 """Characters of a name that are compared."""
 
 
-class Holidays(Window):
-    """The holidays of a country or market as whole local days, with optional eves and bridge days."""
+class Holidays(CalendarKeys, Window):
+    """The holidays of a calendar as whole local days, with optional eves and bridge days."""
 
-    country: str | None = Field(
-        None,
-        title="country code",
-        description="ISO 3166-1 code of a country; either this or `market`",
-        examples=["NL"],
-    )
-    subdivision: str | None = Field(
-        None,
-        title="subdivision code",
-        description="code of a part of the country, such as `BY` of `DE`; `none` states that nationwide "
-        "days are enough; only with `country`",
-        examples=["BY"],
-    )
-    categories: tuple[str, ...] = Field(
-        (),
-        description="kinds of holidays, those that the country or market has: `public`, `bank`, `half_day`, "
-        "`optional` and others; only `public` if left out",
-        examples=[["public", "bank"]],
-    )
-    market: str | None = Field(
-        None,
-        title="market code",
-        description="code of an exchange, such as `XNYS` or `NYSE`; either this or `country`",
-        examples=["XNYS"],
-    )
     names: tuple[Annotated[str, Field(title="holiday name pattern")], ...] = Field(
         (),
         description="only the holidays with these names; `*` matches anything, upper and lower case are "
@@ -89,11 +65,10 @@ class Holidays(Window):
     )
 
     @model_validator(mode="after")
-    def _names_a_calendar(self) -> Self:
-        if (self.country is None) == (self.market is None):
-            raise MalformedValueError("name either a country or a market")
-        # Names can only be checked against a valid calendar.
-        faults = list(self._faults_of_calendar()) or list(self._faults_of_names())
+    def _has_holidays(self) -> Self:
+        if self.country is None and self.market is None and not self.add:
+            raise MalformedValueError("name a country or a market, or days of your own under add")
+        faults = list(self._faults_of_names())
         if faults:
             raise FaultyValuesError(faults)
         return self
@@ -108,9 +83,15 @@ class Holidays(Window):
 
     def words(self) -> str:
         """Return ``on public holidays of NL, from 14:00 of the working day before, …``."""
+        days = [*self._listed_days(), *_few([_own_day(each) for each in self.calendar.added])]
+        return ", ".join([f"on {' and '.join(days)}", *self._restrictions(), *self._bounds()])
+
+    def _listed_days(self) -> list[str]:
+        if not self.calendar.is_listed:
+            return []
         kind = " and ".join(self.categories) or ("public" if self.country else "market")
         where = " ".join(filter(None, (self.country or self.market, self.calendar.subdivision)))
-        return ", ".join([f"on {kind} holidays of {where}", *self._restrictions(), *self._bounds()])
+        return [f"{kind} holidays of {where}"]
 
     def _restrictions(self) -> list[str]:
         parts = []
@@ -118,6 +99,11 @@ class Holidays(Window):
             parts.append(f"named {' or '.join(self.names)}")
         if self.except_names:
             parts.append(f"except {' and '.join(self.except_names)}")
+        if self.remove:
+            parts.append(f"without {' and '.join(_few([_day(each) for each in self.remove]))}")
+        if self.calendar.weekend is not None:
+            weekend = " and ".join(day_name[day] for day in self.calendar.weekend)
+            parts.append(f"where {weekend or 'no day'} is the weekend")
         if self.bridge_days:
             parts.append("with bridge days")
         return parts
@@ -129,12 +115,6 @@ class Holidays(Window):
         if self.until is not None:
             parts.append(f"until {format_time_of_day(self.until)} on the working day after")
         return parts
-
-    @cached_property
-    def calendar(self) -> Calendar:
-        """The selected calendar."""
-        part = None if self.subdivision == NATIONWIDE else self.subdivision
-        return Calendar(self.country, part, tuple(sorted(self.categories)), self.market)
 
     def selects(self, holiday: Holiday) -> bool:
         """Return whether `names` selects a holiday and `except_names` doesn't exclude it."""
@@ -148,32 +128,7 @@ class Holidays(Window):
 
     def working_day(self, day: int, step: int) -> int:
         """Return the next working day after a day, or the last one before it with a step of -1."""
-        day += step
-        while is_off(self.calendar, day) or self._is_bridge(day):
-            day += step
-        return day
-
-    def _faults_of_calendar(self) -> Iterator[Fault]:
-        if self.country is not None:
-            unknown = list(codes.fault_of(("country",), self.country, "code of a country", codes.countries()))
-        else:
-            unknown = list(
-                codes.fault_of(("market",), self.market or "", "code of a market", codes.markets())
-            )
-        yield from unknown
-        if self.market is not None and self.subdivision is not None:
-            yield Fault(("subdivision",), "subdivision goes with a country, not with a market")
-        if not unknown:
-            yield from self._faults_of_parts(self.country or self.market or "")
-
-    def _faults_of_parts(self, code: str) -> Iterator[Fault]:
-        """Yield the faults of subdivision and categories, for a known country or market."""
-        if self.country is not None and self.subdivision not in (None, NATIONWIDE):
-            what, parts = f"subdivision of {code}", codes.subdivisions(code)
-            yield from codes.fault_of(("subdivision",), self.subdivision or "", what, parts)
-        for index, category in enumerate(self.categories):
-            what = f"category of {code}"
-            yield from codes.fault_of(("categories", index), category, what, codes.categories(code))
+        return next_workday(day, step, lambda each: is_off(self.calendar, each) or self._is_bridge(each))
 
     def _faults_of_names(self) -> Iterator[Fault]:
         whole = self.calendar._replace(subdivision=None)
@@ -237,6 +192,21 @@ def matches(patterns: Iterable[str], names: Iterable[str]) -> bool:
 @lru_cache(maxsize=1024)
 def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE | re.DOTALL)
+
+
+def _own_day(own: OwnDay) -> str:
+    return f"{own.title} ({_day(own.date)})"
+
+
+def _day(day: CalendarDay) -> str:
+    """Return ``11 June 2027``, or ``every 11 June``."""
+    month = month_name[day.month]
+    return f"every {day.day} {month}" if day.year is None else f"{day.day} {month} {day.year}"
+
+
+def _few(days: list[str]) -> list[str]:
+    """Return the first of many days, and how many are left out."""
+    return days if len(days) <= _MOST_SHOWN else [*days[:_MOST_SHOWN], f"{len(days) - _MOST_SHOWN} more"]
 
 
 def _nearest_holiday(calendar: Calendar, pattern: str) -> str:

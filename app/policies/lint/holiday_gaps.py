@@ -42,7 +42,7 @@ def gaps_to_categories(
     calendar: Calendar, first: int, last: int, *, worked_on: bool = False
 ) -> tuple[Gap, ...]:
     """Return the days of other categories that this calendar lacks; those `worked_on` only if asked."""
-    known = codes.categories(calendar.market or calendar.country or "").codes
+    known = codes.categories(calendar.market or calendar.country or "").codes if calendar.is_listed else ()
     others = [each for each in known if worked_on or each not in _NOT_OFF]
     return _gaps(calendar, [(each, wider(calendar, each)) for each in others], first, last)
 

@@ -30,8 +30,9 @@ from app.core.wallclock import Wall, calendar_date, local_day, zone
 from app.core.window import Window
 from app.core.windows import WindowEntry
 from app.core.windows.dates import Dates
-from app.core.windows.holidays import NATIONWIDE, Holidays, matches
+from app.core.windows.holidays import Holidays, matches
 from app.core.windows.yearly import Yearly
+from app.core.workdays import NATIONWIDE
 from app.policies.lint.holiday_gaps import (
     PUBLIC,
     Gap,
@@ -141,6 +142,8 @@ class _Lint:
         never = list(self._on_what_never_comes())
         yield from never
         if not freezes or (never and not self._window.names):
+            return
+        if not self._calendar.is_listed:
             return
         yield from self._on_marked_names()
         yield from self._on_longer_names()

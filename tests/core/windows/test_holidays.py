@@ -7,7 +7,13 @@ import pytest
 from pydantic import ValidationError
 
 from app.core.errors import FaultyValuesError
-from app.core.holiday_calendar import Calendar, holidays_of, names_of, year_of
+from app.core.holiday_calendar import (
+    Calendar,
+    _holidays_of_package,
+    _year_of_package,
+    names_of,
+    year_of,
+)
 from app.core.instant import parse_instant
 from app.core.wallclock import Wall, zone
 from app.core.windows.holidays import Holidays
@@ -27,9 +33,8 @@ def faults(**fields: Any) -> list[tuple[tuple[str | int, ...], str]]:
 @pytest.fixture
 def nothing_is_known_yet() -> Iterator[None]:
     def forget() -> None:
-        year_of.cache_clear()
-        holidays_of.cache_clear()
-        names_of.cache_clear()
+        for cached in (year_of, _year_of_package, _holidays_of_package, names_of):
+            cached.cache_clear()
 
     forget()
     yield
