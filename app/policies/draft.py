@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from app.core.policy import PolicySet
+from app.policies.calendars.subscription import url_problems
 from app.policies.check import check_set, entries
 from app.policies.inheritance import inheriting, set_zone
 from app.policies.limits import too_large, too_much_work
@@ -71,6 +72,7 @@ def _parts(snapshot: Snapshot, documents: Sequence[Document]) -> tuple[list[Poli
     sound = [document for document in documents if document.whole]
     somewhere = any(map(_has_policies, sound))
     parts = [_validate(document, snapshot, found, policies_needed=not somewhere) for document in sound]
+    found.add(url_problems(documents, snapshot.policies))
     # With a file missing, all names that it defines would seem unknown.
     if len(sound) == len(documents) and not any(map(_is_error, snapshot.problems)):
         found.add(check_set(list(documents)))
@@ -120,7 +122,7 @@ def _validate(
     data = document.data
     if not policies_needed and isinstance(data, dict) and "policies" not in data:
         data = {**data, "policies": []}
-    validation = validate(data, snapshot.calendar)
+    validation = validate(data, snapshot.calendar, snapshot.fetched)
     found.add(translate(document, validation.details))
     found.more += validation.more
     silent = (path for path in document.nulls() if path[-1:] != (_NULL_MEANS,))

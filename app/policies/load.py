@@ -5,9 +5,11 @@ In a folder, every file states its `version`; the policies, tests and services o
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from app.core.engine import Engine
 from app.core.wallclock import zone
+from app.policies.calendars.unloaded import frozen_until_loaded, without_fetched
 from app.policies.draft import Draft, read_draft
 from app.policies.loaded import LoadedPolicies, PlacedTest
 from app.policies.selftest import failures
@@ -34,11 +36,15 @@ def load_untested(snapshot: Snapshot) -> LoadedPolicies:
     Raises:
         PolicyFileError: with all problems.
     """
-    return accept(read_draft(snapshot), snapshot.revision)
+    loaded = accept(read_draft(snapshot), snapshot.revision)
+    policy_set = frozen_until_loaded(loaded.policy_set)
+    if policy_set is loaded.policy_set:
+        return loaded
+    return replace(loaded, policy_set=policy_set, engine=Engine(policy_set))
 
 
 def accept(draft: Draft, revision: str) -> LoadedPolicies:
-    """Compile a draft without errors.
+    """Compile a draft without errors; required calendars that were never loaded freeze nothing yet.
 
     Raises:
         PolicyFileError: the draft has errors.
@@ -46,12 +52,14 @@ def accept(draft: Draft, revision: str) -> LoadedPolicies:
     if draft.policy_set is None:
         raise PolicyFileError(draft.errors)
     warnings = tuple(problem for problem in draft.problems if problem.severity is Severity.WARNING)
+    engine, offline = Engine(draft.policy_set), without_fetched(draft.policy_set)
     return LoadedPolicies(
         policy_set=draft.policy_set,
-        engine=Engine(draft.policy_set),
+        engine=engine,
         revision=revision,
         tests=tuple(_placed_tests(draft)),
         warnings=warnings,
+        tested=engine if offline is draft.policy_set else Engine(offline),
     )
 
 

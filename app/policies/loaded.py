@@ -31,3 +31,5 @@ class LoadedPolicies:
     tests: tuple[PlacedTest, ...]
     warnings: tuple[Problem, ...]
     """The warnings about the files."""
+    tested: Engine
+    """The engine that self-tests ask; there, calendars by URL have no events."""

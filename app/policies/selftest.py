@@ -55,7 +55,7 @@ def _run(placed: PlacedTest, loaded: LoadedPolicies) -> SelfTestResult:
 
 def _ask(test: SelfTest, loaded: LoadedPolicies, home: Zone) -> Decision:
     question = Question(test.service, test.environment, test.change, parse_duration(test.duration))
-    return loaded.engine.decide(question, parse_moment(test.at, home))
+    return loaded.tested.decide(question, parse_moment(test.at, home))
 
 
 def _name(test: SelfTest) -> str:

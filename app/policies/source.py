@@ -6,17 +6,18 @@ long after the files have changed.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from app.clock import Clock
+from app.core import calendar_url
 from app.core.errors import MalformedValueError
+from app.policies.calendars.subscription import Subscription, mask, subscriptions, windows
 from app.policies.folder import OpenFolder
-from app.yaml.compose import read_document
 from app.yaml.problem import PolicyFileError, Problem, Severity, quoted
 from app.yaml.syntax import LARGEST, Position, position_of
 
@@ -40,18 +41,33 @@ _POLLS_AT_START: Final = 10
 """Polls that a start waits for the files to settle."""
 
 
+class Fetched(Protocol):
+    """The calendars that were fetched from URLs."""
+
+    def text(self, key: str) -> str | None:
+        """Return the last good text of a calendar, by its masked URL; None if it was never loaded."""
+        ...
+
+    def is_awaited(self, key: str) -> bool:
+        """Return whether a calendar was not even tried yet, and will be within seconds."""
+        ...
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """The texts of all files of a policy set, by name within the folder."""
 
     policies: Mapping[str, str]
     calendars: Mapping[str, str] = field(default_factory=dict)
+    """The texts of calendars: files by name, and what was fetched by masked URL."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Files that could not be read, each with a sentence that gives the reason."""
     problems: tuple[Problem, ...] = ()
     """Problems of the files themselves, not of their content."""
     changed_at: float = field(default=0.0, compare=False)
     """The newest modification time of the files, in seconds since the Unix epoch, by their file system."""
+    awaiting: bool = field(default=False, compare=False)
+    """Whether the first fetch of a calendar is still to come."""
 
     @classmethod
     def of(cls, text: str, name: str = "policies.yaml", calendars: Mapping[str, str] | None = None) -> Self:
@@ -59,9 +75,23 @@ class Snapshot:
         return cls({name: text}, calendars or {})
 
     @cached_property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The calendars that the policies name by URL."""
+        return subscriptions(self.policies.values())
+
+    @cached_property
+    def recorded_policies(self) -> Mapping[str, str]:
+        """The texts of the policy files as the record keeps them: the URLs of calendars are masked."""
+        urls = [each.url for each in self.subscriptions]
+        return {name: mask(text, urls) for name, text in self.policies.items()} if urls else self.policies
+
+    @cached_property
     def revision(self) -> str:
-        """The revision: ``sha256:…`` of the listing that ``sha256sum`` prints for the files."""
-        texts = {**self.calendars, **self.policies}
+        """The revision: ``sha256:…`` of the listing that ``sha256sum`` prints for the files.
+
+        With calendars by URL, it is that of the texts as they are recorded.
+        """
+        texts = {**self.calendars, **self.recorded_policies}
         digests = {name: _digest(text.encode("utf-8", "surrogatepass")) for name, text in texts.items()}
         return _revision(digests | dict(self.unreadable))
 
@@ -77,9 +107,13 @@ class Snapshot:
             raise MalformedValueError(self.unreadable.get(name, f"there is no file {quoted(name)}"))
         return self.calendars[name]
 
+    def fetched(self, url: str) -> str | None:
+        """Return what was fetched from a URL that a policy names; None if that never succeeded."""
+        return self.calendars.get(calendar_url.masked(url))
+
     def to_json(self) -> str:
         """Return the texts as canonical JSON, to be stored with the decisions made by them."""
-        texts = {"policies": dict(self.policies), "calendars": dict(self.calendars)}
+        texts = {"policies": dict(self.recorded_policies), "calendars": dict(self.calendars)}
         return json.dumps(texts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -98,13 +132,26 @@ class _Content(NamedTuple):
     position: Position = Position(1, 1)
 
 
+class _Named(NamedTuple):
+    """The calendars that policies name."""
+
+    files: tuple[str, ...]
+    subscriptions: tuple[Subscription, ...]
+
+
 class Source:
     """A policy file, or a folder whose ``*.yaml`` files make one set."""
 
-    def __init__(self, path: Path | str) -> None:
-        """Read policies from `path` when asked to."""
+    def __init__(self, path: Path | str, fetched: Fetched | None = None) -> None:
+        """Read policies from `path` when asked to, and their calendars by URL from `fetched`."""
         self.path = Path(path)
-        self._named_by: tuple[str, tuple[str, ...]] = ("", ())
+        self._fetched = fetched
+        self._named_by = ("", _Named((), ()))
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The calendars by URL that the files named when they were read last."""
+        return self._named_by[1].subscriptions
 
     def read(self) -> Snapshot:
         """Read all files through one state of the folder.
@@ -191,9 +238,24 @@ class Source:
             for name, content in files.items()
             if content.sentence
         ]
-        calendars = {name: reading.read(name) for name in self._calendar_names(policies, files)}
+        named = self._named(policies, files)
+        calendars = {name: reading.read(name) for name in named.files}
         unreadable = _failures(files | calendars)
-        return Snapshot(policies, _texts(calendars), unreadable, tuple(problems), reading.changed_at)
+        fetched, awaiting = self._fetch(named.subscriptions)
+        snapshot = Snapshot(
+            policies, _texts(calendars) | fetched, unreadable, tuple(problems), reading.changed_at, awaiting
+        )
+        snapshot.__dict__["subscriptions"] = named.subscriptions  # found already
+        return snapshot
+
+    def _fetch(self, wanted: Sequence[Subscription]) -> tuple[dict[str, str], bool]:
+        """Return what was fetched of these calendars, and whether any is still awaited."""
+        if self._fetched is None:
+            return {}, False
+        keys = [each.key for each in wanted]
+        texts = {key: self._fetched.text(key) for key in keys}
+        awaiting = any(map(self._fetched.is_awaited, keys))
+        return {key: text for key, text in texts.items() if text is not None}, awaiting
 
     def _list(self, reading: "_Reading") -> tuple[list[str], list[Problem]]:
         """Return the policy files of a folder, and warnings about its other files."""
@@ -207,12 +269,12 @@ class Source:
             return [], [Problem(self.path.name, 1, 1, "", sentence)]
         return chosen, problems
 
-    def _calendar_names(self, policies: Mapping[str, str], files: Mapping[str, _Content]) -> tuple[str, ...]:
+    def _named(self, policies: Mapping[str, str], files: Mapping[str, _Content]) -> _Named:
         """Return the calendars that the policies name; searched only when a text has changed."""
         revision = _revision({name: files[name].digest for name in policies})
         if self._named_by[0] != revision:
             named = {name for text in policies.values() for name in _calendars_of(text)}
-            self._named_by = (revision, tuple(sorted(named)))
+            self._named_by = (revision, _Named(tuple(sorted(named)), subscriptions(policies.values())))
         return self._named_by[1]
 
 
@@ -286,20 +348,10 @@ def _not_utf8(content: bytes, index: int) -> tuple[str, Position]:
 
 
 def _calendars_of(text: str) -> Iterator[str]:
-    if "icalendar" not in text:
-        return
-    data = read_document("", text).data
-    for policy in _list_in(data, "policies"):
-        for entry in (*_list_in(policy, "when"), *_list_in(policy, "except_when")):
-            window = entry.get("icalendar") if isinstance(entry, dict) else None
-            name = window.get("file") if isinstance(window, dict) else None
-            if isinstance(name, str) and _lies_inside(name):
-                yield name
-
-
-def _list_in(data: Any, key: str) -> list[Any]:
-    value = data.get(key) if isinstance(data, dict) else None
-    return value if isinstance(value, list) else []
+    for _, window in windows(text):
+        name = window.get("file")
+        if isinstance(name, str) and _lies_inside(name):
+            yield name
 
 
 def _lies_inside(name: str) -> bool:

@@ -30,9 +30,17 @@ class Validation(NamedTuple):
     """Errors that were only counted."""
 
 
-def validate(data: Any, read: Callable[[str], str]) -> Validation:
-    """Validate the values of a file; `read` returns the text of a calendar by its name."""
-    checking = _Checking({"read": read})
+def validate(
+    data: Any, read: Callable[[str], str], fetched: Callable[[str], str | None] = lambda _: None
+) -> Validation:
+    """Validate the values of a file.
+
+    Args:
+        data: the values.
+        read: returns the text of a calendar file by its name.
+        fetched: returns the text of a calendar by its URL; None if it was never loaded.
+    """
+    checking = _Checking({"read": read, "fetched": fetched})
     if not isinstance(data, dict):
         return checking.result(data)
     emptied: dict[str, Any] = {key: type(value)() for key, value in data.items() if _is_sliced(key, value)}

@@ -62,6 +62,13 @@ BEYOND_A_SCHEMA = {
         "icalendar-file-absolute",
         "icalendar-file-missing",
     ),
+    *(
+        "icalendar-file-required",
+        "icalendar-too-many-urls",
+        "icalendar-url-escaped",
+        "icalendar-url-fragment",
+    ),
+    *("icalendar-url-of-a-number", "icalendar-url-with-a-password"),
     *("icalendar-file-outside", "yearly-from-equals-to", "yearly-no-such-day"),
     *(
         "test-at-a-date",
@@ -165,6 +172,7 @@ def test_it_names_no_host_but_those_of_its_dialect_its_home_and_its_examples() -
     assert sorted(set(re.findall(r"[a-z]+://[^\"\s\\]+", made.replace("https?://", "")))) == [
         "http://json-schema.org/draft-07/schema#",
         "https://json.schemastore.org/freezegate-policies.json",
+        "https://calendar.example.com/releases.ics",
         "https://wiki.example.com/deploy-freeze",
     ]
 

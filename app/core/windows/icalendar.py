@@ -1,18 +1,19 @@
-"""``icalendar: {file: releases.ics}``: the busy events of an RFC 5545 calendar.
+"""``icalendar: {file: releases.ics}``, or ``{url: …}``: the busy events of an RFC 5545 calendar.
 
-The loader of the policies reads the file: its text comes through pydantic's validation context, as
-``{"read": name -> text}``.
+The loader of the policies reads the file, and the gate fetches the URL. Their texts come through pydantic's
+validation context, as ``{"read": name -> text, "fetched": url -> text or None}``.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from threading import Lock
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
-from pydantic import Field, PrivateAttr, StringConstraints, ValidationInfo, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, StringConstraints, ValidationInfo, model_validator
 
+from app.core import calendar_url
 from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.instant import DAY
 from app.core.interval import Interval
@@ -36,6 +37,12 @@ _CHUNK: Final = 128
 """Days that are expanded and cached together."""
 
 
+Title = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100, pattern=LINE_PATTERN, strip_whitespace=True),
+    Field(title="line of text"),
+]
+
 Summary = Annotated[
     str,
     StringConstraints(min_length=1, max_length=255, pattern=LINE_PATTERN, strip_whitespace=True),
@@ -53,6 +60,9 @@ class _Meant(NamedTuple):
 
 _EVERYTHING: Final = _Meant(None, free=True)
 
+_EMPTY: Final = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//freezegate//EN\r\nEND:VCALENDAR\r\n"
+"""Stands for a calendar that was never loaded."""
+
 
 class CalendarEvent(NamedTuple):
     """Facts about an event, for lint."""
@@ -69,14 +79,40 @@ class CalendarEvent(NamedTuple):
 
 
 class ICalendar(Window):
-    """Open during the busy events of a calendar file; cancelled ones don't count, free ones are optional."""
+    """Open during the busy events of a calendar; cancelled ones don't count, free ones are optional."""
 
-    file: str = Field(
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["file"]}, {"required": ["url"]}]})
+
+    file: str | None = Field(
+        None,
         min_length=1,
         max_length=255,
         title="file name",
-        description="the calendar file, in the folder of the policy file or below it; at most 1 MiB",
+        description="the calendar file, in the folder of the policy file or below it, at most 1 MiB; either "
+        "this or `url`",
         examples=["releases.ics"],
+    )
+    url: str | None = Field(
+        None,
+        title="URL",
+        description="the `https` address of a calendar that the gate fetches every 15 minutes; either "
+        "this or `file`",
+        examples=["https://calendar.example.com/releases.ics"],
+        # What `calendar_url.parse` refuses beyond this, the gate reports.
+        json_schema_extra={"pattern": r"^https?://[!-~]+$", "maxLength": calendar_url.LONGEST},
+    )
+    title: Title | None = Field(
+        None,
+        description="what the calendar is called in answers and reports; the file name, or the host of the "
+        "URL and a short hash, if left out",
+        examples=["Release calendar"],
+    )
+    required: bool = Field(
+        False,
+        strict=True,
+        description="whether the policy freezes at all times until the calendar of `url` has been fetched "
+        "for the first time",
+        examples=[True],
     )
     summary: Summary | None = Field(
         None,
@@ -89,21 +125,62 @@ class ICalendar(Window):
         description="whether events that are marked free (`TRANSP:TRANSPARENT`) count as well",
         examples=["count"],
     )
-    _text: str = PrivateAttr("")
+    _text: str = PrivateAttr(_EMPTY)
+    _loaded: bool = PrivateAttr(default=True)
 
     @model_validator(mode="after")
     def _read(self, info: ValidationInfo) -> Self:
-        read = (info.context or {}).get("read")
-        if read is None:
-            raise MalformedValueError("a calendar file can only be read together with its policy file")
+        if (self.file is None) == (self.url is None):
+            raise MalformedValueError("name either a file or a url")
+        if self.required and self.url is None:
+            raise FaultyValuesError([Fault(("required",), "is for a url; a file must always be there")])
         try:
-            self._text = read(self.file)
-            _check(self._text)
+            self._take(info.context or {})
         except (OSError, KeyError, UnicodeDecodeError) as error:
-            raise FaultyValuesError([Fault(("file",), f"the calendar can't be read: {error}")]) from None
+            raise self._fault(f"the calendar can't be read: {error}") from None
         except MalformedValueError as error:
-            raise FaultyValuesError([Fault(("file",), str(error))]) from None
+            raise self._fault(str(error)) from None
         return self
+
+    def _fault(self, sentence: str) -> FaultyValuesError:
+        if self.url is None:
+            return FaultyValuesError([Fault(("file",), sentence)])
+        if sentence.startswith("not "):
+            # Otherwise the sentence would follow the URL, which may be a secret.
+            sentence = f"what was fetched is {sentence}"
+        return FaultyValuesError([Fault(("url",), sentence)])
+
+    def _take(self, context: Mapping[str, Any]) -> None:
+        """Take the text of the file, or what was fetched from the URL."""
+        if self.url is not None:
+            calendar_url.parse(self.url)
+            fetched = context.get("fetched", _nothing)(self.url)
+            self._loaded, self._text = fetched is not None, _EMPTY if fetched is None else fetched
+        elif "read" in context:
+            self._text = context["read"](self.file)
+        else:
+            raise MalformedValueError("a calendar file can only be read together with its policy file")
+        check_calendar(self._text)
+
+    @property
+    def was_loaded(self) -> bool:
+        """Whether its text is known; a file's always is, and a URL's from the first fetch on."""
+        return self._loaded
+
+    @property
+    def name(self) -> str:
+        """What it is called: its title, its file, or what may be shown of its URL."""
+        return self.title or self.file or calendar_url.label(self.url or "")
+
+    def without_events(self) -> "ICalendar":
+        """Return this window with a calendar that was never loaded."""
+        return self.with_text(None)
+
+    def with_text(self, text: str | None) -> "ICalendar":
+        """Return this window with the text of another fetch; None if there was none."""
+        other = self.model_copy()
+        other._loaded, other._text = text is not None, _EMPTY if text is None else text  # noqa: SLF001 - own class
+        return other
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
         """Return one interval for each occurrence of a busy event."""
@@ -121,10 +198,12 @@ class ICalendar(Window):
         """Return ``during the busy events of releases.ics``."""
         named = f' called "{self.summary}"' if self.summary else ""
         which = "events" if self.free == "count" else "busy events"
-        return f"during the {which}{named} of {self.file}"
+        return f"during the {which}{named} of {self.name}"
 
     def remarks(self) -> list[str]:
         """Warn if the calendar has no matching event."""
+        if not self._loaded:
+            return []
         if next(_counted(self._text, self._meant), None) is not None:
             return []
         named = " of this summary" if self.summary else ""
@@ -243,7 +322,11 @@ def _clock(time: EventTime, wall: Wall) -> Wall:
     return wall if time.zone is None else wall.elsewhere(time.zone)
 
 
-def _check(text: str) -> None:
+def _nothing(url: str) -> None:  # noqa: ARG001 - where nothing is fetched, no URL has a text
+    return None
+
+
+def check_calendar(text: str) -> None:
     """Check that a calendar can be read and expanded.
 
     Raises:

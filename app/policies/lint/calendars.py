@@ -20,6 +20,9 @@ def calendar_remarks(
     window: ICalendar, zones: Sequence[Zone], now: int, *, freezes: bool
 ) -> Iterator[Remark]:
     """Yield remarks on the events of a calendar; `freezes` if deploys are refused during them."""
+    yield from _on_url(window, freezes=freezes)
+    if not window.was_loaded:
+        return
     walls = [Wall.of(zone, wide=freezes) for zone in zones]
     coming = [event for event in window.matching() if _is_coming(window, event, walls, now)]
     counted = list(filter(partial(_counts, window), coming))
@@ -31,6 +34,23 @@ def calendar_remarks(
     if not freezes:
         yield from _on_closing_events(window)
     yield from _on_zones(counted, zones)
+
+
+def _on_url(window: ICalendar, *, freezes: bool) -> Iterator[Remark]:
+    if window.url is None:
+        return
+    if window.url.startswith("http:"):
+        sentence = (
+            "this address is not encrypted, so anyone on the way can change the calendar; the gate fetches "
+            "it only with FREEZEGATE_CALENDAR_HTTP=allow. Write https://"
+        )
+        yield ("url",), sentence
+    if not window.was_loaded:
+        without = (
+            "until the gate has loaded it, it freezes nothing; write required: true to freeze until then"
+        )
+        until = f"; {without}" if freezes and not window.required else ""
+        yield (), f"the calendar {window.name} was not loaded, so its events were not checked{until}"
 
 
 def _on_summary(window: ICalendar) -> Iterator[Remark]:

@@ -1,0 +1,1 @@
+"""Calendars by URL: how they are fetched, kept, judged and recorded."""
