@@ -27,7 +27,7 @@ def message(decision: Decision, home: Zone, use: Use | None = None) -> str:
         return _answer(decision, home)
     if use.spends and use.override is not None:
         return _lifted(decision, use.override)
-    return f"{_answer(decision, home)} {_unspent(use)}"
+    return f"{_answer(decision, home)} {_unspent(use, decision, home)}"
 
 
 def _answer(decision: Decision, home: Zone) -> str:
@@ -146,22 +146,31 @@ def _lifted(decision: Decision, override: Override) -> str:
     )
 
 
-def _unspent(use: Use) -> str:
+def _unspent(use: Use, decision: Decision, home: Zone) -> str:
     if use.result is UseResult.DOES_NOT_COVER:
         gaps = undirected("; ".join(map(_gap_in_words, use.uncovered)))
         return f"The override token does not cover this deploy: {gaps}. No use is spent."
+    if use.result is UseResult.PENDING:
+        return _pending(use.override, decision, home)
     return {
         UseResult.NOT_NEEDED: "The override token was not needed. No use is spent.",
-        UseResult.PENDING: "The override token still waits for approval.",
         UseResult.EXPIRED: "The override token has expired.",
         UseResult.USED_UP: "The override token is used up.",
         UseResult.REVOKED: "The override token was revoked.",
     }.get(use.result, "The override token is not valid.")
 
 
+def _pending(override: Override | None, decision: Decision, home: Zone) -> str:
+    if override is None or override.starts_at is None or len(override.approvals) < override.approvals_needed:
+        return "The override token still waits for approval."
+    return f"The override token is not active before {local_time(override.starts_at, home, decision.at)}."
+
+
 def _gap_in_words(gap: Gap) -> str:
     """Describe the part of a token that does not fit, what it should have covered, and why it doesn't."""
-    if gap.part in (Part.SERVICE, Part.ENVIRONMENT):
+    if gap.part is Part.REF and not gap.id:
+        return f"not a deploy that names no ref, {gap.why}"
+    if gap.part in (Part.SERVICE, Part.ENVIRONMENT, Part.REF):
         return f"not the {gap.part.value} {gap.id}, {gap.why}"
     # Freezes have no ceilings: all other parts are about policies.
     kind = "freeze" if gap.part is Part.FREEZE else "policy"

@@ -45,7 +45,9 @@ class Freeze(NamedTuple):
     """Requests that it exempts."""
     lift_reason: str | None = None
     rescoped_at: int | None = None
-    """When its scope, its exemptions, or its `override` last changed; None if never."""
+    """When its scope, its exemptions, its `override` or its `running` last changed; None if never."""
+    running: Literal["finish", "stop"] = "stop"
+    """Whether a deploy that runs already may finish."""
 
     @property
     def revised_at(self) -> int:

@@ -148,10 +148,13 @@ def override_granted(override: Override, at: int, home: Zone, key: str) -> Notif
     """Build the notification of a granted override."""
     who = person(override.granted_by)
     uses = f"{override.max_uses} {'use' if override.max_uses == 1 else 'uses'}"
+    start = "" if override.starts_at is None else f"from {explain.local_time(override.starts_at, home, at)} "
     text = [
         f"{who} granted an override for {_scope(override)}: {full_stop(one_line(override.reason))}",
-        f"{uses}, until {explain.local_time(override.expires_at, home, at)}.",
+        f"{uses}, {start}until {explain.local_time(override.expires_at, home, at)}.",
     ]
+    if override.ref is not None:
+        text.append(f"Only for the ref {one_line(override.ref)}.")
     if override.approvals_needed:
         text.append(f"It waits for {override.approvals_needed} to approve it.")
     title = f"Override granted for {one_line(', '.join(override.services))}"
@@ -246,6 +249,8 @@ def _of_override(
         "reason": override.reason,
         "ticket": override.ticket,
         "granted_by": override.granted_by,
+        "ref": override.ref,
+        "starts_at": instant_or_none(override.starts_at),
         "expires_at": format_instant(override.expires_at),
         "max_uses": override.max_uses,
     }

@@ -15,6 +15,9 @@ from app.core.policy import Ceilings, PolicySet, glob_pattern
 MAX_TTL: Final = 366 * 86_400
 """The longest lifetime of a token in seconds, unless a ceiling is lower."""
 
+MAX_AHEAD: Final = 31 * 86_400
+"""The longest time in seconds from the grant of a token to its start; a month's release can be prepared."""
+
 MAX_USES: Final = 1_000
 """The most uses of a token, unless a ceiling is lower."""
 
@@ -24,6 +27,7 @@ class OverrideState(StrEnum):
 
     ACTIVE = "active"
     PENDING = "pending"
+    SCHEDULED = "scheduled"
     EXPIRED = "expired"
     USED_UP = "used-up"
     REVOKED = "revoked"
@@ -74,6 +78,10 @@ class Override(NamedTuple):
     revoked_at: int | None = None
     granter: str | None = None
     """The granting person in normal form, for comparison; None if unknown."""
+    starts_at: int | None = None
+    """When it becomes active; None for at once."""
+    ref: str | None = None
+    """The only ref that it lets through; None for any."""
 
     @property
     def uses_left(self) -> int:
@@ -82,8 +90,8 @@ class Override(NamedTuple):
 
     @property
     def ttl(self) -> int:
-        """Seconds from its grant to its end."""
-        return self.expires_at - self.granted_at
+        """Seconds from its start to its end."""
+        return self.expires_at - (self.granted_at if self.starts_at is None else self.starts_at)
 
     def state(self, at: int) -> OverrideState:
         """Return its state at an instant."""
@@ -95,19 +103,23 @@ class Override(NamedTuple):
             return OverrideState.EXPIRED
         if len(self.approvals) < self.approvals_needed:
             return OverrideState.PENDING
+        if self.starts_at is not None and at < self.starts_at:
+            return OverrideState.SCHEDULED
         return OverrideState.ACTIVE
 
     def names(self, rule: Rule) -> bool:
         """Return whether it names a rule by id."""
         return self.policies is not None and rule.id in self.policies
 
-    def scope_gaps(self, question: Question) -> tuple["Gap", ...]:
-        """Return the parts of a question that lie outside its services and environments."""
+    def scope_gaps(self, question: Question, ref: str | None = None) -> tuple["Gap", ...]:
+        """Return the parts of a question that lie outside its services and environments, or another ref."""
         gaps = []
         if glob_pattern(self.services).fullmatch(question.service) is None:
             gaps.append(Gap(Part.SERVICE, question.service, "it is for other services"))
         if question.environment not in self.environments:
             gaps.append(Gap(Part.ENVIRONMENT, question.environment, "it is for other environments"))
+        if self.ref is not None and ref != self.ref:
+            gaps.append(Gap(Part.REF, ref or "", f"it is for the ref {self.ref}"))
         return tuple(gaps)
 
     def rule_gap(self, rule: Rule, behind: int = 0) -> "Gap | None":
@@ -155,10 +167,12 @@ class Part(StrEnum):
 
     SERVICE = "service"
     ENVIRONMENT = "environment"
+    REF = "ref"
     POLICY = "policy"
     FREEZE = "freeze"
     TTL = "ttl"
     USES = "uses"
+    TICKET = "ticket"
     APPROVALS = "approvals"
 
 
@@ -167,7 +181,7 @@ class Gap(NamedTuple):
 
     part: Part
     id: str
-    """The id of the service, the environment, or the rule that it does not lift."""
+    """The service, the environment, the ref, or the id of the rule that it does not lift."""
     why: str
     """The reason, as a clause about the token: "it was granted before this freeze began"."""
     title: str | None = None
@@ -201,10 +215,13 @@ _USELESS: Final = {
     OverrideState.USED_UP: UseResult.USED_UP,
     OverrideState.EXPIRED: UseResult.EXPIRED,
     OverrideState.PENDING: UseResult.PENDING,
+    OverrideState.SCHEDULED: UseResult.PENDING,
 }
 
 
-def judge(override: Override | None, decision: Decision, now: int, behind: int = 0) -> Use:
+def judge(
+    override: Override | None, decision: Decision, now: int, behind: int = 0, ref: str | None = None
+) -> Use:
     """Judge a token that is presented with a request.
 
     Args:
@@ -212,6 +229,7 @@ def judge(override: Override | None, decision: Decision, now: int, behind: int =
         decision: the decision without it.
         now: the instant for its expiry, from a clock that never goes back; in seconds.
         behind: how many seconds the clock of decisions is behind that of grants.
+        ref: the ref that the request names.
     """
     if override is None:
         return Use(UseResult.UNKNOWN)
@@ -221,7 +239,7 @@ def judge(override: Override | None, decision: Decision, now: int, behind: int =
     if decision.allowed:
         return Use(UseResult.NOT_NEEDED, override)
     lifting = [override.rule_gap(stretch.rule, behind) for stretch in decision.blocking]
-    uncovered = (*override.scope_gaps(decision.question), *(gap for gap in lifting if gap is not None))
+    uncovered = (*override.scope_gaps(decision.question, ref), *(gap for gap in lifting if gap is not None))
     return Use(UseResult.DOES_NOT_COVER if uncovered else UseResult.SPENT, override, uncovered)
 
 
@@ -256,6 +274,8 @@ def exceeded(override: Override, ceilings: Ceilings) -> Excess | None:
         return Excess(Part.TTL, f"it lives longer than {format_duration(ceilings.max_ttl)}")
     if ceilings.max_uses is not None and override.max_uses > ceilings.max_uses:
         return Excess(Part.USES, f"it has more than {ceilings.max_uses} {_plural('use', ceilings.max_uses)}")
+    if ceilings.require_ticket and override.ticket is None:
+        return Excess(Part.TICKET, "it names no ticket")
     if ceilings.approvals is not None and len(override.approvals) < ceilings.approvals:
         needed = f"{ceilings.approvals} {_plural('approval', ceilings.approvals)}"
         return Excess(Part.APPROVALS, f"it needs {needed} and has {len(override.approvals) or 'none'}")

@@ -162,6 +162,9 @@ class Ceilings(_Part):
         description="the number of other people who must approve a token before it works",
         examples=[1],
     )
+    require_ticket: bool | None = Field(
+        None, description="whether a token must name a ticket", examples=[True]
+    )
 
 
 NO_CEILINGS = Ceilings.model_validate({})

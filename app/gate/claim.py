@@ -194,7 +194,7 @@ class Claims:
         """Judge the token that was presented, and spend it if it is needed and covers."""
         digest = draft.claim.token
         override = transaction.override_of_token(digest) if digest else None
-        use = judge(override, draft.decision, time.now, time.behind)
+        use = judge(override, draft.decision, time.now, time.behind, draft.claim.ref)
         if not use.spends or override is None:
             return use
         if transaction.spend(override, draft.own_id, time.now):

@@ -45,13 +45,14 @@ class StartRequest(NamedTuple):
     contact: str | None = None
     link: str | None = None
     exempt: tuple[Selector, ...] = ()
+    running: Literal["finish", "stop"] = "stop"
 
 
 class Change(NamedTuple):
     """A change of a freeze: the new values of fields, by their names."""
 
     values: dict[str, Any]
-    """Of `Freeze`: title, reason, contact, link, override, exempt, starts_at, ends_at."""
+    """Of `Freeze`: title, reason, contact, link, override, running, exempt, starts_at, ends_at."""
     scope: dict[str, list[str] | None]
     """Of its selector: environments, services, tags; None: all."""
 
@@ -93,6 +94,7 @@ class Freezes:
             started_by=caller.name,
             created_at=now,
             exempt=wanted.exempt,
+            running=wanted.running,
         )
 
         def settle(transaction: "Transaction") -> Freeze:
@@ -199,9 +201,9 @@ class Freezes:
         return lifted
 
 
-def _reach(freeze: Freeze) -> tuple[Selector, tuple[Selector, ...], str]:
+def _reach(freeze: Freeze) -> tuple[Selector, tuple[Selector, ...], str, str]:
     """Return the fields that decide which deploys a freeze stops, and whether tokens override it."""
-    return freeze.selector, freeze.exempt, freeze.override
+    return freeze.selector, freeze.exempt, freeze.override, freeze.running
 
 
 def _after_the_record(now: int, transaction: "Transaction") -> int:
@@ -233,6 +235,7 @@ def to_json(freeze: Freeze, at: int) -> dict[str, Any]:
         "open_ended": freeze.ends_at is None,
         "forgotten": freeze.forgotten(at),
         "override": freeze.override,
+        "running": freeze.running,
         "started_by": freeze.started_by,
         "created_at": format_instant(freeze.created_at),
         "lifted_by": freeze.lifted_by,

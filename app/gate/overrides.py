@@ -1,5 +1,6 @@
 """Override tokens: granted by ops, approved if the policies require it, spent by claims, revoked at once."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -7,7 +8,7 @@ from app.core.decision import Rule
 from app.core.decision_json import instant_or_none
 from app.core.instant import format_instant
 from app.core.notation import format_duration
-from app.core.override import Approval, Override, OverrideState, approvals_wanted, ceiling
+from app.core.override import MAX_AHEAD, Approval, Override, OverrideState, approvals_wanted, ceiling
 from app.core.policy import PolicySet
 from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, InvalidFieldError, StateConflictError, UnknownRecordError
@@ -41,6 +42,9 @@ class GrantRequest(NamedTuple):
     expires_at: int
     max_uses: int = 1
     ticket: str | None = None
+    starts_at: int | None = None
+    """None: at once."""
+    ref: str | None = None
 
 
 class Overrides:
@@ -78,6 +82,8 @@ class Overrides:
             uses=0,
             approvals_needed=approvals,
             granter=caller.person,
+            starts_at=wanted.starts_at,
+            ref=wanted.ref,
         )
         token = new_token()
         event = happened(
@@ -156,7 +162,7 @@ class Overrides:
         if caller.person in {approval.person for approval in override.approvals}:
             return override
         state = override.state(microseconds // 1_000_000)
-        if state not in (OverrideState.PENDING, OverrideState.ACTIVE):
+        if state not in (OverrideState.PENDING, OverrideState.SCHEDULED, OverrideState.ACTIVE):
             raise StateConflictError(f"this override is {state.value}")
         _check_wanted(override, in_force)
         approval = Approval(caller.name, microseconds // 1_000_000, caller.person)
@@ -197,11 +203,13 @@ def to_json(override: Override, at: int, in_force: InForce | None = None) -> dic
         "services": list(override.services),
         "environments": list(override.environments),
         "policies": None if override.policies is None else list(override.policies),
+        "ref": override.ref,
         "reason": override.reason,
         "ticket": override.ticket,
         "granted_by": override.granted_by,
         "granter": override.granter,
         "granted_at": format_instant(override.granted_at),
+        "starts_at": instant_or_none(override.starts_at),
         "expires_at": format_instant(override.expires_at),
         "max_uses": override.max_uses,
         "uses": override.uses,
@@ -250,13 +258,36 @@ def _approvals_needed(caller: Caller, wanted: GrantRequest, in_force: InForce, n
     _check_services(caller, wanted, in_force.policy_set)
     rules = tuple(_rule(in_force, rule_id) for rule_id in wanted.policies or ())
     most = ceiling(in_force.policy_set, rules)
-    if wanted.expires_at <= now:
-        raise InvalidFieldError("expires_at", "lies in the past")
-    if wanted.expires_at - now > most.max_ttl:
-        raise InvalidFieldError("ttl", f"a token may live for {format_duration(most.max_ttl)} at most")
+    _check_life(wanted, most.max_ttl, now)
     if wanted.max_uses > most.max_uses:
         raise InvalidFieldError("max_uses", f"a token may have {most.max_uses} uses at most")
+    if wanted.ticket is None:
+        _check_ticket_not_required(in_force.policy_set, rules)
     return most.approvals
+
+
+def _check_life(wanted: GrantRequest, max_ttl: int, now: int) -> None:
+    """Check when a token starts and expires: the longest lifetime counts from its start."""
+    starts_at = now if wanted.starts_at is None else wanted.starts_at
+    if starts_at < now:
+        raise InvalidFieldError("starts_at", "lies in the past")
+    if starts_at - now > MAX_AHEAD:
+        raise InvalidFieldError("starts_at", f"may lie {format_duration(MAX_AHEAD)} ahead at most")
+    if wanted.expires_at <= now:
+        raise InvalidFieldError("expires_at", "lies in the past")
+    if wanted.expires_at <= starts_at:
+        raise InvalidFieldError("expires_at", "must lie after its start")
+    if wanted.expires_at - starts_at > max_ttl:
+        raise InvalidFieldError("ttl", f"a token may live for {format_duration(max_ttl)} at most")
+
+
+def _check_ticket_not_required(policy_set: PolicySet, rules: Iterable[Rule]) -> None:
+    """Refuse a token without a ticket if the file, or a policy that it names, requires one."""
+    if policy_set.overrides.require_ticket:
+        raise InvalidFieldError("ticket", "the policies require a ticket of every token")
+    for rule in rules:
+        if rule.ceilings.require_ticket:
+            raise InvalidFieldError("ticket", f"the policy {rule.id} requires a ticket of every token")
 
 
 def _check_environments(wanted: GrantRequest, known: PolicySet) -> None:

@@ -65,7 +65,7 @@ def replay(view: "View", decision_id: str) -> Replay:
     )
     decision = engine.decide(question, at)
     in_force = InForce(engine, snapshot, at, ())
-    evaluated = claim_body(decision, in_force, decision_id, _use(data["token"], decision))
+    evaluated = claim_body(decision, in_force, decision_id, _use(data, decision))
     same_data = (data["tzdata"], data["holidays"]) == (tzdata_version(), holidays_version())
     return Replay(recorded, evaluated, same_data)
 
@@ -90,8 +90,9 @@ def _with_ids(override: dict[str, Any] | None, blocking: list[dict[str, Any]]) -
     return {**override, "uncovered": [each["id"] for each in unlifted]}
 
 
-def _use(token: dict[str, Any] | None, decision: Decision) -> Use | None:
+def _use(data: dict[str, Any], decision: Decision) -> Use | None:
     """Judge the token again as it was then, and publish as much of it."""
+    token: dict[str, Any] | None = data["token"]
     if token is None:
         return None
     override = token["override"] and Override.from_data(token["override"])
@@ -99,7 +100,7 @@ def _use(token: dict[str, Any] | None, decision: Decision) -> Use | None:
     if judged_at is None:
         judged_at, override = decision.at, override and _as_if_granted(override, decision.at)
     behind = token.get("clock_behind_s", 0)
-    return judge(override, decision, judged_at, behind).published(to_granter=token["told"])
+    return judge(override, decision, judged_at, behind, data["ref"]).published(to_granter=token["told"])
 
 
 def _as_if_granted(override: Override, at: int) -> Override:

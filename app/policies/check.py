@@ -180,6 +180,9 @@ def _check_ceilings(
             shown = format_duration(limit) if key == "max_ttl" else limit
             sentence = f"{how} than the {shown} of overrides; a policy may only tighten it"
             yield document.problem((*path, key), sentence)
+    if most.require_ticket and own.require_ticket is False:
+        sentence = "overrides requires a ticket of every token; a policy may only tighten it"
+        yield document.problem((*path, "require_ticket"), sentence)
 
 
 def _check_test(

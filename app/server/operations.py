@@ -8,11 +8,11 @@ from app.core.policy import GLOB_PATTERN, Selector, Selectors
 from app.gate.freezes import Change, StartRequest
 from app.gate.overrides import GrantRequest
 from app.server.problems import InvalidFieldsError
-from app.server.requests import InstantField, LinkField, NameField, PeriodField, Sentence, Strict
+from app.server.requests import InstantField, LinkField, NameField, Note, PeriodField, Sentence, Strict
 
 Glob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$"), Field(title="name pattern")]
 
-_REQUIRED: Final = ("title", "reason", "starts_at", "override")
+_REQUIRED: Final = ("title", "reason", "starts_at", "override", "running")
 _VALUES: Final = (*_REQUIRED, "contact", "link")
 _SCOPE: Final = ("environments", "services", "tags")
 
@@ -46,7 +46,9 @@ class GrantBody(Strict):
         description="why; recorded, and shown with the decision", examples=["Payments fail for Visa"]
     )
     ttl: PeriodField | None = Field(
-        None, description="how long it lives, within the limits of the policies; either this or `expires_at`"
+        None,
+        description="how long it lives from its start, within the limits of the policies; either this or "
+        "`expires_at`",
     )
     expires_at: InstantField | None = Field(None, description="when it expires; either this or `ttl`")
     max_uses: int = Field(
@@ -58,14 +60,25 @@ class GrantBody(Strict):
         examples=[2],
     )
     ticket: Sentence | None = Field(
-        None, description="where the reason is discussed: an id or a link", examples=["PAY-1234"]
+        None,
+        description="where the reason is discussed: an id or a link; the policies may require one",
+        examples=["PAY-1234"],
+    )
+    starts_at: InstantField | None = Field(
+        None, description="when it becomes active, at most 31 days ahead; at once if left out"
+    )
+    ref: Note | None = Field(
+        None,
+        description="the only `ref` that it lets through, exactly as claims name it; any if left out",
+        examples=["v1.4.2"],
     )
 
     def request(self, now: int) -> GrantRequest:
         """Return the request for the gate."""
         if (self.ttl is None) == (self.expires_at is None):
             raise InvalidFieldsError([{"field": "ttl", "message": ONE_LIFE}])
-        expires_at = self.expires_at if self.ttl is None else now + self.ttl
+        start = now if self.starts_at is None else self.starts_at
+        expires_at = self.expires_at if self.ttl is None else start + self.ttl
         assert expires_at is not None  # noqa: S101 - one of them is given
         return GrantRequest(
             tuple(self.services),
@@ -75,6 +88,8 @@ class GrantBody(Strict):
             expires_at,
             self.max_uses,
             self.ticket,
+            self.starts_at,
+            self.ref,
         )
 
 
@@ -154,6 +169,11 @@ class StartBody(EndFields, _ScopeFields):
     override: Literal["token", "never"] = Field(
         "token", description="`never`: no override token lifts it", examples=["never"]
     )
+    running: Literal["finish", "stop"] = Field(
+        "stop",
+        description="`finish`: a claim that continues a running deploy goes on; `stop`: it is denied, too",
+        examples=["finish"],
+    )
 
     def request(self, now: int) -> StartRequest:
         """Return the request for the gate."""
@@ -169,6 +189,7 @@ class StartBody(EndFields, _ScopeFields):
             self.contact,
             self.link,
             tuple(self.exempt or ()),
+            self.running,
         )
 
 
@@ -186,6 +207,11 @@ class ChangeBody(EndFields, _ScopeFields):
     starts_at: InstantField | None = Field(None, description="when it starts; only until it has begun")
     override: Literal["token", "never"] | None = Field(
         None, description="`never`: no override token lifts it", examples=["never"]
+    )
+    running: Literal["finish", "stop"] | None = Field(
+        None,
+        description="`finish`: a claim that continues a running deploy goes on; `stop`: it is denied, too",
+        examples=["finish"],
     )
 
     def change(self, now: int) -> Change:

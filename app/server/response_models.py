@@ -54,10 +54,13 @@ class BlockingEntry(BaseModel):
 class UncoveredPart(BaseModel):
     """A part of the request that an override token does not cover."""
 
-    part: Literal["service", "environment", "policy", "freeze", "ttl", "uses", "approvals"] = Field(
-        description="which part does not fit"
+    part: Literal[
+        "service", "environment", "ref", "policy", "freeze", "ttl", "uses", "ticket", "approvals"
+    ] = Field(description="which part does not fit")
+    id: str = Field(
+        description="the service, the environment, the ref (empty if the claim names none), or the policy or "
+        "freeze that is not lifted"
     )
-    id: str = Field(description="the service, the environment, or the policy or freeze that is not lifted")
     why: str = Field(description="the reason in words")
 
 
@@ -77,8 +80,8 @@ class OverrideUse(BaseModel):
         "invalid",
     ] = Field(
         description="`spent`: it let the deploy through; `not-needed`: nothing vetoed; `does-not-cover`: "
-        "see `uncovered`; `pending`: an approval is missing; `invalid`: unknown, expired, used up or "
-        "revoked, which only operators and its granter can tell apart"
+        "see `uncovered`; `pending`: an approval is missing, or its start lies ahead; `invalid`: unknown, "
+        "expired, used up or revoked, which only operators and its granter can tell apart"
     )
     uncovered: list[UncoveredPart] = Field(description="the parts that it does not cover; empty if it does")
     uses_left: int | None = Field(description="the deploys that it still lets through")
@@ -295,17 +298,19 @@ class OverrideBody(BaseModel):
     """An override; never its token."""
 
     id: str = Field(description="its id: `ovr_…`")
-    state: Literal["active", "pending", "expired", "used-up", "revoked"] = Field(
-        description="`pending`: an approval is missing"
+    state: Literal["active", "pending", "scheduled", "expired", "used-up", "revoked"] = Field(
+        description="`pending`: an approval is missing; `scheduled`: approved, and its start lies ahead"
     )
     services: list[str] = Field(description="the services that it lets through")
     environments: list[str] = Field(description="the environments that it lets deploys into")
     policies: list[str] | None = Field(description="the rules that it lifts; null for all that may be lifted")
+    ref: str | None = Field(description="the only `ref` that it lets through; null for any")
     reason: str = Field(description="why it was granted")
     ticket: str | None = Field(description="where the reason is discussed")
     granted_by: str = Field(description="the name of the granter's key or identity")
     granter: str | None = Field(description="the person behind those credentials")
     granted_at: Instant = Field(description="when it was granted")
+    starts_at: Instant | None = Field(description="when it becomes active; null for at once")
     expires_at: Instant = Field(description="when it expires")
     max_uses: int = Field(description="the deploys that it lets through in all")
     uses: int = Field(description="the deploys that it has let through")
@@ -348,6 +353,7 @@ class FreezeBody(BaseModel):
     open_ended: bool = Field(description="true if it lasts until it is lifted")
     forgotten: bool = Field(description="true if it has been open-ended for more than a day")
     override: Literal["token", "never"] = Field(description="whether an override token lifts it")
+    running: Literal["finish", "stop"] = Field(description="whether a deploy that runs already may finish")
     started_by: str = Field(description="the name of the key or identity that started it")
     created_at: Instant = Field(description="when it was recorded")
     lifted_by: str | None = Field(description="who lifted it")
@@ -355,8 +361,8 @@ class FreezeBody(BaseModel):
     lift_reason: str | None = Field(description="why it was lifted")
     changed_at: Instant | None = Field(description="when it was last changed")
     rescoped_at: Instant | None = Field(
-        description="when its scope, exemptions or `override` last changed; tokens granted before do not "
-        "lift it"
+        description="when its scope, exemptions, `override` or `running` last changed; tokens granted "
+        "before do not lift it"
     )
 
 

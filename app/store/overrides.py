@@ -44,7 +44,12 @@ _GIVEN: Final = (
 )
 _SPENT: Final = ("override_id", "number", "decision_id")
 _USABLE: Final = select(
-    func.count(), func.sum(case((overrides.c.approvals_needed > _GIVEN, 1), else_=0))
+    func.count(),
+    func.sum(
+        case(
+            (or_(overrides.c.approvals_needed > _GIVEN, overrides.c.starts_at > bindparam("now")), 1), else_=0
+        )
+    ),
 ).where(
     overrides.c.revoked_at.is_(None),
     overrides.c.expires_at > bindparam("now"),
@@ -128,7 +133,7 @@ def newest(connection: Connection, now: int | None, before: str | None, most: in
 
 
 def count(connection: Connection, now: int) -> OverrideCounts:
-    """Return the number of overrides that may still be used, at once or after an approval."""
+    """Return the number of overrides that may still be used, at once, or after an approval or their start."""
     usable, pending = connection.row(_USABLE, now=now) or (0, 0)
     return OverrideCounts(active=usable - (pending or 0), pending=pending or 0)
 

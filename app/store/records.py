@@ -111,7 +111,7 @@ class DecidedFilter(NamedTuple):
 
 
 class OverrideCounts(NamedTuple):
-    """The numbers of usable overrides: at once, and after an approval."""
+    """The numbers of usable overrides: at once, and after an approval or their start."""
 
     active: int
     pending: int

@@ -140,6 +140,10 @@ overrides: Final = Table(
     Column("revoked_at", BigInteger),
     # The granting person, normalised for comparison.
     Column("granter", String(256)),
+    # Null: active from the grant on.
+    Column("starts_at", BigInteger),
+    # The only ref that it lets through; null for any.
+    Column("ref", Text),
 )
 
 approvals: Final = Table(
@@ -184,6 +188,8 @@ freezes: Final = Table(
     Column("exempt", Text),
     Column("lift_reason", Text),
     Column("rescoped_at", BigInteger),
+    # Whether a deploy that runs already may finish.
+    Column("running", String(16), nullable=False, server_default="stop"),
 )
 
 keys: Final = Table(

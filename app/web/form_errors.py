@@ -29,6 +29,7 @@ LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
         "until": "Ends",
         "open_ended": "No end",
         "override": "Override",
+        "running": "Running deploys",
         "contact": "Contact",
         "link": "Link",
         "exempt": "Still allowed",
@@ -37,6 +38,7 @@ LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
         "title": "Title",
         "reason": "Reason",
         "override": "Override",
+        "running": "Running deploys",
         "contact": "Contact",
         "link": "Link",
     },
@@ -49,6 +51,8 @@ LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
         "max_uses": "Uses",
         "policies": "Only these policies",
         "ticket": "Ticket",
+        "starts_at": "Starts",
+        "ref": "Only this ref",
     },
 }
 """The labels of the fields on each form."""

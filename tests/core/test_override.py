@@ -67,6 +67,10 @@ def denied(*rules: Policy | Freeze, at: int = NOW, question: Question = API) -> 
         ({"approvals_needed": 2, "approvals": (YES,)}, NOW, OverrideState.PENDING),
         ({"approvals_needed": 1}, NOW + HOUR, OverrideState.EXPIRED),
         ({"revoked_at": NOW, "uses": 2}, NOW + HOUR, OverrideState.REVOKED),
+        ({"starts_at": NOW + 60}, NOW + 59, OverrideState.SCHEDULED),
+        ({"starts_at": NOW + 60}, NOW + 60, OverrideState.ACTIVE),
+        ({"starts_at": NOW + 60, "approvals_needed": 1}, NOW, OverrideState.PENDING),
+        ({"starts_at": NOW + 60, "revoked_at": NOW}, NOW, OverrideState.REVOKED),
     ],
 )
 def test_a_token_is_good_until_the_second_it_expires_and_for_its_last_use(
@@ -87,6 +91,12 @@ def test_a_token_is_good_until_the_second_it_expires_and_for_its_last_use(
         ({"approvals": 1}, {"approvals": (YES,)}, None),
         ({"approvals": 2}, {"approvals": (YES,)}, Part.APPROVALS),
         ({"approvals": 1}, {"approvals": (YES, YES)}, None),
+        ({"require_ticket": True}, {}, Part.TICKET),
+        ({"require_ticket": True}, {"ticket": "PAY-1"}, None),
+        ({"require_ticket": False}, {}, None),
+        # The lifetime counts from the start.
+        ({"max_ttl": "1h"}, {"starts_at": NOW + HOUR, "expires_at": NOW + 2 * HOUR}, None),
+        ({"max_ttl": "59m"}, {"starts_at": NOW + HOUR, "expires_at": NOW + 2 * HOUR}, Part.TTL),
         # What no approval mends is told first.
         ({"approvals": 1, "max_uses": 1}, {}, Part.USES),
     ],
@@ -178,6 +188,54 @@ def test_approvals_are_required_for_the_rules_that_a_token_may_lift() -> None:
     assert approvals_wanted(token(environments=("staging", "production")), (staging,)) == 1
     tagged = policy("strict", override={"approvals": 1}, applies_to={"tags": ["tier-1"]})
     assert approvals_wanted(token(), (tagged,)) == 1
+
+
+@pytest.mark.parametrize(
+    ("ref", "said"),
+    [
+        ("v1", None),
+        ("v1 ", "not the ref v1 , it is for the ref v1"),
+        ("v2", "not the ref v2, it is for the ref v1"),
+        ("", "not a deploy that names no ref, it is for the ref v1"),
+        (None, "not a deploy that names no ref, it is for the ref v1"),
+    ],
+)
+def test_a_token_for_a_ref_fits_exactly_that_ref(ref: str | None, said: str | None) -> None:
+    use = judge(token(ref="v1"), denied(policy()), NOW, ref=ref)
+    assert use.result == ("spent" if said is None else "does-not-cover")
+    assert [gap.part for gap in use.uncovered] == ([] if said is None else [Part.REF])
+    assert (said or "in spite of") in message(denied(policy()), UTC, use)
+    assert judge(token(), denied(policy()), NOW, ref=ref).result == "spent"
+
+
+@pytest.mark.parametrize(
+    ("given", "now", "result", "said"),
+    [
+        ({}, NOW + 59, "pending", "The override token is not active before Fri 27 Nov 13:06 UTC."),
+        ({}, NOW + 60, "spent", "No uses left"),
+        ({"approvals_needed": 1}, NOW, "pending", "The override token still waits for approval."),
+        ({"approvals_needed": 1, "approvals": (YES,)}, NOW, "pending", "is not active before"),
+    ],
+)
+def test_a_token_does_nothing_before_its_start(
+    given: dict[str, Any], now: int, result: str, said: str
+) -> None:
+    use = judge(token(starts_at=NOW + 60, max_uses=1, **given), denied(policy()), now)
+    assert use.result == result
+    assert said in message(denied(policy()), UTC, use)
+
+
+def test_a_token_that_starts_after_a_freeze_and_was_granted_before_it_does_not_cover_it() -> None:
+    began = freeze(starts_at=NOW + 10, created_at=NOW + 10)
+    assert judge(token(starts_at=NOW + 60), denied(began), NOW + 60).result == "does-not-cover"
+
+
+def test_a_ticket_is_required_for_the_rules_that_ask_for_one_and_no_approval_mends_it() -> None:
+    strict = policy(override={"require_ticket": True, "approvals": 1})
+    (gap,) = judge(token(), denied(strict), NOW).uncovered
+    assert (gap.part, gap.why) == (Part.TICKET, "it names no ticket")
+    assert approvals_wanted(token(), (strict,)) == 0
+    assert approvals_wanted(token(ticket="PAY-1"), (strict,)) == 1
 
 
 @pytest.mark.parametrize(("now", "result"), [(NOW + HOUR - 1, "spent"), (NOW + HOUR, "expired")])

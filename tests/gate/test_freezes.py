@@ -268,6 +268,21 @@ async def test_everything_about_a_freeze_but_its_past_can_be_changed(gate: Gate,
     assert_whole(gate.store)
 
 
+async def test_whether_running_deploys_may_finish_is_kept_and_a_change_of_it_counts_as_one_of_the_scope(
+    gate: Gate,
+) -> None:
+    stopping = await gate.freezes.start(OPS, request(), gate.in_force)
+    assert (stopping.running, stopping.rescoped_at) == ("stop", None)
+    gate.clock.at += 60
+    changed = await gate.freezes.change(OPS, stopping.id, Change({"running": "finish"}, {}), gate.in_force)
+    assert changed.running == "finish"
+    assert changed.rescoped_at is not None
+    started = await gate.freezes.start(OPS, request(running="finish"), gate.in_force)
+    assert [each.running for each in await gate.freezes.newest(None, 9)] == ["finish", "finish"]
+    assert to_json(started, AFTER)["running"] == "finish"
+    assert_whole(gate.store)
+
+
 async def test_a_change_that_changes_nothing_is_not_recorded(gate: Gate) -> None:
     freeze = await gate.freezes.start(OPS, request({"services": ["api"]}), gate.in_force)
     same = Change({"title": "Incident 42", "starts_at": freeze.starts_at}, {"services": ["api"]})

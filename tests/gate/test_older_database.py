@@ -41,12 +41,12 @@ def test_time_goes_on_from_its_latest_event(store: Store) -> None:
 def test_what_it_could_not_know_belongs_to_nobody(store: Store) -> None:
     assert {key.person for key in store.query(lambda view: view.keys())} == {None}
     overrides = store.query(lambda view: view.newest_overrides(None, None, 9))
-    assert {override.granter for override in overrides} == {None}
+    assert {(override.granter, override.starts_at, override.ref) for override in overrides} == {(None,) * 3}
     assert [each.person for override in overrides for each in override.approvals] == ["bob"]
     freezes = store.query(lambda view: view.newest_freezes(None, 9))
-    assert {(freeze.exempt, freeze.lift_reason, freeze.rescoped_at) for freeze in freezes} == {
-        ((), None, None)
-    }
+    assert {
+        (freeze.exempt, freeze.lift_reason, freeze.rescoped_at, freeze.running) for freeze in freezes
+    } == {((), None, None, "stop")}
     assert sum(freeze.changed_at is not None for freeze in freezes) == 2
 
 

@@ -1,10 +1,15 @@
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from app.core.decision import Question
 from app.core.instant import DAY, HOUR
 from app.core.override import OverrideState
 from app.core.policy import Selector
+from app.gate.claim import Claim
 from app.gate.errors import (
     ForbiddenError,
     InvalidFieldError,
@@ -13,12 +18,16 @@ from app.gate.errors import (
     UnknownRecordError,
 )
 from app.gate.freezes import StartRequest
+from app.gate.in_force import InForce
 from app.gate.keys import KeyRequest, create, revoke
 from app.gate.overrides import GrantRequest, to_json
+from app.gate.record import verify
+from app.gate.replay import replay
 from app.gate.store_cache import caller_of
 from app.identity.caller import Role
 from app.identity.credentials import digest, is_token
-from tests.gate.conftest import ADMIN, AFTER, OPS, OTHER, Gate
+from app.policies.source import Source
+from tests.gate.conftest import ADMIN, AFTER, FRIDAY, OPS, OTHER, Gate
 from tests.store.records import assert_whole
 
 pytestmark = pytest.mark.anyio
@@ -38,11 +47,13 @@ async def test_a_grant_gives_a_token_that_is_stored_as_a_hash_only(gate: Gate) -
         "services": ["api"],
         "environments": ["production"],
         "policies": None,
+        "ref": None,
         "reason": "The fix.",
         "ticket": "https://x.example/1",
         "granted_by": "Alice",
         "granter": "alice",
         "granted_at": "2026-11-27T13:00:00Z",
+        "starts_at": None,
         "expires_at": "2026-11-27T14:00:00Z",
         "max_uses": 1,
         "uses": 0,
@@ -70,6 +81,90 @@ async def test_a_token_keeps_to_the_ceilings(gate: Gate, wanted: dict[str, Any],
         await gate.overrides.grant(OPS, WANTED._replace(**wanted), gate.in_force)
     assert caught.value.field == field
     assert await gate.overrides.newest(usable=False, before=None, most=9) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field", "sentence"),
+    [
+        ({"starts_at": AFTER - 1}, "starts_at", "lies in the past"),
+        (
+            {"starts_at": AFTER + 31 * DAY + 1, "expires_at": AFTER + 32 * DAY},
+            "starts_at",
+            "31d ahead at most",
+        ),
+        ({"starts_at": AFTER + HOUR}, "expires_at", "must lie after its start"),
+        ({"starts_at": AFTER + HOUR, "expires_at": AFTER + HOUR + DAY + 1}, "ttl", "1d at most"),
+    ],
+)
+async def test_a_token_starts_within_a_month_and_lives_from_its_start(
+    gate: Gate, wanted: dict[str, Any], field: str, sentence: str
+) -> None:
+    with pytest.raises(InvalidFieldError, match=sentence) as caught:
+        await gate.overrides.grant(OPS, WANTED._replace(**wanted), gate.in_force)
+    assert caught.value.field == field
+
+
+async def test_a_token_for_later_and_for_a_ref_is_kept_listed_and_spent(gate: Gate) -> None:
+    start = AFTER + 2 * DAY
+    wanted = WANTED._replace(starts_at=start, expires_at=start + DAY, ref="v1.4.2")
+    override, token = await gate.overrides.grant(OPS, wanted, gate.in_force)
+    assert override == await gate.overrides.show(override.id)
+    shown = to_json(override, AFTER)
+    assert (shown["state"], shown["starts_at"], shown["ref"]) == (
+        "scheduled",
+        "2026-11-29T13:00:00Z",
+        "v1.4.2",
+    )
+    assert [each.id for each in await gate.overrides.newest(usable=True, before=None, most=9)] == [
+        override.id
+    ]
+    counted = gate.store.query(lambda view: view.count_overrides(AFTER))
+    assert (counted.active, counted.pending) == (0, 1)
+    results = []
+    for at, ref in ((start - 1, "v1.4.2"), (start, "v1.4.1"), (start, "v1.4.2")):
+        gate.clock.at = at
+        claim = Claim(Question("api"), ref=ref, token=digest(token))
+        answer = json.loads((await gate.claims.claim(claim, gate.in_force)).body)
+        results.append(
+            (answer["override"]["result"], [each["id"] for each in answer["override"]["uncovered"]])
+        )
+        assert gate.store.query(lambda view, answer=answer: replay(view, answer["decision_id"])).same  # type: ignore[misc]
+    assert results == [("pending", []), ("does-not-cover", ["v1.4.1"]), ("spent", [])]
+    counted = gate.store.query(lambda view: view.count_overrides(start))
+    assert (counted.active, counted.pending) == (0, 0)
+    assert_whole(gate.store)
+
+
+@pytest.mark.parametrize(("column", "value"), [("ref", "'v2'"), ("starts_at", "1"), ("ref", "NULL")])
+async def test_a_start_or_a_ref_that_was_changed_is_named(gate: Gate, column: str, value: str) -> None:
+    wanted = WANTED._replace(starts_at=AFTER, ref="v1" if value == "NULL" else None)
+    override, _ = await gate.overrides.grant(OPS, wanted, gate.in_force)
+    assert_whole(gate.store)
+    with gate.store._database.engine.begin() as connection:
+        connection.execute(text(f"UPDATE overrides SET {column} = {value}"))  # noqa: S608 - ours
+    (difference,) = verify(gate.store.query).differences
+    assert (difference.table, difference.id) == ("overrides", override.id)
+    assert column in difference.what
+
+
+def _with(gate: Gate, policy_file: Path, new: str, old: str) -> InForce:
+    policy_file.write_text(FRIDAY.replace(old, new))
+    return gate.policies.load(Source(policy_file), AFTER)
+
+
+async def test_a_ticket_is_required_by_the_file_or_by_a_policy_that_is_named(
+    gate: Gate, policy_file: Path
+) -> None:
+    in_force = _with(gate, policy_file, "approvals: 1, require_ticket: true}", "approvals: 1}")
+    await gate.overrides.grant(OPS, WANTED, in_force)
+    named = WANTED._replace(policies=("audit-week",))
+    with pytest.raises(InvalidFieldError, match="the policy audit-week requires a ticket of every token"):
+        await gate.overrides.grant(OPS, named, in_force)
+    await gate.overrides.grant(OPS, named._replace(ticket="PAY-1"), in_force)
+    in_force = _with(gate, policy_file, "max_uses: 5, require_ticket: true}", "max_uses: 5}")
+    with pytest.raises(InvalidFieldError, match="the policies require a ticket of every token") as caught:
+        await gate.overrides.grant(OPS, WANTED, in_force)
+    assert caught.value.field == "ticket"
 
 
 async def test_a_token_at_its_ceilings_is_granted(gate: Gate) -> None:

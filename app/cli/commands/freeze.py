@@ -105,6 +105,13 @@ def _scope_options(function: Any) -> Any:
     show_default=True,
     help="Whether an override token lifts it.",
 )
+@click.option(
+    "--running",
+    type=click.Choice(["finish", "stop"]),
+    default="stop",
+    show_default=True,
+    help="Whether claims that continue a running deploy go on.",
+)
 @timezone
 @server
 @as_json
@@ -175,6 +182,11 @@ def extend(*, freeze_id: str, server: str | None, as_json: bool, timezone: str |
 @instant_option("--starts-at", text="Time at which it starts; only before it has started.")
 @_end_options
 @click.option("--override", type=click.Choice(["token", "never"]), help="Whether an override token lifts it.")
+@click.option(
+    "--running",
+    type=click.Choice(["finish", "stop"]),
+    help="Whether claims that continue a running deploy go on.",
+)
 @click.option(
     "--clear",
     multiple=True,
@@ -259,10 +271,11 @@ def _print(freeze: dict[str, Any], zone_name: ZoneName, *, as_json: bool) -> int
     local = local_printer(zone_name)
     end = f"until {local(freeze['ends_at'])}" if freeze.get("ends_at") else "until it is lifted"
     exempt = f", except {_exempt(freeze)}" if freeze.get("exempt") else ""
+    finish = "; running deploys may finish" if freeze.get("running") == "finish" else ""
     why = f": {freeze['lift_reason']}" if freeze.get("lift_reason") else ""
     for line in (
         f"{freeze.get('id')} is {freeze.get('state')}: {freeze.get('title')}",
-        f"  stops {_scope(freeze)}{exempt}, from {local(freeze.get('starts_at'))} {end}",
+        f"  stops {_scope(freeze)}{exempt}, from {local(freeze.get('starts_at'))} {end}{finish}",
         f"  started by {freeze.get('started_by')}: {freeze.get('reason')}",
         *([f"  ask {freeze['contact']}"] if freeze.get("contact") else ()),
         *([f"  lifted by {freeze['lifted_by']}{why}"] if freeze.get("lifted_by") else ()),

@@ -49,8 +49,9 @@ def command() -> None:
     help="Only lift this policy; default: all. Repeatable.",
 )
 @click.option("--reason", metavar="TEXT", required=True, help="Reason, for the record.")
-@duration_option("--ttl", text="Time until the token expires.")
+@duration_option("--ttl", text="Time until the token expires, from its start.")
 @instant_option("--expires-at", text="Time at which the token expires.")
+@instant_option("--starts-at", text="Time at which the token becomes active; default: now.")
 @click.option(
     "--uses",
     "max_uses",
@@ -60,6 +61,7 @@ def command() -> None:
     show_default=True,
     help="Deploys that it lets through.",
 )
+@click.option("--ref", metavar="TEXT", help="Only let this ref through, exactly as claims name it.")
 @click.option("--ticket", metavar="TEXT", help="Ticket of the change: an id or a link.")
 @timezone
 @server
@@ -149,12 +151,14 @@ def _print(override: dict[str, Any], local: Callable[[object], str], *, err: boo
         _listed(override.get(each)) for each in ("services", "environments", "policies")
     )
     left = f"{override.get('uses_left')} of {override.get('max_uses')}"
+    ref = f", only the ref {override['ref']}" if override.get("ref") else ""
+    start = f" from {local(override['starts_at'])}" if override.get("starts_at") else ""
     lines = [
         f"{override.get('id')} is {override.get('state')}{needed}",
-        f"  lets through: {services} to {environments}",
+        f"  lets through: {services} to {environments}{ref}",
         f"  lifts: {policies or 'every policy that may be overridden'}",
         f"  granted by {override.get('granted_by')}: {override.get('reason')}",
-        f"  uses left: {left}, until {local(override.get('expires_at'))}",
+        f"  uses left: {left},{start} until {local(override.get('expires_at'))}",
     ]
     if given:
         lines.append(f"  approved by {_listed(given)}")
