@@ -50,7 +50,7 @@ BEYOND_A_SCHEMA = {
     *("holidays-category-unknown", "holidays-country-and-market", "holidays-country-in-lower-case"),
     *("holidays-country-unknown", "holidays-market-unknown", "holidays-name-unknown", "holidays-of-nowhere"),
     *("holidays-added-and-removed", "holidays-added-days-without-end", "holidays-removed-from-nothing"),
-    *("holidays-subdivision-of-nowhere", "holidays-weekend-of-seven-days"),
+    *("holidays-subdivision-of-nowhere", "holidays-title-unknown", "holidays-weekend-of-seven-days"),
     *(
         "cron-day-of-month-out-of-range",
         "cron-day-of-week-out-of-range",

@@ -199,7 +199,7 @@ def _yearly(rng: random.Random, centre: int) -> dict[str, Any]:
     }
 
 
-def _holidays(rng: random.Random, _: int) -> dict[str, Any]:
+def _holidays(rng: random.Random, centre: int) -> dict[str, Any]:
     window: dict[str, Any] = {"country": rng.choice(COUNTRIES)}
     if rng.random() < 0.3:
         window = dict(rng.choice(PARTS))
@@ -209,13 +209,36 @@ def _holidays(rng: random.Random, _: int) -> dict[str, Any]:
             window["names"] = rng.sample(names, rng.randint(1, 3))
         if rng.random() < 0.5:
             window["except_names"] = rng.sample(names, rng.randint(1, 2))
+    if rng.random() < 0.4:
+        window |= _own_days(rng, centre)
+    if rng.random() < 0.2:
+        window["weekend"] = rng.choice((["fri", "sat"], ["sun"], ["thu-sat"], [], ["wed", "sat-sun"]))
     if rng.random() < 0.5:
         window["eve_from"] = _time(rng)
+        if rng.random() < 0.3:
+            window["eve_days"] = rng.choice((1, 2, 2, 3, 5))
     if rng.random() < 0.5:
         window["until"] = _time(rng)
     if rng.random() < 0.3:
         window["bridge_days"] = True
     return window
+
+
+def _own_days(rng: random.Random, centre: int) -> dict[str, Any]:
+    """Days to add and to remove near an instant, no day in the same form in both."""
+
+    def day() -> str:
+        written = f"{_near_date(rng, centre) + timedelta(days=rng.randrange(-8, 9))}"
+        written = rng.choice((written, written, "0000-02-29", "0000-12-25", "0000-01-01"))
+        return written.removeprefix("0000-") if rng.random() < 0.6 else written[-5:]
+
+    added = {day() for _ in range(rng.randrange(4))}
+    removed = sorted({day() for _ in range(rng.randrange(4))} - added)
+    titles = ("Company day", "Offsite")
+    return {
+        **({"add": [{"date": each, "title": rng.choice(titles)} for each in sorted(added)]} if added else {}),
+        **({"remove": removed} if removed else {}),
+    }
 
 
 def _cron(rng: random.Random, _: int) -> dict[str, Any]:

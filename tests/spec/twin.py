@@ -155,17 +155,30 @@ def yearly(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[date
 
 def holidays(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
     calendar = calendar_of(spec)
-    named = {
-        day: names
-        for year in range(first.year - 1, last.year + 2)
-        for day, names in holiday_names(calendar, year).items()
-    }
-    weekend = set(loaded(calendar, 2020, "own").weekend)
+    has_package = bool(spec.get("country") or spec.get("market"))
+    weekend = {5, 6}
+    if "weekend" in spec:
+        weekend = weekdays_of(spec["weekend"])
+    elif has_package:
+        weekend = set(loaded(calendar, 2020, "own").weekend)
+    count = int(spec.get("eve_days", 1))
+
+    @cache
+    def names_on(day: date) -> list[set[str]]:
+        in_full, every_year = f"{day:%Y-%m-%d}", f"{day:%m-%d}"
+        found = holiday_names(calendar, day.year).get(day, []) if has_package else []
+        for written in (every_year, in_full):
+            if written in spec.get("remove", []):
+                found = []
+            titles = [own["title"] for own in spec.get("add", []) if own["date"] == written]
+            found = [*found, *({title} for title in titles)]
+        return found
 
     def is_off(day: date) -> bool:
-        if day in named:
+        if names_on(day):
             return True
-        return day.weekday() in weekend and day not in loaded(calendar, day.year, "own").weekend_workdays
+        is_made_up_for = has_package and day in loaded(calendar, day.year, "own").weekend_workdays
+        return day.weekday() in weekend and not is_made_up_for
 
     def is_meant(names: set[str], patterns: list[str]) -> bool:
         return any(
@@ -175,7 +188,7 @@ def holidays(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[da
     def is_frozen(day: date) -> bool:
         return any(
             is_meant(names, spec.get("names", ["*"])) and not is_meant(names, spec.get("except_names", []))
-            for names in named.get(day, [])
+            for names in names_on(day)
         )
 
     def is_bridge(day: date) -> bool:
@@ -193,12 +206,17 @@ def holidays(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[da
             day += step
         return day
 
-    for day in days(first - 30 * DAY, last + 30 * DAY):
+    def eve(day: date) -> date:
+        for _ in range(count):
+            day = next_working_day(day, -DAY)
+        return day
+
+    for day in days(first - 30 * DAY, last + (30 + 7 * (count - 1)) * DAY):
         if not (is_frozen(day) or is_bridge(day)):
             continue
         start, end = midnight(day), midnight(day + DAY)
         if "eve_from" in spec:
-            start = midnight(next_working_day(day, -DAY)) + time_of(spec["eve_from"])
+            start = midnight(eve(day)) + time_of(spec["eve_from"])
         if "until" in spec:
             end = midnight(next_working_day(day, DAY)) + time_of(spec["until"])
         yield start, end

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.field_types import TimeOfDay
@@ -19,8 +19,10 @@ from app.core.wallclock import Wall, calendar_date
 from app.core.window import Window
 from app.core.workdays import CalendarKeys, next_workday
 
-_REACH: Final = 40
-"""Days around a span that may contain an eve or a day after; no run of days off is as long."""
+_MARGIN: Final = 2
+"""Days around a span, for zones that skip a day."""
+
+_MOST_EVE_DAYS: Final = 30
 
 _MOST_GUESSES: Final = 20
 """Suggestions for one list of names: finding the nearest name takes a millisecond."""
@@ -36,6 +38,8 @@ _LONGEST_NAME: Final = 60
 class Holidays(CalendarKeys, Window):
     """The holidays of a calendar as whole local days, with optional eves and bridge days."""
 
+    model_config = ConfigDict(json_schema_extra={"dependencies": {"eve_days": ["eve_from"]}})
+
     names: tuple[Annotated[str, Field(title="holiday name pattern")], ...] = Field(
         (),
         description="only the holidays with these names; `*` matches anything, upper and lower case are "
@@ -47,9 +51,16 @@ class Holidays(CalendarKeys, Window):
     )
     eve_from: TimeOfDay | None = Field(
         None,
-        description="local time on the last working day before the holiday at which it opens; at midnight "
-        "if left out",
+        description="local time on the last working day before the holiday, or on an earlier one by "
+        "`eve_days`, at which it opens; at midnight if left out",
         examples=["14:00"],
+    )
+    eve_days: int = Field(
+        1,
+        ge=1,
+        le=_MOST_EVE_DAYS,
+        description="how many working days before the holiday `eve_from` is",
+        examples=[2],
     )
     until: TimeOfDay | None = Field(
         None,
@@ -68,18 +79,27 @@ class Holidays(CalendarKeys, Window):
     def _has_holidays(self) -> Self:
         if self.country is None and self.market is None and not self.add:
             raise MalformedValueError("name a country or a market, or days of your own under add")
-        faults = list(self._faults_of_names())
+        faults = [*self._faults_of_eves(), *self._faults_of_names()]
         if faults:
             raise FaultyValuesError(faults)
         return self
 
     def intervals(self, span: Interval, wall: Wall) -> list[Interval]:
         """Return one interval for each holiday, from its eve to the day after."""
-        first, last = wall.day(span[0]) - _REACH, wall.day(span[1]) + _REACH
+        first, last = self._days_of((wall.day(span[0]), wall.day(span[1])))
         return [
             (wall.start(start), wall.end(end))
             for start, end in _local_intervals(self, first // 128, last // 128 + 1)
         ]
+
+    def _days_of(self, days: Interval) -> Interval:
+        """Return the first and last day whose freeze may reach into a span of days."""
+        first, last = days
+        if self.until is not None:
+            first = self.working_day(first, -1)
+        if self.eve_from is not None:
+            last = self._nth_working_day(last, 1)
+        return first - _MARGIN, last + _MARGIN
 
     def words(self) -> str:
         """Return ``on public holidays of NL, from 14:00 of the working day before, …``."""
@@ -111,7 +131,8 @@ class Holidays(CalendarKeys, Window):
     def _bounds(self) -> list[str]:
         parts = []
         if self.eve_from is not None:
-            parts.append(f"from {format_time_of_day(self.eve_from)} on the working day before")
+            when = " on the working day" if self.eve_days == 1 else f", {self.eve_days} working days"
+            parts.append(f"from {format_time_of_day(self.eve_from)}{when} before")
         if self.until is not None:
             parts.append(f"until {format_time_of_day(self.until)} on the working day after")
         return parts
@@ -130,6 +151,17 @@ class Holidays(CalendarKeys, Window):
         """Return the next working day after a day, or the last one before it with a step of -1."""
         return next_workday(day, step, lambda each: is_off(self.calendar, each) or self._is_bridge(each))
 
+    def _nth_working_day(self, day: int, step: int) -> int:
+        """Return the working day `eve_days` after a day, or before it with a step of -1."""
+        for _ in range(self.eve_days):
+            day = self.working_day(day, step)
+        return day
+
+    def _faults_of_eves(self) -> Iterator[Fault]:
+        if "eve_days" in self.model_fields_set and self.eve_from is None:
+            sentence = 'goes with eve_from; write the time too, such as eve_from: "14:00"'
+            yield Fault(("eve_days",), sentence)
+
     def _faults_of_names(self) -> Iterator[Fault]:
         whole = self.calendar._replace(subdivision=None)
         for key, patterns in (("names", self.names), ("except_names", self.except_names)):
@@ -138,8 +170,9 @@ class Holidays(CalendarKeys, Window):
             for index, pattern in enumerate(patterns):
                 if not any(matches((pattern,), names_of(calendar)) for calendar in known):
                     hint = _nearest_holiday(self.calendar, pattern) if index < _MOST_GUESSES else ""
-                    whose = self.country or self.market
-                    yield Fault((key, index), f"not the name of a holiday of {whose}{hint}")
+                    code = self.country or self.market
+                    what = f"the name of a holiday of {code}" if code else "a title under add"
+                    yield Fault((key, index), f"not {what}{hint}")
 
     def _is_selected(self, day: int) -> bool:
         holidays = year_of(self.calendar, calendar_date(day).year).holidays.get(day, ())
@@ -156,7 +189,7 @@ class Holidays(CalendarKeys, Window):
         """Return start and end, in local time, of the freeze of a holiday or bridge day."""
         start, end = day * DAY, (day + 1) * DAY
         if self.eve_from is not None:
-            start = self.working_day(day, -1) * DAY + self.eve_from
+            start = self._nth_working_day(day, -1) * DAY + self.eve_from
         if self.until is not None:
             end = self.working_day(day, 1) * DAY + self.until
         return start, end
