@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     import httpx
 
 _CA_FILE: Final = "FREEZEGATE_CA_FILE"
+_NO_PROXY: Final = (
+    "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the URL of a proxy; one is http://proxy.example:3128"
+)
 _LOOPBACK: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+_THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class OutboundError(FreezegateError):
@@ -45,9 +49,7 @@ class Outbound:
             self.client(1.0)
         # SOCKS needs another library; the error of an unknown scheme quotes the URL, so it is not passed on.
         except (ValueError, ImportError, httpx.InvalidURL):
-            raise OutboundError(
-                "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the URL of a proxy; one is http://proxy.example:3128"
-            ) from None
+            raise OutboundError(_NO_PROXY) from None
 
     def client(self, timeout: float) -> "httpx.AsyncClient":
         """Return a new client; each of its waits lasts `timeout` seconds at most.
@@ -57,9 +59,7 @@ class Outbound:
         """
         import httpx
 
-        # Both log the URL of every request, and the URL of a receiver may be a secret.
-        for name in ("httpx", "httpcore"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        _log_no_urls()
         return httpx.AsyncClient(
             timeout=timeout,
             follow_redirects=False,
@@ -67,6 +67,36 @@ class Outbound:
             mounts=dict.fromkeys(_LOOPBACK),
             trust_env=True,  # the proxies; certificates are given
         )
+
+    def direct(self, timeout: float, proxy: str | None = None) -> "httpx.AsyncClient":
+        """Return a new client that goes through `proxy` only, whatever the environment says; see `client`.
+
+        Raises:
+            OutboundError: the certificates or the proxy can't be used.
+        """
+        import httpx
+
+        _log_no_urls()
+        try:
+            return httpx.AsyncClient(
+                timeout=timeout,
+                follow_redirects=False,
+                verify=self._context(),
+                proxy=proxy,
+                trust_env=False,
+            )
+        except (ValueError, ImportError, httpx.InvalidURL):
+            raise OutboundError(_NO_PROXY) from None
+
+    def proxy_for(self, scheme: str, host: str) -> str | None:
+        """Return the proxy that the environment sets for a scheme and host; None if there is none."""
+        from urllib.request import getproxies, proxy_bypass
+
+        proxies = getproxies()
+        proxy = proxies.get(scheme) or proxies.get("all")
+        if not proxy or proxy_bypass(host) or host in _THIS_MACHINE:
+            return None
+        return proxy if "://" in proxy else f"http://{proxy}"
 
     def _context(self) -> ssl.SSLContext:
         if self._trusted is None:
@@ -78,6 +108,12 @@ class Outbound:
                     raise _unusable(_CA_FILE, error) from None
             self._trusted = context
         return self._trusted
+
+
+def _log_no_urls() -> None:
+    """Silence the libraries: both log the URL of every request, which may be a secret."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _system_trust() -> ssl.SSLContext:
