@@ -14,6 +14,7 @@ from app.clock import SystemClock
 from app.core.errors import MalformedValueError
 from app.policies.importers.convert import Converted, convert
 from app.policies.importers.formats import FORMATS
+from app.policies.importers.globs import service_glob
 from app.policies.importers.imported import ImportOptions, Remark, SourceText
 from app.yaml.syntax import LARGEST, position_of
 
@@ -29,7 +30,7 @@ def _mapping(text: str) -> tuple[str, tuple[Literal["services", "environments"],
     kind, colon, value = target.partition(":")
     if not (selector and equals and colon and kind in _FIELDS):
         raise MalformedValueError("not of the form SELECTOR=environment:NAME or SELECTOR=service:NAME")
-    return selector, (_FIELDS[kind], name(value))
+    return selector, (_FIELDS[kind], service_glob(value) if kind == "service" else name(value))
 
 
 def _each(

@@ -7,6 +7,7 @@ from typing import Final
 from app.policies.importers.imported import Imported, ImportOptions, SourceText
 
 FORMATS: Final[Mapping[str, str]] = {
+    "argocd": "sync windows of Argo CD",
     "google": "deploy policies of Google Cloud Deploy",
     "prometheus": "time intervals of Prometheus Alertmanager",
 }

@@ -24,6 +24,8 @@ WIDER_IN_REPEATED_HOUR: Final = (
     "freezegate takes the time that freezes longer"
 )
 
+LONGER_IN_LEAP_YEARS: Final = "in leap years, a window past the end of February freezes a day more"
+
 
 def daily_windows(weekdays: Collection[int], ranges: Sequence[Interval]) -> list[Window]:
     """Return windows for ranges of a day, in seconds since midnight, on weekdays (Monday is 0)."""
@@ -85,6 +87,13 @@ def is_repeated(zone_name: str, times: Iterable[int]) -> bool:
     return any(
         start <= time % DAY + shift < end for time in times for shift in (0, DAY) for start, end in folds
     )
+
+
+def wider_reason(zone_name: str, bounds: Iterable[int], *, in_leap_years: bool = False) -> str | None:
+    """Return why windows with these bounds are wider than their source; None if they are equal."""
+    reasons = [WIDER_IN_REPEATED_HOUR] * is_repeated(zone_name, bounds)
+    reasons += [LONGER_IN_LEAP_YEARS] * in_leap_years
+    return "; ".join(reasons) or None
 
 
 @lru_cache(maxsize=1024)
