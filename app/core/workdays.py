@@ -5,6 +5,7 @@ A day off is a weekend or a holiday: of a country, a region or a market, or one 
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from itertools import chain, pairwise
 from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -179,15 +180,10 @@ class CalendarKeys(BaseModel):
             yield from codes.fault_of(("categories", index), category, what, codes.categories(code))
 
     def _faults_of_own_days(self) -> Iterator[Fault]:
-        if self.weekend is not None and len(self.calendar.weekend or ()) == len(WEEKDAYS):
+        if len(self.calendar.weekend or ()) == len(WEEKDAYS):
             yield Fault(("weekend",), "leaves no working day: all seven days are off")
             return
-        if self.remove and self.country is None and self.market is None:
-            yield Fault(("remove",), "there are no holidays to remove; name a country or a market")
-        added = {each.date for each in self.add}
-        for index, day in enumerate(self.remove):
-            if day in added:
-                yield Fault(("remove", index), "not to be removed, for add has it; keep one of them")
+        yield from self._faults_of_removed_days()
         found = _endless_break(self.calendar)
         if found is not None:
             sentence = (
@@ -195,6 +191,14 @@ class CalendarKeys(BaseModel):
                 f"{calendar_date(found)} on; write a long break as dates or yearly, in a window of its own"
             )
             yield Fault(("add",), sentence)
+
+    def _faults_of_removed_days(self) -> Iterator[Fault]:
+        if self.remove and not self.calendar.is_listed:
+            yield Fault(("remove",), "there are no holidays to remove; name a country or a market")
+        added = {each.date for each in self.add}
+        for index, day in enumerate(self.remove):
+            if day in added:
+                yield Fault(("remove", index), "not to be removed, for add has it; keep one of them")
 
 
 class Workdays(CalendarKeys):
@@ -216,14 +220,18 @@ def _endless_break(calendar: Calendar) -> int | None:
     """
     if len(calendar.added) <= _FEW:
         return None
-    weekend = (5, 6) if calendar.weekend is None else calendar.weekend
     dates = [each.date for each in calendar.added]
-    added = sorted({day for year in range(FIRST_YEAR, LAST_YEAR + 1) for day in days_in(dates, year)})
-    first = last = added[0]
-    for day in added:
-        if day - last > len(WEEKDAYS) or any(weekday(each) not in weekend for each in range(last + 1, day)):
+    added = (days_in(dates, year) for year in range(FIRST_YEAR, LAST_YEAR + 1))
+    return _first_long_run(sorted(chain.from_iterable(added)), calendar.weekend or (5, 6))
+
+
+def _first_long_run(days: list[int], weekend: tuple[int, ...]) -> int | None:
+    """Return the first day of a run of days and weekends between them that is too long."""
+    first = days[0]
+    for before, day in pairwise(days):
+        between = range(before + 1, day)
+        if len(between) >= len(WEEKDAYS) or not set(map(weekday, between)).issubset(weekend):
             first = day
         if day - first >= _LONGEST_BREAK:
             return first
-        last = day
     return None

@@ -114,19 +114,16 @@ class Holidays(CalendarKeys, Window):
         return [f"{kind} holidays of {where}"]
 
     def _restrictions(self) -> list[str]:
-        parts = []
-        if self.names:
-            parts.append(f"named {' or '.join(self.names)}")
-        if self.except_names:
-            parts.append(f"except {' and '.join(self.except_names)}")
-        if self.remove:
-            parts.append(f"without {' and '.join(_few([_day(each) for each in self.remove]))}")
-        if self.calendar.weekend is not None:
-            weekend = " and ".join(day_name[day] for day in self.calendar.weekend)
-            parts.append(f"where {weekend or 'no day'} is the weekend")
-        if self.bridge_days:
-            parts.append("with bridge days")
-        return parts
+        weekend = " and ".join(day_name[day] for day in self.calendar.weekend or ()) or "no day"
+        removed = " and ".join(_few([_day(each) for each in self.remove]))
+        parts = (
+            (self.names, f"named {' or '.join(self.names)}"),
+            (self.except_names, f"except {' and '.join(self.except_names)}"),
+            (self.remove, f"without {removed}"),
+            (self.weekend is not None, f"where {weekend} is the weekend"),
+            (self.bridge_days, "with bridge days"),
+        )
+        return [words for is_said, words in parts if is_said]
 
     def _bounds(self) -> list[str]:
         parts = []
@@ -163,16 +160,18 @@ class Holidays(CalendarKeys, Window):
             yield Fault(("eve_days",), sentence)
 
     def _faults_of_names(self) -> Iterator[Fault]:
+        # A subdivision may lack a nationwide day; excluding it there is harmless.
         whole = self.calendar._replace(subdivision=None)
-        for key, patterns in (("names", self.names), ("except_names", self.except_names)):
-            # A subdivision may lack a nationwide day; excluding it there is harmless.
-            known = {self.calendar: None, **({whole: None} if key == "except_names" else {})}
-            for index, pattern in enumerate(patterns):
-                if not any(matches((pattern,), names_of(calendar)) for calendar in known):
-                    hint = _nearest_holiday(self.calendar, pattern) if index < _MOST_GUESSES else ""
-                    code = self.country or self.market
-                    what = f"the name of a holiday of {code}" if code else "a title under add"
-                    yield Fault((key, index), f"not {what}{hint}")
+        yield from self._unknown_names("names", self.names, [self.calendar])
+        yield from self._unknown_names("except_names", self.except_names, [self.calendar, whole])
+
+    def _unknown_names(self, key: str, patterns: Iterable[str], known: list[Calendar]) -> Iterator[Fault]:
+        code = self.country or self.market
+        what = f"the name of a holiday of {code}" if code else "a title under add"
+        for index, pattern in enumerate(patterns):
+            if not any(matches((pattern,), names_of(calendar)) for calendar in known):
+                hint = _nearest_holiday(self.calendar, pattern) if index < _MOST_GUESSES else ""
+                yield Fault((key, index), f"not {what}{hint}")
 
     def _is_selected(self, day: int) -> bool:
         holidays = year_of(self.calendar, calendar_date(day).year).holidays.get(day, ())

@@ -311,7 +311,7 @@ def test_data_that_end_soon_are_told_unless_the_next_year_is_written_out() -> No
     (remark,) = remarks("{country: LK}")
     assert remark == (
         "when[0].holidays: the calendar ends with 2026: "
-        "update freezegate, or write the days of 2027 as dates in another window"
+        "update freezegate, or write the days of 2027 under add, or as dates in another window"
     )
     assert remarks("{country: LK}", "{dates: {from: 2027-04-13, to: 2027-04-14}}") == []
     assert remarks("{country: LK}", now="2025-11-29T12:00:00Z") == []
@@ -412,7 +412,7 @@ def test_only_where_the_window_freezes_are_missing_days_told(fields: str, key: s
 
 
 def test_the_cases_and_the_shipped_files_are_clean() -> None:
-    for file in sorted((ROOT / "tests/cases").glob("*.yaml")):
+    for file in sorted(set((ROOT / "tests/cases").glob("*.yaml")) - {ROOT / "tests/cases/own-days.yaml"}):
         for case in yaml.load(file.read_text(), yaml.BaseLoader):  # noqa: S506 - it makes nothing but text
             policies = [{"id": "a", "title": "t", "reason": "r", **policy} for policy in case["policies"]]
             for policy in policies:
