@@ -12,6 +12,7 @@ from pydantic import Field
 
 from app.core.explain import local_time
 from app.core.freeze import Freeze
+from app.core.policy import Policy
 from app.core.wallclock import Zone
 from app.gate.feeds import Entry, Feed, Wanted, feed, feed_span
 from app.identity.caller import Role
@@ -21,7 +22,7 @@ from app.server.requests import NameField, Strict, read_query
 from app.server.routes import Routes
 
 if TYPE_CHECKING:
-    from icalendar import Event
+    from icalendar import Alarm, Event
 
 router = Routes(tags=["feeds"])
 
@@ -109,7 +110,21 @@ def _event(entry: Entry, shown: Feed, home: Zone) -> "Event":
     event.add("status", "CONFIRMED")
     event.add("transp", "TRANSPARENT")  # it informs; subscribers are not busy
     event.add("x-freezegate-rule", entry.rule.id)
+    if isinstance(entry.rule, Policy) and entry.start is not None:
+        for lead in entry.rule.notify_before or ():
+            event.add_component(_alarm(event, lead))
     return event
+
+
+def _alarm(event: "Event", lead: int) -> "Alarm":
+    """Return a reminder of an event, some seconds ahead; many clients leave those of subscriptions out."""
+    from icalendar import Alarm
+
+    alarm = Alarm()
+    alarm.add("action", "DISPLAY")
+    alarm.add("description", event["summary"])
+    alarm.add("trigger", timedelta(seconds=-lead))
+    return alarm
 
 
 def _lines(entry: Entry, shown: Feed, home: Zone) -> list[str]:

@@ -30,6 +30,7 @@ class Occasion(StrEnum):
     POLICY_FREEZE_SOON = "policy-freeze-soon"
     POLICY_FREEZE_BEGINS = "policy-freeze-begins"
     POLICY_FREEZE_ENDS = "policy-freeze-ends"
+    FREEZE_NOTICE = "freeze-notice"
     FREEZE_STARTED = "freeze-started"
     FREEZE_SOON = "freeze-soon"
     FREEZE_BEGINS = "freeze-begins"

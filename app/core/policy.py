@@ -21,6 +21,7 @@ from pydantic import (
 
 from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.field_types import Duration, ZoneName
+from app.core.instant import DAY
 from app.core.notation import LINE_PATTERN
 from app.core.wallclock import Zone, zone
 from app.core.windows import WindowEntry
@@ -54,6 +55,9 @@ Text = Annotated[
 Link = Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$"), Field(title="URL")]
 
 SERVICE_ZONE = "service"
+
+MOST_NOTICE = 366 * DAY
+"""The earliest notice before a freeze: a year."""
 
 
 class Effect(StrEnum):
@@ -146,6 +150,24 @@ Selectors = Annotated[
 ]
 
 
+def _each_once(leads: list[int]) -> list[int]:
+    """Check the times of notices: each once, none too early; return the longest first."""
+    faults = [
+        Fault((number,), "stands there twice; 24h and 1d are the same")
+        for number, lead in enumerate(leads)
+        if lead in leads[:number]
+    ]
+    faults += [
+        Fault((number,), "is longer than 366 days") for number, lead in enumerate(leads) if lead > MOST_NOTICE
+    ]
+    if faults:
+        raise FaultyValuesError(faults)
+    return sorted(leads, reverse=True)
+
+
+Notices = Annotated[list[Duration], Field(min_length=1, max_length=5), AfterValidator(_each_once)]
+
+
 class Ceilings(_Part):
     """The limits of an override token; a missing one doesn't limit it further."""
 
@@ -226,6 +248,12 @@ class Policy(_Part):
         "with these limits do, which may be tighter than the file's `overrides` but not looser",
         examples=["never"],
     )
+    notify_before: Notices | None = Field(
+        None,
+        description="how long before each freeze of this policy a `freeze-notice` goes to the receivers of "
+        "notifications; up to 5 durations of at most 366 days",
+        examples=[["7d", "1d", "1h"]],
+    )
     when: list[WindowEntry] = Field(
         min_length=1,
         description="the policy's windows; it applies in the union of them",
@@ -267,6 +295,13 @@ class Policy(_Part):
     def overridable(self) -> Literal["token", "never"]:
         """Whether a token may lift this policy's veto."""
         return "never" if self.override == "never" else "token"
+
+    def scope_json(self, key: Literal["applies_to", "exempt"]) -> list[dict[str, Any]] | None:
+        """Return its selectors in the form of the policy file; None if it has none."""
+        selectors: list[Selector] | None = getattr(self, key)
+        if selectors is None:
+            return None
+        return [selector.model_dump(exclude_none=True) for selector in selectors]
 
     def matches(self, service: str, tags: frozenset[str], environment: str, change: str) -> bool:
         """Return whether this policy applies to a request and does not exempt it."""

@@ -19,11 +19,13 @@ from app.core.notification import (
     policies_refused,
     policies_removed,
 )
+from app.core.policy import MOST_NOTICE
 from app.gate.denied_requests import Openings
 from app.gate.errors import StoreUnavailableError
 from app.gate.in_force import InForce, LoadFailure, Policies, with_freezes
 from app.gate.lease import DURATION, RENEWED, HeldLease
 from app.gate.notification_scan import Found, Snapshot, find, read
+from app.gate.policy_notices import PolicyNotices
 from app.policies.removal import in_words
 from app.store.records import Backlog
 
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
 KEPT_FOR: Final = 7 * DAY
 """Seconds after which a message is deleted, sent or not."""
 
+NOTICES_KEPT_FOR: Final = MOST_NOTICE + KEPT_FOR
+"""Seconds after which a notice ahead of a freeze is deleted; its key keeps it from being repeated."""
+
+_NOTICES: Final = f"{Occasion.FREEZE_NOTICE}:"
 _COUNTED_EVERY: Final = 5
 """Seconds between counts of the backlog, which only metrics report."""
 
@@ -77,7 +83,7 @@ class Collector:
         self._failure: LoadFailure | None = None
         self._removed_in = ""
         """The revision of the set whose removals have been reported."""
-        self._openings: tuple[InForce, Openings] | None = None
+        self._openings: tuple[InForce, Openings, PolicyNotices] | None = None
         self._scanned_with = ""
         """The revision of the policies at the last scan."""
         self._counted_at = 0
@@ -145,9 +151,10 @@ class Collector:
         """Find what is new; runs in a thread, as compiling a year of policies takes milliseconds."""
         known = self._openings
         if known is None or known[0] is not in_force:
-            known = self._openings = (in_force, Openings(in_force.engine))
+            engine = in_force.engine
+            known = self._openings = (in_force, Openings(engine), PolicyNotices(engine))
         changed = in_force.revision != self._scanned_with
-        return find(seen, known[1], in_force.home, now, changed=changed)
+        return find(seen, *known[1:], in_force.home, now, changed=changed)
 
     async def _settle(self, seen: Snapshot, found: Found, now: int) -> bool:
         """Take or renew the lease, store what was found and how far it was read, in one transaction."""
@@ -163,7 +170,7 @@ class Collector:
             for names, key, data in prepared:
                 transaction.put_notification(names, key, data, microseconds, now)
             if pruning:
-                transaction.prune_outbox(now - KEPT_FOR)
+                transaction.prune_outbox(now - KEPT_FOR, _NOTICES, now - NOTICES_KEPT_FOR)
             return True, True
 
         held, moved = await self._store.write(settle)

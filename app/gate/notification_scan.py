@@ -13,6 +13,7 @@ from app.core.audit import Link
 from app.core.decision import Question
 from app.core.engine import Engine
 from app.core.freeze import Freeze
+from app.core.freeze_notice import freeze_notice
 from app.core.instant import DAY, HOUR, LATEST, parse_instant
 from app.core.notification import Denied, Notification
 from app.core.override import Override
@@ -22,6 +23,7 @@ from app.core.wallclock import Zone
 from app.gate.audit_events import Kind
 from app.gate.denied_requests import DeniedQueue, Openings, Waiting, read_waiting
 from app.gate.in_force import FREEZES_KEPT_FOR
+from app.gate.policy_notices import PolicyNotices
 from app.store.records import Backlog, Denial, Lease
 
 if TYPE_CHECKING:
@@ -156,12 +158,15 @@ def _known(query: Callable[[str], Record | None], own_ids: Iterable[str]) -> dic
     return {own_id: record for own_id, record in found if record is not None}
 
 
-def find(seen: Snapshot, openings: Openings, home: Zone, now: int, *, changed: bool) -> Found:
+def find(
+    seen: Snapshot, openings: Openings, notices: PolicyNotices, home: Zone, now: int, *, changed: bool
+) -> Found:
     """Return the notifications to send, and how far they cover the record and the time.
 
     Args:
         seen: the snapshot that was read.
         openings: the openings by the policies in force, with the freezes of that state.
+        notices: the notices ahead of their freezes.
         home: the time zone of the texts.
         now: the present instant.
         changed: whether the policies may have changed since the last scan.
@@ -182,6 +187,10 @@ def find(seen: Snapshot, openings: Openings, home: Zone, now: int, *, changed: b
         *_of_freezes(seen, engine.freezes, home, until, now),
         *_of_policies(state, engine, home, before.looked_until, until),
         *_announced(engine, home, ahead, until + NOTICE, now),
+        *(
+            _Timed(max(each.start - each.lead, now), 1, freeze_notice(each, home, now))
+            for each in notices.due(before.looked_until, until, now, changed=changed)
+        ),
         *_opened(state, seen, openings, home, until),
     ]
     found.sort(key=lambda each: (each.at, each.rank))

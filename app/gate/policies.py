@@ -8,7 +8,7 @@ from app.core.explain import policy_in_words
 from app.core.policy import Policy
 from app.gate.errors import UnknownRecordError
 from app.gate.in_force import InForce
-from app.gate.policy_windows import occurrences, selectors_json
+from app.gate.policy_windows import occurrences
 
 _OCCURRENCES: Final = 3
 """Occurrences of a policy that are listed: the present one, if any, and the next."""
@@ -46,9 +46,10 @@ def _policy(in_force: InForce, each: Policy, at: int) -> dict[str, Any]:
         "effect": each.effect.value,
         "timezone": each.timezone or in_force.home.name,
         "in_words": policy_in_words(each, in_force.home),
-        "applies_to": selectors_json(each.applies_to),
-        "exempt": selectors_json(each.exempt),
+        "applies_to": each.scope_json("applies_to"),
+        "exempt": each.scope_json("exempt"),
         "override": each.overridable,
+        "notify_before_s": each.notify_before or [],
         "next": [
             {"from": instant_or_none(start), "until": instant_or_none(end)}
             for start, end in islice(occurrences(timeline, at), _OCCURRENCES)

@@ -265,6 +265,9 @@ class PolicyBody(BaseModel):
     )
     exempt: list[Selector] | None = Field(description="the requests that it leaves alone; null for none")
     override: Literal["token", "never"] = Field(description="whether an override token lifts it")
+    notify_before_s: list[int] = Field(
+        description="how many seconds before each of its freezes a notice is sent, the earliest first"
+    )
     next: list[Opening] = Field(
         description="the next three occurrences, beginning with the present one; of `allow-only`, when it "
         "allows"

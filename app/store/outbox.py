@@ -42,7 +42,10 @@ _FAILED: Final = _ONE.values(
 _GIVEN_UP: Final = _ONE.values(
     attempts=outbox.c.attempts + 1, given_up_at=bindparam("now"), last_error=bindparam("why")
 )
-_PRUNE: Final = delete(outbox).where(outbox.c.created_at < bindparam("before"))
+_PRUNE: Final = delete(outbox).where(
+    outbox.c.created_at < bindparam("before"),
+    or_(outbox.c.created_at < bindparam("longer_before"), outbox.c.key.notlike(bindparam("longer_kept"))),
+)
 
 _LEASE: Final = select(*columns_of(Lease, lease)).where(lease.c.id == _ONLY)
 _TAKE: Final = (
@@ -154,9 +157,14 @@ def give_up(connection: Connection, message: str, now: int, why: str) -> None:
     connection.change(_GIVEN_UP, message=message, now=now, why=why)
 
 
-def prune(connection: Connection, before: int) -> int:
-    """Delete messages added before an instant, sent or not; return their number."""
-    return connection.change(_PRUNE, before=before)
+def prune(connection: Connection, before: int, longer_kept: str, longer_before: int) -> int:
+    """Delete messages added before an instant, sent or not; return their number.
+
+    Those whose key has the prefix `longer_kept` are deleted if added before `longer_before`.
+    """
+    return connection.change(
+        _PRUNE, before=before, longer_kept=f"{longer_kept}%", longer_before=longer_before
+    )
 
 
 def find_lease(connection: Connection) -> Lease:

@@ -203,9 +203,9 @@ class Transaction(View):
         """Give up on a notification."""
         self._change(lambda: outbox.give_up(self._connection, message.id, now, why))
 
-    def prune_outbox(self, before: int) -> int:
-        """Delete the notifications added before an instant."""
-        return self._change(lambda: outbox.prune(self._connection, before))
+    def prune_outbox(self, before: int, longer_kept: str, longer_before: int) -> int:
+        """Delete the notifications added before an instant; those of a prefix, before another."""
+        return self._change(lambda: outbox.prune(self._connection, before, longer_kept, longer_before))
 
     def take_lease(self, holder: str, now: int, until: int) -> bool:
         """Take or extend the lease; return False while another replica holds it."""

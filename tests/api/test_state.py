@@ -84,6 +84,23 @@ def test_policies_are_told_in_words_with_their_next_occurrences(gate: TestClient
     assert gate.get("/policies/nobody").status_code == 404
 
 
+def test_the_times_of_notices_are_shown_with_the_policy_and_remind_in_the_feed(
+    gate: TestClient, folder: Path
+) -> None:
+    text = POLICIES.replace("    reason:", "    notify_before: [1h, 7d]\n    reason:", 1)
+    (folder / "policies.yaml").write_text(text)
+    reload(gate)
+    friday, *others = gate.get("/policies").json()["policies"]
+    assert friday["notify_before_s"] == [604_800, 3_600]
+    assert {each["notify_before_s"] == [] for each in others} == {True}
+    page = gate.get("/", headers={"Accept": "text/html"}).text
+    assert page.count("Announced 7 d, 1 h ahead.") == 1
+    feed = gate.get("/calendar.ics").text
+    assert feed.count("BEGIN:VALARM") == 2 * feed.count("X-FREEZEGATE-RULE:friday") > 0
+    assert "TRIGGER:-P7D\r\n" in feed
+    assert "TRIGGER:-PT1H\r\n" in feed
+
+
 @pytest.mark.parametrize("path", ["/status?x=1", "/schedule?service=api&x=1", "/policies?x=1"])
 def test_unknown_parameters_are_refused_everywhere(gate: TestClient, path: str) -> None:
     assert gate.get(path).status_code == 422

@@ -1001,7 +1001,7 @@ async def test_what_was_sent_is_forgotten_after_a_week(gate: Gate, one: Notifica
     assert len(await told(one)) == 1
     gate.clock.at += KEPT_FOR + 1
     await told(one)
-    assert await gate.store.write(lambda transaction: transaction.prune_outbox(gate.clock.at)) == 0
+    assert await gate.store.write(lambda transaction: transaction.prune_outbox(gate.clock.at, "-", 0)) == 0
 
 
 async def test_a_sender_that_finds_nothing_writes_every_few_seconds_only(

@@ -128,11 +128,19 @@ async def test_the_latest_of_a_kind_is_found_whatever_became_of_it(store: Store)
 async def test_what_is_old_is_forgotten_and_order_goes_on(store: Store) -> None:
     await store.write(putting("k1"))
     await store.write(putting("k2", at=NOW + 100))
-    assert await store.write(lambda transaction: transaction.prune_outbox(NOW + 1)) == 1
+    assert await store.write(lambda transaction: transaction.prune_outbox(NOW + 1, "notice:", NOW)) == 1
     assert await drained(store) == ["k2"]
-    assert await store.write(lambda transaction: transaction.prune_outbox(NOW + 101)) == 1
+    assert await store.write(lambda transaction: transaction.prune_outbox(NOW + 101, "notice:", NOW)) == 1
     await store.write(putting("k1", at=NOW + 200))
     assert await drained(store) == ["k1"]
+
+
+async def test_what_must_be_known_for_longer_is_kept_for_longer(store: Store) -> None:
+    await store.write(putting("notice:1"))
+    await store.write(putting("other:1"))
+    assert await store.write(lambda transaction: transaction.prune_outbox(NOW + 1, "notice:", NOW)) == 1
+    assert await drained(store) == ["notice:1"]
+    assert await store.write(lambda transaction: transaction.prune_outbox(NOW + 1, "notice:", NOW + 1)) == 1
 
 
 async def test_one_holds_the_lease_until_it_runs_out(store: Store) -> None:

@@ -19,6 +19,7 @@ from app.policies.draft import Draft, in_order, read_draft
 from app.policies.lint.holidays import holiday_problems
 from app.policies.lint.inherited import inherited_remarks, selectors_path
 from app.policies.lint.misreadings import misreadings
+from app.policies.lint.notices import notice_remark
 from app.policies.lint.placed_window import placed_windows
 from app.policies.lint.reach import Reach
 from app.policies.lint.shadow import Shadows
@@ -76,7 +77,12 @@ class _Lint:
         for document in self._draft.documents:
             for where in _doubled(document.data):
                 yield self._warn(document, where, "is in this list already")
-        for (document, path), policy in zip(self._places, self._set.policies, strict=True):
+        for number, ((document, path), policy) in enumerate(
+            zip(self._places, self._set.policies, strict=True)
+        ):
+            timelines = self._compiled.timelines_in_use(number) if policy.notify_before else ()
+            if (sentence := notice_remark(policy, timelines, self._now)) is not None:
+                yield self._warn(document, (*path, "notify_before"), sentence)
             yield from self._on_windows(document, path, policy)
             yield from holiday_problems(document, path, policy, self._now)
             yield from self._on_exceptions(document, path, policy)
