@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 
 from app.core.errors import MalformedValueError
+from app.core.month_day import MONTH_BOUND, MONTH_RANGE, MonthBound, parse_month_bound, parse_months
 from app.core.notation import (
     CALENDAR_DAY,
     DATE,
@@ -84,6 +85,24 @@ CalendarDayText = Annotated[
     CalendarDay,
     _written(parse_calendar_day),
     _schema("day", CALENDAR_DAY.pattern, "2027-06-11", "06-11"),
+]
+MonthBoundText = Annotated[
+    MonthBound,
+    BeforeValidator(parse_month_bound),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 31},
+                {"title": "day of the month", "type": "string", "pattern": f"^(?:{MONTH_BOUND.pattern})$"},
+            ],
+            "examples": ["last workday -2 18:00"],
+        }
+    ),
+]
+Months = Annotated[
+    tuple[int, ...],
+    BeforeValidator(parse_months),
+    _schema("month or range", MONTH_RANGE.pattern, "mar", "jan-mar"),
 ]
 Duration = Annotated[
     int,

@@ -13,6 +13,7 @@ _LINKS: Final = {
     "Selector": "[selector](#selector)",
     "SelfTest": "[test](#test)",
     "Service": "[service](#service)",
+    "Workdays": "[workdays](#workdays)",
     "Defaults": "[defaults](#defaults)",
     "WindowEntry": "[window](#windows)",
 }

@@ -80,7 +80,16 @@ BEYOND_A_SCHEMA = {
     *("test-at-twice", "test-by-unknown", "test-by-where-allowed", "test-change-unknown"),
     *("test-duration-malformed", "test-duration-too-long", "test-environment-left-out"),
     *("test-environment-unknown", "test-fails", "test-fails-by-another", "test-fails-on-next-change"),
-    *("test-next-change-malformed", "test-service-refused", "weekly-starting-no-such-day"),
+    *(
+        "test-next-change-malformed",
+        "test-service-refused",
+        "weekly-starting-no-such-day",
+        "monthly-day-its-months-lack",
+        "monthly-from-equals-to",
+        "monthly-sixth-weekday",
+        "monthly-workdays-of-no-use",
+        "monthly-workdays-of-nothing",
+    ),
 }
 
 VALIDATOR = Draft7Validator(schema())
@@ -226,12 +235,12 @@ def test_the_examples_in_the_comments_of_the_shipped_policies_are_good_as_well()
         policy = re.fullmatch(r"( +)# ((?:- |  |except_when:).*)", line)
         lines.append(catalogue[1] if catalogue else policy[1] + policy[2] if policy else line)
     full = "\n".join(lines)
-    assert full.count("- id:") == SHIPPED.count("- id:") == 10
+    assert full.count("- id:") == SHIPPED.count("- id:") == 11
     # With everything closed, the tests of the shipped policies can't come out.
     full = full.partition("\ntests:")[0] + "\n"
     assert errors(full) == []
     kinds = json.dumps(data_of(full))
-    for kind in ("weekly", "daily", "dates", "yearly", "holidays", "cron", "icalendar", "always"):
+    for kind in ("weekly", "monthly", "daily", "dates", "yearly", "holidays", "cron", "icalendar", "always"):
         assert f'"{kind}"' in kinds
     calendar = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example//EN\r\nEND:VCALENDAR\r\n"
-    assert len(load(Snapshot.of(full, calendars={"payroll.ics": calendar})).policy_set.policies) == 10
+    assert len(load(Snapshot.of(full, calendars={"payroll.ics": calendar})).policy_set.policies) == 11

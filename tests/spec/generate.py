@@ -1,7 +1,7 @@
 """Policy sets and questions made from a seed, half of the instants within hours of a transition."""
 
 import random
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -27,6 +27,8 @@ PARTS: tuple[dict[str, Any], ...] = (
     {"market": "XLON", "names": ["Christmas Day*"]},
 )
 HOUR = 3_600
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+NTH = ("first", "2nd", "3rd", *(f"{number}th" for number in range(4, 21)), "21st", "22nd", "23rd")
 
 
 class Question(NamedTuple):
@@ -73,10 +75,17 @@ def case(seed: int, questions: int) -> Case:
 
 
 def _centre(rng: random.Random, zones: list[str]) -> int:
-    """An instant: a transition of one of the zones where there is one, in half of the cases."""
+    """An instant: a transition of one of the zones where there is one, in half of the cases.
+
+    In a quarter of them, it is the end of a month.
+    """
     anywhere = rng.randrange(EARLIEST + 400 * 86_400, LATEST - 800 * 86_400)
-    if rng.random() < 0.2:
+    chance = rng.random()
+    if chance < 0.2:
         return anywhere
+    if chance < 0.45:
+        first = datetime.fromtimestamp(anywhere, UTC).replace(day=1, hour=0, minute=0, second=0)
+        return int(first.timestamp()) + rng.randrange(-14, 15) * HOUR
     where = zone(rng.choice(zones))
 
     def offset(instant: int) -> timedelta:
@@ -149,7 +158,10 @@ def _time(rng: random.Random) -> str:
 
 def _window(rng: random.Random, centre: int) -> dict[str, Any]:
     kind = rng.choice(
-        ("weekly", "weekly", "daily", "daily", "dates", "yearly", "holidays", "cron", "cron", "always")
+        (
+            *("weekly", "weekly", "monthly", "monthly", "daily", "daily", "dates", "yearly", "holidays"),
+            *("cron", "cron", "always"),
+        )
     )
     return {kind: globals()[f"_{kind}"](rng, centre)}
 
@@ -164,6 +176,54 @@ def _weekly(rng: random.Random, centre: int) -> dict[str, Any]:
         weeks = rng.choice((0, 0, 1, 2, 400)) * rng.choice((-1, 1))
         window["starting"] = f"{_near_date(rng, centre) + timedelta(days=7 * weeks)}"
     return window
+
+
+def _monthly(rng: random.Random, centre: int) -> dict[str, Any]:
+    window: dict[str, Any] = {}
+    while window.get("from") == window.get("to"):
+        first = _near_date(rng, centre)
+        last = first + timedelta(days=rng.choice((0, 1, 2, 5, 20, 40)))
+        window = {"from": _month_day(rng, first), "to": _month_day(rng, last)}
+    if rng.random() < 0.3:
+        here = MONTHS[_near_date(rng, centre).month - 1]
+        window["months"] = rng.choice(([here], [here, "mar", "jun", "sep", "dec"], ["feb-apr", "oct"]))
+        if "feb" in window["months"] and str(window["from"])[:2] in ("30", "31"):
+            window["months"] = [*window["months"], "jan"]
+    if "workday" in f"{window['from']} {window['to']}" and rng.random() < 0.6:
+        window["workdays"] = rng.choice(
+            (
+                {"country": rng.choice(COUNTRIES)},
+                {"country": "DE", "subdivision": "BY", "remove": ["12-26"], "weekend": ["sun"]},
+                {"market": "XNYS", "add": [{"date": f"{_near_date(rng, centre)}", "title": "Ours"}]},
+                {"weekend": ["fri", "sat"], "add": [{"date": "12-31", "title": "Ours"}]},
+            )
+        )
+    return window
+
+
+def _month_day(rng: random.Random, near: date) -> str | int:
+    """A day of the month that means a day or one near it, in one of the ways to write it."""
+    length = ((near + timedelta(days=31 - near.day + 1)).replace(day=1) - timedelta(days=1)).day
+    weeks, of_week = divmod(near.day - 1, 7)
+    written = rng.choice(
+        (
+            f"{near.day}",
+            "last",
+            f"{NTH[weeks]} {WEEK[near.weekday()]}",
+            f"last {WEEK[near.weekday()]}",
+            f"{NTH[max(0, 5 * weeks + of_week - rng.randrange(3))]} workday",
+            "first workday",
+            "last workday",
+        )
+    )
+    if written == "last" or rng.random() < 0.4:
+        steps = (
+            near.day - length if written.startswith("last") and rng.random() < 0.5 else rng.randrange(-4, 5)
+        )
+        written += f" {steps:+}" if steps else ""
+    if rng.random() < 0.6:
+        return f"{written} {_time(rng)}"
+    return int(written) if written.isdecimal() else written
 
 
 def _daily(rng: random.Random, _: int) -> dict[str, Any]:

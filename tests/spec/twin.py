@@ -131,6 +131,79 @@ def daily(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datet
             yield start, end if end > start else end + DAY
 
 
+def monthly(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    def bounds(text: str, bare: str) -> list[tuple[date, datetime | None]]:
+        """Of each month from long before to after these days, its first day and the bound that it has."""
+        *words, time = text.split()
+        if ":" not in time:
+            words, time = [*words, time], bare
+        found = []
+        month = first.replace(day=1)
+        for _ in range(40):
+            month = (month - DAY).replace(day=1)
+        while month < last + 400 * DAY:
+            day = day_of_month(words, month, spec.get("workdays", {}))
+            found.append((month, None if day is None else midnight(day) + time_of(time)))
+            month = (month + 31 * DAY).replace(day=1)
+        return found
+
+    ends = bounds(str(spec["to"]), "24:00")
+    for number, (month, start) in enumerate(bounds(str(spec["from"]), "00:00")):
+        if start is None or start.date() > last or month.month not in months_of(spec):
+            continue
+        later = [end for _, end in ends[max(number - 11, 0) : number + 24] if end is not None and end > start]
+        yield start, min(later) if later else midnight(month.replace(year=month.year + 2))
+
+
+def months_of(spec: dict[str, Any]) -> set[int]:
+    names = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+    months = set()
+    for item in spec.get("months", ["jan-dec"]):
+        month, _, last = item.partition("-")
+        months.add(names.index(month) + 1)
+        while month != (last or month):
+            month = names[(names.index(month) + 1) % 12]
+            months.add(names.index(month) + 1)
+    return months
+
+
+def day_of_month(words: list[str], month: date, workdays: dict[str, Any]) -> date | None:
+    """The day that `15`, `last`, `2nd tue` or `last workday -2` means in a month that begins on a day."""
+    steps = int(words[-1]) if words[-1][0] in "+-" else 0
+    words = [word for word in words if word[0] not in "+-"]
+    unit = words[1] if len(words) == 2 else "day"
+
+    def counts(day: date) -> bool:
+        if unit == "workday":
+            return is_workday(workdays, day)
+        return unit == "day" or day.weekday() == WEEK.index(unit)
+
+    those = [day for day in days(month, (month + 31 * DAY).replace(day=1) - DAY) if counts(day)]
+    wanted = words[0].replace("first", "1").replace("last", str(len(those))).rstrip("stndrh")
+    if not 1 <= int(wanted) <= len(those):
+        return None
+    day = those[int(wanted) - 1]
+    while steps:
+        day += DAY if steps > 0 else -DAY
+        if unit != "workday" or is_workday(workdays, day):
+            steps -= 1 if steps > 0 else -1
+    return day
+
+
+def is_workday(keys: dict[str, Any], day: date) -> bool:
+    """Whether a day is worked on by the calendar that `workdays` describes."""
+    own = {f"{day}", f"{day:%m-%d}"}
+    year = loaded(calendar_of(keys), day.year, "own") if "country" in keys or "market" in keys else None
+    weekend = {5, 6} if year is None else set(year.weekend)
+    if "weekend" in keys:
+        weekend = weekdays_of(keys["weekend"])
+    if own & {each["date"] for each in keys.get("add", [])}:
+        return False
+    if year is not None and day in year and not own & set(keys.get("remove", [])):
+        return False
+    return day.weekday() not in weekend or (year is not None and day in year.weekend_workdays)
+
+
 def dates(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
     start_day, _, start_time = spec["from"].partition(" ")
     end_day, _, end_time = spec["to"].partition(" ")
@@ -352,7 +425,14 @@ def occurrences(
     if kind == "cron":
         yield from cron(spec, first, last, where, near, wide=wide)
         return
-    local = {"weekly": weekly, "daily": daily, "dates": dates, "yearly": yearly, "holidays": holidays}
+    local = {
+        "weekly": weekly,
+        "monthly": monthly,
+        "daily": daily,
+        "dates": dates,
+        "yearly": yearly,
+        "holidays": holidays,
+    }
     for start, end in local[kind](spec, first, last):
         starts, ends = instants_of(start, where), instants_of(end, where)
         # Ambiguity never shortens a freeze.

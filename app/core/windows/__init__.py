@@ -15,6 +15,7 @@ from app.core.windows.daily import Daily
 from app.core.windows.dates import Dates
 from app.core.windows.holidays import Holidays
 from app.core.windows.icalendar import ICalendar
+from app.core.windows.monthly import Monthly
 from app.core.windows.weekly import Weekly
 from app.core.windows.yearly import Yearly
 
@@ -31,6 +32,11 @@ class WindowEntry(BaseModel):
 
     weekly: Weekly = Field(
         _ABSENT, description="every week", examples=[{"from": "fri 14:00", "to": "mon 08:00"}]
+    )
+    monthly: Monthly = Field(
+        _ABSENT,
+        description="every month, by its days, weekdays or workdays",
+        examples=[{"from": "last workday -2 18:00", "to": "first workday 08:00"}],
     )
     daily: Daily = Field(
         _ABSENT,

@@ -14,12 +14,14 @@ from app.core.windows.cron import Cron
 from app.core.windows.daily import Daily
 from app.core.windows.dates import Dates
 from app.core.windows.icalendar import ICalendar
+from app.core.windows.monthly import Monthly
 from app.core.windows.weekly import Weekly
 from app.core.windows.yearly import Yearly
 from app.policies.draft import Draft
 from app.policies.lint.calendars import calendar_remarks
 from app.policies.lint.cron import Remark, cron_remarks
 from app.policies.lint.inherited import selectors_path
+from app.policies.lint.monthly import calendar_named, monthly_remarks
 from app.policies.lint.placed_window import placed_windows
 from app.policies.lint.reach import Reach
 from app.policies.lint.scopes import Scopes, not_reached
@@ -42,8 +44,9 @@ def misreadings(draft: Draft, policy_set: PolicySet, engine: Engine, now: int) -
     for document in draft.documents:
         for path, sentence in zone_remarks(document):
             yield _warning(document, path, sentence)
+    calendar = calendar_named(policy_set)
     for (document, path), policy in zip(places, policy_set.policies, strict=True):
-        for where, sentence in _on_windows(policy, policy_set.zones_of(policy), now):
+        for where, sentence in _on_windows(policy, policy_set.zones_of(policy), calendar, now):
             yield _warning(document, (*path, *where), sentence)
         for number, index, sentence in not_reached(policy, reach):
             yield _warning(document, _selector(document, path, number, index), sentence)
@@ -66,10 +69,14 @@ def _warning(document: Document, path: Path, sentence: str) -> Problem:
     return document.problem(path, sentence, Severity.WARNING)
 
 
-def _on_windows(policy: Policy, zones: list[Zone], now: int) -> Iterator[Remark]:
+def _on_windows(policy: Policy, zones: list[Zone], calendar: str | None, now: int) -> Iterator[Remark]:
     for placed in placed_windows(policy):
-        for where, sentence in _on_window(placed.entry.window, zones, now, freezes=placed.freezes):
-            yield (*placed.path, *where), sentence
+        window, freezes = placed.entry.window, placed.freezes
+        if isinstance(window, Monthly):
+            found = monthly_remarks(window, calendar, now, freezes=freezes)
+        else:
+            found = _on_window(window, zones, now, freezes=freezes)
+        yield from (((*placed.path, *where), sentence) for where, sentence in found)
     if (gap := hole(policy, zones, now)) is not None:
         yield ("when",), gap
 

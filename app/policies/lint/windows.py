@@ -17,7 +17,7 @@ from app.core.windows.weekly import Weekly
 from app.core.windows.yearly import Yearly
 from app.policies.lint.cron import Remark
 
-_LAST_MINUTE: Final = DAY - MINUTE
+LAST_MINUTE: Final = DAY - MINUTE
 _WEEK: Final = 7 * DAY
 _YEAR: Final = 366
 _NEARLY_A_WEEK: Final = 6 * DAY
@@ -30,8 +30,8 @@ _HALF_A_DAY: Final = 12 * HOUR
 def daily_remarks(window: Daily, *, freezes: bool) -> Iterator[Remark]:
     """Yield remarks on a daily window; `freezes` if deploys are refused while it is open."""
     start, end = window.from_, window.to
-    if _LAST_MINUTE <= end < DAY:
-        yield ("to",), _before_midnight(end, "24:00")
+    if LAST_MINUTE <= end < DAY:
+        yield ("to",), before_midnight(end, "24:00")
         return
     length = (end - start) % DAY or DAY
     a, b = format_time_of_day(start), format_time_of_day(end)
@@ -51,31 +51,33 @@ def daily_remarks(window: Daily, *, freezes: bool) -> Iterator[Remark]:
 
 def weekly_remarks(window: Weekly, now: int, *, freezes: bool) -> Iterator[Remark]:
     """Yield remarks on a weekly window; `freezes` if deploys are refused while it is open."""
-    if window.every is not None and window.starting is not None:
+    if window.starting is not None:
         yield from _on_starting(window, window.starting, now, freezes=freezes)
+    said = _on_end_of_week(window, freezes=freezes)
+    if said is not None:
+        yield ("to",), said
+
+
+def _on_end_of_week(window: Weekly, *, freezes: bool) -> str | None:
     start, end = window.from_, window.to
-    if end.time >= _LAST_MINUTE:
-        yield ("to",), _before_midnight(end.time, f"{WEEKDAYS[(end.weekday + 1) % 7]} 00:00")
-        return
     length = (end.offset - start.offset) % _WEEK
+    if end.time >= LAST_MINUTE:
+        return before_midnight(end.time, f"{WEEKDAYS[(end.weekday + 1) % 7]} 00:00")
     if not freezes and length > DAY and 0 < start.time < end.time:
-        yield ("to",), _on_nights(window)
-    elif window.every is not None:
-        return  # the other weeks are open, so even a whole week is plausible
-    elif length == 0:
-        yield (
-            ("to",),
-            "from and to are equal, so it holds the whole week; write always: true if that is meant",
-        )
-    elif freezes and length > _NEARLY_A_WEEK:
-        yield (
-            ("to",),
-            (
-                f"holds for {length // DAY} d {length % DAY // HOUR} h of the week; if the other way "
-                "round is meant, "
-                "swap from and to; if not, say when it is open, with effect: allow-only"
-            ),
-        )
+        return _on_nights(window)
+    # Where only some weeks count, the others are open: then even a whole week is plausible.
+    return _on_long_week(length, freezes=freezes) if window.every is None else None
+
+
+def _on_long_week(length: int, *, freezes: bool) -> str | None:
+    if length == 0:
+        return "from and to are equal, so it holds the whole week; write always: true if that is meant"
+    if not freezes or length <= _NEARLY_A_WEEK:
+        return None
+    return (
+        f"holds for {length // DAY} d {length % DAY // HOUR} h of the week; if the other way round is meant, "
+        "swap from and to; if not, say when it is open, with effect: allow-only"
+    )
 
 
 def _on_nights(window: Weekly) -> str:
@@ -155,14 +157,15 @@ def _day_of_year(bound: YearBound) -> int:
 
 
 def _on_last_time(time: int, day: str, before: str) -> Iterator[str]:
-    if time >= _LAST_MINUTE:
-        yield _before_midnight(time, f"{day}, which includes that day")
+    if time >= LAST_MINUTE:
+        yield before_midnight(time, f"{day}, which includes that day")
     elif time == 0:
         sentence = "is the beginning of that day, so nothing of it is included"
         yield f"{sentence}; write {day} to include it, {before} if not"
 
 
-def _before_midnight(time: int, write: str) -> str:
+def before_midnight(time: int, write: str) -> str:
+    """Return the remark on an end a minute before midnight, or less."""
     return (
         f"the end is not included: it is over at {format_time_of_day(time)}, before midnight; write {write}"
     )
@@ -182,7 +185,7 @@ def hole(policy: Policy, zones: Sequence[Zone], now: int) -> str | None:
         for zone in zones
         for end, start in _short_gaps(policy, zone, span)
         # An end at 23:59 has its own remark, except for cron.
-        if "cron" in kinds or zone.local(end) % DAY < _LAST_MINUTE
+        if "cron" in kinds or zone.local(end) % DAY < LAST_MINUTE
     )
     return next(found, None)
 
