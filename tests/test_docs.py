@@ -126,7 +126,7 @@ def test_every_window_of_the_reference_loads() -> None:
     for kind, example in rows:
         snapshot = Snapshot.of(f"{head}      - {kind}: {example}\n", calendars={"releases.ics": calendar})
         assert load(snapshot).policy_set.policies[0].when[0].kind == kind
-    assert len(rows) == 8
+    assert len(rows) == 9
 
 
 def test_the_readmes_curls_do_what_it_says(tmp_path: Path) -> None:

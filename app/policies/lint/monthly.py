@@ -26,6 +26,7 @@ from app.core.workdays import CalendarKeys
 from app.policies.lint.cron import Remark
 from app.policies.lint.placed_window import placed_windows
 from app.policies.lint.windows import LAST_MINUTE, before_midnight
+from app.policies.lint.workdays import workday_remarks
 
 _AHEAD: Final = 48
 """Months in which days are looked for: but around 2100, one of them is a February of 29 days."""
@@ -67,6 +68,7 @@ def monthly_remarks(window: Monthly, elsewhere: str | None, now: int, *, freezes
     openings = list(_openings(window, range(here, here + _AHEAD)))
     if elsewhere is not None and window.workdays is None:
         yield from _on_holidays(window, elsewhere)
+    yield from workday_remarks(window, now // DAY)
     yield from _on_lacking_starts(window, range(here, here + _AHEAD))
     lacking = [*_on_lacking_ends(window, openings)]
     yield from lacking
