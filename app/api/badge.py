@@ -8,7 +8,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from app.core.badge import Badge, endpoint, svg
-from app.gate.feeds import Wanted, badge_of
+from app.core.feed import Wanted
+from app.gate.feeds import badge_of
 from app.identity.caller import Role
 from app.server.context import context
 from app.server.openapi import returns, returns_text

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from app.core.decision import Question
 from app.core.instant import LATEST
-from app.gate.schedule import MAX_SCHEDULE, Period, schedule
+from app.core.interval import Period
+from app.gate.schedule import MAX_SCHEDULE, schedule
 from app.gate.status import UPCOMING
 from app.identity.caller import Role
 from app.server.context import context

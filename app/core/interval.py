@@ -9,8 +9,16 @@ from array import array
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import lt
+from typing import NamedTuple
 
 Interval = tuple[int, int]
+
+
+class Period(NamedTuple):
+    """The period of a schedule or a feed, in seconds; `end` is not part of it."""
+
+    start: int
+    end: int
 
 
 def normalise(intervals: Iterable[Interval]) -> list[Interval]:

@@ -1,24 +1,18 @@
 """The timeline of a service or an environment, as a JSON object."""
 
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from app.core.decision import Outcome, Question, Stretch
 from app.core.decision_json import entry
 from app.core.instant import DAY, format_instant, in_range
+from app.core.interval import Period
 from app.gate.errors import InvalidFieldError
 from app.gate.in_force import InForce
 
 MAX_SCHEDULE: Final = 366 * DAY
 MOST_SEGMENTS: Final = 10_000
 """Segments in one schedule; a policy that freezes every minute would fill hundreds of megabytes."""
-
-
-class Period(NamedTuple):
-    """The period of a schedule or a feed, in seconds; `end` is not part of it."""
-
-    start: int
-    end: int
 
 
 def schedule(in_force: InForce, question: Question, period: Period) -> dict[str, Any]:

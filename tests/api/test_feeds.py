@@ -17,17 +17,19 @@ from icalendar import Calendar
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from app.api.calendar import rendered
 from app.core.badge import AMBER, GREEN, GREY, LABEL_COLOUR, RED, Badge, svg
 from app.core.decision import Question
 from app.core.engine import Engine
+from app.core.feed import MOST, Wanted
+from app.core.feed_calendar import rendered
 from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR, format_instant, parse_instant
+from app.core.interval import Period
 from app.core.policy import PolicySet, Selector
-from app.gate.feeds import MOST, Wanted, feed, feed_span
+from app.gate.feeds import feed, feed_span
 from app.gate.in_force import InForce
 from app.gate.keys import KeyRequest
-from app.gate.schedule import Period, schedule
+from app.gate.schedule import schedule
 from app.identity.caller import Role
 from app.main import create_app
 from app.policies.source import Snapshot

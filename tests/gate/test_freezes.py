@@ -7,17 +7,19 @@ import pytest
 
 from app.core.decision import Question
 from app.core.decision_json import decision_to_json
+from app.core.feed import Wanted
 from app.core.freeze import Freeze, FreezeState
 from app.core.instant import DAY, HOUR
+from app.core.interval import Period
 from app.core.policy import Selector
 from app.gate.check import check
 from app.gate.claim import Claim
 from app.gate.errors import InvalidFieldError, StateConflictError, UnknownRecordError
-from app.gate.feeds import Wanted, badge_of, feed
+from app.gate.feeds import badge_of, feed
 from app.gate.freezes import MAX_LENGTH, Change, StartRequest, to_json
 from app.gate.in_force import InForce, with_freezes
 from app.gate.overview import weeks
-from app.gate.schedule import Period, schedule
+from app.gate.schedule import schedule
 from app.gate.status import status
 from tests.gate.conftest import AFTER, BEFORE, FRIDAY, OPS, OTHER, Gate, reload
 from tests.store.records import assert_whole

@@ -253,8 +253,9 @@ def _schedule_source(server: str | None, policies: Path | None) -> ScheduleSourc
 def _of_file(path: Path) -> ScheduleSource:
     from app.cli.files import loaded_from
     from app.core.decision import Question
+    from app.core.interval import Period
     from app.gate.in_force import InForce
-    from app.gate.schedule import Period, schedule
+    from app.gate.schedule import schedule
     from app.policies.source import Source
 
     source = Source(path)
