@@ -222,7 +222,8 @@ def _endless_break(calendar: Calendar) -> int | None:
         return None
     dates = [each.date for each in calendar.added]
     added = (days_in(dates, year) for year in range(FIRST_YEAR, LAST_YEAR + 1))
-    return _first_long_run(sorted(chain.from_iterable(added)), calendar.weekend or (5, 6))
+    weekend = (5, 6) if calendar.weekend is None else calendar.weekend
+    return _first_long_run(sorted(chain.from_iterable(added)), weekend)
 
 
 def _first_long_run(days: list[int], weekend: tuple[int, ...]) -> int | None:
