@@ -196,6 +196,11 @@ def _monthly(rng: random.Random, centre: int) -> dict[str, Any]:
                 {"country": "DE", "subdivision": "BY", "remove": ["12-26"], "weekend": ["sun"]},
                 {"market": "XNYS", "add": [{"date": f"{_near_date(rng, centre)}", "title": "Ours"}]},
                 {"weekend": ["fri", "sat"], "add": [{"date": "12-31", "title": "Ours"}]},
+                {
+                    "country": rng.choice(COUNTRIES),
+                    "add": [{"date": f"{_near_date(rng, centre):%m-%d}", "title": "Ours"}],
+                    "remove": [f"{_near_date(rng, centre) + timedelta(days=5)}"],
+                },
             )
         )
     return window

@@ -5,9 +5,10 @@ for wall clocks, and asks of one instant at a time: "does this policy veto now?"
 flip by asking again at every bound in between. Nothing here is meant to be quick.
 """
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -142,7 +143,7 @@ def monthly(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[dat
         for _ in range(40):
             month = (month - DAY).replace(day=1)
         while month < last + 400 * DAY:
-            day = day_of_month(words, month, spec.get("workdays", {}))
+            day = day_of_month(words, month, json.dumps(spec.get("workdays", {})))
             found.append((month, None if day is None else midnight(day) + time_of(time)))
             month = (month + 31 * DAY).replace(day=1)
         return found
@@ -167,7 +168,7 @@ def months_of(spec: dict[str, Any]) -> set[int]:
     return months
 
 
-def day_of_month(words: list[str], month: date, workdays: dict[str, Any]) -> date | None:
+def day_of_month(words: list[str], month: date, workdays: str) -> date | None:
     """The day that `15`, `last`, `2nd tue` or `last workday -2` means in a month that begins on a day."""
     steps = int(words[-1]) if words[-1][0] in "+-" else 0
     words = [word for word in words if word[0] not in "+-"]
@@ -190,18 +191,23 @@ def day_of_month(words: list[str], month: date, workdays: dict[str, Any]) -> dat
     return day
 
 
-def is_workday(keys: dict[str, Any], day: date) -> bool:
-    """Whether a day is worked on by the calendar that `workdays` describes."""
-    own = {f"{day}", f"{day:%m-%d}"}
+@lru_cache(maxsize=100_000)
+def is_workday(written: str, day: date) -> bool:
+    """Whether a day is worked on by the calendar that `workdays` describes, written as JSON."""
+    keys = json.loads(written)
     year = loaded(calendar_of(keys), day.year, "own") if "country" in keys or "market" in keys else None
+    is_holiday = year is not None and day in year
+    # A date is an exception to what holds in every year; of the same kind, added days count.
+    for own in (f"{day:%m-%d}", f"{day}"):
+        if own in keys.get("remove", []):
+            is_holiday = False
+        if own in [each["date"] for each in keys.get("add", [])]:
+            is_holiday = True
     weekend = {5, 6} if year is None else set(year.weekend)
     if "weekend" in keys:
         weekend = weekdays_of(keys["weekend"])
-    if own & {each["date"] for each in keys.get("add", [])}:
-        return False
-    if year is not None and day in year and not own & set(keys.get("remove", [])):
-        return False
-    return day.weekday() not in weekend or (year is not None and day in year.weekend_workdays)
+    is_made_up_for = year is not None and day in year.weekend_workdays
+    return not is_holiday and (day.weekday() not in weekend or is_made_up_for)
 
 
 def dates(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
@@ -373,6 +379,12 @@ def firings(
     Where a fixed time is shown twice, it fires in the second pass if `late`, else in the first.
     """
     minute, hour, day_of_month, month, day_of_week = expression.split()
+    times = [
+        timedelta(hours=each, minutes=other)
+        for each in range(24)
+        for other in range(60)
+        if cron_field(hour, each, 0, 23) and cron_field(minute, other, 0, 59)
+    ]
     found: set[tuple[datetime, int]] = set()
     for day in days(first, last):
         if not cron_field(month, day.month, 1, 12):
@@ -382,14 +394,13 @@ def firings(
         starred = day_of_month.startswith("*") or day_of_week.startswith("*")
         if not (by_month and by_week if starred else by_month or by_week):
             continue
-        for minute_of_day in range(1440):
-            if cron_field(hour, minute_of_day // 60, 0, 23) and cron_field(minute, minute_of_day % 60, 0, 59):
-                local = midnight(day) + timedelta(minutes=minute_of_day)
-                instants = instants_of(local, where)
-                if is_wildcard(expression):
-                    found.update((local, at) for at in instants if shown(at, where) == local)
-                else:
-                    found.add((local, instants[-1] if late else instants[0]))
+        for time in times:
+            local = midnight(day) + time
+            instants = instants_of(local, where)
+            if is_wildcard(expression):
+                found.update((local, at) for at in instants if shown(at, where) == local)
+            else:
+                found.add((local, instants[-1] if late else instants[0]))
     return sorted(found, key=lambda each: each[1])
 
 
@@ -399,6 +410,7 @@ def is_wildcard(expression: str) -> bool:
     return minute.startswith("*") or hour.startswith("*")
 
 
+@cache
 def cron_field(field: str, value: int, low: int, high: int) -> bool:
     for number, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]):
         field = field.replace(name, str(number))
