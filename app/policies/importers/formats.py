@@ -9,6 +9,8 @@ from app.policies.importers.imported import Imported, ImportOptions, SourceText
 FORMATS: Final[Mapping[str, str]] = {
     "argocd": "sync windows of Argo CD",
     "google": "deploy policies of Google Cloud Deploy",
+    "ics": "iCalendar files (RFC 5545)",
+    "octopus": "deployment freezes of Octopus Deploy",
     "prometheus": "time intervals of Prometheus Alertmanager",
 }
 """The formats, each with what is read from it. `app.policies.importers.FORMAT.read` reads it."""

@@ -93,24 +93,37 @@ def every_year(start: int, length: int) -> Entry | None:
     return {"yearly": {"from": begins, "to": _year_text(last, (start + length) % DAY)}}
 
 
-def every_month(day: str, start: int, length: int, months: Iterable[int] = ()) -> Entry:
+def every_month(
+    day: str, start: int, length: int, months: Iterable[int] = (), shift: int = 0
+) -> Entry | None:
     """Return the window of a span that opens on a day of each month, or of some months.
+
+    None if it can't be said: days after a workday would be counted in workdays.
 
     Args:
         day: the day as `monthly` writes it, such as ``2nd tue`` or ``last``.
         start: the time of day at which it opens.
         length: how long it lasts, at most four weeks.
         months: the months, from 1; all of them if empty.
+        shift: how many days after that day it opens; before it if negative.
     """
-    later, time = divmod(start + length, DAY)
-    end = f"{day} +{later}" if later else day
+    end = start + length
+    later, time = divmod(end, DAY) if end % DAY else (end // DAY - 1, 0)
+    if later and day.endswith("workday"):
+        return None
     window: dict[str, Any] = {
-        "from": f"{day} {format_time_of_day(start)}",
-        "to": f"{end} {format_time_of_day(time)}",
+        "from": _month_text(day, shift, start),
+        "to": _month_text(day, shift + later, time),
     }
     if named := sorted(set(months)):
         window["months"] = [f"{date(2000, month, 1):%b}".lower() for month in named]
     return {"monthly": window}
+
+
+def _month_text(day: str, shift: int, time: int) -> str:
+    """Return a bound; without a time, it is the first second of its day, or the end of it."""
+    shifted = f"{day} {shift:+d}" if shift else day
+    return f"{shifted} {format_time_of_day(time)}" if time else shifted
 
 
 def local_text(local: int) -> str:

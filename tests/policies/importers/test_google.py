@@ -13,9 +13,9 @@ from app.core.decision import Question
 from app.core.engine import Engine
 from app.policies.importers.convert import Converted
 from app.policies.importers.imported import ImportOptions
-from tests.policies.importers.comparison import asked_at, differences, engine_of, imported
+from tests.policies.importers.comparison import differences, engine_of, imported, noticed
 from tests.policies.importers.google_reading import RULES, WEEK, Asked, closed, policies
-from tests.policies.importers.wall_spans import FIRST, HORIZON
+from tests.policies.importers.wall_spans import FIRST, HORIZON, Span, instants
 from tests.spec.twin import zone
 
 FOLDER = Path(__file__).parent / "google"
@@ -121,32 +121,35 @@ def read(name: str) -> tuple[Converted, Engine]:
     return converted, engine_of(converted)
 
 
-def asked_of(name: str, asked: Asked, wrong: str | None = None, count: int = 10_000) -> list[int]:
-    """The instants at which the imported file and a reading of its source differ."""
-    spans = closed([FILES[name]], asked, wrong)
+@cache
+def expected(name: str, asked: Asked) -> tuple[list[Span], list[int]]:
+    """A reading of a file, and the instants at which it is compared: 10,000 for the four questions."""
+    spans = closed([FILES[name]], asked)
     zones = [zone(each) for each in ZONES if each in FILES[name]]
-    question = Question(asked.pipeline, asked.target, "rollback" if asked.is_rollback else "normal")
-    return differences(read(name)[1], question, spans, asked_at(zones, spans, f"{name} {asked}", count))
+    return spans, instants(spans, zones, f"{name} {asked}", 2_500)
+
+
+def question_of(asked: Asked) -> Question:
+    return Question(asked.pipeline, asked.target, "rollback" if asked.is_rollback else "normal")
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_an_imported_file_answers_as_cloud_deploy_does(name: str) -> None:
-    converted = read(name)[0]
+    converted, engine = read(name)
     assert not converted.refused
     assert converted.tests
     for asked in questions(FILES[name]):
-        assert asked_of(name, asked, count=2_500) == []
+        assert differences(engine, question_of(asked), *expected(name, asked)) == []
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_misread_rule_is_noticed(rule: str) -> None:
-    found = (
-        asked_of(name, asked, rule, 400)
-        for name in FILES
-        for asked in questions(FILES[name])
-        if read(name)[0].policies
+    cases = ((name, asked) for name in FILES for asked in questions(FILES[name]))
+    assert any(
+        noticed(read(name)[1], question_of(asked), spans, closed([FILES[name]], asked, rule), at)
+        for name, asked in cases
+        for spans, at in [expected(name, asked)]
     )
-    assert any(found)
 
 
 def restricted(**rule: Any) -> str:

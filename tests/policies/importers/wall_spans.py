@@ -105,9 +105,10 @@ def instants(spans: Sequence[Span], zones: Iterable[ZoneInfo], seed: str, count:
     """Instants at which two readings may differ: at edges, in the weeks of clock changes, and anywhere."""
     chance = random.Random(seed)
     first, last = HORIZON
-    edges = [edge for span in spans for edge in span if first < edge < last]
+    edges = sorted({edge for span in spans for edge in span if first < edge < last})
     jumps = [jump for where in zones for jump in changes_of_clocks(where)]
-    found = [edge + shift for edge in edges[: count // 8] for shift in (-1, 0)]
+    few = count // 16
+    found = [edge + shift for edge in (*edges[:few], *edges[-few:]) for shift in (-1, 0)]
     near = [(edges or jumps, 7_200), (jumps or edges, 4 * 86_400)]
     for around, within in near:
         picks = chance.choices(around, k=(count - len(found)) // 2) if around else []
