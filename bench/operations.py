@@ -147,6 +147,7 @@ def fill(store: Store) -> None:
             blocking=None,
             change="normal",
             duration=0,
+            continues=None,
         )
         transaction.record(row, Event(number * 1_000_000, "decision", "", data))
 

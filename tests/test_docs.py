@@ -340,6 +340,7 @@ def test_every_promise_names_tests_that_exist() -> None:
 SHELLS: dict[str, dict[str, str]] = {
     "docs/how-to/access.md": {},
     "docs/how-to/calendar-feed.md": {},
+    "docs/how-to/rollout-in-steps.md": {},
     "docs/how-to/report-outcomes.md": {"$DECISION_ID": "DECISION_ID=$id"},
     "docs/explanation/record.md": {"--against": "cp audit-$(date +%F).jsonl audit-2026-11-01.jsonl"},
 }

@@ -21,7 +21,16 @@ from app.server.context import Context, context
 from app.server.middleware import LOG_FIELDS
 from app.server.openapi import header, returns
 from app.server.problems import RefusedError
-from app.server.requests import DurationField, InstantField, NameField, Note, Strict, read_body, read_query
+from app.server.requests import (
+    DecisionIdField,
+    DurationField,
+    InstantField,
+    NameField,
+    Note,
+    Strict,
+    read_body,
+    read_query,
+)
 from app.server.response_cache import PLAIN_TEXT, DecisionResponse, wants_plain_text
 from app.server.routes import Routes, caller_of
 
@@ -73,6 +82,12 @@ class ClaimBody(QuestionFields):
     actor: Note | None = Field(None, description="who deploys it", examples=["ada"])
     run_url: Note | None = Field(
         None, description="the pipeline run", examples=["https://ci.example.com/runs/1"]
+    )
+    continues: DecisionIdField | None = Field(
+        None,
+        description="the `decision_id` of an earlier step of the same rollout, which may then finish; see "
+        "`running` of policies and freezes",
+        examples=["dec_8k2m4p6r"],
     )
     deny_status: Literal[200, 423] = Field(
         423, description="the status of a deny, for clients that can only read 200", examples=[200]
@@ -149,6 +164,9 @@ async def ask(request: Request) -> Response:
 async def claim(request: Request) -> Response:
     """Decide, record the decision durably, then answer. A pipeline does this right before it deploys.
 
+    A later step of a rollout names an earlier one in `continues`: policies that say `running: finish` don't
+    veto it until the `duration` of the first step is over. Otherwise it is decided like any other claim.
+
     With `Accept: text/plain` the answer comes in sentences, as for a question.
     """
     caller = caller_of(request)
@@ -185,6 +203,7 @@ async def _claimed(request: Request, here: Context, caller: Caller, body: ClaimB
             idempotency_key=_idempotency_key(request),
             token=_token(request),
             request_id=request.scope["state"]["request_id"],
+            continues=body.continues,
         ),
         here.policies.in_force,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from app.core.continuation import Continuation, ContinuationResult
 from app.core.decision import Decision, Outcome, Stretch
 from app.core.explain import message
 from app.core.freeze import Freeze
@@ -15,7 +16,12 @@ AD_HOC: Final = "ad-hoc"
 
 
 def decision_to_json(
-    decision: Decision, home: Zone, revision: str, decision_id: str | None = None, use: Use | None = None
+    decision: Decision,
+    home: Zone,
+    revision: str,
+    decision_id: str | None = None,
+    use: Use | None = None,
+    continuation: Continuation | None = None,
 ) -> dict[str, Any]:
     """Return the JSON representation of a decision.
 
@@ -25,6 +31,7 @@ def decision_to_json(
         revision: the revision of the policies.
         decision_id: the id of the recorded decision; None if it isn't recorded.
         use: the result for the override token, as published, if one was presented.
+        continuation: whether it continues an earlier claim, if it names one.
     """
     question = decision.question
     lifted = use is not None and use.spends
@@ -36,13 +43,14 @@ def decision_to_json(
         "change": question.change,
         "duration_s": question.duration,
         "at": format_instant(decision.at),
-        "message": message(decision, home, use),
+        "message": message(decision, home, use, continuation),
         "blocking": [entry(stretch, decision.at) for stretch in decision.blocking],
         "warnings": [entry(stretch, decision.at) for stretch in decision.warnings],
         "opens_at": instant_or_none(decision.opens_at),
         "closes_at": instant_or_none(decision.closes_at),
         "closing": [entry(stretch, decision.at) for stretch in decision.closing],
         "override": use and _use(use),
+        "continues": _continuation(continuation, decision.at),
         "policy_revision": revision,
         "decision_id": decision_id,
     }
@@ -72,6 +80,14 @@ def determined_by(body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(AD_HOC if each["kind"] == "freeze" else each["id"] for each in entries)
 
 
+def first_step(body: Mapping[str, Any]) -> str | None:
+    """Return the first step of the running deploy that an answer continues; None if it continues none."""
+    continues = body.get("continues")
+    if continues is None or continues["result"] != ContinuationResult.RUNNING:
+        return None
+    return str(continues["first"])
+
+
 def _use(use: Use) -> dict[str, Any]:
     override = use.override
     spent = 1 if use.spends else 0
@@ -80,6 +96,16 @@ def _use(use: Use) -> dict[str, Any]:
         "result": use.result.value,
         "uncovered": [{"part": gap.part.value, "id": gap.id, "why": gap.why} for gap in use.uncovered],
         "uses_left": override and override.uses_left - spent,
+    }
+
+
+def _continuation(continuation: Continuation | None, at: int) -> dict[str, Any] | None:
+    return continuation and {
+        "id": continuation.id,
+        "result": continuation.result.value,
+        "first": continuation.first,
+        "until": instant_or_none(continuation.until),
+        "lifted": [entry(stretch, at) for stretch in continuation.lifted],
     }
 
 

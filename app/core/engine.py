@@ -107,6 +107,15 @@ class Engine:
         question = Question("", environment, self.policy_set.usual_change)
         return self.environment(environment).decide(question, in_range(at))
 
+    def stopping(self, question: Question) -> ScopeTimeline:
+        """Return the timeline of the rules that match a question and stop running deploys.
+
+        Raises:
+            UnknownNameError: the policies list no such environment, kind of change or service.
+        """
+        scope = self.scope(question.service, question.environment, question.change)
+        return self._combined(tuple(line for line in scope.vetoers if line.rule.running == "stop"))
+
     @cached_property
     def without_freezes(self) -> "Engine":
         """An engine of the policies alone."""
@@ -162,9 +171,13 @@ class Engine:
             ),
             *(compiled.timeline(number, service_zone) for number in compiled.matching(*request)),
         )
-        scope = self._shared.get(matching)
+        return self._combined(matching)
+
+    def _combined(self, lines: tuple[RuleTimeline, ...]) -> ScopeTimeline:
+        """Return the combined timeline of some rules; equal ones are shared."""
+        scope = self._shared.get(lines)
         if scope is None:
-            scope = self._shared[matching] = ScopeTimeline(matching, compiled.budget)
+            scope = self._shared[lines] = ScopeTimeline(lines, self.compiled.budget)
         return scope
 
     def _check_name(self, field: str, name: str, known: list[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from app.core.continuation import Continuation, ContinuationResult
 from app.core.decision import Decision, Outcome, Stretch
 from app.core.freeze import Freeze
 from app.core.notation import format_duration, waiting_time
@@ -18,16 +19,34 @@ _DIRECTIONS: Final = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206
 """The marks that set the direction in which what follows them is read (UAX 9, explicit formatting)."""
 
 
-def message(decision: Decision, home: Zone, use: Use | None = None) -> str:
-    """Return the decision, its reasons, the time it changes, and the result of the override token.
+_NOT_CONTINUED: Final = {
+    ContinuationResult.DENIED: "{id} was denied",
+    ContinuationResult.REVOKED: "the override of {id} was revoked",
+    ContinuationResult.NO_DURATION: "{id} was claimed without a duration",
+    ContinuationResult.OTHER_DEPLOY: "{id} is of another service, environment or kind of change",
+    ContinuationResult.OTHER_CALLER: "{id} was claimed with other credentials",
+    ContinuationResult.UNKNOWN: "there is no decision {id}",
+}
+"""The reasons why a claim does not continue another one, as clauses."""
+
+
+def message(
+    decision: Decision, home: Zone, use: Use | None = None, continuation: Continuation | None = None
+) -> str:
+    """Return the decision, its reasons, the time it changes, and the results of token and continuation.
 
     Local times are those of the zone of the first rule that blocks, or will close it.
     """
+    spends = use is not None and use.spends
     if use is None:
-        return _answer(decision, home)
-    if use.spends and use.override is not None:
-        return _lifted(decision, use.override)
-    return f"{_answer(decision, home)} {_unspent(use, decision, home)}"
+        sentence = _answer(decision, home)
+    elif use.spends and use.override is not None:
+        sentence = _lifted(decision, use.override)
+    else:
+        sentence = f"{_answer(decision, home)} {_unspent(use, decision, home)}"
+    if continuation is None:
+        return sentence
+    return f"{sentence} {_continued(continuation, decision, home, spends=spends)}"
 
 
 def _answer(decision: Decision, home: Zone) -> str:
@@ -144,6 +163,21 @@ def _lifted(decision: Decision, override: Override) -> str:
         f"in spite of: {_named(decision.blocking, decision.at)}. "
         f"{left or 'No'} {'use' if left == 1 else 'uses'} left."
     )
+
+
+def _continued(continuation: Continuation, decision: Decision, home: Zone, *, spends: bool) -> str:
+    """Return whether a claim continues a running deploy, until when, and what that lifts."""
+    if continuation.until is None:
+        why = _NOT_CONTINUED[continuation.result].format(id=continuation.id)
+        return f"It continues no running deploy: {why}."
+    named = (*decision.blocking, *continuation.lifted)
+    end = local_time(continuation.until, named[0].zone if named else home, decision.at)
+    if not continuation.counts:
+        return f"It does not continue {continuation.id}, which is over since {end}."
+    if not spends and any(stretch.rule.running == "stop" for stretch in decision.blocking):
+        return f"It continues {continuation.id}, but running deploys are stopped, too."
+    lifted = f", in spite of: {titles(continuation.lifted)}" if continuation.lifted else ""
+    return f"It continues {continuation.id}, which may finish until {end}{lifted}."
 
 
 def _unspent(use: Use, decision: Decision, home: Zone) -> str:

@@ -274,6 +274,11 @@ def exceeded(override: Override, ceilings: Ceilings) -> Excess | None:
         return Excess(Part.TTL, f"it lives longer than {format_duration(ceilings.max_ttl)}")
     if ceilings.max_uses is not None and override.max_uses > ceilings.max_uses:
         return Excess(Part.USES, f"it has more than {ceilings.max_uses} {_plural('use', ceilings.max_uses)}")
+    return _missing(override, ceilings)
+
+
+def _missing(override: Override, ceilings: Ceilings) -> Excess | None:
+    """Return what an override lacks that a rule requires; first what no approval mends."""
     if ceilings.require_ticket and override.ticket is None:
         return Excess(Part.TICKET, "it names no ticket")
     if ceilings.approvals is not None and len(override.approvals) < ceilings.approvals:

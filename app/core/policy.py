@@ -254,6 +254,12 @@ class Policy(_Part):
         "notifications; up to 5 durations of at most 366 days",
         examples=[["7d", "1d", "1h"]],
     )
+    running: Literal["finish", "stop"] = Field(
+        "finish",
+        description="whether a deploy that runs already may finish: a claim that `continues` an allowed one "
+        "is not vetoed within the duration of that one (`finish`), or vetoed like any other (`stop`)",
+        examples=["stop"],
+    )
     when: list[WindowEntry] = Field(
         min_length=1,
         description="the policy's windows; it applies in the union of them",

@@ -5,6 +5,7 @@ replica did: if a freeze has come or gone since, it is decided again there. A to
 spent in the same transaction that records the decision.
 """
 
+import asyncio
 import hashlib
 import json
 import re
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from app import __version__
 from app.clock import Clock
 from app.core.audit import Event
+from app.core.continuation import Continuation, continued, judge_continuation
 from app.core.decision import Decision, Outcome, Question
-from app.core.decision_json import decision_to_json, determined_by
+from app.core.decision_json import decision_to_json, determined_by, first_step
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
 from app.core.override import Use, UseResult, judge
@@ -52,11 +54,15 @@ class Claim(NamedTuple):
     token: str | None = None
     """The hash of the override token that was presented; empty for what can't be one."""
     request_id: str = ""
+    continues: str | None = None
+    """The earlier decision whose deploy it continues."""
 
     @property
     def fingerprint(self) -> str:
         """A hash of what makes it the same request when it is tried again."""
-        told = (*self.question, self.ref, self.actor, self.run_url, self.token)
+        told = [*self.question, self.ref, self.actor, self.run_url, self.token]
+        if self.continues is not None:
+            told.append(self.continues)
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def check(self) -> None:
@@ -74,6 +80,7 @@ class Claim(NamedTuple):
             "caller": self.caller.name,
             "idempotency_key": self.idempotency_key,
             "request_id": self.request_id,
+            "continues": self.continues,
         }
         if _UNFIT.search("".join(filter(None, texts.values()))) is not None:
             name = next(name for name, text in texts.items() if text and _UNFIT.search(text))
@@ -105,6 +112,7 @@ class _PendingClaim(NamedTuple):
     microseconds: int
     decision: Decision
     own_id: str
+    continuation: Continuation | None = None
 
 
 class _Time(NamedTuple):
@@ -142,7 +150,11 @@ class Claims:
         microseconds = self._clock.microseconds()
         decision = await check_async(in_force, claim.question, microseconds // 1_000_000)
         draft = _PendingClaim(claim, in_force, microseconds, decision, new_id("dec", microseconds))
-        prepared = _written(draft, None, _Time(decision.at, 0)) if claim.token is None else None
+        prepared = None
+        if claim.continues is not None:
+            await self._prepare_stopping(draft)
+        elif claim.token is None:
+            prepared = _written(draft, None, _Time(decision.at, 0))
         return await self._store.write(partial(self._settle, draft, prepared), token=claim.token)
 
     def _settle(
@@ -153,11 +165,13 @@ class Claims:
         claim = draft.claim
         # Before anything is answered, a repeated answer too: a revoked key gets none.
         self._cache.check_caller(claim.caller, transaction)
+        time = self._time(draft.decision.at)
+        if claim.continues is not None:
+            draft = _continued(draft, claim.continues, time, transaction)
         if claim.idempotency_key is not None:
             earlier = transaction.decision_of_key(claim.caller.name, claim.idempotency_key)
             if earlier is not None:
                 return _again(draft, *earlier, transaction)
-        time = self._time(draft.decision.at)
         use = None if claim.token is None else self._use(draft, time, transaction)
         written = prepared or _written(draft, use, time)
         self._keep_policies(draft.in_force, transaction)
@@ -174,6 +188,14 @@ class Claims:
                 )
             )
         return written.claimed
+
+    @staticmethod
+    async def _prepare_stopping(draft: _PendingClaim) -> None:
+        """Compile what the writing thread needs to continue a deploy, so that other claims don't wait."""
+        question, at = draft.claim.question, draft.decision.at
+        stopping = draft.in_force.engine.stopping(question)
+        if not stopping.is_prepared(question, at):
+            await asyncio.to_thread(stopping.decide, question, at)
 
     def _decided_again(self, draft: _PendingClaim, transaction: "Transaction") -> _PendingClaim:
         """Decide again by the freezes that are in the database now."""
@@ -212,9 +234,42 @@ class Claims:
         transaction.keep_policies(self._texts)
 
 
-def claim_body(decision: Decision, in_force: InForce, own_id: str, use: Use | None) -> dict[str, Any]:
+def claim_body(
+    decision: Decision,
+    in_force: InForce,
+    own_id: str,
+    use: Use | None,
+    continuation: Continuation | None = None,
+) -> dict[str, Any]:
     """Return the answer to a claim; `use` is the part of the override that the caller may see."""
-    return decision_to_json(decision, in_force.home, in_force.revision, own_id, use)
+    return decision_to_json(decision, in_force.home, in_force.revision, own_id, use, continuation)
+
+
+def step_of(
+    continuation: Continuation, decision: Decision, in_force: InForce
+) -> tuple[Decision, Continuation]:
+    """Return the decision on a step of a running deploy, and the continuation with what it lifts.
+
+    A continuation that doesn't count leaves the decision as it is.
+    """
+    if not continuation.counts or continuation.until is None:
+        return decision, continuation
+    engine, question = in_force.engine, decision.question
+    everything = engine.scope(question.service, question.environment, question.change)
+    decision, lifted = continued(everything, engine.stopping(question), decision, continuation.until)
+    return decision, continuation._replace(lifted=lifted)
+
+
+def _continued(
+    draft: _PendingClaim, earlier_id: str, time: _Time, transaction: "Transaction"
+) -> _PendingClaim:
+    """Decide a claim again as a later step of the deploy that it names, if that still runs."""
+    earlier, claim = transaction.earlier_step(earlier_id), draft.claim
+    # What is over stays over when a clock goes back, on every replica.
+    now = max(time.now, transaction.latest_at // 1_000_000)
+    judged = judge_continuation(earlier_id, earlier, claim.question, claim.caller.name, now)
+    decision, continuation = step_of(judged, draft.decision, draft.in_force)
+    return draft._replace(decision=decision, continuation=continuation)
 
 
 class _Written(NamedTuple):
@@ -228,7 +283,7 @@ class _Written(NamedTuple):
 def _written(draft: _PendingClaim, use: Use | None, time: _Time) -> _Written:
     claim, decision = draft.claim, draft.decision
     told = use and use.published(to_granter=_granted_by(claim.caller, use))
-    body = claim_body(decision, draft.in_force, draft.own_id, told)
+    body = claim_body(decision, draft.in_force, draft.own_id, told, draft.continuation)
     # As people read it: it is shown in the logs of pipelines.
     text = json.dumps(body, ensure_ascii=False)
     rest: dict[str, Any] = {
@@ -263,6 +318,7 @@ def _written(draft: _PendingClaim, use: Use | None, time: _Time) -> _Written:
         blocking=",".join(stretch.rule.id for stretch in decision.blocking) or None,
         change=claim.question.change,
         duration=claim.question.duration,
+        continues=first_step(body),
     )
     data = f'{{"answer": {text}, {json.dumps(rest)[1:]}'
     event = Event(draft.microseconds, Kind.DECISION.value, claim.caller.name, data)

@@ -4,6 +4,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.clock import Clock
+from app.core.decision_json import first_step
 from app.core.instant import format_instant
 from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, StateConflictError, UnknownRecordError
@@ -41,6 +42,8 @@ class Outcomes:
     async def report(self, caller: Caller, report: Report) -> OutcomeRow:
         """Record how a deploy went; of several reports the last one counts, and all are kept.
 
+        A report on a later step of a deploy is one on its first step.
+
         Raises:
             UnknownRecordError: there is no decision of that id.
             ForbiddenError: the caller may not claim deploys of this service, nor report on them.
@@ -68,7 +71,7 @@ class Outcomes:
         if deploy.outcome == "deny":
             raise StateConflictError("this claim was denied: nothing was deployed by it")
         row = OutcomeRow(
-            decision_id=report.decision_id,
+            decision_id=deploy.first,
             result=report.result,
             incident=report.incident,
             reported_by=caller.name,
@@ -87,7 +90,8 @@ def decision_with_outcomes(view: "View", decision_id: str) -> dict[str, Any]:
         UnknownRecordError: there is none of that id.
     """
     found = decision(view, decision_id)
-    return {**found, "outcomes": [to_json(each) for each in view.outcomes(decision_id, SHOWN)]}
+    first = first_step(found) or decision_id
+    return {**found, "outcomes": [to_json(each) for each in view.outcomes(first, SHOWN)]}
 
 
 def to_json(outcome: OutcomeRow) -> dict[str, Any]:

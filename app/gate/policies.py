@@ -50,6 +50,7 @@ def _policy(in_force: InForce, each: Policy, at: int) -> dict[str, Any]:
         "exempt": each.scope_json("exempt"),
         "override": each.overridable,
         "notify_before_s": each.notify_before or [],
+        "running": each.running,
         "next": [
             {"from": instant_or_none(start), "until": instant_or_none(end)}
             for start, end in islice(occurrences(timeline, at), _OCCURRENCES)

@@ -3,11 +3,12 @@
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from app.core.continuation import Continuation, ContinuationResult
 from app.core.decision import Decision, Question
 from app.core.freeze import Freeze
 from app.core.instant import parse_instant
 from app.core.override import Override, Part, Use, judge
-from app.gate.claim import claim_body
+from app.gate.claim import claim_body, step_of
 from app.gate.errors import UnknownRecordError
 from app.gate.in_force import InForce
 from app.gate.versions import holidays_version, tzdata_version
@@ -32,11 +33,14 @@ class Replay(NamedTuple):
     def same(self) -> bool:
         """Whether both are equal in every member.
 
-        A decision from before answers had `closing` is compared without it.
+        A decision from before answers had `closing` or `continues` is compared without them.
         """
-        if "closing" in self.recorded:
+        if "continues" in self.recorded:
             return self.recorded == self.evaluated
-        return self.recorded == _before_closing(self.recorded, self.evaluated)
+        members = {name: each for name, each in self.evaluated.items() if name != "continues"}
+        if "closing" in self.recorded:
+            return self.recorded == members
+        return self.recorded == _before_closing(self.recorded, members)
 
 
 def replay(view: "View", decision_id: str) -> Replay:
@@ -65,9 +69,23 @@ def replay(view: "View", decision_id: str) -> Replay:
     )
     decision = engine.decide(question, at)
     in_force = InForce(engine, snapshot, at, ())
-    evaluated = claim_body(decision, in_force, decision_id, _use(data, decision))
+    continuation = _continuation(recorded)
+    if continuation is not None:
+        decision, continuation = step_of(continuation, decision, in_force)
+    evaluated = claim_body(decision, in_force, decision_id, _use(data, decision), continuation)
     same_data = (data["tzdata"], data["holidays"]) == (tzdata_version(), holidays_version())
     return Replay(recorded, evaluated, same_data)
+
+
+def _continuation(recorded: dict[str, Any]) -> Continuation | None:
+    """Return the recorded judgement of a continuation, without what it lifted."""
+    body = recorded.get("continues")
+    if body is None:
+        return None
+    until = body["until"]
+    return Continuation(
+        body["id"], ContinuationResult(body["result"]), body["first"], until and parse_instant(until)
+    )
 
 
 def _before_closing(recorded: dict[str, Any], evaluated: dict[str, Any]) -> dict[str, Any]:

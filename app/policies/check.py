@@ -11,7 +11,7 @@ from typing import Any, Final
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY
 from app.core.notation import format_duration, parse_duration
-from app.core.policy import SERVICE_ZONE, SelfTest
+from app.core.policy import SERVICE_ZONE, Ceilings, SelfTest
 from app.policies.inheritance import home_file, is_main_file
 from app.policies.moment import parse_moment
 from app.policies.vocabulary import Vocabulary, ceilings_of
@@ -180,6 +180,10 @@ def _check_ceilings(
             shown = format_duration(limit) if key == "max_ttl" else limit
             sentence = f"{how} than the {shown} of overrides; a policy may only tighten it"
             yield document.problem((*path, key), sentence)
+    yield from _check_ticket(document, path, own, most)
+
+
+def _check_ticket(document: Document, path: Path, own: Ceilings, most: Ceilings) -> Iterator[Problem]:
     if most.require_ticket and own.require_ticket is False:
         sentence = "overrides requires a ticket of every token; a policy may only tighten it"
         yield document.problem((*path, "require_ticket"), sentence)

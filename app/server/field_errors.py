@@ -17,6 +17,7 @@ from app.yaml.problem import did_you_mean
 
 NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f]*$"
 CURSOR: Final = r"^[0-9a-z_]{1,40}$"
+DECISION_ID: Final = r"^dec_[0-9a-z]{1,36}$"
 NO_CURSOR: Final = "is `next` of the page before, as it came"
 
 MOST_SHOWN: Final = 20
@@ -29,6 +30,7 @@ _FORMS: Final[Mapping[str, str]] = {
     **FORMS,
     NO_CONTROLS: "is one line of text, without control characters",
     CURSOR: NO_CURSOR,
+    DECISION_ID: "is the `decision_id` of a claim, such as dec_8k2m4p6r",
 }
 """The form that each pattern asks for."""
 

@@ -30,7 +30,7 @@ from app.core.notation import parse_duration, parse_positive_duration
 from app.core.policy import LINK_PATTERN, NAME_PATTERN
 from app.gate.errors import UnknownRecordError
 from app.identity.credentials import holds_secret
-from app.server.field_errors import CURSOR, NO_CONTROLS, NO_CURSOR, field_errors, shown_name
+from app.server.field_errors import CURSOR, DECISION_ID, NO_CONTROLS, NO_CURSOR, field_errors, shown_name
 from app.server.problems import InvalidFieldsError, RefusedError
 
 MAX_BODY: Final = 64 * 1024
@@ -92,6 +92,7 @@ LimitField = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
 ]
 NameField = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$"), Field(title="name")]
+DecisionIdField = Annotated[str, StringConstraints(pattern=DECISION_ID), Field(title="id of a decision")]
 DurationField = Annotated[
     int,
     BeforeValidator(_deploy_duration),

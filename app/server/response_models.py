@@ -87,6 +87,36 @@ class OverrideUse(BaseModel):
     uses_left: int | None = Field(description="the deploys that it still lets through")
 
 
+class ContinuationBody(BaseModel):
+    """The continuation of an earlier claim, for a claim that names one."""
+
+    id: str = Field(description="the earlier claim, as named")
+    result: Literal[
+        "running",
+        "over",
+        "denied",
+        "revoked",
+        "no-duration",
+        "other-deploy",
+        "other-caller",
+        "unknown",
+    ] = Field(
+        description="`running`: this claim is a step of that deploy; otherwise it is decided like any other, "
+        "for the earlier one is `over`, was `denied`, its override was `revoked`, it named no duration "
+        "(`no-duration`), it is of another service, environment or kind of change (`other-deploy`), it was "
+        "claimed with other credentials (`other-caller`), or there is none (`unknown`)"
+    )
+    first: str | None = Field(
+        description="the first step of the deploy, whose duration counts; null unless `running` or `over`"
+    )
+    until: Instant | None = Field(
+        description="when the deploy must be finished; null unless `running` or `over`"
+    )
+    lifted: list[BlockingEntry] = Field(
+        description="the rules that would veto if it were another deploy; empty unless `running`"
+    )
+
+
 class DecisionBody(BaseModel):
     """The answer to "may this service be deployed to this environment now?"."""
 
@@ -113,6 +143,9 @@ class DecisionBody(BaseModel):
         default_factory=list, description="the rules that veto from `closes_at` on; empty without it"
     )
     override: OverrideUse | None = Field(description="the use of the token; null if none was presented")
+    continues: ContinuationBody | None = Field(
+        default=None, description="the earlier claim that this one continues; null if it names none"
+    )
     policy_revision: str = Field(description="the hash of the policies that decided: `sha256:…`")
     decision_id: str | None = Field(description="the id of the record; null for a question")
 
@@ -268,6 +301,7 @@ class PolicyBody(BaseModel):
     notify_before_s: list[int] = Field(
         description="how many seconds before each of its freezes a notice is sent, the earliest first"
     )
+    running: Literal["finish", "stop"] = Field(description="whether a deploy that runs already may finish")
     next: list[Opening] = Field(
         description="the next three occurrences, beginning with the present one; of `allow-only`, when it "
         "allows"

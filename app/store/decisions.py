@@ -5,10 +5,11 @@ from typing import Final
 
 from sqlalchemy import Select, bindparam, func, or_, select
 
+from app.core.continuation import EarlierStep
 from app.store.columns import columns_of
 from app.store.connection import Connection
 from app.store.records import DecisionFilter, DecisionRow, StoredDecision
-from app.store.tables import decisions, events
+from app.store.tables import decisions, events, overrides
 
 _Query = Select[tuple[int]]
 
@@ -19,6 +20,26 @@ _BY_KEY: Final = (
     select(decisions.c.fingerprint, events.c.data)
     .join(events, decisions.c.seq == events.c.seq)
     .where(decisions.c.caller == bindparam("caller"), decisions.c.idempotency_key == bindparam("key"))
+)
+_FIRST: Final = decisions.alias("first")
+_REVOKED: Final = (
+    select(func.min(overrides.c.revoked_at))
+    .where(or_(overrides.c.id == decisions.c.override_id, overrides.c.id == _FIRST.c.override_id))
+    .scalar_subquery()
+)
+_STEP: Final = (
+    select(
+        *columns_of(
+            EarlierStep,
+            decisions,
+            first=_FIRST.c.id,
+            first_at=_FIRST.c.at,
+            first_duration=_FIRST.c.duration,
+            revoked_at=_REVOKED,
+        )
+    )
+    .join(_FIRST, _FIRST.c.id == func.coalesce(decisions.c.continues, decisions.c.id))
+    .where(decisions.c.id == bindparam("decision_id"))
 )
 _COUNT: Final = select(func.count()).select_from(decisions)
 
@@ -32,6 +53,12 @@ def find(connection: Connection, decision_id: str) -> StoredDecision | None:
     """Return a decision by id."""
     row = connection.row(_BY_ID, decision_id=decision_id)
     return None if row is None else StoredDecision._make(row)
+
+
+def step(connection: Connection, decision_id: str) -> EarlierStep | None:
+    """Return a decision as a later step of its deploy needs it."""
+    row = connection.row(_STEP, decision_id=decision_id)
+    return None if row is None else EarlierStep._make(row)
 
 
 def of_key(connection: Connection, caller: str, key: str) -> tuple[str, str] | None:

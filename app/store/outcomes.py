@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from app.core.insights import Decided
 from app.store.columns import columns_of
@@ -10,7 +10,10 @@ from app.store.connection import Connection
 from app.store.records import DecidedFilter, DeployRow, OutcomeRow
 from app.store.tables import decisions, outcomes
 
-_DEPLOY: Final = select(*columns_of(DeployRow, decisions)).where(decisions.c.id == bindparam("decision_id"))
+_FIRST: Final = func.coalesce(decisions.c.continues, decisions.c.id)
+_DEPLOY: Final = select(*columns_of(DeployRow, decisions, first=_FIRST)).where(
+    decisions.c.id == bindparam("decision_id")
+)
 _OF_DECISION: Final = (
     select(*columns_of(OutcomeRow, outcomes))
     .where(outcomes.c.decision_id == bindparam("decision_id"))
@@ -31,6 +34,8 @@ _DECIDED: Final = (
         decisions.c.at >= bindparam("start"),
         decisions.c.at < bindparam("until"),
         or_(decisions.c.at > bindparam("start"), decisions.c.seq > bindparam("after")),
+        # A later step that was let through belongs to the deploy of the first one.
+        or_(decisions.c.continues.is_(None), decisions.c.outcome == "deny"),
     )
     .order_by(decisions.c.at, decisions.c.seq)
     .limit(bindparam("most"))

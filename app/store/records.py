@@ -43,6 +43,8 @@ class DecisionRow(NamedTuple):
     """The kind of change."""
     duration: int
     """The duration of the deploy in seconds, as claimed."""
+    continues: str | None
+    """The first step of the running deploy that it continues; None if it is a deploy of its own."""
 
 
 class StoredDecision(NamedTuple):
@@ -96,6 +98,8 @@ class DeployRow(NamedTuple):
 
     service: str
     outcome: str
+    first: str
+    """The first step of the deploy, which outcomes belong to; its own id if it continues none."""
 
 
 class DecidedFilter(NamedTuple):

@@ -91,6 +91,8 @@ decisions: Final = Table(
     Column("change", String(128), nullable=False, server_default="normal"),
     # Seconds that the deploy takes: with the columns above, all of the question.
     Column("duration", BigInteger, nullable=False, server_default="0"),
+    # The first step of the running deploy that it continues; null if it is a deploy of its own.
+    Column("continues", String(40)),
 )
 
 HAS_KEY: Final = "idempotency_key IS NOT NULL"

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from app.core.audit import Link
+from app.core.continuation import EarlierStep
 from app.core.freeze import Freeze
 from app.core.insights import Decided
 from app.core.override import Override
@@ -63,6 +64,10 @@ class View:
     def decision(self, decision_id: str) -> StoredDecision | None:
         """Return a recorded decision."""
         return decisions.find(self._connection, decision_id)
+
+    def earlier_step(self, decision_id: str) -> EarlierStep | None:
+        """Return a decision as a later step of its deploy needs it."""
+        return decisions.step(self._connection, decision_id)
 
     def decision_of_key(self, caller: str, key: str) -> tuple[str, str] | None:
         """Return the fingerprint and the data of the decision under a caller's idempotency key."""

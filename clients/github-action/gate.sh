@@ -50,6 +50,7 @@ asked() {
 body() {
     printf '{%s' "$(asked)"
     [ -z "${GATE_DURATION:-}" ] || printf ', "duration": %s' "$(quoted "$GATE_DURATION")"
+    [ -z "${GATE_CONTINUES:-}" ] || printf ', "continues": %s' "$(quoted "$GATE_CONTINUES")"
     [ -z "${GATE_REF:-}" ] || printf ', "ref": %s' "$(quoted "$GATE_REF")"
     [ -z "${GATE_ACTOR:-}" ] || printf ', "actor": %s' "$(quoted "$GATE_ACTOR")"
     [ -z "${GATE_RUN_URL:-}" ] || printf ', "run_url": %s' "$(quoted "$GATE_RUN_URL")"
@@ -168,6 +169,7 @@ tell() {
         printf 'allowed=%s\n' "$allowed"
         printf 'opens_at=%s\n' "$opens_at"
         printf 'message=%s\n' "$message"
+        printf 'decision_id=%s\n' "${decision_id:-}"
     } >> "${GITHUB_OUTPUT:-/dev/null}"
     {
         if [ "$allowed" = true ]; then printf '### Deploy allowed\n\n'; else printf '### Deploy stopped\n\n'; fi
@@ -205,6 +207,7 @@ while :; do
     if [ -z "$audience" ] || identity_token; then claim "$claims"; else status="no identity token"; fi
     if is_allow "$status"; then
         message=$(harmless "$(member message)")
+        decision_id=$(member decision_id | grep -E '^dec_[0-9a-z]{1,36}$' || true)
         tell true "" "$message"
         printf '%s\n' "$message"
         exit 0

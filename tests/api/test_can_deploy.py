@@ -49,6 +49,7 @@ def test_a_deny_is_423_and_explains_itself(gate: TestClient) -> None:
         "opens_at": "2026-11-30T07:00:00Z",
         "closes_at": None,
         "closing": [],
+        "continues": None,
         "override": None,
         "decision_id": None,
     }

@@ -38,6 +38,7 @@ def row(number: int, key: str | None = None) -> DecisionRow:
         blocking="friday,frz_1",
         change="normal",
         duration=600,
+        continues=None,
     )
 
 

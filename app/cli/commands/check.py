@@ -10,7 +10,7 @@ from app.cli import ALLOWED, UNDECIDED, exits, fail
 from app.cli.decision_source import Query, find_source
 from app.cli.errors import UndecidedError
 from app.cli.local_time import instant_or_local, to_instant, zone_of_files, zone_of_server
-from app.cli.options import as_json, checked, question_options, source_options
+from app.cli.options import as_json, checked, name, question_options, source_options
 from app.cli.options import timezone as timezone_option
 from app.cli.report import plain, print_answer
 from app.clock import SystemClock
@@ -44,6 +44,12 @@ def _idempotency_key(text: str) -> str:
 @click.option("--ref", metavar="TEXT", help="With --claim: commit or tag that is deployed.")
 @click.option("--actor", metavar="TEXT", help="With --claim: person who deploys.")
 @click.option("--run-url", metavar="URL", help="With --claim: link to the pipeline run.")
+@click.option(
+    "--continues",
+    metavar="ID",
+    callback=checked(name),
+    help="With --claim: decision of an earlier step of the same rollout, which may then finish.",
+)
 @click.option(
     "--idempotency-key",
     metavar="KEY",

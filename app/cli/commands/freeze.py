@@ -271,7 +271,7 @@ def _print(freeze: dict[str, Any], zone_name: ZoneName, *, as_json: bool) -> int
     local = local_printer(zone_name)
     end = f"until {local(freeze['ends_at'])}" if freeze.get("ends_at") else "until it is lifted"
     exempt = f", except {_exempt(freeze)}" if freeze.get("exempt") else ""
-    finish = "; running deploys may finish" if freeze.get("running") == "finish" else ""
+    finish = {"finish": "; running deploys may finish"}.get(str(freeze.get("running")), "")
     why = f": {freeze['lift_reason']}" if freeze.get("lift_reason") else ""
     for line in (
         f"{freeze.get('id')} is {freeze.get('state')}: {freeze.get('title')}",

@@ -86,6 +86,7 @@ class _Lint:
             yield from self._on_windows(document, path, policy)
             yield from holiday_problems(document, path, policy, self._now)
             yield from self._on_exceptions(document, path, policy)
+            yield from self._on_running(document, path, policy)
             yield from self._on_reach(document, path, policy)
         for document, path, sentence in inherited_remarks(self._draft.documents, self._set):
             yield self._warn(document, path, sentence)
@@ -132,6 +133,11 @@ class _Lint:
             if self._is_ever_open(bare):
                 sentence = "takes away all of when, at least for the next two years"
                 yield self._warn(document, (*path, "except_when"), sentence)
+
+    def _on_running(self, document: Document, path: Path, policy: Policy) -> Iterator[Problem]:
+        if policy.effect is Effect.WARN and "running" in policy.model_fields_set:
+            sentence = "has no effect: a policy that warns stops no deploy; leave it out, or say effect: deny"
+            yield self._warn(document, (*path, "running"), sentence)
 
     def _is_ever_open(self, policy: Policy) -> bool:
         """Return whether any window is open in the next two years, in any of the policy's zones."""

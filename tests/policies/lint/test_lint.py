@@ -52,6 +52,15 @@ def test_failing_self_tests_and_warnings_of_loading_are_among_the_remarks() -> N
     assert [(problem.line, problem.severity.value) for problem in problems] == [(4, "warning"), (5, "error")]
 
 
+def test_running_of_a_policy_that_warns_is_told_to_have_no_effect() -> None:
+    for running in ("stop", "finish"):
+        (remark,) = remarks(policy("friday", effect="warn", running=running))
+        assert remark.startswith(
+            "10:14: policies[0].running: has no effect: a policy that warns stops no deploy"
+        )
+        assert remarks(policy("friday", running=running)) == []
+
+
 # Windows in the past
 
 

@@ -1,4 +1,4 @@
-"""Add whether a freeze lets running deploys finish, and the start and the ref of a token."""
+"""Add running deploys to freezes and decisions, and the start and the ref of a token."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,8 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the columns; older freezes stop running deploys, older tokens are for any ref, at once."""
+    """Add the columns; older freezes stop running deploys, older decisions continue none."""
     op.add_column("freezes", sa.Column("running", sa.String(16), nullable=False, server_default="stop"))
+    op.add_column("decisions", sa.Column("continues", sa.String(40)))
     op.add_column("overrides", sa.Column("starts_at", sa.BigInteger))
     op.add_column("overrides", sa.Column("ref", sa.Text))
