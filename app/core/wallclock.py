@@ -99,6 +99,15 @@ class Regimes:
         regimes = range(bisect_right(self._starts, start), bisect_left(self._starts, end))
         return [self._starts[each] for each in regimes if self._offsets[each] < self._offsets[each - 1]]
 
+    def skipped(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Return the local times that are skipped after `start` and before `end`, as first and end."""
+        regimes = range(bisect_right(self._starts, start), bisect_left(self._starts, end))
+        return [
+            (self._starts[each] + self._offsets[each - 1], self._local_starts[each])
+            for each in regimes
+            if self._offsets[each] > self._offsets[each - 1]
+        ]
+
 
 class Zone(Regimes):
     """A time zone of the IANA database."""

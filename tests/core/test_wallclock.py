@@ -72,6 +72,18 @@ def test_the_instants_at_which_a_clock_is_set_back() -> None:
     assert zone("UTC").setbacks(EARLIEST, LATEST) == []
 
 
+def test_the_local_times_that_a_clock_skips() -> None:
+    amsterdam = zone("Europe/Amsterdam")
+    forward = parse_instant("2027-03-28T01:00:00Z")
+    gap = (local("2027-03-28T02:00"), local("2027-03-28T03:00"))
+    assert amsterdam.skipped(
+        parse_instant("2027-01-01T00:00:00Z"), parse_instant("2028-01-01T00:00:00Z")
+    ) == [gap]
+    assert amsterdam.skipped(forward - 1, forward + 1) == [gap]
+    assert amsterdam.skipped(forward, forward + DAY) == []
+    assert zone("UTC").skipped(EARLIEST, LATEST) == []
+
+
 @pytest.mark.parametrize("name", ["America/Vancouver", "America/Edmonton", "America/Winnipeg"])
 def test_a_zone_that_only_changes_its_name_does_not_move_its_clock(name: str) -> None:
     # On 2026-11-01 name and DST flag change there, and the offset does not (tzdata 2026b to 2026f).

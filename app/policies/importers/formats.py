@@ -8,6 +8,7 @@ from app.policies.importers.imported import Imported, ImportOptions, SourceText
 
 FORMATS: Final[Mapping[str, str]] = {
     "argocd": "sync windows of Argo CD",
+    "gitlab": "deploy freezes of GitLab",
     "google": "deploy policies of Google Cloud Deploy",
     "ics": "iCalendar files (RFC 5545)",
     "octopus": "deployment freezes of Octopus Deploy",

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.core.errors import MalformedValueError
-from app.core.instant import DAY, HOUR, MINUTE
+from app.core.instant import DAY, EARLIEST, HOUR, LATEST, MINUTE
 from app.core.interval import Interval, normalise
+from app.core.month_day import MONTHS
 from app.core.policy import Effect
 from app.core.wallclock import calendar_date, zone, zone_names
 from app.policies.importers.documents import mappings, origin_of, origin_of_problem, yaml_documents
@@ -26,6 +27,7 @@ from app.policies.importers.wall_windows import (
     cron_windows,
     daily_windows,
     is_repeated,
+    other_times,
 )
 from app.yaml.document import Document
 from app.yaml.problem import Path, did_you_mean, quoted
@@ -38,7 +40,11 @@ _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _WEEKDAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _MONTHS: Final = tuple(calendar.month_name[month].lower() for month in range(1, 13))
-_LONGEST_MONTH: Final = 31
+_LONGEST_MONTH, _SHORTEST_MONTH = 31, 28
+_ONE_SHORT: Final = (
+    "Alertmanager takes the month in which clocks are set forward for a day shorter: its 31st is no day of "
+    "it, and days counted from the end are one earlier. Here they are as its documentation says"
+)
 _YEARS: Final = (2000, 2100)
 _ALL_MONTHS: Final = frozenset(range(1, 13))
 
@@ -67,6 +73,14 @@ class _Part:
             and (self.weekdays is None or on.weekday() in self.weekdays)
             and (self.years is None or any(first <= on.year <= last for first, last in self.years))
         )
+
+
+def _differs_in_spring(part: _Part) -> bool:
+    """Return whether Alertmanager's length of a month matters: it divides its elapsed hours by 24."""
+    ends = [last for _, last in part.days or ()]
+    spring = zone(part.zone).skipped(EARLIEST, LATEST)
+    months = {calendar_date(start // DAY).month for start, _ in spring} & (part.months or _ALL_MONTHS)
+    return bool(months) and any(last < 0 or last == _LONGEST_MONTH for last in ends)
 
 
 def _holds(days: tuple[int, int], day: int, length: int) -> bool:
@@ -132,6 +146,8 @@ class _Reader:
                 self._imported.refuse(place, str(error))
             else:
                 self._named[name].append(part)
+                if _differs_in_spring(part):
+                    self._imported.differ(place, _ONE_SHORT)
 
     def _opening(self, names: Sequence[str], muting: set[str]) -> None:
         """Add the policy of one list of `active_time_intervals`: deploys go out in any of them."""
@@ -239,15 +255,31 @@ def _windows(part: _Part) -> tuple[list[Window], list[Window]]:
         return cron_windows(f"* {month_field} {week_field}", ranges), excepted
     if weekdays != EVERY_DAY:
         excepted += daily_windows(EVERY_DAY - weekdays, WHOLE_DAY)
-    days = _month_days(part.days)
+    if any(each < 0 for pair in part.days for each in pair):
+        return _from_end(part.days, months), [*excepted, *daily_windows(EVERY_DAY, other_times(ranges))]
+    days = frozenset(day for first, last in part.days for day in range(first, last + 1))
     field = "*" if len(days) == _LONGEST_MONTH else cron_numbers(days)
     return cron_windows(f"{field} {month_field} *", ranges), excepted
 
 
-def _month_days(days: Sequence[tuple[int, int]]) -> frozenset[int]:
-    if any(each < 0 for pair in days for each in pair):
-        raise MalformedValueError("days counted from the end of the month can't be expressed")
-    return frozenset(day for first, last in days for day in range(first, last + 1))
+def _from_end(days: Sequence[tuple[int, int]], months: frozenset[int]) -> list[Window]:
+    """Return windows of whole days, some of them counted from the end of the month.
+
+    Raises:
+        MalformedValueError: Alertmanager cuts them off at the start of shorter months.
+    """
+    if any(-_LONGEST_MONTH < first < -_SHORTEST_MONTH for first, _ in days):
+        raise MalformedValueError("days_of_month from -29 or -30 on have no equal; -31 is the first day")
+    named = {} if months == _ALL_MONTHS else {"months": [MONTHS[month - 1] for month in sorted(months)]}
+    return [{"monthly": {"from": _month_day(first), "to": _month_day(last), **named}} for first, last in days]
+
+
+def _month_day(day: int) -> str:
+    if day > 0:
+        return str(day)
+    if day == -_LONGEST_MONTH:
+        return "1"
+    return "last" if day == -1 else f"last {day + 1}"
 
 
 def _other_years(years: Sequence[tuple[int, int]]) -> Iterator[Window]:
@@ -348,7 +380,9 @@ def _ranges(entry: dict[str, Any], key: str, number: Callable[[str], int]) -> li
 
 
 def _check_days(first: int, last: int) -> None:
-    if not all(1 <= abs(each) <= _LONGEST_MONTH for each in (first, last)) or (first < 0 < last):
+    lowest = [_SHORTEST_MONTH + each if each < 0 else each for each in (first, last)]
+    in_month = all(1 <= abs(each) <= _LONGEST_MONTH for each in (first, last))
+    if not in_month or first < 0 < last or lowest[0] > lowest[1]:
         raise MalformedValueError(f"days_of_month: {first}:{last} are no days of a month")
 
 

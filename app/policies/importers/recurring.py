@@ -77,7 +77,7 @@ class Firings:
         number = on.isoweekday() % 7
         if number in (self.weekdays or ()):
             return True
-        from_end = (on.day - calendar.monthrange(on.year, on.month)[1]) // 7 - 1 if self.nth_weekdays else 0
+        from_end = -((calendar.monthrange(on.year, on.month)[1] - on.day) // 7 + 1)
         return not {(number, (on.day - 1) // 7 + 1), (number, from_end)}.isdisjoint(self.nth_weekdays)
 
     def days_before(self, day: int) -> Iterator[int]:

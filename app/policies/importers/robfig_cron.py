@@ -5,6 +5,7 @@ Unlike in Debian's cron, a star with a step restricts the day, 7 is no Sunday, a
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Final, NamedTuple
 
 from app.core.errors import MalformedValueError
@@ -28,9 +29,7 @@ _UNITS: Final = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:ms|us|µs|μs|ns|h|m|s)", re.ASCII)
 _PART: Final = re.compile(r"(\d*)\.?(\d*)(\D+)", re.ASCII)
 _LONGEST: Final = 366 * 86_400
-_CYCLE: Final = range(
-    local_day(calendar_date(0).replace(year=2026)), local_day(calendar_date(0).replace(year=2031))
-)
+_CYCLE: Final = range(local_day(date(2026, 1, 1)), local_day(date(2031, 1, 1)))
 """Argo CD searches for the next firing five years ahead."""
 
 

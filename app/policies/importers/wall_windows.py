@@ -5,14 +5,15 @@ instead. Both agree, except where clocks are set back and a bound falls into the
 takes the bound that freezes longer.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
 from app.core.instant import DAY, EARLIEST, HOUR, LATEST, MINUTE
 from app.core.interval import Interval, complement
 from app.core.notation import WEEKDAYS, format_time_of_day
-from app.core.wallclock import zone
+from app.core.wallclock import calendar_date, zone
 
 Window = dict[str, Any]
 
@@ -87,6 +88,16 @@ def is_repeated(zone_name: str, times: Iterable[int]) -> bool:
     return any(
         start <= time % DAY + shift < end for time in times for shift in (0, DAY) for start, end in folds
     )
+
+
+def is_skipped(zone_name: str, times: Iterable[int], fires_on: Callable[[date], bool]) -> bool:
+    """Return whether one of these times of day, on such a day, is ever skipped in a zone."""
+    chosen = list(times)
+    for start, end in zone(zone_name).skipped(EARLIEST, LATEST):
+        for day in range(start // DAY, (end - 1) // DAY + 1):
+            if any(start <= day * DAY + time < end for time in chosen) and fires_on(calendar_date(day)):
+                return True
+    return False
 
 
 def wider_reason(zone_name: str, bounds: Iterable[int], *, in_leap_years: bool = False) -> str | None:

@@ -18,7 +18,7 @@ _PLAIN: Final = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
 
 _WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _LISTS: Final = frozenset({"when", "except_when", "applies_to", "exempt"})
-_LONGEST_COMMENT: Final = 200
+_LONGEST_COMMENT: Final = 400
 _USUAL: Final = ("production",)
 """The default of `environments`."""
 

@@ -1,4 +1,4 @@
-"""Compare imported files with independent readings of their sources, second by second over four years.
+"""Compare imported files with independent readings of their sources, second by second over three years.
 
 A reading is a list of intervals in which a source freezes, made without any code of the product. It takes the
 name of a mutation, which turns one rule of its format into another; each must be noticed.
@@ -23,13 +23,16 @@ from app.policies.load import load
 from app.policies.source import Snapshot
 
 FIRST = int(datetime(2026, 6, 1, tzinfo=UTC).timestamp())
-LAST = int(datetime(2030, 6, 1, tzinfo=UTC).timestamp())
+LAST = int(datetime(2029, 6, 1, tzinfo=UTC).timestamp())
 NOW = int(datetime(2026, 11, 29, 12, tzinfo=UTC).timestamp())
 INSTANTS = 400
 """Questions to the engine itself for each file; the windows are compared at every second."""
 DAY = 86_400
 NEAR = 4 * 3600
 """Seconds around a setback of the clocks within which an import may freeze longer."""
+
+BEFORE, AFTER = FIRST - 370 * DAY, LAST + 40 * DAY
+"""A window may open some time before the compared years, and close after them."""
 
 Intervals = list[tuple[int, int]]
 
@@ -63,14 +66,14 @@ def regimes(zone: str) -> list[tuple[int, int, int]]:
         assert found is not None
         return int(found.total_seconds())
 
-    starts = [FIRST - 400 * DAY]
-    days = range(FIRST - 400 * DAY, LAST + 400 * DAY, DAY)
+    starts = [BEFORE]
+    days = range(BEFORE, AFTER, DAY)
     starts += [
         next(at for at in range(day, day + DAY + 1, 900) if offset(at) != offset(day))
         for day in days
         if offset(day + DAY) != offset(day)
     ]
-    ends = [*starts[1:], LAST + 400 * DAY]
+    ends = [*starts[1:], AFTER]
     return [(start, end, offset(start)) for start, end in zip(starts, ends, strict=True)]
 
 
@@ -107,18 +110,18 @@ def flat(lists: Iterable[Intervals]) -> Intervals:
 
 def outside(intervals: Iterable[tuple[int, int]]) -> Intervals:
     """Return the time around some intervals."""
-    found, last = [], FIRST - 400 * DAY
+    found, last = [], BEFORE
     for start, end in union(intervals):
         found.append((last, start))
         last = end
-    return union([*found, (last, LAST + 400 * DAY)])
+    return union([*found, (last, AFTER)])
 
 
 @cache
 def wall_days() -> list[datetime]:
-    """Return each day of the compared years and some around, as naive midnights."""
-    first = datetime.fromtimestamp(FIRST - 399 * DAY, UTC).replace(hour=0, minute=0, second=0, tzinfo=None)
-    return [first + timedelta(days) for days in range((LAST - FIRST) // DAY + 798)]
+    """Return each day of the compared years and some around, as a naive midnight."""
+    first = datetime.fromtimestamp(BEFORE, UTC).replace(hour=0, minute=0, second=0, tzinfo=None)
+    return [first + timedelta(days) for days in range((AFTER - BEFORE) // DAY)]
 
 
 def wall_seconds(local: datetime) -> int:
@@ -176,7 +179,7 @@ def within(intervals: Intervals, at: int) -> bool:
 
 
 def disagreement(each: Imported, reader: Reader, mutation: str | None = None) -> str | None:
-    """Return the first time at which both differ, of all seconds of four years; None if there is none.
+    """Return the first time at which both differ, of all seconds of three years; None if there is none.
 
     Where the import says that it is wider, it may freeze near a setback while the source doesn't.
     """
