@@ -134,7 +134,9 @@ class CalendarKeys(BaseModel):
     def _selects_a_calendar(self) -> Self:
         if self.country is not None and self.market is not None:
             raise MalformedValueError("name either a country or a market")
-        faults = [*self._faults_of_codes(), *self._faults_of_own_days()]
+        faults = list(self._faults_of_codes())
+        if self.add or self.remove or self.weekend:
+            faults += self._faults_of_own_days()
         if faults:
             raise FaultyValuesError(faults)
         return self
@@ -180,11 +182,11 @@ class CalendarKeys(BaseModel):
             yield from codes.fault_of(("categories", index), category, what, codes.categories(code))
 
     def _faults_of_own_days(self) -> Iterator[Fault]:
-        if len(self.calendar.weekend or ()) == len(WEEKDAYS):
+        if self.weekend and len({day for days in self.weekend for day in days}) == len(WEEKDAYS):
             yield Fault(("weekend",), "leaves no working day: all seven days are off")
             return
         yield from self._faults_of_removed_days()
-        found = _endless_break(self.calendar)
+        found = _endless_break(self.calendar) if len(self.add) > _FEW else None
         if found is not None:
             sentence = (
                 f"takes away every working day for more than {_LONGEST_BREAK} days, from "
@@ -193,7 +195,7 @@ class CalendarKeys(BaseModel):
             yield Fault(("add",), sentence)
 
     def _faults_of_removed_days(self) -> Iterator[Fault]:
-        if self.remove and not self.calendar.is_listed:
+        if self.remove and self.country is None and self.market is None:
             yield Fault(("remove",), "there are no holidays to remove; name a country or a market")
         added = {each.date for each in self.add}
         for index, day in enumerate(self.remove):
@@ -218,8 +220,6 @@ def _endless_break(calendar: Calendar) -> int | None:
 
     Holidays of the package don't count: they would take a tenth of a second, and no calendar has so many.
     """
-    if len(calendar.added) <= _FEW:
-        return None
     dates = [each.date for each in calendar.added]
     added = (days_in(dates, year) for year in range(FIRST_YEAR, LAST_YEAR + 1))
     weekend = (5, 6) if calendar.weekend is None else calendar.weekend

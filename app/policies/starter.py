@@ -16,6 +16,7 @@ from app.core.instant import DAY
 from app.core.wallclock import calendar_date, weekday, zone
 from app.core.workdays import NATIONWIDE
 from app.policies.lint.holiday_gaps import PUBLIC, days_of, gaps_to_country, wider
+from app.policies.lint.holiday_own_days import USUAL_WEEKENDS
 from app.policies.load import load_untested
 from app.policies.loaded import LoadedPolicies
 from app.policies.source import Snapshot
@@ -138,7 +139,7 @@ def _holidays(starter: Starter, calendar: Calendar, today: int) -> str:
         subdivisions.append(NATIONWIDE)  # days off that the subdivision does not have
     categories = ", ".join(calendar.categories)
     windows = "".join(
-        f"      - holidays: {{country: {starter.country}, {_subdivision(part)}"
+        f"      - holidays: {{country: {starter.country}, {_subdivision(part)}{_weekend(calendar, today)}"
         f'categories: [{categories}], eve_from: "{_AFTERNOON}:00", until: "{_MORNING:02}:00"}}\n'
         for part in subdivisions
     )
@@ -154,6 +155,14 @@ def _subdivision(code: str | None) -> str:
     if code is None:
         return ""
     return f"subdivision: {code}, " if code.isalpha() else f"subdivision: {json.dumps(code)}, "
+
+
+def _weekend(calendar: Calendar, today: int) -> str:
+    """Return the key with the calendar's weekend, where that may surprise."""
+    weekend = sorted(year_of(calendar, calendar_date(today).year).weekend)
+    if tuple(weekend) in USUAL_WEEKENDS:
+        return ""
+    return f"weekend: [{', '.join(_DAYS[day] for day in weekend)}], "
 
 
 def _runs(names: dict[int, str]) -> list[tuple[int, int, str]]:

@@ -79,7 +79,9 @@ class Holidays(CalendarKeys, Window):
     def _has_holidays(self) -> Self:
         if self.country is None and self.market is None and not self.add:
             raise MalformedValueError("name a country or a market, or days of your own under add")
-        faults = [*self._faults_of_eves(), *self._faults_of_names()]
+        faults = list(self._faults_of_eves())
+        if self.names or self.except_names:
+            faults += self._faults_of_names()
         if faults:
             raise FaultyValuesError(faults)
         return self
@@ -103,8 +105,8 @@ class Holidays(CalendarKeys, Window):
 
     def words(self) -> str:
         """Return ``on public holidays of NL, from 14:00 of the working day before, …``."""
-        days = [*self._listed_days(), *_few([_own_day(each) for each in self.calendar.added])]
-        return ", ".join([f"on {' and '.join(days)}", *self._restrictions(), *self._bounds()])
+        days = [*self._listed_days(), *map(_own_day, self.calendar.added)]
+        return ", ".join([f"on {_few(days)}", *self._restrictions(), *self._bounds()])
 
     def _listed_days(self) -> list[str]:
         if not self.calendar.is_listed:
@@ -114,13 +116,13 @@ class Holidays(CalendarKeys, Window):
         return [f"{kind} holidays of {where}"]
 
     def _restrictions(self) -> list[str]:
-        weekend = " and ".join(day_name[day] for day in self.calendar.weekend or ()) or "no day"
-        removed = " and ".join(_few([_day(each) for each in self.remove]))
+        weekend = [day_name[day] for day in self.calendar.weekend or ()]
+        removed = _few([_day(each) for each in self.remove])
         parts = (
             (self.names, f"named {' or '.join(self.names)}"),
             (self.except_names, f"except {' and '.join(self.except_names)}"),
             (self.remove, f"without {removed}"),
-            (self.weekend is not None, f"where {weekend} is the weekend"),
+            (self.weekend is not None, f"with {_few(weekend) or 'no day'} as the weekend"),
             (self.bridge_days, "with bridge days"),
         )
         return [words for is_said, words in parts if is_said]
@@ -236,9 +238,11 @@ def _day(day: CalendarDay) -> str:
     return f"every {day.day} {month}" if day.year is None else f"{day.day} {month} {day.year}"
 
 
-def _few(days: list[str]) -> list[str]:
-    """Return the first of many days, and how many are left out."""
-    return days if len(days) <= _MOST_SHOWN else [*days[:_MOST_SHOWN], f"{len(days) - _MOST_SHOWN} more"]
+def _few(words: list[str]) -> str:
+    """Return ``a, b and c``: the first of many, and how many are left out."""
+    left_out = len(words) - _MOST_SHOWN
+    shown = [*words[:_MOST_SHOWN], f"{left_out} more"] if left_out > 0 else words
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
 def _nearest_holiday(calendar: Calendar, pattern: str) -> str:

@@ -5,10 +5,14 @@ from itertools import chain
 from typing import Final
 
 from app.core.holiday_calendar import LAST_YEAR, Calendar, Holiday, days_in, is_off, year_of
-from app.core.notation import CalendarDay
+from app.core.notation import WEEKDAYS, CalendarDay
 from app.core.wallclock import calendar_date, weekday
 from app.policies.lint.holiday_view import HolidayRemark, HolidayView, written
 from app.yaml.problem import quoted
+
+USUAL_WEEKENDS: Final = ((5, 6), (4, 5))
+_WEEKEND_SOMEWHERE: Final = frozenset((3, 4, 5, 6))
+_PLURALS: Final = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 _YEARS_AHEAD: Final = 10
 """Years in which a day of every year is looked at."""
@@ -28,13 +32,35 @@ def weekend_remarks(view: HolidayView) -> Iterator[HolidayRemark]:
     """Yield remarks on weekends that freeze less than expected."""
     window = view.window
     has_neighbours = window.eve_from is not None or window.until is not None or window.bridge_days
-    if window.weekend is not None and not has_neighbours:
+    if has_neighbours:
+        yield from odd_weekend_remarks(view)
+    elif window.weekend is not None:
         sentence = (
             "freezes no day, and changes nothing without eve_from, until or bridge_days; to freeze weekends, "
             "add a daily or weekly window"
         )
         yield ("weekend",), sentence
     yield from _on_days_that_move(view)
+
+
+def odd_weekend_remarks(view: HolidayView) -> Iterator[HolidayRemark]:
+    """Remark on a calendar whose weekend isn't two days in a row, unless the author says which days it is."""
+    weekend = sorted(year_of(view.calendar, view.year).weekend)
+    if view.window.weekend is not None or tuple(weekend) in USUAL_WEEKENDS:
+        return
+    days = [WEEKDAYS[day] for day in weekend]
+    others = " or ".join(_PLURALS[day] for day in _beside(weekend))
+    sentence = (
+        f"the weekend of {view.code} is {' and '.join(days)} in the calendar, so {others} are working days; "
+        f"write weekend: [{', '.join(days)}] if so, or the days that are off"
+    )
+    yield ("country",) if view.window.country else ("market",), sentence
+
+
+def _beside(weekend: list[int]) -> list[int]:
+    """Return the working days beside those of a weekend, of the days that are one somewhere."""
+    near = {(day + step) % len(WEEKDAYS) for day in weekend for step in (-1, 1)}
+    return sorted(near & _WEEKEND_SOMEWHERE - set(weekend))
 
 
 def _on_leap_days(view: HolidayView) -> Iterator[HolidayRemark]:

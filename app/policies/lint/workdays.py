@@ -1,6 +1,7 @@
 """Remarks on the calendar by which a monthly window counts its workdays."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from app.core import holiday_codes as codes
@@ -11,7 +12,7 @@ from app.core.windows.holidays import Holidays
 from app.core.windows.monthly import Monthly, month_days, month_of
 from app.core.workdays import NATIONWIDE, Workdays
 from app.policies.lint.cron import Remark
-from app.policies.lint.holiday_own_days import own_day_remarks
+from app.policies.lint.holiday_own_days import odd_weekend_remarks, own_day_remarks
 from app.policies.lint.holiday_view import YEAR, Beside, HolidayView, written
 
 _MONTHS: Final = 24
@@ -23,7 +24,8 @@ def workday_remarks(window: Monthly, today: int) -> Iterator[Remark]:
     if window.workdays is None:
         return
     holidays = Holidays.model_construct(**dict(window.workdays))
-    for path, sentence in own_day_remarks(HolidayView(holidays, Beside(()), today)):
+    view = HolidayView(holidays, Beside(()), today)
+    for path, sentence in chain(own_day_remarks(view), odd_weekend_remarks(view)):
         yield ("workdays", *path), sentence
     if window.calendar.is_listed:
         yield from _on_end(window, today)

@@ -11,6 +11,7 @@ import yaml
 
 from app.core.holiday_calendar import Calendar, year_of
 from app.core.instant import parse_instant
+from app.core.notation import WEEKDAYS
 from app.core.policy import PolicySet
 from app.core.wallclock import calendar_date, local_day
 from app.policies.lint.holiday_gaps import days_of, gaps_to_subdivisions
@@ -384,7 +385,9 @@ def test_for_every_country_and_market_there_is_a_policy_of_which_strict_says_not
     for code in sorted(countries | markets):
         kind = {"country": code, "subdivision": "none"} if code in countries else {"market": code}
         calendar = Calendar(kind.get("country"), None, ("public",), kind.get("market"))
-        window = {"holidays": {**kind, "categories": ["public"], "eve_from": "14:00", "until": "08:00"}}
+        weekend = [WEEKDAYS[day] for day in year_of(calendar, 2026).weekend]
+        keys = {**kind, "categories": ["public"], "weekend": weekend, "eve_from": "14:00", "until": "08:00"}
+        window = {"holidays": keys}
         policy = {"id": "a", "title": "t", "reason": "r", "when": [window, *dates_around(calendar)]}
         (read,) = PolicySet.model_validate({"version": 1, "policies": [policy]}).policies
         assert of_policy(read) == [], code

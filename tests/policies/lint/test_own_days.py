@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.policies.lint.test_holidays import of, remarks
+from tests.policies.lint.test_holidays import of, problems, remarks
 
 COMPANY = "{date: 2027-06-11, title: Company day}"
 
@@ -86,6 +86,28 @@ def own(remark: list[str]) -> list[str]:
 def test_own_days_that_do_less_than_expected_are_pointed_out(keys: str, said: list[str]) -> None:
     found = own(remarks(f"{{{keys}}}"))
     assert [each.removeprefix("when[0].holidays.") for each in found] == said
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("country: HK", "is sun in the calendar, so Saturdays are working days; write weekend: [sun] if so"),
+        ("country: IR", "is fri in the calendar, so Thursdays or Saturdays are working days; write"),
+        ("country: BN", "is fri and sun in the calendar, so Thursdays or Saturdays are working days; write"),
+    ],
+)
+def test_a_weekend_of_one_day_is_pointed_out_where_it_moves_eves(code: str, words: str) -> None:
+    weekend = f"the weekend of {code[-2:]} {words}"
+    assert len(of(remarks(f'{{{code}, eve_from: "14:00"}}'), weekend)) == 1
+    assert of(remarks(f"{{{code}}}"), "the weekend of") == []
+    assert of(remarks(f'{{{code}, eve_from: "14:00", weekend: [sat, sun]}}'), "the weekend of") == []
+    assert of(remarks('{country: SA, eve_from: "14:00"}'), "the weekend of") == []
+
+
+def test_a_weekend_of_one_day_is_pointed_out_where_workdays_are_counted() -> None:
+    (problem,) = problems("{monthly: {from: last workday, to: last workday, workdays: {country: HK}}}")
+    assert problem.path.endswith("monthly.workdays.country")
+    assert "so Saturdays are working days" in problem.message
 
 
 def test_days_of_the_own_list_alone_need_no_calendar_of_the_package() -> None:
