@@ -309,5 +309,6 @@ def _selectors(selections: Sequence[Selection]) -> list[dict[str, Sequence[str]]
     return [each.to_selector() for each in selections]
 
 
-def _running(*, overrun: bool) -> dict[str, str]:  # noqa: ARG001 - replaced when `running` is a key
-    return {}
+def _running(*, overrun: bool) -> dict[str, str]:
+    """Return whether a running sync may go on: `syncOverrun`, of all windows that allow it."""
+    return {"running": "finish" if overrun else "stop"}

@@ -11,6 +11,7 @@ FORMATS: Final[Mapping[str, str]] = {
     "gitlab": "deploy freezes of GitLab",
     "google": "deploy policies of Google Cloud Deploy",
     "ics": "iCalendar files (RFC 5545)",
+    "kargo": "promotion windows of Kargo",
     "octopus": "deployment freezes of Octopus Deploy",
     "prometheus": "time intervals of Prometheus Alertmanager",
 }

@@ -152,3 +152,14 @@ def test_lists_as_kubectl_prints_them_are_read_as_yaml_and_as_json() -> None:
     for text in (yaml.safe_dump(listed), json.dumps(listed, indent=4)):
         assert converted(text).policies == 1
     assert "project.yaml:13:" in converted(json.dumps(listed, indent=4)).text
+
+
+def test_a_running_sync_finishes_only_if_every_window_lets_it() -> None:
+    deny = project(window("deny", "0 0 * * *", "1h") + window("deny", "0 2 * * *", "1h", syncOverrun=True))
+    assert [line.strip() for line in converted(deny).text.splitlines() if "running" in line] == [
+        "running: stop",
+        "running: finish",
+    ]
+    one = window("allow", "0 9 * * *", "8h", syncOverrun=True)
+    assert "running: stop" in converted(project(one + window("allow", "0 20 * * *", "1h"))).text
+    assert "running: finish" in converted(project(one)).text
