@@ -50,6 +50,27 @@ def test_the_story_of_the_friday_fix(gate: TestClient, keys: dict[str, str]) -> 
     assert "token" not in shown
 
 
+def test_a_token_for_saturday_night_and_one_ref(
+    gate: TestClient, keys: dict[str, str], clock: FakeClock
+) -> None:
+    ops = bearer(keys["ops"])
+    wanted = {**GRANT, "starts_at": "2026-11-28T21:00:00Z", "ref": "v1.4.2"}
+    granted = gate.post("/overrides", json=wanted, headers=ops).json()
+    assert (granted["state"], granted["expires_at"]) == ("scheduled", "2026-11-29T01:00:00Z")
+    token = {"X-Override-Token": granted["token"]}
+    early = claim(gate, token, ref="v1.4.2").json()
+    assert early["override"]["result"] == "pending"
+    assert "is not active before Sat 28 Nov 22:00 CET" in early["message"]
+    clock.at += 33 * 3_600
+    other = claim(gate, token, ref="v1.4.3").json()["override"]
+    (gap,) = other["uncovered"]
+    assert (other["result"], gap["part"], gap["id"]) == ("does-not-cover", "ref", "v1.4.3")
+    assert claim(gate, token, ref="v1.4.2").json()["outcome"] == "override"
+    for wrong in ({"starts_at": "2026-11-28T21:00:00Z"}, {"ref": ""}, {"starts_at": "2027-03-01T00:00:00Z"}):
+        assert gate.post("/overrides", json={**GRANT, **wrong}, headers=ops).status_code == 422
+    assert gate.get("/audit/verify", headers=bearer(keys["admin"])).json()["whole"]
+
+
 def test_a_freeze_from_now_is_active_although_a_second_ends_while_it_is_made(
     gate: TestClient, keys: dict[str, str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """The commands of ops and of administrators, on a real gate and against misbehaving servers."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from app.cli import run
 from app.clock import SystemClock
-from app.core.instant import DAY
+from app.core.instant import DAY, format_instant
 from app.gate.audit_events import Kind, happened
 from app.identity.credentials import is_key, is_token, new_key
 from app.store.store import Store
@@ -97,7 +98,8 @@ def test_the_story_of_the_friday_fix(
         "decision",
         None,
     ]
-    shell("check web --claim", exits=1)
+    assert "there is no decision dec_0." in shell("check web --claim --continues dec_0", exits=1)
+    shell("check web --continues dec_0", exits=2)
     assert "The record is whole" in shell("audit verify --against", str(checkpoint))
     recorded = [json.loads(line) for line in shell("audit export").splitlines() if "override-spent" in line]
     decision = json.loads(recorded[0]["data"])["decision"]
@@ -159,6 +161,9 @@ def test_an_incident_is_stopped_extended_and_lifted(gate: str, shell: Shell) -> 
     assert "Incident 42" in shell("check api", exits=1)
     assert own_id in shell("freeze list")
     assert "until it is lifted" in shell(f"freeze extend {own_id} --open-ended")
+    finishing = shell(f"freeze change {own_id} --running finish")
+    assert finishing.splitlines()[1].endswith("until it is lifted; running deploys may finish")
+    shell(f"freeze change {own_id} --running stop")
     changed = shell(f"freeze change {own_id} --contact #incidents --exempt changes=rollback,hotfix")
     assert "except changes=rollback,hotfix" in changed
     assert "ask #incidents" in changed
@@ -211,6 +216,15 @@ def test_overrides_are_shown_approved_and_revoked(
         "override grant --service api --uses 3 --ttl 1h --reason x --ticket https://x.example/1"
     )
     own_id = granted["id"]
+    tomorrow = format_instant(int(time.time()) + DAY)
+    later = shell.json(
+        f"override grant --service api --starts-at {tomorrow} --ttl 1h --ref v1.4.2 --reason x"
+    )
+    assert (later["state"], later["starts_at"]) == ("scheduled", tomorrow)
+    lines = shell(f"override show {later['id']}").splitlines()
+    assert lines[1] == "  lets through: api to production, only the ref v1.4.2"
+    assert lines[4].startswith("  uses left: 1 of 1, from 20")
+    assert " until 20" in lines[4]
     shell(f"override approve {admins}", exits=3)
     assert "granted with credentials that belong to no person" in shell.err
     shown = shell(f"override show {own_id}")

@@ -460,6 +460,28 @@ def test_ops_grant_and_revoke_from_the_page_and_the_token_is_shown_once(
     assert "The override was revoked." in Page(revoked.text).text
 
 
+def test_a_token_for_later_and_one_ref_is_granted_from_the_page(gate: TestClient, ops: Page) -> None:
+    wanted = {"services": "api", "environments": "production", "reason": "Acquirer", "ttl": "4h"}
+    wanted |= {"starts_at": "2026-11-28T22:00", "ref": "v1.4.2", "ticket": "CHG-17", "max_uses": "1"}
+    reply = gate.post("/dashboard/overrides", data={"proof": ops.value("proof"), **wanted})
+    granted = " ".join(Page(reply.text).text.split())
+    assert "only the ref v1.4.2 · starts Sat 28 Nov 22:00 CET · expires Sun 29 Nov 02:00 CET" in granted
+    shown = " ".join(Page(gate.get("/").text).text.split())
+    assert "scheduled Acquirer" in shown
+    assert "only the ref v1.4.2. Starts in 1 d 7 h 55 min, Sat 28 Nov 22:00 CET." in shown
+
+
+def test_a_freeze_that_lets_running_deploys_finish_says_so(gate: TestClient, ops: Page) -> None:
+    proof = {"proof": ops.value("proof")}
+    gate.post("/dashboard/freezes", data={**proof, **FREEZE, "running": "finish"})
+    assert "running deploys may finish" in Page(gate.get("/").text).text
+    (own_id,) = [each["id"] for each in gate.get("/freezes").json()["freezes"]]
+    change = {"title": "x", "reason": "x", "running": "stop"}
+    gate.post(f"/dashboard/freezes/{own_id}/change", data={**proof, **change})
+    assert gate.get(f"/freezes/{own_id}").json()["running"] == "stop"
+    assert "; running deploys may finish" not in Page(gate.get("/").text).text
+
+
 @pytest.mark.parametrize(
     ("path", "data", "status"),
     [
