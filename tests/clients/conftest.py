@@ -32,6 +32,7 @@ def reply(**changed: Any) -> str:
         "opens_at": None,
         "closes_at": None,
         "override": None,
+        "continues": None,
         "policy_revision": "sha256:x",
         "decision_id": "dec_1",
     }

@@ -32,6 +32,9 @@ ALLOWS = {
     "an override": reply(
         outcome="override", blocking=[ENTRY], override={"id": "ovr_1", "uncovered": [], "uses_left": 0}
     ),
+    "a step of a rollout": reply(
+        continues={"id": "dec_0", "result": "running", "first": "dec_0", "until": NOW, "lifted": [ENTRY]}
+    ),
     "an allow that speaks of allowed": reply(message='he said "allowed": false, "service": "web"}'),
     "an allow in UTF-8": json.dumps(json.loads(reply(message="Année: ça va 🚀")), ensure_ascii=False),
 }
@@ -125,7 +128,7 @@ def gitlab(url: str, folder: Path, **given: str) -> Result:
         variables["GATE_API_KEY"] = secret
     if secret := variables.pop("override_token", None):
         variables["GATE_OVERRIDE_TOKEN"] = secret
-    lines = [*template["before_script"], "echo deployed"]
+    lines = [*template["before_script"], 'echo "decision $gate_decision_id"', "echo deployed"]
     script = "\n".join(
         re.sub(r"\$\[\[ inputs\.(\w+) \]\]", lambda each: inputs[each[1]], line) for line in lines
     )
@@ -184,6 +187,22 @@ def test_an_allow_passes(client: Client, fake: Fake, tmp_path: Path, kind: str) 
     assert result.status == 0
     assert json.loads(ALLOWS[kind])["message"] in result.printed
     assert json.loads(fake.requests[0])["service"] == "api"
+
+
+@CLIENTS
+def test_a_step_of_a_rollout_names_the_earlier_one_and_hands_its_decision_on(
+    client: Client, fake: Fake, tmp_path: Path
+) -> None:
+    fake.answer((200, ALLOWS["a step of a rollout"]))
+    assert client(fake.url, tmp_path).status == 0
+    assert {"duration", "continues"}.isdisjoint(json.loads(fake.requests[0]))
+    result = client(fake.url, tmp_path, duration="40m", continues="dec_0")
+    sent = json.loads(fake.requests[1])
+    assert (sent["duration"], sent["continues"]) == ("40m", "dec_0")
+    if client is github:
+        assert "decision_id=dec_1\n" in result.outputs
+    else:
+        assert "decision dec_1\n" in result.printed
 
 
 @CLIENTS
