@@ -153,7 +153,7 @@ def _first_fit(
     """Return the first start that leaves the whole step without a veto."""
     length, cursor = _length(decision.question), decision.at
     vetoed = [
-        *((start, min(end, until)) for start, end in stopping.freezes(cursor, until)),
+        *stopping.freezes(cursor, until),
         *everything.freezes(until, min(until + length, LATEST)),
     ]
     for start, end in vetoed:
