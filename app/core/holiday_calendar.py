@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import cache, lru_cache
 from importlib.util import find_spec, module_from_spec
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from app.core.notation import CalendarDay
 from app.core.wallclock import calendar_date, local_day, weekday
@@ -33,6 +33,29 @@ class OwnDay(NamedTuple):
 
     date: CalendarDay
     title: str
+
+
+T = TypeVar("T")
+
+_MANY: Final = 50
+"""Items from which remembering a hash takes less time than computing it."""
+
+
+class _HashedTuple(tuple[T, ...]):  # noqa: SLOT001 - tuples have no other place for it
+    """A tuple that remembers its hash: each look-up of a year hashes its calendar, with up to 2,000 days."""
+
+    def __hash__(self) -> int:
+        """Return the hash, computed once."""
+        known: int | None = self.__dict__.get("known")
+        if known is None:
+            known = self.__dict__["known"] = super().__hash__()
+        return known
+
+
+def quickly_hashed(items: Iterable[T]) -> tuple[T, ...]:
+    """Return a tuple of some items; one that remembers its hash if they are many."""
+    found = tuple(items)
+    return found if len(found) < _MANY else _HashedTuple(found)
 
 
 class Calendar(NamedTuple):
@@ -219,12 +242,16 @@ class _NameReader:
         """Return the holidays of a day from its names in both languages, each list in its own order."""
         if len(own) == 1:
             return [self._holiday(own[0], english)]
+        pairs = self._pairs(own, english)
+        return [self._holiday(name, pairs[name]) for name in own]
+
+    def _pairs(self, own: list[str], english: list[str]) -> dict[str, list[str]]:
+        """Return the English names of each name; all that are left of one without a translation."""
         by_bare_name = {self._forms(name)[-1]: name for name in english}
         found = {name: by_bare_name.get(self._translate(self._forms(name)[-1])) for name in own}
         left = [name for name in english if name not in found.values()]
-        # A name without a translation is paired with every unmatched English name: freeze more, not less.
-        pairs = {name: left if match is None else [match] for name, match in found.items()}
-        return [self._holiday(name, pairs[name]) for name in own]
+        # Unmatched names are paired with each other: freeze more, not less.
+        return {name: left if match is None else [match] for name, match in found.items()}
 
     def _holiday(self, name: str, english: Sequence[str]) -> Holiday:
         names = (name, *english)

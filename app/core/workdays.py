@@ -15,11 +15,11 @@ from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.field_types import CalendarDayText, Weekdays
 from app.core.holiday_calendar import (
     FIRST_YEAR,
-    LAST_YEAR,
     Calendar,
     OwnDay,
     days_in,
     is_off,
+    quickly_hashed,
 )
 from app.core.notation import LINE_PATTERN, WEEKDAYS, parse_calendar_day
 from app.core.wallclock import calendar_date, weekday
@@ -37,6 +37,9 @@ _FARTHEST: Final = 400
 """Days that are searched for one workday; no calendar has a break as long, so this is only a bound."""
 
 _MOST_ADDED: Final = 1000
+
+_WEEKDAY_CYCLE: Final = range(FIRST_YEAR, FIRST_YEAR + 28)
+"""After these years, the days of the year have their weekdays again, until 2099."""
 
 
 def nth_workday(calendar: Calendar, day: int, count: int) -> int:
@@ -149,8 +152,8 @@ class CalendarKeys(BaseModel):
             None if self.subdivision == NATIONWIDE else self.subdivision,
             tuple(sorted(self.categories)),
             self.market,
-            tuple(OwnDay(each.date, each.title) for each in self.add),
-            self.remove,
+            quickly_hashed(OwnDay(each.date, each.title) for each in self.add),
+            quickly_hashed(self.remove),
             None if self.weekend is None else tuple(sorted({day for days in self.weekend for day in days})),
         )
 
@@ -220,10 +223,13 @@ def _endless_break(calendar: Calendar) -> int | None:
 
     Holidays of the package don't count: they would take a tenth of a second, and no calendar has so many.
     """
-    dates = [each.date for each in calendar.added]
-    added = (days_in(dates, year) for year in range(FIRST_YEAR, LAST_YEAR + 1))
+    dates = {each.date for each in calendar.added}
+    yearly = [day for day in dates if day.year is None]
+    days = {day for date in dates if date.year is not None for day in days_in((date,), date.year)}
+    years = {near for day in days for near in (calendar_date(day).year, calendar_date(day).year + 1)}
+    days.update(chain.from_iterable(days_in(yearly, year) for year in {*_WEEKDAY_CYCLE, *years}))
     weekend = (5, 6) if calendar.weekend is None else calendar.weekend
-    return _first_long_run(sorted(chain.from_iterable(added)), weekend)
+    return _first_long_run(sorted(days), weekend)
 
 
 def _first_long_run(days: list[int], weekend: tuple[int, ...]) -> int | None:

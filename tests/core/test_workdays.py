@@ -122,3 +122,11 @@ def test_a_break_without_an_end_is_refused(year: str, first: str) -> None:
     assert f"for more than 62 days, from {first} on" in sentence
     assert after("2027-01-01", 1, add=days[:61]) == "2027-03-03"
     assert after("2027-01-01", 1, add=days[::2]) == "2027-01-04"
+
+
+def test_calendars_of_the_same_many_days_are_equal() -> None:
+    days = [{"date": f"{calendar_date(number)}", "title": "Closed"} for number in range(20_000, 20_200, 2)]
+    one, other = (Workdays.model_validate({"country": "NL", "add": days}).calendar for _ in range(2))
+    assert one == other
+    assert hash(one) == hash(other) == hash(one)
+    assert one != Workdays.model_validate({"country": "NL", "add": days[1:]}).calendar
