@@ -16,6 +16,7 @@ from app.core.instant import DAY
 from app.core.policy import PolicySet
 from app.core.wallclock import Zone
 from app.gate.errors import NotLoadedError
+from app.policies.calendars.subscription import Subscription
 from app.policies.load import load
 from app.policies.removal import Contents, Removal, current, removals
 from app.policies.source import Snapshot, Source
@@ -97,6 +98,11 @@ class Policies:
         return self._in_force
 
     @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The calendars by URL that the files named at the last poll, also in a set that was refused."""
+        return () if self._source is None else self._source.subscriptions
+
+    @property
     def freezes_version(self) -> int:
         """The version of the ad-hoc freezes in force; -1 before the first are."""
         return self._freezes[0]
@@ -136,7 +142,8 @@ class Policies:
             # The same files, or put back as they were: then nothing is wrong any more.
             self.last_error = None
             return None
-        if snapshot.revision != found:
+        if snapshot.revision != found or snapshot.awaiting:
+            # Not before the first fetch of a calendar was tried: until then, it would freeze nothing.
             self._found = snapshot.revision
             return None
         return self._take(in_force, snapshot, now)

@@ -44,11 +44,11 @@ _POLLS_AT_START: Final = 10
 class Fetched(Protocol):
     """The calendars that were fetched from URLs."""
 
-    def text(self, key: str) -> str | None:
-        """Return the last good text of a calendar, by its masked URL; None if it was never loaded."""
+    def text(self, subscription: Subscription) -> str | None:
+        """Return the last good text of a calendar; None if it was never loaded."""
         ...
 
-    def is_awaited(self, key: str) -> bool:
+    def is_awaited(self, subscription: Subscription) -> bool:
         """Return whether a calendar was not even tried yet, and will be within seconds."""
         ...
 
@@ -252,9 +252,8 @@ class Source:
         """Return what was fetched of these calendars, and whether any is still awaited."""
         if self._fetched is None:
             return {}, False
-        keys = [each.key for each in wanted]
-        texts = {key: self._fetched.text(key) for key in keys}
-        awaiting = any(map(self._fetched.is_awaited, keys))
+        texts = {each.key: self._fetched.text(each) for each in wanted}
+        awaiting = any(map(self._fetched.is_awaited, wanted))
         return {key: text for key, text in texts.items() if text is not None}, awaiting
 
     def _list(self, reading: "_Reading") -> tuple[list[str], list[Problem]]:

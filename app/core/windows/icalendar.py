@@ -36,6 +36,8 @@ _EXPANDING: Final = Lock()
 _CHUNK: Final = 128
 """Days that are expanded and cached together."""
 
+_YEAR: Final = 366 * DAY
+
 
 Title = Annotated[
     str,
@@ -76,6 +78,13 @@ class CalendarEvent(NamedTuple):
     """Whether it has dates without times."""
     fault: str | None
     """Why it is never open, to follow its name; None if it opens."""
+
+
+class ComingEvent(NamedTuple):
+    """An occurrence of an event."""
+
+    uid: str
+    span: Interval
 
 
 class ICalendar(Window):
@@ -187,8 +196,18 @@ class ICalendar(Window):
         first, last = wall.day(span[0]) - 2, wall.day(span[1]) + 2
         spans: set[Occurrence] = set()
         for number in range(first // _CHUNK, last // _CHUNK + 1):
-            spans.update(_occurrences(self._text, self._meant, number))
+            spans.update(span for _, span in _occurrences(self._text, self._meant, number))
         return [(_start(span.start, wall), _end(span.end, wall)) for span in spans]
+
+    def coming(self, now: int, wall: Wall) -> frozenset[ComingEvent]:
+        """Return the occurrences that end after an instant and begin within a year of it."""
+        first, last = wall.day(now) - 2, wall.day(now + _YEAR) + 2
+        found = (
+            ComingEvent(uid, (_start(span.start, wall), _end(span.end, wall)))
+            for number in range(first // _CHUNK, last // _CHUNK + 1)
+            for uid, span in _occurrences(self._text, self._meant, number)
+        )
+        return frozenset(each for each in found if each.span[1] > now and each.span[0] < now + _YEAR)
 
     def per_day(self) -> int:
         """Return how often events of the calendar recur in a day."""
@@ -372,12 +391,16 @@ def _query(text: str) -> Any:
 
 
 @lru_cache(maxsize=2048)
-def _occurrences(text: str, meant: _Meant, number: int) -> frozenset[Occurrence]:
-    """Return the selected occurrences that touch one chunk of days, plus a day on each side."""
+def _occurrences(text: str, meant: _Meant, number: int) -> frozenset[tuple[str, Occurrence]]:
+    """Return the selected occurrences that touch a chunk of days, plus a day on each side, by UID."""
     first = local_time((number * _CHUNK - 1) * DAY)
     last = local_time(((number + 1) * _CHUNK + 1) * DAY)
     with _EXPANDING:
         found = _query(text).between(first, last)
-    spans = (event[BOUNDS].of(local_seconds(event["DTSTART"].dt)) for event in found if _counts(event, meant))
+    spans = (
+        (str(event.get("UID", "")), event[BOUNDS].of(local_seconds(event["DTSTART"].dt)))
+        for event in found
+        if _counts(event, meant)
+    )
     # Drop empty ones: in a repeated hour, start and end would become different instants.
-    return frozenset(span for span in spans if span.start != span.end)
+    return frozenset((uid, span) for uid, span in spans if span.start != span.end)
