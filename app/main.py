@@ -35,6 +35,7 @@ from app.api import (
 from app.clock import Clock, SystemClock
 from app.core.errors import FreezegateError
 from app.gate import keys
+from app.gate.calendars import Calendars
 from app.gate.gate import Gate
 from app.gate.ids import new_id
 from app.gate.in_force import Policies
@@ -42,13 +43,16 @@ from app.identity.oidc import IdentityProviders, read_identity_file
 from app.integrations.receivers import Receiver, read_receivers_file
 from app.integrations.sender import Sender
 from app.outbound import Outbound
+from app.policies.calendars.addresses import Reach
+from app.policies.calendars.fetch import Fetcher
+from app.policies.calendars.kept import CalendarFolder
 from app.policies.source import Source
 from app.server.context import Context, build_context
 from app.server.log import RequestLog, event
 from app.server.metrics import Metrics
 from app.server.middleware import Edge
 from app.server.openapi import complete
-from app.server.periodic import beside, watchers
+from app.server.periodic import beside, log_calendars, watchers
 from app.server.problems import handle_error, handle_http_exception
 from app.server.response_cache import ResponseCache
 from app.server.root_path import RootPath
@@ -96,6 +100,7 @@ class Resources(NamedTuple):
 
     settings: Settings
     policies: Policies
+    calendars: Calendars
     gate: Gate
     outbound: Outbound
     providers: IdentityProviders | None
@@ -122,10 +127,19 @@ def open_resources(settings: Settings, clock: Clock, policies: Policies | None =
     if issuers or receivers or settings.ca_file:
         outbound.check()
     policies = policies or Policies()
-    policies.start(Source(settings.policies), clock)
+    calendars = _calendars(settings, policies, outbound, clock)
+    source = Source(settings.policies, calendars)
+    log_calendars(calendars.begin(source.read().subscriptions))
+    policies.start(source, clock)
     gate = Gate.open(settings.database, policies, clock)
     providers = None if issuers is None else IdentityProviders(issuers, outbound)
-    return Resources(settings, policies, gate, outbound, providers, receivers)
+    return Resources(settings, policies, calendars, gate, outbound, providers, receivers)
+
+
+def _calendars(settings: Settings, policies: Policies, outbound: Outbound, clock: Clock) -> Calendars:
+    reach = Reach.of(settings.calendar_networks, settings.calendar_ports, settings.calendar_http)
+    folder = CalendarFolder(settings.data_folder / "calendars")
+    return Calendars(policies, Fetcher(outbound, reach), folder, clock)
 
 
 def _receivers(settings: Settings) -> Sequence[Receiver]:
@@ -164,7 +178,14 @@ def create_app(
         try:
             root_path.set(opened.settings.root_path or "", _paths())
             app.state.context = context = build_context(
-                opened.settings, clock, policies, opened.gate, metrics, cache, opened.providers
+                opened.settings,
+                clock,
+                policies,
+                opened.calendars,
+                opened.gate,
+                metrics,
+                cache,
+                opened.providers,
             )
             await asyncio.to_thread(prepare, context, opened.settings.admin_key)
             async with beside(*watchers(context), *_senders(context, opened)), tracing.sending():

@@ -40,6 +40,17 @@ def _check_networks(text: str) -> str:
     return text
 
 
+def _check_listed_networks(text: str) -> str:
+    """Return a list of addresses and networks, joined by commas; ``*`` is none.
+
+    Raises:
+        ValueError: an entry is no network.
+    """
+    if "*" in text:
+        raise ValueError('"*" is no network; write those that calendars are in, such as 10.0.0.0/8')
+    return _check_networks(text)
+
+
 def _no_network(entry: str) -> str:
     if entry == "*":
         return '"*" believes everybody, so it stands alone'
@@ -71,7 +82,7 @@ class Settings(BaseModel):
     data: Path | None = Field(
         default=None,
         title="path",
-        description="the folder of that SQLite file, if not beside the policies",
+        description="the folder of that SQLite file and of fetched calendars, if not beside the policies",
         examples=["/var/lib/freezegate"],
     )
     host: str = Field(
@@ -129,6 +140,25 @@ class Settings(BaseModel):
         description="PEM certificates to trust in outgoing calls, besides the usual ones",
         examples=["/etc/ssl/company.pem"],
     )
+    calendar_networks: Annotated[str, AfterValidator(_check_listed_networks)] | None = Field(
+        default=None,
+        title="addresses or networks",
+        description="the networks, comma-separated, that calendars by URL may be in besides public "
+        "addresses; never link-local ones",
+        examples=["10.20.0.0/16"],
+    )
+    calendar_ports: str = Field(
+        default="443",
+        title="ports",
+        pattern=r"^[1-9]\d{0,4}(,[1-9]\d{0,4})*$",
+        description="the ports, comma-separated, that calendars are fetched from",
+        examples=["443,8443"],
+    )
+    calendar_http: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        description="whether calendars may have an address that begins with `http://`, on port 80 as well",
+        examples=["allow"],
+    )
     trusted_proxies: Annotated[str, AfterValidator(_check_networks)] | None = Field(
         default=None,
         title="addresses or networks",
@@ -145,9 +175,13 @@ class Settings(BaseModel):
         """The database URL, or its default: a SQLite file in `data`, or beside the policies."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_folder / 'freezegate.db'}"
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder of what the gate keeps itself: `data`, or that of the policies."""
         beside = self.policies if self.policies.is_dir() else self.policies.parent
-        folder = beside if self.data is None else self.data
-        return f"sqlite:///{folder / 'freezegate.db'}"
+        return beside if self.data is None else self.data
 
     @property
     def proxies(self) -> list[str] | None:

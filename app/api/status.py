@@ -46,9 +46,10 @@ async def show_status(request: Request) -> Response:
         here.cache.degraded_since,
     )
     stale = failure and failure.revision
-    key = (in_force.revision, in_force.freezes_version, stale, degraded_since, at, now)
+    calendars = tuple(here.policies.calendar_states)
+    key = (in_force.revision, in_force.freezes_version, stale, degraded_since, at, now, calendars)
     # Thousands of catalogued services take a while: neither claims nor other readers should wait for them.
     body = await here.shared.get(
-        key, lambda: json.dumps(status(in_force, failure, degraded_since, at, now)).encode()
+        key, lambda: json.dumps(status(in_force, failure, degraded_since, at, now, calendars)).encode()
     )
     return Response(body, media_type="application/json", headers=NO_STORE)

@@ -93,10 +93,13 @@ class FileDecisionSource:
         Raises:
             PolicyFileError: the policies have errors.
         """
+        from app.cli.calendars import CommandCalendars
         from app.cli.files import loaded_from
+        from app.clock import SystemClock
         from app.policies.source import Source
 
-        self._source = Source(path)
+        self._calendars = CommandCalendars(SystemClock())
+        self._source = Source(path, self._calendars)
         self._loaded = loaded_from(self._source, self._source.read())
 
     def ask(self, query: Query, now: int, timeout: float = DEADLINE) -> Answer:  # noqa: ARG002 - never long
@@ -111,6 +114,8 @@ class FileDecisionSource:
         question = Question(query.service, query.environment, query.change, duration)
         try:
             snapshot = self._source.read()
+            if missing := self._calendars.missing(snapshot):
+                raise UndecidedError(missing[0])
             if snapshot.revision != self._loaded.revision:
                 self._loaded = loaded_from(self._source, snapshot)
             decision = self._loaded.engine.decide(question, at)

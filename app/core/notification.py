@@ -207,13 +207,15 @@ def policies_loaded_again(revision: str, at: int, key: str) -> Notification:
     return Notification(key, Occasion.POLICIES_LOADED_AGAIN, at, title, text, data={"revision": revision})
 
 
-def policies_removed(revision: str, at: int, sentences: Sequence[str], names: Sequence[str]) -> Notification:
-    """Build the notification of removed policies or tests, without a key: the caller sets it."""
+def policies_removed(
+    revision: str, at: int, title: str, sentences: Sequence[str], names: Sequence[str]
+) -> Notification:
+    """Build the notification of removed policies, tests or events, without a key: the caller sets it."""
     return Notification(
         "",
         Occasion.POLICIES_REMOVED,
         at,
-        "Policies were removed",
+        title,
         tuple(_cut(sentence) for sentence in sentences),
         data={"revision": revision, "removed": list(names)},
     )

@@ -17,10 +17,12 @@ from typing import Final, NamedTuple
 
 from app.clock import Clock
 from app.core.calendar_loss import Loss, loss
+from app.core.calendar_url import label
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE
 from app.core.wallclock import Wall
 from app.core.windows.icalendar import ICalendar, check_calendar
+from app.gate.calendar_state import CalendarState, Pending
 from app.gate.in_force import Policies
 from app.policies.calendars.fetch import NO_VALIDATORS, CalendarFetchError, Fetch, Fetcher
 from app.policies.calendars.kept import CalendarFolder, Kept
@@ -45,29 +47,6 @@ _SOONEST: Final = MINUTE
 """Seconds to the next try of a calendar that was never loaded; doubled up to `PERIOD`."""
 
 _AT_A_TIME: Final = 4
-
-
-class Pending(NamedTuple):
-    """A text that is not taken yet, because it has lost more than half of the coming events."""
-
-    text: str
-    seen_at: int
-    loss: Loss
-
-
-class CalendarState(NamedTuple):
-    """What is known of a calendar by URL."""
-
-    name: str
-    key: str
-    """The masked URL."""
-    kept: Kept | None
-    failure: str | None
-    """Why the last fetch failed; None if it didn't."""
-    failing_since: int | None
-    pending: Pending | None
-    disk_failure: str | None
-    """Why it could not be kept on disk."""
 
 
 class News(NamedTuple):
@@ -122,6 +101,7 @@ class Calendars:
         self._jitter = jitter
         self._followed: dict[str, _Calendar] = {}
         self._adding = Lock()
+        policies.report_calendars(self.states)
 
     def text(self, subscription: Subscription) -> str | None:
         """Return the last good text of a calendar; None if it was never loaded."""
@@ -316,7 +296,7 @@ def _is_due(calendar: _Calendar, now: int) -> bool:
 def _state(calendar: _Calendar) -> CalendarState:
     return CalendarState(
         calendar.name,
-        calendar.subscription.key,
+        label(calendar.subscription.url),
         calendar.kept,
         calendar.failure,
         calendar.failing_since,

@@ -204,7 +204,9 @@ class Collector:
         gone = [each for each in in_force.removed_lately(at) if each.at == at]
         if gone:
             names = [f"{each.kind} {each.name}" for each in gone]
-            made = policies_removed(revision, at, in_words(gone), names)
+            of_files = any(each.kind != "calendar" for each in gone)
+            title = "Policies were removed" if of_files else "A calendar has lost coming events"
+            made = policies_removed(revision, at, title, in_words(gone), names)
             made = made._replace(key=f"{made.event}:{revision}:{at // HOUR}")
             wanting, now, microseconds = self._wanting(made), self._clock.now(), self._clock.microseconds()
             data = dumps(made.to_data())

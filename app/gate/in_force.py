@@ -5,7 +5,7 @@ polls find equal is checked, self-tested and compiled beside the one in force an
 one assignment. A bad one changes nothing but `last_error`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final, NamedTuple
 
@@ -15,10 +15,11 @@ from app.core.freeze import Freeze
 from app.core.instant import DAY
 from app.core.policy import PolicySet
 from app.core.wallclock import Zone
+from app.gate.calendar_state import CalendarState
 from app.gate.errors import NotLoadedError
 from app.policies.calendars.subscription import Subscription
 from app.policies.load import load
-from app.policies.removal import Contents, Removal, current, removals
+from app.policies.removal import Contents, Removal, current, lost_events, removals
 from app.policies.source import Snapshot, Source
 from app.yaml.problem import PolicyFileError, Problem
 
@@ -77,6 +78,7 @@ class Policies:
         self._changing = Lock()
         self._found: str | None = None
         """The revision found by the last poll, if it is neither in force nor refused."""
+        self._calendar_states: Callable[[], Sequence[CalendarState]] = tuple
         self.last_error: LoadFailure | None = None
         self.failed_at: int | None = None
         """The instant of the last refusal of a changed set, also after it was mended."""
@@ -101,6 +103,15 @@ class Policies:
     def subscriptions(self) -> tuple[Subscription, ...]:
         """The calendars by URL that the files named at the last poll, also in a set that was refused."""
         return () if self._source is None else self._source.subscriptions
+
+    @property
+    def calendar_states(self) -> Sequence[CalendarState]:
+        """What is known of these calendars now."""
+        return self._calendar_states()
+
+    def report_calendars(self, states: Callable[[], Sequence[CalendarState]]) -> None:
+        """Return what `states` returns, from now on, as the states of the calendars."""
+        self._calendar_states = states
 
     @property
     def freezes_version(self) -> int:
@@ -167,7 +178,8 @@ class Policies:
             return self.last_error
         self.last_error = None
         before, after = Contents.of(in_force.policy_set), Contents.of(loaded.policy_set)
-        removed = removals(before, after, in_force.removed, now)
+        lost = lost_events(in_force.policy_set, loaded.policy_set, now)
+        removed = removals(before, after, in_force.removed, now, lost)
         return self._put_in_force(loaded._replace(removed=removed))
 
     def use_freezes(self, freezes: Sequence[Freeze], version: int) -> None:

@@ -1,11 +1,13 @@
 """The data of the dashboard at one instant."""
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.instant import DAY, LATEST
 from app.core.scope import Segment
 from app.core.wallclock import Zone
+from app.gate.calendar_state import CalendarState
 from app.gate.errors import StoreUnavailableError
 from app.gate.freezes import to_json as freeze_to_json
 from app.gate.in_force import InForce, LoadFailure
@@ -35,6 +37,7 @@ class GateState(NamedTuple):
     last_error: LoadFailure | None
     degraded_since: int | None
     now: int
+    calendars: Sequence[CalendarState] = ()
 
 
 class Weeks(NamedTuple):
@@ -82,7 +85,7 @@ def overview(query: RunQuery, moment: GateState, wanted: DecisionFilter) -> Over
         overrides = latest = None
     names = in_force.policy_set.environments
     return Overview(
-        status(in_force, moment.last_error, moment.degraded_since, now, now),
+        status(in_force, moment.last_error, moment.degraded_since, now, now, moment.calendars),
         {name: _then(in_force, name, now) for name in names},
         [weeks(in_force, name, now) for name in names],
         policies(in_force, now)["policies"],

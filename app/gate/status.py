@@ -1,5 +1,6 @@
 """The state of the environments, the freezes and the gate at an instant, as a JSON object."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from app.core.decision import Decision, Question, Stretch
@@ -8,6 +9,8 @@ from app.core.explain import message, state
 from app.core.freeze import FreezeState
 from app.core.instant import DAY, LATEST, format_instant, in_range
 from app.core.notation import waiting_time
+from app.gate import calendar_state
+from app.gate.calendar_state import CalendarState
 from app.gate.in_force import InForce, LoadFailure
 from app.gate.policy_windows import policy_freezes, selectors_json
 from app.gate.versions import holidays_version, tzdata_version
@@ -18,7 +21,12 @@ UPCOMING: Final = 28 * DAY
 
 
 def status(
-    in_force: InForce, last_error: LoadFailure | None, degraded_since: int | None, at: int, now: int
+    in_force: InForce,
+    last_error: LoadFailure | None,
+    degraded_since: int | None,
+    at: int,
+    now: int,
+    calendars: Sequence[CalendarState] = (),
 ) -> dict[str, Any]:
     """Return the state of every environment, and of every catalogued service that differs from it.
 
@@ -28,6 +36,7 @@ def status(
         degraded_since: when the store was lost; None while it can be reached.
         at: the instant of the state.
         now: the present, for ages and warnings.
+        calendars: what is known of the calendars by URL.
     """
     in_range(at)
     return {
@@ -35,7 +44,11 @@ def status(
         "timezone": in_force.home.name,
         "environments": [_environment(in_force, name, at) for name in in_force.policy_set.environments],
         "freezes": _freezes(in_force, at),
-        "warnings": _warnings(in_force, degraded_since, now),
+        "warnings": [
+            *_warnings(in_force, degraded_since, now),
+            *calendar_state.warnings(calendars, now),
+        ],
+        "calendars": [calendar_state.to_json(each, now) for each in calendars],
         "store": {
             "degraded": degraded_since is not None,
             "degraded_since": instant_or_none(degraded_since),

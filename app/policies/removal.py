@@ -1,4 +1,4 @@
-"""Removals: policies and tests that a change of the files removed.
+"""Removals: policies and tests that a change of the files removed, and events that a calendar has lost.
 
 An interrupted copy looks like a change that removes policies. It is put in force, because most removals are
 intended, and reported for a day or until it is undone.
@@ -8,9 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple, Self
 
+from app.core.calendar_loss import loss
 from app.core.instant import DAY, format_instant
 from app.core.notification import one_line
 from app.core.policy import PolicySet
+from app.core.wallclock import Wall
+from app.core.windows.icalendar import ICalendar
+from app.policies.calendars.unloaded import subscribed
 from app.policies.source import Snapshot
 from app.yaml.compose import read_document
 
@@ -53,15 +57,34 @@ class Contents(NamedTuple):
 
 
 class Removal(NamedTuple):
-    """A policy or test that a change removed."""
+    """A policy or test that a change removed, or most of the coming events of a calendar by URL."""
 
-    kind: Literal["policy", "test"]
+    kind: Literal["policy", "test", "calendar"]
     name: str
+    """Of the policy or test; of a calendar with what it has lost."""
     at: int
     """When the set without it was loaded, in seconds since the Unix epoch."""
 
 
-def removals(before: Contents, after: Contents, known: Iterable[Removal], now: int) -> tuple[Removal, ...]:
+def lost_events(before: PolicySet, after: PolicySet, now: int) -> tuple[Removal, ...]:
+    """Return the calendars by URL that have lost more than half of their coming events.
+
+    Only windows that are otherwise the same are compared: a changed window is a change of the files.
+    """
+    texts = {_identity(window): window for policy in before.policies for window in subscribed(policy)}
+    wall, found = Wall.of(after.home, wide=True), set()
+    for window in (window for policy in after.policies for window in subscribed(policy)):
+        old = texts.get(_identity(window))
+        if old is not None and old != window:
+            found_lost = loss(old.coming(now, wall), window.coming(now, wall))
+            if found_lost.is_large:
+                found.add(Removal("calendar", f"{window.name}: {found_lost.words}", now))
+    return tuple(found)
+
+
+def removals(
+    before: Contents, after: Contents, known: Iterable[Removal], now: int, lost: Iterable[Removal] = ()
+) -> tuple[Removal, ...]:
     """Return the removals of a change, and the earlier ones that are still missing.
 
     A test is changed more often than removed, and has no id. So tests count as removed only if there are
@@ -72,8 +95,10 @@ def removals(before: Contents, after: Contents, known: Iterable[Removal], now: i
         after: the contents of the set that takes its place.
         known: removals up to now.
         now: when the change is loaded.
+        lost: see `lost_events`.
     """
-    removed = [Removal("policy", name, now) for name in set(before.policies) - set(after.policies)]
+    removed = [*lost]
+    removed += [Removal("policy", name, now) for name in set(before.policies) - set(after.policies)]
     if len(after.tests) < len(before.tests):
         removed += [Removal("test", name, now) for name in Counter(before.tests) - Counter(after.tests)]
     there = {("policy", name) for name in after.policies} | {("test", name) for name in after.tests}
@@ -93,12 +118,24 @@ def in_words(known: Sequence[Removal]) -> list[str]:
     """Return a sentence for each change that took something away: what, when, and what to do."""
     by_change: dict[int, list[Removal]] = {}
     for each in known:
-        by_change.setdefault(each.at, []).append(each)
-    return [
+        if each.kind != "calendar":
+            by_change.setdefault(each.at, []).append(each)
+    of_files = [
         f"{_what(gone)} from the policy files at {format_instant(at)}: {_names(gone)}. "
         "If that was not meant, an interrupted copy may be the cause; put the files back."
         for at, gone in sorted(by_change.items())
     ]
+    of_calendars = [
+        f"A calendar has lost coming events at {format_instant(each.at)}, as two fetches found: "
+        f"{one_line(each.name)}. If that was not meant, put them back."
+        for each in known
+        if each.kind == "calendar"
+    ]
+    return [*of_files, *of_calendars]
+
+
+def _identity(window: ICalendar) -> tuple[str | None, str | None, str]:
+    return window.url, window.summary, window.free
 
 
 def _what(gone: Sequence[Removal]) -> str:

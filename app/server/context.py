@@ -6,6 +6,7 @@ from typing import Final
 from starlette.requests import Request
 
 from app.clock import Clock
+from app.gate.calendars import Calendars
 from app.gate.claim import Claims
 from app.gate.freezes import Freezes
 from app.gate.gate import Gate
@@ -39,6 +40,7 @@ class Context:
 
     clock: Clock
     policies: Policies
+    calendars: Calendars
     gate: Gate
     cache: StoreCache
     claims: Claims
@@ -64,6 +66,7 @@ def build_context(
     settings: Settings,
     clock: Clock,
     policies: Policies,
+    calendars: Calendars,
     gate: Gate,
     metrics: Metrics,
     recent: ResponseCache,
@@ -75,6 +78,7 @@ def build_context(
     return Context(
         clock=clock,
         policies=policies,
+        calendars=calendars,
         gate=gate,
         cache=gate.cache,
         claims=gate.claims,

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Final
 
 from app.core.errors import FreezegateError
+from app.gate.calendars import News
 from app.gate.in_force import InForce, LoadFailure
 from app.policies.removal import in_words
 from app.policies.source import POLL
@@ -15,6 +16,9 @@ from app.server.log import event
 
 REFRESH_INTERVAL: Final = 0.5
 """Seconds between polls of the store; changes of another replica are seen within one second."""
+
+CALENDAR_INTERVAL: Final = 2.0
+"""Seconds between two looks for calendars that are due."""
 
 
 @contextlib.asynccontextmanager
@@ -34,6 +38,7 @@ def watchers(context: Context) -> tuple[Coroutine[None, None, None], ...]:
     """Return the periodic tasks of every gate."""
     return (
         _every(POLL, lambda: asyncio.to_thread(poll_policies, context), "looking for changed policies"),
+        _every(CALENDAR_INTERVAL, lambda: refresh_calendars(context), "fetching calendars"),
         _every(REFRESH_INTERVAL, context.cache.refresh, "looking for changes in the store"),
         _every(REFRESH_INTERVAL, lambda: _publish_changes(context), "telling what has changed"),
         context.hub.keep_alive(),
@@ -80,6 +85,17 @@ def poll_policies(context: Context) -> None:
         _log_removed(changed)
     if not context.record.keeps(context.policies.in_force):
         remember(context)
+
+
+async def refresh_calendars(context: Context) -> None:
+    """Fetch the calendars that are due."""
+    log_calendars(await context.calendars.refresh())
+
+
+def log_calendars(news: Iterable[News]) -> None:
+    """Log what is news of calendars."""
+    for each in news:
+        event(logging.WARNING if each.is_warning else logging.INFO, each.sentence)
 
 
 def begin(context: Context) -> None:

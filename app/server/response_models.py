@@ -215,11 +215,33 @@ class LoadFailure(BaseModel):
 
 
 class Removed(BaseModel):
-    """A policy or a test that a change removed."""
+    """A policy or a test that a change removed, or most of the coming events of a calendar."""
 
-    kind: Literal["policy", "test"] = Field(description="what was removed")
-    name: str = Field(description="the policy's id, or the test's name")
+    kind: Literal["policy", "test", "calendar"] = Field(description="what was removed, or has lost events")
+    name: str = Field(description="the policy's id, the test's name, or the calendar and what it has lost")
     at: Instant = Field(description="when the change was loaded")
+
+
+class HeldBack(BaseModel):
+    """A fetched calendar that has lost more than half of its coming events, and is not in force yet."""
+
+    seen_at: Instant = Field(description="when it was fetched first")
+    lost: int = Field(description="the coming events that are missing in it")
+    of: int = Field(description="the coming events of the calendar in force")
+
+
+class CalendarBody(BaseModel):
+    """A calendar that the policies name by its URL."""
+
+    name: str = Field(description="its title, else its host and a short hash of the URL")
+    address: str = Field(description="its host and a short hash of the URL")
+    loaded: bool = Field(description="false if it has never been loaded")
+    fetched_at: Instant | None = Field(description="when the text in force was fetched first")
+    checked_at: Instant | None = Field(description="when its server last said that this is current")
+    age_s: int | None = Field(description="the seconds since then")
+    failure: str | None = Field(description="why the last fetch failed; null if it didn't")
+    failing_since: Instant | None = Field(description="since when fetches fail")
+    held_back: HeldBack | None = Field(description="a newer text that a second fetch must confirm")
 
 
 class PolicyFileState(BaseModel):
@@ -244,9 +266,10 @@ class StatusBody(BaseModel):
     environments: list[EnvironmentState] = Field(description="every environment of the file")
     freezes: FreezePeriods = Field(description="the freezes now and in the next four weeks")
     warnings: list[str] = Field(
-        description="a store that can't be reached, forgotten open-ended freezes, removed policies, in "
-        "sentences"
+        description="a store that can't be reached, forgotten open-ended freezes, removed policies, "
+        "calendars that are old, in sentences"
     )
+    calendars: list[CalendarBody] = Field(description="the calendars that the policies name by URL")
     store: StoreState = Field(description="whether the store can be reached")
     policies: PolicyFileState = Field(description="the policies in force, and errors of newer ones")
 

@@ -54,10 +54,11 @@ async def dashboard(request: Request) -> Response:
     now = here.clock.now()
     wanted = _PageRequest(viewer_of(request, caller), notice, parse_query(request), here.cache.seq)
     in_force = here.policies.in_force
-    state = GateState(in_force, here.policies.last_error, here.cache.degraded_since, now)
+    calendars = tuple(here.policies.calendar_states)
+    state = GateState(in_force, here.policies.last_error, here.cache.degraded_since, now, calendars)
     key = (
         wanted, now, in_force.revision, in_force.freezes_version,
-        state.last_error and state.last_error.revision, state.degraded_since,
+        state.last_error and state.last_error.revision, state.degraded_since, calendars,
     )  # fmt: skip
     body = await here.shared.get(key, partial(_render, here, state, wanted))
     reply = html_response(body, 422 if wanted.query.errors else 200)

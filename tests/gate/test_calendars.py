@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,12 +10,17 @@ from app.core.decision import Question
 from app.core.instant import DAY, HOUR, MINUTE, parse_instant
 from app.gate.calendars import AGREES_AFTER, PERIOD, Calendars, News
 from app.gate.in_force import Policies
+from app.gate.status import status
+from app.main import open_resources
 from app.outbound import Outbound
 from app.policies.calendars.addresses import Reach
 from app.policies.calendars.fetch import NO_VALIDATORS, CalendarFetchError, Fetch, Fetcher, Validators
 from app.policies.calendars.kept import CalendarFolder
 from app.policies.source import Source
+from app.server.metrics import Metrics
+from app.settings import Settings
 from tests.api.fakes import FakeClock
+from tests.policies.calendars.calendar_server import CalendarServer, reply
 
 pytestmark = pytest.mark.anyio
 
@@ -358,3 +364,105 @@ async def test_no_sentence_names_a_private_url(tmp_path: Path) -> None:
     for each in told:
         assert "private-1" not in each.sentence
         assert "the calendar calendar.example (" in each.sentence
+
+
+# Shown
+
+
+def shown(gate: Replica) -> dict[str, Any]:
+    now, states = gate.clock.at, gate.policies.calendar_states
+    return status(gate.policies.in_force, None, None, now, now, states)
+
+
+async def test_the_status_shows_each_calendar_and_its_age(tmp_path: Path) -> None:
+    gate = await running(tmp_path)
+    gate.server.answer = CalendarFetchError("the server can't be reached")
+    await gate.later()
+    assert shown(gate)["calendars"] == [
+        {
+            "name": "Releases",
+            "address": "calendar.example (e216ffcb)",
+            "loaded": True,
+            "fetched_at": "2026-11-29T12:00:00Z",
+            "checked_at": "2026-11-29T12:00:00Z",
+            "age_s": PERIOD,
+            "failure": "the server can't be reached",
+            "failing_since": "2026-11-29T12:15:00Z",
+            "held_back": None,
+        }
+    ]
+    assert shown(gate)["warnings"] == []
+    await gate.later(2 * HOUR)
+    (warning,) = shown(gate)["warnings"]
+    assert warning.startswith(
+        "The calendar Releases was last checked 2 h 15 min ago: the server can't be reached."
+    )
+
+
+async def test_the_status_warns_of_calendars_that_were_never_loaded(tmp_path: Path) -> None:
+    gate = Replica(tmp_path)
+    gate.server.answer = CalendarFetchError("the host can't be found")
+    await gate.start()
+    (warning,) = shown(gate)["warnings"]
+    assert warning.startswith("The calendar Releases was never loaded: the host can't be found.")
+    assert shown(gate)["calendars"][0]["loaded"] is False
+
+
+async def test_a_large_loss_is_shown_before_and_for_a_day_after_it_is_taken(tmp_path: Path) -> None:
+    gate = await running(tmp_path)
+    gate.server.answer = calendar(1)
+    await gate.later()
+    (warning,) = shown(gate)["warnings"]
+    assert warning == (
+        "The calendar Releases has lost 7 of its 8 coming events at 2026-11-29T12:15:00Z. They stay in force "
+        "until a second fetch agrees."
+    )
+    assert shown(gate)["calendars"][0]["held_back"] == {"seen_at": "2026-11-29T12:15:00Z", "lost": 7, "of": 8}
+    await gate.later()
+    (warning,) = shown(gate)["warnings"]
+    assert warning.startswith(
+        "A calendar has lost coming events at 2026-11-29T12:30:00Z, as two fetches found"
+    )
+    (removed,) = shown(gate)["policies"]["removed"]
+    assert (removed["kind"], removed["name"]) == ("calendar", "Releases: 7 of its 8 coming events")
+    for _ in range(96):
+        await gate.later()
+    assert shown(gate)["warnings"] == []
+
+
+async def test_a_folder_that_can_not_be_written_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "calendars").write_text("a file")
+    (warning,) = shown(await running(tmp_path))["warnings"]
+    assert "can't be kept on disk: file exists" in warning
+
+
+async def test_metrics_tell_the_age_of_calendars_and_no_url(tmp_path: Path) -> None:
+    gate = await running(tmp_path)
+    gate.server.answer = calendar()
+    await gate.later()
+    page = Metrics(gate.policies, gate.clock).page().decode()
+    labels = '{address="calendar.example (e216ffcb)",calendar="Releases"}'
+    for name, value in (("age_seconds", PERIOD), ("loaded", 1), ("failing", 0), ("held_back", 1)):
+        assert f"freezegate_calendar_{name}{labels} {float(value)}" in page
+    assert "private-1" not in page
+
+
+async def test_a_gate_is_opened_with_its_calendars(tmp_path: Path) -> None:
+    async with CalendarServer() as server:
+        server.replies["/private-1.ics"] = reply(WHOLE)
+        address = f"http://127.0.0.1:{server.port}/private-1.ics"
+        (tmp_path / "policies.yaml").write_text(POLICIES.replace(URL, address))
+        settings = Settings(
+            policies=tmp_path / "policies.yaml",
+            data=tmp_path / "data",
+            calendar_http="allow",
+            calendar_networks="127.0.0.0/8",
+            calendar_ports=str(server.port),
+        )
+        (tmp_path / "data").mkdir()
+        opened = await asyncio.to_thread(open_resources, settings, FakeClock(NOW))
+        try:
+            assert [each.failure for each in opened.policies.calendar_states] == [None]
+            assert len(list((tmp_path / "data" / "calendars").iterdir())) == 1
+        finally:
+            await opened.gate.close()

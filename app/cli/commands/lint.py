@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from app.cli import ALLOWED, FROZEN, exits
+from app.cli.calendars import CommandCalendars
 from app.cli.options import as_json, github, paths
 from app.cli.report import echo, print_problems
 from app.clock import SystemClock
@@ -24,9 +25,10 @@ from app.yaml.problem import Problem, Severity
 @as_json
 @github
 @click.option("--strict", is_flag=True, help="Exit 1 on warnings too.")
-def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, strict: bool) -> int:
+@click.option("--offline", is_flag=True, help="Don't fetch calendars by URL; their events are not checked.")
+def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, strict: bool, offline: bool) -> int:
     """Check policy files. Each PATH is a separate policy set."""
-    found = _problems(paths)
+    found = _problems(paths, offline=offline)
     errors = sum(problem.severity is Severity.ERROR for problem in found)
     if as_json:
         click.echo(json.dumps([problem.to_json() for problem in found]))
@@ -41,11 +43,12 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" + ("" if number == 1 else "s")
 
 
-def _problems(paths: tuple[Path, ...]) -> list[Problem]:
+def _problems(paths: tuple[Path, ...], *, offline: bool) -> list[Problem]:
     """Return the problems of all sets, each with its file as the user gave the path."""
-    now = SystemClock().now()
-    found: list[Problem] = []
+    clock = SystemClock()
+    calendars, found = CommandCalendars(clock, offline=offline), list[Problem]()
     for path in paths:
-        source = Source(path)
-        found += map(source.shown, lint(source.read(), now))
+        source = Source(path, calendars)
+        snapshot = source.read()
+        found += map(source.shown, [*lint(snapshot, clock.now()), *calendars.problems(snapshot)])
     return found

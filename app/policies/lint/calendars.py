@@ -45,12 +45,12 @@ def _on_url(window: ICalendar, *, freezes: bool) -> Iterator[Remark]:
             "it only with FREEZEGATE_CALENDAR_HTTP=allow. Write https://"
         )
         yield ("url",), sentence
-    if not window.was_loaded:
-        without = (
-            "until the gate has loaded it, it freezes nothing; write required: true to freeze until then"
+    if freezes and "required" not in window.model_fields_set:
+        sentence = (
+            f"until the gate has loaded the calendar {window.name} for the first time, it freezes nothing; "
+            "write required: true to freeze at all times until then, or required: false"
         )
-        until = f"; {without}" if freezes and not window.required else ""
-        yield (), f"the calendar {window.name} was not loaded, so its events were not checked{until}"
+        yield (), sentence
 
 
 def _on_summary(window: ICalendar) -> Iterator[Remark]:

@@ -10,6 +10,7 @@ from app.core.decision import Outcome
 from app.gate.gate import Gate
 from app.gate.in_force import Policies
 from app.gate.notifications import Notifications
+from app.server.metrics.calendars import Calendars
 from app.server.metrics.decisions import PolicyDecisions
 from app.server.metrics.notifications import Outbox
 from app.server.metrics.policies import EnvironmentState, PolicyState
@@ -36,6 +37,7 @@ class Metrics:
             Versions(),
             PolicyState(policies, clock),
             EnvironmentState(policies, clock),
+            Calendars(policies, clock),
             self._of_policies,
         ):
             self._registry.register(collector)

@@ -40,11 +40,12 @@ class PolicyState(Collector):
         )
         removed = GaugeMetricFamily(
             "freezegate_policies_removed",
-            "Policies and self-tests that a change of the files removed less than a day ago",
+            "Policies and self-tests that a change of the files removed less than a day ago, and calendars "
+            "that have lost most of their events",
             labels=["kind"],
         )
         counts = Counter(each.kind for each in in_force.removed_lately(now))
-        for kind in ("policy", "test"):
+        for kind in ("policy", "test", "calendar"):
             removed.add_metric([kind], counts[kind])
         yield removed
         info = GaugeMetricFamily(

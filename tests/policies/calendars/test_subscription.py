@@ -136,16 +136,20 @@ def test_self_tests_see_no_events_of_a_url(text: str | None, required: str) -> N
     assert [each.passed for each in run(loaded)] == [True]
 
 
-def test_lint_says_what_was_not_checked() -> None:
-    more = "tests: []\n"
-    (first, *_) = [str(each) for each in lint(snapshot(f"{{url: {URL}}}", more=more), NOON)][1:]
-    assert "calendar.example.com (6269a262) was not loaded" in first
-    assert "write required: true" in first
-    plain = [str(each) for each in lint(snapshot("{url: http://example.com/x}", more=more), NOON)]
-    assert any("not encrypted" in each for each in plain)
-    assert not any(
-        "was not loaded" in str(each) for each in lint(snapshot(f"{{url: {URL}}}", CALENDAR), NOON)
-    )
+def linted(window: str, text: str | None = None, *, effect: str = "deny") -> str:
+    return "\n".join(map(str, lint(snapshot(window, text, effect=effect), NOON)))
+
+
+def test_lint_asks_what_holds_until_a_calendar_is_loaded() -> None:
+    for text in (None, CALENDAR):
+        assert "it freezes nothing; write required: true to freeze" in linted(f"{{url: {URL}}}", text)
+        for required in ("true", "false"):
+            assert "icalendar" not in linted(f"{{url: {URL}, required: {required}}}", text)
+    assert "icalendar" not in linted(f"{{url: {URL}}}", effect="allow-only")
+
+
+def test_lint_warns_of_an_address_that_is_not_encrypted() -> None:
+    assert "this address is not encrypted" in linted("{url: http://example.com/x, required: true}")
 
 
 def test_no_error_repeats_a_url() -> None:
