@@ -1,4 +1,4 @@
-"""How many coming events a new version of a calendar has lost.
+"""The coming events that a new version of a calendar has lost.
 
 A server that is half broken, or a wrong calendar under the right address, looks like a calendar whose events
 were deleted. Moving an event is no loss, and neither is its end, because both versions are compared at the

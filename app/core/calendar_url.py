@@ -37,6 +37,11 @@ class CalendarUrl(NamedTuple):
     """Path and query, as they are sent."""
 
     @property
+    def has_address(self) -> bool:
+        """Whether its host is an address and no name."""
+        return ":" in self.host or self.host.replace(".", "").isdecimal()
+
+    @property
     def authority(self) -> str:
         """Host and port as a Host header has them; the port only if it isn't the usual one."""
         return _authority(self.host, self.port if self.port != _PORTS[self.scheme] else None)

@@ -1,4 +1,4 @@
-"""What is known of a calendar by URL, in words and as JSON; its URL is in neither."""
+"""The state of a calendar by URL, in words and as JSON; its URL is in neither."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -22,7 +22,7 @@ class Pending(NamedTuple):
 
 
 class CalendarState(NamedTuple):
-    """What is known of a calendar by URL."""
+    """The state of a calendar by URL."""
 
     name: str
     address: str

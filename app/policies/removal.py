@@ -71,15 +71,25 @@ def lost_events(before: PolicySet, after: PolicySet, now: int) -> tuple[Removal,
 
     Only windows that are otherwise the same are compared: a changed window is a change of the files.
     """
-    texts = {_identity(window): window for policy in before.policies for window in subscribed(policy)}
-    wall, found = Wall.of(after.home, wide=True), set()
-    for window in (window for policy in after.policies for window in subscribed(policy)):
-        old = texts.get(_identity(window))
+    wall = Wall.of(after.home, wide=True)
+    losses = {
+        new.name: loss(old.coming(now, wall), new.coming(now, wall)) for old, new in _changed(before, after)
+    }
+    return tuple(
+        Removal("calendar", f"{name}: {each.words}", now) for name, each in losses.items() if each.is_large
+    )
+
+
+def _changed(before: PolicySet, after: PolicySet) -> Iterator[tuple[ICalendar, ICalendar]]:
+    known = {_identity(window): window for window in _by_url(before)}
+    for window in _by_url(after):
+        old = known.get(_identity(window))
         if old is not None and old != window:
-            found_lost = loss(old.coming(now, wall), window.coming(now, wall))
-            if found_lost.is_large:
-                found.add(Removal("calendar", f"{window.name}: {found_lost.words}", now))
-    return tuple(found)
+            yield old, window
+
+
+def _by_url(policy_set: PolicySet) -> Iterator[ICalendar]:
+    return (window for policy in policy_set.policies for window in subscribed(policy))
 
 
 def removals(

@@ -1,4 +1,4 @@
-"""Which addresses a calendar may be fetched from.
+"""The addresses that a calendar may be fetched from.
 
 A URL in a policy file makes the gate open a connection. Only public addresses may be its target, unless the
 operator allows others: services of an internal network often trust every caller in it.
@@ -56,7 +56,7 @@ _GLOBAL: Final = IPv6Network("2000::/3")
 
 
 class Reach(NamedTuple):
-    """What the settings allow beyond public addresses, encrypted, on port 443."""
+    """The reach of fetches, by the settings: public addresses, encrypted, on port 443 by default."""
 
     networks: Sequence[Network] = ()
     ports: Sequence[int] = (443,)
@@ -79,18 +79,24 @@ def refusal(address: str, allowed: Sequence[Network]) -> str | None:
 
     An address that embeds an IPv4 address is judged by that as well.
     """
-    for each in _meant(ip_address(address.partition("%")[0])):
-        for network, what in _NEVER:
-            if each in network:
-                return what
-        if any(each in network for network in allowed):
-            continue
-        for network, what in _UNLESS_ALLOWED:
-            if each in network:
-                return what
-        if isinstance(each, IPv6Address) and each not in _GLOBAL and each not in _NAT64:
-            return "reserved"
-    return None
+    found = (_refusal(each, allowed) for each in _meant(ip_address(address.partition("%")[0])))
+    return next(filter(None, found), None)
+
+
+def _refusal(address: Address, allowed: Sequence[Network]) -> str | None:
+    if what := _named_in(_NEVER, address):
+        return what
+    if any(address in network for network in allowed):
+        return None
+    return _named_in(_UNLESS_ALLOWED, address) or (None if _is_routed(address) else "reserved")
+
+
+def _named_in(table: Sequence[tuple[Network, str]], address: Address) -> str | None:
+    return next((what for network, what in table if address in network), None)
+
+
+def _is_routed(address: Address) -> bool:
+    return isinstance(address, IPv4Address) or address in _GLOBAL or address in _NAT64
 
 
 def _meant(address: Address) -> Iterator[Address]:

@@ -61,7 +61,7 @@ class CalendarFetchError(FreezegateError):
 
 
 class Validators(NamedTuple):
-    """What a server said about the version that it sent, for conditional requests."""
+    """The validators of a version, as its server sent them, for conditional requests."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -151,27 +151,28 @@ class Fetcher:
         raise failure or CalendarFetchError("the host has no address")
 
     async def _target(self, url: CalendarUrl) -> _Target:
-        """Check where a URL leads.
+        """Check a URL, and return the target of its connection.
 
         Raises:
             CalendarFetchError: it must not be fetched.
         """
+        self._check_form(url)
+        proxy = self._outbound.proxy_for(url.scheme, url.host)
+        if proxy is not None and not url.has_address:
+            return _Target(url, (), proxy)
+        addresses = [url.host] if url.has_address else await self._addresses(url)
+        for what in filter(None, (refusal(each, self._reach.networks) for each in addresses)):
+            raise CalendarFetchError(
+                f"the host has an address that is {what}; FREEZEGATE_CALENDAR_NETWORKS may allow it"
+            )
+        return _Target(url, () if proxy else addresses[:_MOST_ADDRESSES], proxy)
+
+    def _check_form(self, url: CalendarUrl) -> None:
         if url.scheme == "http" and not self._reach.http:
             raise CalendarFetchError("the address is not encrypted; write https://")
         if url.port not in self._reach.ports:
             known = ", ".join(map(str, sorted(set(self._reach.ports))))
             raise CalendarFetchError(f"port {url.port} is not allowed; allowed: {known}")
-        proxy = self._outbound.proxy_for(url.scheme, url.host)
-        is_address = ":" in url.host or url.host.replace(".", "").isdecimal()
-        if proxy is not None and not is_address:
-            return _Target(url, (), proxy)
-        addresses = [url.host] if is_address else await self._addresses(url)
-        for address in addresses:
-            if what := refusal(address, self._reach.networks):
-                raise CalendarFetchError(
-                    f"the host has an address that is {what}; FREEZEGATE_CALENDAR_NETWORKS may allow it"
-                )
-        return _Target(url, () if proxy else addresses[:_MOST_ADDRESSES], proxy)
 
     async def _addresses(self, url: CalendarUrl) -> Sequence[str]:
         try:

@@ -126,13 +126,19 @@ def _comes_within(window: ICalendar, walls: Sequence[Wall], now: int, until: int
 
 def _on_zones(events: Sequence[CalendarEvent], zones: Sequence[Zone]) -> Iterator[Remark]:
     """Remark on events in another zone than the policy's, and on zones that are offsets."""
-    days = (event for event in events if event.lasts_for_days)
-    elsewhere = ((event, zone) for event in days for zone in zones if _differs(event, zone))
+    elsewhere = _days_elsewhere(events, zones)
     if (found := next(elsewhere, None)) is not None:
         yield (), _on_day_of_another_zone(*found)
     for name, event in _first_of_each_zone(events).items():
         if fixed := on_fixed_offset(name):
             yield (), f"the event {_named([event])} is in the zone {quoted(name)}, which {fixed}"
+
+
+def _days_elsewhere(
+    events: Sequence[CalendarEvent], zones: Sequence[Zone]
+) -> Iterator[tuple[CalendarEvent, Zone]]:
+    days = (event for event in events if event.lasts_for_days)
+    return ((event, zone) for event in days for zone in zones if _differs(event, zone))
 
 
 def _first_of_each_zone(events: Sequence[CalendarEvent]) -> dict[str, CalendarEvent]:
