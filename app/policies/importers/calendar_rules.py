@@ -1,7 +1,6 @@
 """Recurrence rules of calendars (RFC 5545, 3.3.10) as windows of policies.yaml, where they are equal."""
 
-from collections.abc import Iterator, Mapping
-from itertools import takewhile
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from dateutil.rrule import rrulestr
@@ -17,6 +16,7 @@ from app.policies.importers.spans import (
     every_month,
     every_weeks,
     every_year,
+    joined,
     on_days,
 )
 
@@ -24,6 +24,7 @@ _CODES: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _BOUNDS: Final = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
 _LAST: Final = "21001231T235959"
 _ORDINALS: Final = {1: "1st", 2: "2nd", 3: "3rd", 4: "4th", 5: "5th", -1: "last"}
+_MONDAY_TO_FRIDAY: Final = [(0, day) for day in range(5)]
 _LONGEST: Final = 27 * DAY
 """The longest span of a monthly window, so that one ends before the next begins in any month."""
 
@@ -102,13 +103,16 @@ class Rule:
         days = {day for _, day in self._days()} or {weekday(self._start // DAY)}
         if self._interval == 1:
             return on_days(days, self._start % DAY, length) if length < WEEK else None
-        first: dict[int, int] = {}
-        for start in takewhile(lambda each: each < self._start + (self._interval + 1) * WEEK, self.starts()):
-            first.setdefault(weekday(start // DAY), start)
-        windows = [every_weeks(start, length, self._interval) for start in first.values()]
-        if None in windows or set(first) != days:
-            return None
-        return [entry for found in windows for entry in found or ()]
+        return joined(every_weeks(start, length, self._interval) for start in self._first_of_each(days))
+
+    def _first_of_each(self, days: set[int]) -> Iterator[int]:
+        """Yield the first occurrence on each weekday; one for each comes within two openings."""
+        seen: set[int] = set()
+        starts = self.starts()
+        while seen < days and (start := next(starts, None)) is not None:
+            if weekday(start // DAY) not in seen:
+                seen.add(weekday(start // DAY))
+                yield start
 
     def _monthly(self, length: int, keys: set[str]) -> list[Entry] | None:
         months = self._months()
@@ -143,13 +147,22 @@ class Rule:
         if not keys:
             return [(str(calendar_date(self._start // DAY).day), 0)]
         if keys == {"BYMONTHDAY"}:
-            numbers = [int(each) for each in self._parts["BYMONTHDAY"]]
-            return [(str(each), 0) if each > 0 else ("last", each + 1) for each in numbers]
-        days = self._days()
-        if keys == {"BYDAY"} and all(nth in _ORDINALS for nth, _ in days):
-            return [(f"{_ORDINALS[nth]} {WEEKDAYS[day]}", 0) for nth, day in days]
-        positions = [int(each) for each in self._parts.get("BYSETPOS", ())]
-        workdays = sorted(days) == [(0, day) for day in range(5)]
-        if keys == {"BYDAY", "BYSETPOS"} and workdays and all(each in _ORDINALS for each in positions):
-            return [(f"{_ORDINALS[each]} workday", 0) for each in positions]
+            return list(map(_month_day, map(int, self._parts["BYMONTHDAY"])))
+        if keys == {"BYDAY"}:
+            return _ordinals((nth, WEEKDAYS[day]) for nth, day in self._days())
+        if keys == {"BYDAY", "BYSETPOS"} and sorted(self._days()) == _MONDAY_TO_FRIDAY:
+            return _ordinals((int(each), "workday") for each in self._parts["BYSETPOS"])
         return []
+
+
+def _month_day(number: int) -> tuple[str, int]:
+    """Return a day of the month and how far it is shifted; from the end if negative."""
+    return (str(number), 0) if number > 0 else ("last", number + 1)
+
+
+def _ordinals(days: Iterable[tuple[int, str]]) -> list[tuple[str, int]]:
+    """Return days such as ``2nd tue``, unshifted; none if one of them can't be said."""
+    listed = list(days)
+    if any(nth not in _ORDINALS for nth, _ in listed):
+        return []
+    return [(f"{_ORDINALS[nth]} {unit}", 0) for nth, unit in listed]

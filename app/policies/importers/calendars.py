@@ -5,7 +5,7 @@ that allows deploys, for each policy of that kind refuses all other times.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import PurePath
@@ -123,23 +123,23 @@ class _Calendar:
 
     def _counts(self, event: Event) -> bool:
         """Return whether an event counts, or replaces an occurrence that does; say so if it isn't obvious."""
-        start, end = event.bounds.first
         if event.is_cancelled:
             if event.recurrence_id is None:
                 self._imported.differ(self._named(event), "not imported: it is cancelled")
             return event.recurrence_id is not None
+        if sentence := self._why_left_out(event):
+            self._imported.differ(self._named(event), f"not imported: it {sentence}")
+        elif event.is_free:
+            self._imported.differ(self._named(event), "marked free; it freezes nevertheless")
+        return sentence is None
+
+    def _why_left_out(self, event: Event) -> str | None:
+        start, end = event.bounds.first
         if event.is_advisory:
-            self._imported.differ(self._named(event), "not imported: it is advisory, for information only")
-            return False
+            return "is advisory, for information only"
         if end.lasting_since(start) <= 0 and not event.bounds.listed:
-            self._imported.differ(self._named(event), "not imported: it lasts no time")
-            return False
-        if event.is_free:
-            sentence = (
-                "not imported: it is marked free" if self._opens else "marked free; it freezes nevertheless"
-            )
-            self._imported.differ(self._named(event), sentence)
-        return not (event.is_free and self._opens)
+            return "lasts no time"
+        return "is marked free" if event.is_free and self._opens else None
 
     def _named(self, event: Event) -> Origin:
         return event.origin._replace(window=event.summary or "an event without a name")
@@ -221,25 +221,36 @@ class _Calendar:
         except_when: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         name = one_line(self._source.name)
-        summaries = {event.summary for event in events}
-        title = summaries.pop() if len(summaries) == 1 else ""
-        described = {event.description for event in events if event.description}
-        if self._opens:
-            title = f"Deploys only while {title or name} is on"
+        title = _common(event.summary for event in events)
+        reason = _common(filter(None, (event.description for event in events)))
         self._imported.policies.append(
             ImportedPolicy(
                 name=title or name,
-                title=title or f"No deploys during the events of {name}",
-                reason=described.pop() if len(described) == 1 else f"The calendar {quoted(name)} says so.",
+                title=self._title(title, name),
+                reason=reason or f"The calendar {quoted(name)} says so.",
                 origins=[self._named(event) for event in events],
                 timezone=zone_name,
                 effect=Effect.ALLOW_ONLY if self._opens else Effect.DENY,
                 when=when,
                 except_when=except_when,
                 is_open=is_open,
-                applies_to=[{"services": self._options.services}] if self._options.services else [],
+                applies_to=self._selectors(),
             )
         )
+
+    def _selectors(self) -> list[dict[str, Sequence[str]]]:
+        return [{"services": self._options.services}] if self._options.services else []
+
+    def _title(self, summary: str, name: str) -> str:
+        if self._opens:
+            return f"Deploys only while {summary or name} is on"
+        return summary or f"No deploys during the events of {name}"
+
+
+def _common(texts: Iterable[str]) -> str:
+    """Return the text that all are; none if they differ."""
+    found = set(texts)
+    return found.pop() if len(found) == 1 else ""
 
 
 def _is_open(window: ICalendar, wall: Wall, instant: int) -> bool:

@@ -8,6 +8,7 @@ from app.policies.importers.imported import Imported, ImportOptions, SourceText
 
 FORMATS: Final[Mapping[str, str]] = {
     "argocd": "sync windows of Argo CD",
+    "aws": "change calendars of AWS Systems Manager, deployment windows of AWS CodePipeline",
     "gitlab": "deploy freezes of GitLab",
     "google": "deploy policies of Google Cloud Deploy",
     "ics": "iCalendar files (RFC 5545)",

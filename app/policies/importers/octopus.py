@@ -11,26 +11,14 @@ from typing import Any, Final
 
 from app.core.decision_text import one_line
 from app.core.errors import FreezegateError, MalformedValueError
-from app.core.instant import HOUR, MINUTE, parse_instant
+from app.core.instant import MINUTE, parse_instant
 from app.core.wallclock import zone
 from app.policies.importers.documents import json_document, origin_of, origin_of_problem
+from app.policies.importers.fixed_zones import zone_ahead_of_utc
 from app.policies.importers.imported import Imported, ImportedPolicy, ImportOptions, Origin, SourceText
 from app.policies.importers.octopus_recurrence import Schedule, read_recurrence
 from app.yaml.document import Document
 from app.yaml.problem import Path, quoted
-
-_HALF_HOURS: Final = {
-    -570: "Pacific/Marquesas",
-    270: "Asia/Kabul",
-    330: "Asia/Kolkata",
-    345: "Asia/Kathmandu",
-    390: "Asia/Yangon",
-    570: "Australia/Darwin",
-}
-"""Zones whose offset, in minutes, isn't a whole hour and hasn't changed since 2000."""
-
-_HOURS: Final = range(-12, 15)
-"""The offsets of the zones Etc/GMT+12 to Etc/GMT-14."""
 
 _NAMED: Final = ("Projects-", "Environments-")
 _LISTS: Final = ("DeploymentFreezes", "Items")
@@ -154,7 +142,9 @@ class _Reader:
         if not isinstance(written, dict):
             raise MalformedValueError("its RecurringSchedule is no object")
         minutes = written.get("UserUtcOffsetInMinutes") or 0
-        zone_name = _zone_of(minutes)
+        if type(minutes) is not int:
+            raise MalformedValueError("UserUtcOffsetInMinutes is no number")
+        zone_name = zone_ahead_of_utc(minutes)
         ends_on = written.get("EndOnDate")
         until = parse_instant(str(ends_on)) + minutes * MINUTE if ends_on else None
         recurrence = read_recurrence(written, until)
@@ -217,19 +207,3 @@ def _selector(
     for field, name in environments:
         selector.setdefault(field, []).append(name)
     return selector
-
-
-def _zone_of(minutes: Any) -> str:
-    """Return a zone that is always that many minutes ahead of UTC."""
-    if not isinstance(minutes, int) or isinstance(minutes, bool):
-        raise MalformedValueError("UserUtcOffsetInMinutes is no number")
-    if minutes == 0:
-        return "UTC"
-    if minutes in _HALF_HOURS:
-        return _HALF_HOURS[minutes]
-    hours, rest = divmod(minutes * MINUTE, HOUR)
-    if rest or hours not in _HOURS:
-        raise MalformedValueError(
-            f"it recurs {minutes} minutes ahead of UTC, and no time zone has always had that offset"
-        )
-    return f"Etc/GMT{-hours:+d}"

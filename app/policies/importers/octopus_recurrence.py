@@ -19,6 +19,7 @@ from app.policies.importers.spans import (
     every_month,
     every_weeks,
     every_year,
+    joined,
     on_days,
     once,
 )
@@ -270,14 +271,9 @@ def _weekly(start: int, length: int, recurrence: Recurrence) -> list[Entry] | No
     """
     if recurrence.unit == 1:
         return on_days(recurrence.weekdays, start % DAY, length) if length < WEEK else [ALWAYS]
-    windows: list[Entry] = []
-    for day in range(start // DAY, start // DAY + 7 * recurrence.unit):
-        if recurrence.opens_on(day, start // DAY):
-            found = every_weeks(day * DAY + start % DAY, length, recurrence.unit)
-            if found is None:
-                return None
-            windows += found
-    return windows
+    days = range(start // DAY, start // DAY + 7 * recurrence.unit)
+    opens = (day for day in days if recurrence.opens_on(day, start // DAY))
+    return joined(every_weeks(day * DAY + start % DAY, length, recurrence.unit) for day in opens)
 
 
 def _monthly(start: int, length: int, recurrence: Recurrence) -> list[Entry] | None:

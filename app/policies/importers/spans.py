@@ -3,7 +3,7 @@
 A span is its first local time, in seconds (see `wallclock`), and its length on the wall clock.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from math import gcd
 from typing import Any, Final
@@ -29,6 +29,16 @@ def once(start: int, end: int) -> Entry:
     """Return the window of a span that doesn't recur; whole days are written as bare dates."""
     last = calendar_date(end // DAY - 1).isoformat() if end % DAY == 0 else local_text(end)
     return {"dates": {"from": _date_text(start), "to": last}}
+
+
+def joined(windows: Iterable[Sequence[Entry] | None]) -> list[Entry] | None:
+    """Return all windows of lists; None if one of the lists is missing."""
+    found: list[Entry] = []
+    for each in windows:
+        if each is None:
+            return None
+        found += each
+    return found
 
 
 def before(start: int) -> Entry:
@@ -65,8 +75,7 @@ def every_days(start: int, length: int, days: int) -> list[Entry] | None:
     if days == 1:
         return on_days(range(7), start % DAY, length)
     weeks = days // gcd(days, len(WEEKDAYS))
-    found = [every_weeks(start + days * DAY * number, length, weeks) for number in range(weeks * 7 // days)]
-    return None if None in found else [entry for entries in found for entry in entries or ()]
+    return joined(every_weeks(start + days * DAY * each, length, weeks) for each in range(weeks * 7 // days))
 
 
 def every_weeks(start: int, length: int, weeks: int) -> list[Entry] | None:

@@ -1,6 +1,7 @@
 """Compare an imported file with an independent reading of its source, instant by instant."""
 
 from collections.abc import Sequence
+from itertools import chain, islice
 
 from app.core.decision import Outcome, Question
 from app.core.engine import Engine
@@ -35,7 +36,9 @@ def noticed(
 
     They are those at which it differs from the right one, for the engine agrees with that.
     """
-    edges = [each for span in wrong for edge in span for each in (edge - 1, edge)]
-    known = [each for each in (*at, *edges) if HORIZON[0] <= each < HORIZON[1]]
-    apart = [each for each in known if covers(spans, each) != covers(wrong, each)]
-    return differences(engine, question, wrong, apart[:5])
+    if spans == wrong:
+        return []
+    edges = (each for span in wrong for edge in span for each in (edge - 1, edge))
+    known = (each for each in chain(edges, at) if HORIZON[0] <= each < HORIZON[1])
+    apart = (each for each in known if covers(spans, each) != covers(wrong, each))
+    return differences(engine, question, wrong, list(islice(apart, 2)))
