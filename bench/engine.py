@@ -1,7 +1,8 @@
 """The engine in process: how long a decision takes, and how that grows with the number of policies.
 
 ``python -m bench.engine`` prints a table; every figure is the median of its samples. Sizes take
-turns within one run, so that a machine that slows down slows all of them.
+turns within one run, so that a machine that slows down slows all of them. The largest set comes a second
+time, with a third of its policies replaced by those of new kinds.
 """
 
 import gc
@@ -25,37 +26,59 @@ from bench.population import policy_set
 
 NOW = 1_795_784_700  # 2026-11-27T13:05:00Z, a Friday
 SIZES = (10, 100, 1_000, 10_000)
+LARGEST = SIZES[-1]
+SETS = {
+    **{f"{size:,}": (size, False) for size in SIZES},
+    f"{LARGEST:,}, a third new": (LARGEST, True),
+}
+"""The size of each set, and whether it has new kinds of windows."""
 SAMPLES = 2_000
-ROUNDS = 3
+ROUNDS = 5
 
 
 def main() -> None:
     if sys.argv[1:2] == ["memory"]:
         print(_memory(int(sys.argv[2])))
         return
-    sets = {size: PolicySet.model_validate(policy_set(size)) for size in SIZES}
-    compile_ms: dict[int, list[float]] = {size: [] for size in SIZES}
-    rows: dict[int, dict[str, list[float]]] = {size: {"first": [], "now": [], "random": []} for size in SIZES}
+    sets = {
+        name: PolicySet.model_validate(policy_set(size, new_kinds=new)) for name, (size, new) in SETS.items()
+    }
+    compile_ms: dict[str, list[float]] = {name: [] for name in SETS}
+    rows: dict[str, dict[str, list[float]]] = {name: {"first": [], "now": [], "random": []} for name in SETS}
     for round_number in range(ROUNDS):
-        for size in SIZES:
+        for name, one in sets.items():
             started = time.perf_counter()
-            engine = Engine(sets[size])
+            engine = Engine(one)
             engine.prepare(NOW)
-            compile_ms[size].append((time.perf_counter() - started) * 1e3)
-            for name, value in _ask(engine, round_number).items():
-                rows[size][name].append(value)
+            compile_ms[name].append((time.perf_counter() - started) * 1e3)
+            for measure, value in _ask(engine, round_number).items():
+                rows[name][measure].append(value)
             del engine
             gc.collect()
-    print("policies  compile ms  first question ms (median, max)  now µs  random instant µs")
-    for size in SIZES:
-        row = rows[size]
-        print(
-            f"{size:8}  {min(compile_ms[size]):10.1f}  "
-            f"{statistics.median(row['first']):8.3f} {max(row['first']):8.3f}            "
-            f"{statistics.median(row['now']):6.2f}  {statistics.median(row['random']):10.2f}"
-        )
+    _print(compile_ms, rows)
     low, high = (_in_child("memory", size) for size in (10, 10_000))
     print(f"memory: {high - low:.1f} MiB more at 10,000 policies and 500 scopes asked than at 10")
+
+
+def _print(compile_ms: dict[str, list[float]], rows: dict[str, dict[str, list[float]]]) -> None:
+    print("policies             compile ms  first question ms (median, max)  now µs  random instant µs")
+    for name, row in rows.items():
+        print(
+            f"{name:19}  {min(compile_ms[name]):10.1f}  "
+            f"{statistics.median(row['first']):8.3f} {max(row['first']):8.3f}            "
+            f"{statistics.median(row['now']):6.3f}  {statistics.median(row['random']):10.2f}"
+        )
+    old, new = list(SETS)[-2:]
+    print(
+        f"new kinds / none, {LARGEST:,} policies: compile "
+        f"{_ratios(compile_ms[new], compile_ms[old])}, now {_ratios(rows[new]['now'], rows[old]['now'])}"
+    )
+
+
+def _ratios(new: list[float], old: list[float]) -> str:
+    """The median of the ratios of all rounds, with the least and the most."""
+    each = [one / other for one, other in zip(new, old, strict=True)]
+    return f"{statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})"
 
 
 def _ask(engine: Engine, seed: int) -> dict[str, float]:

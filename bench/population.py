@@ -22,22 +22,31 @@ ZONES = (
 )
 COUNTRIES = ("NL", "US", "DE", "JP", "GB", "BR", "IN", "AU")
 DAYS = ("mon", "tue", "wed", "thu", "fri")
+NEW_KINDS = 3
+"""Of this many policies, one has windows of a new kind, if they are asked for."""
 
 
-def policy_set(size: int, seed: int = 1) -> dict[str, Any]:
-    """A policy set of `size` policies, as plain data."""
+def policy_set(size: int, seed: int = 1, *, new_kinds: bool = False) -> dict[str, Any]:
+    """A policy set of `size` policies, as plain data; with `new_kinds`, a third of them are replaced.
+
+    Those have `monthly` windows, `weekly` ones of every few weeks, and holidays with days of their own,
+    about as long as the windows that they replace. All else is the same.
+    """
     rng = random.Random(seed)
     teams = max(2, size // 10)
     services = {
         f"service-{number}": {"tags": [f"team-{number % teams}", f"tier-{number % 3}"]}
         for number in range(max(10, size // 4))
     }
+    policies = [_policy(rng, number, teams, len(services)) for number in range(size)]
+    for policy in policies[::NEW_KINDS] if new_kinds else ():
+        policy["when"] = [_new_window(rng) for _ in policy["when"]]
     return {
         "version": 1,
         "timezone": "Europe/Amsterdam",
         "environments": ["production", "staging"],
         "services": services,
-        "policies": [_policy(rng, number, teams, len(services)) for number in range(size)],
+        "policies": policies,
     }
 
 
@@ -93,6 +102,48 @@ def _window(rng: random.Random) -> dict[str, Any]:
         },
     }
     return windows[kind]()
+
+
+def _new_window(rng: random.Random) -> dict[str, Any]:
+    kind = rng.choices(("monthly", "weekly", "holidays"), (50, 30, 20))[0]
+    windows: dict[str, Callable[[], dict[str, Any]]] = {
+        "monthly": lambda: _monthly(rng),
+        "weekly": lambda: {
+            "from": f"fri {rng.randrange(12, 24)}:00",
+            "to": f"mon {_morning(rng)}",
+            "every": rng.choice((2, 2, 2, 3, 4)),
+            "starting": f"2027-01-{rng.randrange(1, 29):02}",
+        },
+        "holidays": lambda: {
+            "country": rng.choice(COUNTRIES),
+            "add": [{"date": f"{rng.randrange(1, 13):02}-{rng.randrange(1, 29):02}", "title": "Company day"}],
+            "remove": ["2027-03-26"],
+            "eve_from": "14:00",
+            "eve_days": rng.choice((1, 2)),
+            "until": "08:00",
+        },
+    }
+    return {kind: windows[kind]()}
+
+
+def _monthly(rng: random.Random) -> dict[str, Any]:
+    nth, day, number = rng.choice(("first", "2nd", "3rd", "last")), rng.choice(DAYS), rng.randrange(1, 29)
+    start, end = rng.choice(
+        (
+            ("last workday", "first workday"),
+            (f"last workday -{rng.randrange(1, 4)}", "last workday"),
+            (f"{nth} {day}", f"{nth} {day} +{rng.randrange(1, 3)}"),
+            (f"{number}", f"{number} +1"),
+            ("last", "first workday"),
+        )
+    )
+    hour = rng.randrange(12, 24)
+    window: dict[str, Any] = {"from": f"{start} {hour}:00", "to": f"{end} {_morning(rng)}"}
+    if rng.random() < 0.3:
+        window["months"] = ["mar", "jun", "sep", "dec"]
+    if "workday" in start and rng.random() < 0.7:
+        window["workdays"] = {"country": rng.choice(COUNTRIES)}
+    return window
 
 
 def _morning(rng: random.Random) -> str:
