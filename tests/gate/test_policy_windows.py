@@ -66,6 +66,22 @@ def test_what_comes_on_leap_days_alone_is_told_three_times() -> None:
     assert [start for start, _ in told] == [f"{year}-02-29T00:00:00Z" for year in (2028, 2032, 2036)]
 
 
+def test_windows_of_some_weeks_and_some_months_are_told_three_times() -> None:
+    rare = following("when: [{weekly: {from: fri 00:00, to: sat 00:00, every: 53, starting: 2027-01-08}}]")
+    assert [start for start, _ in rare] == [
+        "2027-01-08T00:00:00Z",
+        "2028-01-14T00:00:00Z",
+        "2029-01-19T00:00:00Z",
+    ]
+    leap = following("when: [{monthly: {from: 29, to: 29, months: [feb]}}]")
+    assert [start for start, _ in leap] == [f"{year}-02-29T00:00:00Z" for year in (2028, 2032, 2036)]
+    assert following("effect: allow-only, when: [{monthly: {from: last workday -2, to: last workday}}]") == [
+        ("2026-11-26T00:00:00Z", "2026-12-01T00:00:00Z"),
+        ("2026-12-29T00:00:00Z", "2027-01-01T00:00:00Z"),
+        ("2027-01-27T00:00:00Z", "2027-01-30T00:00:00Z"),
+    ]
+
+
 def test_what_is_over_is_not_told() -> None:
     assert following("when: [{dates: {from: 2026-01-01, to: 2026-01-02}}]") == []
     assert following("effect: allow-only, when: [{dates: {from: 2026-01-01, to: 2026-01-02}}]") == []

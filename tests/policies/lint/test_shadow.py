@@ -22,6 +22,19 @@ _WINDOWS: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.tuples(_DAYS, _TIMES, _DAYS, _TIMES).map(
         lambda bounds: {"weekly": {"from": f"{bounds[0]} {bounds[1]}", "to": f"{bounds[2]} {bounds[3]}"}}
     ),
+    st.tuples(_DAYS, _TIMES, _DAYS, _TIMES, st.sampled_from([2, 4]), st.integers(1, 28)).map(
+        lambda bounds: {
+            "weekly": {
+                "from": f"{bounds[0]} {bounds[1]}",
+                "to": f"{bounds[2]} {bounds[3]}",
+                "every": bounds[4],
+                "starting": f"2027-02-{bounds[5]:02}",
+            }
+        }
+    ),
+    st.tuples(st.sampled_from(["1", "2nd mon", "last workday"]), st.sampled_from([["mar"], ["jan-dec"]])).map(
+        lambda bounds: {"monthly": {"from": bounds[0], "to": "last", "months": bounds[1]}}
+    ),
     st.tuples(_TIMES, _TIMES)
     .filter(lambda bounds: bounds[0] != bounds[1])
     .map(lambda bounds: {"daily": {"from": bounds[0], "to": bounds[1]}}),
