@@ -23,6 +23,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Write policies": {
         "init": "Write a first policy file.",
         "import": "Make policies from the freeze windows of other programs.",
+        "export": "Write the freezes for other programs.",
         "lint": "Check policy files.",
         "test": "Run the tests in policy files.",
     },

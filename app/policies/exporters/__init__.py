@@ -1,0 +1,1 @@
+"""Exporters: write the freezes of a policy set for other programs. One file per format."""

@@ -1,0 +1,149 @@
+"""The plan of an export: what freezes one service or environment, in parts that cron expressions can say.
+
+Windows that recur are said exactly. All others become explicit windows up to the end of the export, at most
+a year ahead: a cron expression has no year.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from app.core.engine import Engine
+from app.core.instant import MINUTE, format_instant
+from app.core.interval import Interval, clip, normalise
+from app.core.policy import Effect, Policy, PolicySet
+from app.core.timeline import BlockBudget, PolicyTimeline
+from app.core.wallclock import Zone
+from app.policies.exporters.export import ExportOptions, Remark
+from app.policies.exporters.recurring import WeeklySpan, YearlySpan, parts_of
+
+MOST_DAYS: Final = 364
+"""The longest export: a window without a year must not be taken for that of last year."""
+
+MOST_ONCE: Final = 1_000
+"""Explicit windows of one policy."""
+
+
+class Target(NamedTuple):
+    """The other program, as far as a plan depends on it."""
+
+    name: str
+    endless: bool
+    """Whether it can say that something is frozen all week long."""
+
+
+class Planned(NamedTuple):
+    """The freezes of one policy."""
+
+    policy: Policy
+    weekly: Sequence[WeeklySpan]
+    yearly: Sequence[YearlySpan]
+    once: Sequence[Interval]
+    """In whole minutes of UTC."""
+
+
+class Plan(NamedTuple):
+    """The freezes of all policies that apply, and remarks on what the other program can't follow."""
+
+    policies: Sequence[Planned]
+    remarks: Sequence[Remark]
+    until: int | None
+    """The end of the explicit windows; None if there are none."""
+
+
+def plan(engine: Engine, options: ExportOptions, target: Target) -> Plan:
+    """Return the freezes of a service, or of an environment itself.
+
+    Raises:
+        UnknownNameError: the policies list no such environment or service.
+    """
+    policy_set, service = engine.policy_set, options.service or ""
+    if options.service is None:
+        engine.environment(options.environment)
+    else:
+        engine.scope(service, options.environment, policy_set.usual_change)
+    remarks: list[Remark] = []
+    planned: list[Planned] = []
+    is_dated = False
+    for policy in policy_set.policies:
+        if not _applies(policy, policy_set, options, policy_set.usual_change):
+            remarks += _on_left_out(policy, policy_set, options, target)
+        elif policy.effect is Effect.WARN:
+            remarks.append(Remark(policy.id, f"left out: it only warns, and {target.name} can't warn"))
+        else:
+            read_in = policy_set.zone_of(policy, policy_set.service_zone(service))
+            found, dated = _planned(policy, read_in, options, target)
+            is_dated = is_dated or dated
+            remarks += [*_on_exempt(policy, policy_set, options, target), *_on_many(found)]
+            planned.append(found)
+    return Plan(planned, remarks, options.until if is_dated else None)
+
+
+def heading(plan: Plan, revision: str, options: ExportOptions, target: Target) -> list[str]:
+    """Return the lines of the comment above an export."""
+    whose = f"{options.service} in {options.environment}" if options.service else options.environment
+    lines = [
+        f"Freezes of {whose}, by the policies {revision[:19]}; exported {format_instant(options.now)}.",
+        f"{target.name} doesn't know freezegate's override tokens, ad-hoc freezes and kinds of change.",
+    ]
+    if plan.until is not None:
+        lines += [
+            f"Windows with a date are complete until {format_instant(plan.until)}: export again before that.",
+            "They have no year, so they would come back a year later: replace all windows each time.",
+        ]
+    return lines + [f"{each.policy}: {each.sentence}" for each in plan.remarks]
+
+
+def _planned(policy: Policy, zone: Zone, options: ExportOptions, target: Target) -> tuple[Planned, bool]:
+    """Return the freezes of a policy, and whether some of them are explicit, even if none comes soon."""
+    parts = parts_of(policy, zone, options.now)
+    if not target.endless and any(span.is_endless for span in parts.weekly):
+        parts = parts._replace(weekly=(), yearly=(), rest=policy)
+    once: list[Interval] = []
+    if parts.rest is not None:
+        span = options.now, options.until
+        held = PolicyTimeline(parts.rest, zone, BlockBudget()).intervals(span)
+        # Outwards to whole minutes: a freeze may get longer by that, never shorter.
+        minutes = [
+            (start - start % MINUTE, end + -end % MINUTE) for start, end in clip(normalise(held), span)
+        ]
+        once = normalise(minutes)
+    return Planned(policy, parts.weekly, parts.yearly, once), parts.rest is not None
+
+
+def _applies(policy: Policy, policy_set: PolicySet, options: ExportOptions, change: str) -> bool:
+    service = options.service or ""
+    return policy.matches(service, policy_set.tags_of(service), options.environment, change)
+
+
+def _on_left_out(
+    policy: Policy, policy_set: PolicySet, options: ExportOptions, target: Target
+) -> Iterator[Remark]:
+    """Remark on a policy that doesn't apply to ordinary changes of the service or environment."""
+    changes = [each for each in policy_set.changes if _applies(policy, policy_set, options, each)]
+    if changes and policy.effect is not Effect.WARN:
+        sentence = f"it freezes only {', '.join(changes)}, and {target.name} knows no kinds of change"
+        yield Remark(policy.id, sentence, refused=True)
+    elif options.service is None and _selects_services(policy, options.environment):
+        yield Remark(policy.id, "left out: it is about some services; export each of them with --service")
+
+
+def _selects_services(policy: Policy, environment: str) -> bool:
+    return any(
+        (selector.services or selector.tags) and environment in (selector.environments or [environment])
+        for selector in policy.applies_to or ()
+    )
+
+
+def _on_exempt(
+    policy: Policy, policy_set: PolicySet, options: ExportOptions, target: Target
+) -> Iterator[Remark]:
+    free = [each for each in policy_set.changes if not _applies(policy, policy_set, options, each)]
+    if free:
+        sentence = f"{target.name} also stops {', '.join(free)}, which the policy leaves alone"
+        yield Remark(policy.id, sentence)
+
+
+def _on_many(found: Planned) -> Iterator[Remark]:
+    if len(found.once) > MOST_ONCE:
+        sentence = f"it takes {len(found.once):,} windows; {MOST_ONCE:,} is the limit. Export fewer days"
+        yield Remark(found.policy.id, sentence, refused=True)
