@@ -106,6 +106,14 @@ def test_what_can_not_be_a_calendar_is_refused() -> None:
         (("subdivision",), "subdivision goes with a country, not with a market")
     ]
     assert faults(weekend=["mon-sun"]) == [(("weekend",), "leaves no working day: all seven days are off")]
+    assert faults(weekend=["sat"], categories=["public"]) == [
+        (("categories",), "categories go with a country or a market; name one")
+    ]
+    assert faults(country="NL", add=[FOUNDERS], remove=["06-11"]) == [
+        (("remove", 0), "not to be removed, for add has it; keep one of them")
+    ]
+    with pytest.raises(ValidationError, match="a day has a title as well"):
+        Workdays.model_validate({"add": ["2027-06-11"]})
     assert faults(weekend=["sat"], remove=["12-25"]) == [
         (("remove",), "there are no holidays to remove; name a country or a market")
     ]

@@ -137,3 +137,14 @@ def test_the_day_after_a_run_of_days_off_is_reached_from_its_first_day_alone() -
     at = parse_instant("2026-02-24T07:59:59Z")
     assert any(start <= at < end for start, end in window.intervals((at, at + 1), UTC))
     assert not any(start <= at + 1 < end for start, end in window.intervals((at + 1, at + 2), UTC))
+
+
+def test_own_days_alone_are_a_calendar_and_a_time_is_needed_to_count_eves() -> None:
+    assert faults(country="NL", eve_days=2) == [
+        (("eve_days",), 'goes with eve_from; write the time too, such as eve_from: "14:00"')
+    ]
+    assert faults(add=[{"date": "06-11", "title": "Company day"}], names=["Company party"]) == [
+        (("names", 0), 'not a title under add; did you mean "Company day"?')
+    ]
+    with pytest.raises(ValidationError, match="name a country or a market, or days of your own under add"):
+        Holidays.model_validate({"weekend": ["sat"]})
