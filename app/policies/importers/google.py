@@ -1,8 +1,8 @@
 """Deploy policies of Google Cloud Deploy, as gcloud exports or describes them, in YAML or JSON.
 
 Each rule becomes a policy: delivery pipelines are services, targets are environments. A rule restricts
-actions on rollouts. Freezegate is asked before two of them, the start of a rollout and of a rollback; the
-others are named in the report.
+actions on rollouts. Freezegate is asked before a rollout, its phases, and a rollback; the report names other
+actions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +39,9 @@ _ACTIONS: Final = (
 )
 _GATED: Final = frozenset({"CREATE", "ROLLBACK"})
 """The actions before which freezegate is asked."""
+
+_ADVANCE: Final = "ADVANCE"
+"""The next phase of a rollout: a claim that continues an earlier one."""
 
 _INVOKERS: Final = {"USER", "DEPLOY_AUTOMATION"}
 _SELECTED: Final = {"deliveryPipeline": "services", "target": "environments"}
@@ -163,6 +166,7 @@ class _Reader:
                 is_open=lambda instant: any(span.is_open(instant, where) for span in spans),
                 applies_to=selectors,
                 exempt=exempt,
+                keys={"running": "stop"} if _stops_running(_texts(restriction, "actions")) else {},
             )
         )
 
@@ -261,14 +265,19 @@ def _changes(actions: Sequence[str]) -> tuple[list[str], list[_Selector]]:
     return [], [] if "ROLLBACK" in gated else [{"changes": ["rollback"]}]
 
 
+def _stops_running(actions: Sequence[str]) -> bool:
+    """Return whether a rule keeps a running rollout from its next phase."""
+    return not actions or _ADVANCE in actions
+
+
 def _not_gated(actions: Sequence[str]) -> str | None:
     """Return a sentence on the actions that stay unrestricted; None if there are none."""
-    others = ", ".join(each for each in actions if each not in _GATED)
+    others = ", ".join(each for each in actions if each not in (*_GATED, _ADVANCE))
     if actions and not others:
         return None
     return (
-        f"it restricts {others or 'all other actions'} as well; freezegate is asked before a rollout or "
-        "rollback starts"
+        f"it restricts {others or 'all other actions'} as well; freezegate is asked before a rollout, its "
+        "phases, or a rollback"
     )
 
 

@@ -241,8 +241,16 @@ def test_labels_are_mapped_by_an_option() -> None:
 
 
 def test_actions_that_freezegate_does_not_gate_are_named() -> None:
-    converted = imported("google", {"p.json": restricted(actions=["CREATE", "ADVANCE"])})
-    assert ["it restricts ADVANCE as well" in str(each) for each in converted.differences] == [True]
+    converted = imported("google", {"p.json": restricted(actions=["CREATE", "ADVANCE", "CANCEL"])})
+    assert ["it restricts CANCEL as well" in str(each) for each in converted.differences] == [True]
+
+
+@pytest.mark.parametrize(
+    ("actions", "stops"), [([], True), (["CREATE", "ADVANCE"], True), (["CREATE", "ROLLBACK"], False)]
+)
+def test_a_rule_for_the_phases_of_a_rollout_stops_it(actions: list[str], stops: bool) -> None:  # noqa: FBT001
+    converted = imported("google", {"p.json": restricted(actions=actions)})
+    assert ("    running: stop\n" in converted.text) is stops
 
 
 def test_a_list_of_policies_and_a_file_that_is_no_json() -> None:
