@@ -6,6 +6,7 @@ the answer of `aws codepipeline get-pipeline`: conditions before a stage allow d
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any, Final
 
 from app.core.errors import MalformedValueError
@@ -47,7 +48,7 @@ def read(sources: Sequence[SourceText], options: ImportOptions) -> Imported:
     for source in sources:
         if source.text.lstrip("\ufeff \r\n\t").upper().startswith(_CALENDAR):
             origin = Origin(source.name, 1, 1, "the calendar")
-            _calendar(CalendarText(origin, source.name, source.text), imported, options)
+            _calendar(CalendarText(origin, PurePath(source.name).name, source.text), imported, options)
         else:
             for document in _documents(source):
                 _read_document(document, imported, options)

@@ -1,6 +1,7 @@
 """iCalendar files (RFC 5545), as calendar programs export them."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from app.policies.importers.calendars import CalendarText, add_calendar
 from app.policies.importers.imported import Imported, ImportOptions, Origin, SourceText
@@ -11,5 +12,5 @@ def read(sources: Sequence[SourceText], options: ImportOptions) -> Imported:
     imported = Imported()
     for source in sources:
         origin = Origin(source.name, 1, 1, "the calendar")
-        add_calendar(CalendarText(origin, source.name, source.text), imported, options)
+        add_calendar(CalendarText(origin, PurePath(source.name).name, source.text), imported, options)
     return imported

@@ -224,3 +224,11 @@ def test_few_occurrences_are_written_as_dates() -> None:
         results(calendar(event(f"RRULE:FREQ=MONTHLY;INTERVAL=5;COUNT={count}"))) for count in (3, 40)
     )
     assert [few.text.count("dates:"), some.text.count("dates:")] == [3, 40]
+
+
+def test_a_calendar_is_called_by_its_file_without_folders() -> None:
+    text = calendar(event(), event(start="20260402T100000Z", end="20260402T180000Z", uid="v")).replace(
+        "SUMMARY:Freeze\n", ""
+    )
+    converted = imported("ics", {"some/folder/team.ics": text})
+    assert 'id: team-ics\n    title: "No deploys during the events of team.ics"' in converted.text
