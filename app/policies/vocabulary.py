@@ -1,6 +1,7 @@
 """The names that a set defines, and the sentence on an unknown one."""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -36,8 +37,7 @@ class Vocabulary:
         ids: list[str] = []
         for each in files:
             top.update(each)
-            if isinstance(each.get("services"), dict):
-                services.update(each["services"])
+            services.update(_mapping(each, "services"))
             ids += _ids(each.get("policies"))
         self.environments = _names(top, "environments")
         self.changes = _names(top, "changes")
@@ -47,7 +47,7 @@ class Vocabulary:
         home = home_file(files)
         self._home = zone_of_file({} if home is None else files[home])
         self.ceilings = _ceilings(top)
-        tags = [tag for service in services.values() for tag in _texts(service, "tags")]
+        tags = chain.from_iterable(_texts(service, "tags") for service in services.values())
         self._known = {
             "environments": self.environments,
             "changes": self.changes,
@@ -83,6 +83,11 @@ def _fault(field: str, name: str, known: dict[str, None], *, guess: bool) -> str
     near = did_you_mean(name, known) if guess else ""
     listed = f"; known: {', '.join(known)}" if not near and len(known) <= _FEW else ""
     return f"{_SENTENCES[field]} {quoted(name)}{near or listed}"
+
+
+def _mapping(top: dict[str, Any], key: str) -> dict[str, Any]:
+    value = top.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _names(top: dict[str, Any], key: str) -> dict[str, None] | None:

@@ -22,7 +22,7 @@ from app.policies.loaded import LoadedPolicies
 from app.policies.source import Snapshot
 from tests.policies.exporters.gitlab_reading import reading as gitlab_reading
 from tests.policies.importers.argocd_reading import reading as argocd_reading
-from tests.policies.importers.differential import Case, Intervals, regimes, union
+from tests.policies.importers.differential import LAST, Case, Intervals, regimes, union
 
 NOW = parse_instant("2026-11-29T12:34:56Z")
 INSTANTS = 10_000
@@ -143,7 +143,7 @@ def test_an_export_freezes_when_the_policies_do(target: str, name: str) -> None:
     exported = export(target, case.policies, service=case.service, as_json=target == "gitlab")
     closed = closed_by(target, exported.text)
     # What recurs holds for good; windows with a date for the exported days.
-    last = parse_instant("2027-11-27T00:00:00Z") if case.dated else parse_instant("2030-04-01T00:00:00Z")
+    last = parse_instant("2027-11-27T00:00:00Z") if case.dated else LAST - 30 * DAY
     engine, question = loaded(case.policies).engine, Question(case.service or "any")
     edges = [edge for interval in closed for edge in interval]
     for at in instants(edges, NOW, last, f"{target} {name}"):
