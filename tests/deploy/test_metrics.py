@@ -19,10 +19,13 @@ from starlette.testclient import TestClient
 
 from app.core.instant import DAY, parse_instant
 from app.core.notification import Occasion
+from app.gate.calendar_state import CalendarState
 from app.gate.notifications import Notifications
 from app.gate.outbox import DeliveryResult
 from app.integrations.receivers import Receiver
 from app.integrations.slack import vendor as slack
+from app.policies.calendars.fetch import NO_VALIDATORS
+from app.policies.calendars.kept import Kept
 from app.server.context import Context
 from app.server.periodic import poll_policies
 from tests.api.conftest import POLICIES, bearer, clock, folder, gate, keys, log
@@ -98,6 +101,10 @@ def exposed(gate: TestClient, keys: dict[str, str], outbox: Notifications) -> Ex
     assert frozen.status_code == 201
     asked = {"service": "api", "environment": "staging"}
     assert gate.get("/can-deploy", params=asked).status_code == 423
+    here: Context = gate.app.state.context  # type: ignore[attr-defined]
+    kept = Kept("", here.clock.now(), here.clock.now(), NO_VALIDATORS)
+    of_url = CalendarState("Releases", "calendar.example (3f9ac02b)", kept, None, None, None, None)
+    here.policies.report_calendars(lambda: [of_url])
     series: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for sample in scraped(gate):
         series[sample.name].append(sample.labels)
