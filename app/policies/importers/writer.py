@@ -98,6 +98,8 @@ def _value(value: Any) -> str:
 
 def quote(text: str) -> str:
     """Return a text in double quotes, escaped so that any reader of YAML gets the same text back."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     return '"' + "".join(map(_escaped, text)) + '"'
 
 

@@ -3,13 +3,17 @@
 import pytest
 
 from app.core.instant import parse_instant
-from app.policies.importers.convert import Converted, convert
+from app.policies.importers.assemble import assemble
+from app.policies.importers.convert import Converted, MiswrittenError, check_written, convert
+from app.policies.importers.evidence import prove
+from app.policies.importers.formats import read_format
 from app.policies.importers.imported import ImportOptions, SourceText
+from app.policies.importers.writer import policy_text
 from app.policies.lint.lint import lint
 from app.policies.load import load
 from app.policies.source import Snapshot
 from app.yaml.compose import read_document
-from app.yaml.problem import Severity
+from app.yaml.problem import PolicyFileError, Severity
 
 NOW = parse_instant("2026-11-29T12:00:00Z")
 OPTIONS = ImportOptions(NOW)
@@ -116,3 +120,15 @@ def test_the_quotes_of_the_writer_give_the_same_text_back() -> None:
 
     text = "".join(map(chr, [*range(1, 0x800), 0x2028, 0x2029, 0xFEFF, 0xFFFD, 0x1F600, 0x10FFFF]))
     assert read_document("x", f"text: {quote(text)}\n").data == {"text": text}
+
+
+def test_a_file_that_reads_back_as_something_else_is_a_bug() -> None:
+    source = SourceText("alertmanager.yml", "time_intervals:\n" + interval("weekend"))
+    imported = read_format("prometheus", [source], OPTIONS)
+    assembled = assemble(imported, OPTIONS)
+    proven = prove(assembled, imported, OPTIONS)
+    text = policy_text(imported, assembled, proven, [])
+    check_written(text, proven, {})
+    for written, other in (("[sat]", "[sun]"), ("expect: deny", "expect: allow")):
+        with pytest.raises((MiswrittenError, PolicyFileError)):
+            check_written(text.replace(written, other), proven, {})
