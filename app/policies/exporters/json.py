@@ -50,6 +50,7 @@ def _policy(policy: Policy, loaded: LoadedPolicies, options: ExportOptions) -> d
         "applies_to": policy.scope_json("applies_to"),
         "exempt": policy.scope_json("exempt"),
         "override": policy.ceilings.model_dump(exclude_none=True) or policy.overridable,
+        "running": policy.running,
         "notify_before_s": policy.notify_before or [],
         "windows": {
             key: [{"kind": entry.kind, "in_words": entry.window.words()} for entry in entries]
