@@ -258,6 +258,7 @@ def test_json_has_the_resolved_set() -> None:
         {"max_ttl": 3600},
         [3600],
     )
+    assert policy["running"] == "finish"
     assert policy["windows"]["when"][0] == {
         "kind": "daily",
         "in_words": "every Mon, Tue, Wed and Thu from 09:00 to 16:00",
