@@ -21,7 +21,7 @@ from app.core.holiday_calendar import (
     is_off,
     quickly_hashed,
 )
-from app.core.notation import LINE_PATTERN, WEEKDAYS, parse_calendar_day
+from app.core.notation import LINE_PATTERN, WEEKDAYS, CalendarDay, parse_calendar_day
 from app.core.wallclock import calendar_date, weekday
 
 NATIONWIDE: Final = "none"
@@ -223,13 +223,22 @@ def _endless_break(calendar: Calendar) -> int | None:
 
     Holidays of the package don't count: they would take a tenth of a second, and no calendar has so many.
     """
-    dates = {each.date for each in calendar.added}
-    yearly = [day for day in dates if day.year is None]
-    days = {day for date in dates if date.year is not None for day in days_in((date,), date.year)}
-    years = {near for day in days for near in (calendar_date(day).year, calendar_date(day).year + 1)}
-    days.update(chain.from_iterable(days_in(yearly, year) for year in {*_WEEKDAY_CYCLE, *years}))
+    days = _added_days({each.date for each in calendar.added})
     weekend = (5, 6) if calendar.weekend is None else calendar.weekend
     return _first_long_run(sorted(days), weekend)
+
+
+def _added_days(dates: set[CalendarDay]) -> set[int]:
+    """Return the dates, and the days of every year in one cycle of weekdays and around the dates."""
+    yearly = [date for date in dates if date.year is None]
+    once = set(chain.from_iterable(map(_day_of, dates.difference(yearly))))
+    years = {calendar_date(day).year for day in once}
+    years = years.union(_WEEKDAY_CYCLE, (year + 1 for year in years))
+    return once.union(*(days_in(yearly, year) for year in years))
+
+
+def _day_of(date: CalendarDay) -> Iterator[int]:
+    return days_in((date,), date.year or FIRST_YEAR)
 
 
 def _first_long_run(days: list[int], weekend: tuple[int, ...]) -> int | None:
