@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -55,7 +55,7 @@ def assemble(imported: Imported, options: ImportOptions) -> Assembled:
             imported.refused += [Remark(origin, sentence) for origin in source.origins]
         else:
             entries.append(Entry(source, mapping, policy))
-    return Assembled(home, _environments(imported, options), entries)
+    return Assembled(home, _environments([entry.source for entry in entries], options), entries)
 
 
 def _reader(imported: Imported) -> Any:
@@ -67,11 +67,11 @@ def _reader(imported: Imported) -> Any:
     return read
 
 
-def _environments(imported: Imported, options: ImportOptions) -> list[str]:
+def _environments(policies: Iterable[ImportedPolicy], options: ImportOptions) -> list[str]:
     """Return the environments of the file: those of the options and of its selectors."""
     named = [
         name
-        for policy in imported.policies
+        for policy in policies
         for selector in (*policy.applies_to, *policy.exempt)
         for name in selector.get("environments", ())
     ]

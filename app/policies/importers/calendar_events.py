@@ -228,7 +228,10 @@ class _Reader:
 
     def _series(self, event: Event) -> Recurring | Sequence[Occurrence] | None:
         """Return a series as windows, as its occurrences if they are few, or None if no windows are equal."""
-        rule = Rule(event.rules[0], event.bounds.first.start.seconds)
+        try:
+            rule = Rule(event.rules[0], event.bounds.first.start.seconds)
+        except (ValueError, TypeError):  # of the library, for parts that it doesn't know
+            return None
         if not rule.is_bounded:
             return self._recurring(event, rule)
         starts = list(islice(rule.starts(), _SOME + 1))

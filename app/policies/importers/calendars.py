@@ -11,6 +11,8 @@ from itertools import groupby
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
+from pydantic import ValidationError
+
 from app.core.decision_text import one_line
 from app.core.errors import MalformedValueError
 from app.core.policy import Effect
@@ -180,9 +182,13 @@ class _Calendar:
     def _add_file(self, counted: Sequence[Event]) -> None:
         """Add a policy that reads the calendar, without the events that don't count."""
         file, text = self._file_name(), self._text_of(counted)
-        self._imported.calendars[file] = text
         written = {"file": file, **({} if self._opens else {"free": "count"})}
-        window = ICalendar.model_validate(written, context={"read": {file: text}.__getitem__})
+        try:
+            window = ICalendar.model_validate(written, context={"read": {file: text}.__getitem__})
+        except ValidationError as error:
+            self._imported.refuse(self._source.origin, _sentence(error))
+            return
+        self._imported.calendars[file] = text
         wall = Wall.of(self._home, wide=not self._opens)
         self._policy(
             [event for event in counted if not event.is_cancelled],
@@ -251,6 +257,11 @@ def _common(texts: Iterable[str]) -> str:
     """Return the text that all are; none if they differ."""
     found = set(texts)
     return found.pop() if len(found) == 1 else ""
+
+
+def _sentence(error: ValidationError) -> str:
+    [first, *_] = error.errors(include_url=False, include_input=False)
+    return str(first["msg"]).removeprefix("Value error, ")
 
 
 def _is_open(window: ICalendar, wall: Wall, instant: int) -> bool:

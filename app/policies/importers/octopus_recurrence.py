@@ -54,6 +54,9 @@ _LONGEST: Final = 27 * DAY
 _MOST_DATES: Final = 100
 """The most windows of `dates` that stand for a recurrence."""
 
+_MOST_UNITS: Final = 999
+"""The most days, weeks, months or years between two occurrences."""
+
 _FEW: Final = 5
 """A recurrence that ends after so many times is written as dates."""
 
@@ -186,8 +189,8 @@ def read_recurrence(written: Mapping[str, Any], ends_on: int | None) -> Recurren
     if unknown := [key for key in written if key not in _KEYS]:
         raise MalformedValueError(f"the key {quoted(str(unknown[0]))} of its recurrence is unknown")
     unit = written.get("Unit", 1)
-    if type(unit) is not int or unit < 1:
-        raise MalformedValueError("Unit is at least 1")
+    if type(unit) is not int or not 1 <= unit <= _MOST_UNITS:
+        raise MalformedValueError(f"Unit is a number from 1 to {_MOST_UNITS}")
     until, times = _end(written, ends_on)
     return _days(written, str(written.get("Type")))._replace(unit=unit, until=until, times=times)
 

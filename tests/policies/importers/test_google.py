@@ -258,3 +258,11 @@ def test_a_list_of_policies_and_a_file_that_is_no_json() -> None:
     assert listed.policies == 1
     broken = imported("google", {"p.json": "{"})
     assert "this is not JSON" in str(broken.refused[0])
+
+
+def test_a_name_that_no_request_can_have_is_refused_beside_others() -> None:
+    texts = {"a.json": restricted().replace('"prod"', '"Prod!"'), "b.json": restricted()}
+    converted = imported("google", texts)
+    assert converted.policies == 1
+    assert "a.json" in str(converted.refused[0])
+    assert "environments: [production, prod]" in converted.text

@@ -232,3 +232,11 @@ def test_a_calendar_is_called_by_its_file_without_folders() -> None:
     )
     converted = imported("ics", {"some/folder/team.ics": text})
     assert 'id: team-ics\n    title: "No deploys during the events of team.ics"' in converted.text
+
+
+@pytest.mark.parametrize(
+    ("rule", "head"), [("FREQ=DAILY;INTERVAL=54", "CALSCALE:JULIAN"), ("FREQ=DAILY;UNT:L=20280131", "X-A:b")]
+)
+def test_a_calendar_that_cannot_be_expanded_is_refused(rule: str, head: str) -> None:
+    text = calendar(event(f"RRULE:{rule}"), head=head)
+    assert "the calendar can't be expanded" in str(results(text).refused[0])
