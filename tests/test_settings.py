@@ -34,6 +34,13 @@ NO_NETWORK = "is neither an address nor a network such as 10.0.0.0/8; names are 
             '"10.0.0.1/8" has bits behind its prefix; write 10.0.0.0/8',
         ),
         ("TRUSTED_PROXIES", "10.0.0.0/8,", f'"" {NO_NETWORK}'),
+        (
+            "CALENDAR_NETWORKS",
+            "*",
+            '"*" is no network; write those that calendars are in, such as 10.0.0.0/8',
+        ),
+        ("CALENDAR_PORTS", "443;8443", "must be like 443,8443, not '443;8443'"),
+        ("CALENDAR_HTTP", "yes", "must be one of refuse, allow, not 'yes'"),
         ("TRUSTED_PROXIES", "*,10.0.0.0/8", '"*" believes everybody, so it stands alone'),
     ],
 )

@@ -7,9 +7,15 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.core.instant import HOUR
+from app.gate.calendar_state import CalendarState
+from app.policies.calendars.fetch import NO_VALIDATORS
+from app.policies.calendars.kept import Kept
 from app.policies.load import load
 from app.policies.source import Snapshot, Source
+from app.server.context import Context
 from app.server.periodic import poll_policies
+from app.server.response_models import StatusBody
 from tests.api.conftest import POLICIES
 from tests.api.fakes import FakeClock
 
@@ -265,3 +271,26 @@ def test_what_takes_long_keeps_no_thread_from_questions(
     monkeypatch.setattr(module, name, noted)
     assert gate.get(path).status_code == 200
     assert [thread.startswith("freezegate-pages") for thread in threads] == [True]
+
+
+def test_status_and_dashboard_show_calendars_without_their_urls(gate: TestClient) -> None:
+    here: Context = gate.app.state.context  # type: ignore[attr-defined]
+    now = here.clock.now()
+    kept = Kept("", now - 3 * HOUR, now - 3 * HOUR, NO_VALIDATORS)
+    address = "calendar.example (3f9ac02b)"
+    loaded = CalendarState(
+        "Releases", address, kept, "the server can't be reached", now - 3 * HOUR, None, None
+    )
+    missing = CalendarState("Audits", address, None, None, None, None, None)
+    here.policies.report_calendars(lambda: [loaded, missing])
+    body = gate.get("/status").json()
+    StatusBody.model_validate(body)
+    assert [(each["name"], each["loaded"], each["age_s"]) for each in body["calendars"]] == [
+        ("Releases", True, 3 * HOUR),
+        ("Audits", False, None),
+    ]
+    page = gate.get("/").text
+    assert "The calendar Releases was last checked 3 h ago: the server can&#39;t be reached." in page
+    assert "The calendar Audits was never loaded." in page
+    assert "Calendars: <bdi>Releases</bdi>, checked" in page
+    assert "<bdi>Audits</bdi>, never loaded." in page
