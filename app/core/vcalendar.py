@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY
 from app.core.recurrence import MOST_A_DAY, fires, per_day
-from app.core.vtimezone import Zones
+from app.core.vtimezone import Zones, similar_name
 from app.core.wallclock import Regimes, local_day, zone
 
 BOUNDS: Final = "X-FREEZEGATE-BOUNDS"
@@ -157,7 +157,7 @@ def _home(calendar: Any, zones: Zones) -> Regimes | None:
         return None
     found = zones.find(str(name))
     if found is None:
-        raise MalformedValueError(f"the calendar is in an unknown time zone: {name}")
+        raise MalformedValueError(f"the calendar is in an unknown time zone: {name}{similar_name(str(name))}")
     return found
 
 
@@ -287,7 +287,8 @@ class _Reader:
         found = self._zones.find(str(params[_TZID]))
         if found is None:
             what = "is" if key == "DTSTART" else f"has {_a(key)}"
-            raise self._wrong(f"{what} in an unknown time zone: {params[_TZID]}")
+            name = str(params[_TZID])
+            raise self._wrong(f"{what} in an unknown time zone: {name}{similar_name(name)}")
         return found
 
     def _after(self, start: EventTime, duration: str) -> EventTime:

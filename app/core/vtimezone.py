@@ -73,6 +73,16 @@ def iana_name(tzid: str) -> str | None:
     return next((name for name in behind if name in zone_names()), None)
 
 
+def similar_name(tzid: str) -> str:
+    """Return ``; did you mean "Europe/Berlin"?`` of a known name that is close to an unknown TZID."""
+    from difflib import get_close_matches  # for a typo only
+
+    from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+
+    near = get_close_matches(tzid[:64], [*sorted(zone_names()), *WINDOWS_TO_OLSON], 1, 0.8)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
 class _Onset(NamedTuple):
     """The instant at which an observance begins, and the offsets before and after it, in seconds."""
 

@@ -503,3 +503,12 @@ def test_this_and_future_moves_all_later_occurrences() -> None:
 def test_a_start_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(ValidationError, match="has a DTSTART that can't be read"):
         window("DTSTART:2026-06-01", "DURATION:PT1H")
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("W. Europe Standart Time", "W. Europe Standard Time"), ("Europe/Berln", "Europe/Berlin")],
+)
+def test_an_unknown_zone_gets_the_nearest_name(name: str, known: str) -> None:
+    with pytest.raises(ValidationError, match=f'unknown time zone: {name}; did you mean "{known}"'):
+        window(*event(name, "20260610T100000", "20260610T110000"))
