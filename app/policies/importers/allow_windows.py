@@ -68,19 +68,20 @@ def openings(windows: Sequence[AllowWindow], environments: Sequence[str]) -> lis
     for environment in environments:
         for cut in _cuts([window.services(environment) for window in windows]):
             by_cut.setdefault(cut, []).append(environment)
-    found = []
-    for cut, named in by_cut.items():
-        chosen = [windows[number] for number in cut.windows]
-        if len({window.zone for window in chosen}) > 1:
-            raise MalformedValueError(
-                "allow windows of several time zones, one of which is enough, can't be joined into one policy"
-            )
-        everywhere = len(named) == len(environments)
-        selection = Selection(
-            None if cut.services == (_ALL,) else cut.services, None if everywhere else tuple(named)
+    return [
+        _opening(cut, windows, None if len(named) == len(environments) else tuple(named))
+        for cut, named in by_cut.items()
+    ]
+
+
+def _opening(cut: _Cut, windows: Sequence[AllowWindow], environments: tuple[str, ...] | None) -> Opening:
+    chosen = [windows[number] for number in cut.windows]
+    if len({window.zone for window in chosen}) > 1:
+        raise MalformedValueError(
+            "allow windows of several time zones, one of which is enough, can't be joined into one policy"
         )
-        found.append(Opening(chosen, selection, cut.exempt))
-    return found
+    services = None if cut.services == (_ALL,) else cut.services
+    return Opening(chosen, Selection(services, environments), cut.exempt)
 
 
 def _cuts(matched: Sequence[Sequence[str]]) -> list[_Cut]:

@@ -5,7 +5,7 @@ Argo CD compares the wall clock of the window's zone with the schedule: a window
 lasts 8h ends at 06:00, also when clocks change in between.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from app.core.errors import MalformedValueError
 from app.core.policy import Effect
 from app.core.wallclock import zone, zone_names
 from app.policies.importers.allow_windows import AllowWindow, openings
-from app.policies.importers.documents import origin_of, origin_of_problem, yaml_documents
+from app.policies.importers.documents import origin_of, resources, sound_documents
 from app.policies.importers.globs import service_glob
 from app.policies.importers.imported import Imported, ImportedPolicy, ImportOptions, Origin, SourceText
 from app.policies.importers.recurring import Firings, Lasting, lasting_windows
@@ -68,12 +68,8 @@ def read(sources: Sequence[SourceText], options: ImportOptions) -> Imported:
     """Return the sync windows of all projects as policies."""
     imported = Imported()
     projects: list[_Project] = []
-    for source in sources:
-        for document in yaml_documents(source):
-            for problem in document.problems:
-                imported.refuse(origin_of_problem(problem), problem.message)
-            if not document.problems:
-                projects += _projects(document)
+    for document in sound_documents(sources, imported):
+        projects += _projects(document)
     single = len({project.name for project in projects}) <= 1
     for project in projects:
         _Reader(project, imported, options, single=single).read()
@@ -90,13 +86,8 @@ class _Project:
 
 def _projects(document: Document) -> Iterator[_Project]:
     """Yield the projects of a document: itself, or the items of a list."""
-    data = document.data
-    items = data.get("items") if isinstance(data, dict) else None
-    found: Iterable[tuple[Path, Any]] = [((), data)]
-    if isinstance(items, list):
-        found = ((("items", index), item) for index, item in enumerate(items))
-    for path, item in found:
-        spec = item.get("spec") if isinstance(item, dict) else None
+    for path, item in resources(document.data):
+        spec = item.get("spec")
         if (
             isinstance(spec, dict)
             and item.get("kind", "AppProject") == "AppProject"

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -88,13 +88,18 @@ def _keys(source: ImportedPolicy, policy_id: str, home: str) -> Iterator[tuple[s
         yield "effect", source.effect.value
     if source.timezone != home:
         yield "timezone", source.timezone
-    for key, selectors in (("applies_to", source.applies_to), ("exempt", source.exempt)):
-        if selectors:
-            yield key, [{name: list(values) for name, values in each.items()} for each in selectors]
+    if source.applies_to:
+        yield "applies_to", _lists(source.applies_to)
+    if source.exempt:
+        yield "exempt", _lists(source.exempt)
     yield from source.keys.items()
     yield "when", [dict(window) for window in source.when]
     if source.except_when:
         yield "except_when", [dict(window) for window in source.except_when]
+
+
+def _lists(selectors: Sequence[Mapping[str, Sequence[str]]]) -> list[dict[str, list[str]]]:
+    return [{name: list(values) for name, values in each.items()} for each in selectors]
 
 
 def _line(text: str) -> str:

@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from app.core.errors import MalformedValueError
-from app.policies.importers.imported import Origin, SourceText
+from app.policies.importers.imported import Imported, Origin, SourceText
 from app.yaml.compose import read_document
 from app.yaml.document import Document, Nodes
 from app.yaml.problem import Path, Problem, format_path, quoted
@@ -29,6 +29,25 @@ def yaml_documents(source: SourceText) -> Iterator[Document]:
         if re.sub(r"^---|#.*$", "", content, flags=re.MULTILINE).strip():
             yield read_document(source.name, "\n" * line + content)
         line += part.count("\n")
+
+
+def sound_documents(sources: Iterable[SourceText], imported: Imported) -> Iterator[Document]:
+    """Yield the YAML documents of all sources; one with errors is refused instead, with its errors."""
+    for source in sources:
+        for document in yaml_documents(source):
+            for problem in document.problems:
+                imported.refuse(origin_of_problem(problem), problem.message)
+            if not document.problems:
+                yield document
+
+
+def resources(data: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the Kubernetes resources of a document with their paths: itself, or the items of a list."""
+    items = data.get("items") if isinstance(data, dict) else None
+    found: Iterable[tuple[Path, Any]] = [((), data)]
+    if isinstance(items, list):
+        found = ((("items", index), item) for index, item in enumerate(items))
+    yield from ((path, item) for path, item in found if isinstance(item, dict))
 
 
 def json_document(source: SourceText) -> Document:

@@ -50,18 +50,21 @@ def prove(assembled: Assembled, imported: Imported, options: ImportOptions) -> P
     budget = BlockBudget()
     for entry in assembled.entries:
         timeline = PolicyTimeline(entry.policy, zone(entry.source.timezone), budget)
-        edges, fault = _edges(timeline, options.now), None
+        edges = _edges(timeline, options.now)
         question = _question(entry, assembled, options)
         if question is None:
-            fault = "its selectors leave no request over"
+            _refuse(entry, imported, "its selectors leave no request over")
+        elif fault := next(_disagreements(entry, edges), None):
+            _refuse(entry, imported, fault)
         else:
-            fault = next(_disagreements(entry, edges), None)
-        if question is not None and fault is None:
             agreed.append((entry, edges, question))
-        for origin in entry.source.origins if fault else ():
-            imported.refuse(origin, fault or "")
     entries = [entry for entry, _, _ in agreed]
     return Proven(entries, list(_tests(agreed, assembled)))
+
+
+def _refuse(entry: Entry, imported: Imported, sentence: str) -> None:
+    for origin in entry.source.origins:
+        imported.refuse(origin, sentence)
 
 
 def _tests(

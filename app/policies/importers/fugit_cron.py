@@ -54,14 +54,19 @@ def read_fugit(text: str) -> Firings:
     return found
 
 
-def _read(parts: list[str]) -> Firings:
+def _fields(parts: list[str]) -> list[str]:
+    """Return the five fields of an expression; seconds before them are zero."""
     if parts and "/" in parts[-1] and parts[-1][0].isalpha():
         raise MalformedValueError("the zone belongs into cron_timezone")
     if len(parts) == 6 and parts[0] in ("0", "00"):  # noqa: PLR2004 - five fields after the seconds
         parts = parts[1:]
     if len(parts) != 5:  # noqa: PLR2004 - the fields of cron
         raise MalformedValueError("not five fields; the zone belongs into cron_timezone")
-    minute, hour, month_day, month, weekday = parts
+    return parts
+
+
+def _read(parts: list[str]) -> Firings:
+    minute, hour, month_day, month, weekday = _fields(parts)
     minutes, hours, months = (
         _numbers(field, bounds) for field, bounds in ((minute, _MINUTE), (hour, _HOUR), (month, _MONTH))
     )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import combinations
 from typing import Final
 
 from app.core.errors import MalformedValueError
@@ -62,19 +63,21 @@ def _steps(left: str, right: str, i: int, j: int) -> Iterable[tuple[int, int]]:
     return steps
 
 
+def _outer(inner: str, globs: Sequence[str]) -> list[str]:
+    return [each for each in globs if each != inner and contains(each, inner)]
+
+
 def parents(globs: Sequence[str]) -> dict[str, list[str]]:
     """Return for each pattern those of the others that contain it, if the patterns form a tree.
 
     Raises:
         MalformedValueError: two patterns overlap, and neither contains the other.
     """
-    found: dict[str, list[str]] = {}
-    for each in globs:
-        found[each] = [other for other in globs if other != each and contains(other, each)]
-        for other in globs:
-            if other != each and overlap(each, other) and not (contains(each, other) or other in found[each]):
-                raise MalformedValueError(
-                    f"the patterns {quoted(each)} and {quoted(other)} have names in common, "
-                    "so their allow windows can't be told apart"
-                )
+    found = {each: _outer(each, globs) for each in globs}
+    for one, other in combinations(globs, 2):
+        if overlap(one, other) and one not in found[other] and other not in found[one]:
+            raise MalformedValueError(
+                f"the patterns {quoted(one)} and {quoted(other)} have names in common, "
+                "so their allow windows can't be told apart"
+            )
     return found

@@ -4,8 +4,9 @@ An active `Deny` window closes a stage. Where `Allow` windows match it, one of t
 occurrence begins at a local time of its zone and lasts as long, in elapsed time, as the first one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from app.core.errors import MalformedValueError
@@ -14,7 +15,7 @@ from app.core.notation import MAX_DURATION, format_duration
 from app.core.policy import Effect
 from app.core.wallclock import Zone, calendar_date, zone, zone_names
 from app.policies.importers.allow_windows import AllowWindow, Opening, openings
-from app.policies.importers.documents import origin_of, origin_of_problem, yaml_documents
+from app.policies.importers.documents import origin_of, resources, sound_documents
 from app.policies.importers.globs import service_glob
 from app.policies.importers.imported import Imported, ImportedPolicy, ImportOptions, Origin, SourceText
 from app.policies.importers.recurring import lasting_windows
@@ -99,12 +100,8 @@ def read(sources: Sequence[SourceText], options: ImportOptions) -> Imported:
     """Return the promotion windows as policies; those of a project and of the cluster count together."""
     imported = Imported()
     windows: list[_Window] = []
-    for source in sources:
-        for document in yaml_documents(source):
-            for problem in document.problems:
-                imported.refuse(origin_of_problem(problem), problem.message)
-            if not document.problems:
-                windows += _windows(document, imported, options)
+    for document in sound_documents(sources, imported):
+        windows += _windows(document, imported, options)
     imported.policies += [_freeze(window) for window in windows if not window.allows]
     _add_openings([window for window in windows if window.allows], windows, imported, options)
     return imported
@@ -131,12 +128,8 @@ def _windows(document: Document, imported: Imported, options: ImportOptions) -> 
 
 
 def _configs(data: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    items = data.get("items") if isinstance(data, dict) else None
-    found: Iterable[tuple[Path, Any]] = [((), data)]
-    if isinstance(items, list):
-        found = ((("items", index), item) for index, item in enumerate(items))
-    for path, item in found:
-        if isinstance(item, dict) and item.get("kind") in _KINDS and isinstance(item.get("spec"), dict):
+    for path, item in resources(data):
+        if item.get("kind") in _KINDS and isinstance(item.get("spec"), dict):
             yield path, item
 
 
@@ -204,14 +197,19 @@ def _checked(times: _Times) -> _Times:
 
 def _counted(times: _Times, count: int) -> _Times:
     """Return times that end with the last of a number of occurrences."""
-    last, day, found = times.start, times.start // DAY, 0
-    rule = times.rule
-    while rule is not None and found < count and day < times.start // DAY + 366 * 100:
-        for time in rule.firings.times if rule.firings.fires_on(calendar_date(day)) else ():
-            if found < count and day * DAY + time >= times.start and times.counts(day * DAY + time):
-                last, found = day * DAY + time, found + 1
-        day += 1
-    return _Times(times.zone, times.start, times.length, rule, last)
+    *_, last = islice(_starts_after(times), count)
+    return _Times(times.zone, times.start, times.length, times.rule, last)
+
+
+def _starts_after(times: _Times) -> Iterator[int]:
+    """Yield the local times at which occurrences begin, from the first on, for a century."""
+    yield times.start
+    for day in range(times.start // DAY, times.start // DAY + 366 * 100):
+        for time in (
+            times.rule.firings.times if times.rule and times.rule.firings.fires_on(calendar_date(day)) else ()
+        ):
+            if day * DAY + time > times.start and times.counts(day * DAY + time):
+                yield day * DAY + time
 
 
 def _expressed(
@@ -222,13 +220,8 @@ def _expressed(
     end = clock.local(clock.earliest(times.start) + times.length)
     if rule is None:
         return [once(times.start, end)], [], [times.start, end]
-    excepted = [before(times.start)] if clock.earliest(times.start) > now else []
-    bounds = list(rule.firings.times)
-    if times.until is not None:
-        last = next(times.starts_before(times.until), times.start)
-        ended = clock.local(clock.earliest(last) + times.length)
-        excepted.append(after(ended))
-        bounds.append(ended)
+    excepted, bounds = _outside(times, now)
+    bounds += rule.firings.times
     if clock.is_fixed and rule.weeks == 1 and rule.firings.is_weekly:
         return lasting_windows(rule.firings, times.length, freezes=freezes).windows, excepted, bounds
     if rule.weeks > 1:
@@ -239,6 +232,17 @@ def _expressed(
         )
     window = {"start": rule.firings.cron(), "duration": format_duration(times.length)}
     return [{"cron": window}], excepted, bounds
+
+
+def _outside(times: _Times, now: int) -> tuple[list[Entry], list[int]]:
+    """Return windows of the time before the first occurrence and after the last, and bounds of them."""
+    clock = times.clock
+    excepted = [before(times.start)] if clock.earliest(times.start) > now else []
+    if times.until is None:
+        return excepted, []
+    last = next(times.starts_before(times.until), times.start)
+    ended = clock.local(clock.earliest(last) + times.length)
+    return [*excepted, after(ended)], [ended]
 
 
 def _every_weeks(times: _Times, rule: Rule) -> list[Entry]:
@@ -289,6 +293,12 @@ def _stages(entry: Mapping[str, Any], options: ImportOptions) -> Selection:
     return _selected("stageSelector", "stages", entry, options, None)
 
 
+def _name(key: str, selector: Any) -> str:
+    if not isinstance(selector, dict) or set(selector) != {"name"} or not isinstance(selector["name"], str):
+        raise MalformedValueError(f"{key}: only a name is read, labels have no equal")
+    return str(selector["name"])
+
+
 def _selected(
     key: str,
     field: str,
@@ -297,22 +307,20 @@ def _selected(
     service: Callable[[str], str] | None,
 ) -> Selection:
     """Return what a selector by name selects; everything if there is none."""
-    selector = entry.get(key)
-    if selector is None:
+    if entry.get(key) is None:
         return Selection()
-    if not isinstance(selector, dict) or set(selector) != {"name"} or not isinstance(selector["name"], str):
-        raise MalformedValueError(f"{key}: only a name is read, labels have no equal")
-    name = selector["name"]
+    name = _name(key, entry[key])
     target = options.mapped.get(f"{field}/{name}")
-    if target is None and name.startswith("regex:"):
+    pattern = name.removeprefix("glob:")
+    if target is not None:
+        return select(field, [pattern], {f"{field}/{pattern}": target}, service)
+    if name.startswith("regex:"):
         raise MalformedValueError(
             f"{key}: a regular expression has no equal; say what it stands for with --map"
         )
-    if service is None and target is None and name in options.environments:
+    if service is None and name in options.environments:
         return Selection(environments=(name,))
-    pattern = name.removeprefix("glob:")
-    mapped = {f"{field}/{pattern}": target} if target else {}
-    return select(field, [pattern], mapped, service)
+    return select(field, [pattern], {}, service)
 
 
 def _freeze(window: _Window) -> ImportedPolicy:
@@ -334,19 +342,23 @@ def _add_openings(
     allowing: Sequence[_Window], all_of_them: Sequence[_Window], imported: Imported, options: ImportOptions
 ) -> None:
     """Add the policies that allow promotions in any of the matching windows only."""
-    named = [name for window in all_of_them for each in window.selections for name in each.environments or ()]
     windows = [
         AllowWindow(each.origin, each.times.zone, each.selections, each.when, each.times.is_open, each)
         for each in allowing
     ]
     try:
-        groups = openings(windows, list(dict.fromkeys([*options.environments, *named])))
-        policies = [_opening(group) for group in groups]
+        policies = list(map(_opening, openings(windows, _environments(all_of_them, options))))
     except MalformedValueError as error:
         for each in allowing:
             imported.refuse(each.origin, str(error))
         return
     imported.policies += policies
+
+
+def _environments(windows: Sequence[_Window], options: ImportOptions) -> list[str]:
+    """Return the environments of the options and of all windows."""
+    named = [name for window in windows for each in window.selections for name in each.environments or ()]
+    return list(dict.fromkeys([*options.environments, *named]))
 
 
 def _opening(group: Opening) -> ImportedPolicy:

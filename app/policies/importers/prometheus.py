@@ -8,6 +8,7 @@ import calendar
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 from typing import Any, Final
 
 from app.core.errors import MalformedValueError
@@ -16,7 +17,7 @@ from app.core.interval import Interval, normalise
 from app.core.month_day import MONTHS
 from app.core.policy import Effect
 from app.core.wallclock import calendar_date, zone, zone_names
-from app.policies.importers.documents import mappings, origin_of, origin_of_problem, yaml_documents
+from app.policies.importers.documents import mappings, origin_of, sound_documents
 from app.policies.importers.imported import Imported, ImportedPolicy, ImportOptions, Origin, SourceText
 from app.policies.importers.wall_windows import (
     EVERY_DAY,
@@ -91,12 +92,9 @@ def _holds(days: tuple[int, int], day: int, length: int) -> bool:
 def read(sources: Sequence[SourceText], options: ImportOptions) -> Imported:
     """Return the named intervals as policies."""
     imported = Imported()
-    for source in sources:
-        for document in yaml_documents(source):
-            for problem in document.problems:
-                imported.refuse(origin_of_problem(problem), problem.message)
-            if isinstance(document.data, dict) and not document.problems:
-                _Reader(document, imported, options).read()
+    for document in sound_documents(sources, imported):
+        if isinstance(document.data, dict):
+            _Reader(document, imported, options).read()
     return imported
 
 
@@ -112,16 +110,18 @@ class _Reader:
     def read(self) -> None:
         """Add the policies of the document."""
         for key in _KEYS:
-            entries = self._document.data.get(key)
-            for index, entry in enumerate(entries if isinstance(entries, list) else []):
-                self._named_interval((key, index), entry)
+            self._list(key)
         muting, active = _uses(self._document.data.get("route"))
         only_active = {name for names in active for name in names} - muting
-        for name, parts in self._named.items():
-            if name not in only_active:
-                self._imported.policies += _freezes(name, parts, self._options)
+        for name in filterfalse(only_active.__contains__, self._named):
+            self._imported.policies += _freezes(name, self._named[name], self._options)
         for names in active:
-            self._opening([name for name in names if name in self._named], muting)
+            self._opening(list(filter(self._named.__contains__, names)), muting)
+
+    def _list(self, key: str) -> None:
+        entries = self._document.data.get(key)
+        for index, entry in enumerate(entries if isinstance(entries, list) else []):
+            self._named_interval((key, index), entry)
 
     def _named_interval(self, path: Path, entry: Any) -> None:
         name = entry.get("name") if isinstance(entry, dict) else None
@@ -130,24 +130,26 @@ class _Reader:
         if not isinstance(name, str) or not isinstance(intervals, list):
             self._imported.found += 1
             self._imported.refuse(origin, "expected a name and its time_intervals")
-            return
-        if name in self._named:
+        elif name in self._named:
             self._imported.found += 1
             self._imported.refuse(origin, "another interval has this name; Alertmanager refuses the file")
-            return
-        self._named[name] = []
-        for index, interval in enumerate(intervals):
-            self._imported.found += 1
-            place = origin_of(self._document, (*path, "time_intervals", index), f"{name}[{index}]")
-            try:
-                part = _part(place, interval, self._options)
-                _windows(part)
-            except MalformedValueError as error:
-                self._imported.refuse(place, str(error))
-            else:
-                self._named[name].append(part)
-                if _differs_in_spring(part):
-                    self._imported.differ(place, _ONE_SHORT)
+        else:
+            self._named[name] = []
+            for index, interval in enumerate(intervals):
+                place = origin_of(self._document, (*path, "time_intervals", index), f"{name}[{index}]")
+                self._interval(name, place, interval)
+
+    def _interval(self, name: str, place: Origin, entry: Any) -> None:
+        self._imported.found += 1
+        try:
+            part = _part(place, entry, self._options)
+            _windows(part)
+        except MalformedValueError as error:
+            self._imported.refuse(place, str(error))
+        else:
+            self._named[name].append(part)
+            if _differs_in_spring(part):
+                self._imported.differ(place, _ONE_SHORT)
 
     def _opening(self, names: Sequence[str], muting: set[str]) -> None:
         """Add the policy of one list of `active_time_intervals`: deploys go out in any of them."""

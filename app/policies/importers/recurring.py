@@ -207,8 +207,6 @@ def _weekly(weekdays: frozenset[int] | None, ranges: Sequence[Interval]) -> Last
 
 def _on_circle(opened: Sequence[Interval]) -> list[Interval]:
     """Return the union of intervals on the circle of a week; each begins within the week."""
-    if any(end - start >= _WEEK for start, end in opened):
-        return [(0, _WEEK)]
     # Laid out for three weeks, the middle one has every junction.
     laid = normalise((start + week, end + week) for start, end in opened for week in (0, _WEEK, 2 * _WEEK))
     if len(laid) == 1 and laid[0][1] - laid[0][0] >= 2 * _WEEK:

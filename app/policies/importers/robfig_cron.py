@@ -55,14 +55,8 @@ def read_schedule(text: str) -> Firings:
     Raises:
         MalformedValueError: Argo CD refuses it, or it never fires.
     """
-    if text.startswith("@"):
-        raise MalformedValueError(f"schedule {quoted(text)}: Argo CD reads no shorthands such as @daily")
-    if text.startswith(("TZ=", "CRON_TZ=")):
-        raise MalformedValueError(f"schedule {quoted(text)}: the zone belongs into timeZone")
-    parts = text.split()
-    if len(parts) != len(_FIELDS):
-        raise MalformedValueError(f"schedule {quoted(text)}: not five fields")
     try:
+        parts = _parts(text)
         (minutes, _), (hours, _), (days, any_day), (months, _), (weekdays, any_weekday) = (
             _field(part, bounds) for part, bounds in zip(parts, _FIELDS, strict=True)
         )
@@ -74,6 +68,18 @@ def read_schedule(text: str) -> Firings:
             f"schedule {quoted(text)} never fires; Argo CD takes such a window for active at all times"
         )
     return found
+
+
+def _parts(text: str) -> list[str]:
+    """Return the five fields of an expression."""
+    if text.startswith("@"):
+        raise MalformedValueError("Argo CD reads no shorthands such as @daily")
+    if text.startswith(("TZ=", "CRON_TZ=")):
+        raise MalformedValueError("the zone belongs into timeZone")
+    parts = text.split()
+    if len(parts) != len(_FIELDS):
+        raise MalformedValueError("not five fields")
+    return parts
 
 
 def _field(text: str, bounds: _Bounds) -> tuple[frozenset[int], bool]:

@@ -81,17 +81,20 @@ def join(selections: Sequence[Selection]) -> Selection:
 def _both(left: tuple[str, ...] | None, right: tuple[str, ...] | None) -> tuple[str, ...] | None:
     if left is None or right is None:
         return left if right is None else right
-    found: list[str] = []
-    for one in left:
-        for other in right:
-            if contains(one, other):
-                found.append(other)
-            elif contains(other, one):
-                found.append(one)
-            elif overlap(one, other):
-                raise MalformedValueError(
-                    f"names that match both {quoted(one)} and {quoted(other)} can't be selected by a pattern"
-                )
+    found = dict.fromkeys(filter(None, (_narrower(one, other) for one in left for other in right)))
     if not found:
         raise MalformedValueError("its selectors have nothing in common, so it applies to nothing")
-    return tuple(dict.fromkeys(found))
+    return tuple(found)
+
+
+def _narrower(one: str, other: str) -> str | None:
+    """Return the pattern of the names that match both; None if there are none."""
+    if contains(one, other):
+        return other
+    if contains(other, one):
+        return one
+    if overlap(one, other):
+        raise MalformedValueError(
+            f"names that match both {quoted(one)} and {quoted(other)} can't be selected by a pattern"
+        )
+    return None

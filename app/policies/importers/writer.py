@@ -4,6 +4,7 @@ Texts of a source are hostile until proven otherwise: in comments they are on on
 characters, as values they are in double quotes with everything beyond printable characters escaped.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -82,10 +83,6 @@ def _comment(text: str) -> str:
 def _value(value: Any) -> str:
     """Return a value in YAML's flow style."""
     match value:
-        case bool():
-            return "true" if value else "false"
-        case None:
-            return "null"
         case str():
             return value if _PLAIN.fullmatch(value) and value not in _WORDS else quote(value)
         case Mapping():
@@ -93,7 +90,7 @@ def _value(value: Any) -> str:
         case list() | tuple():
             return "[" + ", ".join(map(_value, value)) + "]"
         case _:
-            return str(value)
+            return json.dumps(value)
 
 
 def quote(text: str) -> str:
