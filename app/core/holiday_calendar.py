@@ -108,6 +108,7 @@ class Year(NamedTuple):
     holidays: dict[int, tuple[Holiday, ...]]
     """The holidays of each day, by the number of the day."""
     weekend: frozenset[int]
+    """The weekdays off at the end of the years that the calendar knows; see `is_off` for those of a day."""
     working_weekends: frozenset[int]
     """Days of a weekend that are made working days by law."""
 
@@ -177,7 +178,25 @@ def is_off(calendar: Calendar, day: int) -> bool:
     year = year_of(calendar, calendar_date(day).year)
     if day in year.holidays:
         return True
-    return weekday(day) in year.weekend and day not in year.working_weekends
+    return _is_weekend(calendar, day) and day not in year.working_weekends
+
+
+def _is_weekend(calendar: Calendar, day: int) -> bool:
+    if calendar.weekend is not None or not calendar.is_listed:
+        return weekday(day) in year_of(calendar, calendar_date(day).year).weekend
+    return day in _weekends(calendar.as_listed, calendar_date(day).year)
+
+
+@lru_cache(maxsize=8192)
+def _weekends(calendar: Calendar, year: int) -> frozenset[int]:
+    """Return the days of a year that are weekends.
+
+    The package's `weekend` is that of today in every year; nine countries had another one since 2000, and
+    some of them moved it within a year.
+    """
+    entity = _load(calendar, year)
+    first, after = local_day(date(year, 1, 1)), local_day(date(year + 1, 1, 1))
+    return frozenset(day for day in range(first, after) if entity.is_weekend(calendar_date(day)))
 
 
 def holidays_of(calendar: Calendar) -> frozenset[Holiday]:

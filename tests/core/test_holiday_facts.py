@@ -157,3 +157,11 @@ def test_half_days_of_markets() -> None:
 def test_the_error_for_an_unknown_category_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match="known: bank, de_facto, optional, public"):
         Holidays.model_validate({"country": "SE", "categories": ["zzz"]})
+
+
+@pytest.mark.parametrize(
+    ("day", "off"),
+    [("2013-06-27", True), ("2013-06-29", True), ("2013-07-04", False), ("2013-07-06", True)],
+)
+def test_saudi_arabia_moved_its_weekend_within_a_year(day: str, off: bool) -> None:  # noqa: FBT001 - a parameter
+    assert is_off(calendar("SA"), local_day(date.fromisoformat(day))) is off

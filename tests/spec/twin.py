@@ -203,11 +203,11 @@ def is_workday(written: str, day: date) -> bool:
             is_holiday = False
         if own in [each["date"] for each in keys.get("add", [])]:
             is_holiday = True
-    weekend = {5, 6} if year is None else set(year.weekend)
+    is_weekend = day.weekday() in {5, 6} if year is None else year.is_weekend(day)
     if "weekend" in keys:
-        weekend = weekdays_of(keys["weekend"])
+        is_weekend = day.weekday() in weekdays_of(keys["weekend"])
     is_made_up_for = year is not None and day in year.weekend_workdays
-    return not is_holiday and (day.weekday() not in weekend or is_made_up_for)
+    return not is_holiday and (not is_weekend or is_made_up_for)
 
 
 def dates(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
@@ -235,11 +235,7 @@ def yearly(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[date
 def holidays(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
     calendar = calendar_of(spec)
     has_package = bool(spec.get("country") or spec.get("market"))
-    weekend = {5, 6}
-    if "weekend" in spec:
-        weekend = weekdays_of(spec["weekend"])
-    elif has_package:
-        weekend = set(loaded(calendar, 2020, "own").weekend)
+    weekend = weekdays_of(spec["weekend"]) if "weekend" in spec else {5, 6}
     count = int(spec.get("eve_days", 1))
 
     @cache
@@ -257,6 +253,8 @@ def holidays(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[da
         if names_on(day):
             return True
         is_made_up_for = has_package and day in loaded(calendar, day.year, "own").weekend_workdays
+        if has_package and "weekend" not in spec:
+            return loaded(calendar, day.year, "own").is_weekend(day) and not is_made_up_for
         return day.weekday() in weekend and not is_made_up_for
 
     def is_meant(names: set[str], patterns: list[str]) -> bool:
