@@ -227,7 +227,7 @@ def yearly(spec: dict[str, Any], first: date, last: date) -> Iterator[tuple[date
     def in_leap_year(text: str, bare: str) -> datetime:
         return in_year(2000, text, bare)
 
-    crosses = in_leap_year(spec["to"], "24:00") < in_leap_year(spec["from"], "00:00")
+    crosses = in_leap_year(spec["to"], "24:00") <= in_leap_year(spec["from"], "00:00")
     for year in range(first.year - 1, last.year + 1):
         yield in_year(year, spec["from"], "00:00"), in_year(year + crosses, spec["to"], "24:00")
 
