@@ -4,13 +4,15 @@ The settings and the HTTP client are loaded only if a file names a URL.
 """
 
 import os
+from pathlib import Path
 from typing import Final, NamedTuple
 
+from app.cli.errors import UndecidedError
 from app.clock import Clock
 from app.core.errors import FreezegateError
 from app.core.instant import MINUTE, format_instant
 from app.policies.calendars.subscription import Subscription, windows_of
-from app.policies.source import Snapshot
+from app.policies.source import Snapshot, Source
 from app.yaml.compose import read_document
 from app.yaml.problem import Problem, Severity
 
@@ -89,3 +91,17 @@ class CommandCalendars:
             since = format_instant(kept.checked_at)
             return _Tried(now, kept.text, f"{why}. Its events are as old as the gate's last fetch, {since}")
         return _Tried(now, text, None)
+
+
+def read_with_calendars(path: Path, clock: Clock) -> tuple[Source, Snapshot]:
+    """Read policy files and their calendars by URL.
+
+    Raises:
+        UndecidedError: a calendar could not be fetched, now or before; its freezes would be missing.
+    """
+    calendars = CommandCalendars(clock)
+    source = Source(path, calendars)
+    snapshot = source.read()
+    if missing := calendars.missing(snapshot):
+        raise UndecidedError(missing[0])
+    return source, snapshot

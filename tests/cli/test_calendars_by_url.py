@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -148,3 +149,30 @@ def test_a_misspelt_setting_is_named(run: Run, file: Path, monkeypatch: pytest.M
 def test_tests_of_files_need_no_network(run: Run, file: Path, server: Server) -> None:
     assert run("test", str(file))[0] == 0
     assert server.asked == 0
+
+
+@pytest.mark.parametrize("required", ["true", "false"])
+def test_exports_and_pictures_have_the_events_of_a_url(
+    run: Run, file: Path, server: Server, required: str
+) -> None:
+    file.write_text(file.read_text().replace("true", required))
+    today = datetime.now(UTC)
+    server.text = CALENDAR.replace("20261224", f"{today + timedelta(days=2):%Y%m%d}")
+    for command in (["export", "argocd", str(file)], ["calendar", "--policies", str(file), "--weeks", "1"]):
+        status, output = run(*command)
+        assert status == 0
+        assert "No deploys during releases" in output
+        assert "never loaded" not in output
+
+
+@pytest.mark.parametrize("required", ["true", "false"])
+def test_exports_and_pictures_are_undecided_without_the_calendar(
+    run: Run, file: Path, server: Server, required: str
+) -> None:
+    file.write_text(file.read_text().replace("true", required))
+    server.text = ""
+    for command in (["export", "argocd", str(file)], ["calendar", "--policies", str(file)]):
+        status, output = run(*command)
+        assert status == 3
+        assert "could not be fetched: the server sent nothing" in output
+        assert "private-1" not in output

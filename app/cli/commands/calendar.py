@@ -251,15 +251,14 @@ def _schedule_source(server: str | None, policies: Path | None) -> ScheduleSourc
 
 
 def _of_file(path: Path) -> ScheduleSource:
+    from app.cli.calendars import read_with_calendars
     from app.cli.files import loaded_from
     from app.core.decision import Question
     from app.core.interval import Period
     from app.gate.in_force import InForce
     from app.gate.schedule import schedule
-    from app.policies.source import Source
 
-    source = Source(path)
-    snapshot = source.read()
+    source, snapshot = read_with_calendars(path, SystemClock())
     in_force = InForce(loaded_from(source, snapshot).engine, snapshot, 0, ())
 
     def ask(query: Query, start: int, end: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from app.cli import ALLOWED, FROZEN, exits
+from app.cli.calendars import read_with_calendars
 from app.cli.files import loaded_from
 from app.cli.options import checked, environment, name
 from app.cli.report import echo, plain
@@ -13,7 +14,6 @@ from app.clock import SystemClock
 from app.policies.exporters.export import ExportOptions, Remark
 from app.policies.exporters.formats import FORMATS
 from app.policies.exporters.plan import MOST_DAYS
-from app.policies.source import Source
 
 
 @click.command(
@@ -78,10 +78,9 @@ def command(  # noqa: PLR0913 - one per option
     then nothing is written, unless you give `--partial`. The report goes to standard error.
     """
     _check_target(target, applications=applications, as_json=as_json)
-    source = Source(policies)
-    loaded = loaded_from(source, source.read())
-    now = SystemClock().now()
-    options = ExportOptions(now, days, environment, service, applications, as_json)
+    clock = SystemClock()
+    loaded = loaded_from(*read_with_calendars(policies, clock))
+    options = ExportOptions(clock.now(), days, environment, service, applications, as_json)
     exported = FORMATS[target](loaded, options)
     _report(exported.remarks)
     refused = sum(remark.refused for remark in exported.remarks)
