@@ -73,7 +73,11 @@ def plan(engine: Engine, options: ExportOptions, target: Target) -> Plan:
             read_in = policy_set.zone_of(policy, policy_set.service_zone(service))
             found, dated = _planned(policy, read_in, options, target)
             is_dated = is_dated or dated
-            remarks += [*_on_exempt(policy, policy_set, options, target), *_on_many(found)]
+            remarks += [
+                *_on_exempt(policy, policy_set, options, target),
+                *_on_zones(policy, policy_set, options),
+                *_on_many(found),
+            ]
             planned.append(found)
     return Plan(planned, remarks, options.until if is_dated else None)
 
@@ -140,6 +144,16 @@ def _on_exempt(
     free = [each for each in policy_set.changes if not _applies(policy, policy_set, options, each)]
     if free:
         sentence = f"{target.name} also stops {', '.join(free)}, which the policy leaves alone"
+        yield Remark(policy.id, sentence)
+
+
+def _on_zones(policy: Policy, policy_set: PolicySet, options: ExportOptions) -> Iterator[Remark]:
+    """Remark on a policy that some services read in another zone than the export."""
+    if options.service is None and len(policy_set.zones_of(policy)) > 1:
+        sentence = (
+            f"read in {policy_set.timezone}; services with a time zone of their own follow that one: export "
+            "each of them with --service"
+        )
         yield Remark(policy.id, sentence)
 
 

@@ -206,6 +206,17 @@ def test_what_the_other_program_cannot_say_is_named() -> None:
     assert refused.startswith("refused one: it takes")
 
 
+def test_policies_in_the_zones_of_services_are_named_unless_for_one_service() -> None:
+    policies = SETS["zone of the service"].policies
+    sentence = "one: read in Europe/Amsterdam; services with a time zone of their own follow that one"
+    for target in ("argocd", "gitlab"):
+        (remark,) = remarks(target, policies)
+        assert remark == f"{sentence}: export each of them with --service"
+        assert f"# {sentence}" in export(target, policies).text
+        assert remarks(target, policies, service="api") == []
+    assert remarks("argocd", SETS["weekend"].policies) == []
+
+
 @pytest.mark.parametrize("target", ["argocd", "gitlab", "ics"])
 def test_an_unknown_environment_or_service_is_refused(target: str) -> None:
     week = SETS["weekend"].policies
