@@ -72,7 +72,16 @@ def _periods(planned: Planned) -> Iterator[Period]:
         )
         yield Period(start, end, year.zone.name)
     for first, last in planned.once:
-        yield Period(instant_cron(first), instant_cron(last), "UTC")
+        yield Period(instant_cron(first), _dated_end(last), "UTC")
+
+
+def _dated_end(instant: int) -> str:
+    """Return the expression for the end of an explicit window.
+
+    GitLab freezes from last year's start to the next end. So an end on 29 February, which most years lack,
+    is said as the last day of February.
+    """
+    return instant_cron(instant).replace(" 29 2 ", " L 2 ")
 
 
 def _weekly_end(span: WeeklySpan) -> str:

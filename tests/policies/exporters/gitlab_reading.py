@@ -1,10 +1,11 @@
 """GitLab's rules for freeze periods, read once more: slow, obvious, without any code of the product.
 
-A project is frozen if, for any period, the latest start comes after the latest end, and the next end before
-the next start. Times are those of the period's zone; what the clocks skip doesn't fire.
+A project is frozen if, for any period, no end has come since the latest start. Times are those of the
+period's zone; what the clocks skip doesn't fire.
 """
 
 from bisect import bisect_left, bisect_right
+from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
@@ -27,13 +28,9 @@ def _frozen(period: Mapping[str, str]) -> Iterator[tuple[int, int]]:
 
 
 def _is_within(starts: Firings, ends: Firings, at: int) -> bool:
-    # A moment after `at`: what fires at that instant has fired, and comes again only later.
+    # A moment after `at`: what fires at that instant has fired.
     started, ended = bisect_right(starts, at), bisect_right(ends, at)
-    if started == 0 or ended == len(ends):
-        return False
-    last_start, last_end = starts[started - 1], ends[ended - 1] if ended else -1
-    next_start = starts[started] if started < len(starts) else ends[-1] + 1
-    return last_end < last_start and ends[ended] < next_start
+    return started > 0 and (ended == 0 or ends[ended - 1] < starts[started - 1])
 
 
 def _firings(cron: str, zone: str) -> Firings:
@@ -41,7 +38,9 @@ def _firings(cron: str, zone: str) -> Firings:
     on = None if weekdays == "*" else set(map(int, weekdays.split(",")))
     found = []
     for midnight in wall_days():
-        by_day = day == "*" or (midnight.day, midnight.month) == (int(day), int(month))
+        last = monthrange(midnight.year, midnight.month)[1]
+        on_day = midnight.day == (last if day == "L" else int(day)) if day != "*" else True
+        by_day = on_day and month in ("*", str(midnight.month))
         if by_day and (on is None or midnight.isoweekday() % 7 in on):
             found += _instants(wall_seconds(midnight) + 3600 * int(hour) + 60 * int(minute), zone)
     return sorted(found)

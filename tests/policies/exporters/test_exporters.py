@@ -171,6 +171,26 @@ def test_always_recurs_in_argo_cd_and_has_dates_in_gitlab() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "dates",
+    [
+        "{from: 2028-02-28, to: 2028-02-29 12:00}",
+        "{from: 2028-02-20, to: 2028-02-28}",
+        "{from: 2028-02-29 02:00, to: 2028-02-29 12:00}",
+        "{from: 2028-02-29, to: 2028-03-02}",
+    ],
+)
+@pytest.mark.parametrize("target", ["argocd", "gitlab"])
+def test_a_freeze_around_a_leap_day_does_not_begin_a_year_before(target: str, dates: str) -> None:
+    now = parse_instant("2027-12-01T00:00:00Z")
+    policies = loaded(rule(f"{{dates: {dates}}}", "timezone: UTC"))
+    text = FORMATS[target](policies, ExportOptions(now, 120, "production", as_json=target == "gitlab")).text
+    closed = closed_by(target, text)
+    for at in range(now, now + 118 * DAY, 3_600):
+        is_frozen = not policies.engine.decide(Question("any"), at + 1).allowed
+        assert covers(closed, at + 1) is is_frozen, datetime.fromtimestamp(at, UTC)
+
+
 def test_seconds_are_rounded_outwards() -> None:
     night = rule('{daily: {from: "23:00:30", to: "23:10:10"}}')
     window = yaml.safe_load(export("argocd", night, days=2).text)["spec"]["syncWindows"][0]
