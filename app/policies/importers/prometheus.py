@@ -106,6 +106,8 @@ class _Reader:
         self._imported = imported
         self._options = options
         self._named: dict[str, list[_Part]] = {}
+        self._refused: set[str] = set()
+        """Names whose definition is refused already."""
 
     def read(self) -> None:
         """Add the policies of the document."""
@@ -115,8 +117,17 @@ class _Reader:
         only_active = {name for names in active for name in names} - muting
         for name in filterfalse(only_active.__contains__, self._named):
             self._imported.policies += _freezes(name, self._named[name], self._options)
+        self._refuse_unknown({*muting, *(name for names in active for name in names)} - set(self._named))
         for names in active:
             self._opening(list(filter(self._named.__contains__, names)), muting)
+
+    def _refuse_unknown(self, names: set[str]) -> None:
+        """Refuse the names that routes use and the document doesn't define."""
+        for name in sorted(names - self._refused):
+            self._imported.refuse(
+                origin_of(self._document, ("route",)),
+                f"a route uses {quoted(name)}, which isn't defined; Alertmanager refuses the file",
+            )
 
     def _list(self, key: str) -> None:
         entries = self._document.data.get(key)
@@ -130,6 +141,7 @@ class _Reader:
         if not isinstance(name, str) or not isinstance(intervals, list):
             self._imported.found += 1
             self._imported.refuse(origin, "expected a name and its time_intervals")
+            self._refused.add(str(name))
         elif name in self._named:
             self._imported.found += 1
             self._imported.refuse(origin, "another interval has this name; Alertmanager refuses the file")

@@ -89,6 +89,15 @@ def test_active_times_that_also_mute_are_refused_by_name() -> None:
     assert result.policies == 1
 
 
+def test_names_that_are_used_and_not_defined_are_refused() -> None:
+    route = {"receiver": "x", "mute_time_intervals": ["b"], "active_time_intervals": ["office"]}
+    refused = converted(config(route, a=[{"weekdays": ["monday"]}])).refused
+    assert [remark.sentence for remark in refused] == [
+        f'a route uses "{name}", which isn\'t defined; Alertmanager refuses the file'
+        for name in ("b", "office")
+    ]
+
+
 def test_a_month_that_alertmanager_takes_for_shorter_is_told() -> None:
     last = {"days_of_month": ["-1"], "location": "Europe/Amsterdam"}
     [remark] = converted(
