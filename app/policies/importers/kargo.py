@@ -310,8 +310,9 @@ def _selected(
     if entry.get(key) is None:
         return Selection()
     name = _name(key, entry[key])
-    target = options.mapped.get(f"{field}/{name}")
     pattern = name.removeprefix("glob:")
+    # Without the prefix, it is what the error of `select` suggests.
+    target = options.mapped.get(f"{field}/{name}", options.mapped.get(f"{field}/{pattern}"))
     if target is not None:
         return select(field, [pattern], {f"{field}/{pattern}": target}, service)
     if name.startswith("regex:"):

@@ -103,6 +103,13 @@ def test_stages_and_projects_can_be_mapped() -> None:
     assert '- {services: ["shop-*"], environments: [qa]}' in text
 
 
+def test_the_mapping_that_an_error_suggests_is_taken() -> None:
+    text = config(daily(stageSelector={"name": "glob:qa-*"}))
+    [sentence] = [remark.sentence for remark in converted(text).refused]
+    assert "--map 'stages/qa-*=environment:NAME'" in sentence
+    assert converted(text, mapped={"stages/qa-*": ("environments", "qa")}).policies == 1
+
+
 def test_allow_windows_that_end_are_only_imported_alone() -> None:
     ends = window("Allow", "20260105T080000Z", "20260105T180000Z", "FREQ=DAILY;COUNT=9")
     other = window("Allow", "20260105T200000Z", "20260105T210000Z", "FREQ=DAILY")
