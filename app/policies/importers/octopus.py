@@ -5,6 +5,7 @@ moves it. The policies are in a zone of that offset. Projects are services, envi
 files with projects and environments of the same API give the names for their ids.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 from app.core.decision_text import one_line
 from app.core.errors import FreezegateError, MalformedValueError
 from app.core.instant import MINUTE, parse_instant
+from app.core.policy import NAME_PATTERN
 from app.core.wallclock import zone
 from app.policies.importers.documents import json_document, origin_of, origin_of_problem
 from app.policies.importers.fixed_zones import zone_ahead_of_utc
@@ -183,14 +185,20 @@ class _Reader:
         """Return the field of a selector and the value that an id stands for."""
         if resource_id in self._options.mapped:
             return self._options.mapped[resource_id]
+        kind = field.removesuffix("s")
         if resource_id not in self._names:
-            kind = field.removesuffix("s")
             raise MalformedValueError(
                 f"it is about {resource_id}, whose name isn't in these files; add the list of "
                 f"{'projects' if kind == 'service' else field} of the API, or say the name with "
                 f"--map {resource_id}={kind}:NAME"
             )
-        return field, self._names[resource_id]
+        found = self._names[resource_id]
+        if re.fullmatch(NAME_PATTERN, found, re.ASCII) is None:
+            raise MalformedValueError(
+                f"it is about {resource_id}, and {quoted(found)} is no name here: those have only a-z, 0-9 "
+                f"and . _ / -; say one with --map {resource_id}={kind}:NAME"
+            )
+        return field, found
 
     def _refuse_tenants(self, tenants: Any) -> None:
         count = len(tenants) if isinstance(tenants, list) else 1

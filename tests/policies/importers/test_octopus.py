@@ -197,6 +197,14 @@ def results(text: str, options: ImportOptions | None = None) -> Converted:
     return imported("octopus", {"freezes.json": text, **CATALOGUE}, options)
 
 
+def test_a_name_that_is_none_here_is_refused_with_what_to_do() -> None:
+    named = json.dumps([{"Id": "Projects-1", "Name": "Web Shop"}])
+    converted = imported("octopus", {**CATALOGUE, "freezes.json": freeze(), "projects.json": named})
+    [remark] = converted.refused
+    assert '"Web Shop" is no name here' in remark.sentence
+    assert remark.sentence.endswith("--map Projects-1=service:NAME")
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_expressed_is_refused_with_its_place(name: str) -> None:
     text, sentence = REFUSED[name]
