@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 WINDOWS = 1_000
-ROUNDS = 3
+ROUNDS = 1
 ZONES = ["UTC", "Europe/Amsterdam", "America/New_York", "Asia/Tokyo", "Australia/Sydney"]
 WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -34,7 +34,7 @@ def _run(name: str, source: Path, target: Path) -> tuple[float, float]:
     target.unlink(missing_ok=True)
     before, started = _cpu(), time.perf_counter()
     command = [sys.executable, "-m", "app.cli", "import", name, str(source), "--output", str(target)]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stderr=None)
     return time.perf_counter() - started, _cpu() - before
 
 
@@ -108,10 +108,70 @@ def prometheus() -> str:
     return yaml.safe_dump({"time_intervals": intervals})
 
 
+def aws() -> str:
+    return ics().replace("BEGIN:VEVENT", "X-CALENDAR-TYPE:DEFAULT_OPEN\r\nBEGIN:VEVENT", 1)
+
+
+def ics() -> str:
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//example//bench//EN"]
+    for number, hour, zone in _numbered():
+        date = f"2027{number % 12 + 1:02}{number % 28 + 1:02}T"
+        lines += [
+            *("BEGIN:VEVENT", f"UID:{number}", "DTSTAMP:20261101T000000Z", f"SUMMARY:Freeze {number}"),
+            *(f"DTSTART;TZID={zone}:{date}{hour:02}0000", f"DTEND;TZID={zone}:{date}{hour + 3:02}0000"),
+            *(["RRULE:FREQ=WEEKLY"] if number % 2 else []),
+            "END:VEVENT",
+        ]
+    return "\r\n".join([*lines, "END:VCALENDAR", ""])
+
+
+def octopus() -> str:
+    freezes = [
+        {
+            "Id": f"DeploymentFreezes-{number}",
+            "Name": f"Freeze {number}",
+            "Start": f"2027-{number % 12 + 1:02}-{number % 28 + 1:02}T{hour:02}:00:00.000+00:00",
+            "End": f"2027-{number % 12 + 1:02}-{number % 28 + 1:02}T{hour + 3:02}:00:00.000+00:00",
+            "ProjectEnvironmentScope": {f"Projects-{number}": ["Environments-1"]},
+            "RecurringSchedule": None,
+        }
+        for number, hour, _ in _numbered()
+    ]
+    names = [{"Id": f"Projects-{number}", "Name": f"service-{number}"} for number in range(WINDOWS)]
+    places = [{"Id": "Environments-1", "Name": "production"}]
+    return json.dumps([*freezes, *names, *places])
+
+
+def google() -> str:
+    rules = [
+        {
+            "rolloutRestriction": {
+                "id": f"rule-{number}",
+                "timeWindows": {
+                    "timeZone": zone,
+                    "weeklyWindows": [
+                        {
+                            "daysOfWeek": [WEEKDAYS[number % 7].upper()],
+                            "startTime": {"hours": hour},
+                            "endTime": {"hours": hour + 3},
+                        }
+                    ],
+                },
+            }
+        }
+        for number, hour, zone in _numbered()
+    ]
+    return json.dumps({"name": "bench", "selectors": [{"target": {"id": "*"}}], "rules": rules})
+
+
 FORMATS: dict[str, Callable[[], str]] = {
     "argocd": argocd,
+    "aws": aws,
     "gitlab": gitlab,
+    "google": google,
+    "ics": ics,
     "kargo": kargo,
+    "octopus": octopus,
     "prometheus": prometheus,
 }
 

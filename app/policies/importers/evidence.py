@@ -15,7 +15,7 @@ from app.core.instant import DAY, LATEST, format_instant
 from app.core.interval import Interval
 from app.core.policy import Effect, PolicySet
 from app.core.scope import ScopeTimeline
-from app.core.timeline import BLOCK_BITS, BlockBudget, PolicyTimeline
+from app.core.timeline import BLOCK_BITS, PolicyTimeline
 from app.core.wallclock import zone
 from app.policies.importers.assemble import Assembled, Entry
 from app.policies.importers.imported import Imported, ImportOptions
@@ -47,10 +47,9 @@ class Proven(NamedTuple):
 def prove(assembled: Assembled, imported: Imported, options: ImportOptions) -> Proven:
     """Return what may be written; entries that the readings differ on are added to `imported.refused`."""
     agreed: list[tuple[Entry, list[_Edge], Question]] = []
-    budget = BlockBudget()
-    for entry in assembled.entries:
-        timeline = PolicyTimeline(entry.policy, zone(entry.source.timezone), budget)
-        edges = _edges(timeline, options.now)
+    engine = _engine(assembled, assembled.entries)
+    for number, entry in enumerate(assembled.entries):
+        edges = _edges(engine.compiled.timeline(number, assembled.timezone), options.now)
         question = _question(entry, assembled, options)
         if question is None:
             _refuse(entry, imported, "its selectors leave no request over")
@@ -59,7 +58,15 @@ def prove(assembled: Assembled, imported: Imported, options: ImportOptions) -> P
         else:
             agreed.append((entry, edges, question))
     entries = [entry for entry, _, _ in agreed]
-    return Proven(entries, list(_tests(agreed, assembled)))
+    if len(entries) < len(assembled.entries):
+        engine = _engine(assembled, entries)
+    return Proven(entries, list(_tests(agreed, engine)))
+
+
+def _engine(assembled: Assembled, entries: Sequence[Entry]) -> Engine:
+    """Return an engine of some entries; what the edges compile in it, the tests find compiled."""
+    head = {"version": 1, "timezone": assembled.timezone, "environments": list(assembled.environments)}
+    return Engine(PolicySet.model_validate({**head, "policies": [entry.policy for entry in entries]}))
 
 
 def _refuse(entry: Entry, imported: Imported, sentence: str) -> None:
@@ -67,12 +74,7 @@ def _refuse(entry: Entry, imported: Imported, sentence: str) -> None:
         imported.refuse(origin, sentence)
 
 
-def _tests(
-    agreed: Sequence[tuple[Entry, list[_Edge], Question]], assembled: Assembled
-) -> Iterator[dict[str, Any]]:
-    policies = [entry.policy for entry, _, _ in agreed]
-    head = {"version": 1, "timezone": assembled.timezone, "environments": list(assembled.environments)}
-    engine = Engine(PolicySet.model_validate({**head, "policies": policies}))
+def _tests(agreed: Sequence[tuple[Entry, list[_Edge], Question]], engine: Engine) -> Iterator[dict[str, Any]]:
     most = MOST_TESTS // max(len(agreed), 1)
     asked: dict[Question, set[int]] = {}
     for _, edges, question in agreed:
