@@ -47,9 +47,13 @@ def failures(loaded: LoadedPolicies) -> list[Problem]:
 
 def _run(placed: PlacedTest, loaded: LoadedPolicies) -> SelfTestResult:
     test, home = placed.test, placed.zone
-    expected, got = _expected(test, home), _got(test, _ask(test, loaded, home))
+    decision = _ask(test, loaded, home)
+    expected, got = _expected(test, home), _got(test, decision)
+    passed = expected == got
+    if not passed:
+        got = _got(test, decision, names=True)
     return SelfTestResult(
-        placed.file, _name(test), expected == got, expected, got, placed.line, placed.column, placed.path
+        placed.file, _name(test), passed, expected, got, placed.line, placed.column, placed.path
     )
 
 
@@ -68,18 +72,24 @@ def _name(test: SelfTest) -> str:
 def _expected(test: SelfTest, home: Zone) -> str:
     """Return the expected answer, formatted like `_got`."""
     instant = None if test.next_change is None else parse_moment(test.next_change, home)
-    return _say(test, test.expect, test.by or [], instant)
+    return _say(test, test.expect, test.by, instant)
 
 
-def _got(test: SelfTest, decision: Decision) -> str:
-    """Return the actual answer, as far as the test expects one."""
-    told = decision.warnings if decision.outcome is Outcome.WARN else decision.blocking
-    return _say(test, decision.outcome.value, [each.rule.id for each in told], decision.flips_at)
+def _got(test: SelfTest, decision: Decision, *, names: bool = False) -> str:
+    """Return the actual answer, as far as the test expects one; with `names`, also the policies behind it."""
+    rules = decision.warnings if decision.outcome is Outcome.WARN else decision.blocking
+    ids = [each.rule.id for each in rules]
+    return _say(
+        test,
+        decision.outcome.value,
+        ids if test.by is not None or (names and ids) else None,
+        decision.flips_at,
+    )
 
 
-def _say(test: SelfTest, outcome: str, by: list[str], next_change: int | None) -> str:
+def _say(test: SelfTest, outcome: str, by: list[str] | None, next_change: int | None) -> str:
     text = outcome
-    if test.by is not None:
+    if by is not None:
         text += f" by [{', '.join(sorted(set(by)))}]"
     if "next_change" in test.model_fields_set:
         text += f", next change {'none in sight' if next_change is None else format_instant(next_change)}"

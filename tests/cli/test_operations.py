@@ -84,7 +84,7 @@ def test_the_story_of_the_friday_fix(
     monkeypatch.setenv("FREEZEGATE_OVERRIDE_TOKEN", token)
     assert "by an override of alice" in shell("check api --claim")
     shell("check api --claim", exits=1)
-    assert "There are no overrides." in shell("override list")
+    assert "No override is in force; --all shows the others." in shell("override list")
     (spent,) = shell.json("override list --all")
     assert (spent["state"], spent["uses"]) == ("used-up", 1)
     checkpoint = tmp_path / "export.jsonl"

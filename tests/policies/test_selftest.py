@@ -70,8 +70,8 @@ def test_a_test_that_says_what_comes_out_passes(test: str) -> None:
 @pytest.mark.parametrize(
     ("test", "expected", "got"),
     [
-        ("at: 2026-11-27 14:00, service: web, expect: allow", "allow", "deny"),
-        ("at: 2026-11-26 20:00, service: web, expect: allow", "allow", "warn"),
+        ("at: 2026-11-27 14:00, service: web, expect: allow", "allow", "deny by [friday]"),
+        ("at: 2026-11-26 20:00, service: web, expect: allow", "allow", "warn by [late]"),
         (
             "at: 2026-11-28 14:00, service: web, expect: deny, by: [weekend]",
             "deny by [weekend]",
@@ -80,7 +80,7 @@ def test_a_test_that_says_what_comes_out_passes(test: str) -> None:
         (
             "at: 2026-11-27 14:00, service: web, expect: deny, next_change: null",
             "deny, next change none in sight",
-            "deny, next change 2026-11-30T07:00:00Z",
+            "deny by [friday], next change 2026-11-30T07:00:00Z",
         ),
         (
             "at: 2026-11-26 20:00, service: web, expect: deny, by: [], next_change: 2026-11-27 06:00",
@@ -118,4 +118,4 @@ def test_only_failures_become_problems() -> None:
     lines = test + test.replace("deny", "warn")
     (problem,) = failures(load_untested(Snapshot.of(POLICIES + lines)))
     assert problem.path == "tests[1]"
-    assert problem.message == "this test fails: expected warn, got deny"
+    assert problem.message == "this test fails: expected warn, got deny by [friday]"

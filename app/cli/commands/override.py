@@ -97,7 +97,7 @@ def list_overrides(*, server: str | None, as_json: bool, timezone: str | None, e
     if as_json:
         print_json(found)
     elif not found:
-        echo("There are no overrides.")
+        echo("There are no overrides." if everything else "No override is in force; --all shows the others.")
     else:
         local = local_printer(zone_of_server(server, timezone))
         print_table(
