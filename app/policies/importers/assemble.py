@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.core.decision_text import one_line
 from app.core.errors import MalformedValueError
 from app.core.policy import Effect, Policy
+from app.policies.importers.globs import contains
 from app.policies.importers.imported import Imported, ImportedPolicy, ImportOptions, Remark
 
 _LONGEST_ID: Final = 56
@@ -18,7 +19,11 @@ _LONGEST_ID: Final = 56
 _LONGEST_TEXT: Final = 500
 """Characters of a title or reason, as `app.core.policy.Text` limits them."""
 
+_MOST_COMPARED: Final = 50
+"""Selectors of a policy that are compared with each other, which takes the square of their number."""
+
 _NOT_OF_ID: Final = re.compile(r"[^a-z0-9]+")
+_Selector = Mapping[str, Sequence[str]]
 _POLICY: Final[TypeAdapter[Policy]] = TypeAdapter(Policy)
 
 
@@ -89,17 +94,37 @@ def _keys(source: ImportedPolicy, policy_id: str, home: str) -> Iterator[tuple[s
     if source.timezone != home:
         yield "timezone", source.timezone
     if source.applies_to:
-        yield "applies_to", _lists(source.applies_to)
+        yield "applies_to", _selectors(source.applies_to)
     if source.exempt:
-        yield "exempt", _lists(source.exempt)
+        yield "exempt", _selectors(source.exempt)
     yield from source.keys.items()
     yield "when", [dict(window) for window in source.when]
     if source.except_when:
         yield "except_when", [dict(window) for window in source.except_when]
 
 
-def _lists(selectors: Sequence[Mapping[str, Sequence[str]]]) -> list[dict[str, list[str]]]:
-    return [{name: list(values) for name, values in each.items()} for each in selectors]
+def _selectors(selectors: Sequence[_Selector]) -> list[dict[str, list[str]]]:
+    """Return selectors without those that a wider one covers; of equal ones, the first stays."""
+    unique: dict[frozenset[tuple[str, frozenset[str]]], dict[str, list[str]]] = {}
+    for selector in selectors:
+        key = frozenset((name, frozenset(values)) for name, values in selector.items())
+        unique.setdefault(key, {name: list(dict.fromkeys(values)) for name, values in selector.items()})
+    found = list(unique.values())
+    if len(found) > _MOST_COMPARED:
+        return found
+    for each in tuple(found):
+        others = [other for other in found if other is not each]
+        if any(_covers(other, each) for other in others):
+            found = others
+    return found
+
+
+def _covers(wide: _Selector, narrow: _Selector) -> bool:
+    """Return whether one selector selects at least what another does."""
+    return all(
+        name in narrow and all(any(contains(one, each) for one in values) for each in narrow[name])
+        for name, values in wide.items()
+    )
 
 
 def _line(text: str) -> str:

@@ -163,3 +163,18 @@ def test_a_running_sync_finishes_only_if_every_window_lets_it() -> None:
     one = window("allow", "0 9 * * *", "8h", syncOverrun=True)
     assert "running: stop" in converted(project(one + window("allow", "0 20 * * *", "1h"))).text
     assert "running: finish" in converted(project(one)).text
+
+
+def test_a_selector_that_another_one_covers_is_left_out() -> None:
+    lists = {"applications": ["*"], "clusters": ["in-cluster"], "namespaces": ["shop-prod"]}
+    everything = window("deny", "0 22 * * *", "8h", **lists)
+    placed = window("deny", "0 23 * * *", "1h", **{**lists, "applications": []})
+    mapped: dict[str, Any] = {
+        "projects/shop": ("services", "shop-*"),
+        "clusters/in-cluster": ("environments", "production"),
+        "namespaces/shop-prod": ("environments", "production"),
+    }
+    result = converted(project(everything + placed), mapped=mapped)
+    policies = yaml.safe_load(result.text)["policies"]
+    production = {"services": ["shop-*"], "environments": ["production"]}
+    assert [policy["applies_to"] for policy in policies] == [[{"services": ["shop-*"]}], [production]]
