@@ -25,6 +25,7 @@ class ContinuationResult(StrEnum):
     NO_DURATION = "no-duration"
     OTHER_DEPLOY = "other-deploy"
     OTHER_CALLER = "other-caller"
+    OTHER_REF = "other-ref"
     UNKNOWN = "unknown"
 
 
@@ -43,6 +44,17 @@ class EarlierStep(NamedTuple):
     first_duration: int
     revoked_at: int | None
     """When the override of this step or of the first one was revoked; None if it wasn't."""
+    ref: str | None = None
+    """The only ref that the override of this step or of the first one lets through; None for any."""
+
+
+class LaterStep(NamedTuple):
+    """A claim that continues an earlier one."""
+
+    question: Question
+    caller: str
+    """The caller; empty for an anonymous one."""
+    ref: str | None = None
 
 
 class Continuation(NamedTuple):
@@ -65,18 +77,17 @@ class Continuation(NamedTuple):
 
 
 def judge_continuation(
-    earlier_id: str, earlier: EarlierStep | None, question: Question, caller: str, now: int
+    earlier_id: str, earlier: EarlierStep | None, later: LaterStep, now: int
 ) -> Continuation:
     """Judge whether a claim continues an earlier one.
 
     Args:
         earlier_id: the earlier step, as the claim names it.
         earlier: its record; None if there is none.
-        question: the question of the claim.
-        caller: the name of the claim's caller.
+        later: the claim.
         now: the instant for its end, from a clock that never goes back; in seconds.
     """
-    refusal = _refusal(earlier, question, caller)
+    refusal = _refusal(earlier, later)
     if refusal is not None or earlier is None:
         return Continuation(earlier_id, refusal or ContinuationResult.UNKNOWN)
     until = earlier.first_at + min(earlier.first_duration, LONGEST_RUN)
@@ -84,16 +95,17 @@ def judge_continuation(
     return Continuation(earlier_id, result, earlier.first, until)
 
 
-def _refusal(earlier: EarlierStep | None, question: Question, caller: str) -> ContinuationResult | None:
+def _refusal(earlier: EarlierStep | None, later: LaterStep) -> ContinuationResult | None:
     """Return why an earlier claim can't be continued at any time; None if it can."""
     if earlier is None:
         return ContinuationResult.UNKNOWN
-    same = (question.service, question.environment, question.change)
+    same = (later.question.service, later.question.environment, later.question.change)
     checks = (
         ((earlier.service, earlier.environment, earlier.change) != same, ContinuationResult.OTHER_DEPLOY),
-        (earlier.caller != caller, ContinuationResult.OTHER_CALLER),
+        (earlier.caller != later.caller, ContinuationResult.OTHER_CALLER),
         (earlier.outcome == Outcome.DENY, ContinuationResult.DENIED),
         (earlier.revoked_at is not None, ContinuationResult.REVOKED),
+        (earlier.ref not in (None, later.ref), ContinuationResult.OTHER_REF),
         (earlier.first_duration == 0, ContinuationResult.NO_DURATION),
     )
     return next((result for applies, result in checks if applies), None)

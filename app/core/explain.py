@@ -25,6 +25,7 @@ _NOT_CONTINUED: Final = {
     ContinuationResult.NO_DURATION: "{id} was claimed without a duration",
     ContinuationResult.OTHER_DEPLOY: "{id} is of another service, environment or kind of change",
     ContinuationResult.OTHER_CALLER: "{id} was claimed with other credentials",
+    ContinuationResult.OTHER_REF: "the override of {id} is for another ref",
     ContinuationResult.UNKNOWN: "there is no decision {id}",
 }
 """The reasons why a claim does not continue another one, as clauses."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from app import __version__
 from app.clock import Clock
 from app.core.audit import Event
-from app.core.continuation import Continuation, continued, judge_continuation
+from app.core.continuation import Continuation, LaterStep, continued, judge_continuation
 from app.core.decision import Decision, Outcome, Question
 from app.core.decision_json import decision_to_json, determined_by, first_step
 from app.core.errors import MalformedValueError
@@ -265,9 +265,10 @@ def _continued(
 ) -> _PendingClaim:
     """Decide a claim again as a later step of the deploy that it names, if that still runs."""
     earlier, claim = transaction.earlier_step(earlier_id), draft.claim
+    later = LaterStep(claim.question, claim.caller.name, claim.ref)
     # What is over stays over when a clock goes back, on every replica.
     now = max(time.now, transaction.latest_at // 1_000_000)
-    judged = judge_continuation(earlier_id, earlier, claim.question, claim.caller.name, now)
+    judged = judge_continuation(earlier_id, earlier, later, now)
     decision, continuation = step_of(judged, draft.decision, draft.in_force)
     return draft._replace(decision=decision, continuation=continuation)
 

@@ -99,12 +99,14 @@ class ContinuationBody(BaseModel):
         "no-duration",
         "other-deploy",
         "other-caller",
+        "other-ref",
         "unknown",
     ] = Field(
         description="`running`: this claim is a step of that deploy; otherwise it is decided like any other, "
         "for the earlier one is `over`, was `denied`, its override was `revoked`, it named no duration "
         "(`no-duration`), it is of another service, environment or kind of change (`other-deploy`), it was "
-        "claimed with other credentials (`other-caller`), or there is none (`unknown`)"
+        "claimed with other credentials (`other-caller`), its override is for another ref (`other-ref`), or "
+        "there is none (`unknown`)"
     )
     first: str | None = Field(
         description="the first step of the deploy, whose duration counts; null unless `running` or `over`"

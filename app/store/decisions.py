@@ -22,11 +22,9 @@ _BY_KEY: Final = (
     .where(decisions.c.caller == bindparam("caller"), decisions.c.idempotency_key == bindparam("key"))
 )
 _FIRST: Final = decisions.alias("first")
-_REVOKED: Final = (
-    select(func.min(overrides.c.revoked_at))
-    .where(or_(overrides.c.id == decisions.c.override_id, overrides.c.id == _FIRST.c.override_id))
-    .scalar_subquery()
-)
+_USED: Final = or_(overrides.c.id == decisions.c.override_id, overrides.c.id == _FIRST.c.override_id)
+_REVOKED: Final = select(func.min(overrides.c.revoked_at)).where(_USED).scalar_subquery()
+_BOUND_TO: Final = select(func.min(overrides.c.ref)).where(_USED).scalar_subquery()
 _STEP: Final = (
     select(
         *columns_of(
@@ -36,6 +34,7 @@ _STEP: Final = (
             first_at=_FIRST.c.at,
             first_duration=_FIRST.c.duration,
             revoked_at=_REVOKED,
+            ref=_BOUND_TO,
         )
     )
     .join(_FIRST, _FIRST.c.id == func.coalesce(decisions.c.continues, decisions.c.id))

@@ -168,6 +168,23 @@ def test_an_override_lets_a_whole_rollout_through_for_one_use(
         assert f"the override of {own_id} was revoked" in revoked["message"]
 
 
+def test_a_token_for_one_ref_lets_no_step_of_another_one_through(
+    gate: TestClient, folder: Path, clock: FakeClock, keys: dict[str, str]
+) -> None:
+    add_policy(gate, folder)
+    at(clock, "13:05")
+    wanted = {"services": ["api"], "environments": ["production"], "reason": "The fix.", "ttl": "4h"}
+    granted = gate.post("/overrides", json={**wanted, "ref": "v1"}, headers=bearer(keys["ops"])).json()
+    first = claim(gate, {"X-Override-Token": granted["token"]}, duration="40m", ref="v1")["decision_id"]
+    second = claim(gate, continues=first, ref="v1")
+    assert second["continues"]["result"] == "running"
+    for earlier in (first, second["decision_id"]):
+        for ref in ("v2", None):
+            other = claim(gate, continues=earlier, ref=ref)
+            assert (other["allowed"], other["continues"]["result"]) == (False, "other-ref")
+            assert f"the override of {earlier} is for another ref" in other["message"]
+
+
 def test_a_token_with_a_step_is_spent_only_on_what_still_blocks(
     gate: TestClient, folder: Path, clock: FakeClock, keys: dict[str, str]
 ) -> None:

@@ -10,6 +10,7 @@ from app.core.continuation import (
     Continuation,
     ContinuationResult,
     EarlierStep,
+    LaterStep,
     continued,
     judge_continuation,
 )
@@ -107,6 +108,7 @@ def test_a_step_is_decided_by_the_rules_that_stop_until_the_end_and_then_by_all(
         ({}, {"environment": "staging"}, "ci", NOW, "other-deploy"),
         ({}, {"change": "rollback"}, "ci", NOW, "other-deploy"),
         ({}, {}, "other", NOW, "other-caller"),
+        ({"ref": "v1"}, {}, "ci", NOW, "other-ref"),
         # The duration of the step itself is none of this.
         ({}, {"duration": DAY}, "ci", NOW, "running"),
     ],
@@ -115,7 +117,7 @@ def test_a_deploy_is_continued_only_while_it_runs_and_by_its_own_caller(
     given: dict[str, Any], question: dict[str, Any], caller: str, now: int, result: str
 ) -> None:
     earlier = STEP._replace(**given)
-    judged = judge_continuation("dec_2", earlier, QUESTION._replace(**question), caller, now)
+    judged = judge_continuation("dec_2", earlier, LaterStep(QUESTION._replace(**question), caller), now)
     assert judged.result == result
     assert judged.counts == (result == "running")
     assert (judged.first, judged.until is None) == (
@@ -124,7 +126,7 @@ def test_a_deploy_is_continued_only_while_it_runs_and_by_its_own_caller(
 
 
 def test_what_is_not_recorded_is_unknown() -> None:
-    judged = judge_continuation("dec_9", None, QUESTION, "ci", NOW)
+    judged = judge_continuation("dec_9", None, LaterStep(QUESTION, "ci"), NOW)
     assert judged == Continuation("dec_9", ContinuationResult.UNKNOWN)
 
 
