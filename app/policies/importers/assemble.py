@@ -3,13 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from app.core.decision_text import one_line
 from app.core.errors import MalformedValueError
-from app.core.policy import Effect, Policy
+from app.core.policy import NAME_PATTERN, Effect, Policy
 from app.policies.importers.globs import contains
 from app.policies.importers.imported import Imported, ImportedPolicy, ImportOptions, Remark
 
@@ -23,6 +24,7 @@ _MOST_COMPARED: Final = 50
 """Selectors of a policy that are compared with each other, which takes the square of their number."""
 
 _NOT_OF_ID: Final = re.compile(r"[^a-z0-9]+")
+_NAME: Final = re.compile(NAME_PATTERN)
 _Selector = Mapping[str, Sequence[str]]
 _POLICY: Final[TypeAdapter[Policy]] = TypeAdapter(Policy)
 
@@ -48,10 +50,12 @@ def assemble(imported: Imported, options: ImportOptions) -> Assembled:
     """Return the entries; a policy that isn't valid is added to `imported.refused`."""
     zones = Counter(policy.timezone for policy in imported.policies)
     home = zones.most_common(1)[0][0] if zones else options.timezone or "UTC"
+    environments = _environments(imported.policies, options)
     ids = _Ids()
     entries: list[Entry] = []
     for source in imported.policies:
-        mapping = _mapping(source, ids.unique(source.name), home)
+        placed = replace(source, applies_to=_placed(source.applies_to, environments))
+        mapping = _mapping(placed, ids.unique(source.name), home)
         try:
             policy = _POLICY.validate_python(mapping, context={"read": _reader(imported)})
         except ValidationError as error:
@@ -60,7 +64,7 @@ def assemble(imported: Imported, options: ImportOptions) -> Assembled:
             imported.refused += [Remark(origin, sentence) for origin in source.origins]
         else:
             entries.append(Entry(source, mapping, policy))
-    return Assembled(home, _environments([entry.source for entry in entries], options), entries)
+    return Assembled(home, environments, entries)
 
 
 def _reader(imported: Imported) -> Any:
@@ -73,14 +77,29 @@ def _reader(imported: Imported) -> Any:
 
 
 def _environments(policies: Iterable[ImportedPolicy], options: ImportOptions) -> list[str]:
-    """Return the environments of the file: those of the options and of its selectors."""
+    """Return the environments of the file: those of the options and of its selectors.
+
+    A name that isn't valid is left out; the policy that has it will be refused.
+    """
     named = [
         name
         for policy in policies
         for selector in (*policy.applies_to, *policy.exempt)
         for name in selector.get("environments", ())
+        if _NAME.fullmatch(name)
     ]
     return list(dict.fromkeys([*options.environments, *named]))
+
+
+def _placed(selectors: Sequence[_Selector], environments: Sequence[str]) -> list[_Selector]:
+    """Return selectors that all name environments: those of the file, where the source names none.
+
+    Without them, a policy would apply to the environments that other files of its set add.
+    """
+    return [
+        each if "environments" in each else {**each, "environments": environments}
+        for each in selectors or ({},)
+    ]
 
 
 def _mapping(source: ImportedPolicy, policy_id: str, home: str) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def test_windows_of_several_projects_need_to_know_their_services() -> None:
     mapped = {"projects/shop": ("services", "shop-*"), "projects/bank": ("services", "bank-*")}
     result = converted(text, mapped=mapped)
     assert not result.refused
-    assert '- {services: ["shop-*"]}' in result.text
+    assert '- {services: ["shop-*"], environments: [production]}' in result.text
 
 
 def test_lists_as_kubectl_prints_them_are_read_as_yaml_and_as_json() -> None:
@@ -174,7 +174,9 @@ def test_a_selector_that_another_one_covers_is_left_out() -> None:
         "clusters/in-cluster": ("environments", "production"),
         "namespaces/shop-prod": ("environments", "production"),
     }
-    result = converted(project(everything + placed), mapped=mapped)
+    both = ["production", "staging"]
+    result = converted(project(everything + placed), environments=both, mapped=mapped)
     policies = yaml.safe_load(result.text)["policies"]
     production = {"services": ["shop-*"], "environments": ["production"]}
-    assert [policy["applies_to"] for policy in policies] == [[{"services": ["shop-*"]}], [production]]
+    wide = {"services": ["shop-*"], "environments": both}
+    assert [policy["applies_to"] for policy in policies] == [[wide], [production]]

@@ -108,6 +108,14 @@ def test_the_services_and_environments_of_the_options_bound_the_policies() -> No
     assert {(test.test.service, test.test.environment) for test in loaded.tests} == {("checkout", "staging")}
 
 
+def test_an_imported_policy_stays_in_its_environments_when_another_file_adds_some() -> None:
+    result = converted("time_intervals:\n" + interval("weekend"))
+    assert "    applies_to:\n      - {environments: [production]}\n" in result.text
+    policy = load(Snapshot.of(result.text)).policy_set.policies[0]
+    assert policy.matches("checkout", frozenset(), "production", "normal")
+    assert not policy.matches("checkout", frozenset(), "staging", "normal")
+
+
 def test_too_many_windows_are_refused_at_once() -> None:
     entry = "      - {weekdays: [saturday], years: ['2030']}\n"
     result = converted("time_intervals:\n  - name: x\n    time_intervals:\n" + entry * 5_001)

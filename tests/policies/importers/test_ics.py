@@ -159,7 +159,7 @@ def test_whole_days_are_in_utc_unless_a_zone_is_given() -> None:
 
 def test_services_of_the_options_are_those_of_each_policy() -> None:
     options = ImportOptions(HORIZON[0], services=["web"])
-    assert "- {services: [web]}" in results(calendar(event()), options).text
+    assert "- {services: [web], environments: [production]}" in results(calendar(event()), options).text
 
 
 @pytest.mark.parametrize(
