@@ -20,8 +20,8 @@ class Loss(NamedTuple):
 
     @property
     def is_large(self) -> bool:
-        """Whether more than half of them were lost, which all of them are."""
-        return 2 * self.lost > self.of
+        """Whether half of them or more were lost: a server may come back with half of its events."""
+        return 2 * self.lost >= self.of > 0
 
     @property
     def words(self) -> str:

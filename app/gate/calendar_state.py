@@ -14,7 +14,7 @@ OLD_AFTER: Final = 2 * HOUR
 
 
 class Pending(NamedTuple):
-    """A text that is not taken yet, because it has lost more than half of the coming events."""
+    """A text that is not taken yet, because it has lost half of the coming events or more."""
 
     text: str
     seen_at: int

@@ -5,7 +5,7 @@ few seconds apart, so that they differ for seconds, and for 15 minutes at most w
 new text takes the way of a changed file: the next polls find it in the snapshot, check it, and load it.
 
 Nothing that a server does takes a freeze away at once: an answer that is no calendar changes nothing, and one
-that has lost more than half of the coming events is taken only when a second fetch, minutes later, agrees.
+that has lost half of the coming events or more is taken only when a second fetch, minutes later, agrees.
 """
 
 import asyncio

@@ -67,7 +67,7 @@ class Removal(NamedTuple):
 
 
 def lost_events(before: PolicySet, after: PolicySet, now: int) -> tuple[Removal, ...]:
-    """Return the calendars by URL that have lost more than half of their coming events.
+    """Return the calendars by URL that have lost half of their coming events or more.
 
     Only windows that are otherwise the same are compared: a changed window is a change of the files.
     """

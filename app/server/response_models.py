@@ -225,7 +225,7 @@ class Removed(BaseModel):
 
 
 class HeldBack(BaseModel):
-    """A fetched calendar that has lost more than half of its coming events, and is not in force yet."""
+    """A fetched calendar that has lost half of its coming events or more, and is not in force yet."""
 
     seen_at: Instant = Field(description="when it was fetched first")
     lost: int = Field(description="the coming events that are missing in it")

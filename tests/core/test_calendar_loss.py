@@ -17,7 +17,7 @@ def events(*written: str) -> list[ComingEvent]:
         ("", "", (0, 0), "small"),
         ("", "a1 b2", (0, 0), "small"),
         ("a1 b2", "a1 b2 c3", (0, 2), "small"),
-        ("a1 b2", "a1", (1, 2), "small"),
+        ("a1 b2", "a1", (1, 2), "large"),
         ("a1 b2 c3", "a1", (2, 3), "large"),
         ("a1", "", (1, 1), "large"),
         ("a1 b2", "", (2, 2), "large"),
@@ -26,7 +26,7 @@ def events(*written: str) -> list[ComingEvent]:
         ("a1 a2 a3 a4", "a5 a6 a7 a8", (0, 4), "small"),
         ("a1 b2", "x1 y2", (0, 2), "small"),  # exported anew, with other UIDs
         ("a1 b2 c3", "x7 y8 z9", (3, 3), "large"),  # another calendar
-        ("a1 b2 c3 d4", "x1 b9", (2, 4), "small"),
+        ("a1 b2 c3 d4", "x1 b9", (2, 4), "large"),
     ],
 )
 def test_a_loss_is_what_has_no_counterpart(

@@ -242,13 +242,20 @@ async def test_a_second_loss_must_be_seen_twice_as_well(tmp_path: Path) -> None:
 
 async def test_a_small_loss_and_events_that_are_over_are_taken_at_once(tmp_path: Path) -> None:
     gate = await running(tmp_path)
+    gate.server.answer = calendar(*range(1, 6))
+    await gate.later()
+    assert gate.days == [1, 2, 3, 4, 5]
+    gate.clock.at = parse_instant("2026-12-04T00:00:00Z")
+    gate.server.answer = calendar(4, 5)
+    await gate.later()
+    assert gate.days == [4, 5]
+
+
+async def test_a_server_back_with_half_of_its_events_waits_for_a_second_look(tmp_path: Path) -> None:
+    gate = await running(tmp_path)
     gate.server.answer = calendar(*range(1, 5))
     await gate.later()
-    assert gate.days == [1, 2, 3, 4]
-    gate.clock.at = parse_instant("2026-12-04T00:00:00Z")
-    gate.server.answer = calendar(4)
-    await gate.later()
-    assert gate.days == [4]
+    assert gate.days == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 async def test_a_server_that_is_down_for_days_freezes_as_it_said_last_and_over_restarts(
