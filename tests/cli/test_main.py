@@ -98,9 +98,9 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text())
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["hatch"]["version"] == {"path": "app/__init__.py"}
-    newest = re.search(r"^## (\S+)", Path("CHANGELOG.md").read_text(), re.MULTILINE)
-    assert newest is not None
-    assert newest[1] == __version__
+    versions = re.findall(r"^## (\S+)", Path("CHANGELOG.md").read_text(), re.MULTILINE)
+    assert next(each for each in versions if each != "Unreleased") == __version__
+    assert "Unreleased" not in versions[1:]
 
 
 @pytest.mark.parametrize("arguments", [[], ["deploy"], ["check", "--bogus"], ["--bogus"]])

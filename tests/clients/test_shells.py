@@ -391,7 +391,7 @@ def test_outputs_and_summary_are_written(fake: Fake, tmp_path: Path) -> None:
     fake.answer((423, DENY % "api may not be deployed."))
     result = github(fake.url, tmp_path)
     assert result.outputs == (
-        "allowed=false\nopens_at=2026-11-30T07:00:00Z\nmessage=api may not be deployed.\n"
+        "allowed=false\nopens_at=2026-11-30T07:00:00Z\nmessage=api may not be deployed.\ndecision_id=\n"
     )
     assert result.summary.startswith("### Deploy stopped")
 
@@ -402,7 +402,7 @@ def test_outputs_and_summary_are_written(fake: Fake, tmp_path: Path) -> None:
 def test_a_hostile_message_writes_no_output_and_no_command(fake: Fake, tmp_path: Path, hostile: str) -> None:
     fake.answer((423, DENY % hostile))
     result = github(fake.url, tmp_path)
-    assert [line.split("=")[0] for line in result.outputs.splitlines()] == ["allowed", "opens_at", "message"]
+    assert [line.split("=")[0] for line in result.outputs.splitlines()] == ["allowed", "opens_at", "message", "decision_id"]
     assert result.outputs.startswith("allowed=false\n")
     assert result.printed.count("::") == 2  # the error annotation's own
     assert "<img" not in result.summary
