@@ -25,6 +25,7 @@ class Database(ABC):
     def __init__(self, engine: Engine) -> None:
         """Use the pool and the dialect of `engine`."""
         self.engine = engine
+        self._closed = False
         dbapi = engine.dialect.dbapi
         assert dbapi is not None  # noqa: S101 - both drivers are there
         self.failures: tuple[type[Exception], ...] = (dbapi.Error, SQLAlchemyError, OSError)
@@ -92,6 +93,11 @@ class Database(ABC):
         """Pipeline the statements of a connection where the database is remote."""
         return contextlib.nullcontext()
 
+    def close(self) -> None:
+        """Close all connections; one that is in use is closed when it is given back."""
+        self._closed = True
+        self.engine.dispose()
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """Run a transaction that only reads."""
@@ -106,7 +112,8 @@ class Database(ABC):
 
     @contextlib.contextmanager
     def _pooled(self, begin: str, end: str) -> Iterator[Connection]:
-        pooled = self.engine.raw_connection()
+        pool = self.engine.pool
+        pooled = pool.connect()
         try:
             connection = Connection(pooled.driver_connection, self.engine.dialect)
             with self.deadline(connection):
@@ -118,6 +125,8 @@ class Database(ABC):
             raise
         finally:
             pooled.close()
+            if self._closed:
+                pool.dispose()
 
 
 def too_long() -> StoreUnavailableError:

@@ -202,7 +202,7 @@ class Store:
     def let_go(self) -> None:
         """Close the connections, once all writes are done."""
         self._connection.drop()
-        self._database.engine.dispose()
+        self._database.close()
 
     def _commit(self, works: Sequence[_Item]) -> Sequence[Any]:
         """Run a batch of works; called on the writer's thread."""

@@ -79,6 +79,14 @@ async def test_a_store_that_was_never_written_to_closes_too(url: str) -> None:
     await Store.open(url).close()
 
 
+async def test_a_connection_in_use_while_it_closes_is_closed_when_it_is_given_back(url: str) -> None:
+    store = Store.open(url)
+    with store._database.reading() as connection:
+        await store.close()
+    with pytest.raises(store._database.failures):
+        connection.say("SELECT 1")
+
+
 async def test_what_another_process_kept_is_not_taken_for_kept(store: Store, url: str) -> None:
     another = Store.open(url)
     assert not another.keeps(POLICIES.revision)
