@@ -14,6 +14,8 @@ from app.cli import COMMANDS
 from app.core.windows import WindowEntry
 from app.identity.oidc import vendors as issuers
 from app.integrations.vendors import vendors
+from app.policies.exporters.formats import FORMATS as EXPORTED
+from app.policies.importers.formats import FORMATS as IMPORTED
 from app.store.schema import HEAD
 from tests.live.gate import ROOT
 
@@ -31,6 +33,8 @@ def _resources() -> dict[str, set[str]]:
 
 LISTS = {
     "a kind of window": ("KIND", {kind: {kind} for kind in WindowEntry.model_fields}),
+    "a format to import": ("FORMAT", {each: {each} for each in IMPORTED}),
+    "a format to export": ("FORMAT", {each: {each} for each in EXPORTED}),
     "a vendor of notifications": ("VENDOR", {kind: {kind} for kind in vendors()}),
     "a CI system with identity tokens": ("CI", {each: {each} for each in issuers.PREFIXES if each != "oidc"}),
     "a command": ("COMMAND", {command: {command} for command in COMMANDS}),
@@ -92,6 +96,8 @@ def test_no_file_of_the_kind_is_without_its_list(heading: str) -> None:
     others = {
         "app/identity/oidc": {"errors", "generic", "issuers", "keyring", "providers", "vendor", "vendors"},
         "docs/how-to/notifications": {"README"},
+        "docs/how-to/import": {"README"},
+        "docs/how-to/export": {"README"},
     }
     for pattern in (first, *(each for each in patterns if each.startswith("docs/"))):
         expression = re.escape(pattern).replace(placeholder, r"([^/]+)")
