@@ -39,8 +39,8 @@ def copy(source_url: str, target_url: str) -> dict[str, int]:
     except (*source.failures, *target.failures) as error:
         raise StoreUnavailableError(f"the copy failed: {error}".partition("\n")[0]) from error
     finally:
-        source.engine.dispose()
-        target.engine.dispose()
+        source.close()
+        target.close()
 
 
 _TABLES: Final = [table for table in metadata.sorted_tables if table is not schema_version]
