@@ -13,7 +13,7 @@ from app.core.errors import MalformedValueError
 from app.core.policy import Effect
 from app.core.wallclock import zone, zone_names
 from app.policies.importers.allow_windows import AllowWindow, openings
-from app.policies.importers.documents import origin_of, resources, sound_documents
+from app.policies.importers.documents import origin_of, resources, sound_documents, with_known_keys
 from app.policies.importers.globs import service_glob
 from app.policies.importers.imported import Imported, ImportedPolicy, ImportOptions, Origin, SourceText
 from app.policies.importers.recurring import Firings, Lasting, lasting_windows
@@ -210,11 +210,7 @@ class _Reader:
 
 
 def _check_keys(entry: Any) -> None:
-    if not isinstance(entry, dict):
-        raise MalformedValueError("expected a mapping")
-    for key in entry:
-        if key not in _KEYS:
-            raise MalformedValueError(f"unknown key {quoted(key)}{did_you_mean(key, _KEYS)}")
+    entry = with_known_keys(entry, _KEYS)
     if entry.get("kind") not in ("allow", "deny"):
         raise MalformedValueError("kind is neither allow nor deny")
     for key in _FLAGS:

@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 from app.core.errors import MalformedValueError
 from app.policies.importers.imported import Imported, Origin, SourceText
 from app.yaml.compose import read_document
 from app.yaml.document import Document, Nodes
-from app.yaml.problem import Path, Problem, format_path, quoted
+from app.yaml.problem import Path, Problem, did_you_mean, format_path, quoted
 from app.yaml.syntax import Position
 
 _DOCUMENT: Final = re.compile(r"^---(?=\s|$)|^\.\.\.(?=\s|$)", re.MULTILINE)
@@ -79,6 +79,20 @@ def origin_of(document: Document, path: Path, name: str | None = None) -> Origin
 def origin_of_problem(problem: Problem) -> Origin:
     """Return the place of an error of YAML or JSON."""
     return Origin(problem.file, problem.line, problem.column, problem.path or "the file")
+
+
+def with_known_keys(entry: Any, known: Collection[str]) -> dict[str, Any]:
+    """Return an entry that is a mapping without unknown keys.
+
+    Raises:
+        MalformedValueError: it is none, or has another key.
+    """
+    if not isinstance(entry, dict):
+        raise MalformedValueError("expected a mapping")
+    for key in entry:
+        if key not in known:
+            raise MalformedValueError(f"unknown key {quoted(key)}{did_you_mean(key, known)}")
+    return entry
 
 
 def mappings(value: Any) -> list[dict[str, Any]]:

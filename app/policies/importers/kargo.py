@@ -15,7 +15,7 @@ from app.core.notation import MAX_DURATION, format_duration
 from app.core.policy import Effect
 from app.core.wallclock import Zone, calendar_date, zone, zone_names
 from app.policies.importers.allow_windows import AllowWindow, Opening, openings
-from app.policies.importers.documents import origin_of, resources, sound_documents
+from app.policies.importers.documents import origin_of, resources, sound_documents, with_known_keys
 from app.policies.importers.globs import service_glob
 from app.policies.importers.imported import Imported, ImportedPolicy, ImportOptions, Origin, SourceText
 from app.policies.importers.recurring import lasting_windows
@@ -139,11 +139,7 @@ def _window(origin: Origin, entry: Any, config: Mapping[str, Any], options: Impo
     Raises:
         MalformedValueError: Kargo would refuse it, or it can't be expressed.
     """
-    if not isinstance(entry, dict):
-        raise MalformedValueError("expected a mapping")
-    for key in entry:
-        if key not in _KEYS:
-            raise MalformedValueError(f"unknown key {quoted(key)}{did_you_mean(key, _KEYS)}")
+    entry = with_known_keys(entry, _KEYS)
     if entry.get("kind") not in ("Allow", "Deny"):
         raise MalformedValueError("kind is neither Allow nor Deny")
     times = _times(entry, options)

@@ -17,7 +17,7 @@ from app.core.interval import Interval, normalise
 from app.core.month_day import MONTHS
 from app.core.policy import Effect
 from app.core.wallclock import calendar_date, zone, zone_names
-from app.policies.importers.documents import mappings, origin_of, sound_documents
+from app.policies.importers.documents import mappings, origin_of, sound_documents, with_known_keys
 from app.policies.importers.imported import Imported, ImportedPolicy, ImportOptions, Origin, SourceText
 from app.policies.importers.wall_windows import (
     EVERY_DAY,
@@ -311,11 +311,7 @@ def _part(origin: Origin, entry: Any, options: ImportOptions) -> _Part:
     Raises:
         MalformedValueError: Alertmanager would refuse it, or it can't be expressed.
     """
-    if not isinstance(entry, dict):
-        raise MalformedValueError("expected a mapping")
-    for key in entry:
-        if key not in _FIELDS:
-            raise MalformedValueError(f"unknown key {quoted(key)}{did_you_mean(key, _FIELDS)}")
+    entry = with_known_keys(entry, _FIELDS)
     weekdays = _ranges(entry, "weekdays", _weekday)
     months = _ranges(entry, "months", _month)
     days = _ranges(entry, "days_of_month", _number)

@@ -225,6 +225,12 @@ def engine_disagreement(each: Imported, seed: int) -> str | None:
     return None
 
 
+def differing(files: Sequence[Imported], reader: Reader) -> dict[int, str]:
+    """Return the first difference of each file that has one, by its number."""
+    found = {n: disagreement(each, reader) or engine_disagreement(each, n) for n, each in enumerate(files)}
+    return {number: text for number, text in found.items() if text}
+
+
 def is_caught(files: Sequence[Imported], reader: Reader, mutation: str) -> bool:
     """Return whether any file shows that a rule was turned into another."""
     return any(disagreement(each, reader, mutation) for each in files)
