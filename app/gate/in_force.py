@@ -106,11 +106,11 @@ class Policies:
 
     @property
     def calendar_states(self) -> Sequence[CalendarState]:
-        """What is known of these calendars now."""
+        """The present states of these calendars."""
         return self._calendar_states()
 
     def report_calendars(self, states: Callable[[], Sequence[CalendarState]]) -> None:
-        """Return what `states` returns, from now on, as the states of the calendars."""
+        """Take the states of the calendars from `states` from now on."""
         self._calendar_states = states
 
     @property

@@ -178,7 +178,7 @@ class ICalendar(Window):
 
     @property
     def name(self) -> str:
-        """What it is called: its title, its file, or what may be shown of its URL."""
+        """Its name: its title, its file, or the public part of its URL."""
         return self.title or self.file or calendar_url.label(self.url or "")
 
     def without_events(self) -> "ICalendar":

@@ -30,7 +30,7 @@ class Subscription(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What may be shown of it: its title, or the host and a short hash."""
+        """Its public name: its title, or the host and a short hash."""
         return self.title or calendar_url.label(self.url)
 
     @property

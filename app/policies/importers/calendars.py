@@ -39,7 +39,7 @@ class CalendarText(NamedTuple):
     origin: Origin
     """The place of the calendar."""
     name: str
-    """What it is called."""
+    """Its name."""
     text: str
     has_lines: bool = True
     """Whether its lines are those of the file at its origin."""

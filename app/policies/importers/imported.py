@@ -97,7 +97,7 @@ class Imported:
     refused: list[Remark] = field(default_factory=list)
     """Windows that can't be expressed, or are invalid in their source."""
     differences: list[Remark] = field(default_factory=list)
-    """What differs, though the windows are imported."""
+    """The differences of imported windows from their sources."""
     calendars: dict[str, str] = field(default_factory=dict)
     """Texts of iCalendar files that windows name, to be written beside the policies."""
     found: int = 0
