@@ -27,6 +27,13 @@ class Kind(StrEnum):
     REQUEST_REFUSED = "request-refused"
 
 
+class Cause(StrEnum):
+    """Why a process loaded policies: it started, or the files or their calendars changed."""
+
+    START = "start"
+    CHANGE = "change"
+
+
 def happened(microseconds: int, kind: Kind, actor: str, **data: object) -> Event:
     """Return an event of a kind; `data` must be serializable as JSON."""
     return Event(microseconds, kind.value, actor, json.dumps(data))

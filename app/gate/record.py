@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from app.clock import Clock
 from app.core.audit import ChainBreak, Checkpoint, Link, Verifier
 from app.core.instant import format_instant
-from app.gate.audit_events import Kind, happened
+from app.gate.audit_events import Cause, Kind, happened
 from app.gate.errors import StoreUnavailableError, UnknownRecordError
 from app.gate.in_force import InForce
 from app.gate.reconciliation import Difference, Reconciliation, read_rows
-from app.gate.removed import KEY, removed_before, removed_data
-from app.gate.versions import holidays_version, tzdata_version
+from app.gate.removed import removed_before, removed_data
+from app.gate.versions import holidays_version, host_name, tzdata_version
 from app.policies.removal import Removal
 from app.store.records import DecisionFilter, PolicyRevision, StoredDecision
 
@@ -31,6 +31,9 @@ Found = TypeVar("Found")
 _logger: Final = logging.getLogger("freezegate")
 _PROGRESS_EVERY: Final = 50_000
 _TOGETHER: Final = 5_000
+_SET: Final = ("revision", "tzdata", "holidays")
+"""The fields of a load's event that are about the set itself."""
+
 _FAR: Final = 2**62
 """Beyond every place in the record."""
 
@@ -90,6 +93,8 @@ class Record:
         """Read `store`, and record events in it by the time of `clock`."""
         self._store = store
         self._clock = clock
+        self._noted: tuple[str, int] | None = None
+        """The load that was recorded last: its revision and instant."""
 
     async def decisions(self, wanted: DecisionFilter, before: int | None, most: int) -> Page:
         """Return recorded decisions, newest first, from a place in the record backwards."""
@@ -111,13 +116,16 @@ class Record:
         """Verify the whole record, in a thread."""
         return await asyncio.to_thread(verify, self._store.query)
 
-    def keeps(self, in_force: InForce) -> bool:
-        """Return whether the text of a policy set is known to be kept; asks no database."""
-        return self._store.keeps(in_force.revision)
+    def has_noted(self, in_force: InForce) -> bool:
+        """Return whether a load is known to be recorded, and its text to be kept; asks no database."""
+        return self._noted == _load_of(in_force) and self._store.keeps(in_force.revision)
 
     def note_policies(self, in_force: InForce) -> None:
         """Keep the policies in force, and record their load if it is news; synchronous."""
-        self._store.transact(note_policies(in_force, self._clock.microseconds()))
+        load, before = _load_of(in_force), self._noted
+        cause = None if load == before else Cause.START if before is None else Cause.CHANGE
+        self._store.transact(note_policies(in_force, self._clock.microseconds(), cause))
+        self._noted = load
 
     def removed_before(self, in_force: InForce) -> tuple[Removal, ...]:
         """Return what is missing in the set that this process begins with; ask before it is noted."""
@@ -272,10 +280,19 @@ def _page_of_events(view: "View", after: int, most: int) -> list[Link]:
     return view.events_after(after, most)
 
 
-def note_policies(in_force: InForce, microseconds: int) -> Callable[["Transaction"], None]:
+def note_policies(
+    in_force: InForce, microseconds: int, cause: Cause | None = Cause.START
+) -> Callable[["Transaction"], None]:
     """Return a transaction that keeps the policies in force, and records their load if it is news.
 
     Replicas that load the same set with the same data record it once.
+
+    Args:
+        in_force: the set.
+        microseconds: the present instant.
+        cause: of the load. None if this process recorded it before: then only a record that doesn't have the
+            set gets an event. Else a replica with older files would put them on record again whenever its
+            connection breaks.
     """
     kept = PolicyRevision(in_force.revision, in_force.loaded_at, in_force.snapshot.to_json())
     event = happened(
@@ -285,19 +302,26 @@ def note_policies(in_force: InForce, microseconds: int) -> Callable[["Transactio
         revision=in_force.revision,
         tzdata=tzdata_version(),
         holidays=holidays_version(),
+        cause=(cause or Cause.START).value,
+        host=host_name(),
         **removed_data(in_force),
     )
-    loaded = _set_of(event.data)
+    loaded = set_of(event.data)
 
     def settle(transaction: "Transaction") -> None:
-        transaction.keep_policies(kept)
+        is_new = transaction.keep_policies(kept)
         latest = transaction.latest_of_kind(Kind.POLICIES_LOADED.value)
-        if latest is None or _set_of(latest.data) != loaded:
+        if (is_new or cause is not None) and (latest is None or set_of(latest.data) != loaded):
             transaction.append(event)
 
     return settle
 
 
-def _set_of(data: str) -> dict[str, Any]:
-    """Return the part of a load's event that is about the set itself; removals are dropped after a day."""
-    return {key: value for key, value in json.loads(data).items() if key != KEY}
+def set_of(data: str) -> tuple[str, ...]:
+    """Return the part of a load's event that is about the set itself, not about who loaded it and when."""
+    found = json.loads(data)
+    return tuple(found[key] for key in _SET)
+
+
+def _load_of(in_force: InForce) -> tuple[str, int]:
+    return in_force.revision, in_force.loaded_at

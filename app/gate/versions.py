@@ -1,5 +1,6 @@
-"""The versions of the data that answers depend on; a recorded decision names them."""
+"""The versions of the data that answers depend on, and the host: the record names them."""
 
+import socket
 from functools import cache
 from importlib.metadata import version
 
@@ -14,3 +15,8 @@ def tzdata_version() -> str:
 def holidays_version() -> str:
     """Return the version of the holiday calendars' package."""
     return version("holidays")
+
+
+def host_name() -> str:
+    """Return the name of this host: in a container or pod, that of the replica."""
+    return socket.gethostname()

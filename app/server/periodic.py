@@ -83,7 +83,7 @@ def poll_policies(context: Context) -> None:
     elif changed is not None:
         event(logging.INFO, "policies loaded", revision=changed.revision)
         _log_removed(changed)
-    if not context.record.keeps(context.policies.in_force):
+    if not context.record.has_noted(context.policies.in_force):
         remember(context)
 
 

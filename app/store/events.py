@@ -29,11 +29,13 @@ _AFTER: Final = _LINK.where(events.c.seq > bindparam("after")).order_by(events.c
 _BEFORE: Final = (
     _LINK.where(events.c.seq < bindparam("before")).order_by(events.c.seq.desc()).limit(bindparam("most"))
 )
+_KIND: Final = _LINK.where(text(NO_DECISION), events.c.kind == bindparam("wanted"))
 _OF_KIND: Final = (
-    _LINK.where(text(NO_DECISION), events.c.kind == bindparam("wanted"))
-    .order_by(events.c.seq.desc())
-    .limit(1)
+    _KIND.where(events.c.seq < bindparam("before")).order_by(events.c.seq.desc()).limit(bindparam("most"))
 )
+_NEXT_OF_KIND: Final = _KIND.where(events.c.seq >= bindparam("since")).order_by(events.c.seq).limit(1)
+_END: Final = 2**62
+"""Beyond every position."""
 
 
 def find_head(connection: Connection, *, lock: bool = False) -> Head:
@@ -75,5 +77,16 @@ def newest(connection: Connection, before: int, most: int) -> list[Link]:
 
 def latest_of_kind(connection: Connection, kind: str) -> Link | None:
     """Return the newest event of a kind other than ``decision``."""
-    row = connection.row(_OF_KIND, wanted=kind)
+    return next(iter(newest_of_kind(connection, kind, _END, 1)), None)
+
+
+def newest_of_kind(connection: Connection, kind: str, before: int, most: int) -> list[Link]:
+    """Return the events of a kind other than ``decision`` before a position, newest first."""
+    rows = connection.rows(_OF_KIND, wanted=kind, before=before, most=most)
+    return [Link._make(row) for row in rows]
+
+
+def next_of_kind(connection: Connection, kind: str, since: int) -> Link | None:
+    """Return the first event of a kind other than ``decision`` at a position or later."""
+    row = connection.row(_NEXT_OF_KIND, wanted=kind, since=since)
     return None if row is None else Link._make(row)

@@ -61,6 +61,14 @@ class View:
         """Return the newest event of a kind other than ``decision``."""
         return events.latest_of_kind(self._connection, kind)
 
+    def newest_of_kind(self, kind: str, before: int, most: int) -> list[Link]:
+        """Return the events of a kind other than ``decision`` before a position, newest first."""
+        return events.newest_of_kind(self._connection, kind, before, most)
+
+    def next_of_kind(self, kind: str, since: int) -> Link | None:
+        """Return the first event of a kind other than ``decision`` at a position or later."""
+        return events.next_of_kind(self._connection, kind, since)
+
     def decision(self, decision_id: str) -> StoredDecision | None:
         """Return a recorded decision."""
         return decisions.find(self._connection, decision_id)
@@ -96,6 +104,10 @@ class View:
     def sources(self, revision: str) -> str | None:
         """Return the text of a policy set that was in force."""
         return policy_revisions.sources(self._connection, revision)
+
+    def revisions(self, start: str, most: int) -> list[str]:
+        """Return the revisions that begin with these letters; `start` holds no ``%`` or ``_``."""
+        return policy_revisions.beginning_with(self._connection, start, most)
 
     def override(self, override_id: str) -> Override | None:
         """Return an override by id."""

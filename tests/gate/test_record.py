@@ -34,7 +34,7 @@ async def test_everything_that_happens_is_told_with_who_did_it(busy: Gate) -> No
     ]
     assert page.next is None
     loaded = page.items[-1]["data"]
-    assert set(loaded) == {"revision", "tzdata", "holidays"}
+    assert set(loaded) == {"revision", "tzdata", "holidays", "cause", "host"}
     granted = page.items[-3]["data"]["override"]
     assert (granted["reason"], granted["granted_by"]) == ("The fix.", "Alice")
 
