@@ -236,6 +236,7 @@ def _end_streams(context: Context) -> None:
     """End the work that would delay a shutdown: event streams and long measurements."""
     context.hub.close()
     context.measurement.stop()
+    context.jobs.stop()
 
 
 def _senders(context: Context, opened: Resources) -> list[Coroutine[None, None, None]]:

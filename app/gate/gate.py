@@ -10,6 +10,7 @@ from app.gate.feeds import policies_stamp
 from app.gate.freezes import Freezes
 from app.gate.in_force import Policies
 from app.gate.insights import Measurement
+from app.gate.job_queue import JobQueue
 from app.gate.live import Live
 from app.gate.notifications import Notifications
 from app.gate.outcomes import Outcomes
@@ -36,6 +37,7 @@ class Gate:
         self.record = Record(store, clock)
         self.outcomes = Outcomes(store, clock, cache)
         self.measurement = Measurement(store, clock)
+        self.jobs = JobQueue()
         self.sessions = Sessions(store, cache)
         self.live = Live(store, policies, cache, clock)
 

@@ -12,6 +12,7 @@ from app.gate.freezes import Freezes
 from app.gate.gate import Gate
 from app.gate.in_force import Policies
 from app.gate.insights import Measurement
+from app.gate.job_queue import JobQueue
 from app.gate.live import Live
 from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
@@ -29,6 +30,10 @@ from app.server.response_cache import ResponseCache
 from app.server.single_flight import SingleFlight
 from app.server.stream import Hub
 from app.settings import Settings
+
+MOST_CANDIDATES: Final = 8
+MOST_CANDIDATES_OF_ADDRESS: Final = 4
+"""Candidates that are received or worked on at a time; each may hold ten times its body in memory."""
 
 FAILURES: Final = "20/minute"
 """The limit of failed credentials from one address."""
@@ -49,6 +54,8 @@ class Context:
     record: Record
     outcomes: Outcomes
     measurement: Measurement
+    jobs: JobQueue
+    """Work on candidates and the record that takes seconds."""
     sessions: Sessions
     live: Live
     hub: Hub
@@ -56,6 +63,7 @@ class Context:
     recent: ResponseCache
     shared: SingleFlight
     exports: ConcurrencyLimit
+    candidates: ConcurrencyLimit
     anonymous_role: Role | None
     providers: IdentityProviders | None
     failures: RateLimit
@@ -87,6 +95,7 @@ def build_context(
         record=gate.record,
         outcomes=gate.outcomes,
         measurement=gate.measurement,
+        jobs=gate.jobs,
         sessions=gate.sessions,
         live=gate.live,
         hub=Hub(ConcurrencyLimit("listeners", capacity.streams, capacity.streams_of_address)),
@@ -94,6 +103,7 @@ def build_context(
         recent=recent,
         shared=SingleFlight(),
         exports=ConcurrencyLimit("exports", MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS),
+        candidates=ConcurrencyLimit("candidates", MOST_CANDIDATES, MOST_CANDIDATES_OF_ADDRESS, 5),
         anonymous_role=None if settings.anonymous_role == "none" else Role(settings.anonymous_role),
         providers=providers,
         failures=RateLimit(clock, FAILURES),

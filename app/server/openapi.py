@@ -27,8 +27,8 @@ _PROBLEM_TITLES = {
     404: "nothing has that id",
     408: "the body took longer than 15 seconds",
     409: "the state forbids it: a reused idempotency key, or something that is over or not needed",
-    413: "the body is larger than 64 KiB",
-    415: "the body is not JSON",
+    413: "the body is larger than 64 KiB; than 4 MiB, if it is a candidate",
+    415: "the body is not JSON; nor YAML, if it is a candidate",
     422: "a field is unknown, repeated, missing or malformed, or names what the policies do not list",
     429: "too many failed credentials, or claims without any, from this address; see `Retry-After`",
     503: "nothing can be decided or recorded safely, or too much is asked at once",
@@ -67,7 +67,10 @@ class Declaration(NamedTuple):
         if fields or self.headers:
             operation["parameters"] = [*fields, *self.headers]
         if self.body is not None:
-            operation["requestBody"] = json_body(self.body, required=self.query is None)
+            also_as: tuple[str, ...] = getattr(self.body, "also_as", ())
+            described = json_body(self.body, required=self.query is None or bool(also_as))
+            described["content"] |= {each: {"schema": {"type": "string"}} for each in also_as}
+            operation["requestBody"] = described
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import FreezegateError, MalformedValueError, UnknownNameError
+from app.gate.candidate import CandidateError
 from app.gate.errors import (
     BusyError,
     ForbiddenError,
@@ -82,13 +83,15 @@ def problem(
     *,
     errors: list[dict[str, str]] | None = None,
     headers: Mapping[str, str] | None = None,
+    members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Return a problem document; `errors` lists the wrong fields."""
+    """Return a problem document; `errors` lists the wrong fields, `members` are more of its members."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
+        **(members or {}),
     }
     if errors:
         body["errors"] = errors
@@ -113,6 +116,8 @@ def problem_for(error: Exception) -> Response:
     """Return the problem document of an error; an unexpected error becomes a bare 500."""
     if isinstance(error, RefusedError):
         return problem(error.status, str(error), errors=error.errors, headers=error.headers)
+    if isinstance(error, CandidateError):
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), members=error.to_json())
     if wrong := wrong_fields(error):
         return problem_for(InvalidFieldsError(wrong))
     for family, status in _STATUS:

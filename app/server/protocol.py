@@ -54,7 +54,7 @@ _PIECE: Final = 16 * 1024
 
 _UNREADABLE: Final = "not a request that can be read"
 _TOO_LARGE_A_HEAD: Final = "the head of a request may have at most 64 KiB and 100 fields"
-_TOO_LARGE_A_BODY: Final = "a body may have at most 64 KiB"
+_TOO_LARGE_A_BODY: Final = "the body is larger than any route takes"
 _NO_TUNNEL: Final = "this is no proxy; it takes GET, HEAD and POST"
 
 

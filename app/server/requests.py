@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from http import HTTPStatus
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from typing import Annotated, Any, ClassVar, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import (
@@ -52,6 +52,9 @@ class Strict(BaseModel):
     """The base of all query and body models; it forbids unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+    also_as: ClassVar[tuple[str, ...]] = ()
+    """Other media types of a body, as text; such a body is read beside the query."""
 
 
 def _deploy_duration(value: object) -> object:
@@ -221,17 +224,29 @@ async def read_body(request: Request, model: type[Model]) -> Model:
     """
     if request.scope["query_string"]:
         raise InvalidFieldsError([{"field": "query", "message": "this request takes its fields in the body"}])
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
+    if media_type(request) != "application/json":
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send JSON, as Content-Type: application/json")
-    raw = await limited_body(request)
+    return validated(parse_json(await limited_body(request)), model)
+
+
+def media_type(request: Request) -> str:
+    """Return the type of a body, without parameters; empty if it is not given."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def parse_json(raw: bytes) -> dict[str, Any]:
+    """Parse a body that is a JSON object.
+
+    Raises:
+        InvalidFieldsError: it isn't, or a member is repeated.
+    """
     try:
         value = json.loads(raw, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise InvalidFieldsError([{"field": "body", "message": "not valid JSON"}]) from None
     if not isinstance(value, dict):
         raise InvalidFieldsError([{"field": "body", "message": "not a JSON object"}])
-    return validated(value, model)
+    return value
 
 
 async def read_body_or_query(request: Request, model: type[Model]) -> Model:
@@ -281,22 +296,22 @@ def _refuse_constant(_: str) -> NoReturn:
     raise ValueError("NaN and infinities are no JSON")
 
 
-async def limited_body(request: Request) -> bytes:
-    """Return the body of a request, of at most 64 KiB.
+async def limited_body(request: Request, most: int = MAX_BODY) -> bytes:
+    """Return the body of a request, of at most `most` bytes.
 
     Raises:
         RefusedError: it is larger, incomplete, or late.
     """
     declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or len(declared) > _LONGEST_PLACE or int(declared) > MAX_BODY:
-        raise _too_large()
+    if not declared.isdecimal() or len(declared) > _LONGEST_PLACE or int(declared) > most:
+        raise _too_large(most)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_DEADLINE):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MAX_BODY:
-                    raise _too_large()
+                if len(body) > most:
+                    raise _too_large(most)
     except ClientDisconnect:
         raise RefusedError(HTTPStatus.BAD_REQUEST, "the body broke off") from None
     except TimeoutError:
@@ -304,5 +319,6 @@ async def limited_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _too_large() -> RefusedError:
-    return RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "a body may have at most 64 KiB")
+def _too_large(most: int) -> RefusedError:
+    detail = f"a body may have at most {most >> 10:,} KiB here"
+    return RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)

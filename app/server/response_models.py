@@ -24,6 +24,17 @@ class FieldError(BaseModel):
     message: str = Field(description="what is wrong with it; never repeats the value")
 
 
+class FileProblem(BaseModel):
+    """A problem in a policy file, as `freezegate lint --json` shows it."""
+
+    file: str = Field(description="the name of the file")
+    line: int = Field(description="the line, from 1")
+    column: int = Field(description="the column, from 1")
+    path: str = Field(description="the keys that lead to it; empty if it is about the file as a whole")
+    message: str = Field(description="what is wrong, and what to write instead")
+    severity: Literal["error", "warning"] = Field(description="a set with errors can't be used")
+
+
 class Problem(BaseModel):
     """RFC 9457 problem details: the body of every error."""
 
@@ -32,6 +43,9 @@ class Problem(BaseModel):
     status: int = Field(description="the HTTP status")
     detail: str = Field(description="what is wrong, in a sentence")
     errors: list[FieldError] = Field(default_factory=list, description="the fields that are wrong (422)")
+    problems: list[FileProblem] = Field(
+        default_factory=list, description="the errors in the files of a candidate (422)"
+    )
 
 
 class BlockingEntry(BaseModel):

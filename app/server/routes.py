@@ -58,7 +58,8 @@ class Routes(APIRouter):
             path: the path template; with parameters, the route may answer 404.
             role: the role that a caller needs; None for a route without authentication.
             query: the model of the query parameters.
-            body: the model of the JSON body; with `query` as well, the fields may be in either.
+            body: the model of the JSON body; with `query` as well, the fields may be in either, unless the
+                body has other media types, too.
             headers: the request headers that it reads, see `openapi.header`.
             also: the statuses of problems that don't follow from the other arguments.
             responses: the answers other than problems, by status.

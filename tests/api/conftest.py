@@ -72,6 +72,21 @@ def gate(folder: Path, clock: FakeClock, log: io.BytesIO) -> Iterator[TestClient
         yield client
 
 
+@pytest.fixture(scope="module")
+def module_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A gate for the tests of a module that leave it as it was."""
+    folder = tmp_path_factory.mktemp("gate")
+    (folder / "policies.yaml").write_text(POLICIES)
+    settings = Settings(
+        policies=folder / "policies.yaml",
+        database_url=SecretStr(f"sqlite:///{folder / 'gate.db'}"),
+        anonymous_role="ci",
+    )
+    clock = FakeClock(parse_instant("2026-11-27T13:05:00Z"))
+    with TestClient(create_app(settings, clock=clock, request_log=RequestLog(io.BytesIO()))) as client:
+        yield client
+
+
 @pytest.fixture
 def keys(gate: TestClient) -> dict[str, str]:
     """A key of every role, by the role."""
