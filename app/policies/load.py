@@ -12,7 +12,7 @@ from app.core.wallclock import zone
 from app.policies.calendars.unloaded import frozen_until_loaded, without_fetched
 from app.policies.draft import Draft, read_draft
 from app.policies.loaded import LoadedPolicies, PlacedTest
-from app.policies.selftest import failures
+from app.policies.selftest import problems_of, run
 from app.policies.source import Snapshot
 from app.yaml.problem import PolicyFileError, Severity, bounded, format_path
 
@@ -24,7 +24,7 @@ def load(snapshot: Snapshot) -> LoadedPolicies:
         PolicyFileError: with all problems, failing self-tests among them.
     """
     loaded = load_untested(snapshot)
-    failed = failures(loaded)
+    failed = problems_of(run(loaded))
     if failed:
         raise PolicyFileError(bounded(failed))
     return loaded
@@ -36,7 +36,11 @@ def load_untested(snapshot: Snapshot) -> LoadedPolicies:
     Raises:
         PolicyFileError: with all problems.
     """
-    loaded = accept(read_draft(snapshot), snapshot.revision)
+    return closed_until_loaded(accept(read_draft(snapshot), snapshot.revision))
+
+
+def closed_until_loaded(loaded: LoadedPolicies) -> LoadedPolicies:
+    """Return a set in which policies freeze at all times whose required calendar was never loaded."""
     policy_set = frozen_until_loaded(loaded.policy_set)
     if policy_set is loaded.policy_set:
         return loaded

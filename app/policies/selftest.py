@@ -1,5 +1,6 @@
 """Run a policy file's own tests: ask the engine its questions and compare the answers."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from app.core.decision import Decision, Outcome, Question
@@ -30,7 +31,7 @@ def run(loaded: LoadedPolicies) -> list[SelfTestResult]:
     return [_run(placed, loaded) for placed in loaded.tests]
 
 
-def failures(loaded: LoadedPolicies) -> list[Problem]:
+def problems_of(results: Iterable[SelfTestResult]) -> list[Problem]:
     """Return a problem for each failing test, at its position."""
     return [
         Problem(
@@ -40,7 +41,7 @@ def failures(loaded: LoadedPolicies) -> list[Problem]:
             result.path,
             f"this test fails: expected {result.expected}, got {result.got}",
         )
-        for result in run(loaded)
+        for result in results
         if not result.passed
     ]
 

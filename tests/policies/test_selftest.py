@@ -1,7 +1,7 @@
 import pytest
 
 from app.policies.load import load_untested
-from app.policies.selftest import SelfTestResult, failures, run
+from app.policies.selftest import SelfTestResult, problems_of, run
 from app.policies.source import Snapshot
 
 POLICIES = """version: 1
@@ -116,6 +116,6 @@ def test_results_come_in_the_order_of_the_file_with_their_lines() -> None:
 def test_only_failures_become_problems() -> None:
     test = "  - {at: 2026-11-27 14:00, service: web, expect: deny}\n"
     lines = test + test.replace("deny", "warn")
-    (problem,) = failures(load_untested(Snapshot.of(POLICIES + lines)))
+    (problem,) = problems_of(run(load_untested(Snapshot.of(POLICIES + lines))))
     assert problem.path == "tests[1]"
     assert problem.message == "this test fails: expected warn, got deny by [friday]"

@@ -4,8 +4,8 @@ Every remark is certain. Where certainty would take an unbounded search, there i
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
 
 from app.core.compiled import CompiledPolicies
 from app.core.decision import Question
@@ -24,13 +24,25 @@ from app.policies.lint.placed_window import placed_windows
 from app.policies.lint.reach import Reach
 from app.policies.lint.shadow import Shadows
 from app.policies.load import accept
-from app.policies.selftest import failures
+from app.policies.loaded import LoadedPolicies
+from app.policies.selftest import SelfTestResult, problems_of, run
 from app.policies.source import Snapshot
 from app.yaml.document import Document
 from app.yaml.problem import Path, Problem, Severity, bounded, quoted
 
 _DROUGHT_DAYS: Final = 14
 _NO_TAGS: Final = "without a catalogue no service has tags"
+
+
+class Examined(NamedTuple):
+    """All that can be said of a set without putting it in force."""
+
+    problems: list[Problem]
+    """Its errors, and the warnings if it can be read; in the order of the files."""
+    tests: list[SelfTestResult]
+    """The results of its self-tests; none if it has errors."""
+    loaded: LoadedPolicies | None
+    """The set, as `accept` returns it; None if it has errors other than failing tests."""
 
 
 def lint(snapshot: Snapshot, now: int) -> list[Problem]:
@@ -40,25 +52,43 @@ def lint(snapshot: Snapshot, now: int) -> list[Problem]:
         snapshot: the files.
         now: the instant that "past" and "the next two weeks" refer to.
     """
+    return examine(snapshot, now).problems
+
+
+def examine(snapshot: Snapshot, now: int, checkpoint: Callable[[], None] = lambda: None) -> Examined:
+    """Lint a set, and run its self-tests.
+
+    Args:
+        snapshot: the files.
+        now: the instant that "past" and "the next two weeks" refer to.
+        checkpoint: called between steps of the work; may raise to end it.
+    """
     draft = read_draft(snapshot)
+    checkpoint()
     if draft.policy_set is None:
-        return list(draft.problems)
+        return Examined(list(draft.problems), [], None)
     loaded = accept(draft, snapshot.revision)
+    checkpoint()
+    results = run(loaded)
+    checkpoint()
     found = [
         *draft.problems,
-        *failures(loaded),
-        *_Lint(draft, loaded.engine.compiled, now).remarks(),
+        *problems_of(results),
+        *_Lint(draft, loaded.engine.compiled, now, checkpoint).remarks(),
         *misreadings(draft, draft.policy_set, loaded.engine, now),
     ]
     # Policies that share the selectors of their file share the remarks on them.
-    return bounded(in_order(dict.fromkeys(found), draft.documents))
+    return Examined(bounded(in_order(dict.fromkeys(found), draft.documents)), results, loaded)
 
 
 class _Lint:
     """The remarks on one set."""
 
-    def __init__(self, draft: Draft, compiled: CompiledPolicies, now: int) -> None:
+    def __init__(
+        self, draft: Draft, compiled: CompiledPolicies, now: int, checkpoint: Callable[[], None]
+    ) -> None:
         self._draft = draft
+        self._checkpoint = checkpoint
         self._compiled = compiled
         self._set = policy_set = compiled.policy_set
         self._now = now
@@ -80,6 +110,7 @@ class _Lint:
         for number, ((document, path), policy) in enumerate(
             zip(self._places, self._set.policies, strict=True)
         ):
+            self._checkpoint()
             timelines = self._compiled.timelines_in_use(number) if policy.notify_before else ()
             if (sentence := notice_remark(policy, timelines, self._now)) is not None:
                 yield self._warn(document, (*path, "notify_before"), sentence)
