@@ -148,6 +148,7 @@ def fill(store: Store) -> None:
             change="normal",
             duration=0,
             continues=None,
+            warnings=None,
         )
         transaction.record(row, Event(number * 1_000_000, "decision", "", data))
 

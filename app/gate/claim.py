@@ -320,6 +320,7 @@ def _written(draft: _PendingClaim, use: Use | None, time: _Time) -> _Written:
         change=claim.question.change,
         duration=claim.question.duration,
         continues=first_step(body),
+        warnings=",".join(stretch.rule.id for stretch in decision.warnings) or None,
     )
     data = f'{{"answer": {text}, {json.dumps(rest)[1:]}'
     event = Event(draft.microseconds, Kind.DECISION.value, claim.caller.name, data)

@@ -11,6 +11,8 @@ from app.core.instant import format_instant, parse_instant
 from app.store.records import DecisionRow
 
 _BLOCKING: Final = ', "blocking": ['
+_WARNINGS: Final = '], "warnings": ['
+_OPENS_AT: Final = '], "opens_at": '
 _CONTINUES: Final = ', "continues": {'
 _RULE: Final = re.compile(r'\{"id": "([^"\\]*)", "kind": "')
 """The beginning of each rule in an answer."""
@@ -41,14 +43,18 @@ def is_plain_row(link: Link, row: DecisionRow) -> bool:
             f'"environment": "{row.environment}", "change": "{row.change}", "duration_s": {row.duration}, '
         )
         and all(member in data for member in members)
-        and _blocking_of(data) == row.blocking
+        and _rules_of(data) == (row.blocking, row.warnings)
     )
 
 
-def _blocking_of(data: str) -> str | None:
-    """Return the ids of the blocking rules in the text of an answer, comma-separated; None without any."""
-    begin = data.index(_BLOCKING)
-    return ",".join(_RULE.findall(data, begin, data.find('], "warnings": [', begin))) or None
+def _rules_of(data: str) -> tuple[str | None, str | None]:
+    """Return the ids of the rules that veto, and of those that warn, in the text of an answer."""
+    blocking = data.index(_BLOCKING)
+    warnings = data.index(_WARNINGS, blocking)
+    return (
+        ",".join(_RULE.findall(data, blocking, warnings)) or None,
+        ",".join(_RULE.findall(data, warnings, data.index(_OPENS_AT, warnings))) or None,
+    )
 
 
 def _json(text: str | None) -> str:
@@ -76,6 +82,7 @@ def expected_row(link: Link, data: dict[str, Any], row: DecisionRow) -> Decision
         change=answer["change"],
         duration=answer["duration_s"],
         continues=first_step(answer),
+        warnings=",".join([each["id"] for each in answer["warnings"]]) or None,
     )
 
 

@@ -45,6 +45,8 @@ class DecisionRow(NamedTuple):
     """The duration of the deploy in seconds, as claimed."""
     continues: str | None
     """The first step of the running deploy that it continues; None if it is a deploy of its own."""
+    warnings: str | None
+    """The ids of the policies that warned, comma-separated."""
 
 
 class StoredDecision(NamedTuple):

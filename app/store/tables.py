@@ -93,6 +93,8 @@ decisions: Final = Table(
     Column("duration", BigInteger, nullable=False, server_default="0"),
     # The first step of the running deploy that it continues; null if it is a deploy of its own.
     Column("continues", String(40)),
+    # The ids of the policies that warned, vetoed or not; comma-separated.
+    Column("warnings", Text),
 )
 
 HAS_KEY: Final = "idempotency_key IS NOT NULL"

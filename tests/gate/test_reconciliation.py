@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from app.core.instant import DAY, HOUR
 from app.core.policy import Selector
 from app.gate import keys
 from app.gate.claim import Claim
+from app.gate.decision_rows import is_plain_row
 from app.gate.freezes import StartRequest
 from app.gate.keys import KeyRequest
 from app.gate.outcomes import Outcomes, Report
@@ -25,7 +27,8 @@ from app.gate.store_cache import caller_of
 from app.identity.caller import Role
 from app.identity.credentials import digest
 from app.store.tables import events, head
-from tests.gate.conftest import AFTER, OPS, OTHER, Gate
+from tests.api.fakes import FakeClock
+from tests.gate.conftest import AFTER, FRIDAY, OPS, OTHER, Gate, gate_on
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +78,34 @@ async def test_tables_that_nobody_touched_agree_with_the_record(lived_in: Gate) 
     assert found.whole
 
 
+MONTH_END = """  - id: month-end
+    title: Month end
+    reason: 'The books: "closed"], "opens_at": soon.'
+    effect: warn
+    when:
+      - always: true
+"""
+
+
+async def test_the_policies_that_warned_are_in_the_row_and_agree_with_the_record(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    file = tmp_path / "policies.yaml"
+    file.write_text(FRIDAY + MONTH_END + MONTH_END.replace("month-end", "quarter-end"))
+    gate = gate_on(f"sqlite:///{tmp_path / 'gate.db'}", file, clock)
+    await gate.claims.claim(Claim(Question("api")), gate.in_force)
+    await gate.claims.claim(Claim(Question("api", "staging")), gate.in_force)
+    rows = gate.store.query(lambda view: view.decision_rows(0, 9))
+    assert [(row.outcome, row.blocking, row.warnings) for row in rows.values()] == [
+        ("deny", "friday", "month-end,quarter-end"),
+        ("warn", None, "month-end,quarter-end"),
+    ]
+    links = gate.store.query(lambda view: view.events_after(0, 9))
+    assert [is_plain_row(link, rows[link.seq]) for link in links if link.seq in rows] == [True, True]
+    assert verified(gate).whole
+    await gate.store.close()
+
+
 TAMPERED = {
     "a decision is deleted": ("DELETE FROM decisions WHERE outcome = 'deny'", "decisions", "is missing"),
     "a decision is allowed": (
@@ -95,6 +126,7 @@ TAMPERED = {
         "decisions",
         "blocking",
     ),
+    "a warning is made up": ("UPDATE decisions SET warnings = 'friday'", "decisions", "warnings"),
     "an outcome is deleted": ("DELETE FROM outcomes", "outcomes", "is missing"),
     "an outcome is mended": ("UPDATE outcomes SET result = 'succeeded'", "outcomes", "result"),
     "an override lives longer": (

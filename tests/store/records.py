@@ -39,6 +39,7 @@ def row(number: int, key: str | None = None) -> DecisionRow:
         change="normal",
         duration=600,
         continues=None,
+        warnings="month-end",
     )
 
 
@@ -49,11 +50,13 @@ def event(number: int, data: str | None = None, key: str | None = None) -> Event
 
 def _told(number: int, row: DecisionRow) -> str:
     """What the gate writes of a decision, as far as the tables are held against it."""
-    blocking = [{"id": each} for each in (row.blocking or "").split(",")]
     names = ("service", "environment", "outcome", "policy_revision", "change")
     answer = {name: getattr(row, name) for name in names}
     answer |= {"decision_id": row.id, "at": format_instant(row.at), "duration_s": row.duration}
-    answer["blocking"] = blocking
+    answer |= {
+        name: [{"id": each} for each in (getattr(row, name) or "").split(",")]
+        for name in ("blocking", "warnings")
+    }
     keyed = {name: getattr(row, name) for name in ("actor", "idempotency_key", "fingerprint")}
     return json.dumps({"number": number, "answer": answer, **keyed})
 

@@ -206,6 +206,37 @@ def test_how_long_older_deploys_take_is_found_in_the_record(url: str) -> None:
     database.engine.dispose()
 
 
+def test_who_warned_of_older_deploys_is_found_in_the_record(url: str) -> None:
+    database = opened(url)
+    of_version(database, "0007")
+    told: list[dict[str, object]] = [
+        {"answer": {"warnings": [{"id": "month-end"}, {"id": "audit-week"}], "message": "m"}},
+        {"answer": {"warnings": [], "message": '"warnings": ['}},
+        {"answer": {"warnings": [{"id": "month-end"}], "message": '"warnings": []'}},
+        {"answer": {}},
+    ]
+    many = 2_401  # more than the migration holds at a time
+    with database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO policy_revisions VALUES ('sha256:x', 1, '{}')"))
+        for seq in range(1, many + 1):
+            recorded(connection, seq, "decision", **told[seq % 4])
+        connection.execute(
+            text(
+                "INSERT INTO decisions VALUES (:seq, :id, :at, 'api', 'production', 'allow', '', "
+                "NULL, NULL, NULL, NULL, 'sha256:x', NULL, 'normal', 0, NULL)"
+            ),
+            [{"seq": seq, "id": f"dec_{seq}", "at": NOW + seq} for seq in range(1, many + 1)],
+        )
+    store = Store.open(url)
+    rows = store.query(lambda view: view.decision_rows(0, many))
+    expected = ["month-end,audit-week", None, "month-end", None]
+    assert [rows[seq].warnings for seq in range(1, many + 1)] == [
+        expected[seq % 4] for seq in range(1, many + 1)
+    ]
+    store.let_go()
+    database.engine.dispose()
+
+
 def test_when_older_freezes_were_changed_is_found_in_the_record(url: str) -> None:
     database = opened(url)
     of_version(database, "0002")
