@@ -25,6 +25,10 @@ class SelfTestResult(NamedTuple):
     column: int
     path: str
 
+    def to_json(self) -> dict[str, object]:
+        """Return the fields that ``freezegate test --json`` shows."""
+        return {name: getattr(self, name) for name in ("file", "name", "passed", "expected", "got")}
+
 
 def run(loaded: LoadedPolicies) -> list[SelfTestResult]:
     """Run every test of a set, in the order of its files."""

@@ -355,6 +355,35 @@ class PoliciesBody(BaseModel):
     policies: list[PolicyBody] = Field(description="every policy, in the order of the file")
 
 
+class TestResult(BaseModel):
+    """The result of a self-test, as `freezegate test --json` shows it."""
+
+    file: str = Field(description="the name of the file")
+    name: str = Field(description="the test's name, or its question")
+    passed: bool = Field(description="whether the policies answer as it expects")
+    expected: str = Field(description="the answer that it expects, such as `deny by [year-end]`")
+    got: str = Field(description="the answer of the policies")
+
+
+class LintBody(BaseModel):
+    """The problems and test results of a candidate."""
+
+    usable: bool = Field(description="whether a gate would load them: there are no errors, and no test fails")
+    problems: list[FileProblem] = Field(
+        description="the errors, and the warnings if the files can be read, in the order of the files; at "
+        "most 200 and one that counts the rest"
+    )
+    tests: list[TestResult] = Field(
+        description="the results of the tests in the files, failures first, at most 1,000; none if the files "
+        "have errors"
+    )
+    passed: int = Field(description="how many tests pass")
+    failed: int = Field(description="how many tests fail")
+    policy_revision: str = Field(
+        description="the policies in force, which the events of calendars by URL were taken from"
+    )
+
+
 class Approval(BaseModel):
     """An approval of an override."""
 
@@ -725,6 +754,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     StatusBody,
     ScheduleBody,
     PoliciesBody,
+    LintBody,
     PolicyBody,
     GrantedOverride,
     OverridePage,

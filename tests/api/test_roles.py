@@ -31,6 +31,7 @@ NEEDS = {
     "GET /schedule": "viewer",
     "GET /policies": "viewer",
     "GET /policies/{policy_id}": "viewer",
+    "POST /policies/lint": "ci",
     "POST /overrides": "ops",
     "GET /overrides": "ops",
     "GET /overrides/{override_id}": "ops",

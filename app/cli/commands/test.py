@@ -46,7 +46,7 @@ def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, junit: Path
     by_path = [run_path(path) for path in paths]
     results = [result for each in by_path for result in each.results]
     if as_json:
-        print_json([_to_json(result) for result in results])
+        print_json([result.to_json() for result in results])
     else:
         _print(by_path, github=github)
     if junit is not None:
@@ -123,10 +123,6 @@ def _print_result(result: SelfTestResult, *, github: bool) -> None:
 
 def _difference(result: SelfTestResult) -> str:
     return f"expected {result.expected}, got {result.got}"
-
-
-def _to_json(result: SelfTestResult) -> dict[str, object]:
-    return {name: getattr(result, name) for name in ("file", "name", "passed", "expected", "got")}
 
 
 def _write_report(file: Path, report: str) -> None:
