@@ -197,6 +197,10 @@ class FreezeTimeline:
         """Return start and end of its activity within a block."""
         return edges_of(clip(self._held, block_span(block)))
 
+    def intervals(self, span: Interval) -> list[Interval]:
+        """Return when it is active within a span."""
+        return clip(self._held, span)
+
     def stretch(self, at: int) -> Stretch | None:
         """Return its stretch, if it is active at an instant."""
         return next(self.stretches(at, at + 1), None)

@@ -11,16 +11,18 @@ whatever time zone files the system has.
 
 import struct
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from functools import cache
 from importlib import resources
 from io import BytesIO
+from itertools import pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.core.errors import MalformedValueError
 from app.core.instant import DAY, EARLIEST, LATEST, LOOK_AHEAD
+from app.core.interval import Interval, normalise
 
 EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
@@ -98,6 +100,23 @@ class Regimes:
         """Return the instants after `start` and before `end` at which the wall clock is set back."""
         regimes = range(bisect_right(self._starts, start), bisect_left(self._starts, end))
         return [self._starts[each] for each in regimes if self._offsets[each] < self._offsets[each - 1]]
+
+    def regimes(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (start, end, offset) for each stretch of constant offset from `start` to `end`."""
+        for each in range(bisect_right(self._starts, start) - 1, bisect_left(self._starts, end)):
+            first = max(self._starts[each], start) if each else start
+            last = self._starts[each + 1] if each + 1 < len(self._starts) else end
+            yield first, min(last, end), self._offsets[each]
+
+    def shown(self, start: int, end: int) -> list[Interval]:
+        """Return the local times that the wall clock shows from `start` to `end`, in order, without repeats.
+
+        Where clocks go back, an hour is shown twice, and a stretch from one into the other would seem to end
+        before it starts. Where clocks go forward, the skipped hour is included.
+        """
+        parts = pairwise([start, *self.setbacks(start, end), end])
+        # Not the local time of the end itself, because a day that begins there is not included.
+        return normalise((self.local(first), self.local(last - 1) + 1) for first, last in parts)
 
     def skipped(self, start: int, end: int) -> list[tuple[int, int]]:
         """Return the local times that are skipped after `start` and before `end`, as first and end."""

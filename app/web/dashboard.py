@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.core.rule_style import rule_styles
 from app.gate.errors import UnauthenticatedError
 from app.gate.overview import GateState
 from app.identity.caller import Role
@@ -17,7 +18,7 @@ from app.web.flash import clear_flash, flash_message
 from app.web.offsets import offsets
 from app.web.pages import PageRoute, html_response, redirect, render
 from app.web.query import ParsedQuery, parse_query
-from app.web.timeline_svg import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, draw_timeline, rule_styles
+from app.web.timeline_svg import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, draw_timeline
 from app.web.viewer import Viewer, viewer_of
 from app.web.what_if import what_if
 

@@ -22,6 +22,7 @@ from app.core.errors import FreezegateError
 from app.core.explain import local_time, scope_in_words, undirected, zone_label
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import format_duration, waiting_time
+from app.core.rule_style import HATCHING_PATHS
 from app.core.wallclock import Zone
 from app.server.problems import problem_for
 from app.server.root_path import root_of
@@ -83,7 +84,9 @@ def _templates(root: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(asset=partial(_asset_url, root), root=root, version=__version__)
+    environment.globals.update(
+        asset=partial(_asset_url, root), root=root, version=__version__, hatching_paths=HATCHING_PATHS
+    )
     environment.filters.update(
         instant=parse_instant,
         utc=format_instant,

@@ -4,16 +4,15 @@ Pure computation, in units of the SVG that a template draws. Days and hours are 
 zone; labels give times in the zone of their rule, as everywhere.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from app.core.decision import Stretch
 from app.core.explain import local_time, started, undirected
 from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR
-from app.core.interval import Interval, normalise
-from app.core.policy import Effect, Policy
+from app.core.interval import Interval
+from app.core.rule_style import Style
 from app.core.wallclock import Zone, calendar_date, weekday
 from app.gate.overview import DAYS, Weeks
 
@@ -24,22 +23,8 @@ TOP: Final = 34
 _GAP: Final = 2
 _SATURDAY: Final = 5
 
-COLOURS: Final = 8
-HATCHINGS: Final = 9
-"""Ad-hoc freezes begin with the last, so that an incident looks like nothing else."""
-
-_SHIFT: Final = 3
-"""The shift of the hatchings each time the colours start over; 64 pairs differ before the first repeats."""
-
 WIDTH: Final = LEFT + DAYS * DAY_WIDTH + 1
 HEIGHT: Final = TOP + 24 * HOUR_HEIGHT + 6
-
-
-class Style(NamedTuple):
-    """The look of a rule: a colour, and a hatching for people who can't distinguish the colours."""
-
-    colour: str
-    hatching: str
 
 
 class Box(NamedTuple):
@@ -93,31 +78,12 @@ class Timeline(NamedTuple):
     """False if there are too many changes to draw."""
 
 
-def rule_styles(policies: Sequence[Policy], freezes: Sequence[Freeze], now: int) -> dict[str, Style]:
-    """Return the style of each rule that can block, by id, for all timelines and lists of a page.
-
-    Policies that only warn have none, so that colours repeat later. Ad-hoc freezes share a colour and
-    differ by their hatching; those in force come first.
-    """
-    vetoing = (policy for policy in policies if policy.effect is not Effect.WARN)
-    styles = {policy.id: _style(number) for number, policy in enumerate(vetoing)}
-    standing = sorted(freezes, key=lambda each: (not each.stands(now), each.starts_at, each.id))
-    for number, freeze in enumerate(standing):
-        styles[freeze.id] = Style("rule-freeze", f"hatching-{(HATCHINGS - 1 + number) % HATCHINGS}")
-    return styles
-
-
-def _style(number: int) -> Style:
-    turn, colour = divmod(number, COLOURS)
-    return Style(f"rule-{colour}", f"hatching-{(colour + _SHIFT * turn) % COLOURS}")
-
-
 def draw_timeline(weeks: Weeks, styles: Mapping[str, Style], home: Zone, now: int) -> Timeline:
     """Draw what blocks an environment, on the wall clock of `home`."""
     boxes: dict[tuple[str, int | None, int | None], list[Box]] = {}
     stretches: dict[tuple[str, int | None, int | None], Stretch] = {}
     for segment in weeks.segments:
-        shown = _shown(home, segment.start, segment.end)
+        shown = home.shown(segment.start, segment.end)
         for lane, stretch in enumerate(segment.blocking):
             key = (stretch.rule.id, stretch.start, stretch.end)
             stretches[key] = stretch
@@ -143,17 +109,6 @@ def _legend(stretches: Iterable[Stretch], styles: Mapping[str, Style], now: int)
     shown = [own_id for own_id in styles if own_id in rules]
     for own_id in sorted(shown, key=lambda each: not isinstance(rules[each], Freeze)):
         yield LegendEntry(styles[own_id], rules[own_id].title)
-
-
-def _shown(home: Zone, start: int, end: int) -> list[Interval]:
-    """Return the local times that a clock shows from `start` to `end`, in order and without repeats.
-
-    Where clocks go back, an hour is shown twice, and a stretch from one into the other would seem to end
-    before it starts. Where clocks go forward, the skipped hour is included.
-    """
-    parts = pairwise([start, *home.setbacks(start, end), end])
-    # Not the local time of the end itself, because a day that begins there is not included.
-    return normalise((home.local(first), home.local(last - 1) + 1) for first, last in parts)
 
 
 def _boxes(first_day: int, shown: Iterable[Interval], lane: int, lanes: int) -> Iterator[Box]:

@@ -5,8 +5,8 @@ from itertools import combinations
 
 import pytest
 
+from app.core.rule_style import COLOURS
 from app.web.pages import asset
-from app.web.timeline_svg import COLOURS
 from tests.web.colours import (
     VISIONS,
     Vector,

@@ -9,22 +9,20 @@ from app.core.engine import Engine
 from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR, format_instant, parse_instant
 from app.core.policy import PolicySet, Selector
+from app.core.rule_style import COLOURS, Style, rule_styles
 from app.gate.in_force import InForce
 from app.gate.overview import DAYS, weeks
 from app.gate.status import UPCOMING
 from app.policies.source import Snapshot
 from app.web.timeline_svg import (
-    COLOURS,
     DAY_WIDTH,
     HOUR_HEIGHT,
     LEFT,
     TOP,
     Box,
     StretchShape,
-    Style,
     Timeline,
     draw_timeline,
-    rule_styles,
 )
 
 FRIDAY = "2026-11-27T13:00:00Z"  # 14:00 in Amsterdam

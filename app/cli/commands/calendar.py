@@ -96,7 +96,7 @@ class _Hours:
         start, end = _bounds(grid.first_day, grid.days, grid.where)
         self._existing: set[int] = set()
         self._blocks: dict[int, set[Block]] = {}
-        for first, last, offset in _constant_offsets(grid.where, start, end):
+        for first, last, offset in grid.where.regimes(start, end):
             self._existing.update(_hours_between(first + offset, last + offset))
             for block in grid.blocks:
                 begin, until = max(first, block.start), min(last, block.end)
@@ -124,23 +124,6 @@ def _hours_between(start: int, end: int) -> range:
 
 def _bounds(first_day: int, days: int, where: Zone) -> tuple[int, int]:
     return where.earliest(first_day * DAY), where.latest((first_day + days) * DAY)
-
-
-def _constant_offsets(where: Zone, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (start, end, offset) for each period of constant offset, by bisecting each day that has two."""
-    begin = start
-    for probe in range(start, end, DAY):
-        after = min(probe + DAY, end)
-        if where.offset(after) == where.offset(begin):
-            continue
-        low, high = probe, after
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if where.offset(middle) == where.offset(begin) else (low, middle)
-        if begin < high < end:
-            yield begin, high, where.offset(begin)
-            begin = high
-    yield begin, end, where.offset(begin)
 
 
 def _letters(blocks: list[Block]) -> dict[str, Cell]:
