@@ -110,8 +110,13 @@ class Selector(_Part):
         return (
             (self.environments is None or environment in self.environments)
             and (self.changes is None or change in self.changes)
-            and (self.services is None or self._names_service(service))
-            and (self.tags is None or any(self._tag_pattern.fullmatch(tag) for tag in tags))
+            and self.selects_service(service, tags)
+        )
+
+    def selects_service(self, service: str, tags: frozenset[str]) -> bool:
+        """Return whether requests for a service with these tags are selected, in some environments."""
+        return (self.services is None or self._names_service(service)) and (
+            self.tags is None or any(self._tag_pattern.fullmatch(tag) for tag in tags)
         )
 
     def _names_service(self, service: str) -> bool:

@@ -1,5 +1,6 @@
 """Policy sets and questions made from a seed, half of the instants within hours of a transition."""
 
+import copy
 import random
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -72,6 +73,136 @@ def case(seed: int, questions: int) -> Case:
         policy_set["services"] = services
     asked = [_question(rng, centre) for _ in range(questions)]
     return Case(policy_set, asked, (centre - 5 * 86_400, centre + 5 * 86_400))
+
+
+class Pair(NamedTuple):
+    old: dict[str, Any]
+    new: dict[str, Any]
+    services: list[str]
+    """Names to ask for: of the catalogues, of policies, such as their patterns match, and others."""
+    near: tuple[int, int]
+    """The instants around which everything happens."""
+
+
+PATTERNS = ("web/*", "*", "a*", "*b", "*pi", "*-x/*", "web/s*", "d*s", "*a*b*", "w*/*")
+
+
+def pair(seed: int) -> Pair:
+    """A set and what became of it after a few changes; sometimes another set altogether."""
+    rng = random.Random(seed)
+    zones = [rng.choice(zone_names()) for _ in range(2)]
+    centre = _centre(rng, zones)
+    old = _set_for_pair(rng, zones, centre)
+    if rng.random() < 0.2:
+        new = _set_for_pair(rng, zones, centre)
+    else:
+        new = copy.deepcopy(old)
+        for _ in range(rng.choice((1, 1, 2, 3))):
+            _change(rng, new, zones, centre)
+    services = {
+        "api",
+        "docs",
+        "web/shop",
+        "other",
+        *(old.get("services") or ()),
+        *(new.get("services") or ()),
+    }
+    for pattern in PATTERNS:
+        filled = "".join(
+            rng.choice(("", "a", "b", "pi", "-x", "s")) if sign == "*" else sign for sign in pattern
+        )
+        services.add(filled.strip("-/") or "x")
+    return Pair(old, new, sorted(services), (centre - 5 * 86_400, centre + 5 * 86_400))
+
+
+def _set_for_pair(rng: random.Random, zones: list[str], centre: int) -> dict[str, Any]:
+    services = _catalogue(rng, zones) if rng.random() < 0.5 else None
+    policy_set: dict[str, Any] = {
+        "version": 1,
+        "timezone": rng.choice(zones),
+        "environments": rng.choice((["production", "staging"], ["production", "staging", "test"])),
+        "policies": [
+            _policy_of_pair(rng, number, zones, services, centre) for number in range(rng.randrange(1, 6))
+        ],
+    }
+    if services:
+        policy_set["services"] = services
+        if rng.random() < 0.3:
+            policy_set["unknown_services"] = "refuse"
+    return policy_set
+
+
+def _catalogue(rng: random.Random, zones: list[str]) -> dict[str, Any]:
+    names = rng.sample(("api", "web/shop", "docs", "ab", "x-x/y"), 3)
+    catalogue: dict[str, Any] = {}
+    for name in names:
+        catalogue[name] = {"tags": rng.sample(["tier-1", "tier-2", "pci"], rng.randrange(3))}
+        if rng.random() < 0.7:
+            catalogue[name]["timezone"] = rng.choice(zones)
+    return catalogue
+
+
+def _policy_of_pair(
+    rng: random.Random, number: int, zones: list[str], services: dict[str, Any] | None, centre: int
+) -> dict[str, Any]:
+    policy = _policy(rng, number, zones, services, centre)
+    for key in ("applies_to", "exempt"):
+        if rng.random() < 0.35:
+            selector = {"services": rng.sample(PATTERNS, rng.choice((1, 1, 2)))}
+            policy[key] = [selector, _selector(rng, services)] if rng.random() < 0.3 else selector
+    return policy
+
+
+def _change(rng: random.Random, policy_set: dict[str, Any], zones: list[str], centre: int) -> None:
+    policies, services = policy_set["policies"], policy_set.get("services")
+    kind = rng.choice(
+        ("add", "remove", "edit", "edit", "edit", "order", "rename", "set", "service", "service")
+    )
+    if kind == "add" or not policies:
+        policies.append(_policy_of_pair(rng, 100 + len(policies), zones, services, centre))
+    elif kind == "remove":
+        policies.remove(rng.choice(policies))
+    elif kind == "edit":
+        fresh = _policy_of_pair(rng, 0, zones, services, centre)
+        key = rng.choice(("when", "except_when", "applies_to", "exempt", "timezone", "effect"))
+        changed = rng.choice(policies)
+        changed.pop(key, None)
+        if key in fresh or key in ("when", "effect"):
+            changed[key] = fresh[key]
+    elif kind == "order":
+        rng.shuffle(policies)
+    elif kind == "rename":
+        rng.choice(policies)["id"] = f"renamed-{rng.randrange(1000)}"
+    elif kind == "set":
+        _change_set(rng, policy_set, zones)
+    else:
+        _change_service(rng, policy_set, zones)
+
+
+def _change_set(rng: random.Random, policy_set: dict[str, Any], zones: list[str]) -> None:
+    if rng.random() < 0.4:
+        policy_set["timezone"] = rng.choice(zones)
+    elif rng.random() < 0.4:
+        policy_set["environments"] = rng.sample(["production", "staging", "test", "qa"], 2)
+    elif rng.random() < 0.5:
+        policy_set["changes"] = rng.sample(["normal", "hotfix", "rollback", "config"], 3)
+    elif policy_set.get("services"):
+        policy_set["unknown_services"] = rng.choice(("allow", "refuse"))
+
+
+def _change_service(rng: random.Random, policy_set: dict[str, Any], zones: list[str]) -> None:
+    if not policy_set.get("services") or rng.random() < 0.15:
+        policy_set["services"] = _catalogue(rng, zones)
+        return
+    name = rng.choice(sorted(policy_set["services"]))
+    if rng.random() < 0.2 and len(policy_set["services"]) > 1:
+        del policy_set["services"][name]
+    elif rng.random() < 0.3:
+        policy_set["services"]["ab"] = {"tags": ["pci"]}
+    elif rng.random() < 0.5:
+        policy_set["services"][name]["timezone"] = rng.choice(zones)
+    else:
+        policy_set["services"][name]["tags"] = rng.sample(["tier-1", "tier-2", "pci"], rng.randrange(3))
 
 
 def _centre(rng: random.Random, zones: list[str]) -> int:

@@ -1,0 +1,182 @@
+"""Changes of the policies themselves, and of the names and settings of their set."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from app.core.diff.result import NameChanges, PolicyChange, SetNames, SettingChange
+from app.core.policy import Ceilings, Policy, PolicySet, Selector, Service
+from app.core.windows import WindowEntry
+
+_FIELDS: Final = tuple(name for name in Policy.model_fields if name != "id")
+_SCOPE: Final = ("applies_to", "exempt")
+_WINDOWS: Final = ("when", "except_when")
+_ANSWER: Final = ("effect", "timezone", *_SCOPE, *_WINDOWS)
+"""The fields that decide which hours are frozen; the others are texts, tokens and notices."""
+_WORDS: Final = ("title", "reason")
+
+
+class Pairing(NamedTuple):
+    """The policies of two sets by number: those that are the same policy, and the others."""
+
+    pairs: tuple[tuple[int, int], ...]
+    removed: tuple[int, ...]
+    added: tuple[int, ...]
+
+
+def pair(old: PolicySet, new: PolicySet) -> Pairing:
+    """Find the policies that are in both sets: by id, else by the same content, else by most of it.
+
+    With changes, a policy is taken for a renamed one only if no other could be meant: it alone has this scope
+    and these windows, or this title and reason, among those that are left in either set.
+    """
+    numbers = {policy.id: number for number, policy in enumerate(new.policies)}
+    pairs = [
+        (number, numbers[policy.id]) for number, policy in enumerate(old.policies) if policy.id in numbers
+    ]
+    left = _Left(old.policies, new.policies, pairs)
+    left.take(lambda policy: _key(policy, _FIELDS), unique=False)
+    left.take(lambda policy: _key(policy, _ANSWER), unique=True)
+    left.take(lambda policy: _key(policy, _WORDS), unique=True)
+    return Pairing(tuple(sorted(left.pairs, key=lambda each: each[1])), tuple(left.old), tuple(left.new))
+
+
+class _Left:
+    """The policies without a partner so far."""
+
+    def __init__(self, old: list[Policy], new: list[Policy], pairs: list[tuple[int, int]]) -> None:
+        self._policies = old, new
+        self.pairs = pairs
+        self.old = sorted(set(range(len(old))) - {one for one, _ in pairs})
+        self.new = sorted(set(range(len(new))) - {other for _, other in pairs})
+
+    def take(self, key: Callable[[Policy], Hashable], *, unique: bool) -> None:
+        """Pair those with the same key, in order; with `unique`, only where one of each side has it."""
+        if not (self.old and self.new):
+            return
+        old, new = self._by_key(0, self.old, key), self._by_key(1, self.new, key)
+        for shared in old.keys() & new.keys():
+            if not unique or len(old[shared]) == len(new[shared]) == 1:
+                self.pairs += zip(old[shared], new[shared], strict=False)
+        self.old = sorted(set(self.old) - {one for one, _ in self.pairs})
+        self.new = sorted(set(self.new) - {other for _, other in self.pairs})
+
+    def _by_key(
+        self, side: int, numbers: Iterable[int], key: Callable[[Policy], Hashable]
+    ) -> Mapping[Hashable, list[int]]:
+        found: defaultdict[Hashable, list[int]] = defaultdict(list)
+        for number in numbers:
+            found[key(self._policies[side][number])].append(number)
+        return found
+
+
+def policy_changes(old: PolicySet, new: PolicySet, pairing: Pairing) -> tuple[PolicyChange, ...]:
+    """Return what changed: in the order of the new set, then the removed ones in the order of the old."""
+    found = [(number, PolicyChange("added", new.policies[number].id, None, ())) for number in pairing.added]
+    for one, other in pairing.pairs:
+        before, after = old.policies[one], new.policies[other]
+        fields = changed_fields(before, after)
+        if before.id != after.id:
+            found.append((other, PolicyChange("renamed", before.id, after.id, fields)))
+        elif fields:
+            found.append((other, PolicyChange("changed", before.id, None, fields)))
+    removed = (PolicyChange("removed", old.policies[number].id, None, ()) for number in pairing.removed)
+    return (*(change for _, change in sorted(found)), *removed)
+
+
+def changed_fields(before: Policy, after: Policy) -> tuple[str, ...]:
+    """Return the fields whose content differs; the order within a list means nothing."""
+    if before == after:
+        return ()
+    return tuple(name for name in _FIELDS if not _same(name, before, after))
+
+
+def answers_alike(before: Policy, after: Policy, old: PolicySet, new: PolicySet) -> bool:
+    """Return whether two policies veto the same requests at the same instants, by their content alone.
+
+    This holds for services with the same tags and zone in both sets; a policy in the zone of the service
+    reads it from the catalogue.
+    """
+    if (before.timezone or old.timezone) != (after.timezone or new.timezone):
+        return False
+    return all(_same(name, before, after) for name in _ANSWER if name != "timezone")
+
+
+def _same(name: str, before: Policy, after: Policy) -> bool:
+    one, other = getattr(before, name), getattr(after, name)
+    if one == other:
+        return True
+    if name in _WINDOWS:
+        return sorted(one, key=repr) == sorted(other, key=repr)
+    return name in _SCOPE and _selectors(one) == _selectors(other)
+
+
+def _key(policy: Policy, names: tuple[str, ...]) -> Hashable:
+    return tuple(_hashable(name, getattr(policy, name)) for name in names)
+
+
+def _hashable(name: str, value: Any) -> Hashable:
+    if name in _WINDOWS:
+        return tuple(sorted(map(_window, value)))
+    return _selectors(value) if name in _SCOPE else repr(value)
+
+
+def _window(entry: WindowEntry) -> str:
+    """Return the content of a window, with the text of its calendar."""
+    return f"{entry.kind} {entry.window!r} {entry.window.__pydantic_private__}"
+
+
+def _selectors(selectors: list[Selector] | None) -> Hashable:
+    if selectors is None:
+        return None
+    return frozenset(
+        tuple(
+            values and frozenset(values)
+            for values in (each.environments, each.services, each.tags, each.changes)
+        )
+        for each in selectors
+    )
+
+
+def name_changes(old: PolicySet, new: PolicySet) -> NameChanges:
+    """Return the names that only one set has, the services that changed, and changed settings."""
+    before, after = old.services or {}, new.services or {}
+    changed = (name for name in before.keys() & after.keys() if _entry(before[name]) != _entry(after[name]))
+    settings = (
+        SettingChange(name, *values)
+        for name, *values in (
+            ("timezone", old.timezone, new.timezone),
+            ("unknown_services", _unknown(old), _unknown(new)),
+            ("overrides", _ceilings(old.overrides), _ceilings(new.overrides)),
+        )
+        if values[0] != values[1]
+    )
+    return NameChanges(_only(new, old), _only(old, new), tuple(sorted(changed)), tuple(settings))
+
+
+def _only(one: PolicySet, other: PolicySet) -> SetNames:
+    """Return the names that one set knows and the other doesn't."""
+    services = _missing(one.services or (), other.services or ())
+    return SetNames(
+        _missing(one.environments, other.environments),
+        _missing(one.changes, other.changes),
+        tuple(sorted(services)),
+    )
+
+
+def _missing(names: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    there = set(known)
+    return tuple(name for name in names if name not in there)
+
+
+def _entry(service: Service) -> tuple[frozenset[str], str | None]:
+    return frozenset(service.tags), service.timezone
+
+
+def _unknown(policy_set: PolicySet) -> str:
+    return "refuse" if policy_set.refuses_unknown else "allow"
+
+
+def _ceilings(ceilings: Ceilings) -> str:
+    limits = ceilings.model_dump(exclude_none=True)
+    return ", ".join(f"{name} {value}" for name, value in limits.items()) or "no limits"
