@@ -17,7 +17,7 @@ from app.clock import Clock
 from app.core import calendar_url
 from app.core.errors import MalformedValueError
 from app.policies.calendars.subscription import Subscription, mask, subscriptions, windows
-from app.policies.folder import OpenFolder
+from app.policies.folder import FileContent, OpenFolder
 from app.yaml.problem import PolicyFileError, Problem, Severity, quoted
 from app.yaml.syntax import LARGEST, Position, position_of
 
@@ -50,6 +50,27 @@ class Fetched(Protocol):
 
     def is_awaited(self, subscription: Subscription) -> bool:
         """Return whether a calendar was not even tried yet, and will be within seconds."""
+        ...
+
+
+class Folder(Protocol):
+    """One state of a folder with policy files; see `OpenFolder`."""
+
+    @property
+    def changed_at(self) -> float:
+        """The modification time of the folder."""
+        ...
+
+    def names(self) -> list[str]:
+        """Return the names in it, sorted."""
+        ...
+
+    def folders(self, suffix: str) -> list[str]:
+        """Return the folders in it that hold names with a suffix, sorted."""
+        ...
+
+    def read(self, name: str, most: int) -> FileContent | None:
+        """Return up to `most` bytes of a file in the folder or below it; None if it is not a regular file."""
         ...
 
 
@@ -218,7 +239,7 @@ class Source:
             if not is_set:
                 folder = OpenFolder(self.path.parent)
             with folder:
-                return self._read_all(_Reading(folder), is_set=is_set)
+                return self._read_all(folder, is_set=is_set)
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return self._without_files("there is no such file")
         except OSError as error:
@@ -229,7 +250,8 @@ class Source:
             {}, unreadable={self.path.name: sentence}, problems=(Problem(self.path.name, 1, 1, "", sentence),)
         )
 
-    def _read_all(self, reading: "_Reading", *, is_set: bool) -> Snapshot:
+    def _read_all(self, folder: Folder, *, is_set: bool) -> Snapshot:
+        reading = _Reading(folder)
         names, problems = self._list(reading) if is_set else ([self.path.name], [])
         files = {name: reading.read(name) for name in names}
         policies = _texts(files)
@@ -280,7 +302,7 @@ class Source:
 class _Reading:
     """One read of a folder, with the remaining size limit."""
 
-    def __init__(self, folder: OpenFolder) -> None:
+    def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._left = LARGEST_SET
         self.changed_at = 0.0

@@ -53,12 +53,17 @@ def configuration(name: str, place: Place) -> str:
 
 def _nginx(place: Place, page: str) -> list[str]:
     (place.folder / "nginx.conf").write_text(
-        f"daemon off; pid {place.folder}/pid; error_log {place.folder}/log; events {{}}\n"
+        f"{_as_root()}daemon off; pid {place.folder}/pid; error_log {place.folder}/log; events {{}}\n"
         f"http {{ access_log off; {_temporary_folders(place.folder)}\n"
         + page.replace("listen 443", f"listen 127.0.0.1:{place.port}")
         + "}\n"
     )
     return ["nginx", "-p", str(place.folder), "-e", f"{place.folder}/log", "-c", f"{place.folder}/nginx.conf"]
+
+
+def _as_root() -> str:
+    """Let the workers of a master that runs as root write below its folder, which is root's alone."""
+    return "user root; " if os.geteuid() == 0 else ""
 
 
 def _temporary_folders(folder: Path) -> str:
