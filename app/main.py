@@ -30,6 +30,7 @@ from app.api import (
     openapi,
     overrides,
     policies,
+    policy_revisions,
     schedule,
     status,
 )
@@ -71,6 +72,7 @@ _ROUTERS: Final = (
     schedule.router,
     policies.router,
     lint.router,
+    policy_revisions.router,
     overrides.router,
     freezes.router,
     decisions.router,

@@ -17,6 +17,7 @@ from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
 from app.gate.overview import GateState, Overview, overview
 from app.gate.record import DecisionFilter, Record
+from app.gate.revisions import Revisions
 from app.gate.sessions import Sessions
 from app.gate.store_cache import StoreCache
 from app.store.store import Store, Watcher
@@ -35,6 +36,7 @@ class Gate:
         self.overrides = Overrides(store, cache)
         self.freezes = Freezes(store, clock, cache)
         self.record = Record(store, clock)
+        self.revisions = Revisions(store.query)
         self.outcomes = Outcomes(store, clock, cache)
         self.measurement = Measurement(store, clock)
         self.jobs = JobQueue()

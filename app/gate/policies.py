@@ -1,4 +1,4 @@
-"""The policies in force, as JSON objects."""
+"""The policies in force, as JSON objects, and the history of each."""
 
 from itertools import islice
 from typing import Any, Final
@@ -9,6 +9,7 @@ from app.core.policy import Policy
 from app.gate.errors import UnknownRecordError
 from app.gate.in_force import InForce
 from app.gate.policy_windows import occurrences
+from app.gate.revisions import Revisions
 
 _OCCURRENCES: Final = 3
 """Occurrences of a policy that are listed: the present one, if any, and the next."""
@@ -33,6 +34,22 @@ def policy(in_force: InForce, policy_id: str, at: int) -> dict[str, Any]:
         if each.id == policy_id:
             return _policy(in_force, each, at)
     raise UnknownRecordError("there is no policy of that id")
+
+
+def history(
+    in_force: InForce, revisions: Revisions, policy_id: str, cursor: str | None, most: int
+) -> dict[str, Any]:
+    """Return a page of the changes of one policy; see `Revisions.history`.
+
+    Raises:
+        UnknownRecordError: no policy of that id is in force, and the record has none.
+        StoreUnavailableError: the record can't be read.
+    """
+    page = revisions.history(policy_id, cursor, most)
+    is_in_force = any(each.id == policy_id for each in in_force.policy_set.policies)
+    if not (is_in_force or cursor or page.next or any(each["change"] for each in page.items)):
+        raise UnknownRecordError("there is no policy of that id, and there was none")
+    return {"id": policy_id, "in_force": is_in_force, "revisions": page.items, "next": page.next}
 
 
 def _policy(in_force: InForce, each: Policy, at: int) -> dict[str, Any]:

@@ -52,6 +52,10 @@ class Page(NamedTuple):
     items: list[dict[str, Any]]
     next: str | None
 
+    def to_json(self, name: str) -> dict[str, Any]:
+        """Return the JSON representation of the page; `name` is that of its items."""
+        return {name: self.items, "next": self.next}
+
 
 class Verification(NamedTuple):
     """The result of verifying the record and the tables."""

@@ -11,12 +11,14 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from app.core.policy import FORMS, Selector
+from app.core.policy import FORMS, ID_PATTERN, Selector
 from app.identity.credentials import holds_secret
 from app.yaml.problem import did_you_mean
 
 NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f]*$"
 CURSOR: Final = r"^[0-9a-z_]{1,40}$"
+HISTORY_CURSOR: Final = rf"^[0-9]{{1,18}}\.{ID_PATTERN}$"
+"""A place in the record, and the id that the policy had there."""
 DECISION_ID: Final = r"^dec_[0-9a-z]{1,36}$"
 NO_CURSOR: Final = "is `next` of the page before, as it came"
 
@@ -30,6 +32,7 @@ _FORMS: Final[Mapping[str, str]] = {
     **FORMS,
     NO_CONTROLS: "is one line of text, without control characters",
     CURSOR: NO_CURSOR,
+    HISTORY_CURSOR: NO_CURSOR,
     DECISION_ID: "is the `decision_id` of a claim, such as dec_8k2m4p6r",
 }
 """The form that each pattern asks for."""

@@ -384,6 +384,89 @@ class LintBody(BaseModel):
     )
 
 
+class LoadBody(BaseModel):
+    """A set of policies that was in force."""
+
+    revision: str = Field(description="the hash of the files: `sha256:…`")
+    from_: Instant = Field(alias="from", description="when it was loaded; the clock of the gate's record")
+    until: Instant | None = Field(description="when another set took its place; null if it is in force")
+    cause: Literal["start", "change"] | None = Field(
+        description="`start`: a gate started with it; `change`: its files or calendars changed while a gate "
+        "ran; null in records of earlier versions"
+    )
+    host: str | None = Field(
+        description="the host of the first gate that loaded it; null in records of earlier versions"
+    )
+    tzdata: str = Field(description="the version of the time zone data that it was read with")
+    holidays: str = Field(description="the version of the holiday calendars that it was read with")
+    since: str | None = Field(
+        description="the revision that it is compared with: the one before, or the last one before that can "
+        "be read; null if there is none"
+    )
+    problem: str | None = Field(
+        description="why it is not compared: its text was not kept, or this version of freezegate does not "
+        "accept it; else null"
+    )
+
+
+class ChangedFile(BaseModel):
+    """A file, or a calendar by URL, whose text differs."""
+
+    name: str = Field(description="its name in the folder of the policies; of a calendar by URL, its host")
+    kind: Literal["added", "removed", "changed"] = Field(description="what happened to it")
+
+
+class ChangedPolicy(BaseModel):
+    """A policy whose content differs; comments, order and layout are no content."""
+
+    kind: Literal["added", "removed", "renamed", "changed"] = Field(description="what happened to it")
+    id: str = Field(description="its id before; of an added policy, its id")
+    new_id: str | None = Field(description="its id afterwards, if it was renamed")
+    fields: list[str] = Field(description="the keys whose values differ, as in the file")
+
+
+class RevisionBody(LoadBody):
+    """A set of policies that was in force, with all that it changed."""
+
+    files: list[ChangedFile] = Field(description="the files that differ, 100 at most")
+    more_files: int = Field(description="how many more files differ")
+    policies: list[ChangedPolicy] = Field(description="the policies that differ, 100 at most")
+    more_policies: int = Field(description="how many more policies differ")
+    keys: list[str] = Field(description="the keys of the whole set that differ, such as `services`")
+
+
+class RevisionPage(BaseModel):
+    """A page of the history of the policies."""
+
+    revisions: list[RevisionBody] = Field(description="the sets that were in force, newest first")
+    next: str | None = Field(
+        description="the `cursor` of the next page; null for the last one. A page may have fewer entries "
+        "than `limit`, where comparing them takes long"
+    )
+
+
+class PolicyRevision(LoadBody):
+    """A set of policies that was in force, with what it changed of one policy."""
+
+    change: ChangedPolicy | None = Field(
+        description="what changed of the policy; null where it is not known, see `problem`"
+    )
+
+
+class PolicyHistory(BaseModel):
+    """A page of the history of one policy."""
+
+    id: str = Field(description="the policy's id")
+    in_force: bool = Field(description="whether a policy of that id is in force")
+    revisions: list[PolicyRevision] = Field(
+        description="the sets that changed it, newest first, through renames; and those not compared"
+    )
+    next: str | None = Field(
+        description="the `cursor` of the next page; null for the last one. A page may have fewer entries "
+        "than `limit`, even none, where going back takes long"
+    )
+
+
 class Approval(BaseModel):
     """An approval of an override."""
 
@@ -755,6 +838,8 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     ScheduleBody,
     PoliciesBody,
     LintBody,
+    PolicyHistory,
+    RevisionPage,
     PolicyBody,
     GrantedOverride,
     OverridePage,

@@ -70,6 +70,8 @@ def test_every_reference_leads_somewhere() -> None:
         "/schedule?service=checkout",
         "/policies",
         "/policies/lunch",
+        "/policies/lunch/history",
+        "/policy-revisions",
         "/freezes?state=all",
         "/freezes/{freeze}",
         "/overrides?state=all",

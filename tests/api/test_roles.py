@@ -32,6 +32,8 @@ NEEDS = {
     "GET /policies": "viewer",
     "GET /policies/{policy_id}": "viewer",
     "POST /policies/lint": "ci",
+    "GET /policies/{policy_id}/history": "viewer",
+    "GET /policy-revisions": "viewer",
     "POST /overrides": "ops",
     "GET /overrides": "ops",
     "GET /overrides/{override_id}": "ops",
