@@ -75,7 +75,7 @@ async def show_policy(request: Request, policy_id: PolicyId) -> Response:
 async def show_history(request: Request, policy_id: PolicyId) -> Response:
     """Return the revisions in which the content of a policy changed, newest first, through renames.
 
-    Comments and order are no change, nor are the events of a calendar by URL. A removed policy keeps its
+    Comments and order are no change, nor are other events of a calendar by URL. A removed policy keeps its
     history.
     """
     query = read_query(request, HistoryQuery)

@@ -26,6 +26,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "export": "Write the freezes for other programs.",
         "lint": "Check policy files.",
         "test": "Run the tests in policy files.",
+        "history": "Show which policies were in force.",
     },
     "Operate": {
         "freeze": "Stop deploys now.",

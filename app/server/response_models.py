@@ -388,14 +388,14 @@ class LoadBody(BaseModel):
     """A set of policies that was in force."""
 
     revision: str = Field(description="the hash of the files: `sha256:…`")
-    from_: Instant = Field(alias="from", description="when it was loaded; the clock of the gate's record")
+    from_: Instant = Field(alias="from", description="when it was loaded first, by the clock of that gate")
     until: Instant | None = Field(description="when another set took its place; null if it is in force")
     cause: Literal["start", "change"] | None = Field(
         description="`start`: a gate started with it; `change`: its files or calendars changed while a gate "
         "ran; null in records of earlier versions"
     )
     host: str | None = Field(
-        description="the host of the first gate that loaded it; null in records of earlier versions"
+        description="the host of the gate that loaded it first; null in records of earlier versions"
     )
     tzdata: str = Field(description="the version of the time zone data that it was read with")
     holidays: str = Field(description="the version of the holiday calendars that it was read with")

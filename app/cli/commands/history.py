@@ -1,0 +1,122 @@
+"""``freezegate history``: the policies that were in force."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from app.cli import ALLOWED, exits
+from app.cli.api_client import ask
+from app.cli.errors import UndecidedError
+from app.cli.local_time import local_printer, zone_of_server
+from app.cli.options import as_json, checked, name, server, timezone
+from app.cli.report import echo, plain, print_json, print_table
+
+_PAGE: Final = 500
+_SHORT: Final = len("sha256:") + 8
+"""Letters of a revision that are shown; a longer beginning is rarely needed."""
+
+_MOST_NAMED: Final = 4
+"""Changes that a line names; the rest are counted."""
+
+_CAUSES: Final[Mapping[object, str]] = {"start": "start", "change": "change of the files"}
+
+
+@click.command(
+    "history", epilog=exits("done", undecided="the server can't be reached, or refuses the request")
+)
+@click.argument("policy", required=False, callback=checked(name))
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    help="Most entries to show, the newest first.",
+)
+@timezone
+@server
+@as_json
+def command(
+    *, policy: str | None, limit: int, server: str | None, timezone: str | None, as_json: bool
+) -> int:
+    """Show which policies were in force, from when on, and what changed.
+
+    With POLICY, only the changes of that policy, through renames. Revisions are those of `freezegate diff`.
+    """
+    path = "/policy-revisions" if policy is None else f"/policies/{policy}/history"
+    found, has_more = _entries(server, path, limit)
+    if as_json:
+        print_json(found)
+        return ALLOWED
+    local = local_printer(zone_of_server(server, timezone))
+    print_table(
+        ("FROM", "UNTIL", "REVISION", "LOADED BY", "CHANGED"),
+        [
+            (
+                local(each.get("from")),
+                local(each["until"]) if each.get("until") else "in force",
+                str(each.get("revision"))[:_SHORT],
+                _loaded_by(each),
+                _changed(each, policy),
+            )
+            for each in found
+        ],
+    )
+    if has_more:
+        echo(f"Older entries are left out; show more with --limit {limit * 2}.", err=True)
+    return ALLOWED
+
+
+def _entries(server: str | None, path: str, limit: int) -> tuple[list[dict[str, Any]], bool]:
+    """Return the newest entries of a list, and whether there are more; a page may be shorter than asked."""
+    items: list[dict[str, Any]] = []
+    params: dict[str, str] = {}
+    while len(items) < limit:
+        page = ask(server, "GET", path, params={"limit": str(min(_PAGE, limit - len(items))), **params})
+        if not isinstance(page.get("revisions"), list):
+            raise UndecidedError("the server's response can't be used: it is not a list")
+        items += page["revisions"]
+        if not page.get("next"):
+            return items, False
+        params = {"cursor": str(page["next"])}
+    return items, True
+
+
+def _loaded_by(entry: Mapping[str, Any]) -> str:
+    cause = _CAUSES.get(entry.get("cause"), "")
+    return plain(f"{cause}, {entry['host']}" if entry.get("host") else cause)
+
+
+def _changed(entry: Mapping[str, Any], policy: str | None) -> str:
+    """Return what an entry changed, on one line."""
+    if entry.get("problem"):
+        return f"not known: {entry['problem']}"
+    if entry.get("since") is None:
+        return "the record begins"
+    if policy is not None:
+        return _words(entry.get("change") or {}, policy)
+    changes = [_words(each, None) for each in entry.get("policies") or ()]
+    changes += [f"{key} changed" for key in entry.get("keys") or ()]
+    if not changes:
+        return _without_policies(entry)
+    more = len(changes) - _MOST_NAMED + int(entry.get("more_policies") or 0)
+    return "; ".join([*changes[:_MOST_NAMED], *([f"and {more} more"] if more > 0 else ())])
+
+
+def _without_policies(entry: Mapping[str, Any]) -> str:
+    """Return what an entry changed that has the policies of the one before it."""
+    files = [f"{each.get('name')} {each.get('kind')}" for each in entry.get("files") or ()]
+    return f"no policy ({', '.join(files[:_MOST_NAMED])})" if files else "time zone or holiday data"
+
+
+def _words(change: Mapping[str, Any], policy: str | None) -> str:
+    """Return what changed of a policy; in a list of all, with its id."""
+    fields = ", ".join(map(str, change.get("fields") or ()))
+    if change.get("kind") != "renamed":
+        did = f"{change.get('kind')}{f': {fields}' if fields else ''}"
+    elif policy == change.get("new_id"):
+        did = f"renamed from {change.get('id')}{f', and changed: {fields}' if fields else ''}"
+    else:
+        did = f"renamed to {change.get('new_id')}{f', and changed: {fields}' if fields else ''}"
+    return did if policy is not None else f"{change.get('id')} {did}"

@@ -1,0 +1,122 @@
+"""What `freezegate history` prints, from canned answers of a server."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.cli import run
+from tests.cli.conftest import CannedServer
+
+LOAD: dict[str, Any] = {
+    "revision": "sha256:3f9ac02b" + "0" * 56,
+    "from": "2026-11-27T13:00:00Z",
+    "until": None,
+    "cause": "change",
+    "host": "gate-7f9c",
+    "since": "sha256:" + "1" * 64,
+    "problem": None,
+}
+CHANGED = {"kind": "changed", "id": "friday", "new_id": None, "fields": ["when", "reason"]}
+RENAMED = {"kind": "renamed", "id": "lunch", "new_id": "noon", "fields": []}
+NOTHING: dict[str, Any] = {"policies": [], "more_policies": 0, "keys": [], "files": []}
+ALL = {**LOAD, **NOTHING, "policies": [CHANGED, RENAMED], "keys": ["services"]}
+
+
+class Shell:
+    """Runs `freezegate history` against a canned server."""
+
+    def __init__(self, server: CannedServer, capsys: pytest.CaptureFixture[str]) -> None:
+        self._server, self._capsys = server, capsys
+        self.err = ""
+
+    def __call__(self, entries: object, *more: str, status: int = 200, next_page: str | None = None) -> str:
+        self._server.reply(status, {"revisions": entries, "next": next_page})
+        options = ("--server", self._server.url, "--timezone", "Europe/Amsterdam", *more)
+        self.exit_status = run(["history", *options])
+        out, self.err = self._capsys.readouterr()
+        return out
+
+    @property
+    def asked(self) -> list[str]:
+        return [each.path for each in self._server.received]
+
+
+@pytest.fixture
+def shell(server: CannedServer, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(server, capsys)
+
+
+def test_a_line_says_what_was_in_force_who_loaded_it_and_what_changed(shell: Shell) -> None:
+    older = {**ALL, "until": "2026-11-27T13:00:00Z", "cause": None, "host": None, "since": None}
+    head, first, second = shell([ALL, older]).splitlines()
+    assert head.split() == ["FROM", "UNTIL", "REVISION", "LOADED", "BY", "CHANGED"]
+    assert first.split("  ")[0] == "2026-11-27T14:00:00+01:00"
+    assert "in force" in first
+    assert "sha256:3f9ac02b  change of the files, gate-7f9c  " in first
+    assert first.endswith("friday changed: when, reason; lunch renamed to noon; services changed")
+    assert second.endswith("the record begins")
+    assert "2026-11-27T14:00:00+01:00  2026-11-27T14:00:00+01:00" in second
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"policies": [CHANGED] * 6, "more_policies": 2}, "; friday changed: when, reason; and 4 more"),
+        ({"files": [{"name": "policies.yaml", "kind": "changed"}]}, "no policy (policies.yaml changed)"),
+        ({}, "time zone or holiday data"),
+        (
+            {"problem": "this version does not accept it: \x1b[31m"},
+            "not known: this version does not accept it:",
+        ),
+    ],
+)
+def test_a_line_names_few_changes_and_says_where_there_are_none(
+    shell: Shell, entry: dict[str, Any], words: str
+) -> None:
+    line = shell([{**LOAD, **NOTHING, **entry}]).splitlines()[1]
+    assert words in line
+    assert "\x1b" not in line
+
+
+@pytest.mark.parametrize(
+    ("policy", "change", "words"),
+    [
+        ("friday", CHANGED, "changed: when, reason"),
+        ("noon", RENAMED, "renamed from lunch"),
+        ("lunch", {**RENAMED, "fields": ["title"]}, "renamed to noon, and changed: title"),
+        ("lunch", {**CHANGED, "kind": "removed", "fields": []}, "removed"),
+    ],
+)
+def test_the_history_of_one_policy_says_what_changed_of_it(
+    shell: Shell, policy: str, change: dict[str, Any], words: str
+) -> None:
+    assert shell([{**LOAD, "change": change}], policy).splitlines()[1].endswith(f"  {words}")
+    assert shell.asked == [f"/policies/{policy}/history?limit=20"]
+
+
+def test_pages_are_followed_up_to_the_limit(shell: Shell) -> None:
+    found = json.loads(shell([ALL], "--limit", "3", "--json", next_page="17"))
+    assert len(found) == 3
+    assert shell.asked == [
+        "/policy-revisions?limit=3",
+        "/policy-revisions?limit=2&cursor=17",
+        "/policy-revisions?limit=1&cursor=17",
+    ]
+    shell([ALL], "--limit", "1", next_page="17")
+    assert shell.err == "Older entries are left out; show more with --limit 2.\n"
+
+
+@pytest.mark.parametrize(
+    ("entries", "status", "exits"), [("none", 200, 3), ([], 404, 3), ([], 500, 3), ([], 200, 0)]
+)
+def test_an_answer_that_is_no_list_decides_nothing(
+    shell: Shell, entries: object, status: int, exits: int
+) -> None:
+    shell(entries, status=status)
+    assert shell.exit_status == exits
+
+
+def test_a_policy_that_can_be_none_is_wrong_usage(shell: Shell) -> None:
+    shell([], "NOT-AN-ID")
+    assert (shell.exit_status, shell.asked) == (2, [])
