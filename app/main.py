@@ -33,6 +33,7 @@ from app.api import (
     policy_revisions,
     schedule,
     status,
+    year,
 )
 from app.clock import Clock, SystemClock
 from app.core.errors import FreezegateError
@@ -70,6 +71,7 @@ _ROUTERS: Final = (
     can_deploy.router,
     status.router,
     schedule.router,
+    year.router,
     policies.router,
     lint.router,
     policy_revisions.router,

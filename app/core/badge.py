@@ -3,9 +3,7 @@
 The words carry the whole message for readers who can't tell the colours apart. Drawing fetches nothing.
 """
 
-import re
 from datetime import datetime
-from html import escape
 from math import ceil
 from typing import Final, NamedTuple
 
@@ -13,6 +11,7 @@ from app.core.decision import Decision, Outcome
 from app.core.explain import local_time, zone_label
 from app.core.instant import DAY
 from app.core.wallclock import Zone
+from app.core.xml_text import xml_text
 
 LABEL: Final = "deploys"
 
@@ -35,9 +34,6 @@ _WIDTHS: Final = {
     **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&", _CAPITAL),
 }
 """Pixels of letters in Verdana of 11 pixels, rounded up: the other fonts below are narrower."""
-
-_NO_XML: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Characters that XML forbids, and line breaks."""
 
 
 class Badge(NamedTuple):
@@ -72,9 +68,9 @@ def endpoint(shown: Badge) -> dict[str, str | int]:
 
 def svg(shown: Badge) -> str:
     """Return the badge as SVG: flat, without scripts or web fonts."""
-    message = _NO_XML.sub(" ", shown.message)
-    left, right = _width(LABEL), _width(message)
-    label = escape(f"{LABEL}: {message}")
+    message = xml_text(shown.message)
+    left, right = _width(LABEL), _width(shown.message)
+    label = f"{LABEL}: {message}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="{_HEIGHT}" '
         f'viewBox="0 0 {left + right} {_HEIGHT}" role="img" aria-label="{label}">'
@@ -84,7 +80,7 @@ def svg(shown: Badge) -> str:
         '<g fill="#fff" font-family="Verdana,DejaVu Sans,Geneva,sans-serif" font-size="11" '
         'text-anchor="middle" aria-hidden="true">'
         f'<text x="{left / 2:g}" y="14">{LABEL}</text>'
-        f'<text x="{left + right / 2:g}" y="14">{escape(message)}</text>'
+        f'<text x="{left + right / 2:g}" y="14">{message}</text>'
         "</g></svg>\n"
     )
 

@@ -1,23 +1,16 @@
-"""A year in words: its days, its freezes, and the clock of a day, which may show 24:00."""
+"""A year in words: its days, and its freezes."""
 
 from typing import Final
 
 from app.core.explain import undirected
-from app.core.instant import DAY, MINUTE
+from app.core.instant import DAY
 from app.core.interval import Interval
-from app.core.notation import waiting_time
+from app.core.notation import format_time_of_day, waiting_time
 from app.core.wallclock import Zone, calendar_date
 from app.core.year import Year, YearDay, YearRule
 
 _MOST_TOLD: Final = 6
 """Parts of a day that are told in its sentence."""
-
-
-def clock(seconds: int) -> str:
-    """Return the time of a day, from ``00:00`` to ``24:00``; with seconds only if there are any."""
-    minutes, rest = divmod(seconds, MINUTE)
-    text = f"{minutes // 60:02}:{minutes % 60:02}"
-    return f"{text}:{rest:02}" if rest else text
 
 
 def day_name(number: int) -> str:
@@ -53,7 +46,7 @@ def day_in_words(year: Year, day: YearDay) -> str:
     """Return the day, how long it is frozen, when and by which rules, and its holidays."""
     parts = shown_parts(day, year.zone)
     told = [
-        f"{clock(start)} to {clock(end)} {title_of(year.rules[rule])}"
+        f"{format_time_of_day(start)} to {format_time_of_day(end)} {title_of(year.rules[rule])}"
         for rule, start, end in parts[:_MOST_TOLD]
     ]
     if len(parts) > _MOST_TOLD:
@@ -75,6 +68,6 @@ def period_in_words(period: Interval, where: Zone) -> str:
     """Return ``Fri 27 Nov 14:00 to Mon 30 Nov 08:00``; a day that ends at midnight ends at 24:00."""
     start, end = where.local(period[0]), where.local(period[1] - 1) + 1
     first, last = start // DAY, (end - 1) // DAY
-    until = clock(end - last * DAY)
-    begins = f"{short_day(first)} {clock(start - first * DAY)}"
+    until = format_time_of_day(end - last * DAY)
+    begins = f"{short_day(first)} {format_time_of_day(start - first * DAY)}"
     return f"{begins} to {until}" if first == last else f"{begins} to {short_day(last)} {until}"

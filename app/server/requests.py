@@ -28,6 +28,7 @@ from app.core.errors import MalformedValueError
 from app.core.instant import DAY, parse_instant
 from app.core.notation import parse_duration, parse_positive_duration
 from app.core.policy import LINK_PATTERN, NAME_PATTERN
+from app.core.year import FIRST_YEAR, LAST_YEAR
 from app.gate.errors import UnknownRecordError
 from app.identity.credentials import holds_secret
 from app.server.field_errors import CURSOR, DECISION_ID, NO_CONTROLS, NO_CURSOR, field_errors, shown_name
@@ -89,10 +90,24 @@ def _limit(value: object) -> object:
     return number
 
 
+def _year(value: object) -> object:
+    """Parse a year of a query string."""
+    if not isinstance(value, str) or re.fullmatch("[0-9]{4}", value) is None:
+        raise MalformedValueError("is a year such as 2027")
+    if not FIRST_YEAR <= int(value) <= LAST_YEAR:
+        raise MalformedValueError(f"is a year of {FIRST_YEAR} to {LAST_YEAR}")
+    return int(value)
+
+
 LimitField = Annotated[
     int,
     BeforeValidator(_limit),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
+]
+YearField = Annotated[
+    int,
+    BeforeValidator(_year),
+    WithJsonSchema({"title": "year", "type": "integer", "minimum": FIRST_YEAR, "maximum": LAST_YEAR}),
 ]
 NameField = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$"), Field(title="name")]
 DecisionIdField = Annotated[str, StringConstraints(pattern=DECISION_ID), Field(title="id of a decision")]

@@ -314,6 +314,74 @@ class ScheduleBody(BaseModel):
     policy_revision: str = Field(description="the hash of the policies")
 
 
+class YearPeriod(BaseModel):
+    """A freeze of a rule in a year."""
+
+    from_: Instant = Field(alias="from", description="when it begins; the start of the year, if earlier")
+    until: Instant = Field(description="when it ends; the end of the year, if later")
+
+
+class YearRuleBody(BaseModel):
+    """A rule that freezes something in a year."""
+
+    id: str | None = Field(description="the policy's id in the file, or the freeze's id; null for `others`")
+    kind: Literal["policy", "freeze", "others"] = Field(
+        description="a policy of the file, an ad-hoc freeze, or all rules after the first 64 as one"
+    )
+    title: str = Field(description="the rule in one line")
+    colour: str = Field(description="the name of its colour in pictures", examples=["rule-0"])
+    hatching: str = Field(description="the name of its hatching in pictures", examples=["hatching-0"])
+    frozen_s: int = Field(description="how many seconds of the year it freezes")
+    periods: list[YearPeriod] = Field(description="its freezes in the year, in order")
+
+
+class DayPart(YearPeriod):
+    """A part of a day that a rule freezes."""
+
+    id: str | None = Field(description="the rule's id; null for `others`")
+    from_: Instant = Field(alias="from", description="when it begins in this day")
+    until: Instant = Field(description="when it ends in this day")
+
+
+class HolidayBody(BaseModel):
+    """A holiday that a `holidays` window of the policies names."""
+
+    name: str = Field(description="its name, in the calendar's own language")
+    english_name: str = Field(description="its name in English, if the calendar has it; else the same")
+    calendars: list[str] = Field(
+        description="the countries, subdivisions or markets that have it; empty for days of your own",
+        examples=[["NL"]],
+    )
+
+
+class DayBody(BaseModel):
+    """A day of a year."""
+
+    date: str = Field(description="its date", examples=["2027-04-27"])
+    week: str = Field(description="its ISO week", examples=["2027-W17"])
+    seconds: int = Field(description="its length: 23 to 25 hours, mostly; 0 if the zone skips it")
+    frozen_s: int = Field(description="how many seconds of it are frozen")
+    blocking: list[DayPart] = Field(description="its frozen parts, by rule")
+    holidays: list[HolidayBody] = Field(description="the holidays that fall on it")
+    in_words: str = Field(description="the same in a sentence")
+
+
+class YearBody(BaseModel):
+    """A year of a service or an environment."""
+
+    year: int = Field(description="the year")
+    environment: str = Field(description="the environment")
+    service: str | None = Field(description="the service; null for the environment as a whole")
+    change: str = Field(description="the kind of change")
+    timezone: str = Field(description="the zone of the days")
+    from_: Instant = Field(alias="from", description="the start of the year in this zone")
+    to: Instant = Field(description="its end, exclusive")
+    frozen_s: int = Field(description="how many seconds of it are frozen")
+    rules: list[YearRuleBody] = Field(description="the rules that freeze anything, as answers order them")
+    days: list[DayBody] = Field(description="each day of the year")
+    policy_revision: str = Field(description="the hash of the policies")
+
+
 class Opening(BaseModel):
     """An occurrence of a policy's windows."""
 
@@ -836,6 +904,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     DecisionBody,
     StatusBody,
     ScheduleBody,
+    YearBody,
     PoliciesBody,
     LintBody,
     PolicyHistory,

@@ -21,6 +21,7 @@ OPERATIONS = (
     "POST /can-deploy",
     "GET /status",
     "GET /schedule",
+    "GET /year",
     "GET /policies",
     "GET /policies/{policy_id}",
     "POST /overrides",

@@ -68,6 +68,7 @@ def test_every_reference_leads_somewhere() -> None:
         "/can-deploy?service=checkout",
         "/status",
         "/schedule?service=checkout",
+        "/year?year=2027",
         "/policies",
         "/policies/lunch",
         "/policies/lunch/history",

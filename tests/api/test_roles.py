@@ -29,6 +29,7 @@ NEEDS = {
     "POST /can-deploy": "ci",
     "GET /status": "viewer",
     "GET /schedule": "viewer",
+    "GET /year": "viewer",
     "GET /policies": "viewer",
     "GET /policies/{policy_id}": "viewer",
     "POST /policies/lint": "ci",

@@ -20,7 +20,7 @@ from tests.web.colours import (
 )
 
 PALETTES = palettes(asset("dashboard.css").decode())
-RULES = [*(f"rule-{number}" for number in range(COLOURS)), "rule-freeze"]
+RULES = [*(f"rule-{number}" for number in range(COLOURS)), "rule-freeze", "rule-others"]
 
 FAR_ENOUGH = 10
 """The real eight colours of Okabe and Ito, made for this, keep 10.8 apart with black and a bright yellow
