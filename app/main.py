@@ -21,6 +21,7 @@ from app.api import (
     badge,
     calendar,
     can_deploy,
+    can_deploy_batch,
     decisions,
     events,
     freezes,
@@ -69,6 +70,7 @@ from app.web import insights as insights_page
 
 _ROUTERS: Final = (
     can_deploy.router,
+    can_deploy_batch.router,
     status.router,
     schedule.router,
     year.router,

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -22,14 +23,18 @@ class Load(NamedTuple):
         return sorted(self.latencies)[int(len(self.latencies) * 0.99)]
 
 
+_LONGEST_HEAD = 4_096
+
+
 class _Connection(asyncio.Protocol):
     """Sends the next request when the answer to the last is whole."""
 
-    def __init__(self, request: bytes, until: float, latencies: list[float]) -> None:
-        self._request = request
+    def __init__(self, requests: Sequence[bytes], until: float, latencies: list[float]) -> None:
+        self._requests = requests
+        self._next = 0
         self._until = until
         self._latencies = latencies
-        self._buffer = b""
+        self._buffer = bytearray()
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -38,10 +43,11 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        head, found, body = self._buffer.partition(b"\r\n\r\n")
-        if not found or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]):
+        head, found, _ = bytes(self._buffer[:_LONGEST_HEAD]).partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]) if found else 0
+        if not found or len(self._buffer) < len(head) + len(found) + length:
             return
-        self._buffer = b""
+        self._buffer.clear()
         if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 423")):
             raise RuntimeError(f"not an answer: {head[:60]!r}")
         now = time.perf_counter()
@@ -57,19 +63,26 @@ class _Connection(asyncio.Protocol):
 
     def _send(self) -> None:
         self._sent = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(self._requests[self._next])
+        self._next = (self._next + 1) % len(self._requests)
 
 
-async def load(port: int, requests: list[bytes], connections: int, seconds: float) -> Load:
-    """Ask over so many connections for so long, on the loopback address only."""
+async def load(
+    port: int, requests: list[bytes], connections: int, seconds: float, *, in_turn: bool = False
+) -> Load:
+    """Ask over so many connections for so long, on the loopback address only.
+
+    A connection repeats one request, or takes its share of them in turn.
+    """
     loop = asyncio.get_running_loop()
     latencies: list[float] = []
     started = time.perf_counter()
     made = []
     for number in range(connections):
-        request = requests[number % len(requests)]
+        first = number % len(requests)
+        share = requests[first::connections] if in_turn else requests[first : first + 1]
         _, connection = await loop.create_connection(
-            partial(_Connection, request, started + seconds, latencies), "127.0.0.1", port
+            partial(_Connection, share, started + seconds, latencies), "127.0.0.1", port
         )
         made.append(connection.done)
     await asyncio.gather(*made)

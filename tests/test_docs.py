@@ -341,6 +341,7 @@ SHELLS: dict[str, dict[str, str]] = {
     "docs/how-to/access.md": {},
     "docs/how-to/calendar-feed.md": {},
     "docs/how-to/rollout-in-steps.md": {},
+    "docs/how-to/several-services.md": {},
     "docs/how-to/report-outcomes.md": {"$DECISION_ID": "DECISION_ID=$id"},
     "docs/explanation/record.md": {"--against": "cp audit-$(date +%F).jsonl audit-2026-11-01.jsonl"},
 }

@@ -41,7 +41,7 @@ _PRINTABLE_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", PLAIN_TEXT + b"; charset=utf-8")
 _NO_STORE: Final = (b"cache-control", b"no-store")
-_DEGRADED: Final = (b"x-freezegate-degraded", b"the store can't be reached; answered from memory")
+DEGRADED: Final = (b"x-freezegate-degraded", b"the store can't be reached; answered from memory")
 
 
 class QuestionFields(Strict):
@@ -115,9 +115,7 @@ async def ask(request: Request) -> Response:
     With `Accept: text/plain` the answer comes in sentences. Its last line is
     `allowed: service=… environment=… change=…` or `denied: …`.
     """
-    if TOKEN_HEADER in request.headers:
-        detail = "override tokens are spent by POST /can-deploy; a question takes none"
-        raise RefusedError(HTTPStatus.BAD_REQUEST, detail)
+    refuse_token(request)
     query = read_query(request, AskQuery)
     here = context(request)
     now = here.clock.now()
@@ -136,7 +134,7 @@ async def ask(request: Request) -> Response:
         determined_by=determined_by(published),
     )
     if here.cache.degraded_since is not None:
-        answered.headers.append(_DEGRADED)
+        answered.headers.append(DEGRADED)
     if not in_text and not _has_credentials(request):
         here.recent.keep(request.scope["query_string"], (now, in_force), answered)
     return _respond(request, here, answered, "question")
@@ -190,6 +188,17 @@ async def claim(request: Request) -> Response:
         determined_by=claimed.determined_by,
     )
     return _respond(request, here, answered, "claim")
+
+
+def refuse_token(request: Request) -> None:
+    """Check that a question comes without an override token.
+
+    Raises:
+        RefusedError: it comes with one.
+    """
+    if TOKEN_HEADER in request.headers:
+        detail = "override tokens are spent by POST /can-deploy; a question takes none"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, detail)
 
 
 async def _claimed(request: Request, here: Context, caller: Caller, body: ClaimBody) -> Claimed:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -38,6 +38,9 @@ this time gets the first attempt's answer, which is still current.
 """
 _DENIED: Final = re.compile(rb'"allowed"\s*:\s*false')
 """Searched in the raw bytes, so that malformed JSON can deny too; quotes in strings are escaped."""
+
+
+NO_ANSWER: Final = "the server's response does not answer this question"
 
 
 class Answer(NamedTuple):
@@ -84,6 +87,14 @@ class DecisionSource(Protocol):
         ...
 
 
+class BatchSource(DecisionSource, Protocol):
+    """Answers many queries at once, too."""
+
+    def ask_all(self, queries: Sequence[Query], now: int, timeout: float = DEADLINE) -> list[Answer | str]:
+        """Return the answers to many queries, all as of `now`; a sentence for one that has none."""
+        ...
+
+
 class FileDecisionSource:
     """Evaluates policy files; reloads them when they have changed since the last query."""
 
@@ -123,6 +134,18 @@ class FileDecisionSource:
             raise UndecidedError(str(error), misnamed=isinstance(error, UnknownNameError)) from error
         return Answer(decision_to_json(decision, self._loaded.policy_set.home, self._loaded.revision))
 
+    def ask_all(self, queries: Sequence[Query], now: int, timeout: float = DEADLINE) -> list[Answer | str]:
+        """Return the answers that a server with these policies would give."""
+        return [self._answer_or_sentence(query, now, timeout) for query in queries]
+
+    def _answer_or_sentence(self, query: Query, now: int, timeout: float) -> Answer | str:
+        try:
+            return self.ask(query, now, timeout)
+        except UndecidedError as error:
+            if not error.misnamed:
+                raise
+            return str(error)
+
 
 class ServerDecisionSource:
     """Asks a server; makes a claim if the deploy is about to start."""
@@ -147,6 +170,15 @@ class ServerDecisionSource:
         """Ask the server; accept nothing but a well-formed, current answer."""
         return parse_answer(send(self._request(query), timeout, LARGEST_ANSWER), query, now)
 
+    def ask_all(self, queries: Sequence[Query], now: int, timeout: float = DEADLINE) -> list[Answer | str]:
+        """Ask the server all queries at once; they are about the same instant."""
+        at = queries[0].at
+        body: dict[str, Any] = {"questions": [query._replace(at=None).fields() for query in queries]}
+        if at is not None:
+            body["at"] = at
+        request = Request("POST", f"{self._url}/batch", self._headers, body=body)
+        return parse_answers(send(request, timeout), queries, now)
+
     def _request(self, query: Query) -> Request:
         if self._claim is None:
             return Request("GET", self._url, self._headers, params=query.fields())
@@ -165,6 +197,12 @@ def parse_answer(response: Response, query: Query, now: int) -> Answer:
     Raises:
         UndecidedError: the response does not answer the query.
     """
+    body, denied = _read(response)
+    return _accepted(body, response.status, query, now, denied=denied)
+
+
+def _read(response: Response) -> tuple[Any, bool]:
+    """Return the body of an answer, None if it is not JSON, and whether it denies anything."""
     try:
         body = json.loads(response.content, object_pairs_hook=_unique_members)
     except (ValueError, RecursionError):
@@ -172,14 +210,46 @@ def parse_answer(response: Response, query: Query, now: int) -> Answer:
     denied = _DENIED.search(response.content) is not None
     if response.status not in (_OK, _LOCKED):
         raise UndecidedError(_on_status(response.status, body), response.status, denied=denied)
-    if not isinstance(body, dict) or not _is_answer(body, response.status, query):
-        sentence = "the server's response does not answer this question"
-        raise UndecidedError(sentence, response.status, denied=denied)
+    return body, denied
+
+
+def _accepted(body: object, status: int, query: Query, now: int, *, denied: bool) -> Answer:
+    """Return a body as an answer, if every part of it is consistent."""
+    if not isinstance(body, dict) or not _is_answer(body, status, query):
+        raise UndecidedError(NO_ANSWER, status, denied=denied)
     if not _is_current(body["at"], query, now):
-        raise UndecidedError(_on_other_time(body["at"], query, now), response.status, denied=denied)
+        raise UndecidedError(_on_other_time(body["at"], query, now), status, denied=denied)
     body.setdefault("warnings", [])
     body.setdefault("opens_at", None)
     return Answer(body)
+
+
+def parse_answers(response: Response, queries: Sequence[Query], now: int) -> list[Answer | str]:
+    """Parse the response to a batch of queries; an error among the answers is a sentence.
+
+    Raises:
+        UndecidedError: the response does not answer these queries.
+    """
+    body, denied = _read(response)
+    answers = body.get("answers") if isinstance(body, dict) else None
+    if isinstance(answers, list) and len(answers) == len(queries):
+        found = [_one_of_many(each, query, now) for each, query in zip(answers, queries, strict=True)]
+        allowed = all_allowed(found)
+        if body.get("allowed") is allowed and allowed is (response.status == _OK):
+            return found
+    raise UndecidedError(NO_ANSWER, response.status, denied=denied)
+
+
+def all_allowed(answers: Sequence[Answer | str]) -> bool:
+    """Return whether every query has an answer that allows it."""
+    return all(isinstance(each, Answer) and each.allowed for each in answers)
+
+
+def _one_of_many(body: object, query: Query, now: int) -> Answer | str:
+    if isinstance(body, dict) and body.get("allowed") is False and "outcome" not in body:
+        return str(body.get("detail"))
+    status = _OK if isinstance(body, dict) and body.get("allowed") is True else _LOCKED
+    return _accepted(body, status, query, now, denied=status == _LOCKED)
 
 
 def _unique_members(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -241,7 +311,7 @@ def _is_instant(value: object) -> bool:
 
 def find_source(
     server: str | None, policies: Path | None, claim: Mapping[str, str] | None = None
-) -> DecisionSource:
+) -> BatchSource:
     """Return the decision source: the policy file if one is named, else a server (see `server.address`).
 
     Raises:

@@ -20,19 +20,40 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._/-]{0,127}", re.ASCII)
 _MAX_DURATION: Final = 31 * 86_400
 
+MOST_SERVICES: Final = 1_000
+"""Services of one `check`: as many as the server answers at once."""
+
 
 def checked(parse: Callable[[str], object]) -> Callable[..., str | None]:
     """Return an option callback that validates a text with `parse` and keeps it as it is."""
 
     def check(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
         if text is not None:
-            try:
-                parse(text)
-            except FreezegateError as error:
-                raise click.BadParameter(f"{quoted(text)}: {error}") from None
+            _parse(parse, text)
         return text
 
     return check
+
+
+def checked_names(
+    _context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Validate a list of names, which may name nothing twice; a callback."""
+    for text in names:
+        _parse(name, text)
+    if len(names) > MOST_SERVICES:
+        raise click.BadParameter(f"at most {MOST_SERVICES:,} at once")
+    twice = next((text for number, text in enumerate(names) if text in names[:number]), None)
+    if twice is not None:
+        raise click.BadParameter(f"{quoted(twice)} is given more than once")
+    return names
+
+
+def _parse(parse: Callable[[str], object], text: str) -> None:
+    try:
+        parse(text)
+    except FreezegateError as error:
+        raise click.BadParameter(f"{quoted(text)}: {error}") from None
 
 
 def name(text: str) -> str:
@@ -112,15 +133,19 @@ change = click.option(
 )
 
 
+service = click.argument("service", callback=checked(name))
+services = click.argument("services", nargs=-1, required=True, metavar="SERVICE...", callback=checked_names)
+
+
 def question_options(command: Command) -> Command:
-    """Add the parameters of `/can-deploy`: the service, environment, change and duration."""
+    """Add the options of `/can-deploy`: the environment, the kind of change and the duration."""
     duration = click.option(
         "--duration",
         metavar="20m",
         callback=checked(deploy_duration),
         help="How long the deploy takes. All of it must fit before the next freeze.",
     )
-    for option in (duration, change, environment, click.argument("service", callback=checked(name))):
+    for option in (duration, change, environment):
         command = option(command)
     return command
 

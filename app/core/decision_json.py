@@ -1,7 +1,8 @@
 """The JSON representation of a decision, shared by the API, the CLI and the dashboard."""
 
+import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from app.core.continuation import Continuation, ContinuationResult
 from app.core.decision import Decision, Outcome, Stretch
@@ -13,6 +14,33 @@ from app.core.wallclock import Zone
 
 AD_HOC: Final = "ad-hoc"
 """The name under which statistics and metrics group all ad-hoc freezes."""
+
+_SERVICE: Final = '"service": "'
+_MESSAGE: Final = '"message": "'
+
+
+class DecisionTemplate(NamedTuple):
+    """The JSON text of a decision that is the same for many services, cut where their names stand."""
+
+    before: str
+    between: str
+    after: str
+
+    def of(self, service: str) -> str:
+        """Return the text for a service; a name holds nothing that JSON would escape."""
+        return f"{self.before}{service}{self.between}{service}{self.after}"
+
+
+def decision_template(body: Mapping[str, Any]) -> DecisionTemplate:
+    """Return the template of the answer to a question whose service is empty.
+
+    A name stands in two places: in `service`, and at the beginning of `message`. The members before them hold
+    no text of users, so the first place that looks like one of the two is the one.
+    """
+    text = json.dumps(body, ensure_ascii=False)
+    before, service, rest = text.partition(_SERVICE)
+    between, message_, after = rest.partition(_MESSAGE)
+    return DecisionTemplate(before + service, between + message_, after)
 
 
 def decision_to_json(

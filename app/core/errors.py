@@ -49,7 +49,16 @@ class UnknownNameError(FreezegateError):
         self.field = field
         self.name = name
         self.known = known
-        super().__init__(f"unknown {field}{_suggestion(name, known)}")
+        super().__init__(field, name, known)
+
+    def __str__(self) -> str:
+        """Return the sentence, with a suggestion. It is made only here, because comparing names is slow."""
+        return f"{self.without_suggestion}{_suggestion(self.name, self.known)}"
+
+    @property
+    def without_suggestion(self) -> str:
+        """The sentence alone, for one of many errors."""
+        return f"unknown {self.field}"
 
 
 _MOST_NAMED: Final = 20

@@ -6,6 +6,7 @@ wall-clock arithmetic, so no datetime enters or leaves here.
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from app.core.errors import MalformedValueError, OutOfRangeError
@@ -58,6 +59,7 @@ def in_range(instant: int) -> int:
     return instant
 
 
+@lru_cache(maxsize=4_096)
 def format_instant(instant: int) -> str:
     """Write an instant as RFC 3339 in UTC: ``2026-11-27T13:00:00Z``."""
     return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -21,6 +21,7 @@ from app.gate.sessions import Sessions
 from app.gate.store_cache import StoreCache
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders
+from app.server.batches import BatchThread
 from app.server.capacity import capacity_of, raise_file_limit
 from app.server.concurrency import ConcurrencyLimit
 from app.server.export import MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS
@@ -62,6 +63,7 @@ class Context:
     metrics: Metrics
     recent: ResponseCache
     shared: SingleFlight
+    batches: BatchThread
     exports: ConcurrencyLimit
     candidates: ConcurrencyLimit
     anonymous_role: Role | None
@@ -102,6 +104,7 @@ def build_context(
         metrics=metrics,
         recent=recent,
         shared=SingleFlight(),
+        batches=BatchThread(),
         exports=ConcurrencyLimit("exports", MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS),
         candidates=ConcurrencyLimit("candidates", MOST_CANDIDATES, MOST_CANDIDATES_OF_ADDRESS, 5),
         anonymous_role=None if settings.anonymous_role == "none" else Role(settings.anonymous_role),

@@ -86,6 +86,22 @@ def problem(
     members: Mapping[str, Any] | None = None,
 ) -> Response:
     """Return a problem document; `errors` lists the wrong fields, `members` are more of its members."""
+    return Response(
+        json.dumps(problem_body(status, detail, errors=errors, members=members)),
+        status_code=status.value,
+        media_type=PROBLEM_JSON,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def problem_body(
+    status: HTTPStatus,
+    detail: str,
+    *,
+    errors: list[dict[str, str]] | None = None,
+    members: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the members of a problem document; see `problem`."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
@@ -95,12 +111,7 @@ def problem(
     }
     if errors:
         body["errors"] = errors
-    return Response(
-        json.dumps(body),
-        status_code=status.value,
-        media_type=PROBLEM_JSON,
-        headers={"Cache-Control": "no-store", **(headers or {})},
-    )
+    return body
 
 
 def wrong_fields(error: Exception) -> list[dict[str, str]]:

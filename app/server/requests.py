@@ -230,8 +230,8 @@ def query_fields(request: Request) -> dict[str, str]:
     return _without_repeats(pairs)
 
 
-async def read_body(request: Request, model: type[Model]) -> Model:
-    """Parse the JSON body into a model; it has at most 64 KiB.
+async def read_body(request: Request, model: type[Model], most: int = MAX_BODY) -> Model:
+    """Parse the JSON body into a model; it has at most `most` bytes.
 
     Raises:
         InvalidFieldsError: a field is unknown, repeated, missing or malformed, or there are parameters.
@@ -241,7 +241,7 @@ async def read_body(request: Request, model: type[Model]) -> Model:
         raise InvalidFieldsError([{"field": "query", "message": "this request takes its fields in the body"}])
     if media_type(request) != "application/json":
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send JSON, as Content-Type: application/json")
-    return validated(parse_json(await limited_body(request)), model)
+    return validated(parse_json(await limited_body(request, most)), model)
 
 
 def media_type(request: Request) -> str:

@@ -166,6 +166,23 @@ class DecisionBody(BaseModel):
     decision_id: str | None = Field(description="the id of the record; null for a question")
 
 
+class UnansweredQuestion(Problem):
+    """A problem in place of an answer: a question of a batch that can't be answered."""
+
+    allowed: Literal[False] = Field(description="what can't be answered is not allowed")
+
+
+class BatchAnswers(BaseModel):
+    """The answers to a batch of questions."""
+
+    allowed: bool = Field(description="whether all questions are answered, and all answers allow")
+    at: Instant = Field(description="the instant that all answers are for")
+    policy_revision: str = Field(description="the hash of the policies that decided: `sha256:…`")
+    answers: list[DecisionBody | UnansweredQuestion] = Field(
+        description="an answer or a problem for each question, in their order"
+    )
+
+
 class ServiceState(BaseModel):
     """The state of a service that differs from its environment."""
 
@@ -902,6 +919,7 @@ class EndpointBadge(BaseModel):
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     Problem,
     DecisionBody,
+    BatchAnswers,
     StatusBody,
     ScheduleBody,
     YearBody,

@@ -19,6 +19,7 @@ from tests.live.gate import ROOT, running
 OPERATIONS = (
     "GET /can-deploy",
     "POST /can-deploy",
+    "POST /can-deploy/batch",
     "GET /status",
     "GET /schedule",
     "GET /year",

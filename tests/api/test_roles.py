@@ -27,6 +27,7 @@ NOW = 1_795_784_700
 NEEDS = {
     "GET /can-deploy": "viewer",
     "POST /can-deploy": "ci",
+    "POST /can-deploy/batch": "viewer",
     "GET /status": "viewer",
     "GET /schedule": "viewer",
     "GET /year": "viewer",

@@ -36,7 +36,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str, exits: int = 2) ->
         ("check api --enviroment x", 'there is no option --enviroment; did you mean "--environment"?'),
         ("--bogus", "there is no option --bogus\n"),
         ("check", "SERVICE is required"),
-        ("check api extra", 'unexpected argument: "extra"'),
+        ("override approve ovr_1 extra", 'unexpected argument: "extra"'),
         ("check api --at", "--at needs a value"),
         ("check api --claim=x", "--claim takes no value"),
         ("check Api", 'SERVICE "Api": a name starts with a lowercase letter or digit'),

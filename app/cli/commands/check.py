@@ -1,18 +1,17 @@
-"""``freezegate check``: ask once whether a service may be deployed."""
+"""``freezegate check``: ask once whether one or several services may be deployed."""
 
-import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
-from app.cli import ALLOWED, UNDECIDED, exits, fail
-from app.cli.decision_source import Query, find_source
+from app.cli import ALLOWED, FROZEN, UNDECIDED, exits, fail
+from app.cli.decision_source import Answer, BatchSource, Query, find_source
 from app.cli.errors import UndecidedError
 from app.cli.local_time import instant_or_local, to_instant, zone_of_files, zone_of_server
-from app.cli.options import as_json, checked, name, question_options, source_options
+from app.cli.options import as_json, checked, name, question_options, services, source_options
 from app.cli.options import timezone as timezone_option
-from app.cli.report import plain, print_answer
+from app.cli.report import plain, print_answer, print_json
 from app.clock import SystemClock
 from app.core.errors import MalformedValueError
 
@@ -29,6 +28,7 @@ def _idempotency_key(text: str) -> str:
     "check",
     epilog=exits("allowed", failed="frozen", undecided="undecided: no usable answer, or a refused request"),
 )
+@services
 @question_options
 @source_options
 @click.option(
@@ -66,7 +66,7 @@ def _idempotency_key(text: str) -> str:
 @as_json
 def command(  # noqa: PLR0913 - each is an option
     *,
-    service: str,
+    services: tuple[str, ...],
     environment: str,
     change: str,
     duration: str | None,
@@ -79,26 +79,64 @@ def command(  # noqa: PLR0913 - each is an option
     as_json: bool,
     **claim_options: str | None,
 ) -> int:
-    """Check whether SERVICE may be deployed.
+    """Check whether SERVICE may be deployed, or whether several may.
+
+    All are asked about at the same instant, and all must be allowed for exit status 0.
 
     The API key is read from FREEZEGATE_API_KEY and, with --claim, an override token from
     FREEZEGATE_OVERRIDE_TOKEN.
     """
     claim_fields = {name: value for name, value in claim_options.items() if value is not None}
-    _reject_conflicts(claim=claim, at=at, policies=policies, claim_fields=claim_fields)
+    _reject_conflicts(services, claim=claim, at=at, policies=policies, claim_fields=claim_fields)
     source = find_source(server, policies, claim_fields if claim else None)
-    if at is not None:
-        zone_name = zone_of_files(policies, timezone) if policies else zone_of_server(server, timezone)
-        at = to_instant(at, zone_name)
+    at = at and _instant(at, server, policies, timezone)
+    query = Query("", environment, change, duration, at)
+    queries = [query._replace(service=service) for service in services]
     try:
-        answer = source.ask(Query(service, environment, change, duration, at), SystemClock().now())
+        answers = _answers(source, queries, SystemClock().now())
     except UndecidedError as error:
         return _undecided(error, may_pass=on_error == "allow" and policies is None)
+    _print(queries, answers, as_json=as_json)
+    return _exit_status(answers)
+
+
+def _instant(at: str, server: str | None, policies: Path | None, timezone: str | None) -> str:
+    zone_name = zone_of_files(policies, timezone) if policies else zone_of_server(server, timezone)
+    return to_instant(at, zone_name)
+
+
+def _answers(source: BatchSource, queries: list[Query], now: int) -> list[Answer | str]:
+    return [source.ask(queries[0], now)] if len(queries) == 1 else source.ask_all(queries, now)
+
+
+def _in_json(queries: list[Query], answers: list[Answer | str]) -> dict[str, Any]:
+    """Return the answer to one query, or an object like the API's with the answers to many."""
+    bodies = [
+        each.body
+        if isinstance(each, Answer)
+        else {"allowed": False, "service": query.service, "detail": each}
+        for query, each in zip(queries, answers, strict=True)
+    ]
+    if len(bodies) == 1:
+        return bodies[0]
+    return {"allowed": all(each["allowed"] for each in bodies), "answers": bodies}
+
+
+def _print(queries: list[Query], answers: list[Answer | str], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(answer.body))
-    else:
-        print_answer(answer.body)
-    return answer.exit_status
+        print_json(_in_json(queries, answers))
+        return
+    for query, answer in zip(queries, answers, strict=True):
+        if isinstance(answer, Answer):
+            print_answer(answer.body)
+        else:
+            fail(f"{query.service}: {plain(answer)}")
+
+
+def _exit_status(answers: list[Answer | str]) -> int:
+    """Return 0 if all are allowed, 1 if any is frozen, and 3 if some just have no answer."""
+    statuses = {each.exit_status if isinstance(each, Answer) else UNDECIDED for each in answers}
+    return FROZEN if FROZEN in statuses else max(statuses)
 
 
 def _undecided(error: UndecidedError, *, may_pass: bool) -> int:
@@ -110,9 +148,16 @@ def _undecided(error: UndecidedError, *, may_pass: bool) -> int:
 
 
 def _reject_conflicts(
-    *, claim: bool, at: str | None, policies: Path | None, claim_fields: dict[str, str]
+    services: tuple[str, ...],
+    *,
+    claim: bool,
+    at: str | None,
+    policies: Path | None,
+    claim_fields: dict[str, str],
 ) -> None:
     if claim_fields and not claim:
         raise click.UsageError(f"--{next(iter(claim_fields)).replace('_', '-')} needs --claim")
     if claim and (at or policies):
         raise click.UsageError("--claim records a deploy on a server, now: it excludes --at and --policies")
+    if claim and len(services) > 1:
+        raise click.UsageError("--claim takes one service")

@@ -13,7 +13,7 @@ import click
 from app.cli import ALLOWED, FROZEN, UNDECIDED, exits, fail
 from app.cli.decision_source import Answer, DecisionSource, Query, find_source
 from app.cli.errors import UndecidedError
-from app.cli.options import as_json, checked, question_options, source_options
+from app.cli.options import as_json, checked, question_options, service, source_options
 from app.cli.report import echo, plain
 from app.cli.server import DEADLINE
 from app.clock import SystemClock
@@ -181,6 +181,7 @@ def _progress_printer(*, terminal: bool) -> ProgressPrinter:
         undecided="undecided: no usable answer ever came, or a refused request",
     ),
 )
+@service
 @question_options
 @source_options
 @click.option("--timeout", metavar="2h", callback=checked(parse_duration), help="Give up after this long.")

@@ -85,16 +85,17 @@ class Metrics:
         """Add the metrics of undelivered notifications."""
         self._registry.register(Outbox(notifications, self._clock))
 
-    def decided(self, outcome: str, asked_by: str, determined_by: Iterable[str]) -> None:
+    def decided(self, outcome: str, asked_by: str, determined_by: Iterable[str], times: int = 1) -> None:
         """Count a decision.
 
         Args:
             outcome: of the decision.
             asked_by: ``question`` or ``claim``.
             determined_by: see `decision_json.determined_by`.
+            times: the number of such decisions.
         """
-        self._decision_children[outcome, asked_by].inc()
-        self._of_policies.count(outcome, determined_by)
+        self._decision_children[outcome, asked_by].inc(times)
+        self._of_policies.count(outcome, determined_by, times)
 
     def claimed(self, microseconds: int) -> None:
         """Record the duration of a claim."""

@@ -24,10 +24,10 @@ class PolicyDecisions(Collector):
         self._policies = policies
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def count(self, outcome: str, determined_by: Iterable[str]) -> None:
-        """Count a decision for each rule that determined it."""
+    def count(self, outcome: str, determined_by: Iterable[str], times: int = 1) -> None:
+        """Count so many decisions for each rule that determined them."""
         for name in determined_by:
-            self._counts[name, outcome] += 1
+            self._counts[name, outcome] += times
 
     def collect(self) -> Iterable[Metric]:
         """Yield the counts since the start."""
