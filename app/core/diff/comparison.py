@@ -1,8 +1,8 @@
 """Compare two policy sets: the hours that open or close between them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from app.core.diff.bitmaps import Bitmap, Pieces, holds
 from app.core.diff.policies import Pairing, answers_alike, name_changes, pair, policy_changes
@@ -11,13 +11,38 @@ from app.core.diff.scopes import Cells, Mask, split
 from app.core.diff.sides import Applying, Line, Side
 from app.core.diff.unlisted import UnlistedClasses, unlisted_classes
 from app.core.engine import Engine
+from app.core.errors import FreezegateError
+from app.core.instant import DAY
 from app.core.interval import Interval
-from app.core.policy import PolicySet
+from app.core.policy import Policy, PolicySet
+
+MOST_INTERVALS: Final = 1_000_000
+"""Intervals of the policies that may make a difference: 10,000 of every day have 600,000 in 60 days."""
+
+MOST_BITS: Final = 1 << 31
+"""Policies times pieces of the period; as bits they take 256 MiB."""
+
+MOST_FOUND: Final = 500_000
+"""Stretches of time that differ, with the ids of the policies that veto in them; nobody reads as many."""
 
 
-def diff(old: Engine, new: Engine, period: Interval) -> Diff:
-    """Return what changes within a period if one policy set takes the place of another."""
-    return _Comparison(old, new, period).result()
+class TooManyHoursError(FreezegateError):
+    """Two sets differ too often in the period, or their windows open too often."""
+
+
+def diff(old: Engine, new: Engine, period: Interval, checkpoint: Callable[[], None] = lambda: None) -> Diff:
+    """Return what changes within a period if one policy set takes the place of another.
+
+    Args:
+        old: the policies before.
+        new: those after.
+        period: the instants that are compared.
+        checkpoint: called now and then; may raise an error to give up.
+
+    Raises:
+        TooManyHoursError: it would take too long; a shorter period may help.
+    """
+    return _Comparison(old, new, period, checkpoint).result()
 
 
 class _Request(NamedTuple):
@@ -48,7 +73,7 @@ _Item = TypeVar("_Item")
 
 
 class _Comparison:
-    def __init__(self, old: Engine, new: Engine, period: Interval) -> None:
+    def __init__(self, old: Engine, new: Engine, period: Interval, checkpoint: Callable[[], None]) -> None:
         before, after = old.policy_set, new.policy_set
         self._period = period
         self._pairing = pair(before, after)
@@ -63,6 +88,9 @@ class _Comparison:
         self._new = Side(new.compiled, self._cells, shared, is_new=True)
         self._compiled = old.compiled, new.compiled
         self._lines: dict[Line, list[Interval]] = {}
+        self._checkpoint = checkpoint
+        self._intervals_left = MOST_INTERVALS
+        self._left = MOST_FOUND
 
     def result(self) -> Diff:
         before, after = self._old.policy_set, self._new.policy_set
@@ -134,8 +162,14 @@ class _Comparison:
         wanted = list(vetoers)
         lines = {line: self._intervals(line) for each in wanted for _, line in (*each.old, *each.new)}
         pieces = Pieces(self._period, lines.values())
-        bitmaps = {line: pieces.bitmap(intervals) for line, intervals in lines.items()}
+        if len(lines) * pieces.all.bit_length() > MOST_BITS:
+            raise TooManyHoursError(_TOO_OFTEN)
+        bitmaps = {line: self._bitmap(pieces, intervals) for line, intervals in lines.items()}
         return {each: self._differing(each, pieces, bitmaps) for each in wanted}
+
+    def _bitmap(self, pieces: Pieces, intervals: Sequence[Interval]) -> Bitmap:
+        self._checkpoint()
+        return pieces.bitmap(intervals)
 
     def _differing(
         self, vetoers: _Vetoers, pieces: Pieces, bitmaps: Mapping[Line, Bitmap]
@@ -154,17 +188,27 @@ class _Comparison:
 
     def _ids(self, side: int, lines: Sequence[tuple[int, Line]], stretch: Interval) -> tuple[str, ...]:
         """Return the policies that veto at the first instant of a stretch."""
+        self._checkpoint()
         policies = self._compiled[side].policy_set.policies
-        return tuple(
-            policies[number].id for number, line in lines if holds(self._intervals(line), stretch[0])
-        )
+        ids = tuple(policies[number].id for number, line in lines if holds(self._intervals(line), stretch[0]))
+        self._left -= 1 + len(ids)
+        if self._left < 0:
+            raise TooManyHoursError(_TOO_OFTEN)
+        return ids
 
     def _intervals(self, line: Line) -> list[Interval]:
         """Return when a policy vetoes within the period, without filling the engine's memory."""
         found = self._lines.get(line)
         if found is None:
+            self._checkpoint()
             timeline = self._compiled[line.is_new].timeline(line.number, line.zone)
+            days = 1 + (self._period[1] - self._period[0]) // DAY
+            if _openings_of(timeline.rule) * days > MOST_INTERVALS:
+                raise TooManyHoursError(_TOO_OFTEN)
             found = self._lines[line] = timeline.intervals(self._period)
+            self._intervals_left -= len(found)
+            if self._intervals_left < 0:
+                raise TooManyHoursError(_TOO_OFTEN)
         return found
 
     def _differences(self, groups: Mapping[_Key, ServiceGroup]) -> Iterator[Difference]:
@@ -173,6 +217,7 @@ class _Comparison:
                 yield Difference(rectangle.environments, rectangle.changes, services, hours)
 
 
+_TOO_OFTEN: Final = "the policies open and close too often to be compared for so long; shorten the period"
 _TOO_MANY = (
     "The patterns of service names overlap in too many ways to compare all of them. Services that no "
     "catalogue lists and that match several patterns may differ, too."
@@ -186,6 +231,11 @@ def _alike(before: PolicySet, after: PolicySet, pairing: Pairing) -> dict[int, i
         for one, other in pairing.pairs
         if answers_alike(before.policies[one], after.policies[other], before, after)
     }
+
+
+def _openings_of(policy: Policy) -> int:
+    """Return how often the windows of a policy open on a day, at most."""
+    return sum(entry.window.per_day() for entry in (*policy.when, *policy.except_when))
 
 
 def _within(part: Mask, side: Iterable[Applying]) -> tuple[tuple[int, Line], ...]:
