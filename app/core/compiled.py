@@ -3,7 +3,7 @@
 The engine, insights and lint use the same one. Timelines compile a block on first use.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from app.core.candidates import Candidates
@@ -44,6 +44,20 @@ class CompiledPolicies:
         if number is None:
             raise UnknownNameError("policy", policy_id, ())
         return number
+
+    def unlisted(
+        self, service: str, environment: str, change: str
+    ) -> tuple[str, str, Collection[str]] | None:
+        """Return the first name of a request that isn't listed: its field, the name, and those listed."""
+        policy_set = self.policy_set
+        if environment not in policy_set.environments:
+            return "environment", environment, policy_set.environments
+        if change not in policy_set.changes:
+            return "change", change, policy_set.changes
+        catalogue = policy_set.services or {}
+        if policy_set.refuses_unknown and service not in catalogue:
+            return "service", service, catalogue.keys()
+        return None
 
     def matching(self, service: str, environment: str, change: str) -> Iterator[int]:
         """Yield the numbers of the policies that apply to a request, in the order of the file."""

@@ -5,7 +5,7 @@ what it would have done before it existed.
 """
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import chain
 from typing import Final, NamedTuple
@@ -44,12 +44,28 @@ class Coverage:
 
     def at(self, instant: int) -> tuple[int, ...]:
         """Return the policies active at an instant within the period."""
+        starts = self._starts or self._swept()
+        if starts is None:
+            return tuple(line.number for line in self._lines if bisect_right(line.edges, instant) & 1)
+        return self._active[bisect_right(starts, instant)]
+
+    def during(self, start: int, end: int) -> tuple[int, ...]:
+        """Return the policies active at any instant of [start, end), which must lie within the period."""
+        starts = self._starts or self._swept()
+        if starts is None:
+            return tuple(line.number for line in self._lines if _is_active(line.edges, start, end))
+        first, last = bisect_right(starts, start), bisect_left(starts, end)
+        if first >= last:
+            return self._active[first]
+        return tuple(sorted(set(chain.from_iterable(self._active[first : last + 1]))))
+
+    def _swept(self) -> "array[int] | None":
+        """Return the boundaries of all lines; None while sweeping over them would not pay."""
         if self._starts is None:
             self._asked += 1
-            if self._asked <= _OFTEN:
-                return tuple(line.number for line in self._lines if bisect_right(line.edges, instant) & 1)
-            self._starts = self._cut()
-        return self._active[bisect_right(self._starts, instant)]
+            if self._asked > _OFTEN:
+                self._starts = self._cut()
+        return self._starts
 
     def _cut(self) -> "array[int]":
         """Sweep over the boundaries of all lines: between two of them, the same policies are active."""
@@ -63,6 +79,12 @@ class Coverage:
                 self._active.append(())
             self._active[-1] = tuple(sorted(held))
         return starts
+
+
+def _is_active(edges: "array[int]", start: int, end: int) -> bool:
+    """Return whether intervals, given by their edges, share an instant with [start, end)."""
+    index = bisect_right(edges, start)
+    return bool(index & 1) or (index < len(edges) and edges[index] < end)
 
 
 class CoverageIndex:

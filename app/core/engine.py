@@ -152,11 +152,10 @@ class Engine:
         return self.compiled.timelines_in_use(self.compiled.number_of(policy_id))
 
     def _scope(self, service: str, environment: str, change: str) -> ScopeTimeline:
-        self._check_name("environment", environment, self.policy_set.environments)
-        self._check_name("change", change, self.policy_set.changes)
-        catalogue = self.policy_set.services or {}
-        if self.policy_set.refuses_unknown and service not in catalogue:
-            raise UnknownNameError("service", service, tuple(catalogue))
+        unlisted = self.compiled.unlisted(service, environment, change)
+        if unlisted is not None:
+            field, name, known = unlisted
+            raise UnknownNameError(field, name, tuple(known))
         return self._match(service, environment, change)
 
     def _match(self, service: str, environment: str, change: str) -> ScopeTimeline:

@@ -26,7 +26,7 @@ HOURS: Final = 168
 _FIRST_HOUR: Final = 72
 """The hour of the week in which local time begins to count: 1970-01-01 was a Thursday."""
 
-_FREEZE: Final = "frz_"
+FREEZE_ID: Final = "frz_"
 """How the id of an ad-hoc freeze begins; no policy can have such an id."""
 
 
@@ -178,7 +178,7 @@ class Counting:
             tally.count(overridden=overridden, reported=reported, failed=failed)
 
     def _hour_of(self, at: int) -> int:
-        return (self._local(at) // HOUR + _FIRST_HOUR) % HOURS
+        return hour_of_week(self._local(at))
 
     def _find_group(self, request: Request) -> "_Group":
         """Return the group of a request: same environment, kind of change and policies."""
@@ -283,6 +283,11 @@ class _Group:
         return found
 
 
+def hour_of_week(local: int) -> int:
+    """Return the hour of the week of a local time in seconds; 0 is Monday, 00:00."""
+    return (local // HOUR + _FIRST_HOUR) % HOURS
+
+
 def _request(decided: Decided) -> Request:
     return decided.service, decided.environment, decided.change
 
@@ -290,4 +295,4 @@ def _request(decided: Decided) -> Request:
 def _names(decided: Decided) -> set[str]:
     """Return the ids under which the vetoes of a decision are counted; freezes share one."""
     ids = filter(None, (decided.blocking or "").split(","))
-    return {AD_HOC if rule_id.startswith(_FREEZE) else rule_id for rule_id in ids}
+    return {AD_HOC if rule_id.startswith(FREEZE_ID) else rule_id for rule_id in ids}

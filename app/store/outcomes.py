@@ -20,16 +20,18 @@ _OF_DECISION: Final = (
     .order_by(outcomes.c.seq.desc())
     .limit(bindparam("most"))
 )
-_LATEST: Final = (
+LATEST: Final = (
     select(outcomes.c.result)
     .where(outcomes.c.decision_id == decisions.c.id)
     .order_by(outcomes.c.seq.desc())
     .limit(1)
     .scalar_subquery()
 )
+"""The result of the latest report on the deploy of a row of `decisions`."""
+
 # In the order of the index on `at`, so that every page costs the same.
 _DECIDED: Final = (
-    select(decisions.c.seq, *columns_of(Decided, decisions, result=_LATEST))
+    select(decisions.c.seq, *columns_of(Decided, decisions, result=LATEST))
     .where(
         decisions.c.at >= bindparam("start"),
         decisions.c.at < bindparam("until"),

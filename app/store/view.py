@@ -3,11 +3,13 @@
 from collections.abc import Collection, Sequence
 
 from app.core.audit import Link
+from app.core.backtest import Recorded
 from app.core.continuation import EarlierStep
 from app.core.freeze import Freeze
 from app.core.insights import Decided
 from app.core.override import Override
 from app.store import (
+    backtest,
     decisions,
     events,
     freezes,
@@ -96,6 +98,14 @@ class View:
     def decided(self, wanted: DecidedFilter, after: tuple[int, int], most: int) -> list[tuple[int, Decided]]:
         """Return decisions in the order of their instants, each with its position."""
         return outcomes.decided(self._connection, wanted, after, most)
+
+    def recorded(self, wanted: DecidedFilter, after: tuple[int, int], most: int) -> list[Recorded]:
+        """Return decisions for a backtest, in the order of their instants, after a known one."""
+        return backtest.recorded(self._connection, wanted, after, most)
+
+    def count_recorded(self, wanted: DecidedFilter) -> int:
+        """Return the number of decisions that `recorded` returns in all."""
+        return backtest.count(self._connection, wanted)
 
     def count_decisions(self) -> int:
         """Return the number of recorded decisions; reads all of them."""

@@ -1,0 +1,55 @@
+"""Queries for the recorded decisions of a period, as a backtest reads them."""
+
+from typing import Any, Final
+
+from sqlalchemy import Select, bindparam, func, or_, select
+
+from app.core.backtest import Recorded
+from app.store.columns import columns_of
+from app.store.connection import Connection
+from app.store.outcomes import LATEST
+from app.store.records import DecidedFilter
+from app.store.tables import decisions
+
+_FIRST: Final = decisions.alias("first")
+_PERIOD: Final = (decisions.c.at >= bindparam("start"), decisions.c.at < bindparam("until"))
+# In the order of the index on `at`, so that every page costs the same.
+_RECORDED: Final = (
+    select(
+        *columns_of(
+            Recorded, decisions, result=LATEST, first_at=_FIRST.c.at, first_duration=_FIRST.c.duration
+        )
+    )
+    .outerjoin(_FIRST, _FIRST.c.id == decisions.c.continues)
+    .where(*_PERIOD, or_(decisions.c.at > bindparam("start"), decisions.c.seq > bindparam("after")))
+    .order_by(decisions.c.at, decisions.c.seq)
+    .limit(bindparam("most"))
+)
+_COUNT: Final = select(func.count()).select_from(decisions).where(*_PERIOD)
+
+
+def recorded(
+    connection: Connection, wanted: DecidedFilter, after: tuple[int, int], most: int
+) -> list[Recorded]:
+    """Return decisions in the order of their instants, after the instant and position of a known one."""
+    start, seq = after
+    query = _filtered(_RECORDED, wanted)
+    rows = connection.rows(query, start=start, after=seq, until=wanted.end, most=most)
+    return list(map(Recorded._make, rows))
+
+
+def count(connection: Connection, wanted: DecidedFilter) -> int:
+    """Return the number of decisions that match."""
+    row = connection.row(_filtered(_COUNT, wanted), start=wanted.start, until=wanted.end)
+    return int(row[0]) if row else 0
+
+
+def _filtered(query: Select[Any], wanted: DecidedFilter) -> Select[Any]:
+    for column, value in (
+        (decisions.c.service, wanted.service),
+        (decisions.c.environment, wanted.environment),
+        (decisions.c.change, wanted.change),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    return query
