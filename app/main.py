@@ -67,6 +67,7 @@ from app.server.tracing import Tracing
 from app.settings import Settings, read_settings
 from app.web import assets, dashboard, error_page, operations, reference, sessions
 from app.web import insights as insights_page
+from app.web import policy as policy_page
 
 _ROUTERS: Final = (
     can_deploy.router,
@@ -90,6 +91,7 @@ _ROUTERS: Final = (
     dashboard.router,
     operations.router,
     insights_page.router,
+    policy_page.router,
     sessions.router,
     reference.router,
     assets.router,

@@ -246,7 +246,15 @@ def test_only_the_wall_loads_itself_again_without_javascript(gate: TestClient) -
 def test_every_page_has_the_strict_policy_and_loads_nothing_from_elsewhere(
     gate: TestClient, ops: Page
 ) -> None:
-    for path in ("/", "/?wall", "/docs", "/dashboard/sign-in", "/dashboard/sessions", "/dashboard/insights"):
+    for path in (
+        "/",
+        "/?wall",
+        "/docs",
+        "/dashboard/sign-in",
+        "/dashboard/sessions",
+        "/dashboard/insights",
+        "/dashboard/policies/lunch",
+    ):
         reply = gate.get(path)
         assert reply.status_code == 200, path
         policy = reply.headers["content-security-policy"]
@@ -776,6 +784,7 @@ PAGES = {
     "GET /openapi.json": "anyone",
     "GET /static/{name}": "anyone",
     "GET /dashboard/insights": "viewer",
+    "GET /dashboard/policies/{policy_id}": "viewer",
     "GET /dashboard/sign-in": "anyone",
     "POST /dashboard/sign-in": "anyone",
     "POST /dashboard/sign-out": "viewer",

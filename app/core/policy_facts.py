@@ -1,0 +1,66 @@
+"""The content of a policy as facts in words, such as "Applies to: everything in production"."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from app.core.explain import policy_in_words, scope_in_words
+from app.core.notation import format_duration
+from app.core.policy import Ceilings, Policy
+from app.core.wallclock import Zone
+
+_CEILINGS: Final = {
+    "max_ttl": "for {} at most",
+    "max_uses": "for {} deploys at most",
+    "approvals": "with {} approvals",
+}
+_RUNNING: Final = {"finish": "may finish", "stop": "are stopped"}
+
+
+class ChangedFact(NamedTuple):
+    """A fact that differs between two versions of a policy."""
+
+    name: str
+    before: str | None
+    """None if the policy was not there."""
+    after: str | None
+
+
+def facts(policy: Policy, home: Zone) -> dict[str, str]:
+    """Return the facts of a policy by name, in the order to show; `home` is the zone of its set."""
+    exempt, notices = policy.scope_json("exempt"), policy.notify_before or []
+    return {
+        "Title": policy.title,
+        "What it does": policy_in_words(policy, home),
+        "Applies to": scope_in_words(policy.scope_json("applies_to")),
+        "Exempt": scope_in_words(exempt) if exempt else "nothing",
+        "Reason": policy.reason,
+        "Overrides": overrides_in_words(policy.override),
+        "Running deploys": _RUNNING[policy.running],
+        "Announced": ", ".join(map(format_duration, notices)) + " ahead" if notices else "not",
+        "Ask": policy.contact or "nobody named",
+        "Link": policy.link or "none",
+    }
+
+
+def overrides_in_words(override: str | Ceilings) -> str:
+    """Return whether a token lifts a policy, and which limits it needs."""
+    if not isinstance(override, Ceilings):
+        return "none lifts it" if override == "never" else "a token lifts it"
+    limits = [
+        words.format(format_duration(value) if key == "max_ttl" else value)
+        for key, words in _CEILINGS.items()
+        if (value := getattr(override, key)) is not None
+    ]
+    limits += ["with a ticket"] if override.require_ticket else []
+    return ", ".join([f"a token lifts it{' ' + limits[0] if limits else ''}", *limits[1:]])
+
+
+def changed_facts(before: tuple[Policy, Zone] | None, after: tuple[Policy, Zone] | None) -> list[ChangedFact]:
+    """Return the facts that differ; each version of the policy comes with the zone of its set."""
+    return list(_changed({} if before is None else facts(*before), {} if after is None else facts(*after)))
+
+
+def _changed(old: dict[str, str], new: dict[str, str]) -> Iterator[ChangedFact]:
+    for name in old | new:
+        if old.get(name) != new.get(name):
+            yield ChangedFact(name, old.get(name), new.get(name))

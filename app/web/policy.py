@@ -1,0 +1,191 @@
+"""``/dashboard/policies/{id}``: one policy, what it does, and how it came to be."""
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import islice
+from typing import Annotated, Any, Final, NamedTuple
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from app.core.errors import FreezegateError
+from app.core.instant import DAY, LATEST
+from app.core.policy import Policy
+from app.core.policy_facts import ChangedFact
+from app.core.rule_style import Style, rule_styles
+from app.core.scope import Segment
+from app.gate.errors import StoreUnavailableError, UnauthenticatedError, UnknownRecordError
+from app.gate.in_force import InForce
+from app.gate.job_queue import IsUnwanted
+from app.gate.overview import DAYS, MOST_DRAWN, Weeks
+from app.gate.policies import history, policy
+from app.gate.revision_diff import RevisionDiff, difference, soon
+from app.identity.caller import Role
+from app.server.authentication import authorised
+from app.server.context import Context, context
+from app.server.disconnect import cancel_on_disconnect
+from app.server.field_errors import HISTORY_CURSOR
+from app.server.requests import Strict, read_query
+from app.web.offsets import offsets
+from app.web.pages import PageRoute, html_response, redirect, render
+from app.web.timeline_svg import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, Timeline, draw_timeline
+from app.web.viewer import Viewer, viewer_of
+
+router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
+
+MOST_VERSIONS: Final = 15
+"""Versions of a policy that a page lists."""
+
+MOST_LINES: Final = 200
+"""Lines of a difference that a page shows; the API has all of them."""
+
+_WARNS: Final = Style("rule-3", "hatching-1")
+"""The look of a policy that only warns; other pictures don't show any."""
+
+FIELD_WORDS: Final[Mapping[str, str]] = {
+    "when": "windows",
+    "except_when": "exceptions",
+    "applies_to": "scope",
+    "exempt": "exemptions",
+    "timezone": "time zone",
+    "notify_before": "notices",
+    "running": "running deploys",
+    "override": "overrides",
+}
+"""The words for fields of a policy whose names are not plain enough."""
+
+Revision = Annotated[
+    str | None, StringConstraints(max_length=71), BeforeValidator(lambda value: value or None)
+]
+
+
+class PolicyPageQuery(Strict):
+    """The query parameters of the page."""
+
+    from_: Revision = Field(None, alias="from")
+    to: Revision = None
+    cursor: Annotated[str, StringConstraints(pattern=HISTORY_CURSOR)] | None = None
+
+
+class Comparison(NamedTuple):
+    """The difference of two versions, or the reason why there is none."""
+
+    lines: tuple[str, ...] = ()
+    facts: tuple[ChangedFact, ...] = ()
+    others: tuple[str, ...] = ()
+    """The other policies that differ between the two sets."""
+    error: str | None = None
+
+
+@router.get("/policies/{policy_id}")
+async def show_policy(request: Request, policy_id: str) -> Response:
+    """Serve the page of a policy; of one that was removed, its history."""
+    try:
+        caller = await authorised(request, Role.VIEWER)
+    except UnauthenticatedError:
+        return redirect(request, "/dashboard/sign-in")
+    query = read_query(request, PolicyPageQuery)
+    here = context(request)
+    compared = await _compared(request, policy_id, query)
+    viewer, in_force, now = viewer_of(request, caller), here.policies.in_force, here.clock.now()
+    key = ("policy", policy_id, query, compared, viewer, in_force.revision, here.cache.seq, now)
+    body = await here.shared.get(key, partial(_render, here, viewer, policy_id, query, compared))
+    return html_response(body)
+
+
+async def _compared(request: Request, policy_id: str, query: PolicyPageQuery) -> Comparison | None:
+    """Compare the versions that the viewer has picked; None if there are none."""
+    if query.from_ is None or query.to is None:
+        return None
+    here = context(request)
+    old, new, period = query.from_, query.to, soon(here.clock.now())
+
+    def work(_: IsUnwanted) -> Comparison:
+        return _comparison(difference(here.gate.revisions, old, new, period), policy_id)
+
+    try:
+        return await cancel_on_disconnect(request, here.jobs.run(work))
+    except FreezegateError as error:
+        return Comparison(error=str(error))
+
+
+def _comparison(found: RevisionDiff, policy_id: str) -> Comparison:
+    names = {policy_id, *(each.id for each in found.found.policies if each.new_id == policy_id)}
+    others = tuple(each.new_id or each.id for each in found.found.policies if each.id not in names)
+    return Comparison(tuple(found.to_json()["lines"]), tuple(found.facts_of(policy_id)), others)
+
+
+def _render(
+    here: Context, viewer: Viewer, policy_id: str, query: PolicyPageQuery, compared: Comparison | None
+) -> bytes:
+    in_force, now = here.policies.in_force, here.clock.now()
+    found = next((each for each in in_force.policy_set.policies if each.id == policy_id), None)
+    versions = _versions(here, policy_id, query, is_known=found is not None)
+    return render(
+        "policy.html",
+        viewer.root,
+        viewer=viewer,
+        policy_id=policy_id,
+        policy=None if found is None else policy(in_force, policy_id, now),
+        picture=None if found is None else _picture(in_force, found, now),
+        style=None if found is None else _styles(in_force, found, now)[policy_id],
+        versions=versions,
+        compared=compared,
+        most_lines=MOST_LINES,
+        field_words=FIELD_WORDS,
+        query=query,
+        now=now,
+        home=in_force.home,
+        offsets=offsets(in_force.home, now),
+        drawing={
+            "width": WIDTH,
+            "height": HEIGHT,
+            "left": LEFT,
+            "top": TOP,
+            "hour": HOUR_HEIGHT,
+            "day": DAY_WIDTH,
+        },
+    )
+
+
+def _versions(
+    here: Context, policy_id: str, query: PolicyPageQuery, *, is_known: bool
+) -> dict[str, Any] | None:
+    """Return a page of the history; None while the record can't be read.
+
+    Raises:
+        UnknownRecordError: there is no such policy, nor was there one.
+    """
+    try:
+        return history(here.policies.in_force, here.gate.revisions, policy_id, query.cursor, MOST_VERSIONS)
+    except StoreUnavailableError:
+        if not is_known:
+            raise UnknownRecordError("there is no policy of that id in force") from None
+        return None
+
+
+def _styles(in_force: InForce, found: Policy, now: int) -> dict[str, Style]:
+    return {found.id: _WARNS} | rule_styles(in_force.policy_set.policies, (), now)
+
+
+def _picture(in_force: InForce, found: Policy, now: int) -> Timeline:
+    """Draw when the policy holds in the next four weeks; by service zones, that of the set's zone."""
+    home = in_force.home
+    today = home.local(now) // DAY
+    start, end = home.earliest(today * DAY), min(home.earliest((today + DAYS) * DAY), LATEST)
+    held = tuple(islice(in_force.engine.timeline(found.id).stretches(start, end), MOST_DRAWN + 1))
+    whole = len(held) <= MOST_DRAWN
+    segments = tuple(
+        Segment(
+            start if each.start is None else max(start, each.start),
+            end if each.end is None else min(end, each.end),
+            1,
+            (each,),
+            (),
+            None,
+        )
+        for each in (held if whole else ())
+    )
+    weeks = Weeks(found.title, today, segments, whole)
+    return draw_timeline(weeks, _styles(in_force, found, now), home, now)._replace(legend=())

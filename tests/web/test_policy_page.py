@@ -1,0 +1,280 @@
+"""The page of a policy: what it does, when, and how it came to be."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from app.core.instant import parse_instant
+from app.main import create_app
+from app.server.periodic import poll_policies
+from app.settings import Settings
+from tests.api.fakes import FakeClock
+from tests.web.browser import opened
+from tests.web.pages import Page
+from tests.web.serving import ALWAYS, serving
+
+HTML = {"Accept": "text/html,application/xhtml+xml"}
+POLICIES = """\
+version: 1
+timezone: Europe/Amsterdam
+environments: [production, staging]
+policies:
+  - id: friday-afternoon
+    title: No deploys after Friday 14:00
+    reason: Nothing good happens after 14:00 on a Friday.
+    contact: "#release-managers"
+    link: https://wiki.example/freeze
+    applies_to: {environments: [production]}
+    exempt: {changes: [rollback]}
+    when: [{weekly: {from: fri 14:00, to: mon 08:00}}]
+  - id: lunch
+    title: It is lunch time
+    reason: Somebody has to watch it.
+    effect: warn
+    when: [{daily: {from: "12:00", to: "13:00"}}]
+  - id: awake
+    title: Deploy while the team is awake
+    reason: Someone has to watch it.
+    effect: allow-only
+    override: never
+    running: stop
+    notify_before: [1d]
+    applies_to: {environments: [staging]}
+    when: [{daily: {from: "00:00", to: "24:00"}}]
+  - id: over
+    title: Moving house
+    reason: We moved.
+    when: [{dates: {from: 2020-01-01, to: 2020-01-02}}]
+"""
+EARLIER = POLICIES.replace("fri 14:00", "fri 12:00").replace("Nothing good", "Little good")
+RENAMED = EARLIER.replace("id: friday-afternoon", "id: friday").replace("  - id: over", "  - id: old", 1)
+
+
+@contextmanager
+def running(folder: Path, *texts: str, **options: Any) -> Iterator[TestClient]:
+    """A gate that has had these policies, an hour apart; the last ones are in force."""
+    file, clock = folder / "policies.yaml", FakeClock(parse_instant("2026-11-27T14:00:00Z"))
+    clock.at -= 3_600 * len(texts)
+    file.write_text(texts[0])
+    settings = Settings(policies=file, database_url=SecretStr(f"sqlite:///{folder / 'gate.db'}"), **options)
+    with TestClient(create_app(settings, clock=clock), headers=HTML) as gate:
+        for text in texts[1:]:
+            clock.at += 3_600
+            file.write_text(text)
+            for _ in range(2):
+                poll_policies(gate.app.state.context)  # type: ignore[attr-defined]
+            assert gate.app.state.context.policies.last_error is None  # type: ignore[attr-defined]
+        clock.at += 3_600
+        yield gate
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A gate whose Friday was renamed, and then shortened; nothing changes it."""
+    with running(tmp_path_factory.mktemp("gate"), RENAMED, EARLIER, POLICIES) as client:
+        yield client
+
+
+def shown(gate: TestClient, policy: str, query: str = "") -> Page:
+    reply = gate.get(f"/dashboard/policies/{policy}{query}")
+    assert reply.status_code == 200, reply.text
+    page = Page(reply.text)
+    assert page.unclosed == []
+    return page
+
+
+def places(page: Page, start: str) -> list[str]:
+    """Where the links lead that begin so; without the fragment."""
+    found = [each.get("href") or "" for each in page.named("a")]
+    return [place.partition("#")[0] for place in found if place.startswith(start)]
+
+
+def test_a_policy_is_told_in_words_with_its_reason_scope_and_contact(gate: TestClient) -> None:
+    page = shown(gate, "friday-afternoon")
+    for words in (
+        "No deploys after Friday 14:00",
+        "Deploys are refused every week from Friday 14:00 to Monday 08:00, Europe/Amsterdam time.",
+        "“Nothing good happens after 14:00 on a Friday.”",
+        "everything in production, but not to rollback changes",
+        "#release-managers",
+        "When it freezes",
+        "now Fri 27 Nov 14:00 CET to Mon 30 Nov 08:00 CET",
+        "in 6 d 23 h Fri 4 Dec 14:00 CET to Mon 7 Dec 08:00 CET",
+        "Next four weeks",
+    ):
+        assert words in page.text
+    assert "https://wiki.example/freeze" in [each.get("href") for each in page.named("a")]
+    assert len([each for each in page.named("g") if "stretch" in (each.get("class") or "")]) == 5
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ("lunch", ("warn", "When it warns", "Sat 28 Nov 12:00")),
+        (
+            "awake",
+            ("allow-only", "no overrides", "stops running deploys", "When it allows", "1 d ahead"),
+        ),
+        (
+            "awake",
+            ("now for longer than two years to no end in sight", "It freezes nothing in the next four"),
+        ),
+        ("over", ("It has no window in the next years: it never freezes.", "in the next four weeks.")),
+    ],
+)
+def test_each_effect_has_its_own_words(gate: TestClient, policy: str, words: tuple[str, ...]) -> None:
+    text = shown(gate, policy).text
+    for each in words:
+        assert each in text
+
+
+def test_the_history_lists_what_changed_when_and_through_what(gate: TestClient) -> None:
+    page = shown(gate, "friday-afternoon")
+    assert "Changed: reason, windows What changed? Fri 27 Nov 14:00 CET, when " in page.text
+    assert "Renamed from friday What changed? Fri 27 Nov 13:00 CET" in page.text
+    assert "Added the record begins here Fri 27 Nov 12:00 CET, when " in page.text
+    assert " found changed files · sha256:" in page.text
+    assert " started · sha256:" in page.text
+    checked = [each for each in page.named("input") if "checked" in each]
+    assert [each["name"] for each in checked] == ["to", "from"]
+
+
+def test_an_old_id_leads_to_the_new_one_and_a_removed_policy_keeps_its_history(gate: TestClient) -> None:
+    page = shown(gate, "friday")
+    assert "No policy of this id is in force. This is the history of one that was." in page.text
+    assert "/dashboard/policies/friday-afternoon" in [each.get("href") for each in page.named("a")]
+    assert "Renamed to friday-afternoon" in page.text
+
+
+def test_any_two_versions_are_compared_in_facts_and_hours(gate: TestClient) -> None:
+    page = shown(gate, "friday-afternoon")
+    links = places(page, "?from=")
+    compared = shown(gate, "friday-afternoon", links[0]).text
+    for words in ("Friday 12:00 to Monday", "Friday 14:00 to Monday", "Little good", "Nothing good"):
+        assert words in compared
+    assert "opens Fri 4 Dec 12:00 CET to Fri 4 Dec 14:00 CET" in compared
+    assert "Other policies changed" not in compared
+    renamed = shown(gate, "friday-afternoon", links[1]).text
+    assert "The content of this policy is the same in both." in renamed
+    assert "Other policies changed, too: over" in renamed
+    assert "What changed of the policy" not in renamed
+    added = shown(gate, "over", links[1]).text
+    assert "The content of this policy is the same in both." in added
+
+
+def test_versions_are_picked_by_a_form_that_keeps_what_was_picked(gate: TestClient) -> None:
+    page = shown(gate, "friday-afternoon")
+    revisions = [each["value"] or "" for each in page.named("input") if each.get("name") == "to"]
+    query = f"?from={revisions[2]}&to={revisions[0]}"
+    picked = shown(gate, "friday-afternoon", query)
+    assert [each["value"] for each in picked.named("input") if "checked" in each] == [
+        revisions[0],
+        revisions[2],
+    ]
+    assert "What it does" in picked.text
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("?from=sha256:0000&to=sha256:ffff", "no set of policies with that revision was in force"),
+        ("?from=nonsense&to=<script>", "a revision is sha256: and hexadecimal digits"),
+    ],
+)
+def test_versions_that_cannot_be_compared_are_said_to_be_so(gate: TestClient, query: str, words: str) -> None:
+    page = shown(gate, "lunch", query)
+    assert words in page.text
+    assert [each for each in page.named("p") if each.get("role") == "alert"]
+    assert "<script>" not in page.text.replace("→ <script>", "")
+
+
+def test_a_set_that_this_version_no_longer_accepts_is_named(tmp_path: Path) -> None:
+    with running(tmp_path, EARLIER, POLICIES) as gate:
+        (link,) = places(shown(gate, "friday-afternoon"), "?from=")
+        store = gate.app.state.context.gate._store  # type: ignore[attr-defined]
+        with store._database.writing() as connection:
+            connection.raw.execute(
+                "UPDATE policy_revisions SET sources = replace(sources, 'weekly', 'weakly')"
+            )
+        page = shown(gate, "friday-afternoon", link)
+    assert "this version does not accept the policies of sha256:" in page.text
+
+
+def test_one_version_needs_no_picking(tmp_path: Path) -> None:
+    with running(tmp_path, POLICIES) as gate:
+        page = shown(gate, "lunch")
+    assert "Added the record begins here" in page.text
+    assert not page.named("input")
+    assert "Compare" not in page.text
+
+
+def test_older_versions_are_a_page_away(tmp_path: Path) -> None:
+    versions = [POLICIES.replace("Somebody", f"Body {number}") for number in range(18)]
+    with running(tmp_path, *versions) as gate:
+        page = shown(gate, "lunch")
+        (older,) = places(page, "?cursor=")
+        last = shown(gate, "lunch", older)
+    assert len([each for each in page.named("input") if each.get("name") == "to"]) == 15
+    assert "Older versions" not in last.text
+    assert "Newest versions" in last.text
+    assert "the record begins here" in last.text
+
+
+@pytest.mark.parametrize("policy", ["nothing", "NOT-AN-ID", "<script>"])
+def test_a_policy_that_never_was_has_no_page(gate: TestClient, policy: str) -> None:
+    reply = gate.get(f"/dashboard/policies/{policy}")
+    assert reply.status_code == 404
+    assert policy not in reply.text
+    assert reply.headers["content-type"].startswith("text/html")
+
+
+def test_without_the_database_the_policy_is_shown_and_its_history_is_not(tmp_path: Path) -> None:
+    with running(tmp_path, POLICIES) as gate:
+        away = (tmp_path / "gate.db").rename(tmp_path / "away.db")
+        page = shown(gate, "lunch")
+        assert "It is lunch time" in page.text
+        assert "Not available: the database can't be reached." in page.text
+        assert gate.get("/dashboard/policies/nothing").status_code == 404
+        away.rename(tmp_path / "gate.db")
+
+
+def test_nobody_reads_it_without_the_role(tmp_path: Path) -> None:
+    with running(tmp_path, POLICIES, anonymous_role="none") as gate:
+        reply = gate.get("/dashboard/policies/lunch", follow_redirects=False)
+    assert reply.headers["location"] == "/dashboard/sign-in"
+
+
+def test_texts_of_others_are_shown_as_texts_and_keep_their_direction(tmp_path: Path) -> None:
+    hostile = '"<script>ABC\\u202e</script>"'
+    text = POLICIES.replace("It is lunch time", hostile).replace("Somebody has to watch it.", hostile)
+    with running(tmp_path, POLICIES, text) as gate:
+        page = shown(gate, "lunch")
+        (link,) = places(page, "?from=")
+        for each in (page, shown(gate, "lunch", link)):
+            assert "script" not in [tag for tag, _ in each.elements if tag == "script"][1:]
+            assert not [text for text in each.exposed if "ABC" in text and "freezegate" not in text]
+            assert "\u202e" not in each.text
+
+
+def test_the_dashboard_links_to_the_page_of_each_policy(gate: TestClient) -> None:
+    places = [each.get("href") for each in Page(gate.get("/").text).named("a")]
+    for policy in ("friday-afternoon", "lunch", "awake", "over"):
+        assert f"/dashboard/policies/{policy}" in places
+
+
+def test_the_page_is_clean_in_a_browser_on_a_phone_and_in_the_dark(browser: Browser, tmp_path: Path) -> None:
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+    with (
+        serving(tmp_path, ALWAYS) as served,
+        opened(browser, served.url, "/dashboard/policies/closed", **phone) as page,
+    ):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size({"width": 1200, "height": 900})
+        assert page.get_by_role("heading", name="The books are being closed").is_visible()
