@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from app.core import calendar_url
 from app.core.diff.result import NameChanges, PolicyChange, SetNames, SettingChange
 from app.core.policy import Ceilings, Policy, PolicySet, Selector, Service
 from app.core.windows import WindowEntry
+from app.core.windows.icalendar import ICalendar
 
 _FIELDS: Final = tuple(name for name in Policy.model_fields if name != "id")
 _SCOPE: Final = ("applies_to", "exempt")
@@ -107,7 +109,7 @@ def _same(name: str, before: Policy, after: Policy) -> bool:
     if one == other:
         return True
     if name in _WINDOWS:
-        return sorted(one, key=repr) == sorted(other, key=repr)
+        return sorted(map(_window, one)) == sorted(map(_window, other))
     return name in _SCOPE and _selectors(one) == _selectors(other)
 
 
@@ -122,8 +124,14 @@ def _hashable(name: str, value: Any) -> Hashable:
 
 
 def _window(entry: WindowEntry) -> str:
-    """Return the content of a window, with the text of its calendar."""
-    return f"{entry.kind} {entry.window!r} {entry.window.__pydantic_private__}"
+    """Return the content of a window, with the text of its calendar.
+
+    A URL counts as its masked form: a candidate from the record or the dashboard has no other.
+    """
+    window = entry.window
+    if isinstance(window, ICalendar) and window.url is not None:
+        window = window.model_copy(update={"url": calendar_url.masked(window.url)})
+    return f"{entry.kind} {window!r} {window.__pydantic_private__}"
 
 
 def _selectors(selectors: list[Selector] | None) -> Hashable:

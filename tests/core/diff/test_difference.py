@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.core.diff import Diff, Hours, diff
+from app.core import calendar_url
+from app.core.diff import Diff, Hours, PolicyChange, diff
 from app.core.engine import Engine
 from app.core.instant import DAY, HOUR, parse_instant
 from app.core.policy import PolicySet
@@ -149,3 +150,14 @@ def test_a_policy_that_only_warns_from_now_on_opens_its_hours() -> None:
     found = between(a_set(friday()), a_set(friday(effect="warn")))
     assert found.opens
     assert found.policies[0].fields == ("effect",)
+
+
+def test_a_calendars_url_in_its_masked_form_is_the_same_url() -> None:
+    url = "https://calendar.example.com/private/x.ics"
+    first, same, other = (
+        a_set({**FRIDAY, "when": [{"icalendar": {"url": each}}, *weekly("fri 14:00")]})
+        for each in (url, calendar_url.masked(url), f"{url}x")
+    )
+    assert between(first, same).is_empty
+    assert between(same, first).is_empty
+    assert between(first, other).policies == (PolicyChange("changed", "friday", None, ("when",)),)
