@@ -65,7 +65,7 @@ from app.server.shutdown import on_stop
 from app.server.startup import StartupErrors, prepare
 from app.server.tracing import Tracing
 from app.settings import Settings, read_settings
-from app.web import assets, dashboard, error_page, operations, reference, sessions
+from app.web import assets, dashboard, error_page, operations, propose, reference, sessions
 from app.web import insights as insights_page
 from app.web import policy as policy_page
 
@@ -92,6 +92,7 @@ _ROUTERS: Final = (
     operations.router,
     insights_page.router,
     policy_page.router,
+    propose.router,
     sessions.router,
     reference.router,
     assets.router,

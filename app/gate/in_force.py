@@ -105,6 +105,11 @@ class Policies:
         return () if self._source is None else self._source.subscriptions
 
     @property
+    def are_folder(self) -> bool:
+        """Whether they are the files of a folder, so that one may be added."""
+        return self._source is not None and self._source.is_folder
+
+    @property
     def calendar_states(self) -> Sequence[CalendarState]:
         """The present states of these calendars."""
         return self._calendar_states()

@@ -168,6 +168,8 @@ class Source:
         self.path = Path(path)
         self._fetched = fetched
         self._named_by = ("", _Named((), ()))
+        self.is_folder = False
+        """Whether the path was a folder when it was read last."""
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
@@ -235,6 +237,7 @@ class Source:
             is_set = False
         except OSError as error:
             return self._without_files(f"the folder can't be read: {error.strerror}")
+        self.is_folder = is_set
         try:
             if not is_set:
                 folder = OpenFolder(self.path.parent)

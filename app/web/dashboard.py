@@ -89,6 +89,7 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
         home=in_force.home,
         offsets=offsets(in_force.home, now),
         policy_set=in_force.policy_set,
+        file_warnings=in_force.warnings,
         asked=what_if(in_force, query, now, wanted.viewer.base) if is_asked else None,
         shown=shown,
         pictures=[draw_timeline(weeks, styles, in_force.home, now) for weeks in drawn],

@@ -54,6 +54,7 @@ ASSETS: Final = {
     "dashboard.css": "text/css; charset=utf-8",
     "dashboard.js": "text/javascript; charset=utf-8",
     "live.js": "text/javascript; charset=utf-8",
+    "propose.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 

@@ -1,7 +1,6 @@
 """``/dashboard/sign-in``, ``/sign-out`` and ``/sessions``: sessions of browsers."""
 
 import re
-import secrets
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -15,14 +14,13 @@ from app.server.context import context
 from app.server.root_path import root_of
 from app.web.cookies import delete_cookie, set_cookie
 from app.web.flash import redirect_with_flash
-from app.web.forms import FORM_COOKIE, session_form, sign_in_form
+from app.web.forms import FORM_COOKIE, form_value, session_form, sign_in_form
 from app.web.pages import PageRoute, html_response, redirect, render
 from app.web.viewer import viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
 
 _HERE: Final = "/dashboard/sign-in"
-_FORM_VALUE: Final = re.compile(r"[A-Za-z0-9_-]{32}")
 _ID: Final = re.compile(r"ses_[0-9a-z]{1,36}")
 
 
@@ -89,9 +87,7 @@ async def revoke_session(request: Request, session_id: str) -> Response:
 
 
 def _form(request: Request, why: str | None) -> Response:
-    # Reuse the value of another tab, so that both forms stay valid.
-    kept = request.cookies.get(FORM_COOKIE, "")
-    proof = kept if _FORM_VALUE.fullmatch(kept) else secrets.token_urlsafe(24)
+    proof = form_value(request)
     reply = html_response(
         render("sign_in.html", root_of(request), proof=proof, why=why), 200 if why is None else 401
     )

@@ -71,6 +71,7 @@ def test_what_editors_do_is_kept_byte_for_byte(tmp_path: Path) -> None:
             "tabs and blanks.yaml": ("\ta: 1 \n", "\ta: 1\n \n\t\n"),
             "ünïcode.yaml": ("größe: ☃\u2028\x0c\n", "größe: ☃\u2028\x0c\nnaïve: \U0001f427\n"),
             "emptied.yaml": ("a\n", "\n"),
+            "empty.yaml": ("a\nb\n", ""),
             'quo"te\\.yaml': ("a\n", "b\n"),
             "marks.yaml": ("-- a\n++ b\n@@ c\n", "--- a\n+++ b\n@@ -1 +1 @@\n"),
             "\ufeffmark.yaml": ("\ufeffa\n", "\ufeffb\n"),

@@ -785,6 +785,8 @@ PAGES = {
     "GET /static/{name}": "anyone",
     "GET /dashboard/insights": "viewer",
     "GET /dashboard/policies/{policy_id}": "viewer",
+    "GET /dashboard/propose": "viewer",
+    "POST /dashboard/propose": "viewer",
     "GET /dashboard/sign-in": "anyone",
     "POST /dashboard/sign-in": "anyone",
     "POST /dashboard/sign-out": "viewer",

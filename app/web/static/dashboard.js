@@ -141,10 +141,10 @@ document.addEventListener("change", (event) => {
   }
 });
 
-// A double click on a button grants or freezes once.
+// A double click on a button grants or freezes once. A form that only downloads may be sent again.
 const sent = new WeakSet();
 document.addEventListener("submit", (event) => {
-  if (event.target.method !== "post") return;
+  if (event.target.method !== "post" || "repeatable" in event.target.dataset) return;
   if (sent.has(event.target)) event.preventDefault();
   sent.add(event.target);
   setTimeout(() => sent.delete(event.target), 5_000); // the request may have been stopped and be sent again

@@ -1,0 +1,286 @@
+"""``/dashboard/propose``: edit the policies, see what the change does, and take it away as a file or a patch.
+
+Nothing is written. The page is complete without its script, which checks while one types.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import Field
+
+from app.core.diff import Diff, in_words
+from app.gate.errors import BusyError, UnauthenticatedError
+from app.gate.job_queue import IsUnwanted
+from app.gate.proposal import DIFF_DAYS, Proposal, ProposalCheck, check
+from app.identity.caller import Caller, Role
+from app.server.authentication import authorised
+from app.server.candidate import MAX_CANDIDATE
+from app.server.context import context
+from app.server.disconnect import cancel_on_disconnect
+from app.server.problems import InvalidFieldsError
+from app.server.requests import Strict, read_query
+from app.server.root_path import root_of
+from app.web.cookies import set_cookie
+from app.web.forms import FORM_COOKIE, form_value, texts_form
+from app.web.pages import PageRoute, html_response, redirect, render
+from app.web.viewer import viewer_of
+
+router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
+
+_HERE: Final = "/dashboard/propose"
+_TEXT: Final = "text:"
+"""The beginning of the names of fields with the text of a file."""
+
+_NEW_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,95}\.yaml")
+_MOST_LINES: Final = 500
+"""Lines of a patch that the page shows; the download has all of them."""
+
+_WRONG_NAME: Final = "Name the new file like team-a.yaml: letters, digits, “-”, “_” and “.”, ending in .yaml."
+_IS_TAKEN: Final = "There is a file of that name already."
+_NO_CHANGE: Final = "Nothing has changed yet, so there is no patch."
+
+Action = Literal["check", "open", "add", "file", "patch"]
+
+
+class ProposeQuery(Strict):
+    """The query parameters of the page: what to open."""
+
+    file: str | None = Field(default=None, max_length=255)
+    policy: str | None = Field(default=None, max_length=64)
+    line: str | None = Field(default=None, pattern=r"^[1-9][0-9]{0,6}$")
+
+
+class _Form(Strict):
+    """The fields of the form, besides the texts of files."""
+
+    action: Action = "check"
+    part: Literal["check"] | None = None
+    """Whether the script asks: for the findings alone."""
+    file: str = Field(max_length=255)
+    """The file shown."""
+    open: str | None = Field(default=None, max_length=255)
+    """The file to be shown."""
+    go: str | None = Field(default=None, pattern=r"^.{1,255}:[1-9][0-9]{0,6}$")
+    """The file and line of a finding, to be shown."""
+    new: str = Field("", max_length=255)
+    """The file to be added."""
+    began: str = Field(max_length=80)
+    """The revision that the editing began with."""
+
+
+class _View(NamedTuple):
+    """The content of the page."""
+
+    proposal: Proposal
+    shown: str
+    """The file in the editor."""
+    began: str
+    line: int | None = None
+    """The line to begin at."""
+    alert: str | None = None
+    checked: ProposalCheck | None = None
+
+
+@router.get("/propose")
+async def propose(request: Request) -> Response:
+    """Serve the editor with the policies in force."""
+    try:
+        caller = await authorised(request, Role.VIEWER)
+    except UnauthenticatedError:
+        return redirect(request, "/dashboard/sign-in")
+    query = read_query(request, ProposeQuery)
+    proposal = Proposal(context(request).policies.in_force, {})
+    file, line = _place(proposal.recorded, query)
+    return _page(request, caller, _View(proposal, file, proposal.in_force.revision, line))
+
+
+@router.post("/propose")
+async def check_or_hand_out(request: Request) -> Response:
+    """Check the texts of the form, or return one of them or the patch as a download."""
+    here = context(request)
+    with here.candidates.held(request.scope):
+        caller, pairs = await texts_form(request, Role.VIEWER, MAX_CANDIDATE)
+        form, edits = _read(pairs)
+        proposal = Proposal(here.policies.in_force, edits)
+        view = _view(proposal, form)
+        if view.alert is None and form.action in ("file", "patch"):
+            return await asyncio.to_thread(_download, view, form.action) or _page(
+                request, caller, view._replace(alert=_NO_CHANGE)
+            )
+        if view.alert is not None or form.go is not None or form.action != "check":
+            return _page(request, caller, view)
+        return await _checked(request, caller, view, is_part=form.part is not None)
+
+
+async def _checked(request: Request, caller: Caller, view: _View, *, is_part: bool) -> Response:
+    """Return the page with the findings; to the script, the findings alone."""
+    here = context(request)
+    now = here.clock.now()
+
+    def work(is_unwanted: IsUnwanted) -> _View:
+        checked = view._replace(checked=check(view.proposal, now, is_unwanted))
+        _ = checked.proposal.patch  # computed here, because it may take tenths of a second
+        return checked
+
+    try:
+        checked = await cancel_on_disconnect(request, here.jobs.run(work))
+    except BusyError as error:
+        if is_part:
+            raise
+        reply = _page(request, caller, view._replace(alert=f"Not checked: {error}. Try again."))
+        reply.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return reply
+    if is_part:
+        return html_response(_rendered(request, caller, checked, "propose_findings.html"))
+    return _page(request, caller, checked)
+
+
+def _read(pairs: list[tuple[str, str]]) -> tuple[_Form, dict[str, str]]:
+    """Return the fields of the form, and the texts in it by the names of their files.
+
+    Raises:
+        InvalidFieldsError: a field is unknown, repeated or malformed.
+    """
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise InvalidFieldsError([{"field": "body", "message": "a field is given more than once"}])
+    edits = {name.removeprefix(_TEXT): text for name, text in values.items() if name.startswith(_TEXT)}
+    if any("\0" in part for pair in edits.items() for part in pair):
+        raise InvalidFieldsError([{"field": "body", "message": "a text holds a character of code 0"}])
+    try:
+        form = _Form.model_validate({n: v for n, v in values.items() if not n.startswith(_TEXT)})
+    except ValueError:
+        raise InvalidFieldsError([{"field": "body", "message": "not the form of this page"}]) from None
+    return form, edits
+
+
+def _view(proposal: Proposal, form: _Form) -> _View:
+    """Return what the form asks to see.
+
+    Raises:
+        InvalidFieldsError: it has the text of a file that is neither in force nor may be added.
+    """
+    known = proposal.recorded.keys()
+    go, _, line = (form.go or "").rpartition(":")
+    named = {*proposal.edits, form.file, form.open or form.file, go or form.file}
+    if any(name not in known and not _NEW_NAME.fullmatch(name) for name in named):
+        raise InvalidFieldsError([{"field": "body", "message": "not the form of this page"}])
+    view = _View(proposal, form.file, form.began)
+    if go:
+        return view._replace(shown=go, line=int(line))
+    if form.action == "open" and form.open is not None:
+        return view._replace(shown=form.open)
+    return _with_added(view, form.new.strip()) if form.action == "add" else view
+
+
+def _with_added(view: _View, name: str) -> _View:
+    """Return the view with a file added and shown."""
+    proposal = view.proposal
+    if not _NEW_NAME.fullmatch(name):
+        return view._replace(alert=_WRONG_NAME)
+    if name in proposal.names:
+        return view._replace(alert=_IS_TAKEN)
+    edits = {**proposal.edits, name: "version: 1\npolicies: []\n"}
+    return view._replace(proposal=Proposal(proposal.in_force, edits), shown=name)
+
+
+def _place(texts: Mapping[str, str], query: ProposeQuery) -> tuple[str, int | None]:
+    """Return the file and line that a link names; the first file if it names none."""
+    if query.policy is not None:
+        key = re.escape(query.policy)
+        written = re.compile(
+            rf"""^[ \t{{-]*["']?id["']?[ \t]*:[ \t]*["']?{key}["']?[ \t]*(?:$|[,}}#])""", re.MULTILINE
+        )
+        for name, text in texts.items():
+            if found := written.search(text):
+                return name, text.count("\n", 0, found.end()) + 1
+    file = query.file if query.file in texts else next(iter(texts))
+    return str(file), int(query.line) if query.line else None
+
+
+def _page(request: Request, caller: Caller, view: _View) -> Response:
+    """Return the whole page."""
+    proof = "" if caller.session_id is not None else form_value(request)
+    reply = html_response(_rendered(request, caller, view, "propose.html", proof))
+    if proof:
+        set_cookie(request, reply, FORM_COOKIE, proof, path=_HERE, lifetime=None)
+    return reply
+
+
+def _rendered(request: Request, caller: Caller, view: _View, template: str, proof: str = "") -> bytes:
+    viewer = viewer_of(request, caller)
+    in_force = view.proposal.in_force
+    found = None if view.checked is None else view.checked.diff
+    return render(
+        template,
+        root_of(request),
+        viewer=viewer._replace(proof=viewer.proof or proof),
+        view=view,
+        proposal=view.proposal,
+        checked=view.checked,
+        summary=None if view.checked is None else _summary(view.checked),
+        has_moved_on=view.began != in_force.revision,
+        is_folder=context(request).policies.are_folder,
+        patch_lines=_marked_lines(view.proposal.patch.text) if view.checked else [],
+        most_lines=_MOST_LINES,
+        days=DIFF_DAYS,
+        hours=[] if found is None else in_words(found, in_force.home),
+    )
+
+
+def _summary(checked: ProposalCheck) -> str:
+    """Return the findings in a sentence, for screen readers."""
+    passed = len(checked.tests) - checked.failed
+    warnings = len(checked.problems) - checked.errors
+    parts = [_count(checked.errors, "error"), _count(warnings, "warning")]
+    tests = [f"{passed} of {_count(len(checked.tests), 'test')} pass"] if checked.tests else []
+    return "; ".join([", ".join(parts), *tests, *_on_hours(checked.diff)])
+
+
+def _on_hours(found: Diff | None) -> list[str]:
+    """Return in a few words whether hours open or close; nothing without a comparison."""
+    if found is None:
+        return []
+    verbs = [verb for verb, does in (("opens", found.opens), ("closes", found.closes)) if does]
+    return [f"{' and '.join(verbs)} hours" if verbs else "no hours open or close"]
+
+
+def _marked_lines(text: str) -> list[tuple[str, str]]:
+    """Return the lines of a patch, each with its first character: ``+``, ``-``, or ``@`` for its heads."""
+    lines = text.removesuffix("\n").split("\n")
+    heads = {
+        number
+        for first, (line, following) in enumerate(pairwise(lines))
+        if line.startswith("--- ") and following.startswith("+++ ")
+        for number in (first, first + 1)
+    }
+    return [("@" if number in heads else line[:1], line) for number, line in enumerate(lines)]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _download(view: _View, action: Action) -> Response | None:
+    """Return a file or the patch; None if there is no patch."""
+    if action == "file":
+        return _attachment(view.shown, view.proposal.text(view.shown), "application/yaml")
+    text = view.proposal.patch.text
+    return _attachment("policies.patch", text, "text/x-diff") if text else None
+
+
+def _attachment(name: str, text: str, kind: str) -> Response:
+    plain = re.sub(r"[^A-Za-z0-9_. -]", "_", name)
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    return Response(text.encode(), media_type=f"{kind}; charset=utf-8", headers=headers)
