@@ -254,6 +254,7 @@ def test_every_page_has_the_strict_policy_and_loads_nothing_from_elsewhere(
         "/dashboard/sessions",
         "/dashboard/insights",
         "/dashboard/policies/lunch",
+        "/dashboard/year",
     ):
         reply = gate.get(path)
         assert reply.status_code == 200, path
@@ -787,6 +788,7 @@ PAGES = {
     "GET /dashboard/policies/{policy_id}": "viewer",
     "GET /dashboard/propose": "viewer",
     "POST /dashboard/propose": "viewer",
+    "GET /dashboard/year": "viewer",
     "GET /dashboard/sign-in": "anyone",
     "POST /dashboard/sign-in": "anyone",
     "POST /dashboard/sign-out": "viewer",

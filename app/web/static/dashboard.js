@@ -110,8 +110,8 @@ async function copy(button) {
 
 for (const type of ["focusin", "mouseover"]) {
   document.addEventListener(type, (event) => {
-    const stretch = event.target.closest?.(".picture g.stretch");
-    if (stretch) stretch.closest(".picture").querySelector(".detail").textContent = stretch.getAttribute("aria-label");
+    const stretch = event.target.closest?.(".picture g.stretch, .year a.stretch");
+    if (stretch) stretch.closest("figure").querySelector(".detail").textContent = stretch.getAttribute("aria-label");
   });
 }
 document.addEventListener("click", (event) => {
@@ -119,12 +119,13 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 
-// A picture is one tab stop; within it the arrow keys move from stretch to stretch.
+// A picture is one tab stop; within it the arrow keys move from stretch to stretch, or from day to day.
 document.addEventListener("keydown", (event) => {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  const picture = event.target.closest?.(".picture .scroll");
+  const picture = event.target.closest?.(".picture .scroll, .year .scroll");
+  const down = picture?.closest(".year") ? { ArrowDown: 1, ArrowUp: -1 } : {};
+  const step = { ArrowRight: 1, ArrowLeft: -1, ...down }[event.key];
   if (!step || !picture) return;
-  const stretches = [...picture.querySelectorAll("g.stretch[tabindex]")];
+  const stretches = [...picture.querySelectorAll(".stretch[tabindex]")];
   const next = stretches[stretches.indexOf(document.activeElement) + step];
   if (!next) return;
   next.focus();
