@@ -1,5 +1,6 @@
 """Lint a candidate and run its self-tests, as ``freezegate lint`` and ``freezegate test`` do."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from app.gate.candidate import with_events
@@ -22,12 +23,17 @@ def examine_candidate(
     Raises:
         BusyError: the result is no longer wanted.
     """
+    return examine(with_events(candidate, in_force), now, checkpoint_of(is_unwanted))
+
+
+def checkpoint_of(is_unwanted: IsUnwanted) -> Callable[[], None]:
+    """Return a function that raises `BusyError` once the result of a check is unwanted."""
 
     def checkpoint() -> None:
         if is_unwanted():
             raise BusyError("the check of these policies was stopped")
 
-    return examine(with_events(candidate, in_force), now, checkpoint)
+    return checkpoint
 
 
 def lint_candidate(

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from app.core.diff import Diff, diff
+from app.core.diff import Diff, TooManyHoursError, diff
 from app.core.instant import DAY, LATEST
 from app.core.lines import with_endings_of
 from app.core.patch import unified_diff
 from app.gate.in_force import InForce
 from app.gate.job_queue import IsUnwanted
-from app.gate.lint import examine_candidate
+from app.gate.lint import checkpoint_of, examine_candidate
 from app.policies.calendars.subscription import mask
 from app.policies.lint.lint import Examined
 from app.policies.load import closed_until_loaded
@@ -50,7 +50,9 @@ class ProposalCheck(NamedTuple):
     tests: list[SelfTestResult]
     """Failures first; none if the files have errors."""
     diff: Diff | None
-    """The difference from the policies in force, in the coming days; None if the files have errors."""
+    """The difference from the policies in force, in the coming days; None if they can't be compared."""
+    why_no_diff: str
+    """Why they can't be compared; empty if they can, or if the files have errors."""
 
     @property
     def errors(self) -> int:
@@ -135,10 +137,15 @@ def check(proposal: Proposal, now: int, is_unwanted: IsUnwanted = lambda: False)
     examined = examine_candidate(proposal.candidate, in_force, now, is_unwanted)
     tests = sorted(examined.tests, key=lambda each: each.passed)
     if examined.loaded is None:
-        return ProposalCheck(examined.problems, tests, None)
+        return ProposalCheck(examined.problems, tests, None, "")
     period = (now, min(now + DIFF_DAYS * DAY, LATEST))
-    found = diff(in_force.engine, closed_until_loaded(examined.loaded).engine, period)
-    return ProposalCheck(_without_tests(examined), tests, found)
+    new = closed_until_loaded(examined.loaded).engine
+    problems, found, why_not = _without_tests(examined), None, ""
+    try:
+        found = diff(in_force.engine, new, period, checkpoint_of(is_unwanted))
+    except TooManyHoursError as error:
+        why_not = str(error)
+    return ProposalCheck(problems, tests, found, why_not)
 
 
 def _without_tests(examined: Examined) -> list[Problem]:
