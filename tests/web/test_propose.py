@@ -355,6 +355,11 @@ def test_the_dashboard_leads_here_also_from_warnings_about_the_files(tmp_path: P
     assert "policies.yaml, line 2: nothing is ever frozen: there is no policy" in page.text
 
 
+def test_the_page_of_a_policy_leads_to_its_line(gate: TestClient) -> None:
+    links = [each["href"] for each in Page(gate.get("/dashboard/policies/lunch").text).named("a")]
+    assert f"{HERE}?policy=lunch" in links
+
+
 def test_hostile_texts_stay_texts(gate: TestClient) -> None:
     fields = opened(gate)
     text = "\r\n".join(HOSTILE)
