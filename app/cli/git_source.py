@@ -185,7 +185,7 @@ def _from_root(revision: Revision) -> str:
     """Return the path from the root of the repository; as in git, ``./`` means the current folder."""
     path = revision.path
     if path.startswith(("./", "../")):
-        prefix = _git(["rev-parse", "--show-prefix"]).decode("utf-8", "surrogateescape").rstrip("\n")
+        prefix = git(["rev-parse", "--show-prefix"]).decode("utf-8", "surrogateescape").rstrip("\n")
         path = posixpath.normpath(posixpath.join(prefix, path))
     if path.startswith(("../", "/")) or path == "..":
         raise click.UsageError(f"{quoted(revision.path)} is outside of the repository")
@@ -205,8 +205,13 @@ def _commit(revision: Revision) -> str:
     return found.stdout.decode("ascii", "replace").strip()
 
 
-def _git(arguments: Sequence[str]) -> bytes:
-    """Return the output of a call that can only fail outside of a repository."""
+def git(arguments: Sequence[str]) -> bytes:
+    """Return the output of a call that can only fail outside of a repository.
+
+    Raises:
+        UsageError: it failed; the message is git's.
+        UndecidedError: git can't be run.
+    """
     found = _run(arguments)
     if found.returncode:
         raise click.UsageError(_on_failure(found) or "git failed without a reason")

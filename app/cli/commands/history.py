@@ -1,6 +1,7 @@
 """``freezegate history``: the policies that were in force."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -34,30 +35,45 @@ _CAUSES: Final[Mapping[object, str]] = {"start": "start", "change": "change of t
     show_default=True,
     help="Most entries to show, the newest first.",
 )
+@click.option(
+    "--git",
+    "files",
+    metavar="PATH",
+    type=click.Path(exists=True, path_type=Path),
+    help="Name the commits and their authors, by this policy file or folder in a git repository.",
+)
 @timezone
 @server
 @as_json
 def command(
-    *, policy: str | None, limit: int, server: str | None, timezone: str | None, as_json: bool
+    *,
+    policy: str | None,
+    limit: int,
+    files: Path | None,
+    server: str | None,
+    timezone: str | None,
+    as_json: bool,
 ) -> int:
     """Show which policies were in force, from when on, and what changed.
 
-    With POLICY, only the changes of that policy, through renames. Revisions are those of `freezegate diff`.
+    With POLICY, only the changes of that policy, through renames.
     """
     path = "/policy-revisions" if policy is None else f"/policies/{policy}/history"
     found, has_more = _entries(server, path, limit)
+    if files is not None:
+        _add_commits(found, files)
     if as_json:
         print_json(found)
         return ALLOWED
     local = local_printer(zone_of_server(server, timezone))
     print_table(
-        ("FROM", "UNTIL", "REVISION", "LOADED BY", "CHANGED"),
+        ("FROM", "UNTIL", "REVISION", "LOADED BY" if files is None else "COMMIT", "CHANGED"),
         [
             (
                 local(each.get("from")),
                 local(each["until"]) if each.get("until") else "in force",
                 str(each.get("revision"))[:_SHORT],
-                _loaded_by(each),
+                _loaded_by(each) if files is None else _committed_by(each),
                 _changed(each, policy),
             )
             for each in found
@@ -81,6 +97,24 @@ def _entries(server: str | None, path: str, limit: int) -> tuple[list[dict[str, 
             return items, False
         params = {"cursor": str(page["next"])}
     return items, True
+
+
+def _add_commits(entries: list[dict[str, Any]], files: Path) -> None:
+    """Put the commit of each entry into it; None where the repository doesn't have it."""
+    from app.cli.git_history import commit_of_load, commits_of
+    from app.core.instant import format_instant, parse_instant
+
+    loads = [(str(each.get("revision")), parse_instant(str(each.get("from")))) for each in entries]
+    # Newest first, so the first load of a revision is the last to be put in.
+    known = commits_of(files, dict(loads))
+    for each, (revision, at) in zip(entries, loads, strict=True):
+        found = commit_of_load(known, revision, at)
+        each["commit"] = found and {**found._asdict(), "at": format_instant(found.at)}
+
+
+def _committed_by(entry: Mapping[str, Any]) -> str:
+    commit = entry["commit"]
+    return f"{commit['hash'][:8]} {commit['author']}: {commit['subject']}" if commit else "not in git"
 
 
 def _loaded_by(entry: Mapping[str, Any]) -> str:

@@ -1,11 +1,15 @@
 """What `freezegate history` prints, from canned answers of a server."""
 
 import json
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.cli import run
+from app.cli import git_history, run
+from app.policies.source import Snapshot
 from tests.cli.conftest import CannedServer
 
 LOAD: dict[str, Any] = {
@@ -120,3 +124,77 @@ def test_an_answer_that_is_no_list_decides_nothing(
 def test_a_policy_that_can_be_none_is_wrong_usage(shell: Shell) -> None:
     shell([], "NOT-AN-ID")
     assert (shell.exit_status, shell.asked) == (2, [])
+
+
+@pytest.fixture(scope="module")
+def commits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A repository whose policies were changed and put back, and the revisions of its commits."""
+    folder, revisions = tmp_path_factory.mktemp("repository"), []
+    git(folder, "init", "-q")
+    for number, text in enumerate((FRIDAY, FRIDAY + "# x\n", FRIDAY)):
+        (folder / "policies.yaml").write_text(text)
+        git(folder, "add", ".")
+        git(folder, "commit", "-qm", f"Change {number}", date=f"2026-11-2{number}T12:00:00Z")
+        revisions.append(Snapshot.of(text).revision)
+    return folder, revisions
+
+
+FRIDAY = "version: 1\npolicies: []\n"
+
+
+def git(folder: Path, *arguments: str, date: str = "") -> None:
+    settings = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    environment = {**os.environ, "GIT_COMMITTER_DATE": date} if date else None
+    subprocess.run(["git", *settings, *arguments], cwd=folder, check=True, env=environment)
+
+
+def test_the_commit_of_each_load_is_named_with_its_author(
+    shell: Shell, commits: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, (first, second, _) = commits
+    monkeypatch.chdir(folder)
+    entries = [
+        {**ALL, "revision": first, "from": "2026-11-23T12:00:00Z"},
+        {**ALL, "revision": second, "from": "2026-11-21T12:00:10Z"},
+        {**ALL, "revision": first, "from": "2026-11-20T12:00:10Z"},
+        {**ALL, "revision": first, "from": "2026-11-01T12:00:00Z"},
+        {**ALL, "revision": "sha256:" + "0" * 64},
+    ]
+    head, *lines = shell(entries, "--git", "policies.yaml").splitlines()
+    assert "COMMIT" in head
+    told = [line.split("  ")[3].partition(" ")[2] for line in lines]
+    assert told == ["Ada: Change 2", "Ada: Change 1", "Ada: Change 0", "Ada: Change 0", "in git"]
+    found = json.loads(shell(entries[1:2], "--git", "policies.yaml", "--json"))[0]["commit"]
+    assert (found["author"], found["at"], len(found["hash"])) == ("Ada", "2026-11-21T12:00:00Z", 40)
+    assert json.loads(shell(entries[4:], "--git", "policies.yaml", "--json"))[0]["commit"] is None
+
+
+def test_files_put_back_are_of_the_commit_before_each_load(
+    shell: Shell, commits: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, (first, *_) = commits
+    monkeypatch.chdir(folder)
+    entries = [{**ALL, "revision": first, "from": f"2026-11-2{day}T12:00:10Z"} for day in (5, 0)]
+    lines = shell(entries, "--git", str(folder / "policies.yaml")).splitlines()[1:]
+    assert ["Change 2" in lines[0], "Change 0" in lines[1]] == [True, True]
+
+
+def test_only_so_many_commits_are_read_and_none_that_is_not_needed(
+    shell: Shell, commits: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, (first, *_) = commits
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(git_history, "MOST_COMMITS", 2)
+    entry = {**ALL, "revision": first, "from": "2026-11-01T12:00:00Z"}
+    assert "Ada: Change 2" in shell([entry], "--git", "policies.yaml")
+    assert "Ada: Change 2" in shell([entry], "--git", ".")
+
+
+def test_files_outside_of_a_repository_are_wrong_usage(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policies.yaml").write_text(FRIDAY)
+    shell([ALL], "--git", "policies.yaml")
+    assert shell.exit_status == 2
+    assert "git: not a git repository" in shell.err
