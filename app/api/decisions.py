@@ -18,11 +18,13 @@ from app.server.context import Context, context
 from app.server.export import EXPORT_DEADLINE, Export, Rows, csv_pages, ndjson_pages
 from app.server.middleware import set_deadline
 from app.server.openapi import returns
+from app.server.problems import InvalidFieldsError
 from app.server.requests import (
     InstantField,
     NameField,
     Note,
     PageQuery,
+    RuleIdField,
     Strict,
     place,
     read_body,
@@ -67,10 +69,34 @@ class ListQuery(PageQuery):
     )
     to: InstantField | None = Field(None, description="only those decided before this instant")
 
+    policy: RuleIdField | None = Field(
+        None,
+        description="only those that this policy or ad-hoc freeze vetoed, overridden or not, or that this "
+        "policy warned about",
+        examples=["friday-afternoon"],
+    )
+    would: Literal["deny"] | None = Field(
+        None,
+        description="with `policy`: only deploys that went out with its warning, and that it would have "
+        "stopped if its `effect` were `deny`",
+        examples=["deny"],
+    )
+
     @property
     def wanted(self) -> DecisionFilter:
         """The filter for the store."""
-        return DecisionFilter(self.service, self.environment, self.outcome, self.actor, self.from_, self.to)
+        if self.would is not None and self.policy is None:
+            raise InvalidFieldsError([{"field": "would", "message": "needs policy: the id of a policy"}])
+        return DecisionFilter(
+            self.service,
+            self.environment,
+            self.outcome,
+            self.actor,
+            self.from_,
+            self.to,
+            self.policy,
+            self.would is not None,
+        )
 
 
 class OutcomeBody(Strict):

@@ -34,6 +34,8 @@ _TOGETHER: Final = 5_000
 _SET: Final = ("revision", "tzdata", "holidays")
 """The fields of a load's event that are about the set itself."""
 
+_SCANNED: Final = 200_000
+"""Places in the record that one query looks at; that takes some hundredths of a second."""
 _FAR: Final = 2**62
 """Beyond every place in the record."""
 
@@ -102,7 +104,21 @@ class Record:
 
     async def decisions(self, wanted: DecisionFilter, before: int | None, most: int) -> Page:
         """Return recorded decisions, newest first, from a place in the record backwards."""
-        return await self._store.read(lambda view: decisions(view, wanted, before, most))
+        if wanted.policy is None:
+            return await self._store.read(lambda view: decisions(view, wanted, before, most))
+        return await self._decisions_of_policy(wanted, before, most)
+
+    async def _decisions_of_policy(self, wanted: DecisionFilter, before: int | None, most: int) -> Page:
+        """Look for the decisions of a policy, which no index finds, a stretch of the record at a time."""
+        if before is None:
+            before = (await self._store.read(lambda view: view.head())).seq + 1
+        found: list[StoredDecision] = []
+        while before > 0 and len(found) < most:
+            least = max(before - _SCANNED, 0)
+            stretch = partial(_stretch, wanted=wanted, before=before, most=most - len(found), least=least)
+            found += await self._store.read(stretch)
+            before = least
+        return _page(found, most)
 
     async def decision(self, decision_id: str) -> dict[str, Any]:
         """Return a recorded decision.
@@ -148,7 +164,16 @@ class Record:
 
 def decisions(view: "View", wanted: DecisionFilter, before: int | None, most: int) -> Page:
     """Return recorded decisions, newest first."""
-    found = view.newest_decisions(wanted, before, most)
+    return _page(view.newest_decisions(wanted, before, most), most)
+
+
+def _stretch(
+    view: "View", wanted: DecisionFilter, before: int, most: int, least: int
+) -> list[StoredDecision]:
+    return view.newest_decisions(wanted, before, most, least)
+
+
+def _page(found: list[StoredDecision], most: int) -> Page:
     more = str(found[-1].seq) if len(found) == most else None
     return Page([to_json(each) for each in found], more)
 

@@ -20,6 +20,7 @@ CURSOR: Final = r"^[0-9a-z_]{1,40}$"
 HISTORY_CURSOR: Final = rf"^[0-9]{{1,18}}\.{ID_PATTERN}$"
 """A place in the record, and the id that the policy had there."""
 DECISION_ID: Final = r"^dec_[0-9a-z]{1,36}$"
+RULE_ID: Final = rf"^({ID_PATTERN}|frz_[0-9a-z]{{1,36}})$"
 NO_CURSOR: Final = "is `next` of the page before, as it came"
 
 MOST_SHOWN: Final = 20
@@ -33,6 +34,7 @@ _FORMS: Final[Mapping[str, str]] = {
     NO_CONTROLS: "is one line of text, without control characters",
     CURSOR: NO_CURSOR,
     HISTORY_CURSOR: NO_CURSOR,
+    RULE_ID: "is the id of a policy such as friday-afternoon, or of a freeze such as frz_8k2m4p6r",
     DECISION_ID: "is the `decision_id` of a claim, such as dec_8k2m4p6r",
 }
 """The form that each pattern asks for."""

@@ -31,7 +31,15 @@ from app.core.policy import LINK_PATTERN, NAME_PATTERN
 from app.core.year import FIRST_YEAR, LAST_YEAR
 from app.gate.errors import UnknownRecordError
 from app.identity.credentials import holds_secret
-from app.server.field_errors import CURSOR, DECISION_ID, NO_CONTROLS, NO_CURSOR, field_errors, shown_name
+from app.server.field_errors import (
+    CURSOR,
+    DECISION_ID,
+    NO_CONTROLS,
+    NO_CURSOR,
+    RULE_ID,
+    field_errors,
+    shown_name,
+)
 from app.server.problems import InvalidFieldsError, RefusedError
 
 MAX_BODY: Final = 64 * 1024
@@ -110,6 +118,7 @@ YearField = Annotated[
     WithJsonSchema({"title": "year", "type": "integer", "minimum": FIRST_YEAR, "maximum": LAST_YEAR}),
 ]
 NameField = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$"), Field(title="name")]
+RuleIdField = Annotated[str, StringConstraints(pattern=RULE_ID), Field(title="id of a policy or freeze")]
 DecisionIdField = Annotated[str, StringConstraints(pattern=DECISION_ID), Field(title="id of a decision")]
 DurationField = Annotated[
     int,

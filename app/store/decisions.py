@@ -3,9 +3,21 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+)
 
 from app.core.continuation import EarlierStep
+from app.core.decision import Outcome
 from app.store.columns import columns_of
 from app.store.connection import Connection
 from app.store.records import DecisionFilter, DecisionRow, StoredDecision
@@ -67,12 +79,14 @@ def of_key(connection: Connection, caller: str, key: str) -> tuple[str, str] | N
 
 
 def newest(
-    connection: Connection, wanted: DecisionFilter, before: int | None, most: int
+    connection: Connection, wanted: DecisionFilter, before: int | None, most: int, least: int = 0
 ) -> list[StoredDecision]:
-    """Return decisions, newest first; before a position in the audit log, if one is given."""
+    """Return decisions, newest first; before a position in the audit log, and not before `least`."""
     places = _filtered(select(decisions.c.seq), wanted).order_by(decisions.c.seq.desc()).limit(most)
     if before is not None:
         places = places.where(decisions.c.seq < before)
+    if least:
+        places = places.where(decisions.c.seq >= least)
     # Positions first, then events: a database that joins before it limits reads half the audit log.
     page = places.subquery()
     query = select(*_COLUMNS).join(page, page.c.seq == events.c.seq).order_by(events.c.seq.desc())
@@ -99,4 +113,35 @@ def _filtered(query: _Query, wanted: DecisionFilter) -> _Query:
         query = query.where(decisions.c.at >= wanted.start)
     if wanted.end is not None:
         query = query.where(decisions.c.at < wanted.end)
+    if wanted.policy is not None:
+        names = _would_deny if wanted.would_deny else _touched
+        query = query.where(names(wanted.policy))
     return query
+
+
+def _touched(policy: str) -> ColumnElement[bool]:
+    """Return whether a policy vetoed a decision, or warned about it."""
+    return or_(_holds(decisions.c.blocking, policy), _holds(decisions.c.warnings, policy))
+
+
+def _would_deny(policy: str) -> ColumnElement[bool]:
+    """Return whether a decision went out with a warning of a policy that would have stopped it.
+
+    A token that lets it through would lift that policy, too, unless it names others. Later steps of a running
+    deploy are no deploys of their own.
+    """
+    named = overrides.c.policies.contains(f'"{policy}"', autoescape=True)
+    lifted = exists().where(
+        overrides.c.id == decisions.c.override_id, or_(overrides.c.policies.is_(None), named)
+    )
+    return and_(
+        _holds(decisions.c.warnings, policy),
+        decisions.c.continues.is_(None),
+        decisions.c.outcome != Outcome.DENY.value,
+        not_(lifted),
+    )
+
+
+def _holds(column: ColumnElement[str | None], name: str) -> ColumnElement[bool]:
+    """Return whether a list of ids, joined by commas, holds a whole id."""
+    return (literal(",") + column + ",").contains(f",{name},", autoescape=True)

@@ -72,6 +72,10 @@ class DecisionFilter(NamedTuple):
     """From this instant, in seconds."""
     end: int | None = None
     """Before this instant, in seconds."""
+    policy: str | None = None
+    """Vetoed by this policy or ad-hoc freeze, overridden or not, or warned about by it."""
+    would_deny: bool = False
+    """Only those that went out with a warning of `policy`, and that it would have stopped if it denied."""
 
 
 class PolicyRevision(NamedTuple):

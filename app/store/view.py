@@ -83,9 +83,11 @@ class View:
         """Return the fingerprint and the data of the decision under a caller's idempotency key."""
         return decisions.of_key(self._connection, caller, key)
 
-    def newest_decisions(self, wanted: DecisionFilter, before: int | None, most: int) -> list[StoredDecision]:
-        """Return recorded decisions, newest first, before a position."""
-        return decisions.newest(self._connection, wanted, before, most)
+    def newest_decisions(
+        self, wanted: DecisionFilter, before: int | None, most: int, least: int = 0
+    ) -> list[StoredDecision]:
+        """Return recorded decisions, newest first, before a position, and not before the position `least`."""
+        return decisions.newest(self._connection, wanted, before, most, least)
 
     def deploy(self, decision_id: str) -> DeployRow | None:
         """Return the deploy of a decision, as an outcome needs it."""
