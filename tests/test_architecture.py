@@ -23,7 +23,7 @@ def loaded_by(code: str) -> set[str]:
     return {name.partition(".")[0] for name in ran.stdout.split()}
 
 
-@pytest.mark.parametrize("command", ["check", "wait", "lint", "test", "calendar", "import", "export"])
+@pytest.mark.parametrize("command", ["check", "wait", "lint", "test", "calendar", "year", "import", "export"])
 def test_a_client_command_loads_neither_web_framework_nor_database(command: str) -> None:
     loaded = loaded_by(f"import importlib; importlib.import_module('app.cli.commands.{command}')")
     assert not loaded & set(HEAVY)

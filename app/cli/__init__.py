@@ -19,6 +19,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "check": "Check whether a service may be deployed.",
         "wait": "Wait until a service may be deployed.",
         "calendar": "Show the coming weeks.",
+        "year": "Show a whole year, or draw it to print.",
     },
     "Write policies": {
         "init": "Write a first policy file.",

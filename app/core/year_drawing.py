@@ -105,10 +105,11 @@ class YearDrawing:
         )
 
     def _fills(self, day: YearDay) -> Iterator[str]:
-        top = _UNDER_NAME if day.number in self._names else 0
+        under = _UNDER_NAME if day.number in self._names else 0
+        top, height = _y(day) + under, _CELL - under
         for rule, boxes in _lanes(day, self._year).items():
             style = OTHERS if rule is None else self._year.rules[rule].style
-            path = "".join(_path(box, _y(day) + top, _CELL - top) for box in boxes)
+            path = "".join(_path(box, top, height) for box in boxes)
             yield filled(style, path)
 
     def _name(self, day: YearDay) -> str:
@@ -119,33 +120,40 @@ class YearDrawing:
         return f'<text class="name" x="{GUTTER}" y="{_y(day) + 9.5}">{text}</text>'
 
 
-def holiday_name(holiday: NamedHoliday, *, named: bool) -> str:
-    """Return the name of a holiday, with its calendars if `named`."""
+def _holiday_name(holiday: NamedHoliday, *, named: bool) -> str:
     name = undirected(holiday.name)
     return f"{name} ({', '.join(holiday.calendars)})" if named and holiday.calendars else name
 
 
-def has_several_calendars(shown: Year) -> bool:
-    """Return whether holidays of the year are of more than one calendar."""
+def named_holidays(shown: Year) -> Iterator[tuple[int, str]]:
+    """Yield the number of the day and the name of each holiday; with its calendars if there are several."""
+    named = _has_several_calendars(shown)
+    for day in shown.days:
+        yield from ((day.number, _holiday_name(each, named=named)) for each in day.holidays)
+
+
+def _has_several_calendars(shown: Year) -> bool:
     return len({label for day in shown.days for each in day.holidays for label in each.calendars}) > 1
 
 
 def _names(shown: Year) -> dict[int, str]:
     """Return the names to write into days: their holidays, else the rare freezes that begin there."""
-    named = has_several_calendars(shown)
+    named = _has_several_calendars(shown)
     names: dict[int, str] = {}
     for rule in shown.rules:
         if len(rule.periods) <= _MOST_NAMED and rule.kind != OTHERS_KIND:
             for start, _ in rule.periods:
                 names.setdefault(shown.zone.local(start) // DAY, title_of(rule))
-    for day in shown.days:
-        if day.holidays:
-            long, short = (
-                " · ".join(holiday_name(each, named=each_named) for each in day.holidays)
-                for each_named in (named, False)
-            )
-            names[day.number] = long if text_width(long, _NAME_SIZE) <= TRACK else short
-    return names
+    return names | {day.number: _name_of(day, named=named) for day in shown.days if day.holidays}
+
+
+def _name_of(day: YearDay, *, named: bool) -> str:
+    """Return the names of the holidays of a day, with their calendars if `named` and if there is room."""
+    long, short = (
+        " · ".join(_holiday_name(each, named=each_named) for each in day.holidays)
+        for each_named in (named, False)
+    )
+    return long if text_width(long, _NAME_SIZE) <= TRACK else short
 
 
 def _lanes(day: YearDay, shown: Year) -> dict[int | None, list[_Box]]:

@@ -3,7 +3,7 @@
 It is complete without styles or fonts of others, and light: paper has no dark mode.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from app.core.rule_style import DOTS, HATCHING_PATHS, Style
@@ -17,8 +17,7 @@ from app.core.year_drawing import (
     YearDrawing,
     filled,
     fitted,
-    has_several_calendars,
-    holiday_name,
+    named_holidays,
     text_width,
 )
 from app.core.year_words import day_name, short_day, title_of
@@ -34,6 +33,9 @@ _ROWS: Final = 4
 _ENTRY: Final = 18
 """The most columns and rows of the legend, and the height of a row."""
 _LINE: Final = 14
+_HOLIDAY_SIZE: Final = 10.5
+_ROOM_FOR_MORE: Final = 70
+"""The width that a line of holidays leaves for the number of those left out."""
 
 LIGHT: Final = {
     "sheet": "#ffffff",
@@ -118,28 +120,29 @@ def _entries(shown: Year, most: int) -> Iterator[tuple[Style | None, str]]:
 
 def _holidays(shown: Year, top: int) -> str:
     """Return the lines that name the holidays, as far as there is room."""
-    named = has_several_calendars(shown)
-    names = [
-        f"{short_day(day.number)} {holiday_name(each, named=named)}"
-        for day in shown.days
-        for each in day.holidays
-    ]
-    lines, width = [""], _WIDTH - 2 * _LEFT
-    for index, name in enumerate(names):
-        text = f"Holidays: {name}" if index == 0 else name
-        longer = f"{lines[-1]} · {text}" if lines[-1] else text
-        if text_width(longer, 10.5) <= width - 70:
-            lines[-1] = longer
-        elif top + len(lines) * _LINE <= _BOTTOM:
-            lines.append(text)
-        else:
-            lines[-1] += f" · and {len(names) - index} more"
-            break
+    names = [f"{short_day(day)} {name}" for day, name in named_holidays(shown)]
+    if not names:
+        return ""
+    lines = _wrapped([f"Holidays: {names[0]}", *names[1:]], (_BOTTOM - top) // _LINE + 1)
     return "".join(
         f'<text class="holidays" x="{_LEFT}" y="{top + number * _LINE}">{xml_text(line)}</text>'
         for number, line in enumerate(lines)
-        if line
     )
+
+
+def _wrapped(names: Sequence[str], most: int) -> list[str]:
+    """Return lines of names, at most so many; the last says how many names are left out."""
+    lines, width = [names[0]], _WIDTH - 2 * _LEFT - _ROOM_FOR_MORE
+    for index, name in enumerate(names[1:], 1):
+        longer = f"{lines[-1]} · {name}"
+        if text_width(longer, _HOLIDAY_SIZE) <= width:
+            lines[-1] = longer
+        elif len(lines) < most:
+            lines.append(name)
+        else:
+            lines[-1] += f" · and {len(names) - index} more"
+            break
+    return lines
 
 
 def _foot(shown: Year, today: int) -> str:
@@ -166,7 +169,7 @@ def _style() -> str:
         ".year{font-size:38px;font-weight:700}.place{font-size:24px}.note{font-size:12px}.foot{font-size:9px}"
         ".month{font-size:14px;font-weight:700}.dow{font-size:8px}.num{font-size:11px;font-weight:600}"
         ".num,.week{text-anchor:end}.week,.tick{font-size:6.5px}.name{font-size:8.5px}.entry{font-size:12px}"
-        ".holidays{font-size:10.5px}"
+        f".holidays{{font-size:{_HOLIDAY_SIZE}px}}"
         f"text.holiday{{fill:{LIGHT['rule-freeze']};font-weight:700}}text.today{{fill:{LIGHT['sheet']}}}"
         f"rect.today{{fill:{LIGHT['ink']}}}.sheet{{fill:{LIGHT['sheet']}}}.day{{fill:{LIGHT['paper']}}}"
         f".day.weekend{{fill:{LIGHT['weekend']}}}.cell{{fill:none;pointer-events:all}}"

@@ -30,6 +30,12 @@ def shown_parts(day: YearDay, where: Zone) -> list[tuple[int, int, int]]:
     An hour that is shown twice is frozen if either pass is; a skipped one belongs to the part around it.
     """
     midnight = day.number * DAY
+    if len(day.pieces) == 1:
+        start, end = day.pieces[0]
+        offset = where.offset(start)
+        if where.offset(end - 1) == offset:
+            shift = offset - midnight
+            return [(rule, first + shift, last + shift) for rule, first, last in day.parts]
     return [
         (part.rule, max(start - midnight, 0), min(end - midnight, DAY))
         for part in day.parts

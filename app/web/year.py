@@ -19,8 +19,7 @@ from app.core.year_drawing import (
     MONTH_HEIGHT,
     MONTHS,
     YearDrawing,
-    has_several_calendars,
-    holiday_name,
+    named_holidays,
 )
 from app.core.year_words import day_in_words, day_name, period_in_words, short_day, shown_parts
 from app.gate.errors import InvalidFieldError, UnauthenticatedError
@@ -95,27 +94,26 @@ async def year_page(request: Request) -> Response:
 
 def _render(in_force: InForce, page: _Page) -> bytes:
     shown = year_in_force(in_force, page.request, in_force.home, page.now)
-    drawing = YearDrawing(shown, page.today, lambda day: _address(page, day))
     chosen = next((day for day in shown.days if day.number == page.day), None)
-    named = has_several_calendars(shown)
     return _rendered(
         in_force,
         page,
-        months=[
-            # The drawing escapes the texts of users.
-            (f"{date(page.request.year, number, 1):%B}", Markup(drawing.month(number)))  # noqa: S704
-            for number in range(1, MONTHS + 1)
-        ],
+        months=_months(page, shown),
         shown=shown,
         share=shown.seconds / sum(day.seconds for day in shown.days),
         freezes=[_freezes(page, shown, number) for number in range(len(shown.rules))],
-        holidays=[
-            (short_day(day.number), _address(page, day.number), holiday_name(each, named=named))
-            for day in shown.days
-            for each in day.holidays
-        ],
+        holidays=[(short_day(day), _address(page, day), name) for day, name in named_holidays(shown)],
         chosen=chosen and _chosen(page, shown, chosen),
     )
+
+
+def _months(page: _Page, shown: Year) -> list[tuple[str, Markup]]:
+    """Return the name and the drawing of each month; the drawing escapes the texts of users."""
+    drawing = YearDrawing(shown, page.today, lambda day: _address(page, day))
+    return [
+        (f"{date(page.request.year, number, 1):%B}", Markup(drawing.month(number)))  # noqa: S704
+        for number in range(1, MONTHS + 1)
+    ]
 
 
 def _rendered(in_force: InForce, page: _Page, **values: Any) -> bytes:

@@ -171,7 +171,8 @@ def test_exports_and_pictures_are_undecided_without_the_calendar(
 ) -> None:
     file.write_text(file.read_text().replace("true", required))
     server.text = ""
-    for command in (["export", "argocd", str(file)], ["calendar", "--policies", str(file)]):
+    of_file = ["--policies", str(file)]
+    for command in (["export", "argocd", str(file)], ["calendar", *of_file], ["year", *of_file]):
         status, output = run(*command)
         assert status == 3
         assert "could not be fetched: the server sent nothing" in output

@@ -234,15 +234,12 @@ def _schedule_source(server: str | None, policies: Path | None) -> ScheduleSourc
 
 
 def _of_file(path: Path) -> ScheduleSource:
-    from app.cli.calendars import read_with_calendars
-    from app.cli.files import loaded_from
+    from app.cli.timeline_source import read_in_force
     from app.core.decision import Question
     from app.core.interval import Period
-    from app.gate.in_force import InForce
     from app.gate.schedule import schedule
 
-    source, snapshot = read_with_calendars(path, SystemClock())
-    in_force = InForce(loaded_from(source, snapshot).engine, snapshot, 0, ())
+    in_force = read_in_force(path)
 
     def ask(query: Query, start: int, end: int) -> dict[str, Any]:
         question = Question(query.service, query.environment, query.change)
