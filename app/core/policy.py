@@ -5,6 +5,7 @@ names), because it knows the lines of the file.
 """
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -115,20 +116,38 @@ class Selector(_Part):
 
     def selects_service(self, service: str, tags: frozenset[str]) -> bool:
         """Return whether requests for a service with these tags are selected, in some environments."""
-        return (self.services is None or self._names_service(service)) and (
-            self.tags is None or any(self._tag_pattern.fullmatch(tag) for tag in tags)
+        return (self.services is None or self._service_globs.match(service)) and (
+            self.tags is None or any(map(self._tag_globs.match, tags))
         )
 
-    def _names_service(self, service: str) -> bool:
-        return self._service_pattern.fullmatch(service) is not None
+    @cached_property
+    def _service_globs(self) -> "_Globs":
+        return _Globs(self.services or ())
 
     @cached_property
-    def _service_pattern(self) -> re.Pattern[str]:
-        return glob_pattern(self.services or ())
+    def _tag_globs(self) -> "_Globs":
+        return _Globs(self.tags or ())
 
-    @cached_property
-    def _tag_pattern(self) -> re.Pattern[str]:
-        return glob_pattern(self.tags or ())
+
+class _Globs:
+    """Names, some of them with stars.
+
+    Most have none, and are looked up: compiling a pattern takes a thousand times as long.
+    """
+
+    __slots__ = ("_names", "_pattern")
+
+    def __init__(self, globs: Sequence[str]) -> None:
+        """Tell the names with stars from the others."""
+        self._names = frozenset(globs)
+        starred = tuple(glob for glob in globs if "*" in glob)
+        self._pattern = glob_pattern(starred) if starred else None
+
+    def match(self, name: str) -> bool:
+        """Return whether any of them matches a name."""
+        return name in self._names or (
+            self._pattern is not None and self._pattern.fullmatch(name) is not None
+        )
 
 
 def glob_pattern(globs: list[str] | tuple[str, ...]) -> re.Pattern[str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.calendar_url import masked
-from app.core.diff import comparison
+from app.core.diff import limits
 from app.core.instant import parse_instant
 from app.gate.in_force import InForce
 from app.gate.proposal import LARGEST_FILE, Proposal, check
@@ -128,7 +128,7 @@ def test_a_check_compares_what_can_be_used(in_force: InForce) -> None:
 def test_what_would_take_too_long_to_compare_is_said(
     in_force: InForce, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "MOST_INTERVALS", 1)
+    monkeypatch.setattr(limits, "MOST_INTERVALS", 1)
     text = POLICIES.replace(URL, SHOWN).replace("14:00", "15:00")
     checked = check(Proposal(in_force, {"a.yaml": text}), NOW)
     assert checked.diff is None

@@ -14,7 +14,8 @@ Ad-hoc freezes are left out. A set that refuses unknown services denies them at 
 kinds of change that only one set knows are named, not compared: the other set has no answer for them.
 """
 
-from app.core.diff.comparison import TooManyHoursError, diff
+from app.core.diff.comparison import diff
+from app.core.diff.limits import TooManyHoursError
 from app.core.diff.representation import to_json
 from app.core.diff.result import (
     Diff,

@@ -3,7 +3,6 @@
 Whether a hundred policies leave any time open is then a hundred bitwise operations, whatever their windows.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
@@ -48,9 +47,3 @@ class Pieces:
             end = len(bits) if end < 0 else end
             yield self._bounds[start], self._bounds[end]
             start = bits.find("1", end)
-
-
-def holds(line: Sequence[Interval], instant: int) -> bool:
-    """Return whether an instant lies within a normal list of intervals."""
-    number = bisect_left(line, (instant + 1,)) - 1
-    return number >= 0 and instant < line[number][1]

@@ -1,7 +1,7 @@
 """Changes of the policies themselves, and of the names and settings of their set."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from app.core import calendar_url
@@ -13,8 +13,8 @@ from app.core.windows.icalendar import ICalendar
 _FIELDS: Final = tuple(name for name in Policy.model_fields if name != "id")
 _SCOPE: Final = ("applies_to", "exempt")
 _WINDOWS: Final = ("when", "except_when")
-_ANSWER: Final = ("effect", "timezone", *_SCOPE, *_WINDOWS)
-"""The fields that decide which hours are frozen; the others are texts, tokens and notices."""
+_ANSWER: Final = frozenset({"effect", *_SCOPE, *_WINDOWS})
+"""The fields that decide, with the zone, which hours are frozen; the others are texts, tokens and notices."""
 _WORDS: Final = ("title", "reason")
 
 
@@ -22,6 +22,8 @@ class Pairing(NamedTuple):
     """The policies of two sets by number: those that are the same policy, and the others."""
 
     pairs: tuple[tuple[int, int], ...]
+    changed: tuple[tuple[str, ...], ...]
+    """The fields of each pair whose content differs."""
     removed: tuple[int, ...]
     added: tuple[int, ...]
 
@@ -38,9 +40,11 @@ def pair(old: PolicySet, new: PolicySet) -> Pairing:
     ]
     left = _Left(old.policies, new.policies, pairs)
     left.take(lambda policy: _key(policy, _FIELDS), unique=False)
-    left.take(lambda policy: _key(policy, _ANSWER), unique=True)
+    left.take(lambda policy: _key(policy, ("timezone", *sorted(_ANSWER))), unique=True)
     left.take(lambda policy: _key(policy, _WORDS), unique=True)
-    return Pairing(tuple(sorted(left.pairs, key=lambda each: each[1])), tuple(left.old), tuple(left.new))
+    pairs = sorted(left.pairs, key=lambda each: each[1])
+    changed = (_changed_fields(old.policies[one], new.policies[other]) for one, other in pairs)
+    return Pairing(tuple(pairs), tuple(changed), tuple(left.old), tuple(left.new))
 
 
 class _Left:
@@ -75,33 +79,33 @@ class _Left:
 def policy_changes(old: PolicySet, new: PolicySet, pairing: Pairing) -> tuple[PolicyChange, ...]:
     """Return what changed: in the order of the new set, then the removed ones in the order of the old."""
     found = [(number, PolicyChange("added", new.policies[number].id, None, ())) for number in pairing.added]
-    for one, other in pairing.pairs:
-        before, after = old.policies[one], new.policies[other]
-        fields = changed_fields(before, after)
-        if before.id != after.id:
-            found.append((other, PolicyChange("renamed", before.id, after.id, fields)))
+    for (one, other), fields in zip(pairing.pairs, pairing.changed, strict=True):
+        before, after = old.policies[one].id, new.policies[other].id
+        if before != after:
+            found.append((other, PolicyChange("renamed", before, after, fields)))
         elif fields:
-            found.append((other, PolicyChange("changed", before.id, None, fields)))
+            found.append((other, PolicyChange("changed", before, None, fields)))
     removed = (PolicyChange("removed", old.policies[number].id, None, ()) for number in pairing.removed)
     return (*(change for _, change in sorted(found)), *removed)
 
 
-def changed_fields(before: Policy, after: Policy) -> tuple[str, ...]:
-    """Return the fields whose content differs; the order within a list means nothing."""
-    if before == after:
-        return ()
-    return tuple(name for name in _FIELDS if not _same(name, before, after))
-
-
-def answers_alike(before: Policy, after: Policy, old: PolicySet, new: PolicySet) -> bool:
-    """Return whether two policies veto the same requests at the same instants, by their content alone.
+def alike(old: PolicySet, new: PolicySet, pairing: Pairing) -> dict[int, int]:
+    """Return the policies that veto the same in both sets: the number in the old set by that in the new one.
 
     This holds for services with the same tags and zone in both sets; a policy in the zone of the service
     reads it from the catalogue.
     """
-    if (before.timezone or old.timezone) != (after.timezone or new.timezone):
-        return False
-    return all(_same(name, before, after) for name in _ANSWER if name != "timezone")
+    shared = {}
+    for (one, other), fields in zip(pairing.pairs, pairing.changed, strict=True):
+        zones = old.policies[one].timezone or old.timezone, new.policies[other].timezone or new.timezone
+        if zones[0] == zones[1] and _ANSWER.isdisjoint(fields):
+            shared[other] = one
+    return shared
+
+
+def _changed_fields(before: Policy, after: Policy) -> tuple[str, ...]:
+    """Return the fields whose content differs; the order within a list means nothing."""
+    return () if before == after else tuple(name for name in _FIELDS if not _same(name, before, after))
 
 
 def _same(name: str, before: Policy, after: Policy) -> bool:
@@ -109,8 +113,15 @@ def _same(name: str, before: Policy, after: Policy) -> bool:
     if one == other:
         return True
     if name in _WINDOWS:
-        return sorted(map(_window, one)) == sorted(map(_window, other))
+        return _same_windows(one, other)
     return name in _SCOPE and _selectors(one) == _selectors(other)
+
+
+def _same_windows(one: Sequence[WindowEntry], other: Sequence[WindowEntry]) -> bool:
+    """Return whether unequal lists of windows have the same content."""
+    if len(one) != len(other) or (len(one) == 1 and one[0].kind != "icalendar"):
+        return False
+    return sorted(map(_window, one)) == sorted(map(_window, other))
 
 
 def _key(policy: Policy, names: tuple[str, ...]) -> Hashable:

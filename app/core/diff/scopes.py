@@ -25,9 +25,19 @@ class Cells:
         self.changes = tuple(changes)
         self.row = (1 << len(self.changes)) - 1
         self.all: Mask = (1 << len(self.changes) * len(self.environments)) - 1
+        self._selected: dict[tuple[tuple[str, ...], ...], Mask] = {}
 
     def selected(self, selector: Selector) -> Mask:
         """Return the cells that a selector selects, for the services that it selects."""
+        if selector.environments is None and selector.changes is None:
+            return self.all
+        key = tuple(selector.environments or ()), tuple(selector.changes or ())
+        found = self._selected.get(key)
+        if found is None:
+            found = self._selected[key] = self._select(selector)
+        return found
+
+    def _select(self, selector: Selector) -> Mask:
         row = sum(
             1 << bit
             for bit, change in enumerate(self.changes)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.diff import TooManyHoursError, comparison, diff
+from app.core.diff import TooManyHoursError, diff, limits
 from app.core.engine import Engine
 from app.core.instant import DAY, parse_instant
 from app.policies.load import load_untested
@@ -30,7 +30,7 @@ def often(count: int) -> Engine:
 def test_each_limit_is_kept(limit: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     policies, period = often(3), (NOW, NOW + DAY)
     assert len(diff(NOTHING, policies, period).differences) == 3
-    monkeypatch.setattr(comparison, limit, most)
+    monkeypatch.setattr(limits, limit, most)
     with pytest.raises(TooManyHoursError, match="shorten the period"):
         diff(NOTHING, policies, period)
 
