@@ -150,7 +150,7 @@ def with_endings_of(base: str, edited: str) -> str:
     line before it.
     """
     lines = edited.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if not {"\r"} & set(base):
+    if "\r" not in base:
         return "\n".join(lines)
     ended = _ENDED.findall(base)
     endings = dict(enumerate(ending for _, ending in ended))

@@ -46,6 +46,10 @@ class _Hunk(NamedTuple):
     before: int
     behind: int
 
+    def is_bare(self, lines: int) -> bool:
+        """Return whether nothing is behind it, though a file of so many lines goes on there."""
+        return not self.behind and self.changes[-1].old_end < lines
+
 
 def unified_diff(name: str, old: str | None, new: str, hidden: Collection[int] = ()) -> Patch:
     """Return the diff of one file.
@@ -60,16 +64,15 @@ def unified_diff(name: str, old: str | None, new: str, hidden: Collection[int] =
     changes = list(_changes(was, becomes))
     if not changes and old is not None:
         return Patch("", (), needs_zero=False)
-    hunks = [
-        _Hunk(tuple(group), *_context(group, len(was), hidden, around))
-        for group, around in _grouped(changes, len(was), hidden)
-    ]
-    parts = [f"--- {_path('a', name) if old is not None else '/dev/null'}\n", f"+++ {_path('b', name)}\n"]
-    for hunk in hunks:
-        parts += _written(hunk, was, becomes)
-    touched = [index + 1 for each in changes for index in range(each.old, each.old_end) if index in hidden]
-    bare = any(not hunk.behind and hunk.changes[-1].old_end < len(was) for hunk in hunks)
-    return Patch("".join(parts), tuple(touched), needs_zero=bare)
+    hunks = list(_hunks(changes, len(was), hidden))
+    heads = f"--- {_path('a', name) if old is not None else '/dev/null'}\n+++ {_path('b', name)}\n"
+    text = heads + "".join(line for hunk in hunks for line in _written(hunk, was, becomes))
+    return Patch(text, _touched(changes, hidden), any(hunk.is_bare(len(was)) for hunk in hunks))
+
+
+def _touched(changes: Sequence[_Change], hidden: Collection[int]) -> tuple[int, ...]:
+    """Return the hidden lines among those that change, counting from 1."""
+    return tuple(index + 1 for each in changes for index in range(each.old, each.old_end) if index in hidden)
 
 
 def _lines(text: str) -> list[str]:
@@ -84,6 +87,11 @@ def _changes(old: Sequence[str], new: Sequence[str]) -> Iterator[_Change]:
         if old_index > i or new_index > j:
             yield _Change(i, old_index, j, new_index)
         i, j = old_index + 1, new_index + 1
+
+
+def _hunks(changes: Sequence[_Change], lines: int, hidden: Collection[int]) -> Iterator[_Hunk]:
+    for group, around in _grouped(changes, lines, hidden):
+        yield _Hunk(tuple(group), *_context(group, lines, hidden, around))
 
 
 def _grouped(

@@ -26,6 +26,9 @@ from app.yaml.problem import Problem, Severity
 LARGEST_FILE: Final = 1024 * 1024
 """Bytes of a file that is opened in the editor. Browsers become slow beyond that."""
 
+MOST_LINES: Final = 50_000
+"""Its lines. To compare more of them would keep questions waiting."""
+
 
 DIFF_DAYS: Final = 60
 """Days that a proposal is compared for, as `freezegate diff` does."""
@@ -95,10 +98,6 @@ class Proposal:
         """Return the text of a file as proposed; empty for a file to be added."""
         return self.changed[name] if name in self.changed else self.recorded.get(name, "")
 
-    def is_too_large(self, name: str) -> bool:
-        """Return whether a file is too large for the editor."""
-        return len(self.text(name).encode("utf-8", "replace")) > LARGEST_FILE
-
     @cached_property
     def candidate(self) -> Snapshot:
         """The files of the whole set as proposed, with the calendars in force."""
@@ -125,6 +124,11 @@ class Proposal:
         keys = [each.key for each in self.in_force.snapshot.subscriptions]
         lines = enumerate(self.text(name).split("\n"), 1) if keys else ()
         return [number for number, line in lines if any(key in line for key in keys)]
+
+
+def is_too_large(text: str) -> bool:
+    """Return whether a text is too large for the editor."""
+    return len(text.encode("utf-8", "replace")) > LARGEST_FILE or text.count("\n") > MOST_LINES
 
 
 def check(proposal: Proposal, now: int, is_unwanted: IsUnwanted = lambda: False) -> ProposalCheck:

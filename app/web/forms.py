@@ -95,7 +95,7 @@ async def session_form(request: Request, role: Role) -> tuple[Caller, dict[str, 
 
 
 async def texts_form(request: Request, role: Role, most: int) -> tuple[Caller, list[tuple[str, str]]]:
-    """Return the caller of a form that changes nothing, and its fields as they were sent.
+    """Return the caller of a form that changes nothing, and its fields as they were sent, the proof too.
 
     Without a session, the caller has the anonymous role, and the form proves itself by its cookie.
 
@@ -114,12 +114,12 @@ async def texts_form(request: Request, role: Role, most: int) -> tuple[Caller, l
     if not caller.may(role):
         raise ForbiddenError(f"this needs the role {role.value}")
     pairs = await _pairs(request, most)
-    proof = next((value for name, value in pairs if name == CSRF_FIELD), "")
+    proof = dict(pairs).get(CSRF_FIELD, "")
     has_session = caller.session_id is not None
     is_ours = proves(proof, request.cookies[SESSION_COOKIE]) if has_session else _is_kept(request, proof)
     if _from_elsewhere(request) or not is_ours:
         raise ForbiddenError(_FOREIGN)
-    return caller, [pair for pair in pairs if pair[0] != CSRF_FIELD]
+    return caller, pairs
 
 
 async def sign_in_form(request: Request) -> dict[str, str]:

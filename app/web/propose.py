@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Self
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -18,19 +18,27 @@ from pydantic import Field
 from app.core.diff import Diff, in_words
 from app.gate.errors import BusyError, UnauthenticatedError
 from app.gate.job_queue import IsUnwanted
-from app.gate.proposal import DIFF_DAYS, Proposal, ProposalCheck, check
+from app.gate.proposal import (
+    DIFF_DAYS,
+    LARGEST_FILE,
+    MOST_LINES,
+    Proposal,
+    ProposalCheck,
+    check,
+    is_too_large,
+)
 from app.identity.caller import Caller, Role
 from app.server.authentication import authorised
 from app.server.candidate import MAX_CANDIDATE
 from app.server.context import context
 from app.server.disconnect import cancel_on_disconnect
-from app.server.problems import InvalidFieldsError
+from app.server.problems import InvalidFieldsError, RefusedError
 from app.server.requests import Strict, read_query
 from app.server.root_path import root_of
 from app.web.cookies import set_cookie
 from app.web.forms import FORM_COOKIE, form_value, texts_form
 from app.web.pages import PageRoute, html_response, redirect, render
-from app.web.viewer import viewer_of
+from app.web.viewer import Viewer, viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
 
@@ -44,6 +52,8 @@ _MOST_LINES: Final = 500
 
 _WRONG_NAME: Final = "Name the new file like team-a.yaml: letters, digits, “-”, “_” and “.”, ending in .yaml."
 _IS_TAKEN: Final = "There is a file of that name already."
+_TOO_LARGE: Final = f"a file may have at most {LARGEST_FILE >> 20} MiB and {MOST_LINES:,} lines here"
+_NOT_OURS: Final = "not the form of this page"
 _NO_CHANGE: Final = "Nothing has changed yet, so there is no patch."
 
 Action = Literal["check", "open", "add", "file", "patch"]
@@ -60,6 +70,7 @@ class ProposeQuery(Strict):
 class _Form(Strict):
     """The fields of the form, besides the texts of files."""
 
+    proof: str = ""
     action: Action = "check"
     part: Literal["check"] | None = None
     """Whether the script asks: for the findings alone."""
@@ -88,6 +99,53 @@ class _View(NamedTuple):
     checked: ProposalCheck | None = None
 
 
+class _Page(NamedTuple):
+    """All that a rendered page depends on besides its view."""
+
+    request: Request
+    viewer: Viewer
+    cookie: str
+    """The proof of the form without a session; empty with one."""
+    is_folder: bool
+    """Whether a file may be added."""
+
+    @classmethod
+    def of(cls, request: Request, caller: Caller) -> Self:
+        """Return the page for a caller."""
+        viewer = viewer_of(request, caller)
+        cookie = "" if viewer.proof else form_value(request)
+        is_folder = context(request).policies.are_folder
+        return cls(request, viewer._replace(proof=viewer.proof or cookie), cookie, is_folder)
+
+    def rendered(self, template: str, view: _View) -> bytes:
+        """Render a view."""
+        in_force, checked = view.proposal.in_force, view.checked
+        found = None if checked is None else checked.diff
+        return render(
+            template,
+            root_of(self.request),
+            viewer=self.viewer,
+            is_folder=self.is_folder,
+            is_too_large=is_too_large(view.proposal.text(view.shown)),
+            view=view,
+            proposal=view.proposal,
+            checked=checked,
+            summary=None if checked is None else _summary(checked),
+            has_moved_on=view.began != in_force.revision,
+            patch_lines=[] if checked is None else _marked_lines(view.proposal.patch.text),
+            most_lines=_MOST_LINES,
+            days=DIFF_DAYS,
+            hours=[] if found is None else in_words(found, in_force.home),
+        )
+
+    def reply(self, body: bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
+        """Return a response with the cookie of the form."""
+        reply = html_response(body, status.value)
+        if self.cookie:
+            set_cookie(self.request, reply, FORM_COOKIE, self.cookie, path=_HERE, lifetime=None)
+        return reply
+
+
 @router.get("/propose")
 async def propose(request: Request) -> Response:
     """Serve the editor with the policies in force."""
@@ -98,7 +156,9 @@ async def propose(request: Request) -> Response:
     query = read_query(request, ProposeQuery)
     proposal = Proposal(context(request).policies.in_force, {})
     file, line = _place(proposal.recorded, query)
-    return _page(request, caller, _View(proposal, file, proposal.in_force.revision, line))
+    return await _unchecked(
+        _Page.of(request, caller), _View(proposal, file, proposal.in_force.revision, line)
+    )
 
 
 @router.post("/propose")
@@ -110,36 +170,36 @@ async def check_or_hand_out(request: Request) -> Response:
         form, edits = _read(pairs)
         proposal = Proposal(here.policies.in_force, edits)
         view = _view(proposal, form)
-        if view.alert is None and form.action in ("file", "patch"):
-            return await asyncio.to_thread(_download, view, form.action) or _page(
-                request, caller, view._replace(alert=_NO_CHANGE)
-            )
-        if view.alert is not None or form.go is not None or form.action != "check":
-            return _page(request, caller, view)
-        return await _checked(request, caller, view, is_part=form.part is not None)
+        page = _Page.of(request, caller)
+        if form.action in ("file", "patch"):
+            reply = await asyncio.to_thread(_download, view, form.action)
+            return reply or await _unchecked(page, view._replace(alert=_NO_CHANGE))
+        if form.go is not None or form.action != "check":
+            return await _unchecked(page, view)
+        return await _checked(page, view, is_part=form.part is not None)
 
 
-async def _checked(request: Request, caller: Caller, view: _View, *, is_part: bool) -> Response:
+async def _checked(page: _Page, view: _View, *, is_part: bool) -> Response:
     """Return the page with the findings; to the script, the findings alone."""
-    here = context(request)
+    here = context(page.request)
     now = here.clock.now()
+    template = "propose_findings.html" if is_part else "propose.html"
 
-    def work(is_unwanted: IsUnwanted) -> _View:
-        checked = view._replace(checked=check(view.proposal, now, is_unwanted))
-        _ = checked.proposal.patch  # computed here, because it may take tenths of a second
-        return checked
+    def work(is_unwanted: IsUnwanted) -> bytes:
+        return page.rendered(template, view._replace(checked=check(view.proposal, now, is_unwanted)))
 
     try:
-        checked = await cancel_on_disconnect(request, here.jobs.run(work))
+        return page.reply(await cancel_on_disconnect(page.request, here.jobs.run(work)))
     except BusyError as error:
         if is_part:
             raise
-        reply = _page(request, caller, view._replace(alert=f"Not checked: {error}. Try again."))
-        reply.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return reply
-    if is_part:
-        return html_response(_rendered(request, caller, checked, "propose_findings.html"))
-    return _page(request, caller, checked)
+        alert = f"Not checked: {error}. Try again."
+        return await _unchecked(page, view._replace(alert=alert), HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def _unchecked(page: _Page, view: _View, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return the page without findings; rendered in a thread, because long texts take tenths of a second."""
+    return page.reply(await asyncio.to_thread(page.rendered, "propose.html", view), status)
 
 
 def _read(pairs: list[tuple[str, str]]) -> tuple[_Form, dict[str, str]]:
@@ -150,15 +210,19 @@ def _read(pairs: list[tuple[str, str]]) -> tuple[_Form, dict[str, str]]:
     """
     values = dict(pairs)
     if len(values) != len(pairs):
-        raise InvalidFieldsError([{"field": "body", "message": "a field is given more than once"}])
-    edits = {name.removeprefix(_TEXT): text for name, text in values.items() if name.startswith(_TEXT)}
-    if any("\0" in part for pair in edits.items() for part in pair):
-        raise InvalidFieldsError([{"field": "body", "message": "a text holds a character of code 0"}])
+        raise _malformed("a field is given more than once")
+    if "\0" in "".join((*values, *values.values())):
+        raise _malformed("a text holds a character of code 0")
+    texts = {name: values.pop(name) for name in tuple(values) if name.startswith(_TEXT)}
     try:
-        form = _Form.model_validate({n: v for n, v in values.items() if not n.startswith(_TEXT)})
+        form = _Form.model_validate(values)
     except ValueError:
-        raise InvalidFieldsError([{"field": "body", "message": "not the form of this page"}]) from None
-    return form, edits
+        raise _malformed(_NOT_OURS) from None
+    return form, {name.removeprefix(_TEXT): text for name, text in texts.items()}
+
+
+def _malformed(why: str) -> InvalidFieldsError:
+    return InvalidFieldsError([{"field": "body", "message": why}])
 
 
 def _view(proposal: Proposal, form: _Form) -> _View:
@@ -166,18 +230,25 @@ def _view(proposal: Proposal, form: _Form) -> _View:
 
     Raises:
         InvalidFieldsError: it has the text of a file that is neither in force nor may be added.
+        RefusedError: a text is too large for the editor.
     """
-    known = proposal.recorded.keys()
-    go, _, line = (form.go or "").rpartition(":")
-    named = {*proposal.edits, form.file, form.open or form.file, go or form.file}
-    if any(name not in known and not _NEW_NAME.fullmatch(name) for name in named):
-        raise InvalidFieldsError([{"field": "body", "message": "not the form of this page"}])
+    if any(map(is_too_large, proposal.edits.values())):
+        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
+    _check_names(proposal, form)
     view = _View(proposal, form.file, form.began)
-    if go:
-        return view._replace(shown=go, line=int(line))
-    if form.action == "open" and form.open is not None:
-        return view._replace(shown=form.open)
+    if form.go is not None:
+        name, _, line = form.go.rpartition(":")
+        return view._replace(shown=name, line=int(line))
+    if form.action == "open":
+        return view._replace(shown=form.open or form.file)
     return _with_added(view, form.new.strip()) if form.action == "add" else view
+
+
+def _check_names(proposal: Proposal, form: _Form) -> None:
+    """Check that each file which a form names is in force, or may be added."""
+    named = {*proposal.edits, form.file, form.open, form.go and form.go.rpartition(":")[0]}
+    if any(name and name not in proposal.recorded and not _NEW_NAME.fullmatch(name) for name in named):
+        raise _malformed(_NOT_OURS)
 
 
 def _with_added(view: _View, name: str) -> _View:
@@ -203,36 +274,6 @@ def _place(texts: Mapping[str, str], query: ProposeQuery) -> tuple[str, int | No
                 return name, text.count("\n", 0, found.end()) + 1
     file = query.file if query.file in texts else next(iter(texts))
     return str(file), int(query.line) if query.line else None
-
-
-def _page(request: Request, caller: Caller, view: _View) -> Response:
-    """Return the whole page."""
-    proof = "" if caller.session_id is not None else form_value(request)
-    reply = html_response(_rendered(request, caller, view, "propose.html", proof))
-    if proof:
-        set_cookie(request, reply, FORM_COOKIE, proof, path=_HERE, lifetime=None)
-    return reply
-
-
-def _rendered(request: Request, caller: Caller, view: _View, template: str, proof: str = "") -> bytes:
-    viewer = viewer_of(request, caller)
-    in_force = view.proposal.in_force
-    found = None if view.checked is None else view.checked.diff
-    return render(
-        template,
-        root_of(request),
-        viewer=viewer._replace(proof=viewer.proof or proof),
-        view=view,
-        proposal=view.proposal,
-        checked=view.checked,
-        summary=None if view.checked is None else _summary(view.checked),
-        has_moved_on=view.began != in_force.revision,
-        is_folder=context(request).policies.are_folder,
-        patch_lines=_marked_lines(view.proposal.patch.text) if view.checked else [],
-        most_lines=_MOST_LINES,
-        days=DIFF_DAYS,
-        hours=[] if found is None else in_words(found, in_force.home),
-    )
 
 
 def _summary(checked: ProposalCheck) -> str:

@@ -6,7 +6,7 @@ from app.core.calendar_url import masked
 from app.core.diff import limits
 from app.core.instant import parse_instant
 from app.gate.in_force import InForce
-from app.gate.proposal import LARGEST_FILE, Proposal, check
+from app.gate.proposal import LARGEST_FILE, MOST_LINES, Proposal, check, is_too_large
 from app.policies.load import load
 from app.policies.source import Snapshot
 
@@ -94,13 +94,15 @@ def test_a_patch_that_changes_a_masked_line_says_so(in_force: InForce) -> None:
     assert Proposal(in_force, {"a.yaml": before}).patch.needs_zero
 
 
-def test_an_emptied_file_and_a_large_one(in_force: InForce) -> None:
-    proposal = Proposal(
-        in_force, {"a.yaml": "", "c.yaml": "é" * (LARGEST_FILE // 2), "d.yaml": "é" * LARGEST_FILE}
-    )
-    assert proposal.text("a.yaml") == ""
-    assert not proposal.is_too_large("c.yaml")
-    assert proposal.is_too_large("d.yaml")
+def test_an_emptied_file_is_empty(in_force: InForce) -> None:
+    assert Proposal(in_force, {"a.yaml": ""}).text("a.yaml") == ""
+
+
+def test_a_file_is_too_large_by_bytes_or_lines() -> None:
+    assert not is_too_large("é" * (LARGEST_FILE // 2))
+    assert is_too_large("é" * (LARGEST_FILE // 2 + 1))
+    assert not is_too_large("\n" * MOST_LINES)
+    assert is_too_large("\n" * (MOST_LINES + 1))
 
 
 def test_a_check_compares_what_can_be_used(in_force: InForce) -> None:

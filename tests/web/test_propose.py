@@ -336,11 +336,18 @@ def use(gate: TestClient, text: str) -> None:
     policies._put_in_force(InForce(load_untested(snapshot).engine, snapshot, 0, ()))
 
 
-def test_a_file_of_a_megabyte_is_not_opened(gate: TestClient) -> None:
-    text = "#" * (LARGEST_FILE + 1)
-    html = sent(gate, opened(gate), **{"text:main.yaml": text, "action": "open", "open": "main.yaml"}).text
-    assert "larger than 1 MiB" in Page(html).text
-    assert Areas(html).texts == {}
+def test_a_file_of_more_than_a_megabyte_is_neither_opened_nor_taken(tmp_path: Path) -> None:
+    large = POLICIES + f"# {'-' * LARGEST_FILE}\n"
+    (tmp_path / "policies.yaml").write_text(large)
+    with TestClient(
+        create_app(Settings(policies=tmp_path / "policies.yaml"), request_log=RequestLog(io.BytesIO()))
+    ) as gate:
+        html = gate.get(HERE).text
+        assert "too much for this page" in Page(html).text
+        assert Areas(html).texts == {}
+        reply = sent(gate, opened(gate), **{"text:policies.yaml": large})
+        assert reply.status_code == 413
+        assert "at most 1 MiB and 50,000 lines here" in Page(reply.text).text
 
 
 def test_the_dashboard_leads_here_also_from_warnings_about_the_files(tmp_path: Path) -> None:

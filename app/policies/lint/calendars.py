@@ -5,6 +5,7 @@ from functools import partial
 from itertools import filterfalse
 from typing import Final
 
+from app.core import calendar_url
 from app.core.instant import DAY, LATEST, LOOK_AHEAD
 from app.core.wallclock import Wall, Zone, calendar_date
 from app.core.windows.icalendar import CalendarEvent, ICalendar
@@ -43,6 +44,12 @@ def _on_url(window: ICalendar, *, freezes: bool) -> Iterator[Remark]:
         sentence = (
             "this address is not encrypted, so anyone on the way can change the calendar; the gate fetches "
             "it only with FREEZEGATE_CALENDAR_HTTP=allow. Write https://"
+        )
+        yield ("url",), sentence
+    if calendar_url.is_masked(window.url) and not window.was_loaded:
+        sentence = (
+            "this is the masked address that the dashboard and the record show; nothing can be fetched from "
+            "it, so no event of this calendar counts. Write the address itself"
         )
         yield ("url",), sentence
     if freezes and "required" not in window.model_fields_set:

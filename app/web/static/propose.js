@@ -229,6 +229,8 @@ function start() {
   if (form.dataset.line) goTo(Number(form.dataset.line));
   markLines();
   if (!document.getElementById("beside").dataset.summary) check();
+  // What is in force may have changed meanwhile.
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) checkWithin(PAUSE); });
 }
 
 function offerCopy(button) {

@@ -152,6 +152,11 @@ def test_lint_warns_of_an_address_that_is_not_encrypted() -> None:
     assert "this address is not encrypted" in linted("{url: http://example.com/x, required: true}")
 
 
+def test_lint_warns_of_a_masked_address_whose_events_are_unknown() -> None:
+    assert "icalendar.url: this is the masked address" in linted(f"{{url: {KEY}, required: true}}")
+    assert "masked" not in linted(f"{{url: {KEY}, required: true}}", CALENDAR)
+
+
 def test_no_error_repeats_a_url() -> None:
     for window in (f"{{url: {URL}, sumary: x}}", f"{{url: {URL}#x}}", f"{{url: {URL}, file: a.ics}}"):
         with pytest.raises(PolicyFileError) as caught:
