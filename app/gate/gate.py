@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from app.clock import Clock
 from app.gate import keys
+from app.gate.backtest import Backtests
 from app.gate.claim import Claims
 from app.gate.collector import Receiver
 from app.gate.feeds import policies_stamp
@@ -39,6 +40,7 @@ class Gate:
         self.revisions = Revisions(store.query)
         self.outcomes = Outcomes(store, clock, cache)
         self.measurement = Measurement(store, clock)
+        self.backtests = Backtests(store, clock)
         self.jobs = JobQueue()
         self.sessions = Sessions(store, cache)
         self.live = Live(store, policies, cache, clock)

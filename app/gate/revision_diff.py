@@ -10,6 +10,8 @@ from app.core.policy import Policy, PolicySet
 from app.core.policy_facts import ChangedFact, changed_facts
 from app.core.wallclock import Zone
 from app.gate.errors import StateConflictError
+from app.gate.job_queue import IsUnwanted
+from app.gate.lint import checkpoint_of
 from app.gate.revisions import Revisions
 from app.policies.load import load_untested
 from app.yaml.problem import PolicyFileError
@@ -50,10 +52,14 @@ def soon(now: int) -> Interval:
     return (start, min(start + AHEAD, LATEST))
 
 
-def difference(revisions: Revisions, old: str, new: str, period: Interval) -> RevisionDiff:
+def difference(
+    revisions: Revisions, old: str, new: str, period: Interval, is_unwanted: IsUnwanted
+) -> RevisionDiff:
     """Return the difference of two revisions of the record, in full or abbreviated.
 
     Raises:
+        BusyError: the result is no longer wanted.
+        TooManyHoursError: the sets differ too often in the period.
         UnknownRecordError: the record doesn't have one of them.
         InvalidFieldError: one is ambiguous.
         StateConflictError: this version does not accept the policies of one of them.
@@ -61,7 +67,7 @@ def difference(revisions: Revisions, old: str, new: str, period: Interval) -> Re
     """
     old, new = revisions.resolve(old), revisions.resolve(new)
     before, after = _engine(revisions, old), _engine(revisions, new)
-    return RevisionDiff(old, new, before, after, diff(before, after, period))
+    return RevisionDiff(old, new, before, after, diff(before, after, period, checkpoint_of(is_unwanted)))
 
 
 def _engine(revisions: Revisions, revision: str) -> Engine:

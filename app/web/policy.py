@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from functools import partial
 from itertools import islice
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from app.core.comparison import Verdict
+from app.core.diff import in_words
 from app.core.errors import FreezegateError
 from app.core.instant import DAY, LATEST
-from app.core.policy import Policy
+from app.core.policy import Effect, Policy
 from app.core.policy_facts import ChangedFact
 from app.core.rule_style import Style, rule_styles
 from app.core.scope import Segment
@@ -20,7 +22,9 @@ from app.gate.in_force import InForce
 from app.gate.job_queue import IsUnwanted
 from app.gate.overview import DAYS, MOST_DRAWN, Weeks
 from app.gate.policies import history, policy
+from app.gate.record import DecisionFilter
 from app.gate.revision_diff import RevisionDiff, difference, soon
+from app.gate.switch_on import SwitchOn, switch_on
 from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import Context, context
@@ -36,6 +40,12 @@ router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=Pag
 
 MOST_VERSIONS: Final = 15
 """Versions of a policy that a page lists."""
+
+MOST_DECISIONS: Final = 10
+"""Decisions that a page lists; the API has all of them."""
+
+PERIODS: Final = ("30", "90", "365")
+"""Days of the record that a policy may be tested on."""
 
 MOST_LINES: Final = 200
 """Lines of a difference that a page shows; the API has all of them."""
@@ -55,6 +65,14 @@ FIELD_WORDS: Final[Mapping[str, str]] = {
 }
 """The words for fields of a policy whose names are not plain enough."""
 
+VERDICTS: Final[Mapping[Verdict, str]] = {
+    Verdict.WORSE: "Deploys that it would have stopped failed more often than the others.",
+    Verdict.BETTER: "Deploys that it would have stopped failed less often than the others.",
+    Verdict.NO_DIFFERENCE: "Deploys that it would have stopped failed about as often as the others.",
+    Verdict.TOO_FEW: "Too few deploys are reported to tell whether those that it would have stopped failed "
+    "more often.",
+}
+
 Revision = Annotated[
     str | None, StringConstraints(max_length=71), BeforeValidator(lambda value: value or None)
 ]
@@ -66,16 +84,37 @@ class PolicyPageQuery(Strict):
     from_: Revision = Field(None, alias="from")
     to: Revision = None
     cursor: Annotated[str, StringConstraints(pattern=HISTORY_CURSOR)] | None = None
+    days: Literal["30", "90", "365"] | None = None
+    """How far back the policy is tested as one that denies; not tested if left out."""
 
 
 class Comparison(NamedTuple):
     """The difference of two versions, or the reason why there is none."""
 
+    revisions: tuple[str, str] = ("", "")
+    """The older and the newer one, in full."""
     lines: tuple[str, ...] = ()
     facts: tuple[ChangedFact, ...] = ()
     others: tuple[str, ...] = ()
     """The other policies that differ between the two sets."""
     error: str | None = None
+
+
+class Switched(NamedTuple):
+    """The effect of the policy if it denied, or the reason why it isn't known."""
+
+    found: SwitchOn | None = None
+    lines: tuple[str, ...] = ()
+    error: str | None = None
+
+
+class _Parts(NamedTuple):
+    """The parts of the page that are not computed while it is rendered."""
+
+    decisions: list[dict[str, Any]] | None
+    """The latest that the policy vetoed, or that went out with its warning; None if they can't be read."""
+    compared: Comparison | None
+    switched: Switched | None
 
 
 @router.get("/policies/{policy_id}")
@@ -87,11 +126,50 @@ async def show_policy(request: Request, policy_id: str) -> Response:
         return redirect(request, "/dashboard/sign-in")
     query = read_query(request, PolicyPageQuery)
     here = context(request)
-    compared = await _compared(request, policy_id, query)
     viewer, in_force, now = viewer_of(request, caller), here.policies.in_force, here.clock.now()
-    key = ("policy", policy_id, query, compared, viewer, in_force.revision, here.cache.seq, now)
-    body = await here.shared.get(key, partial(_render, here, viewer, policy_id, query, compared))
+    found = next((each for each in in_force.policy_set.policies if each.id == policy_id), None)
+    parts = _Parts(
+        await _decisions(here, found),
+        await _compared(request, policy_id, query),
+        await _switched(request, found, query),
+    )
+    key = ("policy", policy_id, query, _errors(parts), viewer, in_force.revision, here.cache.seq, now)
+    body = await here.shared.get(key, partial(_render, here, viewer, policy_id, query, parts))
     return html_response(body)
+
+
+def _errors(parts: _Parts) -> tuple[object, ...]:
+    """Return what may differ between two requests for the same page."""
+    failed = (each and each.error for each in (parts.compared, parts.switched))
+    return (parts.decisions is None, *failed)
+
+
+async def _decisions(here: Context, found: Policy | None) -> list[dict[str, Any]] | None:
+    """Return the latest decisions that are about the policy."""
+    if found is None:
+        return []
+    wanted = DecisionFilter(policy=found.id, would_deny=found.effect is Effect.WARN)
+    try:
+        return (await here.record.decisions(wanted, None, MOST_DECISIONS)).items
+    except StoreUnavailableError:
+        return None
+
+
+async def _switched(request: Request, found: Policy | None, query: PolicyPageQuery) -> Switched | None:
+    """Test a policy that warns as one that denies, if the viewer asks for it."""
+    if found is None or found.effect is not Effect.WARN or query.days is None:
+        return None
+    here, days, policy_id = context(request), int(query.days), found.id
+    in_force = here.policies.in_force
+
+    def work(is_unwanted: IsUnwanted) -> Switched:
+        result = switch_on(in_force, policy_id, days, here.gate.backtests, here.clock, is_unwanted)
+        return Switched(result, tuple(in_words(result.found, in_force.home)))
+
+    try:
+        return await cancel_on_disconnect(request, here.jobs.run(work))
+    except FreezegateError as error:
+        return Switched(error=str(error))
 
 
 async def _compared(request: Request, policy_id: str, query: PolicyPageQuery) -> Comparison | None:
@@ -101,8 +179,9 @@ async def _compared(request: Request, policy_id: str, query: PolicyPageQuery) ->
     here = context(request)
     old, new, period = query.from_, query.to, soon(here.clock.now())
 
-    def work(_: IsUnwanted) -> Comparison:
-        return _comparison(difference(here.gate.revisions, old, new, period), policy_id)
+    def work(is_unwanted: IsUnwanted) -> Comparison:
+        found = difference(here.gate.revisions, old, new, period, is_unwanted)
+        return _comparison(found, policy_id)
 
     try:
         return await cancel_on_disconnect(request, here.jobs.run(work))
@@ -113,12 +192,12 @@ async def _compared(request: Request, policy_id: str, query: PolicyPageQuery) ->
 def _comparison(found: RevisionDiff, policy_id: str) -> Comparison:
     names = {policy_id, *(each.id for each in found.found.policies if each.new_id == policy_id)}
     others = tuple(each.new_id or each.id for each in found.found.policies if each.id not in names)
-    return Comparison(tuple(found.to_json()["lines"]), tuple(found.facts_of(policy_id)), others)
+    lines = in_words(found.found, found.new.policy_set.home)
+    revisions = (found.old_revision, found.new_revision)
+    return Comparison(revisions, tuple(lines), tuple(found.facts_of(policy_id)), others)
 
 
-def _render(
-    here: Context, viewer: Viewer, policy_id: str, query: PolicyPageQuery, compared: Comparison | None
-) -> bytes:
+def _render(here: Context, viewer: Viewer, policy_id: str, query: PolicyPageQuery, parts: _Parts) -> bytes:
     in_force, now = here.policies.in_force, here.clock.now()
     found = next((each for each in in_force.policy_set.policies if each.id == policy_id), None)
     versions = _versions(here, policy_id, query, is_known=found is not None)
@@ -131,9 +210,14 @@ def _render(
         picture=None if found is None else _picture(in_force, found, now),
         style=None if found is None else _styles(in_force, found, now)[policy_id],
         versions=versions,
-        compared=compared,
+        decisions=parts.decisions,
+        compared=parts.compared,
+        switched=parts.switched,
+        periods=PERIODS,
+        picked=_picked(parts.compared, versions),
         most_lines=MOST_LINES,
         field_words=FIELD_WORDS,
+        verdicts=VERDICTS,
         query=query,
         now=now,
         home=in_force.home,
@@ -163,6 +247,14 @@ def _versions(
         if not is_known:
             raise UnknownRecordError("there is no policy of that id in force") from None
         return None
+
+
+def _picked(compared: Comparison | None, versions: dict[str, Any] | None) -> tuple[str, str]:
+    """Return the versions that the form has picked: those that are compared, else the two newest."""
+    if compared is not None:
+        return compared.revisions
+    known = [each["revision"] for each in (versions or {}).get("revisions", ())]
+    return (known[1], known[0]) if len(known) > 1 else ("", "")
 
 
 def _styles(in_force: InForce, found: Policy, now: int) -> dict[str, Style]:

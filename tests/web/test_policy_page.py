@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.core.instant import parse_instant
+from app.gate.errors import BusyError
 from app.main import create_app
 from app.server.periodic import poll_policies
 from app.settings import Settings
@@ -145,6 +146,96 @@ def test_the_history_lists_what_changed_when_and_through_what(gate: TestClient) 
     assert [each["name"] for each in checked] == ["to", "from"]
 
 
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A gate that lets two deploys out with a warning, denies one, and knows how one went."""
+    with running(tmp_path_factory.mktemp("used"), POLICIES) as gate:
+        clock = gate.app.state.context.clock  # type: ignore[attr-defined]
+        now = clock.at
+        for at, service, environment in (
+            ("2026-11-26T11:30:00Z", "checkout", "staging"),
+            ("2026-11-26T11:40:00Z", "search", "production"),
+            ("2026-11-27T11:10:00Z", "mail", "staging"),
+            ("2026-11-27T13:30:00Z", "search", "production"),
+        ):
+            clock.at = parse_instant(at)
+            claim = {"service": service, "environment": environment, "actor": "ada"}
+            decision = gate.post("/can-deploy", json=claim).json()["decision_id"]
+            if service == "mail":
+                gate.post(f"/decisions/{decision}/outcome", json={"result": "failed"})
+        clock.at = now
+        yield gate
+
+
+def test_a_policy_that_warns_lists_the_deploys_that_it_would_have_stopped(used: TestClient) -> None:
+    page = shown(used, "lunch")
+    assert "Would have stopped" in page.text
+    for words in ("checkout → staging ada", "search → production ada", "mail → staging ada", "The latest 3."):
+        assert words in page.text
+    assert "GET /decisions?policy=lunch&would=deny" in page.text
+
+
+def test_a_policy_that_denies_lists_what_it_stopped(used: TestClient) -> None:
+    page = shown(used, "friday-afternoon")
+    assert "Stopped lately" in page.text
+    assert "search → production ada" in page.text
+    assert "GET /decisions?policy=friday-afternoon" in page.text
+    assert "Switch it on" not in page.text
+
+
+def test_a_policy_without_decisions_says_what_will_appear(gate: TestClient) -> None:
+    assert "Nothing yet. Claims that it denies appear here." in shown(gate, "over").text
+    assert "Nothing yet. Deploys that go out while it warns appear here" in shown(gate, "lunch").text
+
+
+def test_switching_on_is_tried_on_the_record_and_on_the_coming_weeks(used: TestClient) -> None:
+    before = used.get("/policies/lunch").json()["effect"]
+    assert "Hours that close" not in shown(used, "lunch").text
+    text = shown(used, "lunch", "?days=30").text
+    assert "deploys went out3" in text
+    assert "it would have stopped3" in text
+    assert "failed, of those reported1 of 1" in text
+    assert "Too few deploys are reported" in text
+    assert "closes Sat 28 Nov 12:00 CET to Sat 28 Nov 13:00 CET" in text
+    line = POLICIES.splitlines().index("    effect: warn") + 1
+    assert f"Nothing has been changed. To switch it on, change line {line} of policies.yaml" in text
+    assert used.get("/policies/lunch").json()["effect"] == before == "warn"
+
+
+def test_a_policy_that_would_stop_nothing_says_so(tmp_path: Path) -> None:
+    text = POLICIES.replace(
+        'daily: {from: "12:00", to: "13:00"}', "dates: {from: 2020-01-01, to: 2020-01-02}"
+    )
+    with running(tmp_path, text.replace("effect: warn", "effect: &effect warn", 1)) as gate:
+        page = shown(gate, "lunch", "?days=90").text
+    assert "It would have stopped nothing in this time." in page
+    assert "None: it would stop no deploy that is allowed now." in page
+
+
+def test_a_trial_that_cannot_be_made_says_why(used: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise BusyError("too much is being computed already")
+
+    monkeypatch.setattr("app.web.policy.switch_on", fail)
+    page = shown(used, "lunch", "?days=90")
+    assert "too much is being computed already" in page.text
+    assert [each for each in page.named("p") if each.get("role") == "alert"]
+
+
+def test_a_trial_that_had_no_time_for_the_whole_record_says_so(
+    used: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gate.backtest.PATIENCE", -1)
+    monkeypatch.setattr("app.gate.backtest._TOGETHER", 1)
+    text = shown(used, "lunch", "?days=365").text
+    assert "Only 1 of 4 decisions were counted, the oldest first; choose a shorter time." in text
+
+
+@pytest.mark.parametrize("query", ["?days=7", "?cursor=x", "?what=1", "?from=" + "f" * 72])
+def test_other_parameters_are_refused(gate: TestClient, query: str) -> None:
+    assert gate.get(f"/dashboard/policies/lunch{query}").status_code == 422
+
+
 def test_an_old_id_leads_to_the_new_one_and_a_removed_policy_keeps_its_history(gate: TestClient) -> None:
     page = shown(gate, "friday")
     assert "No policy of this id is in force. This is the history of one that was." in page.text
@@ -239,7 +330,8 @@ def test_without_the_database_the_policy_is_shown_and_its_history_is_not(tmp_pat
         away = (tmp_path / "gate.db").rename(tmp_path / "away.db")
         page = shown(gate, "lunch")
         assert "It is lunch time" in page.text
-        assert "Not available: the database can't be reached." in page.text
+        assert page.text.count("Not available: the database can't be reached.") == 2
+        assert "the database can't be read" in shown(gate, "lunch", "?days=30").text
         assert gate.get("/dashboard/policies/nothing").status_code == 404
         away.rename(tmp_path / "gate.db")
 
