@@ -34,7 +34,7 @@ READ: Final = 16 * 1024 * 1024
 """Letters of recorded texts that a page reads: most are those of calendars, which aren't parsed."""
 
 MOST_PASSED: Final = 2_000
-"""Loads that a page of the history of one policy goes through."""
+"""Loads that a page goes through; few of them may be about the policy asked for."""
 
 _PREFIX: Final = "sha256:"
 _ABBREVIATED: Final = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
@@ -170,7 +170,7 @@ class Revisions:
         for change in walk.changes():
             items.append(change.to_json())
             if len(items) == most or walk.is_spent:
-                return Page(items, None if change.is_first else str(change.load.seq))
+                return Page(items, _rest(change))
         return Page(items, None)
 
     def history(self, policy_id: str, before: str | None, most: int) -> Page:
@@ -186,17 +186,16 @@ class Revisions:
         Raises:
             StoreUnavailableError: the record can't be read.
         """
-        place, _, older_id = (before or "").partition(".")
-        named = older_id or policy_id
-        walk = _Walk(self._query, self._known, int(place) if place else None)
+        place, named = _place_of(before, policy_id)
+        walk = _Walk(self._query, self._known, place)
         items: list[dict[str, Any]] = []
-        for passed, change in enumerate(walk.changes(), 1):
+        for change in walk.changes():
             found = change.of_policy(named)
             if found is not None or change.problem is not None:
                 items.append(change.to_json_of(found))
-            named = found.id if found is not None else named
-            if len(items) == most or walk.is_spent or passed == MOST_PASSED:
-                return Page(items, None if change.is_first else f"{change.load.seq}.{named}")
+            named = named if found is None else found.id
+            if len(items) == most or walk.is_spent:
+                return Page(items, _rest(change, f".{named}"))
         return Page(items, None)
 
     def resolve(self, text: str) -> str:
@@ -230,6 +229,19 @@ class Revisions:
         return Snapshot.from_json(texts)
 
 
+def _place_of(cursor: str | None, policy_id: str) -> tuple[int | None, str]:
+    """Return the place in the record that a cursor of a history names, and the policy's id there."""
+    if cursor is None:
+        return None, policy_id
+    place, _, older_id = cursor.partition(".")
+    return int(place), older_id
+
+
+def _rest(last: Change, older_id: str = "") -> str | None:
+    """Return the cursor of the loads before one; None for the first of the record."""
+    return None if last.is_first else f"{last.load.seq}{older_id}"
+
+
 class _Walk:
     """A walk through the loads, newest first, that compares each with the one before it."""
 
@@ -239,19 +251,21 @@ class _Walk:
         self._before = _FAR if before is None else before
         self._parsed = 0
         self._letters = 0
+        self._passed = 0
         self._read: dict[str, _Set] = {}
         """The sets that were read last."""
 
     @property
     def is_spent(self) -> bool:
-        """Whether so much was parsed or read that the page should end."""
-        return self._parsed > PARSED or self._letters > READ
+        """Whether so much was parsed, read or passed that the page should end."""
+        return self._parsed > PARSED or self._letters > READ or self._passed > MOST_PASSED
 
     def changes(self) -> Iterator[Change]:
         """Yield every load with what it changed; comparisons pass over sets that can't be read."""
         newer: Load | None = None
         passed: list[Change] = []
         for load in self._loads():
+            self._passed += 1
             problem = self._problem(load.revision)
             if problem is not None:
                 passed.append(Change(load, None, problem=problem))

@@ -1,4 +1,4 @@
-"""What a policy that only warns would stop if it denied: in the coming weeks, and in the record.
+"""The effect of a policy that only warns, if it denied: in the coming weeks, and in the record.
 
 Nothing is changed: the files are the only place where a policy is switched on.
 """
@@ -31,7 +31,7 @@ class SwitchOn(NamedTuple):
     """The effect of a policy that warns, if it denied."""
 
     line: Line | None
-    """Where its effect stands; None if the file gets it from elsewhere, such as an alias."""
+    """The line of its effect; None if the file gets that from elsewhere, such as an alias."""
     found: Diff
     """The hours that would close."""
     tested: Backtested

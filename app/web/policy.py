@@ -85,7 +85,7 @@ class PolicyPageQuery(Strict):
     to: Revision = None
     cursor: Annotated[str, StringConstraints(pattern=HISTORY_CURSOR)] | None = None
     days: Literal["30", "90", "365"] | None = None
-    """How far back the policy is tested as one that denies; not tested if left out."""
+    """The days of the record on which the policy is tested as one that denies; not tested if left out."""
 
 
 class Comparison(NamedTuple):

@@ -1,6 +1,6 @@
 """``freezegate history``: the policies that were in force."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,24 +64,30 @@ def command(
         _add_commits(found, files)
     if as_json:
         print_json(found)
-        return ALLOWED
-    local = local_printer(zone_of_server(server, timezone))
+    else:
+        _print(found, policy, local_printer(zone_of_server(server, timezone)), with_commits=files is not None)
+    if has_more:
+        echo(f"Older entries are left out; show more with --limit {limit * 2}.", err=True)
+    return ALLOWED
+
+
+def _print(
+    entries: list[dict[str, Any]], policy: str | None, local: Callable[[object], str], *, with_commits: bool
+) -> None:
+    by = _committed_by if with_commits else _loaded_by
     print_table(
-        ("FROM", "UNTIL", "REVISION", "LOADED BY" if files is None else "COMMIT", "CHANGED"),
+        ("FROM", "UNTIL", "REVISION", "COMMIT" if with_commits else "LOADED BY", "CHANGED"),
         [
             (
                 local(each.get("from")),
                 local(each["until"]) if each.get("until") else "in force",
                 str(each.get("revision"))[:_SHORT],
-                _loaded_by(each) if files is None else _committed_by(each),
+                by(each),
                 _changed(each, policy),
             )
-            for each in found
+            for each in entries
         ],
     )
-    if has_more:
-        echo(f"Older entries are left out; show more with --limit {limit * 2}.", err=True)
-    return ALLOWED
 
 
 def _entries(server: str | None, path: str, limit: int) -> tuple[list[dict[str, Any]], bool]:
@@ -130,10 +136,13 @@ def _changed(entry: Mapping[str, Any], policy: str | None) -> str:
         return "the record begins"
     if policy is not None:
         return _words(entry.get("change") or {}, policy)
+    return _of_all(entry) or _without_policies(entry)
+
+
+def _of_all(entry: Mapping[str, Any]) -> str:
+    """Return what an entry changed of the policies and of the whole set; empty for nothing."""
     changes = [_words(each, None) for each in entry.get("policies") or ()]
     changes += [f"{key} changed" for key in entry.get("keys") or ()]
-    if not changes:
-        return _without_policies(entry)
     more = len(changes) - _MOST_NAMED + int(entry.get("more_policies") or 0)
     return "; ".join([*changes[:_MOST_NAMED], *([f"and {more} more"] if more > 0 else ())])
 
