@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from app import __version__
 from app.api import (
     audit,
+    backtest,
     badge,
     calendar,
     can_deploy,
@@ -77,6 +78,7 @@ _ROUTERS: Final = (
     schedule.router,
     year.router,
     policies.router,
+    backtest.router,
     lint.router,
     policy_revisions.router,
     overrides.router,

@@ -19,7 +19,7 @@ _ONE_PER_CENT: Final = 0.01
 def hour_in_words(each: HourInsight) -> str:
     """Compare the deploys of an hour of the week with all others."""
     when = f"on {_DAYS[each.weekday]}s between {each.hour:02}:00 and {each.hour + 1:02}:00"
-    return _comparison(each.comparison, when, "at other times", "")
+    return comparison_in_words(each.comparison, when, "at other times", "")
 
 
 def policy_in_words(each: PolicyInsight) -> str | None:
@@ -28,13 +28,15 @@ def policy_in_words(each: PolicyInsight) -> str | None:
         return None
     title = undirected(each.policy.title.rstrip("."))
     if each.policy.effect is Effect.ALLOW_ONLY:
-        return _comparison(each.comparison, f'at times that "{title}" does not allow', "others", " then")
-    return _comparison(each.comparison, f'inside "{title}"', "others", " inside")
+        return comparison_in_words(
+            each.comparison, f'at times that "{title}" does not allow', "others", " then"
+        )
+    return comparison_in_words(each.comparison, f'inside "{title}"', "others", " inside")
 
 
 def environment_in_words(each: EnvironmentInsight) -> str:
     """Compare the overridden deploys to an environment with the others."""
-    return _comparison(each.comparison, f"to {each.name} by an override", "others", "")
+    return comparison_in_words(each.comparison, f"to {each.name} by an override", "others", "")
 
 
 def total_in_words(insights: Insights, seconds: int) -> str:
@@ -66,7 +68,8 @@ def waits_in_words(waits: Waits) -> str:
     return f"{lead}{never}{waiting}"
 
 
-def _comparison(found: Comparison, inside: str, others: str, where: str) -> str:
+def comparison_in_words(found: Comparison, inside: str, others: str, where: str) -> str:
+    """Say how often the deploys inside and the others failed, and what can be said of the difference."""
     if found.difference is None:
         few = f"{found.inside.reported} of those and {found.others.reported} others are reported"
         return f"Deploys {inside}: too few to tell; {few}, and {_needed(found)}."
@@ -94,10 +97,11 @@ def _like_with_like(found: Comparison) -> str:
 
 def _share(tally: Tally, before: str, after: str) -> str:
     rate = tally.share.rate or 0.0
-    return f"{before}{_percent(rate)} %{after} ({tally.failed} of {tally.reported}, {_range(tally.range)})"
+    counts = f"{tally.failed} of {tally.reported}, {range_in_words(tally.range)}"
+    return f"{before}{_percent(rate)} %{after} ({counts})"
 
 
-def _range(found: Range) -> str:
+def range_in_words(found: Range) -> str:
     """Return an interval; in tenths of a per cent if whole ones would make it look empty."""
     digits = 1 if found.high - found.low < 2 * _ONE_PER_CENT else 0
     return f"{found.low * 100:.{digits}f}{_TO}{found.high * 100:.{digits}f} %"

@@ -38,7 +38,7 @@ MOST_UNFINISHED: Final = 8
 _KEPT: Final = 4
 _TOGETHER: Final = 5_000
 """Decisions that are read, and kept in memory, at a time."""
-_DIGITS: Final = 4
+DIGITS: Final = 4
 """Decimal places of rates and intervals; more would suggest a precision that the data doesn't have."""
 
 
@@ -212,7 +212,7 @@ def to_json(found: Insights, in_force: InForce, wanted: InsightsRequest, now: in
             "effect": each.policy and each.policy.effect.value,
             "denials": each.denials,
             "overrides": each.overrides,
-            "comparison": each.comparison and _comparison(each.comparison, policy_in_words(each)),
+            "comparison": each.comparison and comparison_to_json(each.comparison, policy_in_words(each)),
             "waits": _waits(each.waits),
         }
         for each in found.policies
@@ -222,7 +222,7 @@ def to_json(found: Insights, in_force: InForce, wanted: InsightsRequest, now: in
             "environment": each.name,
             "denials": each.denials,
             **_tally(each.tally),
-            "comparison": _comparison(each.comparison, environment_in_words(each)),
+            "comparison": comparison_to_json(each.comparison, environment_in_words(each)),
         }
         for each in found.environments
     ]
@@ -252,8 +252,8 @@ def to_json(found: Insights, in_force: InForce, wanted: InsightsRequest, now: in
             "enough": ENOUGH,
             "telling": {"of_others": TELLING, "at_least": LEAST, "at_most": MOST},
             "patience_s": PATIENCE,
-            "hours": _method(found.hours_compared),
-            "policies_and_environments": _method(found.others_compared),
+            "hours": method_of(found.hours_compared),
+            "policies_and_environments": method_of(found.others_compared),
         },
     }
 
@@ -268,7 +268,8 @@ def _findings(found: Insights) -> list[str]:
     return [words for comparison, words in found_in_words if words and comparison and comparison.differs]
 
 
-def _comparison(found: Comparison, words: str | None) -> dict[str, Any]:
+def comparison_to_json(found: Comparison, words: str | None) -> dict[str, Any]:
+    """Return the JSON representation of a comparison; `words` is the same in a sentence."""
     return {
         "inside": _tally(found.inside),
         "others": _tally(found.others),
@@ -283,11 +284,11 @@ def _judged(found: Comparison, words: str | None) -> dict[str, Any]:
         if inside.rate is None or others.rate is None
         else {
             "reported": inside.total,
-            "rate": round(inside.rate, _DIGITS),
-            "expected": round(others.rate, _DIGITS),
+            "rate": round(inside.rate, DIGITS),
+            "expected": round(others.rate, DIGITS),
         },
         "difference": _difference(found),
-        "difference_interval": _range(found.difference),
+        "difference_interval": range_to_json(found.difference),
         "verdict": found.verdict.value,
         "in_words": words,
     }
@@ -300,18 +301,19 @@ def _tally(tally: Tally) -> dict[str, Any]:
         "overrides": tally.overrides,
         "reported": tally.reported,
         "failed": tally.failed,
-        "rate": None if rate is None else round(rate, _DIGITS),
-        "interval": None if rate is None else _range(tally.range),
+        "rate": None if rate is None else round(rate, DIGITS),
+        "interval": None if rate is None else range_to_json(tally.range),
     }
 
 
 def _difference(found: Comparison) -> float | None:
     here, there = (share.rate for share in found.like)
-    return None if here is None or there is None else round(here - there, _DIGITS)
+    return None if here is None or there is None else round(here - there, DIGITS)
 
 
-def _range(found: Range | None) -> list[float] | None:
-    return None if found is None else [round(found.low, _DIGITS), round(found.high, _DIGITS)]
+def range_to_json(found: Range | None) -> list[float] | None:
+    """Return an interval, rounded; null if there is none."""
+    return None if found is None else [round(found.low, DIGITS), round(found.high, DIGITS)]
 
 
 def _waits(waits: Waits) -> dict[str, Any]:
@@ -325,6 +327,6 @@ def _waits(waits: Waits) -> dict[str, Any]:
     }
 
 
-def _method(comparisons: int) -> dict[str, Any]:
+def method_of(comparisons: int) -> dict[str, Any]:
     """Return the number of comparisons, and the confidence of each that corrects for it."""
     return {"comparisons": comparisons, "confidence_of_each": round(shared_out(comparisons), 6)}

@@ -6,6 +6,7 @@ from typing import Final
 from starlette.requests import Request
 
 from app.clock import Clock
+from app.gate.backtest import Backtests
 from app.gate.calendars import Calendars
 from app.gate.claim import Claims
 from app.gate.freezes import Freezes
@@ -55,6 +56,7 @@ class Context:
     record: Record
     outcomes: Outcomes
     measurement: Measurement
+    backtests: Backtests
     jobs: JobQueue
     """Work on candidates and the record that takes seconds."""
     sessions: Sessions
@@ -97,6 +99,7 @@ def build_context(
         record=gate.record,
         outcomes=gate.outcomes,
         measurement=gate.measurement,
+        backtests=gate.backtests,
         jobs=gate.jobs,
         sessions=gate.sessions,
         live=gate.live,

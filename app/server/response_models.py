@@ -816,6 +816,174 @@ class InsightsBody(BaseModel):
     method: Method = Field(description="how the verdicts were reached")
 
 
+class StoppedPart(BaseModel):
+    """A part of the deploys that went out without a token, and how many of them would have been stopped."""
+
+    total: int = Field(description="the deploys")
+    stopped: int = Field(description="those that would have been stopped")
+    share: float | None = Field(description="stopped of total, 0 to 1; null without deploys")
+    interval: list[float] | None = Field(description="the 95 % confidence interval of the share: low, high")
+
+
+class TestedDeploys(BaseModel):
+    """The deploys that went out without a token; a deploy of several steps counts once."""
+
+    total: int = Field(description="all of them")
+    stopped: int = Field(description="those that would have been stopped")
+    stopped_with_any_token: int = Field(description="of the stopped ones, those with an `override: never`")
+    failed: StoppedPart = Field(description="reported as failed or rolled back")
+    good: StoppedPart = Field(description="reported as succeeded")
+    unreported: StoppedPart = Field(description="without a report")
+    comparison: ComparisonBody = Field(description="the stopped deploys, inside, with the others")
+
+
+class TestedClaims(BaseModel):
+    """The denied claims, one by one: a pipeline that polls has many."""
+
+    total: int = Field(description="all of them")
+    released: int = Field(description="those that would have been let through")
+    by_freezes_alone: int = Field(description="those that only ad-hoc freezes would still have denied")
+
+
+class TestedOverrides(BaseModel):
+    """The deploys that an override token let through."""
+
+    total: int = Field(description="all of them")
+    without_token: int = Field(description="those that would have needed none")
+    with_token: int = Field(description="those that would still have needed one")
+    never: int = Field(description="those that would have been denied with any token")
+
+
+class TestedSteps(BaseModel):
+    """The later steps of running deploys that went out."""
+
+    total: int = Field(description="all of them")
+    stopped: int = Field(description="those that would have been stopped")
+
+
+class UnknownNameBody(BaseModel):
+    """A name that the candidate doesn't list."""
+
+    field: Literal["environment", "change", "service"] = Field(description="what it is")
+    name: str = Field(description="the name")
+    decisions: int = Field(description="the decisions with it")
+
+
+class UnjudgedDecisions(BaseModel):
+    """The decisions that can't be judged, because the candidate doesn't list their names."""
+
+    decisions: int = Field(description="all of them; none counts as allowed or denied")
+    names: list[UnknownNameBody] = Field(description="the names, most decisions first, at most 200")
+
+
+class PolicyEffectBody(BaseModel):
+    """The effect that a policy of the candidate would have had."""
+
+    id: str = Field(description="the policy")
+    title: str = Field(description="its title")
+    effect: Literal["deny", "allow-only"] = Field(description="its effect; policies that warn are left out")
+    stopped: int = Field(description="deploys without a token that it would have stopped")
+    stopped_alone: int = Field(description="of these, those that no other policy would have stopped")
+    overridden: int = Field(description="deploys by a token that it would have vetoed")
+    denied: int = Field(description="denied claims that it would have vetoed, too")
+    comparison: ComparisonBody = Field(
+        description="of the deploys without a token that it applies to, those that it would have stopped, "
+        "inside, with the others"
+    )
+
+
+class ReleasingRule(BaseModel):
+    """A rule of then whose denied claims would have been let through."""
+
+    id: str = Field(description="the policy")
+    claims: int = Field(description="the claims")
+
+
+class TestedGroup(BaseModel):
+    """Counts of the decisions of a group."""
+
+    deploys: int = Field(description="deploys that went out without a token")
+    stopped: int = Field(description="of these, those that would have been stopped")
+    denied: int = Field(description="denied claims")
+    released: int = Field(description="of these, those that would have been let through")
+
+
+class TestedService(TestedGroup):
+    """A service."""
+
+    service: str | None = Field(description="its name; null for all beyond 10,000 services")
+
+
+class TestedEnvironment(TestedGroup):
+    """An environment."""
+
+    environment: str | None = Field(description="its name; null for all beyond 10,000 environments")
+
+
+class TestedHour(TestedGroup):
+    """An hour of the week."""
+
+    weekday: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] = Field(description="the day")
+    hour: int = Field(description="the hour of the day, 0 to 23, in `timezone`")
+
+
+class ExampleBody(BaseModel):
+    """A recorded decision that the candidate would have answered otherwise."""
+
+    decision_id: str = Field(description="its id")
+    at: Instant = Field(description="when it was decided")
+    service: str = Field(description="the service")
+    environment: str = Field(description="the environment")
+    change: str = Field(description="the kind of change")
+    duration_s: int = Field(description="the seconds that the deploy takes")
+    outcome: Literal["allow", "warn", "override", "deny"] = Field(description="the recorded outcome")
+    result: Literal["succeeded", "failed", "rolled-back"] | None = Field(
+        description="how the deploy went; null without a report"
+    )
+    policies: list[str] = Field(
+        description="the policies of the candidate that veto; of released claims, those that vetoed then"
+    )
+
+
+class Examples(BaseModel):
+    """The newest ten decisions of each kind."""
+
+    stopped: list[ExampleBody] = Field(description="deploys that would have been stopped")
+    never: list[ExampleBody] = Field(description="deploys by a token that would have been denied with any")
+    released: list[ExampleBody] = Field(description="denied claims that would have been let through")
+    steps: list[ExampleBody] = Field(description="later steps that would have been stopped")
+    unknown: list[ExampleBody] = Field(description="decisions that can't be judged")
+
+
+class BacktestBody(BaseModel):
+    """The recorded decisions of a period, judged by a candidate."""
+
+    from_: Instant = Field(alias="from", description="the start of the period")
+    to: Instant = Field(description="its end, exclusive")
+    timezone: str = Field(description="the zone of `hours`: that of the candidate")
+    service: str | None = Field(description="only of this service")
+    environment: str | None = Field(description="only of this environment")
+    change: str | None = Field(description="only of this kind of change")
+    policy_revision: str | None = Field(description="the hash of the candidate's files")
+    complete: bool = Field(description="whether all decisions of the period were judged")
+    decisions: int = Field(description="the decisions that were judged, from the oldest on")
+    decisions_in_period: int = Field(description="all decisions of the period")
+    until: Instant | None = Field(description="the instant of the last one that was judged; null without any")
+    in_words: list[str] = Field(description="a summary in sentences")
+    deploys: TestedDeploys = Field(description="deploys that went out without a token")
+    denied: TestedClaims = Field(description="denied claims")
+    overridden: TestedOverrides = Field(description="deploys that an override token let through")
+    steps: TestedSteps = Field(description="later steps of running deploys")
+    unknown: UnjudgedDecisions = Field(description="decisions that can't be judged")
+    policies: list[PolicyEffectBody] = Field(description="by policy of the candidate, in its order")
+    released_by: list[ReleasingRule] = Field(description="by policy of then, most released claims first")
+    services: list[TestedService] = Field(description="by service, most changes first, at most 200")
+    environments: list[TestedEnvironment] = Field(description="by environment, most changes first")
+    hours: list[TestedHour] = Field(description="by hour of the week; hours without decisions are left out")
+    examples: Examples = Field(description="decisions that would have been answered otherwise")
+    method: Confidence = Field(description="how the verdicts were reached")
+
+
 class AuditEvent(BaseModel):
     """An event of the record."""
 
@@ -925,6 +1093,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     YearBody,
     PoliciesBody,
     LintBody,
+    BacktestBody,
     PolicyHistory,
     RevisionPage,
     PolicyBody,

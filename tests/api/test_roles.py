@@ -34,6 +34,7 @@ NEEDS = {
     "GET /policies": "viewer",
     "GET /policies/{policy_id}": "viewer",
     "POST /policies/lint": "ci",
+    "POST /policies/backtest": "viewer",
     "GET /policies/{policy_id}/history": "viewer",
     "GET /policy-revisions": "viewer",
     "POST /overrides": "ops",

@@ -1,0 +1,106 @@
+"""Render a backtest as sentences. They state what was counted and claim nothing beyond it."""
+
+from collections.abc import Iterator, Sequence
+
+from app.core.backtest import Backtest, Fate, PolicyEffect
+from app.core.comparison import Tally
+from app.core.explain import undirected
+from app.core.explain_insights import comparison_in_words, range_in_words
+from app.core.proportion import Share, wilson
+
+_NAMED = 3
+"""Unknown names that a sentence shows."""
+
+
+def backtest_in_words(found: Backtest) -> list[str]:
+    """Summarise a backtest in sentences, the most important first."""
+    if not found.fates.total():
+        return ["No decisions were recorded in this period."]
+    return [*_deploys(found), *_denied(found), *_overridden(found), *_steps(found), *_unknown(found)]
+
+
+def effect_in_words(each: PolicyEffect) -> str:
+    """Compare the deploys that a policy would have stopped with the others that it applies to."""
+    title = undirected(each.policy.title.rstrip("."))
+    return comparison_in_words(each.comparison, f'that "{title}" would have stopped', "others", "")
+
+
+def total_in_words(found: Backtest) -> str:
+    """Compare the deploys that all policies together would have stopped with the others."""
+    return comparison_in_words(found.comparison, "that they would have stopped", "others", "")
+
+
+def number_in_words(number: int) -> str:
+    """Return a number with its thousands apart."""
+    return f"{number:,}"
+
+
+def _deploys(found: Backtest) -> Iterator[str]:
+    deploys, stopped = found.deploys, found.stopped
+    if not deploys.deploys:
+        return
+    for_good = found.stopped_for_good
+    never = f", {number_in_words(for_good)} of them with any token" if for_good else ""
+    yield f"These policies would have stopped {_part(stopped.deploys, deploys.deploys, 'deploy')}{never}."
+    if stopped.deploys and deploys.reported:
+        unreported = deploys.deploys - deploys.reported
+        yield (
+            f"They would have stopped {_reported(stopped, deploys)}"
+            f"{f'; how {number_in_words(unreported)} went is not reported' if unreported else ''}."
+        )
+        yield total_in_words(found)
+
+
+def _reported(stopped: Tally, deploys: Tally) -> str:
+    """Return the stopped shares of the deploys that failed, and of those that didn't."""
+    good = deploys.reported - deploys.failed
+    failed = _share(stopped.failed, deploys.failed, "failed deploy")
+    return f"{failed} and {_share(stopped.reported - stopped.failed, good, 'good deploy')}"
+
+
+def _share(part: int, whole: int, noun: str) -> str:
+    interval = f" ({range_in_words(wilson(Share(part, whole)))})" if whole else ""
+    return f"{_part(part, whole, noun)}{interval}"
+
+
+def _denied(found: Backtest) -> Iterator[str]:
+    released = found.fates[Fate.RELEASED]
+    if denied := released + found.fates[Fate.DENIED]:
+        yield f"They would have let {_part(released, denied, 'denied claim')} through."
+
+
+def _overridden(found: Backtest) -> Iterator[str]:
+    free, token, never = (found.fates[each] for each in (Fate.FREE, Fate.TOKEN, Fate.NEVER))
+    if total := free + token + never:
+        fates = [f"{number_in_words(free)} would have needed none"]
+        fates.append(f"{number_in_words(token)} would still have needed one")
+        if never:
+            fates.append(f"{number_in_words(never)} would have been denied with any token")
+        yield f"Of {_counted(total, 'deploy')} by an override token, {_list(fates, 'and')}."
+
+
+def _steps(found: Backtest) -> Iterator[str]:
+    stopped = found.fates[Fate.STEP_STOPPED]
+    if total := stopped + found.fates[Fate.STEP_KEPT]:
+        yield f"They would have stopped {_part(stopped, total, 'later step')} of running deploys."
+
+
+def _unknown(found: Backtest) -> Iterator[str]:
+    if count := found.fates[Fate.UNKNOWN]:
+        names = [f"{each.field} {each.name}" for each in found.unknown[:_NAMED] if each.name]
+        if more := len(found.unknown) - len(names):
+            names.append(f"{number_in_words(more)} more")
+        lead = f"{_counted(count, 'decision')} can't be judged"
+        yield f"{lead}, because these policies don't list {_list(names, 'and')}."
+
+
+def _part(part: int, whole: int, noun: str) -> str:
+    return f"{number_in_words(part) if part else 'none'} of {_counted(whole, noun)}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number_in_words(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def _list(parts: Sequence[str], last: str) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"
