@@ -47,7 +47,7 @@ def text() -> str:
 def _portable(value: Any, key: str = "") -> Any:
     """Return a part of the schema as draft-07 and the strict mode of Ajv read it."""
     if isinstance(value, list):
-        return [_portable(each) if isinstance(each, dict) else each for each in value]
+        return [_portable(each) for each in value]
     if not isinstance(value, dict) or key in ("default", "examples", "const"):
         return value
     if key in _MAPS:
