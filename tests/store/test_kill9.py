@@ -8,6 +8,8 @@ from collections import Counter
 from itertools import count as counting
 from multiprocessing.connection import Connection
 
+import pytest
+
 from app.clock import SystemClock
 from app.core.decision import Question
 from app.core.policy import Selector
@@ -23,7 +25,6 @@ from app.policies.source import Snapshot
 from app.store.store import Store
 from tests.store.records import PATIENT, assert_whole
 
-BURSTS = 30
 AT_ONCE = 16
 FROZEN = """\
 version: 1
@@ -76,12 +77,13 @@ def receive(told: "Connection[bytes, bytes]", most: int) -> list[str]:
     return received
 
 
-def test_nothing_acknowledged_is_missing_after_kill_9(url: str) -> None:
+@pytest.mark.parametrize("bursts", [10, pytest.param(30, marks=pytest.mark.long)])
+def test_nothing_acknowledged_is_missing_after_kill_9(url: str, bursts: int) -> None:
     fresh = multiprocessing.get_context("forkserver")
     fresh.set_forkserver_preload(["tests.store.test_kill9"])
     dice = random.Random(9)
     acknowledged: list[str] = []
-    for _ in range(BURSTS):
+    for _ in range(bursts):
         told, tell = fresh.Pipe(duplex=False)
         process = fresh.Process(target=use_until_killed, args=(url, tell))
         process.start()

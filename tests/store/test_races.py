@@ -5,6 +5,7 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Iterable
 
+import pytest
 from sqlalchemy import update
 
 from app.clock import SystemClock
@@ -26,7 +27,6 @@ from tests.store.test_kill9 import FROZEN
 
 PROCESSES = 8
 REPLICAS = 2
-TOKENS = 1_000
 TRIES = 16
 
 
@@ -38,11 +38,11 @@ def token(number: int) -> str:
     return f"token {number}"
 
 
-def spend_all(url: str, process: int, naive: bool) -> list[int]:  # noqa: FBT001 - through a pool
-    return asyncio.run(_spend_all(url, process, naive=naive))
+def spend_all(url: str, process: int, tokens: int, naive: bool) -> list[int]:  # noqa: FBT001 - through a pool
+    return asyncio.run(_spend_all(url, process, tokens, naive=naive))
 
 
-async def _spend_all(url: str, process: int, *, naive: bool) -> list[int]:
+async def _spend_all(url: str, process: int, tokens: int, *, naive: bool) -> list[int]:
     """Try every token once or twice, in an order of one's own; the numbers of those that let through."""
     snapshot = Snapshot.of(FROZEN)
     in_force = InForce(load(snapshot).engine, snapshot, 1, ())
@@ -60,7 +60,7 @@ async def _spend_all(url: str, process: int, *, naive: bool) -> list[int]:
         if (await claims.claim(claim, in_force)).allowed:
             allowed.append(number)
 
-    order = [(each, (number + process * 37) % TOKENS) for number in range(TOKENS) for each in replicas]
+    order = [(each, (number + process * 37) % tokens) for number in range(tokens) for each in replicas]
     for first in range(0, len(order), 64):
         await asyncio.gather(*(attempt(*each) for each in order[first : first + 64]))
     for store in replicas:
@@ -113,26 +113,27 @@ def grant(url: str, numbers: Iterable[int]) -> None:
     store.let_go()
 
 
-def race(url: str, *, naive: bool) -> Counter[int]:
+def race(url: str, tokens: int, *, naive: bool) -> Counter[int]:
     """How often each token let something through, over all processes and replicas."""
-    grant(url, range(TOKENS))
+    grant(url, range(tokens))
     fresh = multiprocessing.get_context("forkserver")
     with fresh.Pool(PROCESSES) as pool:
-        tried = [pool.apply_async(spend_all, (url, number, naive)) for number in range(PROCESSES)]
+        tried = [pool.apply_async(spend_all, (url, number, tokens, naive)) for number in range(PROCESSES)]
         return Counter(number for each in tried for number in each.get(300))
 
 
-def test_every_token_is_spent_exactly_so_often(url: str) -> None:
+@pytest.mark.parametrize("tokens", [250, pytest.param(1_000, marks=pytest.mark.long)])
+def test_every_token_is_spent_exactly_so_often(url: str, tokens: int) -> None:
     assert PROCESSES * REPLICAS == TRIES
-    spent = race(url, naive=False)
-    assert spent == Counter({number: uses(number) for number in range(TOKENS)})
+    spent = race(url, tokens, naive=False)
+    assert spent == Counter({number: uses(number) for number in range(tokens)})
     store = Store.open(url, deadline=PATIENT)
-    assert store.query(lambda view: view.count_decisions()) == TOKENS * TRIES
+    assert store.query(lambda view: view.count_decisions()) == tokens * TRIES
     assert store.query(lambda view: view.newest_overrides(SystemClock().now(), None, 10)) == []
     assert_whole(store)
     store.let_go()
 
 
 def test_the_race_catches_a_store_that_looks_first_and_writes_later(url: str) -> None:
-    spent = race(url, naive=True)
+    spent = race(url, 250, naive=True)
     assert any(times > uses(number) for number, times in spent.items())
