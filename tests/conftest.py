@@ -44,7 +44,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
         server = get_server(Path(folder))
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            # No test takes the power away: a killed server keeps what it wrote without it. With it, making and
+            # No test takes the power away: a killed server keeps what it wrote. With it, making and
             # stopping some hundred databases waits minutes for the disk.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
