@@ -73,6 +73,7 @@ class _Grid:
         self._year = shown
         self._today = today
         self._slots = slots
+        self._seconds = [rule.seconds for rule in shown.rules]
         letters = (*string.ascii_uppercase, *string.ascii_lowercase)
         self._cells = [
             _Cell(
@@ -115,7 +116,8 @@ class _Grid:
         """Return the cell of a stretch of a day; None if nothing freezes in it."""
         rules = {rule for rule, first, last in parts if first < end and last > start}
         if len(rules) > 1:
-            return _Cell(_SEVERAL, self._cells[min(rules)].colour)
+            # In the colour of the rarest, so that a holiday shows in a weekend.
+            return _Cell(_SEVERAL, self._cells[min(rules, key=self._seconds.__getitem__)].colour)
         return self._cells[rules.pop()] if rules else None
 
     def legend(self, width: int) -> Iterator[str]:

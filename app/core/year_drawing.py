@@ -71,19 +71,25 @@ class YearDrawing:
         )
         bottom = HEAD + len(days) * ROW - 1
         grid = "".join(f"M{_x(hour * HOUR):g} {HEAD}V{bottom}" for hour in _HOURS)
+        hatched: dict[str, list[str]] = {}
+        drawn = "".join(self._day(day, hatched) for day in days)
         return (
             f'<g aria-hidden="true"><text class="month" x="1" y="15">{days[0].date:%b}</text>{ticks}'
             f'<path class="day" d="{_cells(days, weekend=False)}"/>'
             f'<path class="day weekend" d="{_cells(days, weekend=True)}"/>'
-            f'<path class="grid" d="{grid}"/></g>'
-            f"{''.join(map(self._day, days))}"
+            f'<path class="grid" d="{grid}"/></g>{drawn}'
+            f'<g aria-hidden="true" class="over">{"".join(map(_hatched, hatched, hatched.values()))}</g>'
         )
 
-    def _day(self, day: YearDay) -> str:
+    def _day(self, day: YearDay, hatched: dict[str, list[str]]) -> str:
+        """Return a day; what its hatchings cover is added to `hatched`.
+
+        A printer draws a hatching once a month, not once a day: a tenth of the data.
+        """
         label = xml_text(day_in_words(self._year, day))
         inner = (
             f'<title>{label}</title><rect class="cell" y="{_y(day)}" width="{COLUMN}" height="{_CELL}"/>'
-            f"{self._date(day)}{''.join(self._fills(day))}{self._name(day)}"
+            f"{self._date(day)}{''.join(self._fills(day, hatched))}{self._name(day)}"
         )
         if self._link is None:
             return f'<g role="img">{inner}</g>'
@@ -104,13 +110,14 @@ class YearDrawing:
             f'<text class="num{style}" x="{GUTTER - 4}" y="{y + 12}">{day.date.day}</text>{week}'
         )
 
-    def _fills(self, day: YearDay) -> Iterator[str]:
+    def _fills(self, day: YearDay, hatched: dict[str, list[str]]) -> Iterator[str]:
         under = _UNDER_NAME if day.number in self._names else 0
         top, height = _y(day) + under, _CELL - under
         for rule, boxes in _lanes(day, self._year).items():
             style = OTHERS if rule is None else self._year.rules[rule].style
             path = "".join(_path(box, top, height) for box in boxes)
-            yield filled(style, path)
+            hatched.setdefault(style.hatching, []).append(path)
+            yield f'<path class="fill {style.colour}" d="{path}"/>'
 
     def _name(self, day: YearDay) -> str:
         name = self._names.get(day.number)
@@ -195,9 +202,13 @@ def _path(box: _Box, top: float, height: float) -> str:
     return f"M{x:.5g} {top + box.lane * each:.5g}h{width:.4g}v{each:.4g}h-{width:.4g}z"
 
 
+def _hatched(hatching: str, paths: Sequence[str]) -> str:
+    return f'<path fill="url(#{hatching})" d="{"".join(paths)}"/>'
+
+
 def filled(style: Style, path: str) -> str:
     """Return a path in the colour of a style, and its hatching over it."""
-    return f'<path class="fill {style.colour}" d="{path}"/><path fill="url(#{style.hatching})" d="{path}"/>'
+    return f'<path class="fill {style.colour}" d="{path}"/>{_hatched(style.hatching, [path])}'
 
 
 def _cells(days: Sequence[YearDay], *, weekend: bool) -> str:

@@ -172,7 +172,7 @@ def _style() -> str:
         f".holidays{{font-size:{_HOLIDAY_SIZE}px}}"
         f"text.holiday{{fill:{LIGHT['rule-freeze']};font-weight:700}}text.today{{fill:{LIGHT['sheet']}}}"
         f"rect.today{{fill:{LIGHT['ink']}}}.sheet{{fill:{LIGHT['sheet']}}}.day{{fill:{LIGHT['paper']}}}"
-        f".day.weekend{{fill:{LIGHT['weekend']}}}.cell{{fill:none;pointer-events:all}}"
+        f".day.weekend{{fill:{LIGHT['weekend']}}}.cell{{fill:none;pointer-events:all}}.over{{pointer-events:none}}"
         f".grid{{stroke:{LIGHT['ink']};stroke-opacity:.14;stroke-width:.6}}"
         ".hatching{stroke:#fff;stroke-opacity:.6;stroke-width:1.1;fill:none}"
         ".hatching.dots{stroke-width:2.2;stroke-linecap:round}"

@@ -65,8 +65,11 @@ def test_the_frozen_part_of_a_day_is_drawn_to_scale() -> None:
     assert boxes(day(shown, 1, 9)) == {"rule-0": [(0, 24, 0, 28)]}
     assert boxes(day(shown, 1, 11)) == {"rule-0": [(0, 8, 0, 28)]}
     assert boxes(day(shown, 1, 12)) == {}
-    hatched = [each.get("fill") for each in day(shown, 1, 8).findall(f"{SVG}path")]
-    assert hatched == [None, "url(#hatching-0)"]
+    january = month(shown, 1)
+    [hatched] = january.findall(f"{SVG}g[@class='over']/{SVG}path")
+    assert hatched.get("fill") == "url(#hatching-0)"
+    filled = [each.attrib["d"] for each in january.iter(f"{SVG}path") if each.get("class") == "fill rule-0"]
+    assert hatched.get("d") == "".join(filled), "just what is filled"
 
 
 def test_rules_that_block_together_share_the_height_and_only_then() -> None:

@@ -21,6 +21,8 @@ SINCE: Final = "2026-08-28T12:00:00Z"
 AT: Final = "2026-11-27T13:05:00Z"
 FOLDER: Final = ROOT / "docs" / "images"
 SIZE: Final = {"width": 1200, "height": 1010}
+SHEET: Final = {"width": 1527, "height": 1000}
+"""A3 between its margins, in the pixels of CSS; the foot of the sheet is empty."""
 
 _DAYS: Final = 90
 _AS_ADMIN: Final = {"Authorization": f"Bearer {KEY}"}
@@ -74,10 +76,14 @@ def _post(
 def main() -> None:
     """Render every picture."""
     policies = (ROOT / "policies.yaml").read_text(encoding="utf-8")
-    pictures = (("dashboard", "/", planned, "light"), ("insights", "/dashboard/insights", a_quarter, "dark"))
+    pictures = (
+        ("dashboard", "/", planned, "light", False, SIZE),
+        ("insights", "/dashboard/insights", a_quarter, "dark", False, SIZE),
+        ("year", "/dashboard/year?year=2027", planned, "light", True, SHEET),
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for name, path, history, scheme in pictures:
+        for name, path, history, scheme, printed, size in pictures:
             with (
                 tempfile.TemporaryDirectory() as folder,
                 still(
@@ -89,9 +95,11 @@ def main() -> None:
                     history,
                     SINCE,
                     color_scheme=scheme,
-                    viewport=SIZE,
+                    viewport=size,
                 ) as page,
             ):
+                if printed:
+                    page.emulate_media(media="print")
                 page.screenshot(path=FOLDER / f"{name}.png")
         browser.close()
 

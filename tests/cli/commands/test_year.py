@@ -111,6 +111,8 @@ def test_colours_are_those_of_the_rules_and_only_where_somebody_sees_them(
     monkeypatch.setattr("app.cli.commands.year.colours", lambda: True)
     assert run(arguments) == 0
     assert "\x1b[38;5;231m\x1b[48;5;33mAAAAA\x1b[0m" in capsys.readouterr().out
+    both = "".join(draw_year(year_of(2027, FRIDAY, {**ALWAYS, "id": "all"}), TODAY, 80))
+    assert "\x1b[48;5;33m######\x1b[0m" in both, "several are in the colour of the rarest"
 
 
 def test_the_year_of_a_file_is_the_present_one_unless_another_is_named(
