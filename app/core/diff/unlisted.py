@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from app.core.diff.result import UnlistedNames
 
-MOST_STATES: Final = 20_000
-"""States to visit before giving up: about a second. Only globs with a star in front of other characters,
-which overlap in every combination, need more than some states for each of their characters."""
+MOST_PLACES: Final = 1_000_000
+"""Places of globs to look at before giving up, a second or two. Globs that begin with letters need a few for
+each character; only those that begin with a star overlap in every combination."""
 
 _LONGEST: Final = 128
 _LETTERS: Final = "xyzabcdefghijklmnopqrstuvw0123456789"
@@ -39,7 +39,7 @@ def unlisted_classes(
     globs: Iterable[str],
     listed: Collection[str],
     needed: Collection[str] | None = None,
-    most_states: int = MOST_STATES,
+    most_places: int = MOST_PLACES,
 ) -> UnlistedClasses:
     """Return the classes into which globs divide all valid names that are not listed.
 
@@ -47,13 +47,17 @@ def unlisted_classes(
         globs: the globs; those without a star match no unlisted name.
         listed: names that are no samples.
         needed: globs of which one must match; all classes are wanted if left out.
-        most_states: how many states to visit.
+        most_places: how many places of globs to look at. If that isn't enough, each glob still has a class,
+            but not each combination of them.
     """
     wanted = sorted(filter(has_star, set(globs)))
     found: dict[tuple[str, ...], str] = {}
     avoided: set[str] = set()
     while True:
-        complete = _Walk(wanted, needed, avoided).run(found, most_states)
+        walk = _Walk(wanted, needed, avoided)
+        complete = walk.run(found, most_places)
+        if not complete:
+            walk.add_each(wanted, found)
         # Names that are listed are told apart like a glob each, so that another name shows up as sample.
         taken = avoided.union(found.values()).intersection(listed)
         if taken == avoided:
@@ -103,21 +107,38 @@ class _Walk:
             places.append(places[-1] + 1)
         return places
 
-    def run(self, found: dict[tuple[str, ...], str], most_states: int) -> bool:
+    def run(self, found: dict[tuple[str, ...], str], most_places: int) -> bool:
         """Add a sample for each class that has none yet; return whether all states were visited."""
+        left = most_places
         visited: set[State] = set()
         queue = deque([(self._start, "")])
         while queue:
             state, name = queue.popleft()
             for char, following in self._steps(state, _INSIDE if name else _LETTERS):
-                if following == state:
-                    self._lengthen(state, name, char, found)
+                self._lengthen((state, following), (name, char), found)
                 if following not in visited:
                     visited.add(following)
                     self._arrive(following, name + char, found, queue)
-            if len(visited) > most_states:
+            left -= 1 + len(state)
+            if left < 0:
                 return False
         return True
+
+    def add_each(self, globs: Iterable[str], found: dict[tuple[str, ...], str]) -> None:
+        """Add a sample for each glob alone, in which its stars stand for next to nothing."""
+        for glob in globs:
+            name = glob.replace("*", "x")[:_LONGEST]
+            state = self._start
+            for number, char in enumerate(name):
+                state = self._after(state, char)
+                if number == 0 and char not in _LETTERS:
+                    state = frozenset()
+            if (key := self._class(state)) is not None:
+                found.setdefault(key, name)
+
+    def _after(self, state: State, char: str) -> State:
+        staying, by_char = self._read(state)
+        return frozenset(by_char.get(char, set()) | (set() if char == "/" else staying))
 
     def _arrive(
         self, state: State, name: str, found: dict[tuple[str, ...], str], queue: deque[tuple[State, str]]
@@ -153,11 +174,14 @@ class _Walk:
                 by_char.setdefault(awaited, set()).update(self._from(place + 1))
         return staying, by_char
 
-    def _lengthen(self, state: State, name: str, char: str, found: dict[tuple[str, ...], str]) -> None:
+    def _lengthen(
+        self, states: tuple[State, State], names: tuple[str, str], found: dict[tuple[str, ...], str]
+    ) -> None:
         """Prefer ``web-x`` as a sample to ``web-``."""
+        name, char = names
         if name and name[-1] not in _LETTERS and char in _LETTERS:
-            key = self._class(state)
-            if key is not None and found.get(key) == name:
+            key = self._class(states[0])
+            if key is not None and found.get(key) == name and self._class(states[1]) == key:
                 found[key] = name + char
 
     def _class(self, state: State) -> tuple[str, ...] | None:
