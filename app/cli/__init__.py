@@ -27,6 +27,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "export": "Write the freezes for other programs.",
         "lint": "Check policy files.",
         "test": "Run the tests in policy files.",
+        "diff": "Show which hours a change opens or closes.",
         "history": "Show which policies were in force.",
     },
     "Operate": {

@@ -67,10 +67,7 @@ class Declaration(NamedTuple):
         if fields or self.headers:
             operation["parameters"] = [*fields, *self.headers]
         if self.body is not None:
-            also_as: tuple[str, ...] = getattr(self.body, "also_as", ())
-            described = json_body(self.body, required=self.query is None or bool(also_as))
-            described["content"] |= {each: {"schema": {"type": "string"}} for each in also_as}
-            operation["requestBody"] = described
+            operation["requestBody"] = request_body(self.body, has_query=self.query is not None)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -121,6 +118,14 @@ def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
         }
         for name, definition in schema["properties"].items()
     ]
+
+
+def request_body(model: type[BaseModel], *, has_query: bool) -> dict[str, Any]:
+    """Describe the body that a model reads, in all of its media types; see `Strict.also_as`."""
+    also_as: tuple[str, ...] = getattr(model, "also_as", ())
+    described = json_body(model, required=not has_query or bool(also_as))
+    described["content"] |= {each: {"schema": {"type": "string"}} for each in also_as}
+    return described
 
 
 def json_body(model: type[BaseModel], *, required: bool) -> dict[str, Any]:

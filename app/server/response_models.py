@@ -469,6 +469,96 @@ class LintBody(BaseModel):
     )
 
 
+class UnlistedServices(BaseModel):
+    """Services that no catalogue lists and no policy names, distinguished by patterns."""
+
+    globs: list[str] = Field(description="exactly these patterns match them")
+    sample: str = Field(description="a name that such a service may have")
+
+
+class DiffServices(BaseModel):
+    """Services with the same difference."""
+
+    names: list[str] = Field(description="those that a catalogue lists, or a policy names without a star")
+    patterns: list[UnlistedServices] = Field(description="unlisted services that patterns single out")
+    others: bool = Field(description="whether every other service is among them")
+    except_: list[UnlistedServices] = Field(
+        alias="except", description="with `others`, the unlisted services to which something else happens"
+    )
+
+
+class DiffHours(BaseModel):
+    """A stretch of time that opens or closes."""
+
+    from_: Instant = Field(alias="from", description="when it begins")
+    until: Instant = Field(description="when it ends, exclusive")
+    opens: bool = Field(description="true: denied before, allowed after; false: the other way round")
+    before: list[str] = Field(description="the policies that veto at its beginning in the old set")
+    after: list[str] = Field(description="those that veto in the new set")
+    refused: bool = Field(description="whether no policy vetoes, but a catalogue refuses the service")
+
+
+class DifferenceBody(BaseModel):
+    """The hours that open or close for some services, environments and kinds of change."""
+
+    environments: list[str] = Field(description="the environments")
+    changes: list[str] = Field(description="the kinds of change")
+    services: DiffServices = Field(description="the services")
+    hours: list[DiffHours] = Field(description="the stretches of time, in order")
+
+
+class DiffPolicy(BaseModel):
+    """A policy that changed."""
+
+    kind: Literal["added", "removed", "renamed", "changed"] = Field(description="what happened to it")
+    id: str = Field(description="its id in the old set; of an added policy, in the new set")
+    new_id: str | None = Field(description="its new id, if it was renamed")
+    fields: list[str] = Field(description="the keys whose content changed")
+
+
+class DiffSetNames(BaseModel):
+    """Names that only one set has; there, the other one has no answer."""
+
+    environments: list[str] = Field(description="environments")
+    changes: list[str] = Field(description="kinds of change")
+    services: list[str] = Field(description="services of the catalogue")
+
+
+class DiffSetting(BaseModel):
+    """A setting of the whole set."""
+
+    name: str = Field(description="`timezone`, `unknown_services` or `overrides`")
+    before: str = Field(description="in the old set")
+    after: str = Field(description="in the new set")
+
+
+class DiffNames(BaseModel):
+    """The changes of lists and settings."""
+
+    added: DiffSetNames = Field(description="names that only the new set has")
+    removed: DiffSetNames = Field(description="names that only the old set has")
+    changed_services: list[str] = Field(description="services whose tags or zone changed")
+    settings: list[DiffSetting] = Field(description="settings that changed")
+
+
+class DiffBody(BaseModel):
+    """The difference of two policy sets in a period."""
+
+    from_: Instant = Field(alias="from", description="the start of the period")
+    until: Instant = Field(description="the end of the period, exclusive")
+    timezone: str = Field(description="the zone of the times in `lines`")
+    old_revision: str | None = Field(description="the revision of the old set: here, the one in force")
+    new_revision: str | None = Field(description="the revision of the new set")
+    differs: bool = Field(description="whether anything differs: hours, policies, lists or settings")
+    opens: bool = Field(description="whether any hours open")
+    closes: bool = Field(description="whether any hours close")
+    policies: list[DiffPolicy] = Field(description="the policies that changed")
+    names: DiffNames = Field(description="what changed beside the policies")
+    differences: list[DifferenceBody] = Field(description="the hours that open or close")
+    limits: list[str] = Field(description="what was not compared because it would take too long; else empty")
+    lines: list[str] = Field(description="the difference in words")
+
+
 class LoadBody(BaseModel):
     """A set of policies that was in force."""
 
@@ -1094,6 +1184,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     PoliciesBody,
     LintBody,
     BacktestBody,
+    DiffBody,
     PolicyHistory,
     RevisionPage,
     PolicyBody,

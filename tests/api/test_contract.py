@@ -25,6 +25,7 @@ OPERATIONS = (
     "GET /year",
     "GET /policies",
     "GET /policies/{policy_id}",
+    "POST /policies/diff",
     "POST /overrides",
     "GET /overrides",
     "GET /overrides/{override_id}",

@@ -35,6 +35,7 @@ NEEDS = {
     "GET /policies/{policy_id}": "viewer",
     "POST /policies/lint": "ci",
     "POST /policies/backtest": "viewer",
+    "POST /policies/diff": "ci",
     "GET /policies/{policy_id}/history": "viewer",
     "GET /policy-revisions": "viewer",
     "POST /overrides": "ops",

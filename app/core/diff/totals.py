@@ -1,0 +1,97 @@
+"""The time that opens and closes, by environment: the figures of headlines, tables and pictures."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from app.core.diff.result import Diff, Difference
+from app.core.instant import HOUR, MINUTE
+from app.core.interval import Interval, normalise
+
+_FEW: Final = 3
+"""Environments, or groups of them, that a headline names."""
+
+
+class Total(NamedTuple):
+    """The time that opens and that closes for at least one service, in one or several environments alike."""
+
+    environments: tuple[str, ...]
+    opened: tuple[Interval, ...]
+    closed: tuple[Interval, ...]
+
+    @property
+    def seconds(self) -> tuple[int, int]:
+        """How long it opens, and how long it closes."""
+        return _length(self.opened), _length(self.closed)
+
+
+def totals(found: Diff) -> list[Total]:
+    """Return the totals of all environments that differ, alike ones as one, in the order of the set."""
+    by_time: dict[tuple[tuple[Interval, ...], tuple[Interval, ...]], list[str]] = {}
+    for environment in found.environments:
+        here = [each for each in found.differences if environment in each.environments]
+        if here:
+            by_time.setdefault((_times(here, opens=True), _times(here, opens=False)), []).append(environment)
+    return [Total(tuple(names), *times) for times, names in by_time.items()]
+
+
+def headline(found: Diff, write: Callable[[str], str] = str) -> str:
+    """Return ``Opens 9 hours, closes none, in production``: what changes, in one sentence.
+
+    Args:
+        found: the difference.
+        write: returns the name of an environment as it is shown.
+    """
+    groups: dict[tuple[int, int], list[str]] = {}
+    for total in totals(found):
+        groups.setdefault(total.seconds, []).extend(total.environments)
+    if not groups:
+        return "No hours open or close"
+    shown = [
+        f"{_change(*seconds)} in {listed([*map(write, names)])}"
+        for seconds, names in list(groups.items())[:_FEW]
+    ]
+    more = len(groups) - len(shown)
+    sentence = "; ".join([*shown, *([f"and {more} more environments differ"] if more else [])])
+    return sentence[0].upper() + sentence[1:]
+
+
+def listed(names: Sequence[str], most: int = _FEW) -> str:
+    """Return ``production, staging and 4 more``."""
+    shown = list(names) if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} more"]
+    *rest, last = shown
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def hours_in_words(seconds: int) -> str:
+    """Return ``9 hours``, ``1 hour 30 min`` or ``45 min``; seconds are rounded up to a minute."""
+    hours, rest = divmod(seconds + -seconds % MINUTE, HOUR)
+    named = [f"{hours:,} {'hour' if hours == 1 else 'hours'}"] if hours else []
+    return " ".join([*named, *([f"{rest // MINUTE} min"] if rest else [])]) or "none"
+
+
+def _change(opened: int, closed: int) -> str:
+    if not closed:
+        return f"opens {hours_in_words(opened)}, closes none,"
+    if not opened:
+        return f"closes {hours_in_words(closed)}, opens none,"
+    return f"opens {hours_in_words(opened)} and closes {hours_in_words(closed)}"
+
+
+def _times(differences: Iterable[Difference], *, opens: bool) -> tuple[Interval, ...]:
+    return tuple(
+        normalise(
+            (hours.start, hours.end) for each in differences for hours in each.hours if hours.opens is opens
+        )
+    )
+
+
+def _length(intervals: Iterable[Interval]) -> int:
+    return sum(end - start for start, end in intervals)
+
+
+def by_environments(found: Diff) -> Mapping[tuple[str, ...], list[Difference]]:
+    """Return the differences by the environments that they are in, in the order of the set."""
+    groups: dict[tuple[str, ...], list[Difference]] = {}
+    for each in sorted(found.differences, key=lambda each: found.environments.index(each.environments[0])):
+        groups.setdefault(each.environments, []).append(each)
+    return groups

@@ -1,0 +1,100 @@
+"""A difference as a picture that stands alone."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from app.core.diff import Difference
+from app.core.diff.picture import picture
+from app.core.instant import DAY, HOUR
+from tests.core.diff.test_markdown import HOME, NOW, PERIOD, POLICIES, compared, group, hours, made
+from tests.hostile import HOSTILE
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(text: str) -> ET.Element:
+    return ET.fromstring(text)  # noqa: S314 - our own text
+
+
+def boxes(root: ET.Element, kind: str) -> list[ET.Element]:
+    """The boxes of opened or closed hours, without that of the legend."""
+    return [each for each in root.iter(f"{SVG}rect") if each.get("fill") == f"url(#{kind})"][1:]
+
+
+def test_each_friday_is_a_box_and_the_words_say_the_same() -> None:
+    root = drawn(picture(compared(POLICIES, POLICIES.replace("fri 14:00", "fri 15:00")), HOME))
+    opened = boxes(root, "opens")
+    assert len(opened) == 8
+    assert {(each.get("height"), each.get("y")) for each in opened} == {("5", "184")}
+    assert boxes(root, "closes") == []
+    assert root.findtext(f"{SVG}title") == "Opens 8 hours, closes none, in production"
+    description = root.findtext(f"{SVG}desc") or ""
+    assert description.startswith(
+        "production: 8 hours open, none close, in 8 stretches; the first is Fri 4 Dec"
+    )
+
+
+def test_it_needs_no_style_sheet_no_script_and_nothing_from_elsewhere() -> None:
+    text = picture(compared(POLICIES, POLICIES.replace("fri 14:00", "fri 15:00")), HOME)
+    for word in ("<style", "style=", "class=", "<script", "href", "@import", "<image"):
+        assert word not in text
+    assert text.count("http") == 1  # the name space
+
+
+def test_nothing_that_differs_is_an_empty_grid() -> None:
+    root = drawn(picture(compared(POLICIES, POLICIES), HOME))
+    assert boxes(root, "opens") == boxes(root, "closes") == []
+    assert root.findtext(f"{SVG}desc") == "Nothing is drawn, because no hours open or close."
+
+
+def test_what_opens_for_one_and_closes_for_another_stands_side_by_side() -> None:
+    root = drawn(
+        picture(
+            made(
+                Difference(("env-0",), ("normal",), group("a"), (hours(0, HOUR),)),
+                Difference(("env-0",), ("normal",), group("b"), (hours(0, HOUR, opens=False),)),
+            ),
+            HOME,
+        )
+    )
+    (opened,), (closed,) = boxes(root, "opens"), boxes(root, "closes")
+    assert float(closed.get("x", 0)) == float(opened.get("x", 0)) + float(opened.get("width", 0))
+
+
+def test_environments_alike_share_a_panel_and_many_are_counted() -> None:
+    alike = made(Difference(("env-0", "env-1"), ("normal",), group("a"), (hours(0, HOUR),)))
+    assert "env-0 and env-1: opens 1 hour, closes none" in picture(alike, HOME)
+    many = made(
+        *(Difference((f"env-{n}",), ("normal",), group("a"), (hours(0, (n + 1) * HOUR),)) for n in range(20)),
+        environments=20,
+    )
+    assert "8 more environments differ and are not drawn." in picture(many, HOME)
+
+
+@pytest.mark.parametrize("days", [1, 60, 366])
+def test_any_period_fits(days: int) -> None:
+    found = compared(POLICIES, POLICIES.replace("fri 14:00", "fri 15:00"))._replace(
+        period=(NOW, NOW + days * DAY)
+    )
+    root = drawn(picture(found, HOME))
+    assert 640 <= int(root.get("width", "0")) <= 1_200
+    assert sum(len(each.text or "") < 3 for each in root.iter(f"{SVG}text")) <= 100
+
+
+def test_every_other_minute_is_drawn_in_bounds() -> None:
+    often = tuple(hours(minute * 120, 60) for minute in range((PERIOD[1] - PERIOD[0]) // 120))
+    text = picture(made(Difference(("env-0",), ("normal",), group("a"), often)), HOME)
+    assert len(text) < 30_000
+    assert len(boxes(drawn(text), "opens")) == 61
+
+
+@pytest.mark.parametrize("text", [*HOSTILE[::20], "\x00\x1b[2J", "\ud800"])
+def test_hostile_names_stay_text(text: str) -> None:
+    found = made(Difference((text,), ("normal",), group(text), (hours(0, HOUR),)))._replace(
+        environments=(text,)
+    )
+    root = drawn(picture(found, HOME))
+    assert {each.tag.removeprefix(SVG) for each in root.iter()} == {
+        "svg", "title", "desc", "defs", "pattern", "rect", "path", "text"
+    }  # fmt: skip
