@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from app.core import calendar_url
 from app.core.diff.result import NameChanges, PolicyChange, SetNames, SettingChange
+from app.core.notation import format_duration
 from app.core.policy import Ceilings, Policy, PolicySet, Selector, Service
 from app.core.windows import WindowEntry
 from app.core.windows.icalendar import ICalendar
@@ -198,4 +199,6 @@ def _unknown(policy_set: PolicySet) -> str:
 
 def _ceilings(ceilings: Ceilings) -> str:
     limits = ceilings.model_dump(exclude_none=True)
-    return ", ".join(f"{name} {value}" for name, value in limits.items()) or "no limits"
+    if ceilings.max_ttl is not None:
+        limits["max_ttl"] = format_duration(ceilings.max_ttl)
+    return ", ".join(f"{name} {value}".lower() for name, value in limits.items()) or "no limits"
