@@ -148,7 +148,7 @@ def test_a_check_lists_findings_tests_hours_and_lines_and_keeps_the_text(gate: T
     assert "0 of 1 pass" in page.text
     assert "Expected deny by [friday-afternoon], got allow by []." in page.text
     assert "this test fails" not in page.text
-    assert "opens Fri 27 Nov 14:05 CET to" in page.text
+    assert "opens Fri 27 Nov 14:05 to 15:00 CET" in page.text
     assert "<del>-      - weekly: {from: fri 14:00, to: mon 08:00}</del>" in reply.text
     assert "<ins>+      - weekly: {from: fri 15:00, to: mon 08:00}</ins>" in reply.text
     assert {"data-line": "26", "data-column": "5", "href": "#text"} in page.named("a")

@@ -20,7 +20,7 @@ class Occurrence(NamedTuple):
 
     opens: bool
     words: str
-    """``Fri 14:00 to 15:00``, ``Mon to Thu 18:00 to 1 day later, 06:00``."""
+    """``Fri 14:00 to 15:00``, ``Mon to Thu 18:00 to 06:00 the next day``."""
     times: int
     first: Interval
     last: Interval
@@ -68,13 +68,12 @@ def span_in_words(stretch: Interval, zone: Zone, seen_from: int) -> str:
 
 def _words(shape: _Shape, stretches: Iterable[Interval], zone: Zone) -> str:
     days = sorted({weekday(zone.local(start) // DAY) for start, _ in stretches})
-    ends = ""
-    if shape.days and len(days) == 1:
-        ends = f"{_NAMES[(days[0] + shape.days) % len(_NAMES)]} "
-    elif shape.days:
-        ends = f"{shape.days} {'day' if shape.days == 1 else 'days'} later, "
     start, end = format_time_of_day(shape.start), format_time_of_day(shape.end)
-    return f"{_days(days)} {start} to {ends}{end}"
+    if shape.days and len(days) == 1:
+        end = f"{_NAMES[(days[0] + shape.days) % len(_NAMES)]} {end}"
+    elif shape.days:
+        end = f"{end} the next day" if shape.days == 1 else f"{end} {shape.days} days later"
+    return f"{_days(days)} {start} to {end}"
 
 
 def _days(days: Sequence[int]) -> str:

@@ -1,17 +1,158 @@
-"""A difference in words: the lines of the terminal and of pages."""
+"""A difference in words: the lines of the terminal and of pages, short ones; the JSON has every stretch."""
 
-from app.core.diff.result import Diff
-from app.core.explain import local_time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from app.core.diff.occurrences import Occurrence, occurrences, span_in_words
+from app.core.diff.result import (
+    Diff,
+    Difference,
+    Hours,
+    NameChanges,
+    PolicyChange,
+    ServiceGroup,
+    UnlistedNames,
+)
+from app.core.diff.totals import headline, listed
 from app.core.wallclock import Zone
+
+_MOST_POLICIES: Final = 12
+"""Policies that changed, up to which each has its own line; more are counted."""
+_MOST_GROUPS: Final = 12
+"""Differences that are shown; a screen or two."""
+_MOST_TIMES: Final = 6
+"""Recurring times that are shown of each."""
+_FEW: Final = 3
+"""Names that are shown where more are counted."""
+_TWICE: Final = 2
 
 
 def in_words(found: Diff, zone: Zone) -> list[str]:
     """Return a difference in lines of plain text, with local times of a zone."""
-    lines = [f"{each.kind}: {each.id}" for each in found.policies]
-    for each in found.differences:
-        lines.append(f"{', '.join(each.services.names)} in {', '.join(each.environments)}:")
-        for hours in each.hours:
-            verb = "opens" if hours.opens else "closes"
-            start, end = (local_time(at, zone, found.period[0]) for at in (hours.start, hours.end))
-            lines.append(f"  {verb} {start} to {end}")
-    return lines
+    period = span_in_words(found.period, zone, found.period[0])
+    head = (
+        f"{headline(found)}: the policies have the same content." if found.is_empty else f"{headline(found)}."
+    )
+    lines = [head, f"From {period}, {zone.name} time. Ad-hoc freezes are left out."]
+    lines += _policies(found.policies)
+    lines += _names(found.names)
+    shown = sorted(found.differences, key=lambda each: _breadth(each, found))[:_MOST_GROUPS]
+    for each in shown:
+        lines += _difference(each, found, zone)
+    if more := len(found.differences) - len(shown):
+        lines.append(f"And {more:,} more groups of services differ; as JSON, all are listed.")
+    return [*lines, *found.limits]
+
+
+def services_in_words(group: ServiceGroup, found: Diff) -> str:
+    """Return ``every service``, or ``api, web, docs and 12 more``."""
+    if group.others:
+        apart = [name for name in found.services if name not in set(group.names)]
+        apart += [f"those {_like(each)}" for each in found.singled_out if each not in group.patterns]
+        if not apart:
+            return "every service"
+        if len(apart) <= max(_FEW, len(group.names) // 10):
+            return f"every service except {listed(apart)}"
+    parts = [listed(group.names)] if group.names else []
+    if group.patterns:
+        parts.append(f"unlisted services {listed([*map(_like, group.patterns)])}")
+    if group.others:
+        parts.append("every other unlisted service" if found.singled_out else "every unlisted service")
+    return ", and ".join(parts)
+
+
+def _like(each: UnlistedNames) -> str:
+    return f"like {each.sample} ({' and '.join(each.globs)})"
+
+
+def _breadth(each: Difference, found: Diff) -> tuple[int, ...]:
+    """Return the order in which differences are shown: those of most services first."""
+    first = found.environments.index(each.environments[0])
+    return -each.services.others, -len(each.services.names), -len(each.environments), first
+
+
+def _policies(changes: Sequence[PolicyChange]) -> Iterator[str]:
+    if changes:
+        yield "Policies:"
+    if len(changes) <= _MOST_POLICIES:
+        yield from (f"  {_policy(each)}" for each in changes)
+        return
+    for kind in ("added", "removed", "renamed", "changed"):
+        if ids := [each.id for each in changes if each.kind == kind]:
+            yield f"  {kind} {len(ids):,}: {listed(ids, _MOST_POLICIES)}"
+
+
+def _policy(change: PolicyChange) -> str:
+    renamed = f" to {change.new_id}" if change.new_id is not None else ""
+    fields = f", with other {listed(change.fields, len(change.fields))}" if change.fields and renamed else ""
+    if change.fields and not renamed:
+        fields = f": {', '.join(change.fields)}"
+    return f"{change.kind} {change.id}{renamed}{fields}"
+
+
+def _names(names: NameChanges) -> Iterator[str]:
+    if names.is_empty:
+        return
+    yield "Lists and settings:"
+    for verb, side in (("added", names.added), ("removed", names.removed)):
+        for field, values in side._asdict().items():
+            if values:
+                what = "kinds of change" if field == "changes" else field
+                yield f"  {what} {verb}: {listed(values)}"
+    if names.changed_services:
+        yield f"  services with other tags or another zone: {listed(names.changed_services)}"
+    yield from (f"  {each.name}: {each.before} → {each.after}" for each in names.settings)
+    if any((*names.added[:2], *names.removed[:2])):
+        yield "  Environments and kinds of change of one set alone are not compared."
+
+
+class _Reason(NamedTuple):
+    """Which way the answer flips, and by which policies."""
+
+    opens: bool
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+def _difference(each: Difference, found: Diff, zone: Zone) -> Iterator[str]:
+    everywhere = each.environments == found.environments and len(each.environments) > _FEW
+    where = f"all {len(each.environments)} environments" if everywhere else listed(each.environments)
+    changes = "" if each.changes == found.changes else f", for {listed(each.changes)} changes"
+    services = services_in_words(each.services, found)
+    yield f"In {where}{changes}, {services}:"
+    by_reason: dict[_Reason, list[Hours]] = {}
+    for hours in each.hours:
+        by_reason.setdefault(_Reason(*hours[2:]), []).append(hours)
+    times = [(time, reason) for reason, group in by_reason.items() for time in occurrences(group, zone)]
+    times.sort(key=lambda each: each[0].first)
+    for time, reason in times[:_MOST_TIMES]:
+        yield f"  {_time(time, zone, found.period[0])}; {_because(reason)}"
+    if rest := [time for time, _ in times[_MOST_TIMES:]]:
+        until = _date(max(time.last[1] for time in rest), zone, found.period[0])
+        yield f"  and {sum(time.times for time in rest):,} more times until {until}"
+
+
+def _time(time: Occurrence, zone: Zone, seen_from: int) -> str:
+    """Return ``opens Fri 14:00 to 15:00, 8 times: 4 Dec … 22 Jan 2027``."""
+    verb = "opens" if time.opens else "closes"
+    if time.times == 1:
+        return f"{verb} {span_in_words(time.first, zone, seen_from)}"
+    first, last = (_date(stretch[0], zone, seen_from) for stretch in (time.first, time.last))
+    dates = (
+        f"twice: {first} and {last}" if time.times == _TWICE else f"{time.times:,} times: {first} … {last}"
+    )
+    return f"{verb} {time.words}, {dates}"
+
+
+def _date(instant: int, zone: Zone, seen_from: int) -> str:
+    """Return ``4 Dec``, with the year if it differs from that of `seen_from`."""
+    day, today = (datetime.fromtimestamp(each, zone.info) for each in (instant, seen_from))
+    return f"{day.day} {day:%b}" + (f" {day.year}" if day.year != today.year else "")
+
+
+def _because(reason: _Reason) -> str:
+    """Return which policies are behind a flip."""
+    if reason.opens:
+        return f"no more veto by {listed(reason.before)}" if reason.before else "no longer refused as unknown"
+    return f"veto by {listed(reason.after)}" if reason.after else "refused as unknown"

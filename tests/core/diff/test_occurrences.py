@@ -30,8 +30,8 @@ def words(days: list[int], start: int, length: int) -> list[tuple[str, int]]:
         ([0, 2, 4], 9, 2, "Mon, Wed, Fri 09:00 to 11:00"),
         ([*range(7)], 12, 1, "daily 12:00 to 13:00"),
         ([4, 11], 14, 66, "Fri 14:00 to Mon 08:00"),
-        ([0, 1], 22, 8, "Mon, Tue 22:00 to 1 day later, 06:00"),
-        ([0, 1], 22, 50, "Mon, Tue 22:00 to 2 days later, 24:00"),
+        ([0, 1], 22, 8, "Mon, Tue 22:00 to 06:00 the next day"),
+        ([0, 1], 22, 50, "Mon, Tue 22:00 to 24:00 2 days later"),
         ([0, 7], 0, 24, "Mon 00:00 to 24:00"),
     ],
 )

@@ -1,0 +1,166 @@
+"""A difference in words is short, names what a reader looks for, and hides nothing."""
+
+from typing import Any
+
+from app.core.diff import Diff, in_words
+from app.core.wallclock import zone
+from tests.core.diff.test_difference import FRIDAY, a_set, between, friday
+
+HOME = zone("Europe/Amsterdam")
+SPAN = "Mon 30 Nov 01:00 CET to Fri 29 Jan 2027 01:00 CET"
+NIGHTLY = {
+    "id": "bank-night",
+    "title": "Not at night",
+    "reason": "Settlement.",
+    "when": [{"daily": {"from": "22:00", "to": "06:00"}}],
+}
+
+
+def lines(found: Diff) -> list[str]:
+    return in_words(found, HOME)
+
+
+def services(*names: str, **more: Any) -> dict[str, Any]:
+    return {"services": {name: {} for name in names}, **more}
+
+
+def test_a_moved_freeze_is_one_line() -> None:
+    assert lines(between(a_set(friday()), a_set(friday("fri 15:00")))) == [
+        "Opens 8 hours, closes none, in production and staging.",
+        f"From {SPAN}, Europe/Amsterdam time. Ad-hoc freezes are left out.",
+        "Policies:",
+        "  changed friday: when",
+        "In production and staging, every service:",
+        "  opens Fri 14:00 to 15:00, 8 times: 4 Dec … 22 Jan 2027; no more veto by friday",
+    ]
+
+
+def test_equal_sets_say_so() -> None:
+    head, *_ = lines(between(a_set(friday()), a_set(friday())))
+    assert head == "No hours open or close: the policies have the same content."
+
+
+def test_a_change_of_words_alone_opens_nothing() -> None:
+    head, *_ = lines(between(a_set(friday()), a_set(friday(title="Other"))))
+    assert head == "No hours open or close."
+
+
+def test_what_closes_names_the_policy_that_vetoes() -> None:
+    once = {
+        **FRIDAY,
+        "id": "party",
+        "when": [{"dates": {"from": "2026-12-11 12:00", "to": "2026-12-11 18:00"}}],
+    }
+    twice = {
+        **once,
+        "when": [*once["when"], {"dates": {"from": "2026-12-18 12:00", "to": "2026-12-18 18:00"}}],
+    }
+    nothing = a_set(environments=["production"])
+    assert lines(between(nothing, {**nothing, "policies": [once]}))[-1] == (
+        "  closes Fri 11 Dec 12:00 to 18:00 CET; veto by party"
+    )
+    assert lines(between(nothing, {**nothing, "policies": [twice]}))[-1] == (
+        "  closes Fri 12:00 to 18:00, twice: 11 Dec and 18 Dec; veto by party"
+    )
+
+
+def test_a_large_difference_counts_services_and_environments_and_names_a_few() -> None:
+    catalogue = {f"service-{number}": {"tags": ["shop" if number % 3 else "bank"]} for number in range(300)}
+    more = {"services": catalogue, "environments": [f"region-{number}" for number in range(12)]}
+    scope = {"applies_to": {"tags": ["bank"], "environments": ["region-0", "region-1"]}}
+    later = {**NIGHTLY, **scope, "when": [{"daily": {"from": "22:00", "to": "07:00"}}]}
+    later["exempt"] = {"changes": ["hotfix"]}
+    old, new = a_set(friday(), {**NIGHTLY, **scope}, **more), a_set(friday("fri 15:00"), later, **more)
+    found = lines(between(old, new))
+    assert len(found) == 16
+    bank = "service-0, service-102, service-105 and 97 more"
+    shop = "service-1, service-10, service-100 and 197 more"
+    assert [line for line in found if line.startswith("In ")] == [
+        f"In all 12 environments, {shop}, and every unlisted service:",
+        f"In region-2, region-3, region-4 and 7 more, {bank}:",
+        f"In region-0 and region-1, for normal and rollback changes, {bank}:",
+        f"In region-0 and region-1, for hotfix changes, {bank}:",
+    ]
+
+
+def test_services_that_are_left_out_are_named() -> None:
+    always = {
+        **FRIDAY,
+        "id": "always",
+        "when": [{"always": True}],
+        "applies_to": {"services": ["web-*", "shop"]},
+    }
+    found = lines(between(a_set(friday(), always), a_set(always)))
+    assert found[4] == "In production and staging, every service except shop and those like web-x (web-*):"
+
+
+def test_unlisted_services_are_named_by_a_sample_and_their_globs() -> None:
+    old = a_set(friday(applies_to={"services": ["a*"]}, exempt={"services": ["*b"]}))
+    found = lines(between(old, a_set()))
+    assert found[4] == "In production and staging, unlisted services like a (a*):"
+
+
+def test_other_unlisted_services_are_told_from_those_with_a_pattern() -> None:
+    names = [f"service-{number}" for number in range(20)]
+    more = services(*names)
+    narrow = {**friday(), "applies_to": [{"services": names}, {"services": ["web-*"]}]}
+    found = lines(between(a_set(friday(), **more), a_set(narrow, **more)))
+    assert found[4] == "In production and staging, every other unlisted service:"
+
+
+def test_refused_services_are_said_to_be_refused() -> None:
+    old = a_set(**services("api", unknown_services="refuse"), environments=["production"])
+    allowing, refusing = (
+        lines(between(*pair)) for pair in ((old, {**old, "unknown_services": "allow"}),) * 2
+    )
+    assert allowing[-1].endswith("; no longer refused as unknown")
+    assert allowing == refusing
+    assert lines(between({**old, "unknown_services": "allow"}, old))[-1].endswith("; refused as unknown")
+
+
+def test_lists_and_settings_are_named() -> None:
+    old = a_set(**services("api", "web"))
+    new = a_set(
+        services={"api": {"tags": ["pci"]}, "docs": {}},
+        environments=["production"],
+        changes=["normal", "config"],
+        timezone="Asia/Tokyo",
+    )
+    assert lines(between(old, new))[2:] == [
+        "Lists and settings:",
+        "  kinds of change added: config",
+        "  services added: docs",
+        "  environments removed: staging",
+        "  kinds of change removed: hotfix and rollback",
+        "  services removed: web",
+        "  services with other tags or another zone: api",
+        "  timezone: Europe/Amsterdam → Asia/Tokyo",
+        "  Environments and kinds of change of one set alone are not compared.",
+    ]
+
+
+def test_many_changed_policies_are_counted_and_a_renamed_one_has_both_ids() -> None:
+    policies = [{**FRIDAY, "id": f"p{number}", "when": FRIDAY_ONCE} for number in range(20)]
+    found = lines(between(a_set(), a_set(*policies)))
+    assert found[3] == f"  added 20: {', '.join(f'p{number}' for number in range(12))} and 8 more"
+    renamed = lines(between(a_set(friday()), a_set(friday(id="weekend"))))
+    assert renamed[3] == "  renamed friday to weekend"
+    changed = lines(between(a_set(friday()), a_set(friday(id="weekend", title="T"))))
+    assert changed[3] == "  renamed friday to weekend, with other title"
+
+
+FRIDAY_ONCE = [{"dates": {"from": "2026-12-11", "to": "2026-12-11"}}]
+
+
+def test_many_groups_and_times_are_counted() -> None:
+    dates = [
+        {"dates": {"from": f"2026-12-{day:02} {day:02}:00", "to": f"2026-12-{day:02} 23:30"}}
+        for day in range(1, 21)
+    ]
+    policies = [
+        {**FRIDAY, "id": f"p{number}", "when": dates[number:], "applies_to": {"services": [f"s{number}"]}}
+        for number in range(14)
+    ]
+    found = lines(between(a_set(), a_set(*policies)))
+    assert found[-1] == "And 2 more groups of services differ; as JSON, all are listed."
+    assert "  and 14 more times until 20 Dec" in found
