@@ -28,6 +28,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "lint": "Check policy files.",
         "test": "Run the tests in policy files.",
         "diff": "Show which hours a change opens or closes.",
+        "backtest": "Judge recorded decisions by other policies.",
         "history": "Show which policies were in force.",
     },
     "Operate": {

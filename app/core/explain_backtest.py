@@ -40,7 +40,7 @@ def _deploys(found: Backtest) -> Iterator[str]:
     if not deploys.deploys:
         return
     for_good = found.stopped_for_good
-    never = f", {number_in_words(for_good)} of them with any token" if for_good else ""
+    never = f", {number_in_words(for_good)} of them by a policy that no token lifts" if for_good else ""
     yield f"These policies would have stopped {_part(stopped.deploys, deploys.deploys, 'deploy')}{never}."
     if stopped.deploys and deploys.reported:
         unreported = deploys.deploys - deploys.reported
@@ -72,11 +72,13 @@ def _denied(found: Backtest) -> Iterator[str]:
 def _overridden(found: Backtest) -> Iterator[str]:
     free, token, never = (found.fates[each] for each in (Fate.FREE, Fate.TOKEN, Fate.NEVER))
     if total := free + token + never:
-        fates = [f"{number_in_words(free)} would have needed none"]
-        fates.append(f"{number_in_words(token)} would still have needed one")
-        if never:
-            fates.append(f"{number_in_words(never)} would have been denied with any token")
-        yield f"Of {_counted(total, 'deploy')} by an override token, {_list(fates, 'and')}."
+        fates = (
+            (token, "would still have needed one"),
+            (free, "would have needed none"),
+            (never, "would have been denied by a policy that no token lifts"),
+        )
+        parts = [f"{number_in_words(number)} {words}" for number, words in fates if number]
+        yield f"Of {_counted(total, 'deploy')} by an override token, {_list(parts, 'and')}."
 
 
 def _steps(found: Backtest) -> Iterator[str]:

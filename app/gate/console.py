@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from app.clock import Clock
 from app.core.audit import Checkpoint
+from app.core.compiled import CompiledPolicies
 from app.gate import keys
+from app.gate.backtest import Backtested, BacktestRequest, Progress, backtest
 from app.gate.keys import KeyRequest
 from app.gate.record import Verification, exported, verify
 from app.gate.replay import Replay, replay
@@ -49,6 +51,16 @@ class Console:
     def export(self) -> Iterator[dict[str, Any]]:
         """Yield every event, and at the end a checkpoint; see `app.gate.record.exported`."""
         return exported(self._store.query)
+
+    def backtest(
+        self,
+        candidate: CompiledPolicies,
+        wanted: BacktestRequest,
+        stop: Callable[[], bool],
+        progress: Callable[[Progress], None],
+    ) -> Backtested:
+        """Judge the decisions of a period by a candidate; see `app.gate.backtest.backtest`."""
+        return backtest(self._store.query, candidate, wanted, stop, progress)
 
     def replay(self, decision_id: str) -> Replay:
         """Evaluate a recorded decision again; see `app.gate.replay.replay`."""

@@ -21,7 +21,9 @@ print(json.dumps([status, sorted({name.split(".")[0] for name in sys.modules})])
 """
 
 
-@pytest.mark.parametrize("command", ["check", "wait", "lint", "test", "calendar", "override", "freeze"])
+@pytest.mark.parametrize(
+    "command", ["check", "wait", "lint", "test", "backtest", "calendar", "override", "freeze"]
+)
 @pytest.mark.parametrize("against", ["file", "server"])
 def test_client_commands_load_neither_the_web_framework_nor_the_database_library(
     command: str, against: str, tmp_path: Path, server: CannedServer
@@ -34,6 +36,7 @@ def test_client_commands_load_neither_the_web_framework_nor_the_database_library
         "check": ["check", "api", *target],
         "wait": ["wait", "api", "--timeout", "0s", *target],
         "calendar": ["calendar", *target],
+        "backtest": ["backtest", str(path), "--server", server.url],
         "override": ["override", "list", "--server", server.url],
         "freeze": ["freeze", "list", "--server", server.url],
     }.get(command, [command, str(path)])

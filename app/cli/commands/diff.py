@@ -8,18 +8,17 @@ import click
 
 from app.cli import ALLOWED, FROZEN, exits
 from app.cli.calendars import CommandCalendars
-from app.cli.files import loaded_from
-from app.cli.git_source import GitSource, Revision
+from app.cli.git_source import GitSource
 from app.cli.local_time import ZoneName, to_instant, zone_of_server
 from app.cli.options import as_json, checked, instant_option, server, zone_name
+from app.cli.policy_source import load_source, policy_source
 from app.cli.report import echo, plain
 from app.clock import SystemClock
 from app.core.diff.rendering import JSON, MARKDOWN, SVG
 from app.core.instant import DAY, LATEST, MINUTE, format_instant, parse_instant
 from app.core.interval import Period
 from app.policies.loaded import LoadedPolicies
-from app.policies.source import Snapshot, Source
-from app.yaml.problem import did_you_mean, quoted
+from app.policies.source import Snapshot
 
 _USUAL: Final = 60 * DAY
 _LONGEST: Final = 366 * DAY
@@ -147,7 +146,7 @@ def _compare_files(sources: tuple[str, ...], options: DiffOptions) -> DiffResult
     from app.core.wallclock import zone
 
     calendars = CommandCalendars(SystemClock(), offline=options.offline)
-    new = _loaded(_source(sources[1], calendars), calendars)
+    new = load_source(policy_source(sources[1], calendars), calendars)
     old = _old(sources[0], new, calendars)
     home = zone(options.timezone or new.policy_set.timezone)
     period = options.period(lambda: home.name)
@@ -167,9 +166,9 @@ def _old(text: str, new: LoadedPolicies, calendars: CommandCalendars) -> LoadedP
 
     from app.core.engine import Engine
 
-    source = _source(text, calendars)
+    source = policy_source(text, calendars)
     if not isinstance(source, GitSource) or source.exists:
-        return _loaded(source, calendars)
+        return load_source(source, calendars)
     echo(plain(f"{text} does not exist: compared with no policies"), colour="yellow", err=True)
     nothing = new.policy_set.model_copy(update={"policies": [], "tests": []})
     return replace(
@@ -177,37 +176,12 @@ def _old(text: str, new: LoadedPolicies, calendars: CommandCalendars) -> LoadedP
     )
 
 
-def _source(text: str, calendars: CommandCalendars) -> Source:
-    revision = Revision.parse(text)
-    if revision is not None:
-        return GitSource(revision, calendars)
-    path = Path(text)
-    if not path.exists():
-        near = did_you_mean(path.name, (each.name for each in _beside(path)))
-        raise click.UsageError(f"{quoted(text)}: there is no such file or folder{near}")
-    return Source(path, calendars)
-
-
-def _beside(path: Path) -> list[Path]:
-    try:
-        return list(path.parent.iterdir())
-    except OSError:
-        return []
-
-
-def _loaded(source: Source, calendars: CommandCalendars) -> LoadedPolicies:
-    snapshot = source.read()
-    for problem in calendars.problems(snapshot):
-        echo(str(source.shown(problem)), colour="yellow", err=True)
-    return loaded_from(source, snapshot, tested=False)
-
-
 def _compare_with_server(url: str | None) -> Callable[[tuple[str, ...], DiffOptions], DiffResult]:
     def compare(sources: tuple[str, ...], options: DiffOptions) -> DiffResult:
         from app.cli.candidate import parse_object, post_candidate
         from app.cli.errors import UndecidedError
 
-        source = _source(sources[0], CommandCalendars(SystemClock(), offline=True))
+        source = policy_source(sources[0], CommandCalendars(SystemClock(), offline=True))
         period = options.period(zone_of_server(url, options.timezone))
         params = {"from": format_instant(period.start), "to": format_instant(period.end)}
         body = parse_object(post_candidate(url, "/policies/diff", source, params))

@@ -1,0 +1,197 @@
+"""``freezegate backtest``: judge recorded decisions by policies that are not in force."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+
+from app.cli import ALLOWED, FROZEN, UNDECIDED, exits, fail
+from app.cli.backtest_text import is_backtest, print_backtest, stopped_in_words
+from app.cli.calendars import CommandCalendars
+from app.cli.local_time import ZoneName, to_instant
+from app.cli.options import DEFAULT_POLICIES, as_json, checked, instant_option, name, server, zone_name
+from app.cli.policy_source import load_source, policy_source
+from app.cli.report import print_json
+from app.clock import SystemClock
+from app.core.instant import DAY, EARLIEST, MINUTE, format_instant, parse_instant
+from app.policies.source import Source
+
+if TYPE_CHECKING:
+    from app.gate.backtest import Progress
+
+_USUAL: Final = 90 * DAY
+_LONGEST: Final = 366 * DAY
+_FAILING: Final = {"stopped": ("stopped",), "released": ("released",), "any": ("stopped", "released")}
+
+
+class BacktestOptions(NamedTuple):
+    """The options that both ways of judging need."""
+
+    start: str | None
+    end: str | None
+    timezone: str | None
+    service: str | None
+    environment: str | None
+    change: str | None
+
+    def period(self, zone: ZoneName) -> tuple[int, int]:
+        """Return the start and the end; a bare date as the end includes that day.
+
+        Raises:
+            UsageError: the period is empty, or too long.
+        """
+        now = SystemClock().now()
+        end = (
+            now + -now % MINUTE
+            if self.end is None
+            else parse_instant(to_instant(self.end, zone, is_end=True))
+        )
+        start = (
+            max(EARLIEST, end - _USUAL) if self.start is None else parse_instant(to_instant(self.start, zone))
+        )
+        if not 0 < end - start <= _LONGEST:
+            raise click.UsageError("--to must be after --from, by 366 days at most")
+        return start, end
+
+
+@click.command(
+    "backtest",
+    epilog=exits(
+        "judged, whether or not anything differs",
+        failed="there are decisions that --fail-on names",
+        undecided="not all decisions were judged, policies can't be used, or the server can't be reached",
+    ),
+)
+@click.argument("new", default=DEFAULT_POLICIES, metavar="[NEW]")
+@server
+@click.option(
+    "--database-url", metavar="URL", help="Read this database of a gate instead of asking a server."
+)
+@instant_option("--from", "start", text="Start of the period; default: 90 days before its end.")
+@instant_option("--to", "end", text="End of the period, 366 days after its start at most; default: now.")
+@click.option(
+    "--timezone",
+    metavar="ZONE",
+    callback=checked(zone_name),
+    help="Time zone of local times; default: the zone of NEW.",
+)
+@click.option("--service", metavar="NAME", callback=checked(name), help="Only decisions of this service.")
+@click.option("--environment", metavar="NAME", callback=checked(name), help="Only of this environment.")
+@click.option("--change", metavar="KIND", callback=checked(name), help="Only of this kind of change.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(list(_FAILING)),
+    help="Exit 1 if deploys would have been stopped, denied claims let through, or either of them.",
+)
+@as_json
+def command(
+    *,
+    new: str,
+    server: str | None,
+    database_url: str | None,
+    fail_on: str | None,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """Show which recorded deploys NEW would have stopped, and which denied claims it would have let through.
+
+    NEW is a policy file (default: policies.yaml), a folder of them, or either of them in a git revision, such
+    as `git:main:policies.yaml`. Ad-hoc freezes stand as they were, and self-tests don't run. A server judges
+    for 20 seconds; for a long record, read the database. Ctrl-C stops that, and shows what was found so far.
+    """
+    if server is not None and database_url is not None:
+        raise click.UsageError("use either --server or --database-url, not both")
+    body = _backtest(new, server, database_url, BacktestOptions(**given))
+    if not body["complete"]:
+        fail(stopped_in_words(body))
+    if as_json:
+        print_json(body)
+    else:
+        print_backtest(body)
+    return _status(body, _FAILING.get(fail_on or "", ()))
+
+
+def _backtest(
+    new: str, server: str | None, database_url: str | None, options: BacktestOptions
+) -> dict[str, Any]:
+    if database_url is None:
+        return _ask_server(new, server, options)
+    return _read_database(new, database_url, options)
+
+
+def _status(body: dict[str, Any], failing: tuple[str, ...]) -> int:
+    counts = {"stopped": body["deploys"]["stopped"], "released": body["denied"]["released"]}
+    if any(counts[each] for each in failing):
+        return FROZEN
+    return ALLOWED if body["complete"] else UNDECIDED
+
+
+def _ask_server(new: str, server: str | None, options: BacktestOptions) -> dict[str, Any]:
+    from app.cli.candidate import parse_object, post_candidate
+    from app.cli.errors import UndecidedError
+
+    calendars = CommandCalendars(SystemClock(), offline=True)
+    source = policy_source(new, calendars)
+    start, end = options.period(_zone(source, calendars, options))
+    names = {each: getattr(options, each) for each in ("service", "environment", "change")}
+    params = {"from": format_instant(start), "to": format_instant(end)}
+    params |= {each: value for each, value in names.items() if value is not None}
+    body = parse_object(post_candidate(server, "/policies/backtest", source, params))
+    if not is_backtest(body):
+        raise UndecidedError("the server's response is no backtest")
+    if not body["complete"]:
+        fail("the server takes no longer; give a shorter period, or read its database with --database-url")
+    return body
+
+
+def _zone(source: Source, calendars: CommandCalendars, options: BacktestOptions) -> ZoneName:
+    def zone() -> str:
+        return options.timezone or load_source(source, calendars).policy_set.timezone
+
+    return zone
+
+
+def _read_database(new: str, url: str, options: BacktestOptions) -> dict[str, Any]:
+    from app.cli.database import opened
+    from app.gate.backtest import BacktestRequest
+    from app.gate.backtest_json import to_json
+
+    calendars = CommandCalendars(SystemClock())
+    loaded = load_source(policy_source(new, calendars), calendars)
+    zone = options.timezone or loaded.policy_set.timezone
+    start, end = options.period(lambda: zone)
+    wanted = BacktestRequest(start, end, options.service, options.environment, options.change)
+    progress = _show_progress if sys.stderr.isatty() else _show_nothing
+    with opened(url) as console, _interruptible() as is_interrupted:
+        tested = console.backtest(loaded.engine.compiled, wanted, is_interrupted, progress)
+    return to_json(tested, loaded.policy_set, loaded.revision, wanted)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C ask for a stop, and a second one end the command at once."""
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _frame: object) -> None:
+        if interrupts:
+            raise KeyboardInterrupt
+        interrupts.append(number)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield lambda: bool(interrupts)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _show_progress(progress: "Progress") -> None:
+    done = progress.decisions >= progress.total
+    text = f"\r{progress.decisions:,} of {progress.total:,} decisions"
+    click.echo(text, err=True, nl=done)
+
+
+def _show_nothing(_: "Progress") -> None:
+    pass
