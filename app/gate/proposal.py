@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from app.core.diff import Diff, TooManyHoursError, diff
-from app.core.instant import DAY, LATEST
+from app.core.instant import DAY, LATEST, MINUTE
 from app.core.lines import with_endings_of
 from app.core.patch import unified_diff
 from app.gate.in_force import InForce
@@ -142,7 +142,8 @@ def check(proposal: Proposal, now: int, is_unwanted: IsUnwanted = lambda: False)
     tests = sorted(examined.tests, key=lambda each: each.passed)
     if examined.loaded is None:
         return ProposalCheck(examined.problems, tests, None, "")
-    period = (now, min(now + DIFF_DAYS * DAY, LATEST))
+    start = now - now % MINUTE
+    period = (start, min(start + DIFF_DAYS * DAY, LATEST))
     new = closed_until_loaded(examined.loaded).engine
     problems, found, why_not = _without_tests(examined), None, ""
     try:

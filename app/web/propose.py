@@ -13,9 +13,12 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from markupsafe import Markup
 from pydantic import Field
 
-from app.core.diff import Diff, in_words
+from app.core.diff import in_words
+from app.core.diff.picture import picture
+from app.core.diff.totals import headline
 from app.gate.errors import BusyError, UnauthenticatedError
 from app.gate.job_queue import IsUnwanted
 from app.gate.proposal import (
@@ -136,6 +139,8 @@ class _Page(NamedTuple):
             most_lines=_MOST_LINES,
             days=DIFF_DAYS,
             hours=[] if found is None else in_words(found, in_force.home),
+            # The picture escapes its texts, and has neither styles nor scripts.
+            picture=Markup(picture(found, in_force.home)) if found and found.differences else None,  # noqa: S704
         )
 
     def reply(self, body: bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
@@ -282,15 +287,8 @@ def _summary(checked: ProposalCheck) -> str:
     warnings = len(checked.problems) - checked.errors
     parts = [_count(checked.errors, "error"), _count(warnings, "warning")]
     tests = [f"{passed} of {_count(len(checked.tests), 'test')} pass"] if checked.tests else []
-    return "; ".join([", ".join(parts), *tests, *_on_hours(checked.diff)])
-
-
-def _on_hours(found: Diff | None) -> list[str]:
-    """Return in a few words whether hours open or close; nothing without a comparison."""
-    if found is None:
-        return []
-    verbs = [verb for verb, does in (("opens", found.opens), ("closes", found.closes)) if does]
-    return [f"{' and '.join(verbs)} hours" if verbs else "no hours open or close"]
+    hours = [] if checked.diff is None else [headline(checked.diff)]
+    return ". ".join([", ".join(parts), *tests, *hours])
 
 
 def _marked_lines(text: str) -> list[tuple[str, str]]:

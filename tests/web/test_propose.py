@@ -149,6 +149,8 @@ def test_a_check_lists_findings_tests_hours_and_lines_and_keeps_the_text(gate: T
     assert "Expected deny by [friday-afternoon], got allow by []." in page.text
     assert "this test fails" not in page.text
     assert "opens Fri 27 Nov 14:05 to 15:00 CET" in page.text
+    assert "Opens 8 hours 55 min, closes none, in production" in page.text
+    assert any(each.get("role") == "img" for each in page.named("svg"))
     assert "<del>-      - weekly: {from: fri 14:00, to: mon 08:00}</del>" in reply.text
     assert "<ins>+      - weekly: {from: fri 15:00, to: mon 08:00}</ins>" in reply.text
     assert {"data-line": "26", "data-column": "5", "href": "#text"} in page.named("a")
@@ -189,7 +191,7 @@ def test_the_script_gets_the_findings_alone(gate: TestClient) -> None:
     assert Areas(html).texts == {}
     assert [each["id"] for each in Page(html).named("div") if "id" in each] == ["notes", "beside", "below"]
     assert 'data-summary="0 errors, ' in html
-    assert "1 of 1 test pass; no hours open or close" in html
+    assert "1 of 1 test pass. No hours open or close" in html
 
 
 def test_files_come_back_byte_for_byte(gate: TestClient) -> None:
