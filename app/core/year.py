@@ -30,8 +30,9 @@ MOST_RULES: Final = 64
 MOST_PERIODS: Final = 20_000
 """Freezes in one year: two rules of every hour. A policy of every minute would fill hundreds of megabytes."""
 
-_MOST_UNMERGED: Final = 4 * MOST_PERIODS
-"""Freezes of the remaining rules to collect before they are merged: they overlap, mostly."""
+_MOST_UNMERGED: Final = 10_000
+"""Freezes of the remaining rules to collect before they are merged: they overlap, mostly. Sorting more
+at once would hold the interpreter for too long."""
 
 OTHERS_KIND: Final = "others"
 """The kind of several rules that are told as one."""
@@ -146,8 +147,8 @@ def rules_of(
         TooOftenError: there are more than `MOST_PERIODS` freezes.
     """
     rules: list[YearRule] = []
-    others: list[Interval] = []
-    merged, left = 0, MOST_PERIODS
+    others = _Others()
+    left = MOST_PERIODS
     for line in timelines:
         periods = _periods(line, span)
         if not periods:
@@ -156,17 +157,37 @@ def rules_of(
         if len(rules) < MOST_RULES:
             rules.append(YearRule(rule.id, rule.kind, rule.title, styles[rule.id], periods))
             left -= len(periods)
+            _check(left, rule.id)
         else:
-            merged += 1
-            others.extend(periods)
-        if len(others) > _MOST_UNMERGED:
-            others = normalise(others)
-        _check(left - len(others) // (_MOST_UNMERGED // MOST_PERIODS), rule.id)
-    if others:
-        periods = tuple(normalise(others))
-        _check(left - len(periods), f"{merged} others")
-        rules.append(YearRule("", OTHERS_KIND, f"{merged} other policies", OTHERS, periods))
+            others.add(periods)
+            _check(2 * MOST_PERIODS - others.merged, rule.id)
+    if others.rules:
+        periods = others.periods()
+        _check(left - len(periods), f"{others.rules} others")
+        rules.append(YearRule("", OTHERS_KIND, f"{others.rules} other policies", OTHERS, periods))
     return rules
+
+
+class _Others:
+    """The rules that are told as one: their freezes, merged now and then."""
+
+    def __init__(self) -> None:
+        self.rules = 0
+        self.merged = 0
+        """Freezes after the last merge."""
+        self._periods: list[Interval] = []
+
+    def add(self, periods: Iterable[Interval]) -> None:
+        """Add a rule. Merging waits until there is much to merge, so that its work stays in proportion."""
+        self.rules += 1
+        self._periods.extend(periods)
+        if len(self._periods) > 2 * self.merged + _MOST_UNMERGED:
+            self._periods = normalise(self._periods)
+            self.merged = len(self._periods)
+
+    def periods(self) -> tuple[Interval, ...]:
+        """Return the union of the freezes of all of them."""
+        return tuple(normalise(self._periods))
 
 
 def _check(left: int, last: str) -> None:

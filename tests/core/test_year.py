@@ -316,6 +316,13 @@ def test_rules_told_as_one_that_freeze_too_often_together_are_refused() -> None:
     assert len(year_of(2027, *few, *alike).rules[-1].periods) == 8760
 
 
+def test_many_rules_that_overlap_are_few_freezes_however_many_they_are() -> None:
+    few = [policy(f"p{number}", {"yearly": {"from": "05-05", "to": "05-05"}}) for number in range(MOST_RULES)]
+    days = [policy(f"d{number}", {"daily": {"from": "00:00", "to": "20:00"}}) for number in range(230)]
+    others = year_of(2027, *few, *days).rules[-1]
+    assert (others.title, len(others.periods)) == ("230 other policies", 365)
+
+
 def test_a_year_comes_back_from_its_json_as_it_was() -> None:
     window = {"holidays": {"country": "NL", "eve_from": "14:00"}}
     shown = year_of(2027, FRIDAY, policy("nl", window))
