@@ -24,6 +24,7 @@ from app.gate.overview import DAYS, MOST_DRAWN, Weeks
 from app.gate.policies import history, policy
 from app.gate.record import DecisionFilter
 from app.gate.revision_diff import RevisionDiff, difference, soon
+from app.gate.revisions import PARSED
 from app.gate.switch_on import SwitchOn, switch_on
 from app.identity.caller import Role
 from app.server.authentication import authorised
@@ -84,8 +85,15 @@ class PolicyPageQuery(Strict):
     from_: Revision = Field(None, alias="from")
     to: Revision = None
     cursor: Annotated[str, StringConstraints(pattern=HISTORY_CURSOR)] | None = None
+    history: Literal["all"] | None = None
+    """Asks for the history of a set that is so large that comparing its versions takes seconds."""
     days: Literal["30", "90", "365"] | None = None
     """The days of the record on which the policy is tested as one that denies; not tested if left out."""
+
+    @property
+    def asks_for_history(self) -> bool:
+        """Whether the viewer has asked for the history."""
+        return any((self.history, self.cursor, self.from_, self.to))
 
 
 class Comparison(NamedTuple):
@@ -200,16 +208,16 @@ def _comparison(found: RevisionDiff, policy_id: str) -> Comparison:
 def _render(here: Context, viewer: Viewer, policy_id: str, query: PolicyPageQuery, parts: _Parts) -> bytes:
     in_force, now = here.policies.in_force, here.clock.now()
     found = next((each for each in in_force.policy_set.policies if each.id == policy_id), None)
-    versions = _versions(here, policy_id, query, is_known=found is not None)
+    is_waiting = found is not None and not query.asks_for_history and _is_large(in_force)
+    versions = None if is_waiting else _versions(here, policy_id, query, is_known=found is not None)
     return render(
         "policy.html",
         viewer.root,
         viewer=viewer,
         policy_id=policy_id,
-        policy=None if found is None else policy(in_force, policy_id, now),
-        picture=None if found is None else _picture(in_force, found, now),
-        style=None if found is None else _styles(in_force, found, now)[policy_id],
+        **_shown(in_force, found, now),
         versions=versions,
+        is_waiting=is_waiting,
         decisions=parts.decisions,
         compared=parts.compared,
         switched=parts.switched,
@@ -231,6 +239,22 @@ def _render(here: Context, viewer: Viewer, policy_id: str, query: PolicyPageQuer
             "day": DAY_WIDTH,
         },
     )
+
+
+def _shown(in_force: InForce, found: Policy | None, now: int) -> dict[str, Any]:
+    """Return what a page shows of a policy in force."""
+    if found is None:
+        return {"policy": None}
+    return {
+        "policy": policy(in_force, found.id, now),
+        "picture": _picture(in_force, found, now),
+        "style": _styles(in_force, found, now)[found.id],
+    }
+
+
+def _is_large(in_force: InForce) -> bool:
+    """Return whether it takes seconds to compare the set with the one before."""
+    return sum(map(len, in_force.snapshot.policies.values())) > PARSED
 
 
 def _versions(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.gate.record import Record
+from app.gate.revisions import Revisions
 from app.store.errors import StoreUnavailableError
 from tests.gate.conftest import AFTER, FRIDAY, Gate, reload
 
@@ -78,3 +79,18 @@ async def test_a_load_that_could_not_be_recorded_is_recorded_later(
     assert not record.has_noted(gate.in_force)
     record.note_policies(gate.in_force)
     assert loads(gate)[-1]["revision"] == first
+
+
+async def test_the_history_reads_the_loads_of_either_database(gate: Gate, policy_file: Path) -> None:
+    record, revisions = Record(gate.store, gate.clock), Revisions(gate.store.query)
+    record.note_policies(gate.in_force)
+    first = gate.in_force.revision
+    gate.clock.at += 60
+    second = change(gate, record, policy_file, OTHER, AFTER + 60)
+    page = revisions.page(None, 50)
+    assert [(each["revision"], each["until"]) for each in page.items] == [
+        (second, None),
+        (first, "2026-11-27T13:01:00Z"),
+    ]
+    assert [each["change"]["fields"] for each in revisions.history("friday", None, 1).items] == [["when"]]
+    assert revisions.resolve(second[:15]) == second

@@ -305,6 +305,17 @@ def test_one_version_needs_no_picking(tmp_path: Path) -> None:
     assert "Compare" not in page.text
 
 
+def test_the_history_of_a_large_set_is_shown_when_asked_for(
+    gate: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.policy.PARSED", 100)
+    page = shown(gate, "awake")
+    assert "takes some seconds. Show the history" in page.text
+    assert "Added" not in page.text
+    (link,) = places(page, "?history")
+    assert "Added" in shown(gate, "awake", link).text
+
+
 def test_older_versions_are_a_page_away(tmp_path: Path) -> None:
     versions = [POLICIES.replace("Somebody", f"Body {number}") for number in range(18)]
     with running(tmp_path, *versions) as gate:
