@@ -14,7 +14,7 @@ from app.gate.backtest import Backtested, BacktestRequest, Backtests, switched_o
 from app.gate.in_force import InForce
 from app.gate.job_queue import IsUnwanted
 from app.gate.lint import checkpoint_of
-from app.gate.revision_diff import soon
+from app.gate.revision_diff import usual_period
 from app.policies.check import entries
 from app.policies.source import Snapshot
 from app.yaml.compose import read_document
@@ -62,7 +62,7 @@ def switch_on(
     since, now = clock.elapsed(), clock.now()
     candidate = Engine(switched_on(in_force.policy_set, policy_id))
     wanted = BacktestRequest(max(EARLIEST, now - days * DAY), now)
-    found = diff(in_force.engine, candidate, soon(now), checkpoint_of(is_unwanted))
+    found = diff(in_force.engine, candidate, usual_period(now), checkpoint_of(is_unwanted))
     tested = backtests.run(candidate.compiled, wanted, is_unwanted, since)
     effect = next(each for each in tested.found.policies if each.policy.id == policy_id)
     return SwitchOn(_line_of(in_force.snapshot, policy_id), found, tested, effect)

@@ -23,7 +23,7 @@ from app.gate.job_queue import IsUnwanted
 from app.gate.overview import DAYS, MOST_DRAWN, Weeks
 from app.gate.policies import history, policy
 from app.gate.record import DecisionFilter
-from app.gate.revision_diff import RevisionDiff, difference, soon
+from app.gate.revision_diff import RevisionDiff, difference, usual_period
 from app.gate.revisions import PARSED
 from app.gate.switch_on import SwitchOn, switch_on
 from app.identity.caller import Role
@@ -105,6 +105,8 @@ class Comparison(NamedTuple):
     facts: tuple[ChangedFact, ...] = ()
     others: tuple[str, ...] = ()
     """The other policies that differ between the two sets."""
+    has_hours: bool = False
+    """Whether any hours open or close."""
     error: str | None = None
 
 
@@ -185,7 +187,7 @@ async def _compared(request: Request, policy_id: str, query: PolicyPageQuery) ->
     if query.from_ is None or query.to is None:
         return None
     here = context(request)
-    old, new, period = query.from_, query.to, soon(here.clock.now())
+    old, new, period = query.from_, query.to, usual_period(here.clock.now())
 
     def work(is_unwanted: IsUnwanted) -> Comparison:
         found = difference(here.gate.revisions, old, new, period, is_unwanted)
@@ -200,9 +202,10 @@ async def _compared(request: Request, policy_id: str, query: PolicyPageQuery) ->
 def _comparison(found: RevisionDiff, policy_id: str) -> Comparison:
     names = {policy_id, *(each.id for each in found.found.policies if each.new_id == policy_id)}
     others = tuple(each.new_id or each.id for each in found.found.policies if each.id not in names)
-    lines = in_words(found.found, found.new.policy_set.home)
-    revisions = (found.old_revision, found.new_revision)
-    return Comparison(revisions, tuple(lines), tuple(found.facts_of(policy_id)), others)
+    lines = in_words(found.found, found.compared.zone)
+    revisions = (found.compared.old_revision, found.compared.new_revision)
+    has_hours = found.found.opens or found.found.closes
+    return Comparison(revisions, tuple(lines), tuple(found.facts_of(policy_id)), others, has_hours)
 
 
 def _render(here: Context, viewer: Viewer, policy_id: str, query: PolicyPageQuery, parts: _Parts) -> bytes:

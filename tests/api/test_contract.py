@@ -25,6 +25,8 @@ OPERATIONS = (
     "GET /year",
     "GET /policies",
     "GET /policies/{policy_id}",
+    "GET /policies/{policy_id}/history",
+    "GET /policy-revisions/{old}/diff/{new}",
     "POST /policies/diff",
     "POST /overrides",
     "GET /overrides",

@@ -8,12 +8,14 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from app.core.diff import TooManyHoursError
 from app.core.instant import parse_instant
 from app.main import create_app
 from app.server.periodic import poll_policies
 from app.settings import Settings
 from tests.api.conftest import POLICIES
 from tests.api.fakes import FakeClock
+from tests.api.test_openapi import DOCUMENT, check
 
 LATER = POLICIES.replace("fri 14:00, to", "fri 15:00, to").replace("27 14:00", "27 15:00")
 RENAMED = LATER.replace("id: lunch", "id: noon")
@@ -91,3 +93,69 @@ def test_a_cursor_is_taken_as_it_came(changed: TestClient, path: str, cursor: st
     assert reply.json()["errors"] == [
         {"field": "cursor", "message": "is `next` of the page before, as it came"}
     ]
+
+
+def revisions(gate: TestClient) -> list[str]:
+    return [each["revision"] for each in get(gate, "/policy-revisions")["revisions"]]
+
+
+def test_any_two_revisions_are_compared_also_abbreviated(changed: TestClient) -> None:
+    newest, _, later, first = revisions(changed)
+    path = f"/policy-revisions/{first}/diff/{newest[7:15]}"
+    found = get(changed, path, **{"from": "2026-11-30T00:00:00Z", "to": "2026-12-14T00:00:00Z"})
+    check(found, DOCUMENT["paths"]["/policy-revisions/{old}/diff/{new}"]["get"], "200")
+    assert (found["old_revision"], found["new_revision"]) == (first, newest)
+    assert {(each["kind"], each["id"], each["new_id"]) for each in found["policies"]} == {
+        ("changed", "friday-afternoon", None),
+        ("renamed", "lunch", "noon"),
+    }
+    (difference,) = found["differences"]
+    assert [each["from"] for each in difference["hours"]] == ["2026-12-04T13:00:00Z", "2026-12-11T13:00:00Z"]
+    back = get(changed, f"/policy-revisions/{newest}/diff/{later}")
+    assert (back["opens"], back["closes"]) == (False, False)
+
+
+@pytest.mark.parametrize(("accept", "words"), [("text/markdown", "### Opens"), ("image/svg+xml", "<svg")])
+def test_a_comparison_has_the_forms_of_any_other(changed: TestClient, accept: str, words: str) -> None:
+    newest, *_, first = revisions(changed)
+    reply = changed.get(f"/policy-revisions/{first}/diff/{newest}", headers={"Accept": accept})
+    assert reply.headers["content-type"].startswith(accept)
+    assert words in reply.text
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "words"),
+    [
+        ("ffff/diff/ffff", "", 404, "no set of policies with that revision was in force"),
+        ("sha256/diff/nonsense", "", 404, "a revision is sha256: and hexadecimal digits"),
+        (
+            "{first}/diff/{first}",
+            "from=2026-11-30T00:00:00Z&to=2026-11-30T00:00:00Z",
+            422,
+            "must be after from",
+        ),
+        ("{first}/diff/{first}", "from=1999-11-30T00:00:00Z", 422, ""),
+        ("{first}/diff/{first}", "at=2026-11-30T00:00:00Z", 422, ""),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(
+    changed: TestClient, path: str, query: str, status: int, words: str
+) -> None:
+    first = revisions(changed)[-1]
+    reply = changed.get(f"/policy-revisions/{path.format(first=first)}?{query}")
+    assert reply.status_code == status
+    assert words in reply.text
+
+
+def test_a_comparison_that_differs_too_often_asks_for_a_shorter_period(
+    changed: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TooManyHoursError("they differ too often; choose a shorter period")
+
+    monkeypatch.setattr("app.gate.revision_diff.diff", fail)
+    newest, *_, first = revisions(changed)
+    reply = changed.get(f"/policy-revisions/{first}/diff/{newest}")
+    assert reply.status_code == 422
+    (error,) = reply.json()["errors"]
+    assert error == {"field": "to", "message": "they differ too often; choose a shorter period"}

@@ -38,6 +38,7 @@ NEEDS = {
     "POST /policies/diff": "ci",
     "GET /policies/{policy_id}/history": "viewer",
     "GET /policy-revisions": "viewer",
+    "GET /policy-revisions/{old}/diff/{new}": "viewer",
     "POST /overrides": "ops",
     "GET /overrides": "ops",
     "GET /overrides/{override_id}": "ops",

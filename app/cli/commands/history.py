@@ -1,5 +1,6 @@
 """``freezegate history``: the policies that were in force."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from app.cli.errors import UndecidedError
 from app.cli.local_time import local_printer, zone_of_server
 from app.cli.options import as_json, checked, name, server, timezone
 from app.cli.report import echo, plain, print_json, print_table
+from app.yaml.problem import quoted
 
 _PAGE: Final = 500
 _SHORT: Final = len("sha256:") + 8
@@ -19,6 +21,8 @@ _SHORT: Final = len("sha256:") + 8
 
 _MOST_NAMED: Final = 4
 """Changes that a line names; the rest are counted."""
+
+_REVISION: Final = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
 
 _CAUSES: Final[Mapping[object, str]] = {"start": "start", "change": "change of the files"}
 
@@ -42,6 +46,13 @@ _CAUSES: Final[Mapping[object, str]] = {"start": "start", "change": "change of t
     type=click.Path(exists=True, path_type=Path),
     help="Name the commits and their authors, by this policy file or folder in a git repository.",
 )
+@click.option(
+    "--diff",
+    "pair",
+    metavar="OLD NEW",
+    nargs=2,
+    help="Show which hours of the next 60 days two revisions open or close instead; they may be abbreviated.",
+)
 @timezone
 @server
 @as_json
@@ -50,6 +61,7 @@ def command(
     policy: str | None,
     limit: int,
     files: Path | None,
+    pair: tuple[str, str] | None,
     server: str | None,
     timezone: str | None,
     as_json: bool,
@@ -58,6 +70,9 @@ def command(
 
     With POLICY, only the changes of that policy, through renames.
     """
+    if pair is not None:
+        _print_difference(server, *pair, as_json=as_json)
+        return ALLOWED
     path = "/policy-revisions" if policy is None else f"/policies/{policy}/history"
     found, has_more = _entries(server, path, limit)
     if files is not None:
@@ -88,6 +103,24 @@ def _print(
             for each in entries
         ],
     )
+
+
+def _print_difference(server: str | None, old: str, new: str, *, as_json: bool) -> None:
+    for text in (old, new):
+        if _REVISION.fullmatch(text) is None:
+            raise click.UsageError(
+                f"{quoted(text)} is no revision: write sha256: and four digits of it at least"
+            )
+    body = ask(server, "GET", f"/policy-revisions/{old}/diff/{new}")
+    lines = body.get("lines")
+    if not isinstance(lines, list):
+        raise UndecidedError("the server's response can't be used: it is no difference of policies")
+    if as_json:
+        print_json(body)
+    for line in () if as_json else lines:
+        # Lines of a group are indented.
+        text = str(line)
+        echo(" " * (len(text) - len(text.lstrip(" "))) + plain(text.lstrip(" ")))
 
 
 def _entries(server: str | None, path: str, limit: int) -> tuple[list[dict[str, Any]], bool]:

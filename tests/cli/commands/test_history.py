@@ -126,6 +126,34 @@ def test_a_policy_that_can_be_none_is_wrong_usage(shell: Shell) -> None:
     assert (shell.exit_status, shell.asked) == (2, [])
 
 
+LINES = ["changed: friday", "checkout in production:", "  opens Fri 4 Dec 14:00 CET to \x1b[31m15:00"]
+
+
+def compared(server: CannedServer, *more: str, body: object = None) -> int:
+    server.reply(200, {"lines": LINES} if body is None else body)
+    return run(["history", "--diff", "sha256:3f9ac02b", "b7d1", "--server", server.url, *more])
+
+
+def test_two_revisions_are_compared_by_the_server(
+    server: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compared(server) == 0
+    assert server.received[0].path == "/policy-revisions/sha256:3f9ac02b/diff/b7d1"
+    out = capsys.readouterr().out.splitlines()
+    assert out[:2] == LINES[:2]
+    assert out[2].startswith("  opens Fri 4 Dec 14:00 CET to ")
+    assert "\x1b" not in out[2]
+    assert compared(server, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"lines": LINES}
+    assert compared(server, body={"lines": "none"}) == 3
+
+
+@pytest.mark.parametrize("text", ["abc", "HEAD", "../status", "sha256:"])
+def test_what_is_no_revision_is_not_asked_for(server: CannedServer, text: str) -> None:
+    assert run(["history", "--diff", "sha256:3f9ac02b", text, "--server", server.url]) == 2
+    assert server.received == []
+
+
 @pytest.fixture(scope="module")
 def commits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A repository whose policies were changed and put back, and the revisions of its commits."""
