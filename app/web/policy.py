@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from app.core.comparison import Verdict
+from app.core.backtest import Fate, Recorded
 from app.core.diff import in_words
 from app.core.errors import FreezegateError
+from app.core.explain_backtest import effect_in_words
 from app.core.instant import DAY, LATEST
 from app.core.policy import Effect, Policy
 from app.core.policy_facts import ChangedFact
@@ -48,6 +49,8 @@ MOST_DECISIONS: Final = 10
 PERIODS: Final = ("30", "90", "365")
 """Days of the record that a policy may be tested on."""
 
+MOST_EXAMPLES: Final = 5
+
 MOST_LINES: Final = 200
 """Lines of a difference that a page shows; the API has all of them."""
 
@@ -65,14 +68,6 @@ FIELD_WORDS: Final[Mapping[str, str]] = {
     "override": "overrides",
 }
 """The words for fields of a policy whose names are not plain enough."""
-
-VERDICTS: Final[Mapping[Verdict, str]] = {
-    Verdict.WORSE: "Deploys that it would have stopped failed more often than the others.",
-    Verdict.BETTER: "Deploys that it would have stopped failed less often than the others.",
-    Verdict.NO_DIFFERENCE: "Deploys that it would have stopped failed about as often as the others.",
-    Verdict.TOO_FEW: "Too few deploys are reported to tell whether those that it would have stopped failed "
-    "more often.",
-}
 
 Revision = Annotated[
     str | None, StringConstraints(max_length=71), BeforeValidator(lambda value: value or None)
@@ -114,7 +109,12 @@ class Switched(NamedTuple):
     """The effect of the policy if it denied, or the reason why it isn't known."""
 
     found: SwitchOn | None = None
+    sentence: str = ""
+    """The deploys that it would have stopped beside the others."""
     lines: tuple[str, ...] = ()
+    """The hours that would close."""
+    examples: tuple[Recorded, ...] = ()
+    """The newest of these deploys."""
     error: str | None = None
 
 
@@ -174,7 +174,13 @@ async def _switched(request: Request, found: Policy | None, query: PolicyPageQue
 
     def work(is_unwanted: IsUnwanted) -> Switched:
         result = switch_on(in_force, policy_id, days, here.gate.backtests, here.clock, is_unwanted)
-        return Switched(result, tuple(in_words(result.found, in_force.home)))
+        stopped = result.tested.found.examples.get(Fate.STOPPED, ())
+        return Switched(
+            result,
+            effect_in_words(result.effect),
+            tuple(in_words(result.found, in_force.home)),
+            tuple(each.recorded for each in stopped if policy_id in each.policies)[:MOST_EXAMPLES],
+        )
 
     try:
         return await cancel_on_disconnect(request, here.jobs.run(work))
@@ -228,7 +234,6 @@ def _render(here: Context, viewer: Viewer, policy_id: str, query: PolicyPageQuer
         picked=_picked(parts.compared, versions),
         most_lines=MOST_LINES,
         field_words=FIELD_WORDS,
-        verdicts=VERDICTS,
         query=query,
         now=now,
         home=in_force.home,
