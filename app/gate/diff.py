@@ -3,13 +3,15 @@
 from typing import Final
 
 from app.core.diff import TooManyHoursError, diff
+from app.core.diff.limits import MOST_FOUND_BESIDE
 from app.core.diff.rendering import Compared
 from app.core.instant import DAY, in_range
 from app.core.interval import Period
 from app.gate.candidate import load_candidate
-from app.gate.errors import BusyError, InvalidFieldError
+from app.gate.errors import InvalidFieldError
 from app.gate.in_force import InForce
 from app.gate.job_queue import IsUnwanted
+from app.gate.lint import checkpoint_of
 from app.policies.source import Snapshot
 
 USUAL_DIFF: Final = 60 * DAY
@@ -29,17 +31,13 @@ def candidate_diff(
         InvalidFieldError: the period is too long for policies that open and close that often.
         BusyError: the result is no longer wanted.
     """
-
-    def checkpoint() -> None:
-        if is_unwanted():
-            raise BusyError("the comparison was stopped")
-
     in_range(period.start)
     in_range(period.end - 1)
     loaded = load_candidate(candidate, in_force)
+    checkpoint = checkpoint_of(is_unwanted)
     checkpoint()
     try:
-        found = diff(in_force.engine, loaded.engine, period, checkpoint)
+        found = diff(in_force.engine, loaded.engine, period, checkpoint, MOST_FOUND_BESIDE)
     except TooManyHoursError as error:
         raise InvalidFieldError("to", str(error)) from None
     return Compared(found, loaded.policy_set.home, in_force.revision, loaded.revision)

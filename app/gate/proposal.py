@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from app.core.diff import Diff, TooManyHoursError, diff
+from app.core.diff.limits import MOST_FOUND_BESIDE
 from app.core.instant import DAY, LATEST, MINUTE
 from app.core.lines import with_endings_of
 from app.core.patch import unified_diff
@@ -147,7 +148,7 @@ def check(proposal: Proposal, now: int, is_unwanted: IsUnwanted = lambda: False)
     new = closed_until_loaded(examined.loaded).engine
     problems, found, why_not = _without_tests(examined), None, ""
     try:
-        found = diff(in_force.engine, new, period, checkpoint_of(is_unwanted))
+        found = diff(in_force.engine, new, period, checkpoint_of(is_unwanted), MOST_FOUND_BESIDE)
     except TooManyHoursError as error:
         why_not = str(error)
     return ProposalCheck(problems, tests, found, why_not)

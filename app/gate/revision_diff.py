@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from app.core.diff import Diff, TooManyHoursError, diff
+from app.core.diff.limits import MOST_FOUND_BESIDE
 from app.core.diff.rendering import Compared
 from app.core.engine import Engine
 from app.core.instant import LATEST, MINUTE, in_range
@@ -71,7 +72,7 @@ def difference(
     after = _engine(revisions, new)
     checkpoint()
     try:
-        found = diff(before, after, period, checkpoint)
+        found = diff(before, after, period, checkpoint, MOST_FOUND_BESIDE)
     except TooManyHoursError as error:
         raise InvalidFieldError("to", str(error)) from None
     compared = Compared(found, after.policy_set.home, old, new)

@@ -25,7 +25,13 @@ _TOO_MANY: Final = (
 )
 
 
-def diff(old: Engine, new: Engine, period: Interval, checkpoint: Callable[[], None] = lambda: None) -> Diff:
+def diff(
+    old: Engine,
+    new: Engine,
+    period: Interval,
+    checkpoint: Callable[[], None] = lambda: None,
+    most_found: int | None = None,
+) -> Diff:
     """Return what changes within a period if one policy set takes the place of another.
 
     Args:
@@ -33,12 +39,13 @@ def diff(old: Engine, new: Engine, period: Interval, checkpoint: Callable[[], No
         new: those after.
         period: the instants that are compared.
         checkpoint: called now and then; may raise an error to give up.
+        most_found: the stretches and ids that may be found; `MOST_FOUND` if left out.
 
     Raises:
         TooManyHoursError: it would take too long; a shorter period may help.
     """
     before, after = old.policy_set, new.policy_set
-    pairing, work = pair(before, after), Work(checkpoint)
+    pairing, work = pair(before, after), Work(checkpoint, most_found)
     cells = Cells(_both(before.environments, after.environments), _both(before.changes, after.changes))
     lines = Lines(old.compiled, new.compiled, work)
     shared = alike(before, after, pairing)

@@ -1,7 +1,7 @@
 """The forms of a difference, by media type: the same from the API and from the command line."""
 
 import json
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from app.core.diff.markdown import markdown
 from app.core.diff.picture import picture
@@ -12,6 +12,9 @@ from app.core.wallclock import Zone
 JSON: Final = "application/json"
 MARKDOWN: Final = "text/markdown"
 SVG: Final = "image/svg+xml"
+
+_TOGETHER: Final = 1_000
+"""Stretches that are written at a time, in a thousandth of a second."""
 
 
 class Compared(NamedTuple):
@@ -30,4 +33,16 @@ def render(compared: Compared, media_type: str) -> str:
         return markdown(found, zone)
     if media_type == SVG:
         return picture(found, zone)
-    return json.dumps(to_json(found, zone, compared.old_revision, compared.new_revision))
+    return _in_json(to_json(found, zone, compared.old_revision, compared.new_revision))
+
+
+def _in_json(body: dict[str, Any]) -> str:
+    """Return a difference as JSON, written in pieces: the library lets no other thread run meanwhile."""
+    differences = (_in_pieces(each) for each in body.pop("differences"))
+    return f'{json.dumps(body)[:-1]}, "differences": [{", ".join(differences)}]}}'
+
+
+def _in_pieces(difference: dict[str, Any]) -> str:
+    hours = difference.pop("hours")
+    pieces = (json.dumps(hours[at : at + _TOGETHER])[1:-1] for at in range(0, len(hours), _TOGETHER))
+    return f'{json.dumps(difference)[:-1]}, "hours": [{", ".join(pieces)}]}}'

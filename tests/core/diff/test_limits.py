@@ -35,6 +35,13 @@ def test_each_limit_is_kept(limit: str, most: int, monkeypatch: pytest.MonkeyPat
         diff(NOTHING, policies, period)
 
 
+def test_a_caller_may_allow_for_less() -> None:
+    policies, period = often(1), (NOW, NOW + DAY)
+    assert diff(NOTHING, policies, period, most_found=3_000).closes
+    with pytest.raises(TooManyHoursError):
+        diff(NOTHING, policies, period, most_found=1_000)
+
+
 def test_what_opens_too_often_is_noticed_before_it_is_computed() -> None:
     with pytest.raises(TooManyHoursError):
         diff(NOTHING, often(1), (NOW, NOW + 1_000 * DAY))
