@@ -15,7 +15,7 @@ from app.core.freeze import Freeze
 from app.core.holiday_calendar import Holiday, year_of
 from app.core.instant import DAY, EARLIEST, LATEST
 from app.core.interval import Interval, normalise
-from app.core.policy import PolicySet
+from app.core.policy import Policy, PolicySet
 from app.core.rule_style import OTHERS, Style
 from app.core.timeline import RuleTimeline
 from app.core.wallclock import Zone, calendar_date, local_day
@@ -200,21 +200,18 @@ def _check(left: int, last: str) -> None:
 
 def _periods(line: RuleTimeline, span: Interval) -> tuple[Interval, ...]:
     """Return when a rule is active; a few weeks at a time if it opens often."""
-    start, end = span
-    if isinstance(line.rule, Freeze) or _per_day(line) * 366 <= MOST_PERIODS:
+    rule = line.rule
+    if isinstance(rule, Freeze) or _per_day(rule) * 366 <= MOST_PERIODS:
         return tuple(line.intervals(span))
     found: list[Interval] = []
-    for first in range(start, end, _AT_A_TIME):
-        found.extend(line.intervals((first, min(first + _AT_A_TIME, end))))
-        _check(MOST_PERIODS - len(found), line.rule.id)
+    for first in range(span[0], span[1], _AT_A_TIME):
+        found.extend(line.intervals((first, min(first + _AT_A_TIME, span[1]))))
+        _check(MOST_PERIODS - len(found), rule.id)
     return tuple(normalise(found))
 
 
-def _per_day(line: RuleTimeline) -> int:
-    rule = line.rule
-    if isinstance(rule, Freeze):
-        return 1
-    return sum(entry.window.per_day() for entry in (*rule.when, *rule.except_when))
+def _per_day(policy: Policy) -> int:
+    return sum(entry.window.per_day() for entry in (*policy.when, *policy.except_when))
 
 
 def holidays_of(policy_set: PolicySet, year: int) -> dict[int, tuple[NamedHoliday, ...]]:

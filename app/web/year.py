@@ -41,10 +41,11 @@ MOST_LISTED: Final = 60
 _NOON: Final = 12 * HOUR
 
 
-def _day(text: object) -> object:
-    if not isinstance(text, str):
-        raise MalformedValueError("is a day such as 2027-01-08")
-    return parse_date(text)
+def _day(text: object) -> int:
+    day = parse_date(str(text))
+    if not FIRST_YEAR <= calendar_date(day).year <= LAST_YEAR:
+        raise MalformedValueError(f"is a day of {FIRST_YEAR} to {LAST_YEAR}")
+    return day
 
 
 class YearPageQuery(Strict):

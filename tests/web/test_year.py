@@ -134,6 +134,9 @@ def test_a_long_list_of_freezes_is_cut(year_gate: TestClient) -> None:
         ("service=jobs", "Year: the rules up to jobs freeze more than 20,000 times a year"),
         ("year=1999", "year: is a year of 2000 to 2100"),
         ("day=2027-02-30", "day: there is no such day"),
+        ("day=1999-12-31", "day: is a day of 2000 to 2100"),
+        ("day=2101-01-01", "day: is a day of 2000 to 2100"),
+        ("day=soon", "day: "),
         ("x=1", "x: there is no such field here"),
     ],
 )
