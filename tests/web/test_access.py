@@ -43,6 +43,7 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Browser, busy: Served, s
         look("/?service=checkout&duration=soon", "Duration: ")
         look("/docs", "The API")
         look("/dashboard/insights", "median wait")
+        look("/dashboard/propose", "No hours open or close")
         look("/dashboard/year?year=2027&day=2027-01-01", "of the year is frozen")
         look("/dashboard/insights?days=7", "Request failed")
         look("/dashboard/sign-in", "Paste an API key")

@@ -28,7 +28,9 @@ def test_a_change_is_typed_checked_and_taken_away(browser: Browser, tmp_path: Pa
     (tmp_path / "gate").mkdir()
     with serving(tmp_path / "gate", "version: 1\npolicies: []\n") as gate:
         (tmp_path / "gate" / "policies.yaml").write_bytes(TEXT.encode())
-        with opened(browser, gate.url, color_scheme="dark", viewport={"width": 390, "height": 844}) as page:
+        with opened(
+            browser, gate.url, refused="503", color_scheme="dark", viewport={"width": 390, "height": 844}
+        ) as page:
             expect(page.get_by_text("The books are being closed").first).to_be_visible()
             page.get_by_role("link", name="Propose a change").click()
             area, said = page.get_by_label("Text of policies.yaml"), page.locator("#said")
@@ -45,6 +47,11 @@ def test_a_change_is_typed_checked_and_taken_away(browser: Browser, tmp_path: Pa
             before, after = {"policies.yaml": TEXT}, {"policies.yaml": edited}
             assert applied(tmp_path / "git", before, patch, GIT) == after
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            page.route("**/dashboard/propose", lambda route: route.fulfill(status=503))
+            area.press("ControlOrMeta+End")
+            area.press("Enter")
+            expect(said).to_contain_text("The gate is busy.")
+            page.unroute("**/dashboard/propose")
             page.reload()
             expect(page.get_by_text("The text that you left unfinished in this tab is back.")).to_be_visible()
             expect(said).to_contain_text(OPENS)

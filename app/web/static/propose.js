@@ -179,9 +179,10 @@ function keep() {
   }
 }
 
-// The text that the page came with, where that is the one in force.
+// The text in force, if the field came with it.
+let came;
 function inForce(field) {
-  return field === area && "fresh" in form.dataset ? field.dataset.came : undefined;
+  return field === area ? came : undefined;
 }
 
 function restore() {
@@ -191,7 +192,7 @@ function restore() {
   } catch {
     return;
   }
-  if (!kept || !("fresh" in form.dataset)) return;
+  if (!kept) return;
   for (const [name, content] of Object.entries(kept.edits)) {
     if (name === area.name) area.value = content;
     else {
@@ -211,8 +212,9 @@ function forget() {
 // --- start ----------------------------------------------------------------------------------------------
 
 function start() {
-  area.dataset.came = area.value;
-  restore();
+  if ("unchanged" in area.dataset) came = area.value;
+  if ("fresh" in form.dataset) restore();
+  else keep();
   gutter.hidden = false;
   document.getElementById("keys").hidden = false;
   area.addEventListener("input", () => {
