@@ -7,10 +7,12 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from markupsafe import Markup
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from app.core.backtest import Fate, Recorded
 from app.core.diff import in_words
+from app.core.diff.picture import picture
 from app.core.errors import FreezegateError
 from app.core.explain_backtest import effect_in_words
 from app.core.instant import DAY, LATEST
@@ -50,9 +52,6 @@ PERIODS: Final = ("30", "90", "365")
 """Days of the record that a policy may be tested on."""
 
 MOST_EXAMPLES: Final = 5
-
-MOST_LINES: Final = 200
-"""Lines of a difference that a page shows; the API has all of them."""
 
 _WARNS: Final = Style("rule-3", "hatching-1")
 """The look of a policy that only warns; other pictures don't show any."""
@@ -100,8 +99,8 @@ class Comparison(NamedTuple):
     facts: tuple[ChangedFact, ...] = ()
     others: tuple[str, ...] = ()
     """The other policies that differ between the two sets."""
-    has_hours: bool = False
-    """Whether any hours open or close."""
+    drawn: Markup | None = None
+    """The hours that open or close as a picture; None without any."""
     error: str | None = None
 
 
@@ -210,8 +209,9 @@ def _comparison(found: RevisionDiff, policy_id: str) -> Comparison:
     others = tuple(each.new_id or each.id for each in found.found.policies if each.id not in names)
     lines = in_words(found.found, found.compared.zone)
     revisions = (found.compared.old_revision, found.compared.new_revision)
-    has_hours = found.found.opens or found.found.closes
-    return Comparison(revisions, tuple(lines), tuple(found.facts_of(policy_id)), others, has_hours)
+    # The picture escapes its texts, and has neither styles nor scripts.
+    drawn = Markup(picture(found.found, found.compared.zone)) if found.found.differences else None  # noqa: S704
+    return Comparison(revisions, tuple(lines), tuple(found.facts_of(policy_id)), others, drawn)
 
 
 def _render(here: Context, viewer: Viewer, policy_id: str, query: PolicyPageQuery, parts: _Parts) -> bytes:
@@ -232,7 +232,6 @@ def _render(here: Context, viewer: Viewer, policy_id: str, query: PolicyPageQuer
         switched=parts.switched,
         periods=PERIODS,
         picked=_picked(parts.compared, versions),
-        most_lines=MOST_LINES,
         field_words=FIELD_WORDS,
         query=query,
         now=now,
@@ -281,12 +280,22 @@ def _versions(
         return None
 
 
-def _picked(compared: Comparison | None, versions: dict[str, Any] | None) -> tuple[str, str]:
-    """Return the versions that the form has picked: those that are compared, else the two newest."""
-    if compared is not None:
-        return compared.revisions
+def _picked(compared: Comparison | None, versions: dict[str, Any] | None) -> tuple[int, int]:
+    """Return the numbers of the listed versions that the form has picked: those compared, else the newest.
+
+    A revision may be listed twice, where files were put back as they were.
+    """
     known = [each["revision"] for each in (versions or {}).get("revisions", ())]
-    return (known[1], known[0]) if len(known) > 1 else ("", "")
+    if compared is None:
+        return 1, 0
+    to = _index(known, compared.revisions[1], 0)
+    older = _index(known, compared.revisions[0], to + 1)
+    return (_index(known, compared.revisions[0], 0) if older < 0 else older), to
+
+
+def _index(known: list[str], revision: str, first: int) -> int:
+    """Return the number of the first entry with a revision, from one on; -1 without any."""
+    return known.index(revision, first) if revision in known[first:] else -1
 
 
 def _styles(in_force: InForce, found: Policy, now: int) -> dict[str, Style]:

@@ -13,12 +13,13 @@ from starlette.testclient import TestClient
 from app.core.instant import parse_instant
 from app.gate.errors import BusyError
 from app.main import create_app
+from app.policies.source import Snapshot
 from app.server.periodic import poll_policies
 from app.settings import Settings
 from tests.api.fakes import FakeClock
-from tests.web.browser import opened
+from tests.web.browser import serious
 from tests.web.pages import Page
-from tests.web.serving import ALWAYS, serving
+from tests.web.still import still
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 POLICIES = """\
@@ -252,6 +253,7 @@ def test_any_two_versions_are_compared_in_facts_and_hours(gate: TestClient) -> N
     for words in ("Friday 12:00 to Monday", "Friday 14:00 to Monday", "Little good", "Nothing good"):
         assert words in compared
     assert "opens Fri 12:00 to 14:00" in compared
+    assert "Opens " in compared
     assert "Other policies changed" not in compared
     renamed = shown(gate, "friday-afternoon", links[1]).text
     assert "The content of this policy is the same in both." in renamed
@@ -271,6 +273,25 @@ def test_versions_are_picked_by_a_form_that_keeps_what_was_picked(gate: TestClie
         revisions[2],
     ]
     assert "What it does" in picked.text
+
+
+def test_files_put_back_are_picked_by_their_place_in_the_list(tmp_path: Path) -> None:
+    with running(tmp_path, POLICIES, EARLIER, POLICIES, EARLIER) as gate:
+        page = shown(gate, "friday-afternoon")
+        boxes = [each for each in page.named("input") if each.get("type") == "radio"]
+        assert [number for number, each in enumerate(boxes) if "checked" in each] == [1, 2]
+        first, second = boxes[0]["value"], boxes[2]["value"]
+        for query, checked in (
+            (f"?from={first}&to={second}", [3, 4]),
+            (f"?from={second}&to={first}", [1, 2]),
+            (f"?from={first}&to={first}", [1, 4]),
+        ):
+            boxes = [
+                each for each in shown(gate, "friday-afternoon", query).named("input") if "value" in each
+            ]
+            assert [number for number, each in enumerate(boxes) if "checked" in each] == checked
+        boxes = shown(gate, "lunch", f"?from={first}&to={second}").named("input")
+        assert not boxes
 
 
 @pytest.mark.parametrize(
@@ -374,12 +395,22 @@ def test_the_dashboard_links_to_the_page_of_each_policy(gate: TestClient) -> Non
 
 
 def test_the_page_is_clean_in_a_browser_on_a_phone_and_in_the_dark(browser: Browser, tmp_path: Path) -> None:
-    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
-    with (
-        serving(tmp_path, ALWAYS) as served,
-        opened(browser, served.url, "/dashboard/policies/closed", **phone) as page,
-    ):
+    def history(gate: TestClient, clock: FakeClock) -> None:
+        for at, text in (("2026-11-25T09:00:00Z", POLICIES), ("2026-11-26T11:30:00Z", EARLIER)):
+            clock.at = parse_instant(at)
+            (tmp_path / "policies.yaml").write_text(text)
+            for _ in range(2):
+                poll_policies(gate.app.state.context)  # type: ignore[attr-defined]
+            gate.post("/can-deploy", json={"service": "search"})
+
+    old, new = (Snapshot.of(text).revision for text in (POLICIES, EARLIER))
+    path = f"/dashboard/policies/lunch?days=90&from={old}&to={new}"
+    view: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+    at, since = "2026-11-27T14:00:00Z", "2026-11-24T09:00:00Z"
+    with still(browser, tmp_path, RENAMED, at, path, history, since, **view) as page:
+        for heading in ("Would have stopped", "Switch it on", "History", "What changed"):
+            assert page.get_by_role("heading", name=heading).is_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert serious(page) == []
         page.emulate_media(color_scheme="light")
-        page.set_viewport_size({"width": 1200, "height": 900})
-        assert page.get_by_role("heading", name="The books are being closed").is_visible()
+        assert serious(page) == []
