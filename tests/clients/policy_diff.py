@@ -148,7 +148,7 @@ def github(url: str, folder: Path, **inputs: str) -> Ran:
     given |= {"url": url, "api-key": KEY, "comment-token": TOKEN}
     given |= {name.replace("_", "-"): value for name, value in inputs.items()}
     context = {
-        "github.api_url": f"{url}/api",
+        "github.api_url": f"{given.pop('api-url', url)}/api",
         "github.repository": "acme/policies",
         "github.event.pull_request.number": given.pop("number", "7"),
         "github.event.pull_request.head.sha || github.sha": "0123456789abcdef0123",

@@ -20,6 +20,7 @@ from tests.clients.policy_diff import (
     gitlab,
     serving,
 )
+from tests.live.gate import ROOT, running
 
 pytestmark = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 
@@ -92,6 +93,22 @@ def test_the_comment_is_found_behind_hundreds_of_others(client: Client, place: P
     (body,) = place.forge.bodies()
     assert "Opens 8 hours" in body
     assert len(place.forge.comments) == 231
+
+
+def test_a_real_gate_answers_the_script(place: Place, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("gate")
+    shutil.copy(ROOT / "policies.yaml", folder)
+    later = (ROOT / "policies.yaml").read_text().replace("from: fri 14:00", "from: fri 15:00")
+    (place.folder / "policies.yaml").write_text(later)
+    with running(folder / "policies.yaml", folder / "gate.db", FREEZEGATE_ANONYMOUS_ROLE="ci") as gate:
+        ran = github(gate.url, place.folder, api_key="", api_url=place.url, fail_on="opens")
+        assert (ran.status, "hours open, which fail-on forbids" in ran.printed) == (1, True), ran.printed
+        (place.folder / "policies.yaml").write_text(later.replace("weekly", "wekly"))
+        assert "did you mean" in github(gate.url, place.folder, api_key="", api_url=place.url).printed
+    (body,) = place.forge.bodies()
+    assert body.startswith(MARKER + "### The policies have errors")
+    assert "### Opens " in ran.summary
+    assert "closes none, in `production`" in ran.summary
 
 
 def test_comments_of_others_are_left_alone_whatever_they_begin_with(place: Place) -> None:
