@@ -10,8 +10,9 @@ from html import escape
 from typing import Final
 
 from app.core.diff.occurrences import Occurrence, occurrences, span_in_words
-from app.core.diff.result import Diff, Difference, NameChanges, PolicyChange, ServiceGroup
+from app.core.diff.result import Diff, Difference, NameChanges, PolicyChange
 from app.core.diff.totals import by_environments, headline, hours_in_words
+from app.core.diff.words import breadth, services_in_words
 from app.core.explain import local_time
 from app.core.wallclock import Zone
 
@@ -88,8 +89,9 @@ def _names(names: NameChanges) -> Iterator[str]:
 
 
 def _tables(found: Diff, differences: Iterable[Difference], zone: Zone) -> Iterator[str]:
+    ordered = sorted(differences, key=lambda each: breadth(each, found))
     head = "| services | change | opens | closes | when |\n|---|---|---|---|---|"
-    yield from _in_pieces(head, [_row(found, each, zone) for each in differences], gap="\n")
+    yield from _in_pieces(head, [_row(found, each, zone) for each in ordered], gap="\n")
 
 
 def _row(found: Diff, each: Difference, zone: Zone) -> str:
@@ -102,27 +104,13 @@ def _row(found: Diff, each: Difference, zone: Zone) -> str:
     if len(times) > _MOST_PATTERNS:
         when.append(f"and {len(times) - _MOST_PATTERNS} more")
     cells = (
-        _services(each.services, found),
+        services_in_words(each.services, found, _code),
         "all" if each.changes == found.changes else ", ".join(map(_code, each.changes)),
         hours_in_words(opened),
         hours_in_words(closed),
         "<br>".join(when),
     )
     return f"| {' | '.join(cells)} |"
-
-
-def _services(group: ServiceGroup, found: Diff) -> str:
-    """Return the services of a group; all of them, if it is everything that was compared."""
-    if group.others and group.names == found.services and len(group.patterns) == len(found.singled_out):
-        return "all"
-    parts = [_some(group.names)] if group.names else []
-    parts += [
-        f"unlisted services that match {' and '.join(map(_code, each.globs))}"
-        for each in group.patterns[:_MOST_NAMES]
-    ]
-    if group.others:
-        parts.append("all unlisted services")
-    return ", ".join(parts)
 
 
 def _occurrence(each: Occurrence, found: Diff, zone: Zone) -> str:
@@ -141,7 +129,7 @@ def _details(found: Diff, environments: Sequence[str], each: Difference, zone: Z
         f"{_because(hours.before or hours.after, opens=hours.opens)}"
         for hours in each.hours
     ]
-    summary = f"Each time: {_services(each.services, found)} in {_some(environments)}"
+    summary = f"Each time: {services_in_words(each.services, found, _code)} in {_some(environments)}"
     summary = _CODE.sub(r"<code>\1</code>", escape(summary))
     for piece in _in_pieces("", lines):
         yield f"<details><summary>{summary}</summary>{piece}\n\n</details>"

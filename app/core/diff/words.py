@@ -1,6 +1,6 @@
 """A difference in words: the lines of the terminal and of pages, short ones; the JSON has every stretch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -37,7 +37,7 @@ def in_words(found: Diff, zone: Zone) -> list[str]:
     lines = [head, f"From {period}, {zone.name} time. Ad-hoc freezes are left out."]
     lines += _policies(found.policies)
     lines += _names(found.names)
-    shown = sorted(found.differences, key=lambda each: _breadth(each, found))[:_MOST_GROUPS]
+    shown = sorted(found.differences, key=lambda each: breadth(each, found))[:_MOST_GROUPS]
     for each in shown:
         lines += _difference(each, found, zone)
     if more := len(found.differences) - len(shown):
@@ -45,28 +45,29 @@ def in_words(found: Diff, zone: Zone) -> list[str]:
     return [*lines, *found.limits]
 
 
-def services_in_words(group: ServiceGroup, found: Diff) -> str:
-    """Return ``every service``, or ``api, web, docs and 12 more``."""
+def services_in_words(group: ServiceGroup, found: Diff, write: Callable[[str], str] = str) -> str:
+    """Return ``every service``, or ``api, web, docs and 12 more``; `write` returns a name as it is shown."""
+    names = set(group.names)
     if group.others:
-        apart = [name for name in found.services if name not in set(group.names)]
-        apart += [f"those {_like(each)}" for each in found.singled_out if each not in group.patterns]
+        apart = [write(name) for name in found.services if name not in names]
+        apart += [f"those {_like(each, write)}" for each in found.singled_out if each not in group.patterns]
         if not apart:
             return "every service"
         if len(apart) <= max(_FEW, len(group.names) // 10):
             return f"every service except {listed(apart)}"
-    parts = [listed(group.names)] if group.names else []
+    parts = [listed([*map(write, group.names)])] if group.names else []
     if group.patterns:
-        parts.append(f"unlisted services {listed([*map(_like, group.patterns)])}")
+        parts.append(f"unlisted services {listed([_like(each, write) for each in group.patterns])}")
     if group.others:
         parts.append("every other unlisted service" if found.singled_out else "every unlisted service")
     return ", and ".join(parts)
 
 
-def _like(each: UnlistedNames) -> str:
-    return f"like {each.sample} ({' and '.join(each.globs)})"
+def _like(each: UnlistedNames, write: Callable[[str], str]) -> str:
+    return f"like {write(each.sample)} ({' and '.join(map(write, each.globs))})"
 
 
-def _breadth(each: Difference, found: Diff) -> tuple[int, ...]:
+def breadth(each: Difference, found: Diff) -> tuple[int, ...]:
     """Return the order in which differences are shown: those of most services first."""
     first = found.environments.index(each.environments[0])
     return -each.services.others, -len(each.services.names), -len(each.environments), first

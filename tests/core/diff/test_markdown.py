@@ -73,7 +73,7 @@ def test_a_later_friday_is_told_in_a_headline_and_a_row() -> None:
     assert text.startswith("### Opens 8 hours, closes none, in `production`\n\nFrom Sun 29 Nov 21:00 CET to ")
     assert "- changed `friday-afternoon`: `when`\n" in text
     assert (
-        "| `checkout`, all unlisted services | all | 8 hours | none | "
+        "| every service except `docs-site` | all | 8 hours | none | "
         "opens Fri 14:00 to 15:00, 8 times until Fri 22 Jan 2027 14:00 CET |\n"
     ) in text
     assert "#### `production`" in text
@@ -106,7 +106,7 @@ def test_a_renamed_policy_and_changed_lists_are_named() -> None:
 
 def test_what_holds_for_every_service_and_kind_of_change_says_so() -> None:
     every = Difference(("env-0",), ("normal",), group("api", others=True), (hours(0, HOUR),))
-    assert "| all | all | 1 hour | none | opens Sun 29 Nov 21:00 to 22:00 CET |" in markdown(
+    assert "| every service | all | 1 hour | none | opens Sun 29 Nov 21:00 to 22:00 CET |" in markdown(
         made(every), HOME
     )
 
@@ -114,7 +114,7 @@ def test_what_holds_for_every_service_and_kind_of_change_says_so() -> None:
 def test_services_that_patterns_single_out_are_named_by_their_patterns() -> None:
     group = ServiceGroup((), (UnlistedNames(("web-*", "*-eu"), "web-eu"),), others=False)
     found = made(Difference(("env-0",), ("hotfix",), group, (hours(0, HOUR, opens=False),)))
-    row = "| unlisted services that match `web-*` and `*-eu` | `hotfix` | none | 1 hour |"
+    row = "| unlisted services like `web-eu` (`web-*` and `*-eu`) | `hotfix` | none | 1 hour |"
     assert row in markdown(found, HOME)
 
 
@@ -122,7 +122,7 @@ def test_many_times_and_services_are_shortened_in_the_table_and_listed_in_the_de
     times = tuple(hours(day * DAY + day * 60, HOUR) for day in range(20))
     services = group(*(f"service-{number}" for number in range(300)))
     text = markdown(made(Difference(("env-0", "env-1"), ("normal",), services, times)), HOME)
-    assert "`service-7` and 292 more" in text
+    assert "`service-2` and 297 more" in text
     assert "<br>and 16 more |" in text
     assert text.count("\n- opens ") == 20
 
