@@ -50,6 +50,9 @@ _TEXT: Final = "text:"
 """The beginning of the names of fields with the text of a file."""
 
 _NEW_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,95}\.yaml")
+_MOST_FOUND: Final = 10_000
+"""Places of a policy's id in a file that are looked at."""
+
 _MOST_LINES: Final = 500
 """Lines of a patch that the page shows; the download has all of them."""
 
@@ -160,7 +163,7 @@ async def propose(request: Request) -> Response:
         return redirect(request, "/dashboard/sign-in")
     query = read_query(request, ProposeQuery)
     proposal = Proposal(context(request).policies.in_force, {})
-    file, line = _place(proposal.recorded, query)
+    file, line = await asyncio.to_thread(_place, proposal.recorded, query)
     return await _unchecked(
         _Page.of(request, caller), _View(proposal, file, proposal.in_force.revision, line)
     )
@@ -269,16 +272,29 @@ def _with_added(view: _View, name: str) -> _View:
 
 def _place(texts: Mapping[str, str], query: ProposeQuery) -> tuple[str, int | None]:
     """Return the file and line that a link names; the first file if it names none."""
-    if query.policy is not None:
-        key = re.escape(query.policy)
-        written = re.compile(
-            rf"""^[ \t{{-]*["']?id["']?[ \t]*:[ \t]*["']?{key}["']?[ \t]*(?:$|[,}}#])""", re.MULTILINE
-        )
-        for name, text in texts.items():
-            if found := written.search(text):
-                return name, text.count("\n", 0, found.end()) + 1
+    for name, text in texts.items() if query.policy else ():
+        if line := _line_of(text, query.policy or ""):
+            return name, line
     file = query.file if query.file in texts else next(iter(texts))
     return str(file), int(query.line) if query.line else None
+
+
+def _line_of(text: str, policy_id: str) -> int | None:
+    """Return the line with the id of a policy, as people write it; None if there is none.
+
+    Only lines that hold the id are looked at: to read the file as YAML would take seconds.
+    """
+    written = re.compile(rf"""[ \t{{-]*["']?id["']?\s*:\s*["']?{re.escape(policy_id)}["']?\s*(?:$|[,}}#])""")
+    at = text.find(policy_id)
+    for _ in range(_MOST_FOUND):
+        if at < 0:
+            break
+        begins = text.rfind("\n", 0, at) + 1
+        ends = text.find("\n", at)
+        if written.match(text[begins : ends if ends >= 0 else None]):
+            return text.count("\n", 0, begins) + 1
+        at = text.find(policy_id, at + 1)
+    return None
 
 
 def _summary(checked: ProposalCheck) -> str:

@@ -135,6 +135,9 @@ def test_policies_are_found_however_their_id_is_written() -> None:
         )
     for other in ("- id: ab", "- id: b-a", "# id: a", "by: [a]"):
         assert _place({"x": "", "y": f"{other}\n"}, ProposeQuery(policy="a")) == ("x", None), other
+    assert _place({"x": "by: [a]\r\n- id: a\r\n  a: 1"}, ProposeQuery(policy="a")) == ("x", 2)
+    assert _place({"x": "a" * 20_000 + "\n- id: a"}, ProposeQuery(policy="a")) == ("x", None)
+    assert _place({"x": "- id: a"}, ProposeQuery(policy="")) == ("x", None)
 
 
 def test_a_check_lists_findings_tests_hours_and_lines_and_keeps_the_text(gate: TestClient) -> None:

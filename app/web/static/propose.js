@@ -35,6 +35,7 @@ function markLines() {
     const isError = !link.closest(".warning");
     if (isError || !marks.has(Number(link.dataset.line))) marks.set(Number(link.dataset.line), isError ? "✕" : "!");
   }
+  area.setAttribute("aria-invalid", [...marks.values()].includes("✕"));
   drawGutter();
 }
 
