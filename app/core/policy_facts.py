@@ -8,11 +8,6 @@ from app.core.notation import format_duration
 from app.core.policy import Ceilings, Policy
 from app.core.wallclock import Zone
 
-_CEILINGS: Final = {
-    "max_ttl": "for {} at most",
-    "max_uses": "for {} deploys at most",
-    "approvals": "with {} approvals",
-}
 _RUNNING: Final = {"finish": "may finish", "stop": "are stopped"}
 
 
@@ -46,13 +41,19 @@ def overrides_in_words(override: str | Ceilings) -> str:
     """Return whether a token lifts a policy, and which limits it needs."""
     if not isinstance(override, Ceilings):
         return "none lifts it" if override == "never" else "a token lifts it"
-    limits = [
-        words.format(format_duration(value) if key == "max_ttl" else value)
-        for key, words in _CEILINGS.items()
-        if (value := getattr(override, key)) is not None
-    ]
-    limits += ["with a ticket"] if override.require_ticket else []
-    return ", ".join([f"a token lifts it{' ' + limits[0] if limits else ''}", *limits[1:]])
+    limits = list(_limits(override))
+    return ", ".join([" ".join(["a token lifts it", *limits[:1]]), *limits[1:]])
+
+
+def _limits(override: Ceilings) -> Iterator[str]:
+    if override.max_ttl is not None:
+        yield f"for {format_duration(override.max_ttl)} at most"
+    if override.max_uses is not None:
+        yield f"for {override.max_uses} deploy{'' if override.max_uses == 1 else 's'} at most"
+    if override.approvals is not None:
+        yield f"with {override.approvals} approval{'' if override.approvals == 1 else 's'}"
+    if override.require_ticket:
+        yield "with a ticket"
 
 
 def changed_facts(before: tuple[Policy, Zone] | None, after: tuple[Policy, Zone] | None) -> list[ChangedFact]:

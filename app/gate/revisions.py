@@ -261,7 +261,10 @@ class _Walk:
         return self._parsed > PARSED or self._letters > READ or self._passed > MOST_PASSED
 
     def changes(self) -> Iterator[Change]:
-        """Yield every load with what it changed; comparisons pass over sets that can't be read."""
+        """Yield every load with what it changed; comparisons pass over sets that can't be read.
+
+        Ends early within a long run of those, once the page is spent.
+        """
         newer: Load | None = None
         passed: list[Change] = []
         for load in self._loads():
@@ -269,9 +272,8 @@ class _Walk:
             problem = self._problem(load.revision)
             if problem is not None:
                 passed.append(Change(load, None, problem=problem))
-                if self.is_spent:  # a long run of them must not keep the page waiting
-                    yield from (*_uncompared(newer), *passed)
-                    newer, passed = None, []
+                if self.is_spent:
+                    break
                 continue
             if newer is not None:
                 yield self._change(newer, load)

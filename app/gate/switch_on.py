@@ -31,8 +31,8 @@ class Line(NamedTuple):
 class SwitchOn(NamedTuple):
     """The effect of a policy that warns, if it denied."""
 
-    line: Line | None
-    """The line of its effect; None if the file gets that from elsewhere, such as an alias."""
+    line: Line
+    """The line of its effect."""
     found: Diff
     """The hours that would close."""
     tested: Backtested
@@ -69,11 +69,12 @@ def switch_on(
     return SwitchOn(_line_of(in_force.snapshot, policy_id), found, tested, effect)
 
 
-def _line_of(snapshot: Snapshot, policy_id: str) -> Line | None:
-    """Return the line with the effect of a policy."""
-    for name, text in snapshot.policies.items():
-        document = read_document(name, text)
-        for index, policy in enumerate(entries(document, "policies")):
-            if isinstance(policy, dict) and policy.get("id") == policy_id and "effect" in policy:
-                return Line(name, document.place(("policies", index, "effect")).best.line)
-    return None
+def _line_of(snapshot: Snapshot, policy_id: str) -> Line:
+    """Return the line with the effect of a policy; one that warns always states it."""
+    documents = (read_document(name, text) for name, text in snapshot.policies.items())
+    return next(
+        Line(document.name, document.place(("policies", index, "effect")).best.line)
+        for document in documents
+        for index, policy in enumerate(entries(document, "policies"))
+        if policy["id"] == policy_id
+    )

@@ -256,6 +256,7 @@ def _shown(in_force: InForce, found: Policy | None, now: int) -> dict[str, Any]:
         "policy": policy(in_force, found.id, now),
         "picture": _picture(in_force, found, now),
         "style": _styles(in_force, found, now)[found.id],
+        "where": in_force.engine.timeline(found.id).zone,
     }
 
 

@@ -26,6 +26,7 @@ POLICIES = """\
 version: 1
 timezone: Europe/Amsterdam
 environments: [production, staging]
+services: {checkout: {timezone: America/New_York}, far: {}}
 policies:
   - id: friday-afternoon
     title: No deploys after Friday 14:00
@@ -49,6 +50,18 @@ policies:
     notify_before: [1d]
     applies_to: {environments: [staging]}
     when: [{daily: {from: "00:00", to: "24:00"}}]
+  - id: tokyo
+    title: Night in Tokyo
+    reason: They sleep.
+    timezone: Asia/Tokyo
+    applies_to: {services: [far]}
+    when: [{daily: {from: "22:00", to: "06:00"}}]
+  - id: local
+    title: Lunch of each service
+    reason: They eat.
+    timezone: service
+    applies_to: {services: [far]}
+    when: [{daily: {from: "12:00", to: "13:00"}}]
   - id: over
     title: Moving house
     reason: We moved.
@@ -127,6 +140,8 @@ def test_a_policy_is_told_in_words_with_its_reason_scope_and_contact(gate: TestC
             "awake",
             ("now for longer than two years to no end in sight", "It freezes nothing in the next four"),
         ),
+        ("tokyo", ("Asia/Tokyo time", "22:00 JST", "Next four weeks, Europe/Amsterdam time")),
+        ("local", ("Europe/Amsterdam time", "at its own local time")),
         ("over", ("It has no window in the next years: it never freezes.", "in the next four weeks.")),
     ],
 )
