@@ -9,6 +9,7 @@ from threading import Event
 from urllib.parse import urlencode
 
 import pytest
+from fastapi import APIRouter, Request
 from httpx2 import Response
 from pydantic import SecretStr
 from starlette.testclient import TestClient
@@ -26,6 +27,7 @@ from app.policies.source import Snapshot
 from app.server.candidate import MAX_CANDIDATE
 from app.server.log import RequestLog
 from app.settings import Settings
+from app.web.forms import texts_form
 from app.web.propose import ProposeQuery, _place
 from tests.api.conftest import POLICIES, key_for
 from tests.api.fakes import FakeClock
@@ -302,6 +304,20 @@ def test_viewers_may_propose_and_nobody_else(gate: TestClient) -> None:
     fields = opened(gate)
     assert "1 of 1 pass" in Page(sent(gate, fields).text).text
     assert sent(gate, {**fields, "proof": ""}).status_code == 403
+
+
+def test_a_form_for_a_higher_role_is_refused(gate: TestClient) -> None:
+    router = APIRouter()
+
+    @router.post("/texts")
+    async def texts(request: Request) -> None:
+        await texts_form(request, Role.OPS, 1_000)
+
+    gate.app.include_router(router)  # type: ignore[attr-defined]
+    page = sign_in(gate, key_for(gate, KeyRequest("viewer", Role.VIEWER)))
+    reply = gate.post("/texts", data={"proof": page.value("proof")})
+    assert reply.status_code == 403
+    assert reply.json()["detail"] == "this needs the role ops"
 
 
 def test_without_an_anonymous_role_one_must_sign_in(tmp_path: Path) -> None:
