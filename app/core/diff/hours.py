@@ -1,7 +1,7 @@
 """The hours whose answers differ, for combinations of policies."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from app.core.diff.bitmaps import Bitmap, Pieces
@@ -84,21 +84,22 @@ class _Sweep:
     def hours(self, vetoers: Vetoers) -> tuple[Hours, ...]:
         """Return the same as hours, in order."""
         opening, closing = self.differing(vetoers)
-        opens = (Hours(*each, True, ids, ()) for each, ids in self._named(opening, vetoers.old))
-        closes = (Hours(*each, False, (), ids) for each, ids in self._named(closing, vetoers.new))
-        return tuple(sorted((*opens, *closes)))
+        opens = [Hours(start, end, True, ids, ()) for start, end, ids in self._named(opening, vetoers.old)]
+        closes = [Hours(start, end, False, (), ids) for start, end, ids in self._named(closing, vetoers.new)]
+        return tuple(sorted(opens + closes))
 
-    def _named(self, bits: Bitmap, vetoers: Sequence[Vetoer]) -> Iterator[tuple[Interval, tuple[str, ...]]]:
-        """Yield each stretch with the policies that veto at its first instant."""
+    def _named(self, bits: Bitmap, vetoers: Sequence[Vetoer]) -> list[tuple[int, int, tuple[str, ...]]]:
+        """Return start and end of each stretch with the policies that veto at its first instant."""
         lines = [
             (each.id, each.line.edges(self._period)) for each in vetoers if self._bitmaps[each.line] & bits
         ]
-        for stretch in self._pieces.intervals(bits):
-            start = stretch[0]
-            # Not a generator: there may be a million stretches.
+        count, known, found = self._work.count_found, self._known_ids, []
+        # In one loop without calls of its own: there may be a million stretches.
+        for start, end in self._pieces.intervals(bits):
             ids = tuple([name for name, edges in lines if bisect_right(edges, start) & 1])
-            self._work.count_found(len(ids))
-            yield stretch, self._known_ids.setdefault(ids, ids)
+            count(len(ids))
+            found.append((start, end, known.setdefault(ids, ids)))
+        return found
 
     def hull(self, combinations: Iterable[Vetoers]) -> Interval:
         """Return the time from the first instant to the last at which anything differs."""
