@@ -7,6 +7,7 @@ description say what it shows.
 
 from collections.abc import Iterable, Iterator
 from html import escape
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from app.core.diff.occurrences import span_in_words
@@ -33,6 +34,12 @@ _LEAST_WIDTH: Final = 640
 _MOST_PANELS: Final = 12
 _MOST_BOXES: Final = 3_000
 """Boxes of a panel, beyond which those less than an hour apart are joined."""
+
+_LETTER: Final = 10
+"""The width of a letter of the headline, generously."""
+
+_MONTH: Final = 52
+"""The width of the name of a month."""
 
 _SATURDAY: Final = 5
 _TEXT: Final = "#1f2328"
@@ -91,7 +98,7 @@ def picture(found: Diff, zone: Zone) -> str:
         f'<desc id="description">{_escaped(_description(found, shown, zone))}</desc>',
         *_definitions(),
         f'<rect width="{grid.width}" height="{height}" fill="#ffffff"/>',
-        _text(12, 24, headline(found), size=16, bold=True),
+        _text(12, 24, _fitted(headline(found), grid.width), size=16, bold=True),
         _text(12, 42, f"{_between(found.period, found, zone)}. Times are {zone.name}.", colour=_QUIET),
         *_legend(),
     ]
@@ -111,6 +118,12 @@ def _root(width: int, height: int) -> str:
         f'height="{height}" role="img" aria-labelledby="title description" '
         'font-family="system-ui,Segoe UI,Helvetica,Arial,sans-serif" font-size="12">'
     )
+
+
+def _fitted(text: str, width: int) -> str:
+    """Return a headline that fits; a longer one ends in an ellipsis, and the title has all of it."""
+    most = (width - 24) // _LETTER
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def _description(found: Diff, shown: Iterable[Total], zone: Zone) -> str:
@@ -160,33 +173,40 @@ def _panel(total: Total, grid: _Grid, top: int) -> Iterator[str]:
     name = f"{listed(total.environments, 6)}: opens {opened}, closes {closed}"
     hours_top = top + _HEAD
     yield _text(12, top + 14, name, bold=True)
+    yield from _months(grid, hours_top)
     yield from _days(grid, hours_top)
     for hour in range(0, 25, 6):
         y = hours_top + hour * _HOUR_HEIGHT
         yield f'<path d="M{_LEFT} {y}H{grid.x(grid.first_day + grid.days)}" stroke="{_GRID}"/>'
         yield _text(_LEFT - 6, y + 4, f"{hour:02}:00", size=10, colour=_QUIET, anchor="end")
-    # What opens for one service may close for another: side by side then.
-    both = bool(total.opened and total.closed)
+    # What opens for one service may close for another at the same time: side by side then.
+    drawn = sum(end - start for start, end in normalise((*total.opened, *total.closed)))
+    both = drawn < sum(total.seconds)
     for lane, (intervals, look) in enumerate(((total.opened, _OPENS), (total.closed, _CLOSES))):
         yield from _boxes(intervals, look, grid, (hours_top, lane if both else 0, 2 if both else 1))
 
 
 def _days(grid: _Grid, top: int) -> Iterator[str]:
-    """Yield the weekends, the months and the numbers of days."""
+    """Yield the weekends and the numbers of days."""
     bottom = top + 24 * _HOUR_HEIGHT
-    month_until = grid.first_day
     for day in range(grid.first_day, grid.first_day + grid.days):
         date, x = calendar_date(day), grid.x(day)
         if weekday(day) >= _SATURDAY:
             size = f'width="{grid.day_width}" height="{bottom - top}"'
             yield f'<rect x="{x}" y="{top}" {size} fill="{_WEEKEND}"/>'
-        if (day == grid.first_day or date.day == 1) and day >= month_until:
-            yield _text(x, top - 14, f"{date:%b %Y}", size=10, colour=_QUIET)
-            month_until = day + 52 // grid.day_width
         if weekday(day) == 0:
             yield f'<path d="M{x} {top}V{bottom}" stroke="{_GRID}"/>'
         if grid.day_width >= _NUMBERED or (weekday(day) == 0 and grid.day_width * 7 >= _NUMBERED):
             yield _text(x + 1, top - 3, str(date.day), size=8, colour=_QUIET)
+
+
+def _months(grid: _Grid, top: int) -> Iterator[str]:
+    """Yield the names of months; one that has no room before the next is left out."""
+    days = range(grid.first_day, grid.first_day + grid.days)
+    begins = [day for day in days if day == grid.first_day or calendar_date(day).day == 1]
+    for day, following in pairwise([*begins, None]):
+        if day is not None and (following is None or grid.x(following) - grid.x(day) >= _MONTH):
+            yield _text(grid.x(day), top - 14, f"{calendar_date(day):%b %Y}", size=10, colour=_QUIET)
 
 
 def _boxes(

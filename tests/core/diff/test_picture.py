@@ -62,6 +62,23 @@ def test_what_opens_for_one_and_closes_for_another_stands_side_by_side() -> None
     assert float(closed.get("x", 0)) == float(opened.get("x", 0)) + float(opened.get("width", 0))
 
 
+def test_what_opens_and_closes_at_other_times_has_the_whole_width() -> None:
+    both = (hours(0, HOUR), hours(DAY, HOUR, opens=False))
+    root = drawn(picture(made(Difference(("env-0",), ("normal",), group("a"), both)), HOME))
+    (opened,), (closed,) = boxes(root, "opens"), boxes(root, "closes")
+    assert opened.get("width") == closed.get("width") == "15"
+
+
+def test_names_of_months_have_room_and_a_long_headline_is_cut() -> None:
+    names = [f"environment-{number}-{'x' * 60}" for number in range(3)]
+    found = made(Difference(tuple(names), ("normal",), group("a"), (hours(0, HOUR),)))
+    root = drawn(picture(found._replace(environments=tuple(names)), HOME))
+    texts = [each.text or "" for each in root.iter(f"{SVG}text")]
+    assert [each for each in texts if each.endswith((" 2026", " 2027"))] == ["Dec 2026", "Jan 2027"]
+    assert texts[0].endswith("…")
+    assert names[2] in (root.findtext(f"{SVG}title") or "")
+
+
 def test_environments_alike_share_a_panel_and_many_are_counted() -> None:
     alike = made(Difference(("env-0", "env-1"), ("normal",), group("a"), (hours(0, HOUR),)))
     assert "env-0 and env-1: opens 1 hour, closes none" in picture(alike, HOME)
