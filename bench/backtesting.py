@@ -126,14 +126,15 @@ def fill(url: str, count: int) -> None:
 
 
 def timed(url: str) -> None:
-    """Run the backtest in a process of its own; print seconds, decisions and mebibytes."""
+    """Run the backtest in a process of its own; print seconds, decisions, mebibytes and seconds of CPU."""
     started = time.perf_counter()
     store = Store.open(url, deadline=60.0)
     candidate = CompiledPolicies(PolicySet.model_validate(old_and_new()[1]))
     found = backtest(store.query, candidate, BacktestRequest(START, END))
     seconds = time.perf_counter() - started
     store.let_go()
-    print(seconds, found.progress.decisions, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(seconds, found.progress.decisions, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime)
     print(dict(found.found.fates), file=sys.stderr)
 
 
@@ -189,6 +190,7 @@ def main() -> None:
     seconds = sorted(ours[0] for ours, _ in pairs)
     ratios = sorted(theirs[0] / theirs[1] / (ours[0] / ours[1]) for ours, theirs in pairs)
     print(f"{count} decisions: {statistics.median(seconds):.1f} s ({seconds[0]:.1f} to {seconds[-1]:.1f})")
+    print(f"CPU: {statistics.median(ours[3] for ours, _ in pairs):.1f} s")
     print(f"most memory: {max(ours[2] for ours, _ in pairs):.0f} MiB; load {os.getloadavg()[0]:.1f}")
     print(f"a replay / that, per decision: {statistics.median(ratios):.0f} (from {ratios[0]:.0f})")
 

@@ -38,6 +38,7 @@ policies:
     title: Lunch
     reason: Nobody is here.
     running: stop
+    applies_to: {tags: [tier-2]}
     when: [{daily: {from: "12:00", to: "13:00"}}]
   - id: nights
     title: Nights
@@ -102,7 +103,8 @@ class History:
     async def live(self, decisions: int) -> None:
         """Make so many claims between `START` and `END`, some at the same second."""
         rng, clock = self._rng, self._gate.clock
-        instants = sorted(rng.randrange(START, END - HOUR) for _ in range(decisions // 3))
+        bases = [rng.randrange(START, END - DAY) for _ in range(decisions // 12)]
+        instants = sorted(base + rng.randrange(12 * HOUR) for base in bases for _ in range(4))
         for number, at in enumerate(instants):
             clock.at = at
             if number % 20 == 5:
@@ -124,7 +126,7 @@ class History:
             "It burns.",
             Selector.model_validate(scope),
             rng.choice([None, now + 10 * MINUTE]),
-            now + rng.randrange(1, 48) * HOUR,
+            now + rng.randrange(1, 12) * HOUR,
             rng.choice(["token", "never"]),
             running=rng.choice(["stop", "finish"]),
         )
@@ -133,16 +135,18 @@ class History:
     async def _claim(self) -> Claim:
         rng, now = self._rng, self._gate.clock.now()
         self._running = [each for each in self._running if now < each[0] + HOUR]
-        if self._running and rng.random() < 0.7:
+        if self._running and rng.random() < 0.4:
             _, earlier, question = rng.choice(self._running)
-            return Claim(question, continues=earlier)
+            step = question._replace(duration=rng.choice([0, 600, 600, question.duration]))
+            token = await self._token(step) if rng.random() < 0.5 else None
+            return Claim(step, continues=earlier, token=token)
         question = Question(
-            rng.choice(["api", "web", "abroad", "other"]),
-            rng.choices(["production", "staging", "legacy"], [6, 2, 1])[0],
-            rng.choices(["normal", "rollback", "hotfix"], [6, 2, 1])[0],
+            rng.choices(["api", "web", "abroad", "other"], [9, 9, 9, 1])[0],
+            rng.choices(["production", "staging", "legacy"], [19, 9, 1])[0],
+            rng.choices(["normal", "rollback", "hotfix"], [19, 9, 1])[0],
             rng.choice([0, 0, 0, 1, 600, 4 * HOUR, DAY, 3 * DAY]),
         )
-        return Claim(question, token=await self._token(question) if rng.random() < 0.3 else None)
+        return Claim(question, token=await self._token(question) if rng.random() < 0.5 else None)
 
     async def _token(self, question: Question) -> str:
         request = GrantRequest(

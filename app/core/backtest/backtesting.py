@@ -18,8 +18,6 @@ EXAMPLES: Final = 10
 _MOST_PLACES: Final = 20_000
 """Places that are held at a time; beyond, they are counted and dropped."""
 
-_QUARTER: Final = 15 * MINUTE
-
 _NO_VETO: Final = Veto((), (), for_good=False)
 
 
@@ -32,7 +30,7 @@ class Backtesting:
         self._local = compiled.policy_set.home.local
         self._vetoes = Vetoes(compiled, period)
         self._places: dict[tuple[str, str, str], Place] = {}
-        self._hours: dict[int, int] = {}
+        self._minute, self._hour = -1, 0
         self._sums = Sums(compiled.policy_set.policies)
         self._examples: dict[Fate, deque[Example]] = {fate: deque(maxlen=examples) for fate in SHOWN}
 
@@ -78,14 +76,11 @@ class Backtesting:
         return place
 
     def _hour_of(self, at: int) -> int:
-        """Return the hour of the week; cached, because clocks change at whole quarters of an hour."""
-        quarter = at // _QUARTER
-        found = self._hours.get(quarter)
-        if found is None:
-            if len(self._hours) >= _MOST_PLACES:
-                self._hours.clear()
-            found = self._hours[quarter] = hour_of_week(self._local(at))
-        return found
+        """Return the hour of the week; cached by the minute, because clocks change at whole minutes."""
+        minute = at // MINUTE
+        if minute != self._minute:
+            self._minute, self._hour = minute, hour_of_week(self._local(at))
+        return self._hour
 
     def _show(self, fate: Fate, recorded: Recorded, veto: Veto) -> None:
         if fate is Fate.RELEASED:

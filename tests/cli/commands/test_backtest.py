@@ -21,7 +21,7 @@ PERIOD = ["--from", "2026-10-05", "--to", "2026-11-29"]
 
 async def _live(folder: Path) -> None:
     gate = gate_on(f"sqlite:///{folder / 'gate.db'}", folder / "policies.yaml", FakeClock(START))
-    await History(gate, seed=5).live(60)
+    await History(gate, seed=9).live(60)
     await gate.store.close()
 
 
