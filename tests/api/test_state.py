@@ -255,6 +255,23 @@ def test_a_schedule_of_too_many_segments_is_refused_with_what_can_be_asked(
     assert len(gate.get("/schedule", params={**asked, "to": until}).json()["segments"]) == 10_000
 
 
+def test_a_schedule_of_too_many_rules_is_refused_with_what_can_be_asked(
+    gate: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gate.schedule.MOST_RULES", 100)
+    daily = "title: Nights, reason: R., when: [{daily: {from: '22:00', to: '06:00'}}]"
+    policies = "".join(f"  - {{id: nights-{number}, {daily}}}\n" for number in range(30))
+    (folder / "policies.yaml").write_text(f"version: 1\npolicies:\n{policies}")
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    context.policies.load(Source(folder / "policies.yaml"), context.clock.now())
+    asked = {"service": "api", "from": "2026-11-27T00:00:00Z"}
+    [error] = gate.get("/schedule", params=asked).json()["errors"]
+    assert error["field"] == "to"
+    assert error["message"].endswith("100 rules in them; ask until 2026-11-29T22:00:00Z")
+    segments = gate.get("/schedule", params={**asked, "to": "2026-11-29T22:00:00Z"}).json()["segments"]
+    assert [len(each["blocking"]) for each in segments] == [30, 0, 30, 0, 30, 0]
+
+
 @pytest.mark.parametrize("path", ["/schedule?service=api", "/policies"])
 def test_what_takes_long_keeps_no_thread_from_questions(
     gate: TestClient, monkeypatch: pytest.MonkeyPatch, path: str
