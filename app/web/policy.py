@@ -1,5 +1,6 @@
 """``/dashboard/policies/{id}``: one policy, what it does, and how it came to be."""
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 from itertools import islice
@@ -47,6 +48,9 @@ MOST_VERSIONS: Final = 15
 
 MOST_DECISIONS: Final = 10
 """Decisions that a page lists; the API has all of them."""
+
+SEARCH: Final = 3.0
+"""Seconds that a page searches the record: a million decisions without a match take about one."""
 
 PERIODS: Final = ("30", "90", "365")
 """Days of the record that a policy may be tested on."""
@@ -117,11 +121,18 @@ class Switched(NamedTuple):
     error: str | None = None
 
 
+class Decided(NamedTuple):
+    """The latest decisions that a policy vetoed, or that went out with its warning."""
+
+    latest: list[dict[str, Any]]
+    error: str | None = None
+    """Why there are none."""
+
+
 class _Parts(NamedTuple):
     """The parts of the page that are not computed while it is rendered."""
 
-    decisions: list[dict[str, Any]] | None
-    """The latest that the policy vetoed, or that went out with its warning; None if they can't be read."""
+    decided: Decided
     compared: Comparison | None
     switched: Switched | None
 
@@ -138,7 +149,7 @@ async def show_policy(request: Request, policy_id: str) -> Response:
     viewer, in_force, now = viewer_of(request, caller), here.policies.in_force, here.clock.now()
     found = next((each for each in in_force.policy_set.policies if each.id == policy_id), None)
     parts = _Parts(
-        await _decisions(here, found),
+        await _decided(here, found),
         await _compared(request, policy_id, query),
         await _switched(request, found, query),
     )
@@ -149,19 +160,21 @@ async def show_policy(request: Request, policy_id: str) -> Response:
 
 def _errors(parts: _Parts) -> tuple[object, ...]:
     """Return what may differ between two requests for the same page."""
-    failed = (each and each.error for each in (parts.compared, parts.switched))
-    return (parts.decisions is None, *failed)
+    return tuple(each and each.error for each in parts)
 
 
-async def _decisions(here: Context, found: Policy | None) -> list[dict[str, Any]] | None:
-    """Return the latest decisions that are about the policy."""
+async def _decided(here: Context, found: Policy | None) -> Decided:
+    """Return the latest decisions that are about a policy."""
     if found is None:
-        return []
+        return Decided([])
     wanted = DecisionFilter(policy=found.id, would_deny=found.effect is Effect.WARN)
     try:
-        return (await here.record.decisions(wanted, None, MOST_DECISIONS)).items
+        async with asyncio.timeout(SEARCH):
+            return Decided((await here.record.decisions(wanted, None, MOST_DECISIONS)).items)
+    except TimeoutError:
+        return Decided([], "There are too few of them in a long record to be found in time.")
     except StoreUnavailableError:
-        return None
+        return Decided([], "Not available: the database can't be reached.")
 
 
 async def _switched(request: Request, found: Policy | None, query: PolicyPageQuery) -> Switched | None:
@@ -227,7 +240,7 @@ def _render(here: Context, viewer: Viewer, policy_id: str, query: PolicyPageQuer
         **_shown(in_force, found, now),
         versions=versions,
         is_waiting=is_waiting,
-        decisions=parts.decisions,
+        decided=parts.decided,
         compared=parts.compared,
         switched=parts.switched,
         periods=PERIODS,

@@ -199,6 +199,14 @@ def test_a_policy_that_denies_lists_what_it_stopped(used: TestClient) -> None:
     assert "Switch it on" not in page.text
 
 
+def test_a_search_that_takes_too_long_is_given_up(used: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.policy.SEARCH", 0)
+    text = shown(used, "awake").text
+    assert "There are too few of them in a long record to be found in time." in text
+    assert "All of them: GET /decisions?policy=awake" in text
+    assert "Nothing yet" not in text
+
+
 def test_a_policy_without_decisions_says_what_will_appear(gate: TestClient) -> None:
     assert "Nothing yet. Claims that it denies appear here." in shown(gate, "over").text
     assert "Nothing yet. Deploys that go out while it warns appear here" in shown(gate, "lunch").text
