@@ -33,6 +33,7 @@ class EarlierStep(NamedTuple):
     """A recorded decision as a later step needs it; instants in seconds."""
 
     service: str
+    """The service; several as in `Question.joined`."""
     environment: str
     change: str
     outcome: str
@@ -99,7 +100,7 @@ def _refusal(earlier: EarlierStep | None, later: LaterStep) -> ContinuationResul
     """Return why an earlier claim can't be continued at any time; None if it can."""
     if earlier is None:
         return ContinuationResult.UNKNOWN
-    same = (later.question.service, later.question.environment, later.question.change)
+    same = (later.question.joined, later.question.environment, later.question.change)
     checks = (
         ((earlier.service, earlier.environment, earlier.change) != same, ContinuationResult.OTHER_DEPLOY),
         (earlier.caller != later.caller, ContinuationResult.OTHER_CALLER),

@@ -6,12 +6,14 @@ what it would have done before it existed.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from app.core.compiled import CompiledPolicies
-from app.core.interval import Interval
+from app.core.decision import names_of
+from app.core.interval import Interval, edges_of, normalise
 from app.core.timeline import BLOCK_BITS, block_span
 
 _OFTEN: Final = 1_000
@@ -20,6 +22,10 @@ _OFTEN: Final = 1_000
 _GroupKey = tuple[tuple[int, ...], frozenset[str], str, str, str]
 """The policies that name a service, its tags, environment, kind of change and zone: equal keys share one
 `Coverage`."""
+
+
+_Keys = tuple[tuple[int, str], ...]
+"""Policies by number, each with the zone that it is read in."""
 
 
 class _Line(NamedTuple):
@@ -87,6 +93,16 @@ def _is_active(edges: "array[int]", start: int, end: int) -> bool:
     return bool(index & 1) or (index < len(edges) and edges[index] < end)
 
 
+def _each_once(lines: Iterable[_Line]) -> Iterator[_Line]:
+    """Yield a line for each policy: one that services read in their own zones is active if it is in any."""
+    for number, group in groupby(lines, attrgetter("number")):
+        first, *others = group
+        if others:
+            pairs = (zip(line.edges[::2], line.edges[1::2], strict=True) for line in (first, *others))
+            first = _Line(number, edges_of(normalise(chain.from_iterable(pairs))))
+        yield first
+
+
 class CoverageIndex:
     """Find when the policies of a set are active, for any request, in one period."""
 
@@ -96,11 +112,22 @@ class CoverageIndex:
         self._policies = compiled.policy_set.policies
         self._period = period
         self._lines: dict[tuple[int, str], _Line] = {}
-        self._by_group: dict[_GroupKey, Coverage] = {}
-        self._found: dict[tuple[tuple[int, str], ...], Coverage] = {}
+        self._by_group: dict[_GroupKey, _Keys] = {}
+        self._found: dict[_Keys, Coverage] = {}
 
     def of(self, service: str, environment: str, change: str) -> Coverage:
-        """Return the coverage of the policies that apply to a request."""
+        """Return the coverage of the policies that apply to a request.
+
+        Several services, as `app.core.decision.joined` writes them, have the policies of any of them.
+        """
+        keys = [self._keys(each, environment, change) for each in names_of(service)]
+        lines = keys[0] if len(keys) == 1 else tuple(sorted(set().union(*keys)))
+        found = self._found.get(lines)
+        if found is None:
+            found = self._found[lines] = Coverage([*_each_once(self._line(*line) for line in lines)])
+        return found
+
+    def _keys(self, service: str, environment: str, change: str) -> _Keys:
         policy_set = self._compiled.policy_set
         tags = policy_set.tags_of(service)
         named = tuple(
@@ -117,21 +144,17 @@ class CoverageIndex:
 
     def _find(
         self, named: tuple[int, ...], tags: frozenset[str], environment: str, change: str, service_zone: str
-    ) -> Coverage:
+    ) -> _Keys:
         zone_of = self._compiled.policy_set.zone_of
         others = (
             number
             for number in self._compiled.candidates.of_tags(tags)
             if self._policies[number].matches("", tags, environment, change)
         )
-        lines = tuple(
+        return tuple(
             (number, zone_of(self._policies[number], service_zone).name)
             for number in sorted((*named, *others))
         )
-        found = self._found.get(lines)
-        if found is None:
-            found = self._found[lines] = Coverage([self._line(*line) for line in lines])
-        return found
 
     def _line(self, number: int, zone_name: str) -> _Line:
         """Return when one policy is active in the period, without filling the engine's memory."""

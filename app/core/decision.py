@@ -3,8 +3,9 @@
 Plain values: `engine` computes them, `explain` renders them as sentences.
 """
 
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app.core.freeze import Freeze
 from app.core.instant import LOOK_AHEAD
@@ -24,13 +25,67 @@ class Outcome(StrEnum):
     DENY = "deny"
 
 
+MOST_LETTERS: Final = 128
+"""Characters of several services in words, as of the longest name."""
+
+JOINT: Final = " "
+"""Stands between several services in words, and in no name of a service."""
+
+
 class Question(NamedTuple):
     """May this service be deployed to this environment, taking this many seconds?"""
 
     service: str
+    """The service; several of them in words, see `in_words`."""
     environment: str = "production"
     change: str = "normal"
     duration: int = 0
+    services: tuple[str, ...] = ()
+    """The services of a deploy of several, which is allowed if it is allowed for each; empty for others."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The service, or the services of a deploy of several."""
+        return self.services or (self.service,)
+
+    @property
+    def joined(self) -> str:
+        """The names in a form that is equal for the same set of services, whatever their order."""
+        return joined(self.names)
+
+    def of(self, service: str) -> "Question":
+        """Return the same question about one service."""
+        return self._replace(service=service, services=())
+
+
+def together(
+    services: Sequence[str], environment: str = "production", change: str = "normal", duration: int = 0
+) -> Question:
+    """Return the question whether several services may be deployed together."""
+    return Question(in_words(services), environment, change, duration, tuple(services))
+
+
+def joined(services: Iterable[str]) -> str:
+    """Return services as a text that is equal for equal sets; a name holds no comma."""
+    return ",".join(sorted(services))
+
+
+def names_of(text: str) -> list[str]:
+    """Return the services of a text that `joined` made."""
+    return text.split(",")
+
+
+def in_words(services: Sequence[str]) -> str:
+    """Return services as "a, b and c", in at most `MOST_LETTERS` characters: else "a, b and 7 more"."""
+    *others, last = services
+    text = f"{', '.join(others)} and {last}" if others else last
+    if len(text) <= MOST_LETTERS:
+        return text
+    for shown in range(min(len(others), MOST_LETTERS), 0, -1):
+        text = f"{', '.join(services[:shown])} and {len(services) - shown} more"
+        if len(text) <= MOST_LETTERS:
+            return text
+    return f"{len(services)} services"
 
 
 class Stretch(NamedTuple):
@@ -66,6 +121,8 @@ class Decision(NamedTuple):
     """Further vetoes until it opens, if nothing in `blocking` lasts that long; ordered by start."""
     closing: tuple[Stretch, ...] = ()
     """The rules that veto from `closes_at` on; empty while blocked, and if nothing closes it."""
+    parts: tuple["Decision", ...] = ()
+    """The decisions on each service of a deploy of several; empty for others."""
 
     @property
     def allowed(self) -> bool:
@@ -88,3 +145,20 @@ class Decision(NamedTuple):
     def closes_at(self) -> int | None:
         """When a deploy that is allowed now may start no more."""
         return None if self.blocking else self.flips_at
+
+
+def each_rule_once(decision: Decision) -> Decision:
+    """Return a decision that names no rule twice.
+
+    A policy that each service reads in its own zone stands twice among the rules of several services.
+    """
+    return decision._replace(
+        blocking=_once(decision.blocking),
+        warnings=_once(decision.warnings),
+        following=_once(decision.following),
+        closing=_once(decision.closing),
+    )
+
+
+def _once(stretches: tuple[Stretch, ...]) -> tuple[Stretch, ...]:
+    return tuple({id(each.rule): each for each in reversed(stretches)}.values())[::-1]

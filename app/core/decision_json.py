@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from app.core.continuation import Continuation, ContinuationResult
-from app.core.decision import Decision, Outcome, Stretch
+from app.core.decision import Decision, Outcome, Question, Stretch
 from app.core.explain import message
 from app.core.freeze import Freeze
 from app.core.instant import format_instant
@@ -67,11 +67,13 @@ def decision_to_json(
         "allowed": lifted or decision.allowed,
         "outcome": (Outcome.OVERRIDE if lifted else decision.outcome).value,
         "service": question.service,
+        **({"services": list(question.services)} if question.services else {}),
         "environment": question.environment,
         "change": question.change,
         "duration_s": question.duration,
         "at": format_instant(decision.at),
         "message": message(decision, home, use, continuation),
+        **({"parts": [_part(part, lifted=lifted) for part in decision.parts]} if decision.parts else {}),
         "blocking": [entry(stretch, decision.at) for stretch in decision.blocking],
         "warnings": [entry(stretch, decision.at) for stretch in decision.warnings],
         "opens_at": instant_or_none(decision.opens_at),
@@ -81,6 +83,24 @@ def decision_to_json(
         "continues": _continuation(continuation, decision.at),
         "policy_revision": revision,
         "decision_id": decision_id,
+    }
+
+
+def _part(part: Decision, *, lifted: bool) -> dict[str, Any]:
+    """Return what a deploy of several services says about one of them; its rules are listed beside it.
+
+    Args:
+        part: the decision on the service alone.
+        lifted: whether a token lifted every veto.
+    """
+    allowed = lifted or part.allowed
+    return {
+        "service": part.question.service,
+        "allowed": allowed,
+        "outcome": (Outcome.OVERRIDE if allowed and part.blocking else part.outcome).value,
+        "blocking": [stretch.rule.id for stretch in part.blocking],
+        "warnings": [stretch.rule.id for stretch in part.warnings],
+        "opens_at": instant_or_none(part.opens_at),
     }
 
 
@@ -106,6 +126,12 @@ def determined_by(body: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the ids of the rules that vetoed (also if overridden), else warned; freezes share `AD_HOC`."""
     entries = body["blocking"] or body["warnings"]
     return tuple(AD_HOC if each["kind"] == "freeze" else each["id"] for each in entries)
+
+
+def recorded_question(body: Mapping[str, Any]) -> Question:
+    """Return the question of an answer."""
+    services = tuple(body.get("services", ()))
+    return Question(body["service"], body["environment"], body["change"], body["duration_s"], services)
 
 
 def first_step(body: Mapping[str, Any]) -> str | None:

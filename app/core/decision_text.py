@@ -20,10 +20,13 @@ def reasons(body: Mapping[str, Any]) -> list[str]:
 def outcome_line(body: Mapping[str, Any]) -> str:
     """Return the last line: ``allowed: service=api environment=production change=normal``.
 
-    Names contain no spaces, so user text can't imitate the line.
+    Of several services, it has ``services=api,web``, all in the order of the claim. Names contain no spaces
+    and no commas, so user text can't imitate the line.
     """
-    asked = " ".join(f"{name}={body[name]}" for name in ("service", "environment", "change"))
-    return f"{_VERDICTS[body['allowed']]}: {asked}"
+    services = body.get("services")
+    named = f"service={body['service']}" if services is None else f"services={','.join(services)}"
+    rest = " ".join(f"{name}={body[name]}" for name in ("environment", "change"))
+    return f"{_VERDICTS[body['allowed']]}: {named} {rest}"
 
 
 def decision_text(body: Mapping[str, Any]) -> str:

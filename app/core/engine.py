@@ -12,7 +12,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from app.core.compiled import CompiledPolicies
-from app.core.decision import Decision, Question
+from app.core.decision import Decision, Question, each_rule_once
 from app.core.errors import UnknownNameError
 from app.core.freeze import Freeze
 from app.core.instant import in_range
@@ -21,6 +21,9 @@ from app.core.scope import ScopeTimeline
 from app.core.timeline import FreezeTimeline, PolicyTimeline, RuleTimeline
 
 SCOPES_REMEMBERED: Final = 4096
+
+JOINT_SCOPES_REMEMBERED: Final = 256
+"""Scopes of several services; the names of one may take 13 kB."""
 
 
 class Engine:
@@ -47,6 +50,7 @@ class Engine:
         self._freeze_timelines = [FreezeTimeline(freeze, home) for freeze in self.freezes]
         self._shared: WeakValueDictionary[tuple[RuleTimeline, ...], ScopeTimeline] = WeakValueDictionary()
         self._scopes: dict[tuple[str, str, str], ScopeTimeline] = {}
+        self._joint_scopes: dict[tuple[tuple[str, ...], str, str], ScopeTimeline] = {}
         self._environments: dict[tuple[str, str], ScopeTimeline] = {}
         self._remembering = Lock()
 
@@ -57,13 +61,49 @@ class Engine:
             UnknownNameError: the policies list no such environment, kind of change or service.
             OutOfRangeError: the instant lies outside the years 2000 to 2100.
         """
+        if question.services:
+            return self._decide_all(question, in_range(at))
         scope = self.scope(question.service, question.environment, question.change)
         return scope.decide(question, in_range(at))
 
+    def _decide_all(self, question: Question, at: int) -> Decision:
+        """Decide for several services together, and for each of them alone."""
+        together = each_rule_once(self.scope_of(question).decide(question, at))
+        return together._replace(
+            parts=tuple(self.decide(question.of(service), at) for service in question.services)
+        )
+
     def is_prepared(self, question: Question, at: int) -> bool:
         """Return whether all that a question needs is compiled; if not, deciding it may take a while."""
+        if question.services:
+            key = (question.services, question.environment, question.change)
+            joint = self._joint_scopes.get(key)
+            parts = map(question.of, question.services)
+            return (
+                joint is not None
+                and joint.is_prepared(question, at)
+                and all(self.is_prepared(part, at) for part in parts)
+            )
         scope = self._scopes.get((question.service, question.environment, question.change))
         return scope is not None and scope.is_prepared(question, at)
+
+    def scope_of(self, question: Question) -> ScopeTimeline:
+        """Return the timeline of a question; of a deploy of several services, the one of all their rules.
+
+        Raises:
+            UnknownNameError: the policies list no such environment, kind of change or service.
+        """
+        if not question.services:
+            return self.scope(question.service, question.environment, question.change)
+        key = (question.services, question.environment, question.change)
+        joint = self._joint_scopes.get(key)
+        if joint is None:
+            joint = self._combined(self._lines_of_all(question))
+            with self._remembering:
+                if len(self._joint_scopes) >= JOINT_SCOPES_REMEMBERED:
+                    del self._joint_scopes[next(iter(self._joint_scopes))]
+                self._joint_scopes[key] = joint
+        return joint
 
     def scope(self, service: str, environment: str, change: str) -> ScopeTimeline:
         """Return the timeline of a service, environment and kind of change.
@@ -113,7 +153,7 @@ class Engine:
         Raises:
             UnknownNameError: the policies list no such environment, kind of change or service.
         """
-        scope = self.scope(question.service, question.environment, question.change)
+        scope = self.scope_of(question)
         return self._combined(tuple(line for line in scope.vetoers if line.rule.running == "stop"))
 
     @cached_property
@@ -123,12 +163,12 @@ class Engine:
 
     def freezes_for(self, question: Question, at: int) -> list[Freeze]:
         """Return the freezes that may affect a question at an instant or later."""
-        tags = self.policy_set.tags_of(question.service)
+        of_service = [(service, self.policy_set.tags_of(service)) for service in question.names]
         return [
             freeze
             for freeze in self.freezes
             if (freeze.until is None or freeze.until > at)
-            and freeze.matches(question.service, tags, question.environment, question.change)
+            and any(freeze.matches(*each, question.environment, question.change) for each in of_service)
         ]
 
     def prepare(self, at: int) -> None:
@@ -171,6 +211,12 @@ class Engine:
             *(compiled.timeline(number, service_zone) for number in compiled.matching(*request)),
         )
         return self._combined(matching)
+
+    def _lines_of_all(self, question: Question) -> tuple[RuleTimeline, ...]:
+        """Return the rules of all services of a question, each once in each zone; freezes first, as above."""
+        scopes = (self.scope(service, question.environment, question.change) for service in question.services)
+        lines = dict.fromkeys(line for scope in scopes for line in scope.lines)
+        return tuple(sorted(lines, key=lambda line: line.rule.kind != "freeze"))
 
     def _combined(self, lines: tuple[RuleTimeline, ...]) -> ScopeTimeline:
         """Return the combined timeline of some rules; equal ones are shared."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.core.continuation import Continuation, ContinuationResult
-from app.core.decision import Decision, Outcome, Stretch
+from app.core.decision import Decision, Outcome, Stretch, in_words
 from app.core.freeze import Freeze
 from app.core.notation import format_duration, waiting_time
 from app.core.override import Gap, Override, Part, Use, UseResult
@@ -91,6 +91,24 @@ def _named(stretches: tuple[Stretch, ...], at: int) -> str:
     return undirected("; ".join(_name(stretch, at) for stretch in stretches))
 
 
+def _vetoes(decision: Decision) -> str:
+    """Return the titles of what vetoes; of several services, with those that it vetoes unless it is all."""
+    parts = decision.parts
+    if not parts:
+        return _named(decision.blocking, decision.at)
+    return undirected(
+        "; ".join(f"{_name(each, decision.at)}{_of(each, parts)}" for each in decision.blocking)
+    )
+
+
+def _of(stretch: Stretch, parts: tuple[Decision, ...]) -> str:
+    """Return the services that a rule vetoes, as words that follow its title; empty if it vetoes all."""
+    vetoed = [
+        part.question.service for part in parts if any(each.rule is stretch.rule for each in part.blocking)
+    ]
+    return f" for {in_words(vetoed)}" if 0 < len(vetoed) < len(parts) else ""
+
+
 def _name(stretch: Stretch, at: int) -> str:
     title = stretch.rule.title.rstrip(".")
     if isinstance(stretch.rule, Freeze):
@@ -161,7 +179,7 @@ def _lifted(decision: Decision, override: Override) -> str:
     by = undirected(f"{override.granted_by} ({override.reason.rstrip('.')})")
     return (
         f"{question.service} may be deployed to {question.environment} by an override of {by}, "
-        f"in spite of: {_named(decision.blocking, decision.at)}. "
+        f"in spite of: {_vetoes(decision)}. "
         f"{left or 'No'} {'use' if left == 1 else 'uses'} left."
     )
 
@@ -213,7 +231,7 @@ def _gap_in_words(gap: Gap) -> str:
 
 
 def _why(decision: Decision) -> str:
-    reasons = _named(decision.blocking, decision.at)
+    reasons = _vetoes(decision)
     if decision.following:
         reasons = f"{reasons}; then {_named(decision.following, decision.at)}"
     held_now = any(stretch.start is None or stretch.start <= decision.at for stretch in decision.blocking)

@@ -35,6 +35,7 @@ class Decided(NamedTuple):
 
     at: int
     service: str
+    """The service; several as in `Question.joined`."""
     environment: str
     change: str
     outcome: str

@@ -176,6 +176,7 @@ def override_spent(
         Occasion.OVERRIDE_SPENT, override, at, f"Override spent: {service} to {environment}", text, key
     )
     spent = {"decision": body["decision_id"], "service": service, "uses_left": left}
+    spent |= {name: body[name] for name in ("services",) if name in body}
     return made._replace(environments=(environment,), data={**made.data, **spent})
 
 

@@ -3,7 +3,7 @@
 Pure functions over values. Spending a token, so that N uses are never N + 1, is up to the store.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -238,9 +238,17 @@ def judge(
         return Use(useless, override)
     if decision.allowed:
         return Use(UseResult.NOT_NEEDED, override)
-    lifting = [override.rule_gap(stretch.rule, behind) for stretch in decision.blocking]
-    uncovered = (*override.scope_gaps(decision.question, ref), *(gap for gap in lifting if gap is not None))
+    uncovered = tuple(dict.fromkeys(_gaps(override, decision, behind, ref)))
     return Use(UseResult.DOES_NOT_COVER if uncovered else UseResult.SPENT, override, uncovered)
+
+
+def _gaps(override: Override, decision: Decision, behind: int, ref: str | None) -> Iterator[Gap]:
+    """Yield why a token doesn't cover a deny; of several services, for each that is denied."""
+    for part in decision.parts or (decision,):
+        if part.blocking:
+            yield from override.scope_gaps(part.question, ref)
+    lifting = (override.rule_gap(stretch.rule, behind) for stretch in decision.blocking)
+    yield from (gap for gap in lifting if gap is not None)
 
 
 class Ceiling(NamedTuple):

@@ -63,6 +63,11 @@ class ScopeTimeline:
         )
 
     @property
+    def lines(self) -> Sequence[RuleTimeline]:
+        """The timelines of the rules."""
+        return self._timelines
+
+    @property
     def vetoers(self) -> Sequence[RuleTimeline]:
         """The timelines of the rules that can veto."""
         return self._vetoers

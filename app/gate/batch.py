@@ -95,9 +95,8 @@ class _Answering:
         return text
 
     def _decide(self, question: Question) -> _Shared:
-        service, environment, change, duration = question
-        scope = self._in_force.engine.scope(service, environment, change)
-        key = (scope, environment, change, duration)
+        scope = self._in_force.engine.scope(question.service, question.environment, question.change)
+        key = (scope, question.environment, question.change, question.duration)
         shared = self._shared.get(key)
         if shared is None:
             decision = scope.decide(question._replace(service=""), self._at)

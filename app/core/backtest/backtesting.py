@@ -7,6 +7,7 @@ from typing import Final
 from app.core.backtest.fates import SHOWN, Backtest, Example, Fate, Recorded, fate_of
 from app.core.backtest.sums import Place, Sums
 from app.core.compiled import CompiledPolicies
+from app.core.decision import in_words, names_of
 from app.core.insights import hour_of_week
 from app.core.instant import MINUTE
 from app.core.interval import Interval
@@ -67,9 +68,11 @@ class Backtesting:
         """Return the place of a request that isn't held."""
         if len(self._places) >= _MOST_PLACES:
             self._fold()
-        unlisted = self._compiled.unlisted(service, environment, change)
+        names = names_of(service)
+        lacking = (self._compiled.unlisted(name, environment, change) for name in names)
+        unlisted = next(filter(None, lacking), None)
         coverage = None if unlisted else self._vetoes.coverage(service, environment, change)
-        place = Place(service, environment, change, coverage)
+        place = Place(in_words(names), environment, change, coverage)
         if unlisted is not None:
             place.unknown = unlisted[:2]
         self._places[service, environment, change] = place
@@ -88,7 +91,8 @@ class Backtesting:
             self._sums.former.update(ids)
         else:
             ids = tuple(self._sums.policies[number].id for number in veto.policies)
-        self._examples[fate].append(Example(recorded, ids))
+        readable = recorded._replace(service=in_words(names_of(recorded.service)))
+        self._examples[fate].append(Example(readable, ids))
 
     def _fold(self) -> None:
         """Add what the places hold to the sums, and drop them."""

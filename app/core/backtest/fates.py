@@ -19,6 +19,7 @@ class Recorded(NamedTuple):
     id: str
     at: int
     service: str
+    """The service; several as in `Question.joined`, in examples in words."""
     environment: str
     change: str
     duration: int
