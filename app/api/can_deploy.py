@@ -3,12 +3,12 @@
 import json
 import re
 from http import HTTPStatus
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import Request, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from app.core.decision import Question
+from app.core.decision import Question, together
 from app.core.decision_json import decision_to_json, determined_by
 from app.core.decision_text import decision_text
 from app.core.errors import MalformedValueError
@@ -20,7 +20,7 @@ from app.server.authentication import limit_anonymous_claims
 from app.server.context import Context, context
 from app.server.middleware import LOG_FIELDS
 from app.server.openapi import header, returns
-from app.server.problems import RefusedError
+from app.server.problems import InvalidFieldsError, RefusedError
 from app.server.requests import (
     DecisionIdField,
     DurationField,
@@ -37,6 +37,7 @@ from app.server.routes import Routes, caller_of
 router = Routes(tags=["decisions"])
 
 TOKEN_HEADER: Final = "x-override-token"  # noqa: S105 - the name of the header
+MOST_SERVICES: Final = 100
 _PRINTABLE_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", PLAIN_TEXT + b"; charset=utf-8")
@@ -66,6 +67,17 @@ class QuestionFields(Strict):
         return Question(self.service, self.environment, self.change, self.duration)
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """Leave out of the document that a field is empty unless it is given."""
+    del schema["default"]
+
+
+def _each_once(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise MalformedValueError("names a service twice")
+    return names
+
+
 class AskQuery(QuestionFields):
     """The parameters of the question."""
 
@@ -78,6 +90,20 @@ class AskQuery(QuestionFields):
 class ClaimBody(QuestionFields):
     """The body of the claim."""
 
+    service: NameField = Field(
+        "",
+        description="the service to be deployed; or name `services`",
+        examples=["checkout"],
+        json_schema_extra=_without_default,
+    )
+    services: Annotated[list[NameField], AfterValidator(_each_once)] = Field(
+        [],
+        min_length=1,
+        max_length=MOST_SERVICES,
+        description="several services to be deployed together, instead of `service`: each must be allowed",
+        examples=[["checkout", "docs-site"]],
+        json_schema_extra=_without_default,
+    )
     ref: Note | None = Field(None, description="what is deployed: a commit or a tag", examples=["abc123"])
     actor: Note | None = Field(None, description="who deploys it", examples=["ada"])
     run_url: Note | None = Field(
@@ -92,6 +118,22 @@ class ClaimBody(QuestionFields):
     deny_status: Literal[200, 423] = Field(
         423, description="the status of a deny, for clients that can only read 200", examples=[200]
     )
+
+    @property
+    def question(self) -> Question:
+        """The question in these fields.
+
+        Raises:
+            InvalidFieldsError: they name no service, or name it in both ways.
+        """
+        if self.service and self.services:
+            message = "is given beside service; name the services here, or one service there"
+            raise InvalidFieldsError([{"field": "services", "message": message}])
+        if self.services:
+            return together(self.services, self.environment, self.change, self.duration)
+        if not self.service:
+            raise InvalidFieldsError([{"field": "service", "message": "is required"}])
+        return super().question
 
 
 _DECISION_RESPONSES: Final = {
@@ -164,6 +206,8 @@ async def claim(request: Request) -> Response:
 
     A later step of a rollout names an earlier one in `continues`: policies that say `running: finish` don't
     veto it until the `duration` of the first step is over. Otherwise it is decided like any other claim.
+
+    With `services`, one claim is about several: it is allowed only if each of them is, and is one record.
 
     With `Accept: text/plain` the answer comes in sentences, as for a question.
     """

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeGuard
 
 import click
 
@@ -73,10 +73,13 @@ class Query(NamedTuple):
     change: str = "normal"
     duration: str | None = None
     at: str | None = None
+    services: tuple[str, ...] = ()
+    """The services of a claim for several, instead of `service`."""
 
-    def fields(self) -> dict[str, str]:
+    def fields(self) -> dict[str, Any]:
         """Return the fields of the API request, without those not given."""
-        return {name: value for name, value in self._asdict().items() if value is not None}
+        unused = "service" if self.services else "services"
+        return {name: value for name, value in self._asdict().items() if value is not None and name != unused}
 
 
 class DecisionSource(Protocol):
@@ -262,8 +265,18 @@ def _unique_members(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _is_answer(body: dict[str, Any], status: int, query: Query) -> bool:
     """Return whether a body answers the query, is shaped as the API's, and agrees with its status."""
-    echoed = all(body.get(name) == getattr(query, name) for name in ("service", "environment", "change"))
-    return echoed and _is_well_formed(body) and _agrees_with_status(body, status)
+    echoed = all(body.get(name) == getattr(query, name) for name in ("environment", "change"))
+    of_query = _is_of_all(body, query) if query.services else body.get("service") == query.service
+    return echoed and of_query and _is_well_formed(body) and _agrees_with_status(body, status)
+
+
+def _is_of_all(body: dict[str, Any], query: Query) -> bool:
+    """Return whether an answer is about all services of a claim, and allows it only if it allows each."""
+    parts = body.get("parts")
+    if not _are_entries(parts) or body.get("services") != [*query.services]:
+        return False
+    named = [part.get("service") for part in parts] == [*query.services]
+    return named and body.get("allowed") is all(part.get("allowed") is True for part in parts)
 
 
 def _is_well_formed(body: dict[str, Any]) -> bool:
@@ -295,7 +308,7 @@ def _is_current(at: str, query: Query, now: int) -> bool:
     return abs(parse_instant(at) - now) <= CLOCK_TOLERANCE
 
 
-def _are_entries(entries: object) -> bool:
+def _are_entries(entries: object) -> TypeGuard[list[dict[str, Any]]]:
     return isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
 
 

@@ -133,7 +133,6 @@ change = click.option(
 )
 
 
-service = click.argument("service", callback=checked(name))
 services = click.argument("services", nargs=-1, required=True, metavar="SERVICE...", callback=checked_names)
 
 

@@ -16,7 +16,7 @@ from app import __version__
 from app.clock import Clock
 from app.core.audit import Event
 from app.core.continuation import Continuation, LaterStep, continued, judge_continuation
-from app.core.decision import Decision, Outcome, Question
+from app.core.decision import Decision, Outcome, Question, Stretch, each_rule_once
 from app.core.decision_json import decision_to_json, determined_by, first_step
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
@@ -60,9 +60,13 @@ class Claim(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """A hash of what makes it the same request when it is tried again."""
-        told = [*self.question, self.ref, self.actor, self.run_url, self.token]
+        service, environment, change, duration, services = self.question
+        told: list[Any] = [service, environment, change, duration]
+        told += [self.ref, self.actor, self.run_url, self.token]
         if self.continues is not None:
             told.append(self.continues)
+        if services:
+            told.append(services)
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def check(self) -> None:
@@ -85,8 +89,9 @@ class Claim(NamedTuple):
         if _UNFIT.search("".join(filter(None, texts.values()))) is not None:
             name = next(name for name, text in texts.items() if text and _UNFIT.search(text))
             raise MalformedValueError(f"{name}: takes no control characters, and only whole characters")
-        if not self.caller.may_claim(self.question.service):
-            raise ForbiddenError("these credentials may not claim deploys of this service")
+        if not all(map(self.caller.may_claim, self.question.names)):
+            which = "all of these services" if self.question.services else "this service"
+            raise ForbiddenError(f"these credentials may not claim deploys of {which}")
 
 
 class Claimed(NamedTuple):
@@ -175,7 +180,7 @@ class Claims:
         use = None if claim.token is None else self._use(draft, time, transaction)
         written = prepared or _written(draft, use, time)
         self._keep_policies(draft.in_force, transaction)
-        transaction.record(written.row, written.event)
+        transaction.record(written.row, written.event, _beyond_row(claim.question))
         if use is not None and use.spends and use.override is not None:
             transaction.append(
                 happened(
@@ -254,10 +259,15 @@ def step_of(
     """
     if not continuation.counts or continuation.until is None:
         return decision, continuation
+    parts = tuple(_step(part, in_force, continuation.until)[0] for part in decision.parts)
+    decision, lifted = _step(decision, in_force, continuation.until)
+    return each_rule_once(decision)._replace(parts=parts), continuation._replace(lifted=lifted)
+
+
+def _step(decision: Decision, in_force: InForce, until: int) -> tuple[Decision, tuple[Stretch, ...]]:
+    """Return the decision on a step, and the vetoes that are lifted."""
     engine, question = in_force.engine, decision.question
-    everything = engine.scope(question.service, question.environment, question.change)
-    decision, lifted = continued(everything, engine.stopping(question), decision, continuation.until)
-    return decision, continuation._replace(lifted=lifted)
+    return continued(engine.scope_of(question), engine.stopping(question), decision, until)
 
 
 def _continued(
@@ -279,6 +289,11 @@ class _Written(NamedTuple):
     row: DecisionRow
     event: Event
     claimed: Claimed
+
+
+def _beyond_row(question: Question) -> tuple[str, ...]:
+    """Return the services that the row of a decision can't name: those of a deploy of several."""
+    return question.services if len(question.services) > 1 else ()
 
 
 def _written(draft: _PendingClaim, use: Use | None, time: _Time) -> _Written:

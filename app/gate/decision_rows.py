@@ -94,3 +94,9 @@ def _written(instant: int) -> str:
 @lru_cache(maxsize=1_024)
 def _instant(text: str) -> int:
     return parse_instant(text)
+
+
+def expected_services(data: dict[str, Any]) -> tuple[str, ...]:
+    """Return the services that the event of a decision implies beside its row, sorted."""
+    services = data["answer"].get("services", ())
+    return tuple(sorted(services)) if len(services) > 1 else ()

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from app.core.decision import Question
+from app.core.decision_json import recorded_question
 from app.core.engine import Engine
 from app.core.errors import UnknownNameError
 from app.core.instant import DAY, LATEST
@@ -17,6 +18,9 @@ from app.store.records import Denial
 
 MOST_WAITING: Final = 200
 """Different questions that wait in one environment; further ones are counted with the environment itself."""
+
+MOST_SERVICES: Final = 20
+"""Services of a deploy that waits by itself; one of more is counted with the environment itself, too."""
 
 WAITED_FOR: Final = 90 * DAY
 """Seconds after which a request is dropped; otherwise removed services would fill the queue."""
@@ -41,6 +45,8 @@ class Waiting(NamedTuple):
     """Each name once; empty for an anonymous caller."""
     more: int
     """The number of further claims, without a name."""
+    services: tuple[str, ...] = ()
+    """The services of a deploy of several."""
 
     def joined_by(self, denial: Denial) -> "Waiting":
         """Return a copy with one more denial: named if there is room, counted otherwise."""
@@ -72,10 +78,9 @@ class Openings:
 
     def _find(self, asked: Question, at: int) -> int:
         try:
-            if asked.service:
-                scope = self.engine.scope(asked.service, asked.environment, asked.change)
-            else:
-                scope = self.engine.environment(asked.environment)
+            scope = (
+                self.engine.scope_of(asked) if asked.service else self.engine.environment(asked.environment)
+            )
         except UnknownNameError:
             # The present policies no longer know its names.
             return LATEST
@@ -94,7 +99,7 @@ class DeniedQueue:
         self._waiting: dict[Question, Waiting] = {}
         self._opens: dict[Question, int] = {}
         for each in known:
-            asked = Question(each.service, environment, each.change, each.duration)
+            asked = Question(each.service, environment, each.change, each.duration, each.services)
             self._waiting[asked] = each
             self._opens[asked] = openings.after(asked, max(since, each.at))
 
@@ -111,14 +116,20 @@ class DeniedQueue:
         # replica, behind or ahead, denied it, and what is open here is not open there.
         if opens == denial.at and not by_freeze:
             return
-        if asked not in self._waiting and len(self._waiting) >= MOST_WAITING:
+        if not self._has_room(asked):
             asked = self._others
             opens = self._openings.after(asked, denial.at)
             if opens == denial.at:
                 return
-        fresh = Waiting(asked.service, asked.change, asked.duration, denial.at, (), 0)
+        fresh = Waiting(asked.service, asked.change, asked.duration, denial.at, (), 0, asked.services)
         self._waiting[asked] = self._waiting.get(asked, fresh).joined_by(denial)
         self._opens[asked] = opens
+
+    def _has_room(self, asked: Question) -> bool:
+        """Return whether a question may wait by itself: the queue is written every second."""
+        if asked in self._waiting:
+            return True
+        return len(self._waiting) < MOST_WAITING and len(asked.services) <= MOST_SERVICES
 
     def pop_open(self) -> list[Waiting]:
         """Remove and return the next requests to be allowed: all that open at the same instant."""
@@ -135,12 +146,12 @@ class DeniedQueue:
 
 def read_waiting(written: list[Any]) -> Waiting:
     """Parse a waiting request from the list that JSON has kept."""
-    service, change, duration, at, who, more = written
-    return Waiting(service, change, duration, at, tuple(who), more)
+    service, change, duration, at, who, more, *services = written
+    return Waiting(service, change, duration, at, tuple(who), more, tuple(*services))
 
 
 def _read(denial: Denial, environment: str) -> tuple[Question, bool]:
     """Return the question of a denial, and whether a freeze was among the blocking rules."""
     answer: dict[str, Any] = json.loads(denial.data)["answer"]
-    asked = Question(denial.service, environment, answer["change"], answer["duration_s"])
+    asked = recorded_question(answer)._replace(environment=environment)
     return asked, any(each["kind"] == "freeze" for each in answer["blocking"])

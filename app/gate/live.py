@@ -45,6 +45,9 @@ _DECISION: Final = (
     "decision_id", "at", "outcome", "service", "environment", "change", "message", "blocking", "warnings",
 )  # fmt: skip
 
+_OF_SEVERAL: Final = ("services", "parts")
+"""Members of the decisions on several services alone."""
+
 
 class News(NamedTuple):
     """Something that changed."""
@@ -172,6 +175,7 @@ def _public(link: Link) -> News | None:
     if family == "decision":
         answer = data["answer"]
         body |= {name: answer.get(name) for name in _DECISION}
+        body |= {name: answer[name] for name in _OF_SEVERAL if name in answer}
         body |= {name: data.get(name) for name in ("actor", "ref", "run_url")}
     else:
         about = data.get(family)

@@ -357,7 +357,8 @@ def _gate_open(
     opens = not timeline.segment(at).blocking and timeline.segment(at - 1).blocking
     if opens or not denied:
         return notification.gate_open(engine.decide_environment(environment, at), home, denied, more, key)
-    question = Question(denied[0].service, environment, denied[0].change or usual)
+    named = next(each for each in waited if each.who)
+    question = Question(named.service, environment, named.change, services=named.services)
     return notification.services_open(engine.decide(question, at), home, denied, more, key)
 
 

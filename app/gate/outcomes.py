@@ -4,6 +4,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.clock import Clock
+from app.core.decision import names_of
 from app.core.decision_json import first_step
 from app.core.instant import format_instant
 from app.gate.audit_events import Kind, happened
@@ -66,7 +67,7 @@ class Outcomes:
         deploy = transaction.deploy(report.decision_id)
         if deploy is None:
             raise UnknownRecordError("there is no decision of that id")
-        if not caller.may_claim(deploy.service):
+        if not all(map(caller.may_claim, names_of(deploy.service))):
             raise ForbiddenError("these credentials may not report on deploys of this service")
         if deploy.outcome == "deny":
             raise StateConflictError("this claim was denied: nothing was deployed by it")

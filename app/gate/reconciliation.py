@@ -14,7 +14,7 @@ from app.core.decision_json import instant_or_none
 from app.core.errors import FreezegateError
 from app.core.override import Approval, Override
 from app.gate.audit_events import Kind
-from app.gate.decision_rows import expected_row, is_plain_row
+from app.gate.decision_rows import expected_row, expected_services, is_plain_row
 from app.gate.freezes import to_json as freeze_to_json
 from app.gate.overrides import to_json as override_to_json
 from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME
@@ -49,6 +49,8 @@ class Rows(NamedTuple):
     """The rows that some events are about, all of one state of the database."""
 
     decisions: dict[int, DecisionRow]
+    services: dict[int, tuple[str, ...]]
+    """The services of the decisions on several, sorted."""
     outcomes: dict[int, OutcomeRow]
     overrides: dict[str, Override]
     digests: dict[str, str]
@@ -91,11 +93,11 @@ class Reconciliation:
 
     def check(self, links: Sequence[Link], rows: Rows) -> None:
         """Compare consecutive events with their rows."""
-        decisions, outcomes = dict(rows.decisions), dict(rows.outcomes)
+        decisions, outcomes, services = dict(rows.decisions), dict(rows.outcomes), dict(rows.services)
         for link in links:
             try:
                 if link.kind == Kind.DECISION:
-                    self._decision(link, decisions.pop(link.seq, None))
+                    self._decision(link, decisions.pop(link.seq, None), services.pop(link.seq, ()))
                 elif link.kind == Kind.OUTCOME_REPORTED:
                     self._outcome(link, outcomes.pop(link.seq, None))
                 elif (event := self._events.get(link.kind)) is not None:
@@ -104,6 +106,8 @@ class Reconciliation:
                 self.unproven[f"events of kind {link.kind} that can't be read"] += 1
         for seq, decision in decisions.items():
             self._differs("decisions", decision.id, f"event {seq} is no decision")
+        for seq in services:
+            self._differs("decision_services", str(seq), f"event {seq} is no decision")
         for seq, outcome in outcomes.items():
             self._differs("outcomes", outcome.decision_id, f"event {seq} is no outcome")
 
@@ -145,10 +149,10 @@ class Reconciliation:
             else:
                 self._differs(table, own_id, "is in no event")
 
-    def _decision(self, link: Link, row: DecisionRow | None) -> None:
+    def _decision(self, link: Link, row: DecisionRow | None, services: tuple[str, ...]) -> None:
         if row is not None:
             self._revisions.add(row.policy_revision)
-            if is_plain_row(link, row):
+            if not services and is_plain_row(link, row):
                 return
         data = json.loads(link.data)
         if row is None:
@@ -159,6 +163,8 @@ class Reconciliation:
             self.unproven["idempotency keys of decisions"] += 1
         if expected != row:
             self._compare("decisions", row.id, expected._asdict(), row._asdict())
+        if expected_services(data) != services:
+            self._differs("decision_services", row.id, "are not the services of the decision")
 
     def _outcome(self, link: Link, row: OutcomeRow | None) -> None:
         body = json.loads(link.data)["outcome"]
@@ -342,6 +348,7 @@ def read_rows(view: "View", links: Sequence[Link]) -> Rows:
             decided.add(decision)
     return Rows(
         view.decision_rows(first, last),
+        view.decision_services(first, last),
         view.outcome_rows(first, last),
         {override.id: override for override in view.overrides_of(sorted(touched))},
         view.override_digests(granted),

@@ -4,7 +4,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.continuation import Continuation, ContinuationResult
-from app.core.decision import Decision, Question
+from app.core.decision import Decision
+from app.core.decision_json import recorded_question
 from app.core.freeze import Freeze
 from app.core.instant import parse_instant
 from app.core.override import Override, Part, Use, judge
@@ -64,10 +65,7 @@ def replay(view: "View", decision_id: str) -> Replay:
     freezes = [Freeze.from_data(each) for each in data["freezes"]]
     engine = load_untested(snapshot).engine.with_freezes(freezes)
     at = parse_instant(recorded["at"])
-    question = Question(
-        recorded["service"], recorded["environment"], recorded["change"], recorded["duration_s"]
-    )
-    decision = engine.decide(question, at)
+    decision = engine.decide(recorded_question(recorded), at)
     in_force = InForce(engine, snapshot, at, ())
     continuation = _continuation(recorded)
     if continuation is not None:

@@ -133,6 +133,17 @@ class ContinuationBody(BaseModel):
     )
 
 
+class DecisionPart(BaseModel):
+    """A service of a claim for several."""
+
+    service: str = Field(description="the service")
+    allowed: bool = Field(description="whether nothing vetoes it, or a token lifted that")
+    outcome: Outcome = Field(description="as if it were claimed alone; `override` if the token was needed")
+    blocking: list[str] = Field(description="the ids of the rules that veto it; the answer has them in full")
+    warnings: list[str] = Field(description="the ids of the policies that warn about it")
+    opens_at: Instant | None = Field(description="when it may go ahead alone; null as in the answer")
+
+
 class DecisionBody(BaseModel):
     """The answer to "may this service be deployed to this environment now?"."""
 
@@ -141,12 +152,19 @@ class DecisionBody(BaseModel):
         description="`warn`: allowed, with warnings; `override`: allowed by a token; otherwise `allow` or "
         "`deny`"
     )
-    service: str = Field(description="the service asked about")
+    service: str = Field(description="the service asked about; the services of a claim for several, in words")
+    services: list[str] = Field(
+        default_factory=list, description="the services of a claim for several; absent from others"
+    )
     environment: str = Field(description="the environment asked about")
     change: str = Field(description="the kind of change asked about")
     duration_s: int = Field(description="how long the deploy takes, in seconds")
     at: Instant = Field(description="the instant that the answer is for")
     message: str = Field(description="the answer in a sentence, with times in the zone of the policies")
+    parts: list[DecisionPart] = Field(
+        default_factory=list,
+        description="each service of a claim for several, in their order; absent from others",
+    )
     blocking: list[BlockingEntry] = Field(description="the rules that veto, also where a token lifted them")
     warnings: list[BlockingEntry] = Field(description="the policies that only warn")
     opens_at: Instant | None = Field(

@@ -5,6 +5,7 @@ from typing import Any, Final
 from sqlalchemy import Select, bindparam, func, or_, select
 
 from app.core.backtest import Recorded
+from app.store import decision_services
 from app.store.columns import columns_of
 from app.store.connection import Connection
 from app.store.outcomes import LATEST
@@ -35,7 +36,8 @@ def recorded(
     start, seq = after
     query = _filtered(_RECORDED, wanted)
     rows = connection.rows(query, start=start, after=seq, until=wanted.end, most=most)
-    return list(map(Recorded._make, rows))
+    found = [(record.seq, record) for record in map(Recorded._make, rows)]
+    return [record for _, record in decision_services.with_names(connection, found)]
 
 
 def count(connection: Connection, wanted: DecidedFilter) -> int:
@@ -45,8 +47,9 @@ def count(connection: Connection, wanted: DecidedFilter) -> int:
 
 
 def _filtered(query: Select[Any], wanted: DecidedFilter) -> Select[Any]:
+    if wanted.service is not None:
+        query = query.where(decision_services.is_about(wanted.service))
     for column, value in (
-        (decisions.c.service, wanted.service),
         (decisions.c.environment, wanted.environment),
         (decisions.c.change, wanted.change),
     ):

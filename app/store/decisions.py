@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Select,
     and_,
@@ -14,10 +15,12 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    union_all,
 )
 
 from app.core.continuation import EarlierStep
 from app.core.decision import Outcome
+from app.store import decision_services, tables
 from app.store.columns import columns_of
 from app.store.connection import Connection
 from app.store.records import DecisionFilter, DecisionRow, StoredDecision
@@ -69,7 +72,7 @@ def find(connection: Connection, decision_id: str) -> StoredDecision | None:
 def step(connection: Connection, decision_id: str) -> EarlierStep | None:
     """Return a decision as a later step of its deploy needs it."""
     row = connection.row(_STEP, decision_id=decision_id)
-    return None if row is None else EarlierStep._make(row)
+    return None if row is None else decision_services.named(connection, decision_id, EarlierStep._make(row))
 
 
 def of_key(connection: Connection, caller: str, key: str) -> tuple[str, str] | None:
@@ -82,15 +85,38 @@ def newest(
     connection: Connection, wanted: DecisionFilter, before: int | None, most: int, least: int = 0
 ) -> list[StoredDecision]:
     """Return decisions, newest first; before a position in the audit log, and not before `least`."""
-    places = _filtered(select(decisions.c.seq), wanted).order_by(decisions.c.seq.desc()).limit(most)
-    if before is not None:
-        places = places.where(decisions.c.seq < before)
-    if least:
-        places = places.where(decisions.c.seq >= least)
+    places = _newest_places(wanted, before, most, least)
+    if wanted.service is not None:
+        # Each by its own index: one condition for both would read every decision.
+        alone, joint = (each.subquery() for each in (places, _newest_joint(wanted, before, most, least)))
+        both = union_all(select(alone.c.seq), select(joint.c.seq)).subquery()
+        places = select(both.c.seq).order_by(both.c.seq.desc()).limit(most)
     # Positions first, then events: a database that joins before it limits reads half the audit log.
     page = places.subquery()
     query = select(*_COLUMNS).join(page, page.c.seq == events.c.seq).order_by(events.c.seq.desc())
     return [StoredDecision._make(row) for row in connection.rows(query)]
+
+
+def _newest_places(wanted: DecisionFilter, before: int | None, most: int, least: int) -> _Query:
+    places = _filtered(select(decisions.c.seq), wanted)
+    return _bounded(places, decisions.c.seq, before, most, least)
+
+
+def _newest_joint(wanted: DecisionFilter, before: int | None, most: int, least: int) -> _Query:
+    """Select the places of the decisions on several services, the wanted one among them."""
+    of_several = tables.decision_services
+    places = _filtered(select(of_several.c.seq), wanted._replace(service=None))
+    places = places.join(decisions, decisions.c.seq == of_several.c.seq)
+    places = places.where(of_several.c.service == wanted.service)
+    return _bounded(places, of_several.c.seq, before, most, least)
+
+
+def _bounded(places: _Query, seq: Column[int], before: int | None, most: int, least: int) -> _Query:
+    if before is not None:
+        places = places.where(seq < before)
+    if least:
+        places = places.where(seq >= least)
+    return places.order_by(seq.desc()).limit(most)
 
 
 def count(connection: Connection) -> int:

@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import bindparam, func, or_, select
 
 from app.core.insights import Decided
+from app.store import decision_services
 from app.store.columns import columns_of
 from app.store.connection import Connection
 from app.store.records import DecidedFilter, DeployRow, OutcomeRow
@@ -52,7 +53,7 @@ def add(connection: Connection, seq: int, outcome: OutcomeRow) -> None:
 def deploy_of(connection: Connection, decision_id: str) -> DeployRow | None:
     """Return the deploy of a decision, as an outcome needs it."""
     row = connection.row(_DEPLOY, decision_id=decision_id)
-    return None if row is None else DeployRow._make(row)
+    return None if row is None else decision_services.named(connection, decision_id, DeployRow._make(row))
 
 
 def of_decision(connection: Connection, decision_id: str, most: int) -> list[OutcomeRow]:
@@ -73,8 +74,9 @@ def decided(
         most: the page size.
     """
     query = _DECIDED
+    if wanted.service is not None:
+        query = query.where(decision_services.is_about(wanted.service))
     for column, value in (
-        (decisions.c.service, wanted.service),
         (decisions.c.environment, wanted.environment),
         (decisions.c.change, wanted.change),
     ):
@@ -82,4 +84,4 @@ def decided(
             query = query.where(column == value)
     start, seq = after
     rows = connection.rows(query, start=start, after=seq, until=wanted.end, most=most)
-    return [(seq, Decided._make(row)) for seq, *row in rows]
+    return decision_services.with_names(connection, [(seq, Decided._make(row)) for seq, *row in rows])

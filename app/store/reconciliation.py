@@ -10,6 +10,7 @@ from app.store.connection import Connection, Row
 from app.store.records import DecisionRow, OutcomeRow, SessionRecord
 from app.store.tables import (
     approvals,
+    decision_services,
     decisions,
     keys,
     outcomes,
@@ -43,7 +44,7 @@ _BEYOND: Final = tuple(
         table.name,
         select(func.count()).select_from(table).where(or_(table.c.seq > bindparam("last"), table.c.seq < 1)),
     )
-    for table in (decisions, outcomes)
+    for table in (decisions, decision_services, outcomes)
 )
 _REVISIONS: Final = (
     select(policy_revisions.c.revision, policy_revisions.c.sources)

@@ -103,6 +103,7 @@ class DeployRow(NamedTuple):
     """The deploy of a decision, as an outcome needs it."""
 
     service: str
+    """The service; several as in `Question.joined`."""
     outcome: str
     first: str
     """The first step of the deploy, which outcomes belong to; its own id if it continues none."""

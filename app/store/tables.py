@@ -108,6 +108,17 @@ Index(
     sqlite_where=text(HAS_KEY),
 )
 Index("decisions_service", decisions.c.service, decisions.c.seq)
+
+# The services of the decisions on several, whose own row has them in words; a single one has no row here.
+decision_services: Final = Table(
+    "decision_services",
+    metadata,
+    Column("seq", _SEQ, ForeignKey(decisions.c.seq), nullable=False),
+    Column("service", String(128), nullable=False),
+    PrimaryKeyConstraint("seq", "service"),
+)
+
+Index("decision_services_service", decision_services.c.service, decision_services.c.seq)
 Index("decisions_at", decisions.c.at)
 
 outcomes: Final = Table(

@@ -7,6 +7,7 @@ from app.core.audit import Event
 from app.core.freeze import Freeze
 from app.core.override import Approval, Override, OverrideState
 from app.store import (
+    decision_services,
     decisions,
     events,
     freezes,
@@ -46,6 +47,7 @@ class Transaction(View):
         self._head = events.find_head(connection, lock=True)
         self._events: list[Event] = []
         self._decisions: list[tuple[int, DecisionRow]] = []
+        self._services: list[tuple[int, str]] = []
         self._of_keys: dict[tuple[str, str], tuple[str, str]] = {}
         self._spends: list[overrides.Spend] = []
         self._of_tokens: dict[str, str | None] = {}
@@ -80,9 +82,12 @@ class Transaction(View):
         self.kinds.append(event.kind)
         return self._head.seq + len(self._events)
 
-    def record(self, row: DecisionRow, event: Event) -> None:
-        """Record a decision: its event and its row."""
-        self._decisions.append((self.append(event), row))
+    def record(self, row: DecisionRow, event: Event, services: Sequence[str] = ()) -> None:
+        """Record a decision: its event, its row, and its services if there are several."""
+        seq = self.append(event)
+        self._decisions.append((seq, row))
+        if services:
+            self._services.extend((seq, service) for service in services)
         if row.idempotency_key is not None:
             self._of_keys[row.caller, row.idempotency_key] = (row.fingerprint or "", event.data)
 
@@ -225,9 +230,10 @@ class Transaction(View):
             return
         end = events.append(self._connection, self._head, self._events)
         decisions.add(self._connection, self._decisions)
+        decision_services.add(self._connection, self._services)
         overrides.spend(self._connection, self._spends)
         events.move_head(self._connection, self._head._replace(seq=end.seq, hash=end.hash))
-        self._events, self._decisions, self._spends = [], [], []
+        self._events, self._decisions, self._services, self._spends = [], [], [], []
 
     def _change(self, work: Callable[[], Result]) -> Result:
         self.changes += 1

@@ -10,6 +10,7 @@ from app.core.insights import Decided
 from app.core.override import Override
 from app.store import (
     backtest,
+    decision_services,
     decisions,
     events,
     freezes,
@@ -144,6 +145,10 @@ class View:
     def decision_rows(self, after: int, last: int) -> dict[int, DecisionRow]:
         """Return the rows of decisions between two positions, by position."""
         return reconciliation.decision_rows(self._connection, after, last)
+
+    def decision_services(self, after: int, last: int) -> dict[int, tuple[str, ...]]:
+        """Return the services of the decisions on several between two positions, by position, sorted."""
+        return decision_services.between(self._connection, after, last)
 
     def outcome_rows(self, after: int, last: int) -> dict[int, OutcomeRow]:
         """Return the rows of outcomes between two positions, by position."""

@@ -112,6 +112,8 @@ def test_the_bodies_of_operations_have_the_members_that_the_document_names(
     claim = {"service": "checkout", "environment": "staging"}
     for method, path, body, name in (
         ("POST", "/can-deploy", claim, "/can-deploy"),
+        ("POST", "/can-deploy", {"services": ["checkout", "docs-site"]}, "/can-deploy"),
+        ("POST", "/can-deploy/batch", {"questions": [claim, {}]}, "/can-deploy/batch"),
         ("POST", "/overrides", grant, "/overrides"),
         ("DELETE", f"/overrides/{ids['override']}", None, "/overrides/{override_id}"),
         ("POST", "/freezes", freeze, "/freezes"),

@@ -17,6 +17,9 @@ from app.core.errors import MalformedValueError
 
 _LONGEST_KEY: Final = 128
 
+MOST_CLAIMED: Final = 100
+"""Services of one claim, as the server takes them."""
+
 
 def _idempotency_key(text: str) -> str:
     if not (0 < len(text) <= _LONGEST_KEY and all("!" <= letter <= "~" for letter in text)):
@@ -81,7 +84,8 @@ def command(  # noqa: PLR0913 - each is an option
 ) -> int:
     """Check whether SERVICE may be deployed, or whether several may.
 
-    All are asked about at the same instant, and all must be allowed for exit status 0.
+    All are asked about at the same instant, and all must be allowed for exit status 0. With --claim, they are
+    one claim.
 
     The API key is read from FREEZEGATE_API_KEY and, with --claim, an override token from
     FREEZEGATE_OVERRIDE_TOKEN.
@@ -90,14 +94,20 @@ def command(  # noqa: PLR0913 - each is an option
     _reject_conflicts(services, claim=claim, at=at, policies=policies, claim_fields=claim_fields)
     source = find_source(server, policies, claim_fields if claim else None)
     at = at and _instant(at, server, policies, timezone)
-    query = Query("", environment, change, duration, at)
-    queries = [query._replace(service=service) for service in services]
+    queries = _queries(services, Query("", environment, change, duration, at), claim=claim)
     try:
         answers = _answers(source, queries, SystemClock().now())
     except UndecidedError as error:
         return _undecided(error, may_pass=on_error == "allow" and policies is None)
     _print(queries, answers, as_json=as_json)
     return _exit_status(answers)
+
+
+def _queries(services: tuple[str, ...], query: Query, *, claim: bool) -> list[Query]:
+    """Return a query for each service; one for all of them, if they are claimed together."""
+    if claim and len(services) > 1:
+        return [query._replace(service=", ".join(services), services=services)]
+    return [query._replace(service=service) for service in services]
 
 
 def _instant(at: str, server: str | None, policies: Path | None, timezone: str | None) -> str:
@@ -159,5 +169,5 @@ def _reject_conflicts(
         raise click.UsageError(f"--{next(iter(claim_fields)).replace('_', '-')} needs --claim")
     if claim and (at or policies):
         raise click.UsageError("--claim records a deploy on a server, now: it excludes --at and --policies")
-    if claim and len(services) > 1:
-        raise click.UsageError("--claim takes one service")
+    if claim and len(services) > MOST_CLAIMED:
+        raise click.UsageError(f"--claim takes at most {MOST_CLAIMED} services")

@@ -1,4 +1,4 @@
-"""``freezegate wait``: wait until a service may be deployed."""
+"""``freezegate wait``: wait until one or several services may be deployed."""
 
 import json
 import random
@@ -13,9 +13,10 @@ import click
 from app.cli import ALLOWED, FROZEN, UNDECIDED, exits, fail
 from app.cli.decision_source import Answer, DecisionSource, Query, find_source
 from app.cli.errors import UndecidedError
-from app.cli.options import as_json, checked, question_options, service, source_options
+from app.cli.options import as_json, checked, question_options, services, source_options
 from app.cli.report import echo, plain
 from app.cli.server import DEADLINE
+from app.cli.together import Together
 from app.clock import SystemClock
 from app.core.notation import parse_duration, waiting_time
 
@@ -181,7 +182,7 @@ def _progress_printer(*, terminal: bool) -> ProgressPrinter:
         undecided="undecided: no usable answer ever came, or a refused request",
     ),
 )
-@service
+@services
 @question_options
 @source_options
 @click.option("--timeout", metavar="2h", callback=checked(parse_duration), help="Give up after this long.")
@@ -195,7 +196,7 @@ def _progress_printer(*, terminal: bool) -> ProgressPrinter:
 @as_json
 def command(  # noqa: PLR0913 - each is an option
     *,
-    service: str,
+    services: tuple[str, ...],
     environment: str,
     change: str,
     duration: str | None,
@@ -205,15 +206,16 @@ def command(  # noqa: PLR0913 - each is an option
     poll: int,
     as_json: bool,
 ) -> int:
-    """Wait until SERVICE may be deployed.
+    """Wait until SERVICE may be deployed, or until several may, all at the same time.
 
     Prints a line per change; with --json, each is the JSON of an answer.
     """
     options = WaitOptions(parse_duration(timeout) if timeout else None, poll)
-    source = find_source(server, policies)
+    found = find_source(server, policies)
+    source = found if len(services) == 1 else Together(found, services)
     terminal = sys.stdout.isatty() and not as_json
     wait = Wait(source, options, _RealTime(), _progress_printer(terminal=terminal), as_json=as_json)
-    status = wait.until_open(Query(service, environment, change, duration))
+    status = wait.until_open(Query(services[0], environment, change, duration))
     if terminal:
         click.echo("\r\033[K", nl=False)
     if status == FROZEN:

@@ -169,7 +169,8 @@ function states() {
 
 function showDecision(decision) {
   const part = document.getElementById("live-decisions");
-  if (!part || (part.dataset.ofService && part.dataset.ofService !== decision.service)
+  const services = decision.services || [decision.service];
+  if (!part || (part.dataset.ofService && !services.includes(part.dataset.ofService))
     || (part.dataset.ofEnvironment && part.dataset.ofEnvironment !== decision.environment)
     || (part.dataset.ofOutcome && part.dataset.ofOutcome !== decision.outcome)) return;
   const list = part.querySelector(".decisions");
@@ -212,6 +213,7 @@ function explanation(decision) {
   const why = (entry) => `${entry.reason}${entry.contact ? ` Ask ${entry.contact}.` : ""}`;
   for (const entry of decision.blocking) row(entry.title, why(entry));
   for (const entry of decision.warnings) row(`Warning: ${entry.title}`, why(entry));
+  if (decision.services) row("Services", decision.services.join(", "));
   row("Asked by", decision.by || "anonymous");
   row("Kind of change", decision.change);
   if (decision.ref) row("Ref", decision.ref);
