@@ -3,7 +3,7 @@
 All others are left out, because globs divide unlisted names into a class for each way in which they overlap.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from app.core.diff.sides import Side
@@ -25,8 +25,9 @@ def relevant_globs(old: Side, new: Side, period: Interval) -> RelevantGlobs:
         return RelevantGlobs((), ())
     time = [period] if _all_differ(old, new) else _own_time(old, new, period)
     globs = _own_globs(old) | _own_globs(new)
+    may_meet: Callable[[str], bool] = (lambda _: True) if needed is None else _Needed(needed).may_meet
     for number in old.common:
-        masking = _overlapping(old.globs_of(number), needed)
+        masking = list(filter(may_meet, old.globs_of(number)))
         if masking and _meets(old.unlisted_line(number).intervals(period), time):
             globs.update(masking)
     return RelevantGlobs(globs, needed)
@@ -57,20 +58,29 @@ def _own_time(old: Side, new: Side, period: Interval) -> list[Interval]:
     )
 
 
-def _overlapping(globs: Iterator[str], needed: Collection[str] | None) -> list[str]:
-    """Return the globs that may match a name that a needed one matches."""
-    return [glob for glob in globs if needed is None or any(may_overlap(glob, other) for other in needed)]
+class _Needed:
+    """Globs of which one must match, to ask quickly which others may match the same names."""
+
+    def __init__(self, globs: Iterable[str]) -> None:
+        parts = [glob.split("*") for glob in globs]
+        self._beginnings = _Beginnings(each[0] for each in parts)
+        self._ends = _Beginnings(each[-1][::-1] for each in parts)
+
+    def may_meet(self, glob: str) -> bool:
+        """Return False if the beginning or the end of a glob shows that it matches no name of theirs."""
+        first, *_, last = glob.split("*")
+        return self._beginnings.fit(first) and self._ends.fit(last[::-1])
 
 
-def may_overlap(one: str, other: str) -> bool:
-    """Return False if the beginnings or the ends of two globs show that no name matches both."""
-    beginnings = one.partition("*")[0], other.partition("*")[0]
-    ends = one.rpartition("*")[2], other.rpartition("*")[2]
-    return _fit(*beginnings) and _fit(ends[0][::-1], ends[1][::-1])
+class _Beginnings:
+    """The beginnings of names, to ask for those that a name may have together with another one."""
 
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._whole = set(texts)
+        self._cut = {text[:length] for text in self._whole for length in range(len(text) + 1)}
 
-def _fit(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
+    def fit(self, text: str) -> bool:
+        return text in self._cut or any(text[:length] in self._whole for length in range(len(text)))
 
 
 def _meets(line: Sequence[Interval], time: Sequence[Interval]) -> bool:

@@ -161,3 +161,39 @@ def test_a_calendars_url_in_its_masked_form_is_the_same_url() -> None:
     assert between(first, same).is_empty
     assert between(same, first).is_empty
     assert between(first, other).policies == (PolicyChange("changed", "friday", None, ("when",)),)
+
+
+def test_another_zone_of_the_set_moves_the_policies_without_one() -> None:
+    old = a_set(
+        friday(), {**FRIDAY, "id": "fixed", "timezone": "UTC", "when": weekly("wed 10:00", "wed 11:00")}
+    )
+    found = between(old, {**old, "timezone": "Asia/Tokyo"})
+    assert found.policies == ()
+    (only,) = found.differences
+    first_closing = next(hours for hours in only.hours if not hours.opens)
+    assert first_closing.start == parse_instant("2026-12-04T05:00:00Z")
+    assert not any("fixed" in (*hours.before, *hours.after) for hours in only.hours)
+
+
+def test_another_zone_of_the_set_moves_policies_in_the_zone_of_unlisted_services() -> None:
+    old = a_set(friday(timezone="service", applies_to={"services": ["web-*"]}))
+    found = between(old, {**old, "timezone": "Asia/Tokyo"})
+    (only,) = found.differences
+    assert only.services.patterns == ((("web-*",), "web-x"),)
+
+
+def test_a_masking_policy_in_the_zone_of_the_service_is_read_there() -> None:
+    masking = {**FRIDAY, "id": "mask", "timezone": "service", "when": weekly("fri 14:00", "fri 15:00")}
+    catalogue = {"services": {"here": {}, "there": {"timezone": "Asia/Tokyo"}}}
+    found = between(a_set(friday(), masking, **catalogue), a_set(friday("fri 15:00"), masking, **catalogue))
+    (only,) = found.differences
+    assert only.services == (("there",), (), False)
+
+
+def test_sets_without_an_environment_in_common_have_nothing_to_compare() -> None:
+    found = between(
+        a_set(friday(), environments=["qa"]), a_set(friday("fri 15:00"), environments=["production"])
+    )
+    assert found.differences == ()
+    assert found.environments == ()
+    assert not found.is_empty

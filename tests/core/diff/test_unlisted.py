@@ -90,3 +90,9 @@ def test_thousands_of_globs_that_begin_with_letters_are_told_apart() -> None:
     found = unlisted_classes([f"team-{number}-*" for number in range(1_000)], ())
     assert found.complete
     assert len(found.classes) == 1_001
+
+
+def test_globs_that_no_valid_name_begins_with_get_none_when_each_is_added_alone() -> None:
+    globs = ["-*", *(f"*{first}{second}*" for first in "abcdefgh" for second in "ijkl")]
+    found = unlisted_classes(globs, (), most_places=2_000)
+    assert not any("-*" in key for key in classes(found))
