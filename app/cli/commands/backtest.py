@@ -164,9 +164,8 @@ def _read_database(new: str, url: str, options: BacktestOptions) -> dict[str, An
     zone = options.timezone or loaded.policy_set.timezone
     start, end = options.period(lambda: zone)
     wanted = BacktestRequest(start, end, options.service, options.environment, options.change)
-    progress = _show_progress if sys.stderr.isatty() else _show_nothing
-    with opened(url) as console, _interruptible() as is_interrupted:
-        tested = console.backtest(loaded.engine.compiled, wanted, is_interrupted, progress)
+    with opened(url) as console, _interruptible() as is_interrupted, _shown_progress() as show:
+        tested = console.backtest(loaded.engine.compiled, wanted, is_interrupted, show)
     return to_json(tested, loaded.policy_set, loaded.revision, wanted)
 
 
@@ -187,10 +186,20 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _show_progress(progress: "Progress") -> None:
-    done = progress.decisions >= progress.total
-    text = f"\r{progress.decisions:,} of {progress.total:,} decisions"
-    click.echo(text, err=True, nl=done)
+@contextlib.contextmanager
+def _shown_progress() -> Iterator[Callable[["Progress"], None]]:
+    """Return a function that shows on a terminal how far the backtest is, on one line."""
+    if not sys.stderr.isatty():
+        yield _show_nothing
+        return
+    try:
+        yield _show
+    finally:
+        click.echo(err=True)
+
+
+def _show(progress: "Progress") -> None:
+    click.echo(f"\r{progress.decisions:,} of {progress.total:,} decisions", err=True, nl=False)
 
 
 def _show_nothing(_: "Progress") -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from app.cli import run
 from app.cli.backtest_text import is_backtest
+from app.gate.backtest import Backtested, backtest
 from tests.api.fakes import FakeClock
 from tests.cli.conftest import CannedServer
 from tests.gate.conftest import gate_on
@@ -116,6 +117,12 @@ def test_a_second_ctrl_c_ends_it_at_once(
     assert capsys.readouterr().out == ""
 
 
+def _interrupted_at_once(*arguments: Any) -> Backtested:
+    query, candidate, wanted, stop, progress = arguments
+    signal.raise_signal(signal.SIGINT)
+    return backtest(query, candidate, wanted, stop, progress)
+
+
 def test_on_a_terminal_it_shows_progress(
     arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +130,12 @@ def test_on_a_terminal_it_shows_progress(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert run(arguments) == 0
     assert capsys.readouterr().err == "\r40 of 60 decisions\r60 of 60 decisions\n"
+    monkeypatch.setattr("app.gate.backtest._TOGETHER", 20)
+    monkeypatch.setattr("app.gate.console.backtest", _interrupted_at_once)
+    assert run(arguments) == 3
+    assert capsys.readouterr().err.startswith(
+        "\r20 of 60 decisions\nfreezegate: stopped after 20 of 60 decisions"
+    )
 
 
 def test_against_a_server_it_sends_the_files_and_shows_the_same(
