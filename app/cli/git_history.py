@@ -11,6 +11,9 @@ from app.core.instant import DAY
 MOST_COMMITS: Final = 300
 """Commits that are read; three processes each."""
 
+_LOG: Final = ("--literal-pathspecs", "log", "-z", "--no-show-signature")
+"""Fields end with NUL, for a subject may hold what other programs take for the end of a line."""
+
 _FORMAT: Final = "--format=%H%x00%ct%x00%an%x00%s"
 _SLACK: Final = DAY
 """Seconds by which clocks may differ: a load may seem to come before its commit."""
@@ -44,13 +47,13 @@ def commits_of(path: Path, wanted: Mapping[str, int]) -> Commits:
         UndecidedError: git can't be run.
     """
     shown = os.path.relpath(path)
-    log = git(["log", f"--max-count={MOST_COMMITS}", _FORMAT, "--", shown]).decode("utf-8", "replace")
+    log = git([*_LOG, f"--max-count={MOST_COMMITS}", _FORMAT, "--", shown]).decode("utf-8", "replace")
     found: Commits = {}
     left = dict(wanted)
-    for line in log.splitlines():
+    fields = iter(log.split("\0"))
+    for name, at, author, subject in zip(fields, fields, fields, fields, strict=False):
         if not left:
             break
-        name, at, author, subject = line.split("\0", 3)
         revision = GitSource(Revision(name, f"./{shown}")).read().revision
         found.setdefault(revision, []).append(Commit(name, int(at), author, subject))
         if revision in left and int(at) <= left[revision] + _SLACK:

@@ -197,6 +197,20 @@ def test_the_commit_of_each_load_is_named_with_its_author(
     assert json.loads(shell(entries[4:], "--git", "policies.yaml", "--json"))[0]["commit"] is None
 
 
+def test_a_subject_may_hold_what_ends_a_line_elsewhere(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "policies.yaml").write_text(FRIDAY)
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "One\x0ctwo\u2028three", date="2026-11-20T12:00:00Z")
+    git(tmp_path, "config", "log.showSignature", "true")
+    monkeypatch.chdir(tmp_path)
+    entry = {**ALL, "revision": Snapshot.of(FRIDAY).revision}
+    found = json.loads(shell([entry], "--git", "policies.yaml", "--json"))[0]["commit"]
+    assert found["subject"] == "One\x0ctwo\u2028three"
+
+
 def test_files_put_back_are_of_the_commit_before_each_load(
     shell: Shell, commits: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
