@@ -573,6 +573,7 @@ class DiffBody(BaseModel):
     policies: list[DiffPolicy] = Field(description="the policies that changed")
     names: DiffNames = Field(description="what changed beside the policies")
     differences: list[DifferenceBody] = Field(description="the hours that open or close")
+    complete: bool = Field(description="whether everything was compared")
     limits: list[str] = Field(description="what was not compared because it would take too long; else empty")
     lines: list[str] = Field(description="the difference in words")
 

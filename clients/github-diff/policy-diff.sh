@@ -114,15 +114,16 @@ write_candidate() {
 compare() {
     ask application/json
     if [ "$status" = 422 ] && jq -e '.problems | length > 0' "$work/reply" > "$work/null" 2>&1; then
-        differs=true opens=false closes=false
+        differs=true opens=false closes=false complete=true
         write_problems
         return 1
     fi
-    flags=$(jq -r 'if ([.differs, .opens, .closes] | all(type == "boolean"))
-        then "\(.differs) \(.opens) \(.closes)" else error("no difference") end' "$work/reply" 2> "$work/null") || flags=
+    flags=$(jq -r 'if ([.differs, .opens, .closes, .complete] | all(type == "boolean"))
+        then "\(.differs) \(.opens) \(.closes) \(.complete)" else error("no difference") end' "$work/reply" 2> "$work/null") || flags=
     { [ "$status" = 200 ] && [ -n "$flags" ]; } || refused
-    differs=${flags%% *} closes=${flags##* }
-    opens=${flags#* } opens=${opens% *}
+    differs=${flags%% *} complete=${flags##* }
+    flags=${flags#* } flags=${flags% *}
+    opens=${flags% *} closes=${flags#* }
     ask text/markdown
     [ "$status" = 200 ] || refused
     cp "$work/reply" "$work/markdown"
@@ -222,8 +223,9 @@ cat "$work/markdown" >> "${GATE_SUMMARY:-/dev/null}"
 printf 'differs=%s\nopens=%s\ncloses=%s\n' "$differs" "$opens" "$closes" >> "${GITHUB_OUTPUT:-/dev/null}"
 harmless "$(sed -n 's/^### //p;q' "$work/markdown")" && echo
 if [ -n "${GATE_NUMBER:-}" ] && [ -n "$forge_token" ]; then comment; fi
-case "${GATE_FAIL_ON:-} $opens $closes" in
+case "${GATE_FAIL_ON:-} $opens $closes $complete" in
     'opens true '* | 'any true '*) failure="hours open, which fail-on forbids" ;;
-    'closes '*' true' | 'any '*' true') failure="hours close, which fail-on forbids" ;;
+    'closes '*' true '* | 'any '*' true '*) failure="hours close, which fail-on forbids" ;;
+    [a-z]*' false') failure="not all was compared, so fail-on can't be judged" ;;
 esac
 [ -z "$failure" ] || stop "$failure"

@@ -224,7 +224,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeGate], FakeGate]:
     return serve
 
 
-ANSWER = {"opens": True, "closes": False, "differs": True, "lines": ["opens\x1b[2J", "two"]}
+ANSWER = {"opens": True, "closes": False, "differs": True, "complete": True, "lines": ["opens\x1b[2J", "two"]}
 AGAINST = ["new.yaml", "--against-server", "--server", "http://gate", "--timezone", "UTC"]
 
 
@@ -241,6 +241,14 @@ def test_a_candidate_goes_to_the_server(serve: Callable[[FakeGate], FakeGate]) -
     assert json.loads(Ran(*AGAINST, "--json").out) == ANSWER
     assert Ran(*AGAINST, "--format", "markdown").out == "as text/markdown\n"
     assert Ran(*AGAINST, "--format", "svg").out == "as image/svg+xml\n"
+
+
+def test_what_was_not_compared_may_open_or_close_hours(serve: Callable[[FakeGate], FakeGate]) -> None:
+    serve(FakeGate({**ANSWER, "complete": False}))
+    assert Ran(*AGAINST).status == 0
+    assert Ran(*AGAINST, "--fail-on", "opens").status == 1
+    ran = Ran(*AGAINST, "--fail-on", "closes")
+    assert (ran.status, "not all was compared" in ran.err) == (3, True)
 
 
 @pytest.mark.parametrize(

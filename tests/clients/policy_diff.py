@@ -21,7 +21,7 @@ SCRIPT = ROOT / "clients/github-diff/policy-diff.sh"
 TEMPLATE = ROOT / "clients/gitlab/templates/policy-diff.yml"
 KEY = "fzk_0123456789abcdef"
 TOKEN = "ghs_fedcba9876543210"
-DIFFERENCE = {"differs": True, "opens": True, "closes": False}
+DIFFERENCE = {"differs": True, "opens": True, "closes": False, "complete": True}
 
 
 class Reply(NamedTuple):

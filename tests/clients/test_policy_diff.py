@@ -179,7 +179,7 @@ def test_a_list_that_can_not_be_read_writes_no_second_comment(place: Place, body
 
 def test_without_a_difference_there_is_no_comment_but_an_old_one_says_so(place: Place) -> None:
     forge = place.forge
-    forge.difference = {"differs": False, "opens": False, "closes": False}
+    forge.difference = {"differs": False, "opens": False, "closes": False, "complete": True}
     forge.markdown = "### No hours open or close\n"
     assert place.run(github).status == 0
     assert forge.bodies() == []
@@ -189,20 +189,23 @@ def test_without_a_difference_there_is_no_comment_but_an_old_one_says_so(place: 
 
 
 @pytest.mark.parametrize(
-    ("client", "fail_on", "opens", "closes", "status"),
+    ("client", "fail_on", "opens", "closes", "complete", "status"),
     [
-        (github, "opens", True, False, 1),
-        (github, "opens", False, True, 0),
-        (github, "closes", True, False, 0),
-        (gitlab, "closes", False, True, 1),
-        (github, "any", False, True, 1),
-        (gitlab, "any", False, False, 0),
+        (github, "opens", True, False, True, 1),
+        (github, "opens", False, True, True, 0),
+        (github, "closes", True, False, True, 0),
+        (gitlab, "closes", False, True, True, 1),
+        (github, "any", False, True, True, 1),
+        (gitlab, "any", False, False, True, 0),
+        (github, "closes", True, False, False, 1),
+        (gitlab, "any", False, False, False, 1),
+        (github, "", False, False, False, 0),
     ],
 )
 def test_the_job_fails_on_what_it_is_told_to(  # noqa: PLR0913 - a table
-    client: Client, place: Place, fail_on: str, opens: bool, closes: bool, status: int
+    client: Client, place: Place, fail_on: str, opens: bool, closes: bool, complete: bool, status: int
 ) -> None:
-    place.forge.difference = {"differs": True, "opens": opens, "closes": closes}
+    place.forge.difference = {"differs": True, "opens": opens, "closes": closes, "complete": complete}
     ran = place.run(client, fail_on=fail_on)
     assert ran.status == status, ran.printed
     assert len(place.forge.bodies()) == 1

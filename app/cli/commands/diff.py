@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from app.cli import ALLOWED, FROZEN, exits
+from app.cli import ALLOWED, FROZEN, UNDECIDED, exits, fail
 from app.cli.calendars import CommandCalendars
 from app.cli.git_source import GitSource
 from app.cli.local_time import ZoneName, to_instant, zone_of_server
@@ -67,7 +67,8 @@ class DiffResult(NamedTuple):
     epilog=exits(
         "compared, whether or not anything differs",
         failed="hours differ that --fail-on names",
-        undecided="policies can't be used, or the server can't be reached or refuses the request",
+        undecided="policies can't be used, not all could be compared for --fail-on, or the server can't be "
+        "reached or refuses the request",
     ),
 )
 @click.argument("sources", nargs=-1, required=True, metavar="[OLD] NEW")
@@ -125,7 +126,16 @@ def command(
     compare = _compare_with_server(server) if against_server else _compare_files
     result = compare(sources, options)
     _write(result, options, output)
-    return FROZEN if any(result.body[each] for each in _FAILING.get(fail_on or "", ())) else ALLOWED
+    return ALLOWED if fail_on is None else _judge(result.body, fail_on)
+
+
+def _judge(body: dict[str, Any], fail_on: str) -> int:
+    if any(body[each] for each in _FAILING[fail_on]):
+        return FROZEN
+    if not body["complete"]:
+        fail("not all was compared, so --fail-on can't be judged")
+        return UNDECIDED
+    return ALLOWED
 
 
 def _check_sources(sources: tuple[str, ...], server: str | None, *, against_server: bool) -> None:
@@ -196,7 +206,7 @@ def _compare_with_server(url: str | None) -> Callable[[tuple[str, ...], DiffOpti
 
 
 def _is_diff(body: dict[str, Any]) -> bool:
-    flags = all(isinstance(body.get(name), bool) for name in ("opens", "closes", "differs"))
+    flags = all(isinstance(body.get(name), bool) for name in ("opens", "closes", "complete"))
     lines = body.get("lines")
     return flags and isinstance(lines, list) and all(isinstance(line, str) for line in lines)
 

@@ -31,6 +31,7 @@ def to_json(
         "policies": [each._asdict() | {"fields": list(each.fields)} for each in found.policies],
         "names": _names(found.names),
         "differences": [_difference(each, found) for each in found.differences],
+        "complete": found.is_complete,
         "limits": list(found.limits),
         "lines": in_words(found, zone),
     }

@@ -129,6 +129,11 @@ class Diff(NamedTuple):
         return any(not hours.opens for each in self.differences for hours in each.hours)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether everything was compared; if not, `limits` says what wasn't."""
+        return not self.limits
+
+    @property
     def is_empty(self) -> bool:
         """Whether the sets have the same content and give the same answers."""
         return not (self.policies or self.differences) and self.names.is_empty

@@ -45,7 +45,7 @@ def headline(found: Diff, write: Callable[[str], str] = str) -> str:
     for total in totals(found):
         groups.setdefault(total.seconds, []).extend(total.environments)
     if not groups:
-        return "No hours open or close"
+        return "No hours open or close" if found.is_complete else "No difference found; not all was compared"
     shown = [
         f"{_change(*seconds)} in {listed([*map(write, names)])}"
         for seconds, names in list(groups.items())[:_FEW]

@@ -45,6 +45,12 @@ def test_a_change_of_words_alone_opens_nothing() -> None:
     assert head == "No hours open or close."
 
 
+def test_without_a_whole_comparison_no_line_says_that_nothing_opens() -> None:
+    found = between(a_set(friday()), a_set(friday(title="Other")))._replace(limits=("Too many.",))
+    head, *_, last = lines(found)
+    assert (head, last) == ("No difference found; not all was compared.", "Too many.")
+
+
 def test_what_closes_names_the_policy_that_vetoes() -> None:
     once = {
         **FRIDAY,
