@@ -24,6 +24,15 @@ class Occurrence(NamedTuple):
     times: int
     first: Interval
     last: Interval
+    days: tuple[int, ...]
+    """The local days on which they begin, by number."""
+
+    @property
+    def skipped(self) -> tuple[int, ...]:
+        """The days in between with the same weekdays, on which none begins."""
+        there, weekdays = set(self.days), set(map(weekday, self.days))
+        between = range(self.days[0], self.days[-1])
+        return tuple(day for day in between if weekday(day) in weekdays and day not in there)
 
 
 class _Shape(NamedTuple):
@@ -41,7 +50,14 @@ def occurrences(hours: Iterable[Hours], zone: Zone) -> list[Occurrence]:
     for each in hours:
         found.setdefault(_shape(each, zone), []).append((each.start, each.end))
     return [
-        Occurrence(shape.opens, _words(shape, stretches, zone), len(stretches), stretches[0], stretches[-1])
+        Occurrence(
+            shape.opens,
+            _words(shape, stretches, zone),
+            len(stretches),
+            stretches[0],
+            stretches[-1],
+            tuple(zone.local(start) // DAY for start, _ in stretches),
+        )
         for shape, stretches in found.items()
     ]
 

@@ -1,7 +1,6 @@
 """A difference in words: the lines of the terminal and of pages, short ones; the JSON has every stretch."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.core.diff.occurrences import Occurrence, occurrences, span_in_words
@@ -15,7 +14,9 @@ from app.core.diff.result import (
     UnlistedNames,
 )
 from app.core.diff.totals import headline, listed
-from app.core.wallclock import Zone
+from app.core.explain import local_time
+from app.core.instant import DAY
+from app.core.wallclock import Zone, calendar_date
 
 _MOST_POLICIES: Final = 12
 """Policies that changed, up to which each has its own line; more are counted."""
@@ -130,7 +131,7 @@ def _difference(each: Difference, found: Diff, zone: Zone) -> Iterator[str]:
     for time, reason in times[:_MOST_TIMES]:
         yield f"  {_time(time, zone, found.period[0])}; {_because(reason)}"
     if rest := [time for time, _ in times[_MOST_TIMES:]]:
-        until = _date(max(time.last[1] for time in rest), zone, found.period[0])
+        until = local_time(max(time.last[1] for time in rest), zone, found.period[0])
         yield f"  and {sum(time.times for time in rest):,} more times until {until}"
 
 
@@ -139,17 +140,23 @@ def _time(time: Occurrence, zone: Zone, seen_from: int) -> str:
     verb = "opens" if time.opens else "closes"
     if time.times == 1:
         return f"{verb} {span_in_words(time.first, zone, seen_from)}"
-    first, last = (_date(stretch[0], zone, seen_from) for stretch in (time.first, time.last))
-    dates = (
-        f"twice: {first} and {last}" if time.times == _TWICE else f"{time.times:,} times: {first} … {last}"
-    )
-    return f"{verb} {time.words}, {dates}"
+    return f"{verb} {time.words}, {_dates(time, zone, seen_from)}"
 
 
-def _date(instant: int, zone: Zone, seen_from: int) -> str:
-    """Return ``4 Dec``, with the year if it differs from that of `seen_from`."""
-    day, today = (datetime.fromtimestamp(each, zone.info) for each in (instant, seen_from))
-    return f"{day.day} {day:%b}" + (f" {day.year}" if day.year != today.year else "")
+def _dates(time: Occurrence, zone: Zone, seen_from: int) -> str:
+    """Return ``8 times: 4 Dec … 22 Jan 2027``, with the days between them that are skipped."""
+    year = calendar_date(zone.local(seen_from) // DAY).year
+    if time.times == _TWICE:
+        return f"twice: {listed([_date(day, year) for day in time.days])}"
+    skipped = [_date(day, year) for day in time.skipped]
+    gaps = f", not {listed(skipped)}" if skipped else ""
+    return f"{time.times:,} times: {_date(time.days[0], year)} … {_date(time.days[-1], year)}{gaps}"
+
+
+def _date(day: int, this_year: int) -> str:
+    """Return ``4 Dec``, with the year if it is another."""
+    on = calendar_date(day)
+    return f"{on.day} {on:%b}" + (f" {on.year}" if on.year != this_year else "")
 
 
 def _because(reason: _Reason) -> str:

@@ -169,4 +169,13 @@ def test_many_groups_and_times_are_counted() -> None:
     ]
     found = lines(between(a_set(), a_set(*policies)))
     assert found[-1] == "And 2 more groups of services differ; as JSON, all are listed."
-    assert "  and 14 more times until 20 Dec" in found
+    assert "  and 14 more times until Sun 20 Dec 23:30 CET" in found
+
+
+def test_days_that_are_skipped_are_named() -> None:
+    feast = {**FRIDAY, "id": "feast", "when": [{"dates": {"from": "2026-12-25", "to": "2027-01-01"}}]}
+    found = lines(between(a_set(friday(), feast), a_set(friday("fri 15:00"), feast)))
+    assert found[-1] == (
+        "  opens Fri 14:00 to 15:00, 6 times: 4 Dec … 22 Jan 2027, not 25 Dec and 1 Jan 2027; "
+        "no more veto by friday"
+    )
