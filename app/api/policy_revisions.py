@@ -13,7 +13,7 @@ from app.gate.revision_diff import difference
 from app.identity.caller import Role
 from app.server.context import context
 from app.server.differences import RESPONSES, DiffQuery, difference_response, form_of
-from app.server.disconnect import cancel_on_disconnect
+from app.server.jobs import run_job
 from app.server.openapi import returns
 from app.server.requests import PageQuery, place, read_query
 from app.server.routes import Routes
@@ -77,4 +77,4 @@ async def compare_revisions(request: Request, old: OldRevision, new: NewRevision
         found = difference(here.gate.revisions, old, new, period, is_unwanted)
         return render(found.compared, form).encode()
 
-    return difference_response(await cancel_on_disconnect(request, here.jobs.run(work)), form)
+    return difference_response(await run_job(request, work), form)

@@ -15,7 +15,7 @@ from app.core.errors import MalformedValueError
 from app.gate.job_queue import JOB_DEADLINE, IsUnwanted
 from app.policies.source import MOST_FILES, Snapshot
 from app.server.context import context
-from app.server.disconnect import cancel_on_disconnect
+from app.server.jobs import run_job
 from app.server.problems import InvalidFieldsError, RefusedError
 from app.server.requests import MAX_BODY, Strict, limited_body, media_type, parse_json, validated
 
@@ -75,13 +75,13 @@ async def with_candidate(
 
     Raises:
         InvalidFieldsError: the body isn't that of a candidate.
-        RefusedError: the body is too large or of another type, or too many candidates are being read.
+        RefusedError: the body is too large or of another type, or too many candidates are being read, or jobs
+            of this address are unfinished.
         BusyError: see `JobQueue.run`.
     """
-    here = context(request)
-    with here.candidates.held(request.scope):
+    with context(request).candidates.held(request.scope):
         candidate = await read_candidate(request)
-        return await cancel_on_disconnect(request, here.jobs.run(partial(work, candidate), within))
+        return await run_job(request, partial(work, candidate), within)
 
 
 async def read_candidate(request: Request) -> Snapshot:

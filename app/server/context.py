@@ -13,7 +13,7 @@ from app.gate.freezes import Freezes
 from app.gate.gate import Gate
 from app.gate.in_force import Policies
 from app.gate.insights import Measurement
-from app.gate.job_queue import JobQueue
+from app.gate.job_queue import MOST_UNFINISHED, JobQueue
 from app.gate.live import Live
 from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
@@ -36,6 +36,9 @@ from app.settings import Settings
 MOST_CANDIDATES: Final = 8
 MOST_CANDIDATES_OF_ADDRESS: Final = 4
 """Candidates that are received or worked on at a time; each may hold ten times its body in memory."""
+
+MOST_JOBS_OF_ADDRESS: Final = 4
+"""Jobs of an address that run or wait; half of `MOST_UNFINISHED`."""
 
 FAILURES: Final = "20/minute"
 """The limit of failed credentials from one address."""
@@ -68,6 +71,7 @@ class Context:
     batches: BatchThread
     exports: ConcurrencyLimit
     candidates: ConcurrencyLimit
+    running_jobs: ConcurrencyLimit
     anonymous_role: Role | None
     providers: IdentityProviders | None
     failures: RateLimit
@@ -110,6 +114,7 @@ def build_context(
         batches=BatchThread(),
         exports=ConcurrencyLimit("exports", MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS),
         candidates=ConcurrencyLimit("candidates", MOST_CANDIDATES, MOST_CANDIDATES_OF_ADDRESS, 5),
+        running_jobs=ConcurrencyLimit("long computations", MOST_UNFINISHED, MOST_JOBS_OF_ADDRESS, 5),
         anonymous_role=None if settings.anonymous_role == "none" else Role(settings.anonymous_role),
         providers=providers,
         failures=RateLimit(clock, FAILURES),

@@ -33,8 +33,8 @@ from app.gate.switch_on import SwitchOn, switch_on
 from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import Context, context
-from app.server.disconnect import cancel_on_disconnect
 from app.server.field_errors import HISTORY_CURSOR
+from app.server.jobs import run_job
 from app.server.requests import Strict, read_query
 from app.web.offsets import offsets
 from app.web.pages import PageRoute, html_response, redirect, render
@@ -195,7 +195,7 @@ async def _switched(request: Request, found: Policy | None, query: PolicyPageQue
         )
 
     try:
-        return await cancel_on_disconnect(request, here.jobs.run(work))
+        return await run_job(request, work)
     except FreezegateError as error:
         return Switched(error=str(error))
 
@@ -212,7 +212,7 @@ async def _compared(request: Request, policy_id: str, query: PolicyPageQuery) ->
         return _comparison(found, policy_id)
 
     try:
-        return await cancel_on_disconnect(request, here.jobs.run(work))
+        return await run_job(request, work)
     except FreezegateError as error:
         return Comparison(error=str(error))
 

@@ -34,7 +34,7 @@ from app.identity.caller import Caller, Role
 from app.server.authentication import authorised
 from app.server.candidate import MAX_CANDIDATE
 from app.server.context import context
-from app.server.disconnect import cancel_on_disconnect
+from app.server.jobs import run_job
 from app.server.problems import InvalidFieldsError, RefusedError
 from app.server.requests import Strict, read_query
 from app.server.root_path import root_of
@@ -197,8 +197,8 @@ async def _checked(page: _Page, view: _View, *, is_part: bool) -> Response:
         return page.rendered(template, view._replace(checked=check(view.proposal, now, is_unwanted)))
 
     try:
-        return page.reply(await cancel_on_disconnect(page.request, here.jobs.run(work)))
-    except BusyError as error:
+        return page.reply(await run_job(page.request, work))
+    except (BusyError, RefusedError) as error:
         if is_part:
             raise
         alert = f"Not checked: {error}. Try again."

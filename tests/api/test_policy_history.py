@@ -1,5 +1,6 @@
 """``/policy-revisions`` and ``/policies/{id}/history``: what the record says of the policies, over HTTP."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 from app.core.diff import TooManyHoursError
 from app.core.instant import parse_instant
 from app.main import create_app
+from app.server.context import MOST_JOBS_OF_ADDRESS
 from app.server.periodic import poll_policies
 from app.settings import Settings
 from tests.api.conftest import POLICIES
@@ -159,3 +161,16 @@ def test_a_comparison_that_differs_too_often_asks_for_a_shorter_period(
     assert reply.status_code == 422
     (error,) = reply.json()["errors"]
     assert error == {"field": "to", "message": "they differ too often; choose a shorter period"}
+
+
+def test_one_address_can_not_take_all_places_of_the_jobs(changed: TestClient) -> None:
+    limit, scope = changed.app.state.context.running_jobs, {"client": ("testclient", 1)}  # type: ignore[attr-defined]
+    newest = get(changed, "/policy-revisions")["revisions"][0]["revision"]
+    with contextlib.ExitStack() as held:
+        for _ in range(MOST_JOBS_OF_ADDRESS):
+            held.enter_context(limit.held(scope))
+        reply = changed.get(f"/policy-revisions/{newest}/diff/{newest}")
+        page = changed.get(f"/dashboard/policies/noon?from={newest}&to={newest}")
+    assert (reply.status_code, reply.headers["retry-after"]) == (429, "5")
+    assert "too many long computations from this address" in page.text
+    assert changed.get(f"/policy-revisions/{newest}/diff/{newest}").status_code == 200
