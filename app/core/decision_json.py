@@ -15,6 +15,9 @@ from app.core.wallclock import Zone
 AD_HOC: Final = "ad-hoc"
 """The name under which statistics and metrics group all ad-hoc freezes."""
 
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
+"""Made once: `json.dumps` makes an encoder for each text."""
+
 _SERVICE: Final = '"service": "'
 _MESSAGE: Final = '"message": "'
 
@@ -37,7 +40,7 @@ def decision_template(body: Mapping[str, Any]) -> DecisionTemplate:
     A name stands in two places: in `service`, and at the beginning of `message`. The members before them hold
     no text of users, so the first place that looks like one of the two is the one.
     """
-    text = json.dumps(body, ensure_ascii=False)
+    text = _encode(body)
     before, service, rest = text.partition(_SERVICE)
     between, message_, after = rest.partition(_MESSAGE)
     return DecisionTemplate(before + service, between + message_, after)

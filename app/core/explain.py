@@ -5,6 +5,7 @@ Plain text: short, with local times of the zone that the policy is read in.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from app.core.continuation import Continuation, ContinuationResult
@@ -125,6 +126,7 @@ def undirected(text: str) -> str:
     return text if text.isascii() else text.translate(_DIRECTIONS)
 
 
+@lru_cache(maxsize=1_024)
 def local_time(instant: int, where: Zone, seen_from: int) -> str:
     """Return ``Mon 30 Nov 08:00 CET``, with the year if it differs from that of `seen_from`."""
     moment = datetime.fromtimestamp(instant, where.info)

@@ -55,3 +55,16 @@ def test_each_line_of_the_log_is_one_object_and_carries_none_of_them(
     for text in HOSTILE:
         # A request id that a caller gives is kept where it is harmless.
         assert len(text) < 8 or re.fullmatch(r"[\w.-]{1,64}", text, re.ASCII) or text not in written, text
+
+
+def test_a_batch_names_none_of_them_and_allows_none(gate: TestClient) -> None:
+    asked = {"questions": [{"service": text, "environment": text} for text in HOSTILE]}
+    reply = gate.post("/can-deploy/batch", json=asked)
+    assert reply.status_code == 423
+    answers = reply.json()["answers"]
+    assert len(answers) == len(HOSTILE)
+    assert not any(each["allowed"] for each in answers)
+    assert not [text for text in HOSTILE if len(text) > 8 and text in json.dumps(answers, ensure_ascii=False)]
+    claimed = gate.post("/can-deploy", json={"services": HOSTILE[:100]})
+    assert claimed.status_code == 422
+    assert not [text for text in HOSTILE if len(text) > 8 and text in claimed.text]
