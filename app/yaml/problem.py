@@ -1,10 +1,14 @@
 """Problems of a file, with their positions, and the errors that carry them."""
 
+import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from app.core.errors import FreezegateError
+
+_URL: Final = re.compile(r"(https?://|webcals?://)(?:[^/?#@\s]*@)?([^/?#@\s]*)[/?#][^\s]+", re.IGNORECASE)
+_LOOKED_AT: Final = 500
 
 _SHOWN: Final = 60
 """Characters of the author's own text that a sentence repeats."""
@@ -97,7 +101,16 @@ def format_path(path: Path) -> str:
 
 
 def quoted(text: str) -> str:
-    """Quote a text of the author's: on one line, shortened if it is long."""
+    """Quote a text of the author's: on one line, shortened if it is long.
+
+    Of a URL, only the scheme and the host are shown: problems leave the machine, and the URLs of calendars
+    are secrets.
+    """
+    return in_quotes(_URL.sub(r"\1\2/…", text[:_LOOKED_AT]))
+
+
+def in_quotes(text: str) -> str:
+    """Quote a text as a whole: a suggestion, to be copied."""
     shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
     escaped = "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in shown
@@ -108,7 +121,7 @@ def quoted(text: str) -> str:
 def did_you_mean(text: str, known: Iterable[str], *, cutoff: float = 0.7) -> str:
     """``; did you mean "weekly"?`` where a known name is near, else nothing."""
     near = nearest(text, known, cutoff=cutoff)
-    return f"; did you mean {quoted(near)}?" if near else ""
+    return f"; did you mean {in_quotes(near)}?" if near else ""
 
 
 def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | None:

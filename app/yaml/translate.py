@@ -12,7 +12,7 @@ from app.core.errors import FaultyValuesError
 from app.core.policy import FORMS, Name, PolicySet
 from app.core.windows import WindowEntry
 from app.yaml.document import Document
-from app.yaml.problem import MOST_GUESSES, Path, Problem, did_you_mean, nearest, quoted
+from app.yaml.problem import MOST_GUESSES, Path, Problem, did_you_mean, in_quotes, nearest, quoted
 from app.yaml.shape import keys_of, model_at, type_at
 from app.yaml.suggest import better, does_as_list
 
@@ -232,7 +232,7 @@ def _guess(error: _Error, text: str) -> str:
     if not error.guess or error.within.private:
         return ""
     candidate = better(text, Name if error.of_key else type_at(error.within.root, error.path))
-    return f"; did you mean {quoted(candidate)}?" if candidate else ""
+    return f"; did you mean {in_quotes(candidate)}?" if candidate else ""
 
 
 def _one_of(error: _Error) -> str:

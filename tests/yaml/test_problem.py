@@ -93,3 +93,17 @@ def test_among_too_many_names_none_is_looked_for() -> None:
 def test_the_question_is_asked_only_where_a_name_is_near() -> None:
     assert did_you_mean("staging2", ["staging"]) == '; did you mean "staging"?'
     assert did_you_mean("qa", ["staging"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://user:word@cal.example.com/private-1234/basic.ics", '"https://cal.example.com/…"'),
+        ("see HTTPS://cal.example.com?key=1234 now", '"see HTTPS://cal.example.com/… now"'),
+        ("webcal://cal.example.com/private", '"webcal://cal.example.com/…"'),
+        ("http://gate:1400", '"http://gate:1400"'),
+        ("a" * 100, f'"{"a" * 59}…"'),
+    ],
+)
+def test_of_a_url_only_the_host_is_quoted(text: str, shown: str) -> None:
+    assert quoted(text) == shown
