@@ -15,8 +15,8 @@ from app.core.engine import Engine
 from app.core.instant import DAY
 from app.core.policy import PolicySet
 from app.core.year import YearRequest
-from app.core.year_json import year_to_json
-from app.core.year_svg import year_svg
+from app.core.year.representation import year_to_json
+from app.core.year.svg import year_svg
 from app.gate.in_force import InForce
 from app.gate.year import year_in_force
 from app.policies.source import Snapshot

@@ -11,8 +11,8 @@ from app.core.field_types import ZoneName
 from app.core.instant import DAY
 from app.core.wallclock import calendar_date, zone
 from app.core.year import YearRequest
-from app.core.year_json import year_to_json
-from app.core.year_svg import year_svg
+from app.core.year.representation import year_to_json
+from app.core.year.svg import year_svg
 from app.gate.year import year_in_force
 from app.identity.caller import Role
 from app.server.context import context

@@ -15,8 +15,8 @@ from app.cli.report import plain
 from app.core.instant import DAY, HOUR
 from app.core.wallclock import weekday
 from app.core.year import OTHERS_KIND, Year, YearDay, YearRule
-from app.core.year_drawing import named_holidays
-from app.core.year_words import period_in_words, short_day, shown_parts, title_of
+from app.core.year.drawing import named_holidays
+from app.core.year.words import period_in_words, short_day, shown_parts, title_of
 
 _MARGIN: Final = 5
 _LONGEST_MONTH: Final = 31

@@ -14,14 +14,14 @@ from app.core.instant import DAY, HOUR
 from app.core.notation import format_time_of_day, parse_date
 from app.core.wallclock import calendar_date
 from app.core.year import FIRST_YEAR, LAST_YEAR, Year, YearDay, YearRequest
-from app.core.year_drawing import (
+from app.core.year.drawing import (
     COLUMN,
     MONTH_HEIGHT,
     MONTHS,
     YearDrawing,
     named_holidays,
 )
-from app.core.year_words import day_in_words, day_name, period_in_words, short_day, shown_parts
+from app.core.year.words import day_in_words, day_name, period_in_words, short_day, shown_parts
 from app.gate.errors import InvalidFieldError, UnauthenticatedError
 from app.gate.in_force import InForce
 from app.gate.year import year_in_force

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from starlette.testclient import TestClient
 
-from app.core.year_json import year_from_json
+from app.core.year.representation import year_from_json
 from tests.gate.conftest import reload
 
 

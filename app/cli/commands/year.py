@@ -141,7 +141,7 @@ def _of_file(policies: Path, fields: dict[str, str | None], now: int) -> "Year":
 
 def _of_server(server: str | None, params: dict[str, str]) -> "Year":
     from app.cli.api_client import ask
-    from app.core.year_json import year_from_json
+    from app.core.year.representation import year_from_json
 
     try:
         return year_from_json(ask(server, "GET", "/year", params=params))
@@ -160,7 +160,7 @@ def _text(shown: "Year", now: int, _: str | None) -> str:
 def _svg(shown: "Year", now: int, url: str | None) -> str:
     from app.core.instant import DAY
     from app.core.wallclock import calendar_date
-    from app.core.year_svg import year_svg
+    from app.core.year.svg import year_svg
 
     request = shown.request
     fields = {"year": request.year, "environment": request.environment, "change": request.change}
@@ -174,7 +174,7 @@ def _svg(shown: "Year", now: int, url: str | None) -> str:
 
 
 def _json(shown: "Year", _now: int, _url: str | None) -> str:
-    from app.core.year_json import year_to_json
+    from app.core.year.representation import year_to_json
 
     return f"{json.dumps(year_to_json(shown))}\n"
 

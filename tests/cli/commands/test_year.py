@@ -11,9 +11,9 @@ from app.cli import run
 from app.cli.year_text import draw_year
 from app.core.wallclock import local_day
 from app.core.year import Year
-from app.core.year_json import year_to_json
+from app.core.year.representation import year_to_json
 from tests.cli.conftest import POLICIES, CannedServer
-from tests.core.test_year import ALWAYS, FRIDAY, policy, year_of
+from tests.core.year.test_year import ALWAYS, FRIDAY, policy, year_of
 
 TODAY = local_day(date(2027, 11, 29))
 

@@ -10,7 +10,8 @@ from app.core.instant import format_instant, parse_instant
 from app.core.interval import Interval, clip, normalise
 from app.core.rule_style import Style
 from app.core.wallclock import local_day, zone
-from app.core.year import (
+from app.core.year.words import day_in_words
+from app.core.year.year import (
     FIRST_YEAR,
     LAST_YEAR,
     MOST_PERIODS,
@@ -23,7 +24,6 @@ from app.core.year import (
     build_year,
     year_span,
 )
-from app.core.year_words import day_in_words
 
 _COLOUR: Final = re.compile(r"rule-(?:\d|freeze|others)", re.ASCII)
 _HATCHING: Final = re.compile(r"hatching-\d", re.ASCII)

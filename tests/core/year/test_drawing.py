@@ -10,10 +10,10 @@ import pytest
 from app.core.rule_style import HATCHING_PATHS, OTHERS
 from app.core.wallclock import local_day
 from app.core.year import Year, YearRequest
-from app.core.year_drawing import COLUMN, GUTTER, HEAD, ROW, TRACK, YearDrawing, fitted
-from app.core.year_svg import LIGHT, year_svg
+from app.core.year.drawing import COLUMN, GUTTER, HEAD, ROW, TRACK, YearDrawing, fitted
+from app.core.year.svg import LIGHT, year_svg
 from app.web.pages import asset
-from tests.core.test_year import ALWAYS, FRIDAY, made, policy, policy_set, year_of
+from tests.core.year.test_year import ALWAYS, FRIDAY, made, policy, policy_set, year_of
 from tests.web.colours import palettes
 
 TODAY = local_day(date(2027, 11, 29))

@@ -7,7 +7,7 @@ from app.core.instant import DAY
 from app.core.interval import Interval
 from app.core.notation import format_time_of_day, waiting_time
 from app.core.wallclock import Zone, calendar_date
-from app.core.year import Year, YearDay, YearRule
+from app.core.year.year import Year, YearDay, YearRule
 
 _MOST_TOLD: Final = 6
 """Parts of a day that are told in its sentence."""

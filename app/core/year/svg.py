@@ -8,8 +8,7 @@ from typing import Final
 
 from app.core.rule_style import DOTS, HATCHING_PATHS, Style
 from app.core.xml_text import xml_text
-from app.core.year import Year
-from app.core.year_drawing import (
+from app.core.year.drawing import (
     MONTH_HEIGHT,
     MONTHS,
     PITCH,
@@ -20,7 +19,8 @@ from app.core.year_drawing import (
     named_holidays,
     text_width,
 )
-from app.core.year_words import day_name, short_day, title_of
+from app.core.year.words import day_name, short_day, title_of
+from app.core.year.year import Year
 
 _WIDTH: Final = 1656
 _HEIGHT: Final = 1171

@@ -14,8 +14,8 @@ from app.core.instant import DAY, HOUR
 from app.core.rule_style import OTHERS, Style
 from app.core.wallclock import local_day, weekday
 from app.core.xml_text import xml_text
-from app.core.year import OTHERS_KIND, NamedHoliday, Year, YearDay
-from app.core.year_words import day_in_words, shown_parts, title_of
+from app.core.year.words import day_in_words, shown_parts, title_of
+from app.core.year.year import OTHERS_KIND, NamedHoliday, Year, YearDay
 
 MONTHS: Final = 12
 GUTTER: Final = 33

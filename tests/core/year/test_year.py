@@ -28,8 +28,8 @@ from app.core.year import (
     rules_of,
     year_span,
 )
-from app.core.year_json import year_from_json, year_to_json
-from app.core.year_words import day_in_words, period_in_words, shown_parts
+from app.core.year.representation import year_from_json, year_to_json
+from app.core.year.words import day_in_words, period_in_words, shown_parts
 from tests.spec import twin
 from tests.spec.generate import case
 
