@@ -509,7 +509,7 @@ class DiffHours(BaseModel):
     """A stretch of time that opens or closes."""
 
     from_: Instant = Field(alias="from", description="when it begins")
-    until: Instant = Field(description="when it ends, exclusive")
+    to: Instant = Field(description="when it ends, exclusive")
     opens: bool = Field(description="true: denied before, allowed after; false: the other way round")
     before: list[str] = Field(description="the policies that veto at its beginning in the old set")
     after: list[str] = Field(description="those that veto in the new set")
@@ -563,8 +563,8 @@ class DiffBody(BaseModel):
     """The difference of two policy sets in a period."""
 
     from_: Instant = Field(alias="from", description="the start of the period")
-    until: Instant = Field(description="the end of the period, exclusive")
-    timezone: str = Field(description="the zone of the times in `lines`")
+    to: Instant = Field(description="the end of the period, exclusive")
+    timezone: str = Field(description="the zone of the times in `in_words`")
     old_revision: str | None = Field(description="the revision of the old set: here, the one in force")
     new_revision: str | None = Field(description="the revision of the new set")
     differs: bool = Field(description="whether anything differs: hours, policies, lists or settings")
@@ -575,7 +575,7 @@ class DiffBody(BaseModel):
     differences: list[DifferenceBody] = Field(description="the hours that open or close")
     complete: bool = Field(description="whether everything was compared")
     limits: list[str] = Field(description="what was not compared because it would take too long; else empty")
-    lines: list[str] = Field(description="the difference in words")
+    in_words: list[str] = Field(description="the difference in words")
 
 
 class LoadBody(BaseModel):

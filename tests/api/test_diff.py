@@ -38,7 +38,7 @@ def found(gate: TestClient, text: str, **query: str) -> dict[str, Any]:
 def test_a_later_friday_opens_an_hour_of_each_and_nothing_else(module_gate: TestClient) -> None:
     body = found(module_gate, LATER)
     assert (body["opens"], body["closes"], body["differs"]) == (True, False, True)
-    assert (body["from"], body["until"]) == ("2026-11-27T13:05:00Z", "2027-01-26T13:05:00Z")
+    assert (body["from"], body["to"]) == ("2026-11-27T13:05:00Z", "2027-01-26T13:05:00Z")
     (difference,) = body["differences"]
     assert difference["environments"] == ["production"]
     assert difference["changes"] == ["normal", "hotfix"]
@@ -78,7 +78,7 @@ def test_it_comes_as_markdown_and_as_a_picture(module_gate: TestClient) -> None:
 def test_the_period_may_be_chosen(module_gate: TestClient) -> None:
     period = {"from": "2026-12-04T12:00:00Z", "to": "2026-12-04T13:30:00Z"}
     body = found(module_gate, LATER, **period)
-    assert [(each["from"], each["until"]) for each in body["differences"][0]["hours"]] == [
+    assert [(each["from"], each["to"]) for each in body["differences"][0]["hours"]] == [
         ("2026-12-04T13:00:00Z", "2026-12-04T13:30:00Z")
     ]
 

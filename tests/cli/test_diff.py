@@ -119,9 +119,9 @@ def test_the_exit_status_is_what_fail_on_says(fail_on: str | None, forward: int,
 
 def test_the_forms_and_the_output_file(here: Path) -> None:
     body = json.loads(Ran("old.yaml", "new.yaml", "--json").out)
-    assert (body["from"], body["until"]) == ("2026-11-29T20:00:00Z", "2027-01-28T20:00:00Z")
+    assert (body["from"], body["to"]) == ("2026-11-29T20:00:00Z", "2027-01-28T20:00:00Z")
     assert body == json.loads(Ran("old.yaml", "new.yaml", "--format", "json").out)
-    assert Ran("old.yaml", "new.yaml").out.splitlines() == body["lines"]
+    assert Ran("old.yaml", "new.yaml").out.splitlines() == body["in_words"]
     assert Ran("old.yaml", "new.yaml", "--format", "svg").out.startswith("<svg ")
     for kind in ("words", "json", "markdown", "svg"):
         ran = Ran("old.yaml", "new.yaml", "--format", kind, "--output", "diff.out")
@@ -133,7 +133,7 @@ def test_the_forms_and_the_output_file(here: Path) -> None:
 def test_the_period_takes_local_times_in_the_zone_of_the_new_policies() -> None:
     ran = Ran("old.yaml", "new.yaml", "--from", "2026-12-04", "--to", "2026-12-04", "--json")
     body = json.loads(ran.out)
-    assert (body["from"], body["until"]) == ("2026-12-03T23:00:00Z", "2026-12-04T23:00:00Z")
+    assert (body["from"], body["to"]) == ("2026-12-03T23:00:00Z", "2026-12-04T23:00:00Z")
     assert len(body["differences"][0]["hours"]) == 1
     ran = Ran("old.yaml", "new.yaml", "--from", "2026-12-04", "--timezone", "Asia/Tokyo", "--json")
     assert json.loads(ran.out)["from"] == "2026-12-03T15:00:00Z"
@@ -224,7 +224,13 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeGate], FakeGate]:
     return serve
 
 
-ANSWER = {"opens": True, "closes": False, "differs": True, "complete": True, "lines": ["opens\x1b[2J", "two"]}
+ANSWER = {
+    "opens": True,
+    "closes": False,
+    "differs": True,
+    "complete": True,
+    "in_words": ["opens\x1b[2J", "two"],
+}
 AGAINST = ["new.yaml", "--against-server", "--server", "http://gate", "--timezone", "UTC"]
 
 
@@ -253,7 +259,13 @@ def test_what_was_not_compared_may_open_or_close_hours(serve: Callable[[FakeGate
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [({}, 200), ({**ANSWER, "opens": "no"}, 200), ({**ANSWER, "lines": [1]}, 200), ([], 200), (ANSWER, 503)],
+    [
+        ({}, 200),
+        ({**ANSWER, "opens": "no"}, 200),
+        ({**ANSWER, "in_words": [1]}, 200),
+        ([], 200),
+        (ANSWER, 503),
+    ],
 )
 def test_an_answer_that_is_no_difference_is_undecided(
     serve: Callable[[FakeGate], FakeGate], body: object, status: int

@@ -207,7 +207,7 @@ def _compare_with_server(url: str | None) -> Callable[[tuple[str, ...], DiffOpti
 
 def _is_diff(body: dict[str, Any]) -> bool:
     flags = all(isinstance(body.get(name), bool) for name in ("opens", "closes", "complete"))
-    lines = body.get("lines")
+    lines = body.get("in_words")
     return flags and isinstance(lines, list) and all(isinstance(line, str) for line in lines)
 
 
@@ -225,5 +225,5 @@ def _text(result: DiffResult, options: DiffOptions) -> str:
     import json
 
     if options.kind == _WORDS:
-        return "".join(f"{plain(line)}\n" for line in result.body["lines"])
+        return "".join(f"{plain(line)}\n" for line in result.body["in_words"])
     return result.text or json.dumps(result.body) + "\n"

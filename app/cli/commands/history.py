@@ -112,7 +112,7 @@ def _print_difference(server: str | None, old: str, new: str, *, as_json: bool) 
                 f"{quoted(text)} is no revision: write sha256: and four digits of it at least"
             )
     body = ask(server, "GET", f"/policy-revisions/{old}/diff/{new}")
-    lines = body.get("lines")
+    lines = body.get("in_words")
     if not isinstance(lines, list):
         raise UndecidedError("the server's response can't be used: it is no difference of policies")
     if as_json:

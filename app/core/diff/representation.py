@@ -15,13 +15,13 @@ def to_json(
 
     Args:
         found: the difference.
-        zone: the zone of local times in its `lines`; the new set's.
+        zone: the zone of local times in its `in_words`; the new set's.
         old_revision: the revision of the old policies, where it is known.
         new_revision: that of the new ones.
     """
     return {
         "from": format_instant(found.period[0]),
-        "until": format_instant(found.period[1]),
+        "to": format_instant(found.period[1]),
         "timezone": zone.name,
         "old_revision": old_revision,
         "new_revision": new_revision,
@@ -33,7 +33,7 @@ def to_json(
         "differences": [_difference(each, found) for each in found.differences],
         "complete": found.is_complete,
         "limits": list(found.limits),
-        "lines": in_words(found, zone),
+        "in_words": in_words(found, zone),
     }
 
 
@@ -77,7 +77,7 @@ def _unlisted(each: UnlistedNames) -> dict[str, Any]:
 def _hours(hours: Hours) -> dict[str, Any]:
     return {
         "from": format_instant(hours.start),
-        "until": format_instant(hours.end),
+        "to": format_instant(hours.end),
         "opens": hours.opens,
         "before": list(hours.before),
         "after": list(hours.after),

@@ -130,7 +130,7 @@ LINES = ["changed: friday", "checkout in production:", "  opens Fri 4 Dec 14:00 
 
 
 def compared(server: CannedServer, *more: str, body: object = None) -> int:
-    server.reply(200, {"lines": LINES} if body is None else body)
+    server.reply(200, {"in_words": LINES} if body is None else body)
     return run(["history", "--diff", "sha256:3f9ac02b", "b7d1", "--server", server.url, *more])
 
 
@@ -144,8 +144,8 @@ def test_two_revisions_are_compared_by_the_server(
     assert out[2].startswith("  opens Fri 4 Dec 14:00 CET to ")
     assert "\x1b" not in out[2]
     assert compared(server, "--json") == 0
-    assert json.loads(capsys.readouterr().out) == {"lines": LINES}
-    assert compared(server, body={"lines": "none"}) == 3
+    assert json.loads(capsys.readouterr().out) == {"in_words": LINES}
+    assert compared(server, body={"in_words": "none"}) == 3
 
 
 @pytest.mark.parametrize("text", ["abc", "HEAD", "../status", "sha256:"])

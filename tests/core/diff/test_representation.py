@@ -11,7 +11,7 @@ def test_it_has_the_period_the_policies_and_each_stretch() -> None:
     found = between(a_set(friday()), a_set(friday("fri 15:00", id="weekend")))
     body = to_json(found, HOME, "sha256:a", "sha256:b")
     assert body["from"] == "2026-11-30T00:00:00Z"
-    assert body["until"] == "2027-01-29T00:00:00Z"
+    assert body["to"] == "2027-01-29T00:00:00Z"
     assert (body["old_revision"], body["new_revision"], body["timezone"]) == (
         "sha256:a",
         "sha256:b",
@@ -19,12 +19,12 @@ def test_it_has_the_period_the_policies_and_each_stretch() -> None:
     )
     assert (body["differs"], body["opens"], body["closes"]) == (True, True, False)
     assert body["policies"] == [{"kind": "renamed", "id": "friday", "new_id": "weekend", "fields": ["when"]}]
-    assert body["lines"] == in_words(found, HOME)
+    assert body["in_words"] == in_words(found, HOME)
     (only,) = body["differences"]
     assert len(only["hours"]) == 8
     assert only["hours"][0] == {
         "from": "2026-12-04T13:00:00Z",
-        "until": "2026-12-04T14:00:00Z",
+        "to": "2026-12-04T14:00:00Z",
         "opens": True,
         "before": ["friday"],
         "after": [],
