@@ -14,6 +14,7 @@ from app.identity.caller import Role
 from app.server.context import context
 from app.server.openapi import returns, returns_text
 from app.server.requests import NameField, Strict, read_query
+from app.server.responses import PICTURE_HEADERS
 from app.server.routes import Routes
 
 router = Routes(tags=["feeds"])
@@ -22,9 +23,6 @@ _MEDIA_TYPE: Final = "image/svg+xml"
 
 _CACHE: Final = {"Cache-Control": "no-cache, max-age=0"}
 """The image proxies of code hosts cache pictures in a README for hours without this header."""
-
-_ALONE: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-"""Stops a picture that is opened by itself from loading or running anything."""
 
 
 class BadgeQuery(Strict):
@@ -47,7 +45,7 @@ class BadgeQuery(Strict):
 )
 async def draw_badge(request: Request) -> Response:
     """Draw the state in green, amber or red, and in words."""
-    return Response(svg(await _badge(request)), media_type=_MEDIA_TYPE, headers={**_CACHE, **_ALONE})
+    return Response(svg(await _badge(request)), media_type=_MEDIA_TYPE, headers={**_CACHE, **PICTURE_HEADERS})
 
 
 @router.operation(

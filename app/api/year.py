@@ -18,16 +18,13 @@ from app.identity.caller import Role
 from app.server.context import context
 from app.server.openapi import returns
 from app.server.requests import NameField, Strict, YearField, read_query
-from app.server.responses import NO_STORE
+from app.server.responses import NO_STORE, PICTURE_HEADERS
 from app.server.routes import Routes
 
 router = Routes(tags=["state"])
 
 _SVG: Final = "image/svg+xml"
 _JSON: Final = "application/json"
-
-_ALONE: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-"""Stops a picture that is opened by itself from loading or running anything."""
 
 
 class YearQuery(Strict):
@@ -79,5 +76,5 @@ async def show_year(request: Request) -> Response:
 
     key = ("year", in_force.revision, in_force.freezes_version, asked, where.name, today, drawn)
     body = await here.shared.get(key, work)
-    headers = NO_STORE | (_ALONE if drawn else {})
+    headers = NO_STORE | (PICTURE_HEADERS if drawn else {})
     return Response(body, media_type=_SVG if drawn else _JSON, headers=headers)

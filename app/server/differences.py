@@ -13,10 +13,7 @@ from app.gate.diff import LONGEST_DIFF, USUAL_DIFF
 from app.server.openapi import returns
 from app.server.problems import InvalidFieldsError
 from app.server.requests import InstantField, Strict
-from app.server.responses import NO_STORE
-
-_ALONE: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-"""Stops a picture that is opened by itself from loading or running anything."""
+from app.server.responses import NO_STORE, PICTURE_HEADERS
 
 RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -55,4 +52,4 @@ def form_of(request: Request) -> str:
 
 def difference_response(body: bytes, form: str) -> Response:
     """Return a rendered difference with its headers."""
-    return Response(body, media_type=form, headers={**NO_STORE, **(_ALONE if form == SVG else {})})
+    return Response(body, media_type=form, headers={**NO_STORE, **(PICTURE_HEADERS if form == SVG else {})})

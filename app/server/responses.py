@@ -1,4 +1,4 @@
-"""The JSON answers of the API that no cache may keep."""
+"""Headers that several answers of the API share, and the JSON answers that no cache may keep."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -7,6 +7,9 @@ from typing import Any, Final
 from starlette.responses import JSONResponse
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
+
+PICTURE_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+"""Stops a picture that is opened by itself from loading or running anything."""
 
 
 def json_response(body: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> JSONResponse:

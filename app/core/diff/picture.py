@@ -6,7 +6,6 @@ description say what it shows.
 """
 
 from collections.abc import Iterable, Iterator
-from html import escape
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -15,7 +14,9 @@ from app.core.diff.result import Diff
 from app.core.diff.totals import Total, headline, hours_in_words, listed, totals
 from app.core.instant import DAY, HOUR
 from app.core.interval import Interval, normalise
+from app.core.rule_style import HATCHING_PATHS
 from app.core.wallclock import Zone, calendar_date, weekday
+from app.core.xml_text import xml_text
 
 _LEFT: Final = 46
 _TOP: Final = 74
@@ -46,20 +47,18 @@ _TEXT: Final = "#1f2328"
 _QUIET: Final = "#59636e"
 _GRID: Final = "#d1d9e0"
 _WEEKEND: Final = "#f0f2f5"
-_NO_XML: Final = dict.fromkeys((*range(32), *range(0x7F, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF), " ")
-"""Characters that XML forbids, and line breaks."""
 
 
-class _Look(NamedTuple):
-    """The colour of opened or closed hours, and the line of their hatching in a tile of six by six."""
+class _Fill(NamedTuple):
+    """The colour of opened or closed hours, and the line of their hatching."""
 
     name: str
     colour: str
     path: str
 
 
-_OPENS: Final = _Look("opens", "#1a7f37", "M0 6 6 0M-1 1 1-1M5 7 7 5")
-_CLOSES: Final = _Look("closes", "#b42318", "M0 0 6 6M-1 5 1 7M5-1 7 1")
+_OPENS: Final = _Fill("opens", "#1a7f37", HATCHING_PATHS[0])
+_CLOSES: Final = _Fill("closes", "#b42318", HATCHING_PATHS[3])
 
 
 class _Grid(NamedTuple):
@@ -94,8 +93,8 @@ def picture(found: Diff, zone: Zone) -> str:
     height = _TOP + max(1, len(shown)) * _PANEL + (20 if len(every) > len(shown) else 0)
     parts = [
         _root(grid.width, height),
-        f'<title id="title">{_escaped(headline(found))}</title>',
-        f'<desc id="description">{_escaped(_description(found, shown, zone))}</desc>',
+        f'<title id="title">{xml_text(headline(found))}</title>',
+        f'<desc id="description">{xml_text(_description(found, shown, zone))}</desc>',
         *_definitions(),
         f'<rect width="{grid.width}" height="{height}" fill="#ffffff"/>',
         _text(12, 24, _fitted(headline(found), grid.width), size=16, bold=True),
@@ -146,11 +145,11 @@ def _between(stretch: Interval, found: Diff, zone: Zone) -> str:
 
 def _definitions() -> Iterator[str]:
     yield "<defs>"
-    for look in (_OPENS, _CLOSES):
+    for fill in (_OPENS, _CLOSES):
         yield (
-            f'<pattern id="{look.name}" width="6" height="6" patternUnits="userSpaceOnUse">'
-            f'<rect width="6" height="6" fill="{look.colour}"/>'
-            f'<path d="{look.path}" stroke="#ffffff" stroke-opacity="0.6" stroke-width="1.2" fill="none"/>'
+            f'<pattern id="{fill.name}" width="6" height="6" patternUnits="userSpaceOnUse">'
+            f'<rect width="6" height="6" fill="{fill.colour}"/>'
+            f'<path d="{fill.path}" stroke="#ffffff" stroke-opacity="0.6" stroke-width="1.2" fill="none"/>'
             "</pattern>"
         )
     yield "</defs>"
@@ -158,11 +157,11 @@ def _definitions() -> Iterator[str]:
 
 def _legend() -> Iterator[str]:
     x = 12
-    for look, words in (
+    for fill, words in (
         (_OPENS, "opens: deploys are possible only after the change"),
         (_CLOSES, "closes: deploys are possible only before it"),
     ):
-        yield _box(x, 52, 18, 12, look)
+        yield _box(x, 52, 18, 12, fill)
         yield _text(x + 24, 62, words)
         x += 390
 
@@ -182,8 +181,8 @@ def _panel(total: Total, grid: _Grid, top: int) -> Iterator[str]:
     # What opens for one service may close for another at the same time: side by side then.
     drawn = sum(end - start for start, end in normalise((*total.opened, *total.closed)))
     both = drawn < sum(total.seconds)
-    for lane, (intervals, look) in enumerate(((total.opened, _OPENS), (total.closed, _CLOSES))):
-        yield from _boxes(intervals, look, grid, (hours_top, lane if both else 0, 2 if both else 1))
+    for lane, (intervals, fill) in enumerate(((total.opened, _OPENS), (total.closed, _CLOSES))):
+        yield from _boxes(intervals, fill, grid, (hours_top, lane if both else 0, 2 if both else 1))
 
 
 def _days(grid: _Grid, top: int) -> Iterator[str]:
@@ -210,7 +209,7 @@ def _months(grid: _Grid, top: int) -> Iterator[str]:
 
 
 def _boxes(
-    intervals: Iterable[Interval], look: _Look, grid: _Grid, place: tuple[int, int, int]
+    intervals: Iterable[Interval], fill: _Fill, grid: _Grid, place: tuple[int, int, int]
 ) -> Iterator[str]:
     """Yield a box for each day of each stretch; `place` is the top, the lane and the number of lanes."""
     top, lane, lanes = place
@@ -218,7 +217,7 @@ def _boxes(
     for day, start, end in _drawn(intervals, grid.zone):
         x = grid.x(day) + lane * width
         height = max((end - start) * _HOUR_HEIGHT / HOUR, 1)
-        yield _box(x, top + start * _HOUR_HEIGHT / HOUR, width, height, look)
+        yield _box(x, top + start * _HOUR_HEIGHT / HOUR, width, height, fill)
 
 
 def _drawn(intervals: Iterable[Interval], zone: Zone) -> list[tuple[int, int, int]]:
@@ -238,10 +237,10 @@ def _by_day(intervals: Iterable[Interval]) -> Iterator[tuple[int, int, int]]:
             yield day, max(start - day * DAY, 0), min(end - day * DAY, DAY)
 
 
-def _box(x: float, y: float, width: float, height: float, look: _Look) -> str:
+def _box(x: float, y: float, width: float, height: float, fill: _Fill) -> str:
     return (
         f'<rect x="{x:.5g}" y="{y:.6g}" width="{width:.4g}" height="{height:.4g}" '
-        f'fill="url(#{look.name})" stroke="{look.colour}" stroke-width="0.5"/>'
+        f'fill="url(#{fill.name})" stroke="{fill.colour}" stroke-width="0.5"/>'
     )
 
 
@@ -258,9 +257,5 @@ def _text(
     weight = ' font-weight="600"' if bold else ""
     placed = "" if anchor == "start" else f' text-anchor="{anchor}"'
     return (
-        f'<text x="{x}" y="{y}" font-size="{size}" fill="{colour}"{weight}{placed}>{_escaped(words)}</text>'
+        f'<text x="{x}" y="{y}" font-size="{size}" fill="{colour}"{weight}{placed}>{xml_text(words)}</text>'
     )
-
-
-def _escaped(text: str) -> str:
-    return escape(text.translate(_NO_XML))
