@@ -17,7 +17,7 @@ from app.core.policy import PolicySet
 from app.gate.audit_events import Kind
 from app.gate.errors import InvalidFieldError, UnknownRecordError
 from app.gate.record import Page, RunQuery, set_of
-from app.policies.comparison import NO_POLICIES, Comparison, contents, own_files
+from app.policies.set_change import NO_POLICIES, SetChange, contents, own_files
 from app.policies.source import Snapshot
 from app.yaml.problem import Problem
 
@@ -106,7 +106,7 @@ class Change(NamedTuple):
     """A load, and what it changed."""
 
     load: Load
-    comparison: Comparison | None
+    comparison: SetChange | None
     since: str | None = None
     """The revision that it is compared with: the one before, or the last one that can be read."""
     problem: str | None = None
@@ -309,9 +309,9 @@ class _Walk:
         )
         return Change(newer, found, since)
 
-    def _compare(self, since: str | None, revision: str) -> Comparison:
+    def _compare(self, since: str | None, revision: str) -> SetChange:
         before = None if since is None else self._set(since).readable
-        return Comparison.of(before, self._set(revision).readable)
+        return SetChange.of(before, self._set(revision).readable)
 
     def _problem(self, revision: str) -> str | None:
         """Return why a set can't be read; None if it can."""
@@ -370,7 +370,7 @@ def _weight_of_problem(_: str | None) -> int:
     return 1
 
 
-def _weight_of_comparison(found: Comparison) -> int:
+def _weight_of_comparison(found: SetChange) -> int:
     return 1 + len(found.files) + len(found.policies)
 
 

@@ -14,7 +14,7 @@ from app.gate.audit_events import Kind, happened
 from app.gate.errors import InvalidFieldError, UnknownRecordError
 from app.gate.record import Page
 from app.gate.revisions import Revisions
-from app.policies.comparison import contents
+from app.policies.set_change import contents
 from app.policies.source import Snapshot
 from app.store.records import PolicyRevision
 from app.store.store import Store

@@ -9,13 +9,13 @@ from typing import Final, NamedTuple
 from app.core.diff.grouping import Found, Groups, grouped
 from app.core.diff.hours import Vetoer, Vetoers, hours_of
 from app.core.diff.limits import Work
-from app.core.diff.lines import Line, Lines
 from app.core.diff.policies import alike, name_changes, pair, policy_changes
 from app.core.diff.relevance import RelevantGlobs, relevant_globs
 from app.core.diff.result import Diff, Difference, Hours
 from app.core.diff.scopes import Cells, Mask, split
 from app.core.diff.sides import Applying, Side
 from app.core.diff.unlisted import UnlistedClasses, unlisted_classes
+from app.core.diff.veto_times import VetoTimes, VetoTimesCache
 from app.core.engine import Engine
 from app.core.interval import Interval
 
@@ -47,10 +47,10 @@ def diff(
     before, after = old.policy_set, new.policy_set
     pairing, work = pair(before, after), Work(checkpoint, most_found)
     cells = Cells(_both(before.environments, after.environments), _both(before.changes, after.changes))
-    lines = Lines(old.compiled, new.compiled, work)
+    times = VetoTimesCache(old.compiled, new.compiled, work)
     shared = alike(before, after, pairing)
-    old_side = Side(old.compiled, cells, lines, {number: number for number in shared.values()}, is_new=False)
-    new_side = Side(new.compiled, cells, lines, shared, is_new=True)
+    old_side = Side(old.compiled, cells, times, {number: number for number in shared.values()}, is_new=False)
+    new_side = Side(new.compiled, cells, times, shared, is_new=True)
     comparison = _Comparison(old_side, new_side, cells, period, work)
     named, relevant, unlisted = comparison.universe()
     found = comparison.compare((*named, *(each.sample for each in unlisted.classes)))
@@ -91,7 +91,7 @@ class _Request(NamedTuple):
     """Those that both sides apply to it alike: they leave nothing to open or close."""
 
 
-_Content = tuple[Line, Mask]
+_Content = tuple[VetoTimes, Mask]
 
 
 class _Comparison:
@@ -162,7 +162,7 @@ class _Comparison:
         own = (*request.old, *request.new)
         whole = self._cells.all if any(request.refused) else reduce(or_, (each.cells for each in own))
         for part in split({each.cells for each in (*own, *request.common)}, whole):
-            common = frozenset(vetoer.line for vetoer in _within(part, request.common))
+            common = frozenset(vetoer.times for vetoer in _within(part, request.common))
             old, new = _within(part, request.old), _within(part, request.new)
             yield part, Vetoers(request.refused, old, new, common)
 
@@ -172,7 +172,7 @@ def _without(common: set[_Content], side: Mapping[_Content, Applying]) -> tuple[
 
 
 def _content(each: Applying) -> _Content:
-    return each.vetoer.line, each.cells
+    return each.vetoer.times, each.cells
 
 
 def _within(part: Mask, side: Iterable[Applying]) -> tuple[Vetoer, ...]:

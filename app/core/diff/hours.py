@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from app.core.diff.bitmaps import Bitmap, Pieces
 from app.core.diff.limits import Work
-from app.core.diff.lines import Line
 from app.core.diff.result import Hours
+from app.core.diff.veto_times import VetoTimes
 from app.core.interval import Interval
 
 
@@ -15,7 +15,7 @@ class Vetoer(NamedTuple):
     """A policy that may veto."""
 
     id: str
-    line: Line
+    times: VetoTimes
 
 
 class Vetoers(NamedTuple):
@@ -26,7 +26,7 @@ class Vetoers(NamedTuple):
     old: tuple[Vetoer, ...]
     """The policies that only the old set applies, in the order of its file."""
     new: tuple[Vetoer, ...]
-    common: frozenset[Line]
+    common: frozenset[VetoTimes]
     """Those that both apply: while one of them vetoes, nothing opens or closes."""
 
 
@@ -53,15 +53,15 @@ class _Sweep:
     """The time in which policies veto, as rows of bits."""
 
     def __init__(self, combinations: Iterable[Vetoers], period: Interval, span: Interval, work: Work) -> None:
-        own, common = _lines(combinations)
-        intervals = {line: line.intervals(period) for line in own}
-        intervals.update((line, line.intervals(span)) for line in common - own)
+        own, common = _own_and_common(combinations)
+        intervals = {times: times.intervals(period) for times in own}
+        intervals.update((times, times.intervals(span)) for times in common - own)
         self._pieces = Pieces(period, intervals.values())
         work.check_bits(len(intervals), self._pieces.all.bit_length())
         self._work = work
-        self._bitmaps = {line: self._bitmap(found) for line, found in intervals.items()}
+        self._bitmaps = {times: self._bitmap(found) for times, found in intervals.items()}
         self._known_ids: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._masks: dict[frozenset[Line], Bitmap] = {}
+        self._masks: dict[frozenset[VetoTimes], Bitmap] = {}
         self._period = period
 
     def _bitmap(self, intervals: Sequence[Interval]) -> Bitmap:
@@ -72,7 +72,7 @@ class _Sweep:
         """Return what opens and what closes."""
         rest = self._pieces.all & ~self._mask(vetoers.common)
         old, new = (
-            self._pieces.all if refused else self._any_of(line for _, line in side)
+            self._pieces.all if refused else self._any_of(times for _, times in side)
             for refused, side in zip(vetoers.refused, (vetoers.old, vetoers.new), strict=True)
         )
         return old & ~new & rest, new & ~old & rest
@@ -90,13 +90,13 @@ class _Sweep:
 
     def _named(self, bits: Bitmap, vetoers: Sequence[Vetoer]) -> list[tuple[int, int, tuple[str, ...]]]:
         """Return start and end of each stretch with the policies that veto at its first instant."""
-        lines = [
-            (each.id, each.line.edges(self._period)) for each in vetoers if self._bitmaps[each.line] & bits
+        edges_of = [
+            (each.id, each.times.edges(self._period)) for each in vetoers if self._bitmaps[each.times] & bits
         ]
         count, known, found = self._work.count_found, self._known_ids, []
         # In one loop without calls of its own: there may be a million stretches.
         for start, end in self._pieces.intervals(bits):
-            ids = tuple([name for name, edges in lines if bisect_right(edges, start) & 1])
+            ids = tuple([name for name, edges in edges_of if bisect_right(edges, start) & 1])
             count(len(ids))
             found.append((start, end, known.setdefault(ids, ids)))
         return found
@@ -107,14 +107,14 @@ class _Sweep:
         stretches = list(self._pieces.intervals(found))
         return stretches[0][0], stretches[-1][1]
 
-    def _mask(self, lines: frozenset[Line]) -> Bitmap:
-        found = self._masks.get(lines)
+    def _mask(self, common: frozenset[VetoTimes]) -> Bitmap:
+        found = self._masks.get(common)
         if found is None:
-            found = self._masks[lines] = self._any_of(lines)
+            found = self._masks[common] = self._any_of(common)
         return found
 
-    def _any_of(self, lines: Iterable[Line]) -> Bitmap:
-        return self._any_bits(map(self._bitmaps.__getitem__, lines))
+    def _any_of(self, policies: Iterable[VetoTimes]) -> Bitmap:
+        return self._any_bits(map(self._bitmaps.__getitem__, policies))
 
     @staticmethod
     def _any_bits(bitmaps: Iterable[Bitmap]) -> Bitmap:
@@ -124,11 +124,11 @@ class _Sweep:
         return found
 
 
-def _lines(combinations: Iterable[Vetoers]) -> tuple[set[Line], set[Line]]:
-    """Return the lines that either set applies alone, and those that both apply."""
-    own: set[Line] = set()
-    common: set[Line] = set()
+def _own_and_common(combinations: Iterable[Vetoers]) -> tuple[set[VetoTimes], set[VetoTimes]]:
+    """Return the times of policies that either set applies alone, and of those that both apply."""
+    own: set[VetoTimes] = set()
+    common: set[VetoTimes] = set()
     for each in combinations:
-        own.update(vetoer.line for vetoer in (*each.old, *each.new))
+        own.update(vetoer.times for vetoer in (*each.old, *each.new))
         common |= each.common
     return own, common

@@ -28,7 +28,7 @@ def relevant_globs(old: Side, new: Side, period: Interval) -> RelevantGlobs:
     may_meet: Callable[[str], bool] = (lambda _: True) if needed is None else _Needed(needed).may_meet
     for number in old.common:
         masking = list(filter(may_meet, old.globs_of(number)))
-        if masking and _meets(old.unlisted_line(number).intervals(period), time):
+        if masking and _meets(old.unlisted_times(number).intervals(period), time):
             globs.update(masking)
     return RelevantGlobs(globs, needed)
 
@@ -54,7 +54,7 @@ def _own_time(old: Side, new: Side, period: Interval) -> list[Interval]:
         interval
         for side in (old, new)
         for number in side.own
-        for interval in side.unlisted_line(number).intervals(period)
+        for interval in side.unlisted_times(number).intervals(period)
     )
 
 

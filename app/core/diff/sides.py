@@ -8,9 +8,9 @@ from typing import NamedTuple
 from app.core.candidates import Candidates
 from app.core.compiled import CompiledPolicies
 from app.core.diff.hours import Vetoer
-from app.core.diff.lines import Line, Lines
 from app.core.diff.scopes import Cells, Mask, PolicyScope
 from app.core.diff.unlisted import has_star
+from app.core.diff.veto_times import VetoTimes, VetoTimesCache
 from app.core.policy import Effect, Policy, Selector
 
 
@@ -28,7 +28,7 @@ class Side:
         self,
         compiled: CompiledPolicies,
         cells: Cells,
-        lines: Lines,
+        times: VetoTimesCache,
         shared: dict[int, int],
         *,
         is_new: bool,
@@ -40,7 +40,7 @@ class Side:
         self._shared = shared
         self._is_new = is_new
         self._scopes: dict[int, PolicyScope] = {}
-        self._lines = lines
+        self._times = times
         self._vetoers: dict[tuple[int, str], Vetoer] = {}
         policies = compiled.policy_set.policies
         self._vetoing = [policy.effect is not Effect.WARN for policy in policies]
@@ -88,13 +88,13 @@ class Side:
             policy = self.policy_set.policies[number]
             zone = self.policy_set.zone_of(policy, service_zone).name
             is_new = self._is_new and number not in self._shared
-            line = self._lines.line(self._shared.get(number, number), zone, is_new=is_new)
-            found = self._vetoers[number, service_zone] = Vetoer(policy.id, line)
+            times = self._times.of(self._shared.get(number, number), zone, is_new=is_new)
+            found = self._vetoers[number, service_zone] = Vetoer(policy.id, times)
         return found
 
-    def unlisted_line(self, number: int) -> Line:
+    def unlisted_times(self, number: int) -> VetoTimes:
         """Return a policy as it is read for unlisted services."""
-        return self.vetoer(number, self.policy_set.timezone).line
+        return self.vetoer(number, self.policy_set.timezone).times
 
     def scope(self, number: int) -> PolicyScope:
         """Return where a policy applies."""

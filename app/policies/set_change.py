@@ -27,7 +27,7 @@ class FileChange(NamedTuple):
     kind: Literal["added", "removed", "changed"]
 
 
-class Comparison(NamedTuple):
+class SetChange(NamedTuple):
     """The differences of two policy sets."""
 
     files: tuple[FileChange, ...]

@@ -9,8 +9,8 @@ from app.core.interval import Interval
 from app.core.timeline import PolicyTimeline
 
 
-class Line:
-    """A policy, read in one zone. One that both sets have alike has the same line in both."""
+class VetoTimes:
+    """The time in which a policy vetoes in one zone; one object for a policy that both sets have alike."""
 
     __slots__ = ("_edges", "_found", "_timeline", "_work")
 
@@ -39,20 +39,20 @@ class Line:
         return self._edges
 
 
-class Lines:
-    """The lines of two sets."""
+class VetoTimesCache:
+    """The times of the policies of two sets, each read once."""
 
     def __init__(self, old: CompiledPolicies, new: CompiledPolicies, work: Work) -> None:
         """Read the policies of two sets."""
         self._sets = old, new
         self._work = work
-        self._lines: dict[tuple[bool, int, str], Line] = {}
+        self._found: dict[tuple[bool, int, str], VetoTimes] = {}
 
-    def line(self, number: int, zone: str, *, is_new: bool) -> Line:
-        """Return the line of a policy of one set."""
+    def of(self, number: int, zone: str, *, is_new: bool) -> VetoTimes:
+        """Return the times of a policy of one set."""
         key = (is_new, number, zone)
-        line = self._lines.get(key)
-        if line is None:
+        times = self._found.get(key)
+        if times is None:
             timeline = self._sets[is_new].timeline(number, zone)
-            line = self._lines[key] = Line(timeline, self._work)
-        return line
+            times = self._found[key] = VetoTimes(timeline, self._work)
+        return times
