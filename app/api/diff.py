@@ -20,7 +20,7 @@ router = Routes(tags=["state"])
 @router.operation(
     "POST",
     "/policies/diff",
-    role=Role.CI,
+    role=Role.VIEWER,
     query=DiffQuery,
     body=CandidateBody,
     summary="Compare policies with those in force",

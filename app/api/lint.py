@@ -19,7 +19,7 @@ router = Routes(tags=["state"])
 @router.operation(
     "POST",
     "/policies/lint",
-    role=Role.CI,
+    role=Role.VIEWER,
     body=CandidateBody,
     summary="Check policies that are not in force",
     responses=returns("LintBody", "the problems and test results; 200 with errors, too"),

@@ -100,7 +100,7 @@ def test_a_real_gate_answers_the_script(place: Place, tmp_path_factory: pytest.T
     shutil.copy(ROOT / "policies.yaml", folder)
     later = (ROOT / "policies.yaml").read_text().replace("from: fri 14:00", "from: fri 15:00")
     (place.folder / "policies.yaml").write_text(later)
-    with running(folder / "policies.yaml", folder / "gate.db", FREEZEGATE_ANONYMOUS_ROLE="ci") as gate:
+    with running(folder / "policies.yaml", folder / "gate.db", FREEZEGATE_ANONYMOUS_ROLE="viewer") as gate:
         ran = github(gate.url, place.folder, api_key="", api_url=place.url, fail_on="opens")
         assert (ran.status, "hours open, which fail-on forbids" in ran.printed) == (1, True), ran.printed
         (place.folder / "policies.yaml").write_text(later.replace("weekly", "wekly"))
@@ -232,7 +232,7 @@ def test_policies_with_errors_fail_with_their_places_and_say_so_in_the_comment(
 @pytest.mark.parametrize(
     ("reply", "sentence"),
     [
-        (Reply(403, {"detail": "this needs the role ci"}), "status 403: this needs the role ci"),
+        (Reply(403, {"detail": "this needs the role viewer"}), "status 403: this needs the role viewer"),
         (Reply(200, {"differs": "yes"}), "status 200"),
         (Reply(200, "<html>it works</html>"), "status 200"),
     ],
