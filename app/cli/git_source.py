@@ -16,7 +16,7 @@ import click
 from app.cli.errors import UndecidedError
 from app.policies.folder import FileContent
 from app.policies.source import Fetched, Snapshot, Source
-from app.yaml.problem import Problem, quoted
+from app.yaml.problem import Problem, did_you_mean, quoted
 
 _PREFIX: Final = "git:"
 _WITHIN: Final = 30.0
@@ -75,6 +75,12 @@ class GitSource(Source):
         with _GitObjects(self._commit) as objects:
             return objects.kind(self._path) in ("blob", "tree")
 
+    @property
+    def near(self) -> str:
+        """``; did you mean "policies.yaml"?`` where the revision has such a name beside it; else nothing."""
+        with _GitObjects(self._commit) as objects:
+            return self._near(objects)
+
     def shown(self, problem: Problem) -> Problem:
         """Return a problem with its file named as the user gave it: ``git:main:policies.yaml``."""
         of_whole = problem.file == self.path.name
@@ -91,10 +97,14 @@ class GitSource(Source):
         with _GitObjects(self._commit) as objects:
             kind = objects.kind(self._path)
             if kind not in ("blob", "tree"):
-                return self._without_files("there is no such file")
+                return self._without_files(f"there is no such file{self._near(objects)}")
             is_set = kind == "tree"
             folder = self._path if is_set else posixpath.dirname(self._path)
             return self._read_all(_GitFolder(objects, folder), is_set=is_set)
+
+    def _near(self, objects: "_GitObjects") -> str:
+        folder, name = posixpath.split(self._path)
+        return did_you_mean(name, set(objects.names(folder)) - {name})
 
 
 class _GitObjects:
@@ -115,8 +125,10 @@ class _GitObjects:
         self._process.communicate()
 
     def names(self, folder: str) -> list[str]:
-        """Return the names in a folder, from its tree: for each a mode, a blank, the name, NUL and a hash."""
-        _, tree = self._get(folder, _LARGEST_TREE)
+        """Return the names in a folder; its tree has for each a mode, a blank, the name, NUL and a hash."""
+        kind, tree = self._get(folder, _LARGEST_TREE)
+        if kind != "tree":
+            return []
         names, begin = [], 0
         while (end := tree.find(b"\0", begin)) >= 0:
             names.append(tree[begin:end].partition(b" ")[2].decode("utf-8", "surrogateescape"))

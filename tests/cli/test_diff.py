@@ -102,10 +102,22 @@ def test_a_renamed_policy_is_named_as_renamed(here: Path) -> None:
 
 def test_a_new_file_adds_everything(here: Path) -> None:
     in_git(here, None, POLICIES)
-    ran = Ran("git:main:policies.yaml", "policies.yaml", "--format", "markdown", "--fail-on", "closes")
-    assert (ran.status, ran.err) == (1, "git:main:policies.yaml does not exist: compared with no policies\n")
+    ran = Ran("git:main:policies.yaml", "policies.yaml", "--format", "markdown")
+    assert (ran.status, ran.err) == (0, "git:main:policies.yaml does not exist: compared with no policies\n")
     assert "- added `friday-afternoon`" in ran.out
     assert ran.out.startswith("### Closes 539 hours, opens none, in `production`")
+
+
+@pytest.mark.parametrize("path", ["polcies.yaml", "gone/policies.yaml"])
+def test_a_mistyped_old_file_does_not_pass_fail_on(here: Path, path: str) -> None:
+    in_git(here, POLICIES, LATER)
+    near = '; did you mean "policies.yaml"?' if path == "polcies.yaml" else ""
+    ran = Ran(f"git:main:{path}", "policies.yaml", "--fail-on", "opens", "--output", "diff.out")
+    said = f"git:main:{path} does not exist, so --fail-on can't be judged{near}"
+    assert (ran.status, ran.out, ran.err) == (3, "", f"freezegate: {said}\n")
+    assert not (here / "diff.out").exists()
+    ran = Ran(f"git:main:{path}", "policies.yaml")
+    assert (ran.status, ran.err) == (0, f"git:main:{path} does not exist: compared with no policies{near}\n")
 
 
 @pytest.mark.parametrize(
@@ -166,9 +178,9 @@ def test_a_revision_that_is_not_there_is_wrong_usage(here: Path) -> None:
     in_git(here, POLICIES, LATER)
     ran = Ran("git:origin/main:policies.yaml", "policies.yaml")
     assert (ran.status, "git fetch --depth=1" in ran.err) == (2, True)
-    ran = Ran("policies.yaml", "git:main:gone.yaml")
+    ran = Ran("policies.yaml", "git:main:policy.yaml")
     assert ran.status == 3
-    assert "git:main:gone.yaml:1:1: there is no such file" in ran.err
+    assert 'git:main:policy.yaml:1:1: there is no such file; did you mean "policies.yaml"?' in ran.err
 
 
 def test_policies_with_errors_are_shown_as_lint_shows_them(here: Path) -> None:

@@ -35,6 +35,7 @@ class DiffOptions(NamedTuple):
     end: str | None
     timezone: str | None
     offline: bool
+    fail_on: str | None
 
     def period(self, zone: ZoneName) -> Period:
         """Return the period of the comparison; a bare date as its end includes that day.
@@ -67,8 +68,8 @@ class DiffResult(NamedTuple):
     epilog=exits(
         "compared, whether or not anything differs",
         failed="hours differ that --fail-on names",
-        undecided="policies can't be used, not all could be compared for --fail-on, or the server can't be "
-        "reached or refuses the request",
+        undecided="policies can't be used, --fail-on can't be judged because OLD is missing or not all could "
+        "be compared, or the server can't be reached or refuses the request",
     ),
 )
 @click.argument("sources", nargs=-1, required=True, metavar="[OLD] NEW")
@@ -111,7 +112,6 @@ def command(
     server: str | None,
     as_json: bool,
     output: Path | None,
-    fail_on: str | None,
     **given: Any,
 ) -> int:
     """Show which hours open or close if NEW takes the place of OLD.
@@ -126,7 +126,7 @@ def command(
     compare = _compare_with_server(server) if against_server else _compare_files
     result = compare(sources, options)
     _write(result, options, output)
-    return ALLOWED if fail_on is None else _judge(result.body, fail_on)
+    return ALLOWED if options.fail_on is None else _judge(result.body, options.fail_on)
 
 
 def _judge(body: dict[str, Any], fail_on: str) -> int:
@@ -157,7 +157,7 @@ def _compare_files(sources: tuple[str, ...], options: DiffOptions) -> DiffResult
 
     calendars = CommandCalendars(SystemClock(), offline=options.offline)
     new = load_source(policy_source(sources[1], calendars), calendars)
-    old = _old(sources[0], new, calendars)
+    old = _old(sources[0], new, calendars, options.fail_on)
     home = zone(options.timezone or new.policy_set.timezone)
     period = options.period(lambda: home.name)
     try:
@@ -170,16 +170,23 @@ def _compare_files(sources: tuple[str, ...], options: DiffOptions) -> DiffResult
     return DiffResult(text, body)
 
 
-def _old(text: str, new: LoadedPolicies, calendars: CommandCalendars) -> LoadedPolicies:
-    """Load the old set; for a file that its revision doesn't have, the new set without policies."""
+def _old(text: str, new: LoadedPolicies, calendars: CommandCalendars, fail_on: str | None) -> LoadedPolicies:
+    """Load the old set; for a file that its revision doesn't have, the new set without policies.
+
+    Raises:
+        UndecidedError: the revision doesn't have it, and --fail-on would pass whatever opens.
+    """
     from dataclasses import replace
 
+    from app.cli.errors import UndecidedError
     from app.core.engine import Engine
 
     source = policy_source(text, calendars)
     if not isinstance(source, GitSource) or source.exists:
         return load_source(source, calendars)
-    echo(plain(f"{text} does not exist: compared with no policies"), colour="yellow", err=True)
+    if fail_on is not None:
+        raise UndecidedError(f"{text} does not exist, so --fail-on can't be judged{source.near}")
+    echo(plain(f"{text} does not exist: compared with no policies{source.near}"), colour="yellow", err=True)
     nothing = new.policy_set.model_copy(update={"policies": [], "tests": []})
     return replace(
         new, policy_set=nothing, engine=Engine(nothing), revision=Snapshot({}).revision, tests=(), warnings=()
