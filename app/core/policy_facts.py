@@ -12,7 +12,7 @@ _RUNNING: Final = {"finish": "may finish", "stop": "are stopped"}
 
 
 class ChangedFact(NamedTuple):
-    """A fact that differs between two versions of a policy."""
+    """A fact that differs between two revisions of a policy."""
 
     name: str
     before: str | None
@@ -57,7 +57,7 @@ def _limits(override: Ceilings) -> Iterator[str]:
 
 
 def changed_facts(before: tuple[Policy, Zone] | None, after: tuple[Policy, Zone] | None) -> list[ChangedFact]:
-    """Return the facts that differ; each version of the policy comes with the zone of its set."""
+    """Return the facts that differ; each revision of the policy comes with the zone of its set."""
     return list(_changed({} if before is None else facts(*before), {} if after is None else facts(*after)))
 
 

@@ -98,6 +98,10 @@ def _one_of(context: Mapping[str, Any]) -> str:
     return f"is {known[0]}" if len(known) == 1 else f"is one of {', '.join(known)}"
 
 
+def _not_empty(context: Mapping[str, Any]) -> str:
+    return "is not an empty object" if context.get("field_type") == "Dictionary" else "is not an empty list"
+
+
 def _words(sentence: str, *keys: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda context: sentence.format(*(context.get(key, "") for key in keys))
 
@@ -121,6 +125,6 @@ _SENTENCES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "greater_than": _words("is more than {}", "gt"),
     "less_than_equal": _words("is {} at most", "le"),
     "less_than": _words("is less than {}", "lt"),
-    "too_short": _words("is not an empty list"),
+    "too_short": _not_empty,
     "too_long": _words("has {} entries at most", "max_length"),
 }

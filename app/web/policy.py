@@ -43,8 +43,8 @@ from app.web.viewer import Viewer, viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
 
-MOST_VERSIONS: Final = 15
-"""Versions of a policy that a page lists."""
+MOST_REVISIONS: Final = 15
+"""Revisions of a policy that a page lists."""
 
 MOST_DECISIONS: Final = 10
 """Decisions that a page lists; the API has all of them."""
@@ -84,7 +84,7 @@ class PolicyPageQuery(Strict):
     to: Revision = None
     cursor: Annotated[str, StringConstraints(pattern=HISTORY_CURSOR)] | None = None
     history: Literal["all"] | None = None
-    """Asks for the history of a set that is so large that comparing its versions takes seconds."""
+    """Asks for the history of a set that is so large that comparing its revisions takes seconds."""
     days: Literal["30", "90", "365"] | None = None
     """The days of the record on which the policy is tested as one that denies; not tested if left out."""
 
@@ -94,8 +94,8 @@ class PolicyPageQuery(Strict):
         return any((self.history, self.cursor, self.from_, self.to))
 
 
-class Comparison(NamedTuple):
-    """The difference of two versions, or the reason why there is none."""
+class ComparedRevisions(NamedTuple):
+    """The difference of two revisions, or the reason why there is none."""
 
     revisions: tuple[str, str] = ("", "")
     """The older and the newer one, in full."""
@@ -133,7 +133,7 @@ class _Parts(NamedTuple):
     """The parts of the page that are not computed while it is rendered."""
 
     decided: Decided
-    compared: Comparison | None
+    compared: ComparedRevisions | None
     switched: Switched | None
 
 
@@ -200,51 +200,51 @@ async def _switched(request: Request, found: Policy | None, query: PolicyPageQue
         return Switched(error=str(error))
 
 
-async def _compared(request: Request, policy_id: str, query: PolicyPageQuery) -> Comparison | None:
-    """Compare the versions that the viewer has picked; None if there are none."""
+async def _compared(request: Request, policy_id: str, query: PolicyPageQuery) -> ComparedRevisions | None:
+    """Compare the revisions that the viewer has picked; None if there are none."""
     if query.from_ is None or query.to is None:
         return None
     here = context(request)
     old, new, period = query.from_, query.to, usual_period(here.clock.now())
 
-    def work(is_unwanted: IsUnwanted) -> Comparison:
+    def work(is_unwanted: IsUnwanted) -> ComparedRevisions:
         found = difference(here.gate.revisions, old, new, period, is_unwanted)
         return _comparison(found, policy_id)
 
     try:
         return await run_job(request, work)
     except FreezegateError as error:
-        return Comparison(error=str(error))
+        return ComparedRevisions(error=str(error))
 
 
-def _comparison(found: RevisionDiff, policy_id: str) -> Comparison:
+def _comparison(found: RevisionDiff, policy_id: str) -> ComparedRevisions:
     names = {policy_id, *(each.id for each in found.found.policies if each.new_id == policy_id)}
     others = tuple(each.new_id or each.id for each in found.found.policies if each.id not in names)
     lines = in_words(found.found, found.compared.zone)
     revisions = (found.compared.old_revision, found.compared.new_revision)
     # The picture escapes its texts, and has neither styles nor scripts.
     drawn = Markup(picture(found.found, found.compared.zone)) if found.found.differences else None  # noqa: S704
-    return Comparison(revisions, tuple(lines), tuple(found.facts_of(policy_id)), others, drawn)
+    return ComparedRevisions(revisions, tuple(lines), tuple(found.facts_of(policy_id)), others, drawn)
 
 
 def _render(here: Context, viewer: Viewer, policy_id: str, query: PolicyPageQuery, parts: _Parts) -> bytes:
     in_force, now = here.policies.in_force, here.clock.now()
     found = next((each for each in in_force.policy_set.policies if each.id == policy_id), None)
     is_waiting = found is not None and not query.asks_for_history and _is_large(in_force)
-    versions = None if is_waiting else _versions(here, policy_id, query, is_known=found is not None)
+    listed = None if is_waiting else _history(here, policy_id, query, is_known=found is not None)
     return render(
         "policy.html",
         viewer.root,
         viewer=viewer,
         policy_id=policy_id,
         **_shown(in_force, found, now),
-        versions=versions,
+        history=listed,
         is_waiting=is_waiting,
         decided=parts.decided,
         compared=parts.compared,
         switched=parts.switched,
         periods=PERIODS,
-        picked=_picked(parts.compared, versions),
+        picked=_picked(parts.compared, listed),
         field_words=FIELD_WORDS,
         query=query,
         now=now,
@@ -278,7 +278,7 @@ def _is_large(in_force: InForce) -> bool:
     return sum(map(len, in_force.snapshot.policies.values())) > PARSED
 
 
-def _versions(
+def _history(
     here: Context, policy_id: str, query: PolicyPageQuery, *, is_known: bool
 ) -> dict[str, Any] | None:
     """Return a page of the history; None while the record can't be read.
@@ -287,19 +287,19 @@ def _versions(
         UnknownRecordError: there is no such policy, nor was there one.
     """
     try:
-        return history(here.policies.in_force, here.gate.revisions, policy_id, query.cursor, MOST_VERSIONS)
+        return history(here.policies.in_force, here.gate.revisions, policy_id, query.cursor, MOST_REVISIONS)
     except StoreUnavailableError:
         if not is_known:
             raise UnknownRecordError("there is no policy of that id in force") from None
         return None
 
 
-def _picked(compared: Comparison | None, versions: dict[str, Any] | None) -> tuple[int, int]:
-    """Return the numbers of the listed versions that the form has picked: those compared, else the newest.
+def _picked(compared: ComparedRevisions | None, found: dict[str, Any] | None) -> tuple[int, int]:
+    """Return the numbers of the listed revisions that the form has picked: those compared, else the newest.
 
     A revision may be listed twice, where files were put back as they were.
     """
-    known = [each["revision"] for each in (versions or {}).get("revisions", ())]
+    known = [each["revision"] for each in (found or {}).get("revisions", ())]
     if compared is None:
         return 1, 0
     to = _index(known, compared.revisions[1], 0)

@@ -134,6 +134,7 @@ def _rendered(in_force: InForce, page: _Page, **values: Any) -> bytes:
                 for word, other in (("Previous", year - 1), ("Next", year + 1))
                 if FIRST_YEAR <= other <= LAST_YEAR
             ],
+            "query": _query(page.request),
             "size": (COLUMN, MONTH_HEIGHT),
             "as_of": day_name(page.today),
             **values,

@@ -81,7 +81,7 @@ def test_errors_are_listed_as_lint_lists_them(shown: TestClient) -> None:
         (b"{", "application/json", 422, "not valid JSON"),
         (b"[]", "application/json", 422, "not a JSON object"),
         (b"{}", "application/json", 422, "policies: is required"),
-        (b'{"policies": {}}', "application/json", 422, "policies: is not an empty"),
+        (b'{"policies": {}}', "application/json", 422, "policies: is not an empty object"),
         (b'{"policies": {"a.yaml": 1}}', "application/json", 422, "policies: is text"),
         (b'{"policies": {"a.yaml": "\\ud800"}}', "application/json", 422, "have 1 error"),
         (b'{"policies": {"a.yaml": "", "a.yaml": ""}}', "application/json", 422, "more than once"),

@@ -142,7 +142,7 @@ def test_a_policy_is_told_in_words_with_its_reason_scope_and_contact(gate: TestC
         ),
         ("tokyo", ("Asia/Tokyo time", "22:00 JST", "Next four weeks, Europe/Amsterdam time")),
         ("local", ("Europe/Amsterdam time", "at its own local time")),
-        ("over", ("It has no window in the next years: it never freezes.", "in the next four weeks.")),
+        ("over", ("It has no window in the next two years: it never freezes.", "in the next four weeks.")),
     ],
 )
 def test_each_effect_has_its_own_words(gate: TestClient, policy: str, words: tuple[str, ...]) -> None:
@@ -270,13 +270,14 @@ def test_an_old_id_leads_to_the_new_one_and_a_removed_policy_keeps_its_history(g
     assert "Renamed to friday-afternoon" in page.text
 
 
-def test_any_two_versions_are_compared_in_facts_and_hours(gate: TestClient) -> None:
+def test_any_two_revisions_are_compared_in_facts_and_hours(gate: TestClient) -> None:
     page = shown(gate, "friday-afternoon")
     links = places(page, "?from=")
     compared = shown(gate, "friday-afternoon", links[0]).text
     for words in ("Friday 12:00 to Monday", "Friday 14:00 to Monday", "Little good", "Nothing good"):
         assert words in compared
     assert "opens Fri 12:00 to 14:00" in compared
+    assert "FieldBeforeAfter" in compared, "the heads of the table"
     assert "Opens " in compared
     assert "Other policies changed" not in compared
     renamed = shown(gate, "friday-afternoon", links[1]).text
@@ -287,7 +288,7 @@ def test_any_two_versions_are_compared_in_facts_and_hours(gate: TestClient) -> N
     assert "The content of this policy is the same in both." in added
 
 
-def test_versions_are_picked_by_a_form_that_keeps_what_was_picked(gate: TestClient) -> None:
+def test_revisions_are_picked_by_a_form_that_keeps_what_was_picked(gate: TestClient) -> None:
     page = shown(gate, "friday-afternoon")
     revisions = [each["value"] or "" for each in page.named("input") if each.get("name") == "to"]
     query = f"?from={revisions[2]}&to={revisions[0]}"
@@ -325,7 +326,9 @@ def test_files_put_back_are_picked_by_their_place_in_the_list(tmp_path: Path) ->
         ("?from=nonsense&to=<script>", "a revision is sha256: and hexadecimal digits"),
     ],
 )
-def test_versions_that_cannot_be_compared_are_said_to_be_so(gate: TestClient, query: str, words: str) -> None:
+def test_revisions_that_cannot_be_compared_are_said_to_be_so(
+    gate: TestClient, query: str, words: str
+) -> None:
     page = shown(gate, "lunch", query)
     assert words in page.text
     assert [each for each in page.named("p") if each.get("role") == "alert"]
@@ -344,7 +347,7 @@ def test_a_set_that_this_version_no_longer_accepts_is_named(tmp_path: Path) -> N
     assert "this version does not accept the policies of sha256:" in page.text
 
 
-def test_one_version_needs_no_picking(tmp_path: Path) -> None:
+def test_one_revision_needs_no_picking(tmp_path: Path) -> None:
     with running(tmp_path, POLICIES) as gate:
         page = shown(gate, "lunch")
     assert "Added the record begins here" in page.text
@@ -363,15 +366,15 @@ def test_the_history_of_a_large_set_is_shown_when_asked_for(
     assert "Added" in shown(gate, "awake", link).text
 
 
-def test_older_versions_are_a_page_away(tmp_path: Path) -> None:
-    versions = [POLICIES.replace("Somebody", f"Body {number}") for number in range(18)]
-    with running(tmp_path, *versions) as gate:
+def test_older_revisions_are_a_page_away(tmp_path: Path) -> None:
+    revisions = [POLICIES.replace("Somebody", f"Body {number}") for number in range(18)]
+    with running(tmp_path, *revisions) as gate:
         page = shown(gate, "lunch")
         (older,) = places(page, "?cursor=")
         last = shown(gate, "lunch", older)
     assert len([each for each in page.named("input") if each.get("name") == "to"]) == 15
-    assert "Older versions" not in last.text
-    assert "Newest versions" in last.text
+    assert "Older revisions" not in last.text
+    assert "Newest revisions" in last.text
     assert "the record begins here" in last.text
 
 
