@@ -58,7 +58,7 @@ class BacktestQuery(Strict):
     responses=returns("BacktestBody", "what the policies would have done; `complete` says whether to all"),
 )
 async def test_on_the_record(request: Request) -> Response:
-    """Return which deploys a candidate would have stopped, and which denied claims it would have let through.
+    """Return which deploys a candidate would have stopped, and which denied claims it would have allowed.
 
     Nothing changes, and nothing is fetched. After 20 seconds the gate returns what it has: the oldest
     decisions of the period, up to `until`.

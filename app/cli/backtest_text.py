@@ -11,13 +11,13 @@ _SHOWN: Final = 5
 
 _EXAMPLES: Final[Mapping[str, str]] = {
     "stopped": "WOULD HAVE BEEN STOPPED",
-    "never": "DENIED WITH ANY TOKEN",
-    "released": "WOULD HAVE BEEN LET THROUGH",
+    "never": "DENIED DESPITE A TOKEN",
+    "allowed": "WOULD HAVE BEEN ALLOWED",
     "steps": "LATER STEPS, STOPPED",
     "unknown": "CAN'T BE JUDGED",
 }
 _GROUPS: Final = {"services": "service", "environments": "environment"}
-_COUNTED: Final = ("deploys", "stopped", "denied", "released")
+_COUNTED: Final = ("deploys", "stopped", "denied", "allowed")
 _OF_POLICY: Final = ("stopped", "stopped_alone", "overridden", "denied")
 
 _TEXT, _NUMBER, _TEXT_OR_NULL = (str,), (int,), (str, type(None))
@@ -34,9 +34,9 @@ _SHAPE: Final = {
     "timezone": _TEXT,
     "in_words": [_TEXT],
     "deploys": {"stopped": _NUMBER},
-    "denied": {"released": _NUMBER},
+    "denied": {"allowed": _NUMBER},
     "policies": [{"id": _TEXT, **dict.fromkeys(_OF_POLICY, _NUMBER)}],
-    "released_by": [{"id": _TEXT, "claims": _NUMBER}],
+    "no_longer_denied_by": [{"id": _TEXT, "claims": _NUMBER}],
     "services": [{"service": _TEXT_OR_NULL, **_GROUP}],
     "environments": [{"environment": _TEXT_OR_NULL, **_GROUP}],
     "hours": [{"weekday": _TEXT, "hour": _NUMBER, **_GROUP}],
@@ -63,7 +63,7 @@ def print_backtest(body: Mapping[str, Any]) -> None:
     for sentence in body["in_words"]:
         echo(plain(sentence))
     _print_counts(("POLICY", "STOPPED", "ALONE", "BY TOKEN", "DENIED"), body["policies"], ("id", *_OF_POLICY))
-    _print_counts(("LET THROUGH, DENIED BY", "CLAIMS"), body["released_by"], ("id", "claims"))
+    _print_counts(("NO LONGER DENIED BY", "CLAIMS"), body["no_longer_denied_by"], ("id", "claims"))
     for member, field in _GROUPS.items():
         _print_groups(field, [(each[field] or "(others)", each) for each in body[member]])
     _print_groups("hour", [(f"{each['weekday']} {each['hour']:02}:00", each) for each in body["hours"]])
@@ -85,10 +85,10 @@ def _local(body: Mapping[str, Any]) -> Callable[[object], str]:
 
 
 def _print_groups(field: str, groups: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    most = sorted(groups, key=lambda each: -each[1]["stopped"] - each[1]["released"])[:_SHOWN]
-    changed = [(name, group) for name, group in most if group["stopped"] or group["released"]]
+    most = sorted(groups, key=lambda each: -each[1]["stopped"] - each[1]["allowed"])[:_SHOWN]
+    changed = [(name, group) for name, group in most if group["stopped"] or group["allowed"]]
     rows = [{"name": name, **group} for name, group in changed]
-    _print_counts((field.upper(), "DEPLOYS", "STOPPED", "DENIED", "LET THROUGH"), rows, ("name", *_COUNTED))
+    _print_counts((field.upper(), "DEPLOYS", "STOPPED", "DENIED", "ALLOWED"), rows, ("name", *_COUNTED))
 
 
 def _print_counts(head: Sequence[str], entries: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> None:

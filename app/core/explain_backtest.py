@@ -64,9 +64,9 @@ def _share(part: int, whole: int, noun: str) -> str:
 
 
 def _denied(found: Backtest) -> Iterator[str]:
-    released = found.fates[Fate.RELEASED]
-    if denied := released + found.fates[Fate.DENIED]:
-        yield f"They would have let {_part(released, denied, 'denied claim')} through."
+    allowed = found.fates[Fate.ALLOWED]
+    if denied := allowed + found.fates[Fate.DENIED]:
+        yield f"They would have allowed {_part(allowed, denied, 'denied claim')}."
 
 
 def _overridden(found: Backtest) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _overridden(found: Backtest) -> Iterator[str]:
         fates = (
             (token, "would still have needed one"),
             (free, "would have needed none"),
-            (never, "would have been denied by a policy that no token lifts"),
+            (never, "would have been denied despite it"),
         )
         parts = [f"{number_in_words(number)} {words}" for number, words in fates if number]
         yield f"Of {_counted(total, 'deploy')} by an override token, {_list(parts, 'and')}."

@@ -19,7 +19,7 @@ MOST_LISTED: Final = 200
 _EXAMPLES: Final[Mapping[Fate, str]] = {
     Fate.STOPPED: "stopped",
     Fate.NEVER: "never",
-    Fate.RELEASED: "released",
+    Fate.ALLOWED: "allowed",
     Fate.STEP_STOPPED: "steps",
     Fate.UNKNOWN: "unknown",
 }
@@ -45,7 +45,7 @@ def to_json(
         "service": wanted.service,
         "environment": wanted.environment,
         "change": wanted.change,
-        "policy_revision": revision,
+        "new_revision": revision,
         "complete": tested.complete,
         "decisions": progress.decisions,
         "decisions_in_period": progress.total,
@@ -53,7 +53,7 @@ def to_json(
         "in_words": backtest_in_words(found),
         **_parts(found),
         "policies": [_policy(each) for each in found.policies],
-        "released_by": [{"id": name, "claims": count} for name, count in found.former.most_common()],
+        "no_longer_denied_by": [{"id": name, "claims": count} for name, count in found.former.most_common()],
         "services": _groups("service", found.services),
         "environments": _groups("environment", found.environments),
         "hours": [
@@ -72,15 +72,15 @@ def _parts(found: Backtest) -> dict[str, Any]:
         "deploys": {
             "total": deploys.deploys,
             "stopped": stopped.deploys,
-            "stopped_with_any_token": found.stopped_for_good,
+            "stopped_for_good": found.stopped_for_good,
             "failed": _part(stopped.failed, deploys.failed),
             "good": _part(stopped.reported - stopped.failed, deploys.reported - deploys.failed),
             "unreported": _part(_unreported(stopped), _unreported(deploys)),
             "comparison": comparison_to_json(found.comparison, total_in_words(found)),
         },
         "denied": {
-            "total": fates[Fate.DENIED] + fates[Fate.RELEASED],
-            "released": fates[Fate.RELEASED],
+            "total": fates[Fate.DENIED] + fates[Fate.ALLOWED],
+            "allowed": fates[Fate.ALLOWED],
             "by_freezes_alone": found.denied_by_freezes,
         },
         "overridden": {
@@ -131,7 +131,7 @@ def _groups(field: str, groups: Mapping[str, Group]) -> list[dict[str, Any]]:
 
 
 def _changes(group: Group) -> int:
-    return group.stopped + group.released
+    return group.stopped + group.allowed
 
 
 def _examples(examples: Iterable[Example]) -> list[dict[str, Any]]:

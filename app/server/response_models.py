@@ -939,7 +939,7 @@ class TestedDeploys(BaseModel):
 
     total: int = Field(description="all of them")
     stopped: int = Field(description="those that would have been stopped")
-    stopped_with_any_token: int = Field(description="of the stopped ones, those with an `override: never`")
+    stopped_for_good: int = Field(description="of the stopped ones, those with an `override: never`")
     failed: StoppedPart = Field(description="reported as failed or rolled back")
     good: StoppedPart = Field(description="reported as succeeded")
     unreported: StoppedPart = Field(description="without a report")
@@ -950,7 +950,7 @@ class TestedClaims(BaseModel):
     """The denied claims, one by one: a pipeline that polls has many."""
 
     total: int = Field(description="all of them")
-    released: int = Field(description="those that would have been let through")
+    allowed: int = Field(description="those that would have been allowed")
     by_freezes_alone: int = Field(description="those that only ad-hoc freezes would still have denied")
 
 
@@ -960,7 +960,7 @@ class TestedOverrides(BaseModel):
     total: int = Field(description="all of them")
     without_token: int = Field(description="those that would have needed none")
     with_token: int = Field(description="those that would still have needed one")
-    never: int = Field(description="those that would have been denied with any token")
+    never: int = Field(description="those that would have been denied despite the token")
 
 
 class TestedSteps(BaseModel):
@@ -1001,8 +1001,8 @@ class PolicyEffectBody(BaseModel):
     )
 
 
-class ReleasingRule(BaseModel):
-    """A rule of then whose denied claims would have been let through."""
+class FormerRule(BaseModel):
+    """A rule of then, with the claims that it denied and that would have been allowed."""
 
     id: str = Field(description="the policy")
     claims: int = Field(description="the claims")
@@ -1014,7 +1014,7 @@ class TestedGroup(BaseModel):
     deploys: int = Field(description="deploys that went out without a token")
     stopped: int = Field(description="of these, those that would have been stopped")
     denied: int = Field(description="denied claims")
-    released: int = Field(description="of these, those that would have been let through")
+    allowed: int = Field(description="of these, those that would have been allowed")
 
 
 class TestedService(TestedGroup):
@@ -1050,7 +1050,8 @@ class ExampleBody(BaseModel):
         description="how the deploy went; null without a report"
     )
     policies: list[str] = Field(
-        description="the policies of the candidate that veto; of released claims, those that vetoed then"
+        description="the policies of the candidate that veto; of claims that it would have allowed, "
+        "those that vetoed then"
     )
 
 
@@ -1058,8 +1059,8 @@ class Examples(BaseModel):
     """The newest ten decisions of each kind."""
 
     stopped: list[ExampleBody] = Field(description="deploys that would have been stopped")
-    never: list[ExampleBody] = Field(description="deploys by a token that would have been denied with any")
-    released: list[ExampleBody] = Field(description="denied claims that would have been let through")
+    never: list[ExampleBody] = Field(description="deploys by a token that would have been denied despite it")
+    allowed: list[ExampleBody] = Field(description="denied claims that would have been allowed")
     steps: list[ExampleBody] = Field(description="later steps that would have been stopped")
     unknown: list[ExampleBody] = Field(description="decisions that can't be judged")
 
@@ -1073,7 +1074,7 @@ class BacktestBody(BaseModel):
     service: str | None = Field(description="only of this service")
     environment: str | None = Field(description="only of this environment")
     change: str | None = Field(description="only of this kind of change")
-    policy_revision: str | None = Field(description="the hash of the candidate's files")
+    new_revision: str | None = Field(description="the hash of the candidate's files")
     complete: bool = Field(description="whether all decisions of the period were judged")
     decisions: int = Field(description="the decisions that were judged, from the oldest on")
     decisions_in_period: int = Field(description="all decisions of the period")
@@ -1085,7 +1086,9 @@ class BacktestBody(BaseModel):
     steps: TestedSteps = Field(description="later steps of running deploys")
     unknown: UnjudgedDecisions = Field(description="decisions that can't be judged")
     policies: list[PolicyEffectBody] = Field(description="by policy of the candidate, in its order")
-    released_by: list[ReleasingRule] = Field(description="by policy of then, most released claims first")
+    no_longer_denied_by: list[FormerRule] = Field(
+        description="the rules of then whose denied claims would have been allowed, most claims first"
+    )
     services: list[TestedService] = Field(description="by service, most changes first, at most 200")
     environments: list[TestedEnvironment] = Field(description="by environment, most changes first")
     hours: list[TestedHour] = Field(description="by hour of the week; hours without decisions are left out")

@@ -46,7 +46,7 @@ def backtest(gate: TestClient, text: str = LUNCH_DENIES, query: str = "") -> dic
     return found
 
 
-def test_it_says_what_would_have_been_stopped_and_what_let_through(lived: TestClient) -> None:
+def test_it_says_what_would_have_been_stopped_and_what_allowed(lived: TestClient) -> None:
     text = LUNCH_DENIES.replace("  - {at: 2026-11-27 14:00", "  - {at: 2026-11-27 15:00")
     found = backtest(lived, text)
     assert (found["from"], found["to"]) == ("2026-08-29T13:05:00Z", "2026-11-27T13:05:00Z")
@@ -55,20 +55,20 @@ def test_it_says_what_would_have_been_stopped_and_what_let_through(lived: TestCl
     assert found["until"] == "2026-11-27T13:05:00Z"
     assert found["deploys"]["failed"] == {"total": 1, "stopped": 1, "share": 1.0, "interval": [0.2065, 1.0]}
     assert found["deploys"]["comparison"]["verdict"] == "too few to tell"
-    assert found["denied"] == {"total": 2, "released": 2, "by_freezes_alone": 0}
-    assert found["released_by"] == [{"id": "friday-afternoon", "claims": 2}]
+    assert found["denied"] == {"total": 2, "allowed": 2, "by_freezes_alone": 0}
+    assert found["no_longer_denied_by"] == [{"id": "friday-afternoon", "claims": 2}]
     assert [(each["id"], each["stopped"]) for each in found["policies"]] == [
         ("friday-afternoon", 0),
         ("lunch", 3),
     ]
     assert [each["service"] for each in found["examples"]["stopped"]] == ["checkout", "docs-site", "api"]
-    assert found["examples"]["released"][0]["policies"] == ["friday-afternoon"]
+    assert found["examples"]["allowed"][0]["policies"] == ["friday-afternoon"]
     assert [(each["weekday"], each["hour"]) for each in found["hours"]] == [("fri", 12), ("fri", 14)]
     assert found["in_words"] == [
         "These policies would have stopped 3 of 3 deploys.",
         REPORTED,
         TOO_FEW,
-        "They would have let 2 of 2 denied claims through.",
+        "They would have allowed 2 of 2 denied claims.",
     ]
 
 
@@ -76,10 +76,10 @@ def test_the_policies_in_force_change_nothing(lived: TestClient) -> None:
     found = backtest(lived, POLICIES, "?to=2026-11-27T13:06:00Z&service=checkout")
     assert found["in_words"] == [
         "These policies would have stopped none of 1 deploy.",
-        "They would have let none of 1 denied claim through.",
+        "They would have allowed none of 1 denied claim.",
     ]
-    assert found["policy_revision"] == lived.get("/status").json()["policies"]["revision"]
-    assert found["examples"] == {name: [] for name in ("stopped", "never", "released", "steps", "unknown")}
+    assert found["new_revision"] == lived.get("/status").json()["policies"]["revision"]
+    assert found["examples"] == {name: [] for name in ("stopped", "never", "allowed", "steps", "unknown")}
     nothing = backtest(lived, POLICIES, "?environment=staging")
     assert nothing["in_words"] == ["No decisions were recorded in this period."]
     assert nothing["until"] is None

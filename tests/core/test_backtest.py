@@ -31,9 +31,9 @@ They would have stopped 8 of 9 failed deploys (57\u201398 %) and 9 of 49 good de
 how 1 went is not reported.
 Deploys that they would have stopped: too few to tell; 17 of those and 41 others are reported, \
 and each side needs 10 that are alike: in environment, kind of change and policies.
-They would have let 1 of 1 denied claim through.
+They would have allowed 1 of 1 denied claim.
 Of 3 deploys by an override token, 2 would still have needed one and 1 would have been denied \
-by a policy that no token lifts.
+despite it.
 They would have stopped none of 1 later step of running deploys.
 """
 
@@ -51,11 +51,11 @@ def counted(*decisions: Recorded, policies: str = FROZEN) -> Backtest:
         ("warn", None, "", (Fate.KEPT, Fate.STOPPED, Fate.STOPPED)),
         ("override", "other", "", (Fate.FREE, Fate.TOKEN, Fate.NEVER)),
         ("override", "other,frz_1", "", (Fate.TOKEN, Fate.TOKEN, Fate.NEVER)),
-        ("deny", "other", "", (Fate.RELEASED, Fate.DENIED, Fate.DENIED)),
+        ("deny", "other", "", (Fate.ALLOWED, Fate.DENIED, Fate.DENIED)),
         ("deny", "frz_1", "", (Fate.DENIED, Fate.DENIED, Fate.DENIED)),
         ("allow", None, "later", (Fate.STEP_KEPT, Fate.STEP_STOPPED, Fate.STEP_STOPPED)),
         ("override", "other", "later", (Fate.STEP_KEPT, Fate.STEP_KEPT, Fate.STEP_STOPPED)),
-        ("deny", "other", "later", (Fate.RELEASED, Fate.DENIED, Fate.DENIED)),
+        ("deny", "other", "later", (Fate.ALLOWED, Fate.DENIED, Fate.DENIED)),
     ],
 )
 def test_the_fate_depends_on_the_vetoes_and_on_what_was_recorded(

@@ -91,7 +91,7 @@ def _fate(answer: dict[str, Any], decision: Decision, *, later: bool) -> Fate:
     never = any(each.rule.overridable == "never" for each in decision.blocking)
     match answer["outcome"], later:
         case "deny", _:
-            return Fate.RELEASED if allowed else Fate.DENIED
+            return Fate.ALLOWED if allowed else Fate.DENIED
         case "override", True:
             return Fate.STEP_STOPPED if never else Fate.STEP_KEPT
         case "override", False:
@@ -125,7 +125,7 @@ def assert_equal(gate: Gate, candidate: str) -> Counter[Fate]:
         newest = [each for each in reversed(slow) if each.fate is fate][: len(examples)]
         assert [each.recorded.id for each in examples] == [each.id for each in newest]
         assert len(examples) == min(10, fates[fate])
-        if fate is not Fate.RELEASED:
+        if fate is not Fate.ALLOWED:
             assert [set(each.policies) for each in examples] == [set(each.by) for each in newest]
     _assert_equal_tallies(found, slow)
     _assert_equal_policies(found, slow)
@@ -160,7 +160,7 @@ def _assert_equal_policies(found: Backtest, slow: list[Slow]) -> None:
         assert each.overridden == sum(one.fate in WITH_TOKEN for one in vetoed)
         assert each.denied == sum(one.fate is Fate.DENIED for one in vetoed)
     assert found.former == Counter(
-        rule["id"] for each in slow if each.fate is Fate.RELEASED for rule in each.answer["blocking"]
+        rule["id"] for each in slow if each.fate is Fate.ALLOWED for rule in each.answer["blocking"]
     )
 
 
@@ -178,8 +178,8 @@ def _assert_equal_groups(found: Backtest, slow: list[Slow]) -> None:
             name: Group(
                 fates[Fate.KEPT] + fates[Fate.STOPPED],
                 fates[Fate.STOPPED],
-                fates[Fate.DENIED] + fates[Fate.RELEASED],
-                fates[Fate.RELEASED],
+                fates[Fate.DENIED] + fates[Fate.ALLOWED],
+                fates[Fate.ALLOWED],
             )
             for name, fates in expected.items()
         }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _USUAL: Final = 90 * DAY
 _LONGEST: Final = 366 * DAY
-_FAILING: Final = {"stopped": ("stopped",), "released": ("released",), "any": ("stopped", "released")}
+_FAILING: Final = {"stopped": ("stopped",), "allowed": ("allowed",), "any": ("stopped", "allowed")}
 
 
 class BacktestOptions(NamedTuple):
@@ -84,7 +84,7 @@ class BacktestOptions(NamedTuple):
 @click.option(
     "--fail-on",
     type=click.Choice(list(_FAILING)),
-    help="Exit 1 if deploys would have been stopped, denied claims let through, or either of them.",
+    help="Exit 1 if deploys would have been stopped, denied claims allowed, or either of them.",
 )
 @as_json
 def command(
@@ -96,7 +96,7 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Show which recorded deploys NEW would have stopped, and which denied claims it would have let through.
+    """Show which recorded deploys NEW would have stopped, and which denied claims it would have allowed.
 
     NEW is a policy file (default: policies.yaml), a folder of them, or either of them in a git revision, such
     as `git:main:policies.yaml`. Ad-hoc freezes stand as they were, and self-tests don't run. A server judges
@@ -123,7 +123,7 @@ def _backtest(
 
 
 def _status(body: dict[str, Any], failing: tuple[str, ...]) -> int:
-    counts = {"stopped": body["deploys"]["stopped"], "released": body["denied"]["released"]}
+    counts = {"stopped": body["deploys"]["stopped"], "allowed": body["denied"]["allowed"]}
     if any(counts[each] for each in failing):
         return FROZEN
     return ALLOWED if body["complete"] else UNDECIDED

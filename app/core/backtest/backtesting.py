@@ -86,7 +86,7 @@ class Backtesting:
         return self._hour
 
     def _show(self, fate: Fate, recorded: Recorded, veto: Veto) -> None:
-        if fate is Fate.RELEASED:
+        if fate is Fate.ALLOWED:
             ids = tuple((recorded.blocking or "").split(","))
             self._sums.former.update(ids)
         else:

@@ -49,7 +49,7 @@ class Fate(StrEnum):
     """Went out by a token, and no token would lift the veto."""
     DENIED = "denied"
     """Was denied, and would be."""
-    RELEASED = "released"
+    ALLOWED = "allowed"
     """Was denied, and would be allowed."""
     STEP_KEPT = "step-kept"
     """A later step that went out, and would be allowed."""
@@ -59,12 +59,12 @@ class Fate(StrEnum):
     """The candidate doesn't list its environment, kind of change or service."""
 
 
-SHOWN: Final = (Fate.STOPPED, Fate.NEVER, Fate.RELEASED, Fate.STEP_STOPPED, Fate.UNKNOWN)
+SHOWN: Final = (Fate.STOPPED, Fate.NEVER, Fate.ALLOWED, Fate.STEP_STOPPED, Fate.UNKNOWN)
 """The fates that examples are kept of."""
 
 
 class Example(NamedTuple):
-    """A decision, and the policies behind its fate: the candidate's, or those of then if it is released."""
+    """A decision, and the policies behind its fate: the candidate's, or those of then if it is allowed."""
 
     recorded: Recorded
     policies: tuple[str, ...]
@@ -94,7 +94,7 @@ class Group(NamedTuple):
     stopped: int = 0
     """Of these, those that would be denied."""
     denied: int = 0
-    released: int = 0
+    allowed: int = 0
     """Of the denied claims, those that would be allowed."""
 
 
@@ -125,7 +125,7 @@ class Backtest(NamedTuple):
     policies: tuple[PolicyEffect, ...]
     """Those of the candidate that can veto, in its order."""
     former: Counter[str]
-    """Released claims by the rule that vetoed then."""
+    """Allowed claims by the rule that vetoed then."""
     services: dict[str, Group]
     environments: dict[str, Group]
     hours: dict[int, Group]
@@ -139,7 +139,7 @@ class Backtest(NamedTuple):
 
 _DEPLOY: Final = (Fate.KEPT, Fate.STOPPED)
 _STEP: Final = (Fate.STEP_KEPT, Fate.STEP_STOPPED)
-_DENIAL: Final = (Fate.RELEASED, Fate.DENIED)
+_DENIAL: Final = (Fate.ALLOWED, Fate.DENIED)
 """Fates without and with a veto."""
 
 

@@ -203,6 +203,6 @@ def _group(fates: Counter[Fate]) -> Group:
     return Group(
         deploys=fates[Fate.KEPT] + fates[Fate.STOPPED],
         stopped=fates[Fate.STOPPED],
-        denied=fates[Fate.DENIED] + fates[Fate.RELEASED],
-        released=fates[Fate.RELEASED],
+        denied=fates[Fate.DENIED] + fates[Fate.ALLOWED],
+        allowed=fates[Fate.ALLOWED],
     )

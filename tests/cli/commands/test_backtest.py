@@ -64,7 +64,7 @@ def test_on_a_database_it_shows_sentences_and_tables(
     assert said.out.splitlines()[: len(body["in_words"])] == body["in_words"]
     for each in ("deploys", "denied", "overridden", "unknown"):
         assert max(number for number in body[each].values() if isinstance(number, int)) > 0
-    for head in ("POLICY", "LET THROUGH, DENIED BY", "SERVICE", "WOULD HAVE BEEN STOPPED", "CAN'T BE JUDGED"):
+    for head in ("POLICY", "NO LONGER DENIED BY", "SERVICE", "WOULD HAVE BEEN STOPPED", "CAN'T BE JUDGED"):
         assert f"\n\n{head} " in said.out
     assert body["examples"]["stopped"][0]["decision_id"] in said.out
 
@@ -79,7 +79,7 @@ def test_filters_are_those_of_the_options(arguments: list[str], capsys: pytest.C
     assert body_of([*arguments[:4], "--from", "2026-10-05", "--to", "2026-10-05"], capsys)["decisions"] < 10
 
 
-@pytest.mark.parametrize(("fail_on", "status"), [("stopped", 1), ("released", 1), ("any", 1)])
+@pytest.mark.parametrize(("fail_on", "status"), [("stopped", 1), ("allowed", 1), ("any", 1)])
 def test_it_fails_on_what_it_is_told_to(arguments: list[str], fail_on: str, status: int) -> None:
     assert run([*arguments, "--fail-on", fail_on]) == status
     assert run([*arguments, "--fail-on", fail_on, "--service", "nothing"]) == 0
