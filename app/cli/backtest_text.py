@@ -11,6 +11,7 @@ _SHOWN: Final = 5
 
 _EXAMPLES: Final[Mapping[str, str]] = {
     "stopped": "WOULD HAVE BEEN STOPPED",
+    "refused": "REFUSED AS UNKNOWN",
     "never": "DENIED DESPITE A TOKEN",
     "allowed": "WOULD HAVE BEEN ALLOWED",
     "steps": "LATER STEPS, STOPPED",
@@ -35,6 +36,7 @@ _SHAPE: Final = {
     "in_words": [_TEXT],
     "deploys": {"stopped": _NUMBER},
     "denied": {"allowed": _NUMBER},
+    "unknown": {"decisions": _NUMBER},
     "policies": [{"id": _TEXT, **dict.fromkeys(_OF_POLICY, _NUMBER)}],
     "no_longer_denied_by": [{"id": _TEXT, "claims": _NUMBER}],
     "services": [{"service": _TEXT_OR_NULL, **_GROUP}],

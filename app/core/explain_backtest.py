@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from app.core.backtest import Backtest, Fate, PolicyEffect
+from app.core.backtest import Backtest, Fate, PolicyEffect, UnknownName
 from app.core.comparison import Tally
 from app.core.explain import undirected
 from app.core.explain_insights import comparison_in_words, range_in_words
@@ -16,7 +16,8 @@ def backtest_in_words(found: Backtest) -> list[str]:
     """Summarise a backtest in sentences, the most important first."""
     if not found.fates.total():
         return ["No decisions were recorded in this period."]
-    return [*_deploys(found), *_denied(found), *_overridden(found), *_steps(found), *_unknown(found)]
+    parts = (_deploys, _denied, _overridden, _steps, _refused, _unknown)
+    return [sentence for part in parts for sentence in part(found)]
 
 
 def effect_in_words(each: PolicyEffect) -> str:
@@ -87,13 +88,23 @@ def _steps(found: Backtest) -> Iterator[str]:
         yield f"They would have stopped {_part(stopped, total, 'later step')} of running deploys."
 
 
+def _refused(found: Backtest) -> Iterator[str]:
+    if count := sum(each.decisions for each in found.refused):
+        lead = f"{_counted(count, 'decision')} would have been denied"
+        yield f"{lead}, because these policies refuse {_names(found.refused)} as unknown."
+
+
 def _unknown(found: Backtest) -> Iterator[str]:
     if count := found.fates[Fate.UNKNOWN]:
-        names = [f"{each.field} {each.name}" for each in found.unknown[:_NAMED] if each.name]
-        if more := len(found.unknown) - len(names):
-            names.append(f"{number_in_words(more)} more")
         lead = f"{_counted(count, 'decision')} can't be judged"
-        yield f"{lead}, because these policies don't list {_list(names, 'and')}."
+        yield f"{lead}, because these policies don't list {_names(found.unknown)}."
+
+
+def _names(unlisted: Sequence[UnknownName]) -> str:
+    names = [f"{each.field} {each.name}" for each in unlisted[:_NAMED] if each.name]
+    if more := len(unlisted) - len(names):
+        names.append(f"{number_in_words(more)} more")
+    return _list(names, "and")
 
 
 def _part(part: int, whole: int, noun: str) -> str:

@@ -17,7 +17,7 @@ _MOST_VETOES: Final = 50_000
 
 
 class Veto:
-    """The policies, by number, that veto a deploy together; false if there are none."""
+    """The policies, by number, that veto a deploy together; false if nothing vetoes it."""
 
     __slots__ = ("for_good", "policies", "stopping")
 
@@ -27,10 +27,14 @@ class Veto:
         self.stopping = stopping
         """Of these, the ones that stop running deploys, too."""
         self.for_good = for_good
-        """Whether there is one that no token lifts."""
+        """Whether no token lifts it."""
 
     def __bool__(self) -> bool:
-        return bool(self.policies)
+        return self.for_good or bool(self.policies)
+
+
+REFUSED: Final = Veto((), (), for_good=True)
+"""The veto against a service that the set refuses as unknown: by no policy, and no token lifts it."""
 
 
 class Vetoes:

@@ -1,9 +1,9 @@
 """The JSON representation of a backtest, shared by the API, the command line and the dashboard."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from app.core.backtest import OTHERS, Backtest, Example, Fate, Group, PolicyEffect
+from app.core.backtest import OTHERS, Backtest, Example, Fate, Group, PolicyEffect, UnknownName
 from app.core.comparison import Tally
 from app.core.explain_backtest import backtest_in_words, effect_in_words, total_in_words
 from app.core.instant import format_instant
@@ -18,6 +18,7 @@ MOST_LISTED: Final = 200
 
 _EXAMPLES: Final[Mapping[Fate, str]] = {
     Fate.STOPPED: "stopped",
+    Fate.REFUSED: "refused",
     Fate.NEVER: "never",
     Fate.ALLOWED: "allowed",
     Fate.STEP_STOPPED: "steps",
@@ -67,12 +68,12 @@ def to_json(
 
 def _parts(found: Backtest) -> dict[str, Any]:
     deploys, stopped, fates = found.deploys, found.stopped, found.fates
-    names = [each._asdict() for each in found.unknown if each.name != OTHERS]
     return {
         "deploys": {
             "total": deploys.deploys,
             "stopped": stopped.deploys,
             "stopped_for_good": found.stopped_for_good,
+            "refused": fates[Fate.REFUSED],
             "failed": _part(stopped.failed, deploys.failed),
             "good": _part(stopped.reported - stopped.failed, deploys.reported - deploys.failed),
             "unreported": _part(_unreported(stopped), _unreported(deploys)),
@@ -93,8 +94,14 @@ def _parts(found: Backtest) -> dict[str, Any]:
             "total": fates[Fate.STEP_KEPT] + fates[Fate.STEP_STOPPED],
             "stopped": fates[Fate.STEP_STOPPED],
         },
-        "unknown": {"decisions": fates[Fate.UNKNOWN], "names": names[:MOST_LISTED]},
+        "refused": _unlisted(found.refused),
+        "unknown": _unlisted(found.unknown),
     }
+
+
+def _unlisted(names: Sequence[UnknownName]) -> dict[str, Any]:
+    listed = [each._asdict() for each in names if each.name != OTHERS]
+    return {"decisions": sum(each.decisions for each in names), "names": listed[:MOST_LISTED]}
 
 
 def _part(stopped: int, total: int) -> dict[str, Any]:

@@ -939,7 +939,10 @@ class TestedDeploys(BaseModel):
 
     total: int = Field(description="all of them")
     stopped: int = Field(description="those that would have been stopped")
-    stopped_for_good: int = Field(description="of the stopped ones, those with an `override: never`")
+    stopped_for_good: int = Field(description="of the stopped ones, those by a policy with `override: never`")
+    refused: int = Field(
+        description="of the stopped ones, those of services that the candidate refuses as unknown"
+    )
     failed: StoppedPart = Field(description="reported as failed or rolled back")
     good: StoppedPart = Field(description="reported as succeeded")
     unreported: StoppedPart = Field(description="without a report")
@@ -978,10 +981,10 @@ class UnknownNameBody(BaseModel):
     decisions: int = Field(description="the decisions with it")
 
 
-class UnjudgedDecisions(BaseModel):
-    """The decisions that can't be judged, because the candidate doesn't list their names."""
+class UnlistedDecisions(BaseModel):
+    """The decisions with names that the candidate doesn't list."""
 
-    decisions: int = Field(description="all of them; none counts as allowed or denied")
+    decisions: int = Field(description="all of them")
     names: list[UnknownNameBody] = Field(description="the names, most decisions first, at most 200")
 
 
@@ -1059,6 +1062,9 @@ class Examples(BaseModel):
     """The newest ten decisions of each kind."""
 
     stopped: list[ExampleBody] = Field(description="deploys that would have been stopped")
+    refused: list[ExampleBody] = Field(
+        description="deploys that would have been stopped, because their service is refused as unknown"
+    )
     never: list[ExampleBody] = Field(description="deploys by a token that would have been denied despite it")
     allowed: list[ExampleBody] = Field(description="denied claims that would have been allowed")
     steps: list[ExampleBody] = Field(description="later steps that would have been stopped")
@@ -1084,7 +1090,13 @@ class BacktestBody(BaseModel):
     denied: TestedClaims = Field(description="denied claims")
     overridden: TestedOverrides = Field(description="deploys that an override token let through")
     steps: TestedSteps = Field(description="later steps of running deploys")
-    unknown: UnjudgedDecisions = Field(description="decisions that can't be judged")
+    refused: UnlistedDecisions = Field(
+        description="decisions on services that the candidate refuses as unknown; they count as denied"
+    )
+    unknown: UnlistedDecisions = Field(
+        description="decisions that can't be judged, because the candidate doesn't list their environment or "
+        "kind of change; they count as neither allowed nor denied"
+    )
     policies: list[PolicyEffectBody] = Field(description="by policy of the candidate, in its order")
     no_longer_denied_by: list[FormerRule] = Field(
         description="the rules of then whose denied claims would have been allowed, most claims first"

@@ -79,7 +79,9 @@ def test_the_policies_in_force_change_nothing(lived: TestClient) -> None:
         "They would have allowed none of 1 denied claim.",
     ]
     assert found["new_revision"] == lived.get("/status").json()["policies"]["revision"]
-    assert found["examples"] == {name: [] for name in ("stopped", "never", "allowed", "steps", "unknown")}
+    assert found["examples"] == {
+        name: [] for name in ("stopped", "refused", "never", "allowed", "steps", "unknown")
+    }
     nothing = backtest(lived, POLICIES, "?environment=staging")
     assert nothing["in_words"] == ["No decisions were recorded in this period."]
     assert nothing["until"] is None

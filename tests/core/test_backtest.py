@@ -74,19 +74,48 @@ def test_names_that_are_not_listed_are_counted_by_name() -> None:
     found = counted(
         GOOD._replace(environment="legacy", service="other"),
         GOOD._replace(change="cleanup"),
-        *[GOOD._replace(service="other")] * 2,
         policies=REFUSING,
     )
-    assert +found.fates == {Fate.UNKNOWN: 4}
-    assert found.unknown == (
-        UnknownName("service", "other", 2),
-        UnknownName("environment", "legacy", 1),
-        UnknownName("change", "cleanup", 1),
-    )
-    assert not (found.services)
-    assert not (found.environments)
-    assert not (found.hours)
+    assert +found.fates == {Fate.UNKNOWN: 2}
+    assert found.unknown == (UnknownName("environment", "legacy", 1), UnknownName("change", "cleanup", 1))
+    assert (found.refused, found.services, found.environments, found.hours) == ((), {}, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "later", "fate"),
+    [
+        ("allow", "", Fate.REFUSED),
+        ("warn", "later", Fate.STEP_STOPPED),
+        ("override", "", Fate.NEVER),
+        ("override", "later", Fate.STEP_STOPPED),
+        ("deny", "", Fate.DENIED),
+    ],
+)
+def test_a_service_that_is_refused_as_unknown_would_have_been_denied(
+    outcome: str, later: str, fate: Fate
+) -> None:
+    first_at, first_duration = (AT - 60, 60) if later else (None, None)
+    asked = GOOD._replace(service="api,other", outcome=outcome, first_at=first_at)
+    asked = asked._replace(first_duration=first_duration, blocking="x" if outcome == "deny" else None)
+    found = counted(asked, policies=REFUSING)
+    assert +found.fates == {fate: 1}
+    assert found.refused == (UnknownName("service", "other", 1),)
+    assert not found.unknown
+    assert found.denied_by_freezes == found.stopped_for_good == 0
     assert +counted(GOOD._replace(service="other")).fates == {Fate.KEPT: 1}
+
+
+def test_deploys_of_refused_services_are_among_the_stopped_ones_with_a_line_of_their_own() -> None:
+    refused = GOOD._replace(service="other", result="failed")
+    found = counted(GOOD, refused, refused._replace(outcome="deny"), policies=REFUSING)
+    assert (found.deploys.deploys, found.stopped.deploys, found.stopped.failed) == (2, 1, 1)
+    assert found.services["other"] == found.hours[4 * 24 + 12]._replace(deploys=1) == Group(1, 1, 1, 0)
+    (example,) = found.examples[Fate.REFUSED]
+    assert (example.recorded.service, example.policies) == ("other", ())
+    assert "These policies would have stopped 1 of 2 deploys." in backtest_in_words(found)
+    assert backtest_in_words(found)[-1] == (
+        "2 decisions would have been denied, because these policies refuse service other as unknown."
+    )
 
 
 def test_made_up_names_are_bounded_and_every_decision_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,10 +128,10 @@ def test_made_up_names_are_bounded_and_every_decision_is_counted(monkeypatch: py
         "service-0": 5, "service-1": 5, "service-2": 5, OTHERS: 35,
     }  # fmt: skip
     refused = counted(*made_up, policies=REFUSING)
-    assert {each.name: each.decisions for each in refused.unknown} == {
+    assert {each.name: each.decisions for each in refused.refused} == {
         "service-0": 5, "service-1": 5, "service-2": 5, OTHERS: 35,
     }  # fmt: skip
-    assert "don't list service service-0, service service-1 and 2 more" in backtest_in_words(refused)[-1]
+    assert "refuse service service-0, service service-1 and 2 more as" in backtest_in_words(refused)[-1]
 
 
 def test_the_newest_ten_of_each_fate_are_kept() -> None:

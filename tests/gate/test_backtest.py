@@ -73,8 +73,10 @@ def slow_fate(data: dict[str, Any], policies: Engine, snapshot: Snapshot) -> tup
     question = Question(answer["service"], answer["environment"], answer["change"], answer["duration_s"])
     try:
         decision = engine.decide(question, at)
-    except UnknownNameError:
-        return Fate.UNKNOWN, ()
+    except UnknownNameError as error:
+        if error.field != "service":
+            return Fate.UNKNOWN, ()
+        return _fate_of_refused(answer), ()
     told = answer["continues"]
     later = told is not None and told["result"] == "running"
     if later:
@@ -84,6 +86,14 @@ def slow_fate(data: dict[str, Any], policies: Engine, snapshot: Snapshot) -> tup
         decision, _ = step_of(running, decision, InForce(engine, snapshot, at, ()))
     by = tuple(each.rule.id for each in decision.blocking if each.rule.kind == "policy")
     return _fate(answer, decision, later=later), by
+
+
+def _fate_of_refused(answer: dict[str, Any]) -> Fate:
+    if answer["outcome"] == "deny":
+        return Fate.DENIED
+    if (answer["continues"] or {}).get("result") == "running":
+        return Fate.STEP_STOPPED
+    return Fate.NEVER if answer["outcome"] == "override" else Fate.REFUSED
 
 
 def _fate(answer: dict[str, Any], decision: Decision, *, later: bool) -> Fate:
@@ -140,14 +150,16 @@ def _assert_equal_tallies(found: Backtest, slow: list[Slow]) -> None:
         return len(of_them), len(reported), sum(each.result != "succeeded" for each in reported)
 
     for counted, fates in (
-        (found.deploys, (Fate.KEPT, Fate.STOPPED)),
-        (found.stopped, (Fate.STOPPED,)),
+        (found.deploys, (Fate.KEPT, Fate.STOPPED, Fate.REFUSED)),
+        (found.stopped, (Fate.STOPPED, Fate.REFUSED)),
         (found.overridden, WITH_TOKEN),
     ):
         assert (counted.deploys, counted.reported, counted.failed) == tally(*fates)
     assert found.comparison.inside.deploys == found.stopped.deploys
     assert found.stopped_for_good == sum("month-end" in each.by for each in slow if each.fate is Fate.STOPPED)
-    assert found.denied_by_freezes == sum(not each.by for each in slow if each.fate is Fate.DENIED)
+    assert found.denied_by_freezes == sum(
+        not each.by for each in slow if each.fate is Fate.DENIED and _unlisted(each.answer) is None
+    )
 
 
 def _assert_equal_policies(found: Backtest, slow: list[Slow]) -> None:
@@ -176,22 +188,25 @@ def _assert_equal_groups(found: Backtest, slow: list[Slow]) -> None:
             expected.setdefault(name, Counter())[each.fate] += 1
         assert groups == {
             name: Group(
-                fates[Fate.KEPT] + fates[Fate.STOPPED],
-                fates[Fate.STOPPED],
+                fates[Fate.KEPT] + fates[Fate.STOPPED] + fates[Fate.REFUSED],
+                fates[Fate.STOPPED] + fates[Fate.REFUSED],
                 fates[Fate.DENIED] + fates[Fate.ALLOWED],
                 fates[Fate.ALLOWED],
             )
             for name, fates in expected.items()
         }
-    unlisted = Counter(_unlisted(each.answer) for each in slow if each.fate is Fate.UNKNOWN)
-    assert {(each.field, each.name): each.decisions for each in found.unknown} == dict(unlisted)
+    unlisted = Counter(name for each in slow if (name := _unlisted(each.answer)) is not None)
+    both = (*found.unknown, *found.refused)
+    assert {(each.field, each.name): each.decisions for each in both} == dict(unlisted)
+    assert {each.field for each in found.refused} <= {"service"}
+    assert sum(each.decisions for each in found.unknown) == found.fates[Fate.UNKNOWN]
 
 
-def _unlisted(answer: dict[str, Any]) -> tuple[str, str]:
+def _unlisted(answer: dict[str, Any]) -> tuple[str, str] | None:
     for field, name in (("environment", "legacy"), ("change", "hotfix")):
         if answer[field] == name:
             return field, name
-    return "service", answer["service"]
+    return None if answer["service"] in {"api", "web", "abroad"} else ("service", answer["service"])
 
 
 async def test_it_equals_a_slow_reading_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

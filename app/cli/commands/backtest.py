@@ -62,7 +62,8 @@ class BacktestOptions(NamedTuple):
     epilog=exits(
         "judged, whether or not anything differs",
         failed="there are decisions that --fail-on names",
-        undecided="not all decisions were judged, policies can't be used, or the server can't be reached",
+        undecided="not all decisions were judged, or with --fail-on some can't be; policies can't be used, "
+        "or the server can't be reached",
     ),
 )
 @click.argument("new", default=DEFAULT_POLICIES, metavar="[NEW]")
@@ -126,6 +127,9 @@ def _status(body: dict[str, Any], failing: tuple[str, ...]) -> int:
     counts = {"stopped": body["deploys"]["stopped"], "allowed": body["denied"]["allowed"]}
     if any(counts[each] for each in failing):
         return FROZEN
+    if failing and body["unknown"]["decisions"]:
+        fail("--fail-on can't pass: there are decisions that can't be judged")
+        return UNDECIDED
     return ALLOWED if body["complete"] else UNDECIDED
 
 

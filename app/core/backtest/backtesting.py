@@ -7,11 +7,12 @@ from typing import Final
 from app.core.backtest.fates import SHOWN, Backtest, Example, Fate, Recorded, fate_of
 from app.core.backtest.sums import Place, Sums
 from app.core.compiled import CompiledPolicies
+from app.core.coverage import Coverage
 from app.core.decision import in_words, names_of
 from app.core.insights import hour_of_week
 from app.core.instant import MINUTE
 from app.core.interval import Interval
-from app.core.vetoes import Veto, Vetoes
+from app.core.vetoes import REFUSED, Veto, Vetoes
 
 EXAMPLES: Final = 10
 """Decisions of each fate that are kept as examples, the newest."""
@@ -30,6 +31,8 @@ class Backtesting:
         self._compiled = compiled
         self._local = compiled.policy_set.home.local
         self._vetoes = Vetoes(compiled, period)
+        self._refused = Coverage(())
+        """That of services which are refused: no policy applies."""
         self._places: dict[tuple[str, str, str], Place] = {}
         self._minute, self._hour = -1, 0
         self._sums = Sums(compiled.policy_set.policies)
@@ -48,7 +51,9 @@ class Backtesting:
                 self._show(Fate.UNKNOWN, recorded, _NO_VETO)
                 place.unlisted += 1
                 continue
-            if first_at is None or first_duration is None:
+            if coverage is self._refused:
+                veto = REFUSED
+            elif first_at is None or first_duration is None:
                 veto = vetoes.of_deploy(coverage, at, duration)
             else:
                 veto = vetoes.of_step(coverage, at, duration, (first_at, first_duration))
@@ -71,10 +76,14 @@ class Backtesting:
         names = names_of(service)
         lacking = (self._compiled.unlisted(name, environment, change) for name in names)
         unlisted = next(filter(None, lacking), None)
-        coverage = None if unlisted else self._vetoes.coverage(service, environment, change)
+        coverage: Coverage | None
+        if unlisted is None:
+            coverage = self._vetoes.coverage(service, environment, change)
+        else:
+            coverage = self._refused if unlisted[0] == "service" else None
         place = Place(in_words(names), environment, change, coverage)
         if unlisted is not None:
-            place.unknown = unlisted[:2]
+            place.unlisted_name = unlisted[:2]
         self._places[service, environment, change] = place
         return place
 

@@ -8,7 +8,7 @@ from app.core.comparison import Comparison, Tally
 from app.core.decision import Outcome
 from app.core.insights import FREEZE_ID
 from app.core.policy import Policy
-from app.core.vetoes import Veto
+from app.core.vetoes import REFUSED, Veto
 
 
 class Recorded(NamedTuple):
@@ -41,12 +41,14 @@ class Fate(StrEnum):
     """Went out, and would be allowed."""
     STOPPED = "stopped"
     """Went out, and would be denied."""
+    REFUSED = "refused"
+    """Went out, and would be denied: the candidate refuses its service as unknown."""
     FREE = "without-token"
     """Went out by a token, and would need none."""
     TOKEN = "with-token"  # noqa: S105 - a word
     """Went out by a token, and would need one."""
     NEVER = "never"
-    """Went out by a token, and no token would lift the veto."""
+    """Went out by a token, and no token would lift the veto, or the service would be refused."""
     DENIED = "denied"
     """Was denied, and would be."""
     ALLOWED = "allowed"
@@ -56,10 +58,10 @@ class Fate(StrEnum):
     STEP_STOPPED = "step-stopped"
     """A later step that went out, and would be denied."""
     UNKNOWN = "unknown"
-    """The candidate doesn't list its environment, kind of change or service."""
+    """The candidate doesn't list its environment or kind of change."""
 
 
-SHOWN: Final = (Fate.STOPPED, Fate.NEVER, Fate.ALLOWED, Fate.STEP_STOPPED, Fate.UNKNOWN)
+SHOWN: Final = (Fate.STOPPED, Fate.REFUSED, Fate.NEVER, Fate.ALLOWED, Fate.STEP_STOPPED, Fate.UNKNOWN)
 """The fates that examples are kept of."""
 
 
@@ -115,7 +117,7 @@ class Backtest(NamedTuple):
     stopped: Tally
     """Of these, those that would be denied."""
     stopped_for_good: int
-    """Of these, those that no token could let through."""
+    """Of these, those by a policy that no token lifts."""
     comparison: Comparison
     """Of the stopped deploys with the others."""
     overridden: Tally
@@ -130,7 +132,10 @@ class Backtest(NamedTuple):
     environments: dict[str, Group]
     hours: dict[int, Group]
     """By hour of the week, in the candidate's zone; 0 is Monday, 00:00."""
+    refused: tuple[UnknownName, ...]
+    """Services that the candidate refuses as unknown, with all of their decisions."""
     unknown: tuple[UnknownName, ...]
+    """Names of decisions that can't be judged."""
     examples: dict[Fate, tuple[Example, ...]]
     """Newest first."""
     compared: int
@@ -149,7 +154,9 @@ def fate_of(recorded: Recorded, veto: Veto) -> Fate:
         return _DENIAL[_is_vetoed(recorded, veto)]
     if recorded.outcome == Outcome.OVERRIDE:
         return _fate_by_token(recorded, veto)
-    return (_DEPLOY if recorded.first_at is None else _STEP)[bool(veto.policies)]
+    if recorded.first_at is not None:
+        return _STEP[bool(veto)]
+    return Fate.REFUSED if veto is REFUSED else _DEPLOY[bool(veto)]
 
 
 def _fate_by_token(recorded: Recorded, veto: Veto) -> Fate:
@@ -162,4 +169,4 @@ def _fate_by_token(recorded: Recorded, veto: Veto) -> Fate:
 
 def _is_vetoed(recorded: Recorded, veto: Veto) -> bool:
     """Return whether the candidate or an ad-hoc freeze of then vetoes."""
-    return bool(veto.policies) or FREEZE_ID in (recorded.blocking or "")
+    return bool(veto) or FREEZE_ID in (recorded.blocking or "")

@@ -22,7 +22,7 @@ OTHERS: Final = ""
 class Place:
     """The decisions of one service, environment and kind of change."""
 
-    __slots__ = ("cells", "change", "coverage", "environment", "service", "unknown", "unlisted")
+    __slots__ = ("cells", "change", "coverage", "environment", "service", "unlisted", "unlisted_name")
 
     def __init__(self, service: str, environment: str, change: str, coverage: Coverage | None) -> None:
         """Begin without decisions."""
@@ -30,11 +30,11 @@ class Place:
         self.environment = environment
         self.change = change
         self.coverage = coverage
-        """None if the candidate doesn't list the names."""
-        self.unknown = ("", "")
+        """None if the candidate doesn't list the environment or the kind of change."""
+        self.unlisted_name = ("", "")
         """The field and the name that it doesn't list."""
         self.unlisted = 0
-        """Decisions, if it doesn't."""
+        """Decisions that can't be judged."""
         self.cells: Counter[tuple[Fate, Veto, str | None]] = Counter()
         """Decisions by fate, veto and result."""
 
@@ -62,7 +62,7 @@ class Sums:
         self.former: Counter[str] = Counter()
         self._services: dict[str, Counter[Fate]] = {}
         self._environments: dict[str, Counter[Fate]] = {}
-        self._unknown: Counter[tuple[str, str]] = Counter()
+        self._unlisted: Counter[tuple[str, str]] = Counter()
         self._strata: dict[tuple[int, str, str], _Stratum] = {}
         self._coverages: dict[int, Coverage] = {}
         self._overridden = Tally()
@@ -74,8 +74,9 @@ class Sums:
     def add(self, place: Place) -> None:
         """Add the decisions of a place."""
         coverage = place.coverage
+        if place.unlisted_name[0]:
+            self._add_unlisted(place)
         if coverage is None:
-            self._add_unknown(place)
             return
         self._coverages[id(coverage)] = coverage
         key = (id(coverage), place.environment, place.change)
@@ -92,12 +93,12 @@ class Sums:
             elif fate in _BY_TOKEN:
                 self._overridden.add(tally)
 
-    def _add_unknown(self, place: Place) -> None:
+    def _add_unlisted(self, place: Place) -> None:
         self.fates[Fate.UNKNOWN] += place.unlisted
-        field, name = place.unknown
-        if (field, name) not in self._unknown and len(self._unknown) >= MOST_NAMES:
+        field, name = place.unlisted_name
+        if (field, name) not in self._unlisted and len(self._unlisted) >= MOST_NAMES:
             name = OTHERS
-        self._unknown[field, name] += place.unlisted
+        self._unlisted[field, name] += place.unlisted + place.cells.total()
 
     def _add_vetoed(self, fate: Fate, veto: Veto, count: int) -> None:
         counts = self._vetoed.setdefault(fate, Counter())
@@ -107,7 +108,7 @@ class Sums:
             self._for_good += count * veto.for_good
             if len(veto.policies) == 1:
                 self._alone[veto.policies[0]] += count
-        if fate is Fate.DENIED and not veto.policies:
+        if fate is Fate.DENIED and not veto:
             self._frozen += count
 
     def result(self, examples: dict[Fate, tuple[Example, ...]]) -> Backtest:
@@ -120,6 +121,7 @@ class Sums:
         by_policy = self._sides()
         compared = sum(each.comparable for each in (in_all, *by_policy.values()))
         confidence = shared_out(compared)
+        unlisted = [UnknownName(*name, count) for name, count in self._unlisted.most_common()]
         return Backtest(
             fates=self.fates,
             deploys=deploys,
@@ -135,7 +137,8 @@ class Sums:
             services={name: _group(fates) for name, fates in self._services.items()},
             environments={name: _group(fates) for name, fates in self._environments.items()},
             hours=self._by_hour(),
-            unknown=tuple(UnknownName(*name, count) for name, count in self._unknown.most_common()),
+            refused=tuple(each for each in unlisted if each.field == "service"),
+            unknown=tuple(each for each in unlisted if each.field != "service"),
             examples=examples,
             compared=compared,
         )
@@ -175,7 +178,7 @@ class Sums:
         return {hour: _group(found[hour]) for hour in sorted(found)}
 
 
-_DEPLOYS: Final = frozenset({Fate.KEPT, Fate.STOPPED})
+_DEPLOYS: Final = frozenset({Fate.KEPT, Fate.STOPPED, Fate.REFUSED})
 _BY_TOKEN: Final = frozenset({Fate.FREE, Fate.TOKEN, Fate.NEVER})
 
 
@@ -193,16 +196,17 @@ def _tally(result: str | None, count: int) -> Tally:
 
 def _add_deploys(stratum: _Stratum, veto: Veto, tally: Tally) -> None:
     stratum.total.add(tally)
-    if veto.policies:
+    if veto:
         stratum.stopped.add(tally)
     for number in veto.policies:
         stratum.inside.setdefault(number, Tally()).add(tally)
 
 
 def _group(fates: Counter[Fate]) -> Group:
+    stopped = fates[Fate.STOPPED] + fates[Fate.REFUSED]
     return Group(
-        deploys=fates[Fate.KEPT] + fates[Fate.STOPPED],
-        stopped=fates[Fate.STOPPED],
+        deploys=fates[Fate.KEPT] + stopped,
+        stopped=stopped,
         denied=fates[Fate.DENIED] + fates[Fate.ALLOWED],
         allowed=fates[Fate.ALLOWED],
     )

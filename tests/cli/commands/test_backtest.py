@@ -79,9 +79,17 @@ def test_filters_are_those_of_the_options(arguments: list[str], capsys: pytest.C
     assert body_of([*arguments[:4], "--from", "2026-10-05", "--to", "2026-10-05"], capsys)["decisions"] < 10
 
 
-@pytest.mark.parametrize(("fail_on", "status"), [("stopped", 1), ("allowed", 1), ("any", 1)])
-def test_it_fails_on_what_it_is_told_to(arguments: list[str], fail_on: str, status: int) -> None:
-    assert run([*arguments, "--fail-on", fail_on]) == status
+@pytest.mark.parametrize("fail_on", ["stopped", "allowed", "any"])
+def test_it_fails_on_what_it_is_told_to_and_never_passes_by_what_cannot_be_judged(
+    arguments: list[str], fail_on: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*arguments, "--fail-on", fail_on]) == 1
+    assert run([*arguments, "--environment", "legacy"]) == 0
+    capsys.readouterr()
+    assert run([*arguments, "--environment", "legacy", "--fail-on", fail_on]) == 3
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0].endswith("because these policies don't list environment legacy.")
+    assert said.err == "freezegate: --fail-on can't pass: there are decisions that can't be judged\n"
     assert run([*arguments, "--fail-on", fail_on, "--service", "nothing"]) == 0
 
 
