@@ -108,7 +108,9 @@ class _Comparison:
         if old.policy_set.refuses_unknown and new.policy_set.refuses_unknown:
             return named, RelevantGlobs((), ()), UnlistedClasses((), complete=True)
         relevant = relevant_globs(old, new, self._period)
-        return named, relevant, unlisted_classes(relevant.globs, set(named), relevant.needed)
+        check = self._work.checkpoint
+        classes = unlisted_classes(relevant.globs, set(named), relevant.needed, checkpoint=check)
+        return named, relevant, classes
 
     def compare(self, services: Iterable[str]) -> dict[str, Found]:
         """Return how the answers for each service differ, by name; without those for which they don't."""

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Iterator
 from itertools import product
 
 import pytest
@@ -96,3 +97,46 @@ def test_globs_that_no_valid_name_begins_with_get_none_when_each_is_added_alone(
     globs = ["-*", *(f"*{first}{second}*" for first in "abcdefgh" for second in "ijkl")]
     found = unlisted_classes(globs, (), most_places=2_000)
     assert not any("-*" in key for key in classes(found))
+
+
+FIRST_NAMES = [
+    name
+    for length in (1, 2)
+    for name in map("".join, product("xyzabcdefghijklmnopqrstuvw0123456789-._/", repeat=length))
+    if name[0] not in "-._/"
+]
+"""Those that would be samples, in about their order."""
+
+
+def test_however_many_first_names_are_listed_two_walks_find_another() -> None:
+    found = unlisted_classes(["team-*"], set(FIRST_NAMES), most_places=10 * len(FIRST_NAMES))
+    assert found.complete
+    samples = classes(found)
+    assert samples.keys() == {(), ("team-*",)}
+    assert len(samples[()]) == 3
+
+
+def test_all_walks_share_one_budget_and_what_is_guessed_is_not_listed() -> None:
+    listed = {*FIRST_NAMES, "team-x", "team-"}
+    found = unlisted_classes(["team-*"], listed, most_places=len(FIRST_NAMES) // 2)
+    assert not found.complete
+    assert classes(found) == {(): "xyz", ("team-*",): "team-y"}
+
+
+def test_a_search_can_be_given_up_in_each_walk() -> None:
+    for calls in (1, 5, 500):
+        left = iter(range(calls))
+
+        def checkpoint(left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise TimeoutError
+
+        with pytest.raises(TimeoutError):
+            unlisted_classes(["team-*"], set(FIRST_NAMES), checkpoint=checkpoint)
+
+
+def test_guesses_are_bounded_too() -> None:
+    globs = [f"*{first}{second}*" for first in "abcdefgh" for second in "ijkl"]
+    found = unlisted_classes(globs, (), most_places=300)
+    assert not found.complete
+    assert 0 < len(found.classes) < len(globs)
