@@ -1,11 +1,9 @@
 """Compare a candidate with the policies in force."""
 
-from typing import Final
-
 from app.core.diff import TooManyHoursError, diff
 from app.core.diff.limits import MOST_FOUND_BESIDE
 from app.core.diff.rendering import Compared
-from app.core.instant import DAY, in_range
+from app.core.instant import in_range
 from app.core.interval import Period
 from app.gate.candidate import load_candidate
 from app.gate.errors import InvalidFieldError
@@ -13,9 +11,6 @@ from app.gate.in_force import InForce
 from app.gate.job_queue import IsUnwanted
 from app.gate.lint import checkpoint_of
 from app.policies.source import Snapshot
-
-USUAL_DIFF: Final = 60 * DAY
-LONGEST_DIFF: Final = 366 * DAY
 
 
 def candidate_diff(

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from app.core.diff import Diff, TooManyHoursError, diff
 from app.core.diff.limits import MOST_FOUND_BESIDE
-from app.core.instant import DAY, LATEST, MINUTE
+from app.core.diff.period import diff_period
 from app.core.lines import with_endings_of
 from app.core.patch import unified_diff
 from app.gate.in_force import InForce
@@ -29,10 +29,6 @@ LARGEST_FILE: Final = 1024 * 1024
 
 MOST_LINES: Final = 50_000
 """Its lines. To compare more of them would keep questions waiting."""
-
-
-DIFF_DAYS: Final = 60
-"""Days that a proposal is compared for, as `freezegate diff` does."""
 
 
 class ProposedPatch(NamedTuple):
@@ -143,12 +139,10 @@ def check(proposal: Proposal, now: int, is_unwanted: IsUnwanted = lambda: False)
     tests = sorted(examined.tests, key=lambda each: each.passed)
     if examined.loaded is None:
         return ProposalCheck(examined.problems, tests, None, "")
-    start = now - now % MINUTE
-    period = (start, min(start + DIFF_DAYS * DAY, LATEST))
     new = closed_until_loaded(examined.loaded).engine
     problems, found, why_not = _without_tests(examined), None, ""
     try:
-        found = diff(in_force.engine, new, period, checkpoint_of(is_unwanted), MOST_FOUND_BESIDE)
+        found = diff(in_force.engine, new, diff_period(now), checkpoint_of(is_unwanted), MOST_FOUND_BESIDE)
     except TooManyHoursError as error:
         why_not = str(error)
     return ProposalCheck(problems, tests, found, why_not)

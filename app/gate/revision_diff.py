@@ -6,12 +6,11 @@ from app.core.diff import Diff, TooManyHoursError, diff
 from app.core.diff.limits import MOST_FOUND_BESIDE
 from app.core.diff.rendering import Compared
 from app.core.engine import Engine
-from app.core.instant import LATEST, MINUTE, in_range
+from app.core.instant import in_range
 from app.core.interval import Period
 from app.core.policy import Policy, PolicySet
 from app.core.policy_facts import ChangedFact, changed_facts
 from app.core.wallclock import Zone
-from app.gate.diff import USUAL_DIFF
 from app.gate.errors import InvalidFieldError, StateConflictError
 from app.gate.job_queue import IsUnwanted
 from app.gate.lint import checkpoint_of
@@ -42,12 +41,6 @@ def _placed(policy_set: PolicySet, policy_id: str) -> tuple[Policy, Zone] | None
     """Return a policy with the zone of its set; None if it isn't there."""
     found = (each for each in policy_set.policies if each.id == policy_id)
     return next(((each, policy_set.home) for each in found), None)
-
-
-def usual_period(now: int) -> Period:
-    """Return the period that is compared if nothing else is asked for: the coming 60 days."""
-    start = now - now % MINUTE
-    return Period(start, min(start + USUAL_DIFF, LATEST))
 
 
 def difference(

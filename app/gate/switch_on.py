@@ -9,13 +9,13 @@ from app.clock import Clock
 from app.core.backtest import PolicyEffect
 from app.core.diff import Diff, diff
 from app.core.diff.limits import MOST_FOUND_BESIDE
+from app.core.diff.period import diff_period
 from app.core.engine import Engine
 from app.core.instant import DAY, EARLIEST
 from app.gate.backtest import Backtested, BacktestRequest, Backtests, switched_on
 from app.gate.in_force import InForce
 from app.gate.job_queue import IsUnwanted
 from app.gate.lint import checkpoint_of
-from app.gate.revision_diff import usual_period
 from app.policies.check import entries
 from app.policies.source import Snapshot
 from app.yaml.compose import read_document
@@ -63,7 +63,7 @@ def switch_on(
     since, now = clock.elapsed(), clock.now()
     candidate = Engine(switched_on(in_force.policy_set, policy_id))
     wanted = BacktestRequest(max(EARLIEST, now - days * DAY), now)
-    found = diff(in_force.engine, candidate, usual_period(now), checkpoint_of(is_unwanted), MOST_FOUND_BESIDE)
+    found = diff(in_force.engine, candidate, diff_period(now), checkpoint_of(is_unwanted), MOST_FOUND_BESIDE)
     tested = backtests.run(candidate.compiled, wanted, is_unwanted, since)
     effect = next(each for each in tested.found.policies if each.policy.id == policy_id)
     return SwitchOn(_line_of(in_force.snapshot, policy_id), found, tested, effect)

@@ -6,10 +6,10 @@ from fastapi.responses import Response
 from pydantic import Field
 from starlette.requests import Request
 
+from app.core.diff.period import LONGEST_DAYS, USUAL_DAYS, diff_period
 from app.core.diff.rendering import JSON, MARKDOWN, SVG
-from app.core.instant import LATEST, MINUTE
+from app.core.errors import MalformedValueError
 from app.core.interval import Period
-from app.gate.diff import LONGEST_DIFF, USUAL_DIFF
 from app.server.openapi import returns
 from app.server.problems import InvalidFieldsError
 from app.server.requests import InstantField, Strict
@@ -32,16 +32,18 @@ class DiffQuery(Strict):
 
     from_: InstantField | None = Field(None, alias="from", description="the start; this minute if left out")
     to: InstantField | None = Field(
-        None, description="the end, exclusive, at most 366 days later; 60 days later if left out"
+        None,
+        description=f"the end, exclusive, at most {LONGEST_DAYS} days later; "
+        f"{USUAL_DAYS} days later if left out",
     )
 
     def period(self, now: int) -> Period:
         """Return the start and the end."""
-        start = now - now % MINUTE if self.from_ is None else self.from_
-        end = min(start + USUAL_DIFF, LATEST) if self.to is None else self.to
-        if not 0 < end - start <= LONGEST_DIFF:
-            raise InvalidFieldsError([{"field": "to", "message": "must be after from, by 366 days at most"}])
-        return Period(start, end)
+        try:
+            return diff_period(now, self.from_, self.to)
+        except MalformedValueError:
+            sentence = f"must be after from, by {LONGEST_DAYS} days at most"
+            raise InvalidFieldsError([{"field": "to", "message": sentence}]) from None
 
 
 def form_of(request: Request) -> str:

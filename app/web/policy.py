@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from app.core.backtest import Fate, Recorded
 from app.core.diff import in_words
+from app.core.diff.period import diff_period
 from app.core.diff.picture import picture
 from app.core.errors import FreezegateError
 from app.core.explain_backtest import effect_in_words
@@ -27,7 +28,7 @@ from app.gate.job_queue import IsUnwanted
 from app.gate.overview import DAYS, MOST_DRAWN, Weeks
 from app.gate.policies import history, policy
 from app.gate.record import DecisionFilter
-from app.gate.revision_diff import RevisionDiff, difference, usual_period
+from app.gate.revision_diff import RevisionDiff, difference
 from app.gate.revisions import PARSED
 from app.gate.switch_on import SwitchOn, switch_on
 from app.identity.caller import Role
@@ -205,7 +206,7 @@ async def _compared(request: Request, policy_id: str, query: PolicyPageQuery) ->
     if query.from_ is None or query.to is None:
         return None
     here = context(request)
-    old, new, period = query.from_, query.to, usual_period(here.clock.now())
+    old, new, period = query.from_, query.to, diff_period(here.clock.now())
 
     def work(is_unwanted: IsUnwanted) -> ComparedRevisions:
         found = difference(here.gate.revisions, old, new, period, is_unwanted)

@@ -17,12 +17,12 @@ from markupsafe import Markup
 from pydantic import Field
 
 from app.core.diff import in_words
+from app.core.diff.period import USUAL_DAYS
 from app.core.diff.picture import picture
 from app.core.diff.totals import headline
 from app.gate.errors import BusyError, UnauthenticatedError
 from app.gate.job_queue import IsUnwanted
 from app.gate.proposal import (
-    DIFF_DAYS,
     LARGEST_FILE,
     MOST_LINES,
     Proposal,
@@ -140,7 +140,7 @@ class _Page(NamedTuple):
             has_moved_on=view.began != in_force.revision,
             patch_lines=[] if checked is None else _marked_lines(view.proposal.patch.text),
             most_lines=_MOST_LINES,
-            days=DIFF_DAYS,
+            days=USUAL_DAYS,
             hours=[] if found is None else in_words(found, in_force.home),
             # The picture escapes its texts, and has neither styles nor scripts.
             picture=Markup(picture(found, in_force.home)) if found and found.differences else None,  # noqa: S704

@@ -14,14 +14,14 @@ from app.cli.options import as_json, checked, instant_option, server, zone_name
 from app.cli.policy_source import load_source, policy_source
 from app.cli.report import echo, plain
 from app.clock import SystemClock
+from app.core.diff.period import LONGEST_DAYS, USUAL_DAYS, diff_period
 from app.core.diff.rendering import JSON, MARKDOWN, SVG
-from app.core.instant import DAY, LATEST, MINUTE, format_instant, parse_instant
+from app.core.errors import MalformedValueError
+from app.core.instant import format_instant, parse_instant
 from app.core.interval import Period
 from app.policies.loaded import LoadedPolicies
 from app.policies.source import Snapshot
 
-_USUAL: Final = 60 * DAY
-_LONGEST: Final = 366 * DAY
 _WORDS: Final = "words"
 _FORMATS: Final = {_WORDS: JSON, "json": JSON, "markdown": MARKDOWN, "svg": SVG}
 _FAILING: Final = {"opens": ("opens",), "closes": ("closes",), "any": ("opens", "closes")}
@@ -43,17 +43,12 @@ class DiffOptions(NamedTuple):
         Raises:
             UsageError: it is empty, or too long.
         """
-        now = SystemClock().now()
-        # Whole minutes, so that a comment that is renewed differs where the policies do.
-        now -= now % MINUTE
-        start = now if self.start is None else parse_instant(to_instant(self.start, zone))
-        if self.end is None:
-            end = min(start + _USUAL, LATEST)
-        else:
-            end = parse_instant(to_instant(self.end, zone, is_end=True))
-        if not 0 < end - start <= _LONGEST:
-            raise click.UsageError("--to must be after --from, by 366 days at most")
-        return Period(start, end)
+        start = None if self.start is None else parse_instant(to_instant(self.start, zone))
+        end = None if self.end is None else parse_instant(to_instant(self.end, zone, is_end=True))
+        try:
+            return diff_period(SystemClock().now(), start, end)
+        except MalformedValueError:
+            raise click.UsageError(f"--to must be after --from, by {LONGEST_DAYS} days at most") from None
 
 
 class DiffResult(NamedTuple):
@@ -76,7 +71,11 @@ class DiffResult(NamedTuple):
 @click.option("--against-server", is_flag=True, help="Compare NEW with what a server has in force.")
 @server
 @instant_option("--from", "start", text="Start of the comparison; default: now.")
-@instant_option("--to", "end", text="End of the comparison, 366 days later at most; default: 60 days later.")
+@instant_option(
+    "--to",
+    "end",
+    text=f"End of the comparison, {LONGEST_DAYS} days later at most; default: {USUAL_DAYS} days later.",
+)
 @click.option(
     "--timezone",
     metavar="ZONE",
