@@ -5,14 +5,15 @@ no backtick in them: so nothing becomes a mention, a link or markup.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
-from app.core.diff.occurrences import Occurrence, occurrences, span_in_words
-from app.core.diff.result import Diff, Difference, NameChanges, PolicyChange
-from app.core.diff.totals import by_environments, headline, hours_in_words
-from app.core.diff.words import breadth, services_in_words
+from app.core.diff.occurrences import span_in_words
+from app.core.diff.paragraphs import Paragraph, Place, Reason, Time, paragraphs
+from app.core.diff.result import Diff, NameChanges, PolicyChange
+from app.core.diff.totals import headline, hours_in_words
+from app.core.diff.words import and_more, more_groups, services_in_words
 from app.core.explain import local_time
 from app.core.wallclock import Zone
 
@@ -20,12 +21,17 @@ LARGEST: Final = 60_000
 """Characters. GitHub takes 65,536 in a comment; the rest is for what a client puts around it."""
 
 _MOST_NAMES: Final = 8
+_FEW: Final = 3
+"""Environments that are named each, though they are all."""
+_MOST_PLACES: Final = 3
+"""Further places of the same times that a row names."""
 _MOST_PATTERNS: Final = 4
 """Recurring times that a row of the table names; the details have all of them."""
 
 _LINES_TOGETHER: Final = 100
 """Lines of a list that are kept or cut off together."""
 
+_HEAD: Final = "| services | change | opens | closes | when |\n|---|---|---|---|---|"
 _CODE: Final = re.compile("`([^`]*)`")
 _CUT: Final = (
     "\n\n**This is cut off: a comment holds no more.** "
@@ -54,13 +60,19 @@ def _parts(found: Diff, zone: Zone) -> Iterator[str]:
     yield from _names(found.names)
     if found.is_empty:
         yield "The policies have the same content; nothing changes."
-    for environments, differences in by_environments(found).items():
-        yield f"#### {', '.join(map(_code, environments))}"
-        yield from _tables(found, differences, zone)
+    every, unread = paragraphs(found, zone)
+    by_environments: dict[tuple[str, ...], list[Paragraph]] = {}
+    for each in every:
+        by_environments.setdefault(each.environments(found), []).append(each)
+    for environments, alike in by_environments.items():
+        where = _environments(environments, found)
+        yield f"#### {where[0].upper()}{where[1:]}"
+        yield from _in_pieces(_HEAD, [_row(found, each, zone) for each in alike], gap="\n")
+    if unread:
+        yield f"{and_more(unread)}; as JSON, all are listed."
     yield from map(_plain, found.limits)
-    for environments, differences in by_environments(found).items():
-        for each in differences:
-            yield from _details(found, environments, each, zone)
+    for each in every:
+        yield from _details(found, each, zone)
 
 
 def _policies(changes: Sequence[PolicyChange]) -> Iterator[str]:
@@ -88,24 +100,24 @@ def _names(names: NameChanges) -> Iterator[str]:
         yield "**Lists and settings**\n\n" + "\n".join(lines)
 
 
-def _tables(found: Diff, differences: Iterable[Difference], zone: Zone) -> Iterator[str]:
-    ordered = sorted(differences, key=lambda each: breadth(each, found))
-    head = "| services | change | opens | closes | when |\n|---|---|---|---|---|"
-    yield from _in_pieces(head, [_row(found, each, zone) for each in ordered], gap="\n")
-
-
-def _row(found: Diff, each: Difference, zone: Zone) -> str:
+def _row(found: Diff, each: Paragraph, zone: Zone) -> str:
     opened, closed = (
-        sum(hours.end - hours.start for hours in each.hours if hours.opens is opens)
+        sum(end - start for start, end, reason in each.hours() if reason.opens is opens)
         for opens in (True, False)
     )
-    times = occurrences(each.hours, zone)
-    when = [_occurrence(time, found, zone) for time in times[:_MOST_PATTERNS]]
-    if len(times) > _MOST_PATTERNS:
-        when.append(f"and {len(times) - _MOST_PATTERNS} more")
+    when = [_time(time, found, zone) for time in each.times[:_MOST_PATTERNS]]
+    if len(each.times) > _MOST_PATTERNS:
+        when.append(f"and {len(each.times) - _MOST_PATTERNS} more")
+    first, *others = each.places(found)
+    changes = list(dict.fromkeys(_changes(place, found) for place in (first, *others)))
+    is_apart = len(changes) > 1 or first.environments != each.environments(found)
+    services = [_place(first, found) if is_apart else services_in_words(first.services, found, _code)]
+    services += [_place(place, found) for place in others[:_MOST_PLACES]]
+    if len(others) > _MOST_PLACES:
+        services.append(f"and in {more_groups(len(others) - _MOST_PLACES)}")
     cells = (
-        services_in_words(each.services, found, _code),
-        "all" if each.changes == found.changes else ", ".join(map(_code, each.changes)),
+        "<br>".join(services),
+        changes[0] if len(changes) == 1 else "several",
         hours_in_words(opened),
         hours_in_words(closed),
         "<br>".join(when),
@@ -113,23 +125,42 @@ def _row(found: Diff, each: Difference, zone: Zone) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _occurrence(each: Occurrence, found: Diff, zone: Zone) -> str:
-    verb = _verb(opens=each.opens)
+def _place(place: Place, found: Diff) -> str:
+    changes = "" if place.changes == found.changes else f", for {_changes(place, found)}"
+    services = services_in_words(place.services, found, _code)
+    return f"in {_environments(place.environments, found)}{changes}: {services}"
+
+
+def _environments(names: Sequence[str], found: Diff) -> str:
+    """Return ``all 12 environments``, or those that are meant."""
+    everywhere = tuple(names) == found.environments and len(names) > _FEW
+    return f"all {len(names)} environments" if everywhere else _some(names)
+
+
+def _changes(place: Place, found: Diff) -> str:
+    return "all" if place.changes == found.changes else ", ".join(map(_code, place.changes))
+
+
+def _time(time: Time, found: Diff, zone: Zone) -> str:
+    each = time.occurrence
+    verb, because = _verb(opens=each.opens), _because(time.reason)
     if each.times == 1:
-        return f"{verb} {span_in_words(each.first, zone, found.period[0])}"
+        return f"{verb} {span_in_words(each.first, zone, found.period[0])}{because}"
     until = local_time(each.last[0], zone, found.period[0])
-    return f"{verb} {each.words}, {each.times} times until {until}"
+    return f"{verb} {each.words}, {each.times} times until {until}{because}"
 
 
-def _details(found: Diff, environments: Sequence[str], each: Difference, zone: Zone) -> Iterator[str]:
-    """Yield each stretch of time of a difference with the policies that veto in it, folded."""
+def _details(found: Diff, each: Paragraph, zone: Zone) -> Iterator[str]:
+    """Yield each stretch of time of a paragraph with the policies that veto in it, folded."""
     seen_from = found.period[0]
     lines = [
-        f"- {_verb(opens=hours.opens)} {span_in_words((hours.start, hours.end), zone, seen_from)}"
-        f"{_because(hours.before or hours.after, opens=hours.opens)}"
-        for hours in each.hours
+        f"- {_verb(opens=reason.opens)} {span_in_words((start, end), zone, seen_from)}{_because(reason)}"
+        for start, end, reason in each.hours()
     ]
-    summary = f"Each time: {services_in_words(each.services, found, _code)} in {_some(environments)}"
+    first, *others = each.places(found)
+    more = f", and {more_groups(len(others))}" if others else ""
+    services = services_in_words(first.services, found, _code)
+    summary = f"Each time: {services} in {_environments(first.environments, found)}{more}"
     summary = _CODE.sub(r"<code>\1</code>", escape(summary))
     for piece in _in_pieces("", lines):
         yield f"<details><summary>{summary}</summary>{piece}\n\n</details>"
@@ -139,10 +170,10 @@ def _verb(*, opens: bool) -> str:
     return "opens" if opens else "closes"
 
 
-def _because(ids: Sequence[str], *, opens: bool) -> str:
-    if not ids:
+def _because(reason: Reason) -> str:
+    if not reason.ids:
         return " (the catalogue)"
-    return f" ({'no longer ' if opens else ''}{_some(ids)})"
+    return f" ({'no longer ' if reason.opens else ''}{_some(reason.ids)})"
 
 
 def _in_pieces(head: str, lines: Sequence[str], gap: str = "\n\n") -> Iterator[str]:

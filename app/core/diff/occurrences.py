@@ -21,11 +21,25 @@ class Occurrence(NamedTuple):
     opens: bool
     words: str
     """``Fri 14:00 to 15:00``, ``Mon to Thu 18:00 to 06:00 the next day``."""
-    times: int
-    first: Interval
-    last: Interval
+    stretches: tuple[Interval, ...]
+    """In order."""
     days: tuple[int, ...]
     """The local days on which they begin, by number."""
+
+    @property
+    def times(self) -> int:
+        """How many there are."""
+        return len(self.stretches)
+
+    @property
+    def first(self) -> Interval:
+        """The first of them."""
+        return self.stretches[0]
+
+    @property
+    def last(self) -> Interval:
+        """The last of them."""
+        return self.stretches[-1]
 
     @property
     def skipped(self) -> tuple[int, ...]:
@@ -53,9 +67,7 @@ def occurrences(hours: Iterable[Hours], zone: Zone) -> list[Occurrence]:
         Occurrence(
             shape.opens,
             _words(shape, stretches, zone),
-            len(stretches),
-            stretches[0],
-            stretches[-1],
+            tuple(stretches),
             tuple(zone.local(start) // DAY for start, _ in stretches),
         )
         for shape, stretches in found.items()

@@ -1,6 +1,6 @@
 """Cells: the environments and kinds of change of both sets, as bits; and those in which a policy applies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from app.core.policy import Policy, Selector
@@ -37,16 +37,19 @@ class Cells:
             found = self._selected[key] = self._select(selector)
         return found
 
-    def _select(self, selector: Selector) -> Mask:
-        row = sum(
-            1 << bit
-            for bit, change in enumerate(self.changes)
-            if selector.changes is None or change in selector.changes
-        )
+    def mask_of(self, environments: Collection[str], changes: Collection[str]) -> Mask:
+        """Return the cells of a rectangle."""
+        row = sum(1 << bit for bit, change in enumerate(self.changes) if change in changes)
         return sum(
             row << number * len(self.changes)
             for number, environment in enumerate(self.environments)
-            if selector.environments is None or environment in selector.environments
+            if environment in environments
+        )
+
+    def _select(self, selector: Selector) -> Mask:
+        return self.mask_of(
+            self.environments if selector.environments is None else selector.environments,
+            self.changes if selector.changes is None else selector.changes,
         )
 
     def rectangles(self, mask: Mask) -> Iterator[Rectangle]:

@@ -1,6 +1,6 @@
 """The time that opens and closes, by environment: the figures of headlines, tables and pictures."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from app.core.diff.result import Diff, Difference
@@ -87,11 +87,3 @@ def _times(differences: Iterable[Difference], *, opens: bool) -> tuple[Interval,
 
 def _length(intervals: Iterable[Interval]) -> int:
     return sum(end - start for start, end in intervals)
-
-
-def by_environments(found: Diff) -> Mapping[tuple[str, ...], list[Difference]]:
-    """Return the differences by the environments that they are in, in the order of the set."""
-    groups: dict[tuple[str, ...], list[Difference]] = {}
-    for each in sorted(found.differences, key=lambda each: found.environments.index(each.environments[0])):
-        groups.setdefault(each.environments, []).append(each)
-    return groups

@@ -1,13 +1,12 @@
 """A difference in words: the lines of the terminal and of pages, short ones; the JSON has every stretch."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from app.core.diff.occurrences import Occurrence, occurrences, span_in_words
+from app.core.diff.occurrences import Occurrence, span_in_words
+from app.core.diff.paragraphs import Paragraph, Place, Reason, paragraphs
 from app.core.diff.result import (
     Diff,
-    Difference,
-    Hours,
     NameChanges,
     PolicyChange,
     ServiceGroup,
@@ -35,14 +34,16 @@ def in_words(found: Diff, zone: Zone) -> list[str]:
     head = (
         f"{headline(found)}: the policies have the same content." if found.is_empty else f"{headline(found)}."
     )
-    lines = [head, f"From {period}, {zone.name} time. Ad-hoc freezes are left out."]
+    # UTC is named beside each time; another zone is by its short name alone.
+    named = "" if zone.name == "UTC" else f", {zone.name} time"
+    lines = [head, f"From {period}{named}. Ad-hoc freezes are left out."]
     lines += _policies(found.policies)
     lines += _names(found.names)
-    shown = sorted(found.differences, key=lambda each: breadth(each, found))[:_MOST_GROUPS]
-    for each in shown:
-        lines += _difference(each, found, zone)
-    if more := len(found.differences) - len(shown):
-        lines.append(f"And {more:,} more groups of services differ; as JSON, all are listed.")
+    every, unread = paragraphs(found, zone)
+    for each in every[:_MOST_GROUPS]:
+        lines += _paragraph(each, found, zone)
+    if more := len(every[_MOST_GROUPS:]) + unread:
+        lines.append(f"{and_more(more)}{_by(every)}; as JSON, all are listed.")
     return [*lines, *found.limits]
 
 
@@ -66,12 +67,6 @@ def services_in_words(group: ServiceGroup, found: Diff, write: Callable[[str], s
 
 def _like(each: UnlistedNames, write: Callable[[str], str]) -> str:
     return f"like {write(each.sample)} ({' and '.join(map(write, each.globs))})"
-
-
-def breadth(each: Difference, found: Diff) -> tuple[int, ...]:
-    """Return the order in which differences are shown: those of most services first."""
-    first = found.environments.index(each.environments[0])
-    return -each.services.others, -len(each.services.names), -len(each.environments), first
 
 
 def _policies(changes: Sequence[PolicyChange]) -> Iterator[str]:
@@ -109,30 +104,46 @@ def _names(names: NameChanges) -> Iterator[str]:
         yield "  Environments and kinds of change of one set alone are not compared."
 
 
-class _Reason(NamedTuple):
-    """Which way the answer flips, and by which policies."""
-
-    opens: bool
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-
-
-def _difference(each: Difference, found: Diff, zone: Zone) -> Iterator[str]:
-    everywhere = each.environments == found.environments and len(each.environments) > _FEW
-    where = f"all {len(each.environments)} environments" if everywhere else listed(each.environments)
-    changes = "" if each.changes == found.changes else f", for {listed(each.changes)} changes"
-    services = services_in_words(each.services, found)
-    yield f"In {where}{changes}, {services}:"
-    by_reason: dict[_Reason, list[Hours]] = {}
-    for hours in each.hours:
-        by_reason.setdefault(_Reason(*hours[2:]), []).append(hours)
-    times = [(time, reason) for reason, group in by_reason.items() for time in occurrences(group, zone)]
-    times.sort(key=lambda each: each[0].first)
-    for time, reason in times[:_MOST_TIMES]:
+def _paragraph(each: Paragraph, found: Diff, zone: Zone) -> Iterator[str]:
+    places = each.places(found)
+    shown = [f"in {_place(place, found)}" for place in places[:_FEW]]
+    if more := len(places) - len(shown):
+        shown.append(f"and in {more_groups(more)}")
+    where = "; ".join(shown)
+    yield f"I{where[1:]}:"
+    for time, reason in each.times[:_MOST_TIMES]:
         yield f"  {_time(time, zone, found.period[0])}; {_because(reason)}"
-    if rest := [time for time, _ in times[_MOST_TIMES:]]:
+    if rest := [time for time, _ in each.times[_MOST_TIMES:]]:
         until = local_time(max(time.last[1] for time in rest), zone, found.period[0])
         yield f"  and {sum(time.times for time in rest):,} more times until {until}"
+
+
+def more_groups(count: int) -> str:
+    """Return ``1 more group`` or ``2 more groups``."""
+    return f"{count:,} more {'group' if count == 1 else 'groups'}"
+
+
+def and_more(count: int) -> str:
+    """Return ``And 2 more groups of services differ``."""
+    return f"And {more_groups(count)} of services {'differs' if count == 1 else 'differ'}"
+
+
+def _place(place: Place, found: Diff) -> str:
+    """Return ``production and staging, for hotfix changes, every service``."""
+    everywhere = place.environments == found.environments and len(place.environments) > _FEW
+    where = f"all {len(place.environments)} environments" if everywhere else listed(place.environments)
+    changes = "" if place.changes == found.changes else f", for {listed(place.changes)} changes"
+    return f"{where}{changes}, {services_in_words(place.services, found)}"
+
+
+def _by(every: Sequence[Paragraph]) -> str:
+    """Return the policies of the paragraphs that are not shown and that those shown don't name."""
+    named, others = (
+        {name: None for each in some for time in each.times for name in time.reason.ids}
+        for some in (every[:_MOST_GROUPS], every[_MOST_GROUPS:])
+    )
+    only = [name for name in others if name not in named]
+    return f", also by {listed(only, _MOST_POLICIES)}" if only else ""
 
 
 def _time(time: Occurrence, zone: Zone, seen_from: int) -> str:
@@ -159,7 +170,7 @@ def _date(day: int, this_year: int) -> str:
     return f"{on.day} {on:%b}" + (f" {on.year}" if on.year != this_year else "")
 
 
-def _because(reason: _Reason) -> str:
+def _because(reason: Reason) -> str:
     """Return which policies are behind a flip."""
     if reason.opens:
         return f"no more veto by {listed(reason.before)}" if reason.before else "no longer refused as unknown"

@@ -4,7 +4,18 @@ import re
 
 import pytest
 
-from app.core.diff import Diff, Difference, Hours, NameChanges, PolicyChange, ServiceGroup, SetNames, diff
+from app.core.diff import (
+    Diff,
+    Difference,
+    Hours,
+    NameChanges,
+    PolicyChange,
+    ServiceGroup,
+    SetNames,
+    diff,
+    in_words,
+    paragraphs,
+)
 from app.core.diff.markdown import LARGEST, markdown
 from app.core.diff.occurrences import span_in_words
 from app.core.diff.result import SettingChange, UnlistedNames
@@ -74,7 +85,7 @@ def test_a_later_friday_is_told_in_a_headline_and_a_row() -> None:
     assert "- changed `friday-afternoon`: `when`\n" in text
     assert (
         "| every service except `docs-site` | all | 8 hours | none | "
-        "opens Fri 14:00 to 15:00, 8 times until Fri 22 Jan 2027 14:00 CET |\n"
+        "opens Fri 14:00 to 15:00, 8 times until Fri 22 Jan 2027 14:00 CET (no longer `friday-afternoon`) |\n"
     ) in text
     assert "#### `production`" in text
     assert "staging" not in text
@@ -106,14 +117,44 @@ def test_a_renamed_policy_and_changed_lists_are_named() -> None:
 
 def test_what_holds_for_every_service_and_kind_of_change_says_so() -> None:
     every = Difference(("env-0",), ("normal",), group("api", others=True), (hours(0, HOUR),))
-    assert "| every service | all | 1 hour | none | opens Sun 29 Nov 21:00 to 22:00 CET |" in markdown(
-        made(every), HOME
+    row = "| every service | all | 1 hour | none | opens Sun 29 Nov 21:00 to 22:00 CET (no longer `friday`) |"
+    assert row in markdown(made(every), HOME)
+
+
+def test_a_time_of_several_places_has_one_row() -> None:
+    def at(environment: str, change: str, name: str, *more: Hours) -> Difference:
+        return Difference((environment,), (change,), group(name), (hours(0, HOUR), *more))
+
+    often = [
+        at(f"env-{number}", "normal", f"s{number}", hours(number * 3 * HOUR, HOUR)) for number in range(1, 7)
+    ]
+    found = made(*often, at("env-0", "hotfix", "s1"), environments=7)
+    text = markdown(found._replace(changes=("normal", "hotfix")), HOME)
+    assert text.count("| opens Sun 29 Nov 21:00 to 22:00 CET (no longer `friday`) |") == 1
+    assert (
+        "#### All 7 environments\n\n| services | change | opens | closes | when |\n|---|---|---|---|---|\n"
+        "| in `env-0`, for `hotfix`: `s1`<br>in `env-1`, for `normal`: `s1`<br>in `env-2`, for `normal`: `s2`"
+        "<br>in `env-3`, for `normal`: `s3`<br>and in 3 more groups | several | 1 hour | none |"
+    ) in text
+    assert "<code>s1</code> in <code>env-0</code>, and 6 more groups</summary>" in text
+
+
+def test_more_stretches_than_anybody_reads_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paragraphs, "_MOST_STRETCHES", 2)
+    many = [
+        Difference(("env-0",), ("normal",), group(f"s{number}"), (hours(number, HOUR), hours(DAY, HOUR)))
+        for number in range(3)
+    ]
+    assert "\n\nAnd 2 more groups of services differ; as JSON, all are listed.\n" in markdown(
+        made(*many), HOME
     )
+    assert in_words(made(*many), HOME)[-1] == "And 2 more groups of services differ; as JSON, all are listed."
 
 
 def test_services_that_patterns_single_out_are_named_by_their_patterns() -> None:
     group = ServiceGroup((), (UnlistedNames(("web-*", "*-eu"), "web-eu"),), others=False)
     found = made(Difference(("env-0",), ("hotfix",), group, (hours(0, HOUR, opens=False),)))
+    found = found._replace(changes=("normal", "hotfix"))
     row = "| unlisted services like `web-eu` (`web-*` and `*-eu`) | `hotfix` | none | 1 hour |"
     assert row in markdown(found, HOME)
 
@@ -122,15 +163,16 @@ def test_many_times_and_services_are_shortened_in_the_table_and_listed_in_the_de
     times = tuple(hours(day * DAY + day * 60, HOUR) for day in range(20))
     services = group(*(f"service-{number}" for number in range(300)))
     text = markdown(made(Difference(("env-0", "env-1"), ("normal",), services, times)), HOME)
-    assert "`service-2` and 297 more" in text
+    assert "`service-10` and 297 more" in text
     assert "<br>and 16 more |" in text
     assert text.count("\n- opens ") == 20
 
 
 def test_a_long_difference_is_cut_where_a_part_ends_and_says_so() -> None:
-    times = tuple(hours(number * 2 * HOUR, HOUR) for number in range(700))
+    times = [tuple(hours(each * 2 * HOUR + number, HOUR) for each in range(700)) for number in range(9)]
     many = [
-        Difference((f"env-{number % 3}",), ("normal",), group(f"s{number}"), times) for number in range(9)
+        Difference((f"env-{number % 3}",), ("normal",), group(f"s{number}"), times[number])
+        for number in range(9)
     ]
     text = markdown(made(*many), HOME)
     assert len(text) <= LARGEST
@@ -143,7 +185,7 @@ def test_nothing_that_somebody_wrote_becomes_markup(text: str) -> None:
     changes = (PolicyChange("changed", text, text, (text,)),)
     found = made(Difference((text,), (text,), group(text), (hours(0, HOUR),)), policies=changes)
     names = NameChanges(SetNames((text,), (), ()), NONE, (text,), (SettingChange(text, text, text),))
-    shown = markdown(found._replace(names=names, environments=(text,)), HOME)
+    shown = markdown(found._replace(names=names, environments=(text,), changes=(text, "other")), HOME)
     plain = re.sub(r"<code>[^<]*</code>|`[^`\n]*`", "", shown.replace("<br>", ""))
     assert text not in plain or text in _OURS
     assert re.findall(r"<(?!/?(?:details|summary)>)[\w!]", plain) == []

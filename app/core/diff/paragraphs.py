@@ -1,0 +1,133 @@
+"""The times of a difference for a reader: each recurring one once, with all the places that it concerns."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from app.core.diff.occurrences import Occurrence, occurrences
+from app.core.diff.result import Diff, Difference, Hours, ServiceGroup, UnlistedNames
+from app.core.diff.scopes import Cells, Mask
+from app.core.wallclock import Zone
+
+_MOST_STRETCHES: Final = 100_000
+"""Stretches that are read for it, in a second or less; nobody reads the times of more."""
+
+
+class Reason(NamedTuple):
+    """Which way the answer flips, and by which policies."""
+
+    opens: bool
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The policies that veto no more, or now; none if a catalogue refuses."""
+        return self.before or self.after
+
+
+class Time(NamedTuple):
+    """A recurring time with its reason."""
+
+    occurrence: Occurrence
+    reason: Reason
+
+
+class Place(NamedTuple):
+    """Services in some environments, for some kinds of change."""
+
+    environments: tuple[str, ...]
+    changes: tuple[str, ...]
+    services: ServiceGroup
+
+
+class Paragraph(NamedTuple):
+    """Times that open or close in the same places."""
+
+    times: tuple[Time, ...]
+    """In the order in which each first occurs."""
+    differences: tuple[Difference, ...]
+    """Those that have these times, beside others; the broadest first."""
+
+    def environments(self, found: Diff) -> tuple[str, ...]:
+        """Return all environments of its places."""
+        there = {name for each in self.differences for name in each.environments}
+        return tuple(filter(there.__contains__, found.environments))
+
+    def places(self, found: Diff) -> list[Place]:
+        """Return where its times open or close: as few places as can say it, the broadest first."""
+        cells = Cells(found.environments, found.changes)
+        masks: dict[str | UnlistedNames | None, Mask] = {}
+        for each in self.differences:
+            mask = cells.mask_of(each.environments, each.changes)
+            for item in _items(each.services):
+                masks[item] = masks.get(item, 0) | mask
+        items: dict[Mask, list[str | UnlistedNames | None]] = {}
+        for item, mask in masks.items():
+            items.setdefault(mask, []).append(item)
+        places = [
+            Place(*rectangle, _group(alike))
+            for mask, alike in items.items()
+            for rectangle in cells.rectangles(mask)
+        ]
+        return sorted(places, key=lambda each: breadth(each, found))
+
+    def hours(self) -> list[tuple[int, int, Reason]]:
+        """Return each stretch with its reason, in order."""
+        return sorted((*stretch, reason) for time, reason in self.times for stretch in time.stretches)
+
+
+def paragraphs(found: Diff, zone: Zone) -> tuple[list[Paragraph], int]:
+    """Return the times that differ, by their places, and how many differences were not read for it."""
+    read = list(_read(sorted(found.differences, key=lambda each: breadth(each, found))))
+    where: dict[Time, list[int]] = {}
+    for number, each in enumerate(read):
+        for time in _times(each.hours, zone):
+            where.setdefault(time, []).append(number)
+    together: dict[tuple[int, ...], list[Time]] = {}
+    for time, numbers in where.items():
+        together.setdefault(tuple(numbers), []).append(time)
+    every = [
+        Paragraph(
+            tuple(sorted(times, key=lambda each: each.occurrence.first)),
+            tuple(read[number] for number in numbers),
+        )
+        for numbers, times in together.items()
+    ]
+    return every, len(found.differences) - len(read)
+
+
+def breadth(each: Difference | Place, found: Diff) -> tuple[int, ...]:
+    """Return the order in which differences are shown: those of most services first."""
+    first = found.environments.index(each.environments[0])
+    return -each.services.others, -len(each.services.names), -len(each.environments), first
+
+
+def _read(ordered: Iterable[Difference]) -> Iterator[Difference]:
+    left = _MOST_STRETCHES
+    for each in ordered:
+        if left <= 0:
+            return
+        left -= len(each.hours)
+        yield each
+
+
+def _times(hours: Iterable[Hours], zone: Zone) -> Iterator[Time]:
+    by_reason: dict[Reason, list[Hours]] = {}
+    for each in hours:
+        by_reason.setdefault(Reason(*each[2:]), []).append(each)
+    for reason, alike in by_reason.items():
+        yield from (Time(occurrence, reason) for occurrence in occurrences(alike, zone))
+
+
+def _items(group: ServiceGroup) -> Iterator[str | UnlistedNames | None]:
+    """Yield the services of a group; None stands for every other one."""
+    yield from group.names
+    yield from group.patterns
+    if group.others:
+        yield None
+
+
+def _group(items: Sequence[str | UnlistedNames | None]) -> ServiceGroup:
+    names = sorted(item for item in items if isinstance(item, str))
+    patterns = [item for item in items if isinstance(item, UnlistedNames)]
+    return ServiceGroup(tuple(names), tuple(patterns), None in items)
