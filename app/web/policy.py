@@ -169,6 +169,11 @@ async def _decided(here: Context, found: Policy | None) -> Decided:
     if found is None:
         return Decided([])
     wanted = DecisionFilter(policy=found.id, would_deny=found.effect is Effect.WARN)
+    # Shared: a search reads the whole record if it finds little.
+    return await here.shared.join(("decided", wanted, here.cache.seq), partial(_search, here, wanted))
+
+
+async def _search(here: Context, wanted: DecisionFilter) -> Decided:
     try:
         async with asyncio.timeout(SEARCH):
             return Decided((await here.record.decisions(wanted, None, MOST_DECISIONS)).items)

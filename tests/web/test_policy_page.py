@@ -1,5 +1,6 @@
 """The page of a policy: what it does, when, and how it came to be."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,13 @@ from starlette.testclient import TestClient
 
 from app.core.instant import parse_instant
 from app.gate.errors import BusyError
+from app.gate.record import DecisionFilter, Record
+from app.gate.record import Page as RecordPage
 from app.main import create_app
 from app.policies.source import Snapshot
 from app.server.periodic import poll_policies
 from app.settings import Settings
+from app.web.policy import Decided, _decided
 from tests.api.fakes import FakeClock
 from tests.web.browser import serious
 from tests.web.pages import Page
@@ -205,6 +209,29 @@ def test_a_search_that_takes_too_long_is_given_up(used: TestClient, monkeypatch:
     assert "There are too few of them in a long record to be found in time." in text
     assert "All of them: GET /decisions?policy=awake" in text
     assert "Nothing yet" not in text
+
+
+def test_the_record_is_searched_once_for_all_who_ask_for_the_same_page_at_once(
+    used: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = used.app.state.context  # type: ignore[attr-defined]
+    policies = {each.id: each for each in here.policies.in_force.policy_set.policies}
+    searched = []
+
+    async def search(wanted: DecisionFilter, before: int | None, most: int) -> RecordPage:
+        searched.append(wanted.policy)
+        await asyncio.sleep(0)
+        return await Record.decisions(here.record, wanted, before, most)
+
+    async def ask(policy_ids: list[str]) -> list[Decided]:
+        return await asyncio.gather(*(_decided(here, policies[each]) for each in policy_ids))
+
+    monkeypatch.setattr(here.record, "decisions", search)
+    assert used.portal is not None
+    first, *others = used.portal.call(ask, ["lunch"] * 9 + ["awake"])
+    assert searched == ["lunch", "awake"]
+    assert len(first.latest) == 3
+    assert others == [first] * 8 + [Decided([])]
 
 
 def test_a_policy_without_decisions_says_what_will_appear(gate: TestClient) -> None:
