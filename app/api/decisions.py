@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from app.gate.outcomes import Report, to_json
-from app.gate.record import DecisionFilter, Page
+from app.gate.record import DecisionFilter, Page, with_override_of
 from app.identity.caller import Role
 from app.server.authentication import limit_anonymous_claims
 from app.server.context import Context, context
@@ -136,13 +136,14 @@ async def list_decisions(request: Request) -> Response:
     """
     query = read_query(request, ListQuery)
     here = context(request)
+    wanted = with_override_of(query.wanted, here.policies.in_force.policy_set)
     accepted = request.headers.get("accept", "")
     for media_type, render in ((_CSV, _csv), (_NDJSON, ndjson_pages)):
         if media_type in accepted:
             set_deadline(request, EXPORT_DEADLINE)
-            first = await _page(here, query.wanted, None, _EXPORT_TOGETHER)
-            return Export(render(_all_of_it(here, query.wanted, first)), media_type, here.exports)
-    page = await _page(here, query.wanted, place(query.cursor), query.limit)
+            first = await _page(here, wanted, None, _EXPORT_TOGETHER)
+            return Export(render(_all_of_it(here, wanted, first)), media_type, here.exports)
+    page = await _page(here, wanted, place(query.cursor), query.limit)
     return json_response({"decisions": page.items, "next": page.next})
 
 

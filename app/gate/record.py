@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from app.clock import Clock
 from app.core.audit import ChainBreak, Checkpoint, Link, Verifier
 from app.core.instant import format_instant
+from app.core.policy import PolicySet
 from app.gate.audit_events import Cause, Kind, happened
 from app.gate.errors import StoreUnavailableError, UnknownRecordError
 from app.gate.in_force import InForce
@@ -160,6 +161,12 @@ class Record:
             await self._store.write(lambda transaction: transaction.append(event))
         except StoreUnavailableError:
             _logger.warning("a refused request of %s could not be put into the record", name)
+
+
+def with_override_of(wanted: DecisionFilter, policy_set: PolicySet) -> DecisionFilter:
+    """Return a filter that knows whether a token lifts its policy, as the policies in force say."""
+    never = any(each.id == wanted.policy and each.overridable == "never" for each in policy_set.policies)
+    return wanted._replace(never_lifted=never)
 
 
 def decisions(view: "View", wanted: DecisionFilter, before: int | None, most: int) -> Page:

@@ -1,13 +1,12 @@
 """Queries for decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Select,
-    and_,
     bindparam,
     exists,
     func,
@@ -140,9 +139,14 @@ def _filtered(query: _Query, wanted: DecisionFilter) -> _Query:
     if wanted.end is not None:
         query = query.where(decisions.c.at < wanted.end)
     if wanted.policy is not None:
-        names = _would_deny if wanted.would_deny else _touched
-        query = query.where(names(wanted.policy))
+        query = query.where(*_of_policy(wanted.policy, wanted))
     return query
+
+
+def _of_policy(policy: str, wanted: DecisionFilter) -> Iterable[ColumnElement[bool]]:
+    if wanted.would_deny:
+        return _would_deny(policy, never_lifted=wanted.never_lifted)
+    return (_touched(policy),)
 
 
 def _touched(policy: str) -> ColumnElement[bool]:
@@ -150,22 +154,22 @@ def _touched(policy: str) -> ColumnElement[bool]:
     return or_(_holds(decisions.c.blocking, policy), _holds(decisions.c.warnings, policy))
 
 
-def _would_deny(policy: str) -> ColumnElement[bool]:
-    """Return whether a decision went out with a warning of a policy that would have stopped it.
+def _would_deny(policy: str, *, never_lifted: bool) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions of a decision that went out with a warning of a policy that would have stopped it.
 
-    A token that lets it through would lift that policy, too, unless it names others. Later steps of a running
-    deploy are no deploys of their own.
+    A token that lets it through would lift that policy, too, unless it names others, or no token lifts the
+    policy. Later steps of a running deploy are no deploys of their own.
     """
+    yield _holds(decisions.c.warnings, policy)
+    yield decisions.c.continues.is_(None)
+    yield decisions.c.outcome != Outcome.DENY.value
+    if never_lifted:
+        return
     named = overrides.c.policies.contains(f'"{policy}"', autoescape=True)
     lifted = exists().where(
         overrides.c.id == decisions.c.override_id, or_(overrides.c.policies.is_(None), named)
     )
-    return and_(
-        _holds(decisions.c.warnings, policy),
-        decisions.c.continues.is_(None),
-        decisions.c.outcome != Outcome.DENY.value,
-        not_(lifted),
-    )
+    yield not_(lifted)
 
 
 def _holds(column: ColumnElement[str | None], name: str) -> ColumnElement[bool]:

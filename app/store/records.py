@@ -76,6 +76,8 @@ class DecisionFilter(NamedTuple):
     """Vetoed by this policy or ad-hoc freeze, overridden or not, or warned about by it."""
     would_deny: bool = False
     """Only those that went out with a warning of `policy`, and that it would have stopped if it denied."""
+    never_lifted: bool = False
+    """Whether no token lifts `policy`."""
 
 
 class PolicyRevision(NamedTuple):

@@ -169,6 +169,7 @@ async def _decided(here: Context, found: Policy | None) -> Decided:
     if found is None:
         return Decided([])
     wanted = DecisionFilter(policy=found.id, would_deny=found.effect is Effect.WARN)
+    wanted = wanted._replace(never_lifted=found.overridable == "never")
     # Shared: a search reads the whole record if it finds little.
     return await here.shared.join(("decided", wanted, here.cache.seq), partial(_search, here, wanted))
 

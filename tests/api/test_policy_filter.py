@@ -1,11 +1,14 @@
 """``GET /decisions?policy=…&would=deny``: the decisions of one policy."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from app.core.instant import HOUR
+from app.server.periodic import poll_policies
+from tests.api.conftest import POLICIES, bearer
 from tests.api.fakes import FakeClock
 
 
@@ -45,6 +48,30 @@ def test_the_list_of_a_rule_that_only_warns_comes_by_pages(
         "docs-site",
         "api",
     ]
+
+
+@pytest.mark.parametrize(("override", "services"), [("token", []), ("never", ["api"])])
+def test_a_deploy_by_a_token_is_listed_if_no_token_lifts_the_rule(
+    gate: TestClient, keys: dict[str, str], clock: FakeClock, folder: Path, override: str, services: list[str]
+) -> None:
+    longer = POLICIES.replace('to: "13:00"', 'to: "15:00"')
+    if override == "never":
+        longer = longer.replace("effect: warn", "effect: warn\n    override: never")
+    (folder / "policies.yaml").write_text(longer)
+    for _ in range(2):
+        clock.at += 60
+        poll_policies(gate.app.state.context)  # type: ignore[attr-defined]
+    wanted = {"services": ["api"], "environments": ["production"], "reason": "The fix.", "ttl": "4h"}
+    token = gate.post("/overrides", json=wanted, headers=bearer(keys["ops"])).json()["token"]
+    claim = {"X-Override-Token": token, **bearer(keys["ci"])}
+    assert gate.post("/can-deploy", json={"service": "api"}, headers=claim).json()["outcome"] == "override"
+    viewer = bearer(keys["viewer"])
+    listed = gate.get("/decisions?policy=lunch&would=deny", headers=viewer).json()["decisions"]
+    assert [each["service"] for each in listed] == services
+    exported = gate.get("/decisions?policy=lunch&would=deny", headers={"Accept": "text/csv", **viewer}).text
+    assert len(exported.splitlines()) == 1 + len(services)
+    page = gate.get("/dashboard/policies/lunch", headers=viewer).text
+    assert ("Nothing yet." in page) is (not services)
 
 
 def test_a_wrong_filter_is_refused_by_name(gate: TestClient) -> None:

@@ -62,4 +62,6 @@ def test_it_would_deny_deploys_that_went_out_with_its_warning_and_no_token_for_i
     wanted = DecisionFilter(policy="month-end", would_deny=True)
     assert found(filled, wanted) == ["warned", "warned, other token"]
     assert found(filled, wanted._replace(policy="friday")) == []
+    by_any_token = ["warned", "warned, any token", "warned, its token", "warned, other token"]
+    assert found(filled, wanted._replace(never_lifted=True)) == by_any_token
     filled.let_go()
