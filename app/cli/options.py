@@ -170,6 +170,21 @@ def source_options(command: Command) -> Command:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
+TEXT: Final = "text"
+"""The `--format` for a terminal."""
+
+
+def format_of(kind: str, *, as_json: bool) -> str:
+    """Return the form that ``--format`` and ``--json`` choose.
+
+    Raises:
+        UsageError: they choose different ones.
+    """
+    if as_json and kind not in (TEXT, "json"):
+        raise click.UsageError(f"use either --json or --format {kind}, not both")
+    return "json" if as_json else kind
+
+
 DEFAULT_POLICIES: Final = "policies.yaml"
 
 paths = click.argument(

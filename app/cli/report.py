@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,6 +26,15 @@ def echo(text: str, *, colour: str | None = None, err: bool = False) -> None:
 def plain(text: object) -> str:
     """Return a text on one line, without characters that would control a terminal or a CI system."""
     return one_line(text)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make it wrong usage that a file can't be written."""
+    try:
+        yield
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror) from None
 
 
 def print_json(value: object) -> None:

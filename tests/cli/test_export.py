@@ -72,6 +72,7 @@ def test_with_a_refused_policy_nothing_is_written(
         ["export", "argocd", "--json"],
         ["export", "gitlab", "--application", "shop"],
         ["export", "ics", "--service", "Shop"],
+        ["export", "argocd", "--output", "/dev/null/windows.yaml"],
     ],
 )
 def test_wrong_usage_is_refused(options: list[str], file: Path) -> None:

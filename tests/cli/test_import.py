@@ -71,6 +71,7 @@ def test_with_partial_the_rest_is_written(source: Path, capsys: pytest.CaptureFi
         ["--map", "clusters/x"],
         ["--map", "clusters/x=team:y"],
         ["--map", "clusters/x=service:A B"],
+        ["--output", "/dev/null/policies.yaml"],
     ],
 )
 def test_a_mistyped_option_is_a_usage_error(source: Path, options: list[str]) -> None:

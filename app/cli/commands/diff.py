@@ -10,9 +10,9 @@ from app.cli import ALLOWED, FROZEN, UNDECIDED, exits, fail
 from app.cli.calendars import CommandCalendars
 from app.cli.git_source import GitSource
 from app.cli.local_time import ZoneName, to_instant, zone_of_server
-from app.cli.options import as_json, checked, instant_option, server, zone_name
+from app.cli.options import TEXT, as_json, checked, format_of, instant_option, server, zone_name
 from app.cli.policy_source import load_source, policy_source
-from app.cli.report import echo, plain
+from app.cli.report import echo, plain, writing
 from app.clock import SystemClock
 from app.core.diff.period import LONGEST_DAYS, USUAL_DAYS, diff_period
 from app.core.diff.rendering import JSON, MARKDOWN, SVG
@@ -22,8 +22,7 @@ from app.core.interval import Period
 from app.policies.loaded import LoadedPolicies
 from app.policies.source import Snapshot
 
-_WORDS: Final = "words"
-_FORMATS: Final = {_WORDS: JSON, "json": JSON, "markdown": MARKDOWN, "svg": SVG}
+_FORMATS: Final = {TEXT: JSON, "json": JSON, "markdown": MARKDOWN, "svg": SVG}
 _FAILING: Final = {"opens": ("opens",), "closes": ("closes",), "any": ("opens", "closes")}
 
 
@@ -86,7 +85,7 @@ class DiffResult(NamedTuple):
     "--format",
     "kind",
     type=click.Choice(list(_FORMATS)),
-    default=_WORDS,
+    default=TEXT,
     show_default=True,
     help="Form of the difference: markdown for a pull request, svg for a picture.",
 )
@@ -119,8 +118,7 @@ def command(
     `git:main:policies.yaml`. Ad-hoc freezes are left out, and self-tests don't run.
     """
     options = DiffOptions(**given)
-    if as_json:
-        options = options._replace(kind="json")
+    options = options._replace(kind=format_of(options.kind, as_json=as_json))
     _check_sources(sources, server, against_server=against_server)
     compare = _compare_with_server(server) if against_server else _compare_files
     result = compare(sources, options)
@@ -221,15 +219,13 @@ def _write(result: DiffResult, options: DiffOptions, output: Path | None) -> Non
     if output is None:
         click.echo(_text(result, options), nl=False)
         return
-    try:
+    with writing(output):
         output.write_text(_text(result, options), encoding="utf-8")
-    except OSError as error:
-        raise click.FileError(str(output), error.strerror) from None
 
 
 def _text(result: DiffResult, options: DiffOptions) -> str:
     import json
 
-    if options.kind == _WORDS:
+    if options.kind == TEXT:
         return "".join(f"{plain(line)}\n" for line in result.body["in_words"])
     return result.text or json.dumps(result.body) + "\n"

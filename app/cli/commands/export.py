@@ -9,7 +9,7 @@ from app.cli import ALLOWED, FROZEN, exits
 from app.cli.calendars import read_with_calendars
 from app.cli.files import loaded_from
 from app.cli.options import checked, environment, name
-from app.cli.report import echo, plain
+from app.cli.report import echo, plain, writing
 from app.clock import SystemClock
 from app.policies.exporters.export import ExportOptions, Remark
 from app.policies.exporters.formats import FORMATS
@@ -90,7 +90,8 @@ def command(  # noqa: PLR0913 - one per option
     if output is None:
         click.echo(exported.text, nl=False)
     else:
-        output.write_bytes(exported.text.encode())
+        with writing(output):
+            output.write_bytes(exported.text.encode())
     echo(f"{exported.windows:,} written, {refused} refused", err=True)
     return ALLOWED
 

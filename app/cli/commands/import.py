@@ -9,7 +9,7 @@ import click
 
 from app.cli import ALLOWED, FROZEN, exits
 from app.cli.options import checked, name, zone_name
-from app.cli.report import echo, plain
+from app.cli.report import echo, plain, writing
 from app.clock import SystemClock
 from app.core.errors import MalformedValueError
 from app.policies.importers.convert import Converted, convert
@@ -171,5 +171,6 @@ def _write(converted: Converted, output: Path | None) -> None:
         click.echo(converted.text, nl=False)
         return
     for file, text in {**converted.calendars, output.name: converted.text}.items():
-        with output.with_name(file).open("x", encoding="utf-8") as target:
+        path = output.with_name(file)
+        with writing(path), path.open("x", encoding="utf-8") as target:
             target.write(text)

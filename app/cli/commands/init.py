@@ -11,7 +11,7 @@ import click
 
 from app.cli import ALLOWED, exits
 from app.cli.options import DEFAULT_POLICIES, checked, zone_name
-from app.cli.report import echo, print_problems
+from app.cli.report import echo, print_problems, writing
 from app.clock import SystemClock
 from app.core import holiday_codes as codes
 from app.core import zone_names
@@ -75,11 +75,8 @@ def command(
     asks = sys.stdin.isatty() and sys.stdout.isatty()
     starter = _asked(given, now) if asks else _guessed(given, now)
     text = starter_text(starter, now // DAY)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise click.FileError(str(path), error.strerror) from None
+    with writing(path), path.open("x", encoding="utf-8") as file:
+        file.write(text)
     _report(path, starter, now)
     return ALLOWED
 

@@ -11,7 +11,7 @@ import click
 from app.cli import ALLOWED, FROZEN, exits
 from app.cli.files import loaded_from
 from app.cli.options import as_json, github, paths
-from app.cli.report import echo, github_annotation, plain, print_json, print_problems
+from app.cli.report import echo, github_annotation, plain, print_json, print_problems, writing
 from app.policies.selftest import SelfTestResult, run
 from app.policies.source import Source
 from app.yaml.problem import PolicyFileError, Problem
@@ -126,7 +126,5 @@ def _difference(result: SelfTestResult) -> str:
 
 
 def _write_report(file: Path, report: str) -> None:
-    try:
+    with writing(file):
         file.write_text(report, encoding="utf-8")
-    except OSError as error:
-        raise click.FileError(str(file), error.strerror) from None

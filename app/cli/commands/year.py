@@ -11,15 +11,15 @@ import click
 
 from app.cli import ALLOWED, exits
 from app.cli.errors import UndecidedError
-from app.cli.options import change, checked, environment, name, source_options, zone_name
-from app.cli.report import colours
+from app.cli.options import TEXT, change, checked, environment, format_of, name, source_options, zone_name
+from app.cli.report import colours, writing
 from app.clock import SystemClock
 from app.core.errors import MalformedValueError
 
 if TYPE_CHECKING:
     from app.core.year import Year
 
-_FORMATS: Final = ("text", "svg", "json")
+_FORMATS: Final = (TEXT, "svg", "json")
 _NARROW: Final = 80
 """Columns where there is no terminal."""
 
@@ -57,7 +57,7 @@ def _url(text: str) -> None:
     "--format",
     "kind",
     type=click.Choice(_FORMATS),
-    default="text",
+    default=TEXT,
     show_default=True,
     help="text for a terminal, svg for a sheet of A3, or json.",
 )
@@ -94,9 +94,7 @@ def command(  # noqa: PLR0913 - each is an option
     In the terminal each day has a few letters, as many as fit, and each policy its own; a stretch that is
     frozen in part is shown as frozen. Policies that only warn are left out.
     """
-    if as_json and kind == "svg":
-        raise click.UsageError("use either --json or --format svg, not both")
-    kind = "json" if as_json else kind
+    kind = format_of(kind, as_json=as_json)
     if url is not None and kind != "svg":
         raise click.UsageError("--url goes with --format svg only")
     fields = {"environment": environment, "service": service, "change": change, "timezone": timezone}
@@ -105,7 +103,8 @@ def command(  # noqa: PLR0913 - each is an option
     text = _RENDERERS[kind](shown, now, url)
     if output is None:
         click.echo(text, nl=False, color=colours())
-    else:
+        return ALLOWED
+    with writing(output):
         output.write_text(click.unstyle(text), encoding="utf-8")
     return ALLOWED
 
@@ -180,7 +179,7 @@ def _json(shown: "Year", _now: int, _url: str | None) -> str:
 
 
 _RENDERERS: Final[dict[str, Callable[["Year", int, str | None], str]]] = {
-    "text": _text,
+    TEXT: _text,
     "svg": _svg,
     "json": _json,
 }

@@ -174,6 +174,7 @@ def test_a_name_that_the_file_does_not_list_exits_3(policies: str) -> None:
         ["--service", "Api"],
         ["--format", "png"],
         ["--format", "svg", "--json"],
+        ["--output", "/dev/null/year.txt"],
         ["--url", "https://gate.example.com"],
         ["--format", "svg", "--url", "gate.example.com"],
         ["--server", "http://localhost"],
