@@ -4,11 +4,11 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from app.core.instant import EARLIEST
-from app.gate.backtest import LONGEST, USUAL, BacktestRequest
+from app.core.errors import MalformedValueError
+from app.core.record_period import LONGEST_DAYS, USUAL_DAYS, record_period
+from app.gate.backtest import BacktestRequest
 from app.gate.backtest_json import to_json
 from app.gate.candidate import load_candidate
-from app.gate.insights import until
 from app.gate.job_queue import IsUnwanted
 from app.identity.caller import Role
 from app.policies.source import Snapshot
@@ -27,11 +27,14 @@ class BacktestQuery(Strict):
     """The filter of the decisions."""
 
     from_: InstantField | None = Field(
-        None, alias="from", description="decided at this instant or later; 90 days before `to` if left out"
+        None,
+        alias="from",
+        description=f"decided at this instant or later; {USUAL_DAYS} days before `to` if left out",
     )
     to: InstantField | None = Field(
         None,
-        description="decided before this instant, at most 366 days later; the end of this minute if left out",
+        description=f"decided before this instant, at most {LONGEST_DAYS} days later; "
+        "the end of this minute if left out",
     )
     service: NameField | None = Field(None, description="only of this service", examples=["checkout"])
     environment: NameField | None = Field(
@@ -41,11 +44,12 @@ class BacktestQuery(Strict):
 
     def wanted(self, now: int) -> BacktestRequest:
         """Return the filter for the gate."""
-        end = until(now) if self.to is None else self.to
-        start = max(EARLIEST, end - USUAL) if self.from_ is None else self.from_
-        if not 0 < (now if self.to is None else end) - start <= LONGEST:
-            raise InvalidFieldsError([{"field": "to", "message": "must be after from, by 366 days at most"}])
-        return BacktestRequest(start, end, self.service, self.environment, self.change)
+        try:
+            period = record_period(now, self.from_, self.to)
+        except MalformedValueError:
+            sentence = f"must be after from, by {LONGEST_DAYS} days at most"
+            raise InvalidFieldsError([{"field": "to", "message": sentence}]) from None
+        return BacktestRequest(*period, self.service, self.environment, self.change)
 
 
 @router.operation(

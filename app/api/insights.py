@@ -4,8 +4,9 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from app.core.instant import EARLIEST
-from app.gate.insights import LONGEST, USUAL, InsightsRequest, until
+from app.core.errors import MalformedValueError
+from app.core.record_period import LONGEST_DAYS, USUAL_DAYS, record_period
+from app.gate.insights import InsightsRequest
 from app.identity.caller import Role
 from app.server.context import context
 from app.server.disconnect import cancel_on_disconnect
@@ -22,11 +23,14 @@ class InsightsQuery(Strict):
     """The filter of the analysed decisions."""
 
     from_: InstantField | None = Field(
-        None, alias="from", description="decided at this instant or later; 90 days before `to` if left out"
+        None,
+        alias="from",
+        description=f"decided at this instant or later; {USUAL_DAYS} days before `to` if left out",
     )
     to: InstantField | None = Field(
         None,
-        description="decided before this instant, at most 366 days later; the end of this minute if left out",
+        description=f"decided before this instant, at most {LONGEST_DAYS} days later; "
+        "the end of this minute if left out",
     )
     environment: NameField | None = Field(
         None, description="only of this environment", examples=["production"]
@@ -36,11 +40,12 @@ class InsightsQuery(Strict):
 
     def wanted(self, now: int) -> InsightsRequest:
         """Return the filter for the gate."""
-        end = until(now) if self.to is None else self.to
-        start = max(EARLIEST, end - USUAL) if self.from_ is None else self.from_
-        if not 0 < (now if self.to is None else end) - start <= LONGEST:
-            raise InvalidFieldsError([{"field": "to", "message": "must be after from, by 366 days at most"}])
-        return InsightsRequest(start, end, self.service, self.environment, self.change)
+        try:
+            period = record_period(now, self.from_, self.to)
+        except MalformedValueError:
+            sentence = f"must be after from, by {LONGEST_DAYS} days at most"
+            raise InvalidFieldsError([{"field": "to", "message": sentence}]) from None
+        return InsightsRequest(*period, self.service, self.environment, self.change)
 
 
 @router.operation(

@@ -8,7 +8,6 @@ from app.clock import Clock
 from app.core.backtest import EXAMPLES, Backtest, Backtesting, Recorded
 from app.core.compiled import CompiledPolicies
 from app.core.errors import UnknownNameError
-from app.core.instant import DAY
 from app.core.policy import Effect, PolicySet
 from app.gate.errors import BusyError
 from app.gate.job_queue import IsUnwanted
@@ -18,9 +17,6 @@ from app.store.records import DecidedFilter
 if TYPE_CHECKING:
     from app.store.store import Store
     from app.store.view import View
-
-USUAL: Final = 90 * DAY
-LONGEST: Final = 366 * DAY
 
 PATIENCE: Final = 20_000_000
 """Microseconds after which a gate stops, and returns what it has; before the deadline of a job."""

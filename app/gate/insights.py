@@ -16,7 +16,7 @@ from app.core.explain_insights import (
     waits_in_words,
 )
 from app.core.insights import Counting, Decided, Insights
-from app.core.instant import DAY, MINUTE, format_instant
+from app.core.instant import MINUTE, format_instant
 from app.core.notation import WEEKDAYS
 from app.core.proportion import CONFIDENCE, Range, shared_out
 from app.core.waits import PATIENCE, Waits
@@ -28,9 +28,6 @@ from app.store.records import DecidedFilter
 if TYPE_CHECKING:
     from app.store.store import Store
     from app.store.view import View
-
-USUAL: Final = 90 * DAY
-LONGEST: Final = 366 * DAY
 
 MOST_UNFINISHED: Final = 8
 """Counts that are running or waiting; a further request fails with `BusyError`."""
@@ -50,11 +47,6 @@ class InsightsRequest(NamedTuple):
     service: str | None = None
     environment: str | None = None
     change: str | None = None
-
-
-def until(now: int) -> int:
-    """Return the end of a period up to now, rounded up to the minute: requests within it share a count."""
-    return now + -now % MINUTE
 
 
 class Measurement:

@@ -9,8 +9,9 @@ from pydantic import BeforeValidator
 
 from app.core.comparison import ENOUGH
 from app.core.instant import DAY, EARLIEST
+from app.core.record_period import until
 from app.gate.errors import UnauthenticatedError
-from app.gate.insights import InsightsRequest, until
+from app.gate.insights import InsightsRequest
 from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import context

@@ -9,9 +9,10 @@ import pytest
 
 from app.core.decision import Question
 from app.core.instant import DAY
+from app.core.record_period import until
 from app.gate.claim import Claim
 from app.gate.errors import BusyError, StoreUnavailableError
-from app.gate.insights import MOST_UNFINISHED, InsightsRequest, Measurement, insights, until
+from app.gate.insights import MOST_UNFINISHED, InsightsRequest, Measurement, insights
 from app.gate.outcomes import Outcomes, Report
 from app.identity.caller import ANONYMOUS
 from tests.gate.conftest import AFTER, BEFORE, Gate

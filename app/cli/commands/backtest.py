@@ -16,14 +16,15 @@ from app.cli.options import DEFAULT_POLICIES, as_json, checked, instant_option, 
 from app.cli.policy_source import load_source, policy_source
 from app.cli.report import print_json
 from app.clock import SystemClock
-from app.core.instant import DAY, EARLIEST, MINUTE, format_instant, parse_instant
+from app.core.errors import MalformedValueError
+from app.core.instant import format_instant, parse_instant
+from app.core.interval import Period
+from app.core.record_period import LONGEST_DAYS, USUAL_DAYS, record_period
 from app.policies.source import Source
 
 if TYPE_CHECKING:
     from app.gate.backtest import Progress
 
-_USUAL: Final = 90 * DAY
-_LONGEST: Final = 366 * DAY
 _FAILING: Final = {"stopped": ("stopped",), "allowed": ("allowed",), "any": ("stopped", "allowed")}
 
 
@@ -37,24 +38,18 @@ class BacktestOptions(NamedTuple):
     environment: str | None
     change: str | None
 
-    def period(self, zone: ZoneName) -> tuple[int, int]:
+    def period(self, zone: ZoneName) -> Period:
         """Return the start and the end; a bare date as the end includes that day.
 
         Raises:
             UsageError: the period is empty, or too long.
         """
-        now = SystemClock().now()
-        end = (
-            now + -now % MINUTE
-            if self.end is None
-            else parse_instant(to_instant(self.end, zone, is_end=True))
-        )
-        start = (
-            max(EARLIEST, end - _USUAL) if self.start is None else parse_instant(to_instant(self.start, zone))
-        )
-        if not 0 < end - start <= _LONGEST:
-            raise click.UsageError("--to must be after --from, by 366 days at most")
-        return start, end
+        start = None if self.start is None else parse_instant(to_instant(self.start, zone))
+        end = None if self.end is None else parse_instant(to_instant(self.end, zone, is_end=True))
+        try:
+            return record_period(SystemClock().now(), start, end)
+        except MalformedValueError:
+            raise click.UsageError(f"--to must be after --from, by {LONGEST_DAYS} days at most") from None
 
 
 @click.command(
@@ -71,8 +66,10 @@ class BacktestOptions(NamedTuple):
 @click.option(
     "--database-url", metavar="URL", help="Read this database of a gate instead of asking a server."
 )
-@instant_option("--from", "start", text="Start of the period; default: 90 days before its end.")
-@instant_option("--to", "end", text="End of the period, 366 days after its start at most; default: now.")
+@instant_option("--from", "start", text=f"Start of the period; default: {USUAL_DAYS} days before its end.")
+@instant_option(
+    "--to", "end", text=f"End of the period, {LONGEST_DAYS} days after its start at most; default: now."
+)
 @click.option(
     "--timezone",
     metavar="ZONE",
