@@ -10,10 +10,10 @@ from html import escape
 from typing import Final
 
 from app.core.diff.occurrences import span_in_words
-from app.core.diff.paragraphs import Paragraph, Place, Reason, Time, paragraphs
+from app.core.diff.paragraphs import Fewer, Paragraph, Place, Reason, Time, paragraphs, places
 from app.core.diff.result import Diff, NameChanges, PolicyChange
 from app.core.diff.totals import headline, hours_in_words
-from app.core.diff.words import and_more, more_groups, services_in_words
+from app.core.diff.words import and_more, days_in_words, more_groups, services_in_words
 from app.core.explain import local_time
 from app.core.wallclock import Zone
 
@@ -67,7 +67,10 @@ def _parts(found: Diff, zone: Zone) -> Iterator[str]:
     for environments, alike in by_environments.items():
         where = _environments(environments, found)
         yield f"#### {where[0].upper()}{where[1:]}"
-        yield from _in_pieces(_HEAD, [_row(found, each, zone) for each in alike], gap="\n")
+        # A few at a time: those behind a cut are never written.
+        for number in range(0, len(alike), _LINES_TOGETHER):
+            rows = [_row(found, each, zone) for each in alike[number : number + _LINES_TOGETHER]]
+            yield "\n".join([_HEAD, *rows])
     if unread:
         yield f"{and_more(unread)}; as JSON, all are listed."
     yield from map(_plain, found.limits)
@@ -105,10 +108,10 @@ def _row(found: Diff, each: Paragraph, zone: Zone) -> str:
         sum(end - start for start, end, reason in each.hours() if reason.opens is opens)
         for opens in (True, False)
     )
-    when = [_time(time, found, zone) for time in each.times[:_MOST_PATTERNS]]
+    when = [line for time in each.times[:_MOST_PATTERNS] for line in _time(time, found, zone)]
     if len(each.times) > _MOST_PATTERNS:
         when.append(f"and {len(each.times) - _MOST_PATTERNS} more")
-    first, *others = each.places(found)
+    first, *others = places(each.differences, found)
     changes = list(dict.fromkeys(_changes(place, found) for place in (first, *others)))
     is_apart = len(changes) > 1 or first.environments != each.environments(found)
     services = [_place(first, found) if is_apart else services_in_words(first.services, found, _code)]
@@ -141,13 +144,25 @@ def _changes(place: Place, found: Diff) -> str:
     return "all" if place.changes == found.changes else ", ".join(map(_code, place.changes))
 
 
-def _time(time: Time, found: Diff, zone: Zone) -> str:
+def _time(time: Time, found: Diff, zone: Zone) -> Iterator[str]:
     each = time.occurrence
     verb, because = _verb(opens=each.opens), _because(time.reason)
     if each.times == 1:
-        return f"{verb} {span_in_words(each.first, zone, found.period[0])}{because}"
+        yield f"{verb} {span_in_words(each.first, zone, found.period[0])}{because}"
+        return
     until = local_time(each.last[0], zone, found.period[0])
-    return f"{verb} {each.words}, {each.times} times until {until}{because}"
+    yield f"{verb} {each.words}, {each.times} times until {until}{because}"
+    yield from (_fewer(fewer, found, zone) for fewer in time.fewer[:_MOST_PLACES])
+    if more := len(time.fewer[_MOST_PLACES:]):
+        yield f"and not on all of these days in {more_groups(more)}"
+
+
+def _fewer(fewer: Fewer, found: Diff, zone: Zone) -> str:
+    there = places(fewer.differences, found)
+    where = [_place(place, found) for place in there[:_MOST_PLACES]]
+    if more := len(there) - len(where):
+        where.append(f"and in {more_groups(more)}")
+    return f"but not {days_in_words(fewer.days, zone, found.period[0])} {'; '.join(where)}"
 
 
 def _details(found: Diff, each: Paragraph, zone: Zone) -> Iterator[str]:
@@ -157,7 +172,8 @@ def _details(found: Diff, each: Paragraph, zone: Zone) -> Iterator[str]:
         f"- {_verb(opens=reason.opens)} {span_in_words((start, end), zone, seen_from)}{_because(reason)}"
         for start, end, reason in each.hours()
     ]
-    first, *others = each.places(found)
+    lines += [f"- {_fewer(fewer, found, zone)}" for time in each.times for fewer in time.fewer]
+    first, *others = places(each.differences, found)
     more = f", and {more_groups(len(others))}" if others else ""
     services = services_in_words(first.services, found, _code)
     summary = f"Each time: {services} in {_environments(first.environments, found)}{more}"
@@ -176,10 +192,10 @@ def _because(reason: Reason) -> str:
     return f" ({'no longer ' if reason.opens else ''}{_some(reason.ids)})"
 
 
-def _in_pieces(head: str, lines: Sequence[str], gap: str = "\n\n") -> Iterator[str]:
+def _in_pieces(head: str, lines: Sequence[str]) -> Iterator[str]:
     """Yield a list in pieces, each under its head, so that a cut loses little."""
     for number in range(0, len(lines), _LINES_TOGETHER):
-        yield head + gap + "\n".join(lines[number : number + _LINES_TOGETHER])
+        yield head + "\n\n" + "\n".join(lines[number : number + _LINES_TOGETHER])
 
 
 def _some(names: Sequence[str]) -> str:

@@ -18,13 +18,18 @@ _FEW: Final = 2
 class Occurrence(NamedTuple):
     """Stretches that begin and end at the same times of day, so many days apart."""
 
-    opens: bool
+    shape: "Shape"
     words: str
     """``Fri 14:00 to 15:00``, ``Mon to Thu 18:00 to 06:00 the next day``."""
     stretches: tuple[Interval, ...]
     """In order."""
     days: tuple[int, ...]
     """The local days on which they begin, by number."""
+
+    @property
+    def opens(self) -> bool:
+        """Whether they open, or else close."""
+        return self.shape.opens
 
     @property
     def times(self) -> int:
@@ -49,7 +54,9 @@ class Occurrence(NamedTuple):
         return tuple(day for day in between if weekday(day) in weekdays and day not in there)
 
 
-class _Shape(NamedTuple):
+class Shape(NamedTuple):
+    """The times of day, and how many days apart."""
+
     opens: bool
     start: int
     """Seconds since local midnight."""
@@ -60,12 +67,12 @@ class _Shape(NamedTuple):
 
 def occurrences(hours: Iterable[Hours], zone: Zone) -> list[Occurrence]:
     """Return the stretches by their times of day, in the order in which the first of each begins."""
-    found: dict[_Shape, list[Interval]] = {}
+    found: dict[Shape, list[Interval]] = {}
     for each in hours:
         found.setdefault(_shape(each, zone), []).append((each.start, each.end))
     return [
         Occurrence(
-            shape.opens,
+            shape,
             _words(shape, stretches, zone),
             tuple(stretches),
             tuple(zone.local(start) // DAY for start, _ in stretches),
@@ -74,13 +81,13 @@ def occurrences(hours: Iterable[Hours], zone: Zone) -> list[Occurrence]:
     ]
 
 
-def _shape(hours: Hours, zone: Zone) -> _Shape:
+def _shape(hours: Hours, zone: Zone) -> Shape:
     start, end = zone.local(hours.start), zone.local(hours.end)
     days = end // DAY - start // DAY
     if not end % DAY and days:
         # Midnight is the end of the day before.
-        return _Shape(hours.opens, start % DAY, days - 1, DAY)
-    return _Shape(hours.opens, start % DAY, days, end % DAY)
+        return Shape(hours.opens, start % DAY, days - 1, DAY)
+    return Shape(hours.opens, start % DAY, days, end % DAY)
 
 
 def span_in_words(stretch: Interval, zone: Zone, seen_from: int) -> str:
@@ -94,7 +101,7 @@ def span_in_words(stretch: Interval, zone: Zone, seen_from: int) -> str:
     return f"{start.removesuffix(label)}to {format_time_of_day(zone.local(stretch[1]) % DAY)} {label}"
 
 
-def _words(shape: _Shape, stretches: Iterable[Interval], zone: Zone) -> str:
+def _words(shape: Shape, stretches: Iterable[Interval], zone: Zone) -> str:
     days = sorted({weekday(zone.local(start) // DAY) for start, _ in stretches})
     start, end = format_time_of_day(shape.start), format_time_of_day(shape.end)
     if shape.days and len(days) == 1:

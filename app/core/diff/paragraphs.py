@@ -1,15 +1,19 @@
 """The times of a difference for a reader: each recurring one once, with all the places that it concerns."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
-from app.core.diff.occurrences import Occurrence, occurrences
+from app.core.diff.occurrences import Occurrence, Shape, occurrences
 from app.core.diff.result import Diff, Difference, Hours, ServiceGroup, UnlistedNames
 from app.core.diff.scopes import Cells, Mask
 from app.core.wallclock import Zone
 
 _MOST_STRETCHES: Final = 100_000
 """Stretches that are read for it, in a second or less; nobody reads the times of more."""
+
+_MOST_COMPARED: Final = 4
+"""Times of the same hours and reason of which another may be a part."""
 
 
 class Reason(NamedTuple):
@@ -25,11 +29,21 @@ class Reason(NamedTuple):
         return self.before or self.after
 
 
+class Fewer(NamedTuple):
+    """Places where a time leaves out some of its days."""
+
+    days: tuple[int, ...]
+    """Those left out, by number."""
+    differences: tuple[Difference, ...]
+
+
 class Time(NamedTuple):
     """A recurring time with its reason."""
 
     occurrence: Occurrence
     reason: Reason
+    fewer: tuple[Fewer, ...] = ()
+    """Those of its places where it occurs on some of the days only."""
 
 
 class Place(NamedTuple):
@@ -48,32 +62,38 @@ class Paragraph(NamedTuple):
     differences: tuple[Difference, ...]
     """Those that have these times, beside others; the broadest first."""
 
+    def breadth(self, found: Diff) -> tuple[int, ...]:
+        """Return the order in which paragraphs are shown, that of all their differences together."""
+        *counts, first = zip(*(breadth(each, found) for each in self.differences), strict=True)
+        return *map(sum, counts), min(first)
+
     def environments(self, found: Diff) -> tuple[str, ...]:
         """Return all environments of its places."""
         there = {name for each in self.differences for name in each.environments}
         return tuple(filter(there.__contains__, found.environments))
 
-    def places(self, found: Diff) -> list[Place]:
-        """Return where its times open or close: as few places as can say it, the broadest first."""
-        cells = Cells(found.environments, found.changes)
-        masks: dict[str | UnlistedNames | None, Mask] = {}
-        for each in self.differences:
-            mask = cells.mask_of(each.environments, each.changes)
-            for item in _items(each.services):
-                masks[item] = masks.get(item, 0) | mask
-        items: dict[Mask, list[str | UnlistedNames | None]] = {}
-        for item, mask in masks.items():
-            items.setdefault(mask, []).append(item)
-        places = [
-            Place(*rectangle, _group(alike))
-            for mask, alike in items.items()
-            for rectangle in cells.rectangles(mask)
-        ]
-        return sorted(places, key=lambda each: breadth(each, found))
-
     def hours(self) -> list[tuple[int, int, Reason]]:
         """Return each stretch with its reason, in order."""
-        return sorted((*stretch, reason) for time, reason in self.times for stretch in time.stretches)
+        return sorted((*stretch, time.reason) for time in self.times for stretch in time.occurrence.stretches)
+
+
+def places(differences: Iterable[Difference], found: Diff) -> list[Place]:
+    """Return where some differences are: as few places as can say it, the broadest first."""
+    cells = Cells(found.environments, found.changes)
+    masks: dict[str | UnlistedNames | None, Mask] = {}
+    for each in differences:
+        mask = cells.mask_of(each.environments, each.changes)
+        for item in _items(each.services):
+            masks[item] = masks.get(item, 0) | mask
+    items: dict[Mask, list[str | UnlistedNames | None]] = {}
+    for item, mask in masks.items():
+        items.setdefault(mask, []).append(item)
+    there = [
+        Place(*rectangle, _group(alike))
+        for mask, alike in items.items()
+        for rectangle in cells.rectangles(mask)
+    ]
+    return sorted(there, key=lambda each: breadth(each, found))
 
 
 def paragraphs(found: Diff, zone: Zone) -> tuple[list[Paragraph], int]:
@@ -84,8 +104,8 @@ def paragraphs(found: Diff, zone: Zone) -> tuple[list[Paragraph], int]:
         for time in _times(each.hours, zone):
             where.setdefault(time, []).append(number)
     together: dict[tuple[int, ...], list[Time]] = {}
-    for time, numbers in where.items():
-        together.setdefault(tuple(numbers), []).append(time)
+    for time, numbers in _folded(where, read):
+        together.setdefault(numbers, []).append(time)
     every = [
         Paragraph(
             tuple(sorted(times, key=lambda each: each.occurrence.first)),
@@ -93,7 +113,37 @@ def paragraphs(found: Diff, zone: Zone) -> tuple[list[Paragraph], int]:
         )
         for numbers, times in together.items()
     ]
+    every.sort(key=lambda each: each.breadth(found))
     return every, len(found.differences) - len(read)
+
+
+def _folded(
+    where: Mapping[Time, Sequence[int]], read: Sequence[Difference]
+) -> Iterator[tuple[Time, tuple[int, ...]]]:
+    """Yield times with the numbers of their differences; one that leaves out a few days is with the other."""
+    alike: dict[tuple[Shape, Reason], list[Time]] = {}
+    for time in where:
+        alike.setdefault((time.occurrence.shape, time.reason), []).append(time)
+    for times in alike.values():
+        whole: dict[Time, list[Time]] = {}
+        for time in sorted(times, key=lambda each: -each.occurrence.times):
+            of = next((each for each in islice(whole, _MOST_COMPARED) if _is_most_of(time, each)), None)
+            whole.setdefault(of or time, []).extend([time] if of else [])
+        for time, others in whole.items():
+            fewer = tuple(_fewer(time, each, (read[number] for number in where[each])) for each in others)
+            numbers = {number for each in (time, *others) for number in where[each]}
+            yield time._replace(fewer=fewer), tuple(sorted(numbers))
+
+
+def _is_most_of(time: Time, other: Time) -> bool:
+    """Return whether a time occurs on half or more of the days of another, and never else."""
+    few, many = time.occurrence.stretches, other.occurrence.stretches
+    return len(few) * 2 >= len(many) and set(few) <= set(many)
+
+
+def _fewer(whole: Time, part: Time, differences: Iterable[Difference]) -> Fewer:
+    there = set(part.occurrence.days)
+    return Fewer(tuple(day for day in whole.occurrence.days if day not in there), tuple(differences))
 
 
 def breadth(each: Difference | Place, found: Diff) -> tuple[int, ...]:

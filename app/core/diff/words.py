@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from app.core.diff.occurrences import Occurrence, span_in_words
-from app.core.diff.paragraphs import Paragraph, Place, Reason, paragraphs
+from app.core.diff.paragraphs import Paragraph, Place, Reason, paragraphs, places
 from app.core.diff.result import (
     Diff,
+    Difference,
     NameChanges,
     PolicyChange,
     ServiceGroup,
@@ -105,17 +106,25 @@ def _names(names: NameChanges) -> Iterator[str]:
 
 
 def _paragraph(each: Paragraph, found: Diff, zone: Zone) -> Iterator[str]:
-    places = each.places(found)
-    shown = [f"in {_place(place, found)}" for place in places[:_FEW]]
-    if more := len(places) - len(shown):
-        shown.append(f"and in {more_groups(more)}")
-    where = "; ".join(shown)
-    yield f"I{where[1:]}:"
-    for time, reason in each.times[:_MOST_TIMES]:
-        yield f"  {_time(time, zone, found.period[0])}; {_because(reason)}"
-    if rest := [time for time, _ in each.times[_MOST_TIMES:]]:
+    yield f"I{_where(each.differences, found)[1:]}:"
+    for time in each.times[:_MOST_TIMES]:
+        yield f"  {_time(time.occurrence, zone, found.period[0])}; {_because(time.reason)}"
+        for fewer in time.fewer[:_FEW]:
+            days = days_in_words(fewer.days, zone, found.period[0])
+            yield f"    but not {days} {_where(fewer.differences, found)}"
+        if more := len(time.fewer[_FEW:]):
+            yield f"    and not on all of these days in {more_groups(more)}"
+    if rest := [time.occurrence for time in each.times[_MOST_TIMES:]]:
         until = local_time(max(time.last[1] for time in rest), zone, found.period[0])
         yield f"  and {sum(time.times for time in rest):,} more times until {until}"
+
+
+def _where(differences: Sequence[Difference], found: Diff) -> str:
+    there = places(differences, found)
+    shown = [f"in {_place(place, found)}" for place in there[:_FEW]]
+    if more := len(there) - len(shown):
+        shown.append(f"and in {more_groups(more)}")
+    return "; ".join(shown)
 
 
 def more_groups(count: int) -> str:
@@ -162,6 +171,12 @@ def _dates(time: Occurrence, zone: Zone, seen_from: int) -> str:
     skipped = [_date(day, year) for day in time.skipped]
     gaps = f", not {listed(skipped)}" if skipped else ""
     return f"{time.times:,} times: {_date(time.days[0], year)} … {_date(time.days[-1], year)}{gaps}"
+
+
+def days_in_words(days: Sequence[int], zone: Zone, seen_from: int) -> str:
+    """Return ``25 Dec and 1 Jan 2027``."""
+    year = calendar_date(zone.local(seen_from) // DAY).year
+    return listed([_date(day, year) for day in days])
 
 
 def _date(day: int, this_year: int) -> str:

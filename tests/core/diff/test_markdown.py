@@ -139,6 +139,31 @@ def test_a_time_of_several_places_has_one_row() -> None:
     assert "<code>s1</code> in <code>env-0</code>, and 6 more groups</summary>" in text
 
 
+def test_places_in_which_a_time_leaves_out_a_few_days_are_with_it() -> None:
+    def all_but(name: str, *skipped: int, environment: str = "env-0") -> Difference:
+        times = tuple(hours(day * DAY, HOUR) for day in range(8) if day not in skipped)
+        return Difference((environment,), ("normal",), group(name), times)
+
+    many_places = [all_but(f"s{number}", 3, environment=f"env-{number}") for number in range(1, 5)]
+    few = [all_but(f"s{number}", number, number + 1) for number in range(1, 4)]
+    found = made(all_but("s0"), *many_places, *few, all_but("s9", *range(5)), environments=5)
+    told, text = in_words(found, HOME), markdown(found, HOME)
+    assert told[2:] == [
+        "In env-0 and env-1, s1; in env-0 and env-2, s2; in env-0 and env-3, s3; and in 2 more groups:",
+        "  opens daily 21:00 to 22:00, 8 times: 29 Nov … 6 Dec; no more veto by friday",
+        "    but not 2 Dec in env-1, s1; in env-2, s2; in env-3, s3; and in 1 more group",
+        "    but not 30 Nov and 1 Dec in env-0, s1",
+        "    but not 1 Dec and 2 Dec in env-0, s2",
+        "    and not on all of these days in 1 more group",
+        "In env-0, s9:",
+        "  opens Fri to Sun 21:00 to 22:00, 3 times: 4 Dec … 6 Dec; no more veto by friday",
+    ]
+    in_row = "but not 2 Dec in `env-1`: `s1`; in `env-2`: `s2`; in `env-3`: `s3`; and in 1 more group<br>"
+    assert in_row in text
+    assert "<br>and not on all of these days in 1 more group |" in text
+    assert "\n- but not 2 Dec and 3 Dec in `env-0`: `s3`\n" in text
+
+
 def test_more_stretches_than_anybody_reads_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paragraphs, "_MOST_STRETCHES", 2)
     many = [
