@@ -91,7 +91,7 @@ def _policy(change: PolicyChange) -> str:
 
 def _names(names: NameChanges) -> Iterator[str]:
     lines = [
-        f"- {field.replace('_', ' ')} {verb}: {_some(values)}"
+        f"- {'kinds of change' if field == 'changes' else field} {verb}: {_some(values)}"
         for verb, side in (("added", names.added), ("removed", names.removed))
         for field, values in side._asdict().items()
         if values

@@ -105,11 +105,14 @@ def test_a_renamed_policy_and_changed_lists_are_named() -> None:
         POLICIES.replace("id: friday-afternoon", "id: weekend")
         .replace("[production, staging]", "[production, staging, test]")
         .replace("docs-site: {tags: [static]}", "docs-site: {tags: [static, web]}")
-        .replace("timezone: Europe/Amsterdam", "timezone: Europe/Amsterdam\nunknown_services: refuse")
+        .replace(
+            "timezone: Europe/Amsterdam",
+            "timezone: Europe/Amsterdam\nunknown_services: refuse\nchanges: [normal, hotfix, rollback, data]",
+        )
     )
     text = markdown(compared(POLICIES, new), HOME)
     assert "- renamed `friday-afternoon` to `weekend`\n" in text
-    assert "- environments added: `test`\n" in text
+    assert "- environments added: `test`\n- kinds of change added: `data`\n" in text
     assert "- services with other tags or another zone: `docs-site`\n" in text
     assert "- `unknown_services`: `allow` → `refuse`" in text
     assert "(the catalogue)" in text
