@@ -111,7 +111,7 @@ def _row(found: Diff, each: Paragraph, zone: Zone) -> str:
     when = [line for time in each.times[:_MOST_PATTERNS] for line in _time(time, found, zone)]
     if len(each.times) > _MOST_PATTERNS:
         when.append(f"and {len(each.times) - _MOST_PATTERNS} more")
-    first, *others = places(each.differences, found)
+    first, *others = places(each.parts, found)
     changes = list(dict.fromkeys(_changes(place, found) for place in (first, *others)))
     is_apart = len(changes) > 1 or first.environments != each.environments(found)
     services = [_place(first, found) if is_apart else services_in_words(first.services, found, _code)]
@@ -158,7 +158,7 @@ def _time(time: Time, found: Diff, zone: Zone) -> Iterator[str]:
 
 
 def _fewer(fewer: Fewer, found: Diff, zone: Zone) -> str:
-    there = places(fewer.differences, found)
+    there = places(fewer.parts, found)
     where = [_place(place, found) for place in there[:_MOST_PLACES]]
     if more := len(there) - len(where):
         where.append(f"and in {more_groups(more)}")
@@ -173,7 +173,7 @@ def _details(found: Diff, each: Paragraph, zone: Zone) -> Iterator[str]:
         for start, end, reason in each.hours()
     ]
     lines += [f"- {_fewer(fewer, found, zone)}" for time in each.times for fewer in time.fewer]
-    first, *others = places(each.differences, found)
+    first, *others = places(each.parts, found)
     more = f", and {more_groups(len(others))}" if others else ""
     services = services_in_words(first.services, found, _code)
     summary = f"Each time: {services} in {_environments(first.environments, found)}{more}"

@@ -29,12 +29,30 @@ class Reason(NamedTuple):
         return self.before or self.after
 
 
+_Item = str | UnlistedNames | None
+"""A service, or some unlisted ones; None stands for every other one."""
+
+
+class _Block:
+    """Services that are in the same differences; compared by identity, for there may be thousands."""
+
+    def __init__(self, items: Sequence[_Item]) -> None:
+        self.items = items
+
+
+class Part(NamedTuple):
+    """A difference and its services, in blocks."""
+
+    difference: Difference
+    blocks: tuple[_Block, ...]
+
+
 class Fewer(NamedTuple):
     """Places where a time leaves out some of its days."""
 
     days: tuple[int, ...]
     """Those left out, by number."""
-    differences: tuple[Difference, ...]
+    parts: tuple[Part, ...]
 
 
 class Time(NamedTuple):
@@ -59,17 +77,17 @@ class Paragraph(NamedTuple):
 
     times: tuple[Time, ...]
     """In the order in which each first occurs."""
-    differences: tuple[Difference, ...]
-    """Those that have these times, beside others; the broadest first."""
+    parts: tuple[Part, ...]
+    """The differences that have these times, beside others; the broadest first."""
 
     def breadth(self, found: Diff) -> tuple[int, ...]:
         """Return the order in which paragraphs are shown, that of all their differences together."""
-        *counts, first = zip(*(breadth(each, found) for each in self.differences), strict=True)
+        *counts, first = zip(*(breadth(each.difference, found) for each in self.parts), strict=True)
         return *map(sum, counts), min(first)
 
     def environments(self, found: Diff) -> tuple[str, ...]:
         """Return all environments of its places."""
-        there = {name for each in self.differences for name in each.environments}
+        there = {name for each in self.parts for name in each.difference.environments}
         return tuple(filter(there.__contains__, found.environments))
 
     def hours(self) -> list[tuple[int, int, Reason]]:
@@ -77,20 +95,20 @@ class Paragraph(NamedTuple):
         return sorted((*stretch, time.reason) for time in self.times for stretch in time.occurrence.stretches)
 
 
-def places(differences: Iterable[Difference], found: Diff) -> list[Place]:
+def places(parts: Iterable[Part], found: Diff) -> list[Place]:
     """Return where some differences are: as few places as can say it, the broadest first."""
     cells = Cells(found.environments, found.changes)
-    masks: dict[str | UnlistedNames | None, Mask] = {}
-    for each in differences:
-        mask = cells.mask_of(each.environments, each.changes)
-        for item in _items(each.services):
-            masks[item] = masks.get(item, 0) | mask
-    items: dict[Mask, list[str | UnlistedNames | None]] = {}
-    for item, mask in masks.items():
-        items.setdefault(mask, []).append(item)
+    masks: dict[_Block, Mask] = {}
+    for difference, blocks in parts:
+        mask = cells.mask_of(difference.environments, difference.changes)
+        for block in blocks:
+            masks[block] = masks.get(block, 0) | mask
+    alike: dict[Mask, list[_Block]] = {}
+    for block, mask in masks.items():
+        alike.setdefault(mask, []).append(block)
     there = [
-        Place(*rectangle, _group(alike))
-        for mask, alike in items.items()
+        Place(*rectangle, _group([item for block in blocks for item in block.items]))
+        for mask, blocks in alike.items()
         for rectangle in cells.rectangles(mask)
     ]
     return sorted(there, key=lambda each: breadth(each, found))
@@ -99,17 +117,18 @@ def places(differences: Iterable[Difference], found: Diff) -> list[Place]:
 def paragraphs(found: Diff, zone: Zone) -> tuple[list[Paragraph], int]:
     """Return the times that differ, by their places, and how many differences were not read for it."""
     read = list(_read(sorted(found.differences, key=lambda each: breadth(each, found))))
+    parts = _parts(read)
     where: dict[Time, list[int]] = {}
     for number, each in enumerate(read):
         for time in _times(each.hours, zone):
             where.setdefault(time, []).append(number)
     together: dict[tuple[int, ...], list[Time]] = {}
-    for time, numbers in _folded(where, read):
+    for time, numbers in _folded(where, parts):
         together.setdefault(numbers, []).append(time)
     every = [
         Paragraph(
             tuple(sorted(times, key=lambda each: each.occurrence.first)),
-            tuple(read[number] for number in numbers),
+            tuple(parts[number] for number in numbers),
         )
         for numbers, times in together.items()
     ]
@@ -118,7 +137,7 @@ def paragraphs(found: Diff, zone: Zone) -> tuple[list[Paragraph], int]:
 
 
 def _folded(
-    where: Mapping[Time, Sequence[int]], read: Sequence[Difference]
+    where: Mapping[Time, Sequence[int]], parts: Sequence[Part]
 ) -> Iterator[tuple[Time, tuple[int, ...]]]:
     """Yield times with the numbers of their differences; one that leaves out a few days is with the other."""
     alike: dict[tuple[Shape, Reason], list[Time]] = {}
@@ -130,7 +149,7 @@ def _folded(
             of = next((each for each in islice(whole, _MOST_COMPARED) if _is_most_of(time, each)), None)
             whole.setdefault(of or time, []).extend([time] if of else [])
         for time, others in whole.items():
-            fewer = tuple(_fewer(time, each, (read[number] for number in where[each])) for each in others)
+            fewer = tuple(_fewer(time, each, (parts[number] for number in where[each])) for each in others)
             numbers = {number for each in (time, *others) for number in where[each]}
             yield time._replace(fewer=fewer), tuple(sorted(numbers))
 
@@ -141,9 +160,9 @@ def _is_most_of(time: Time, other: Time) -> bool:
     return len(few) * 2 >= len(many) and set(few) <= set(many)
 
 
-def _fewer(whole: Time, part: Time, differences: Iterable[Difference]) -> Fewer:
+def _fewer(whole: Time, part: Time, parts: Iterable[Part]) -> Fewer:
     there = set(part.occurrence.days)
-    return Fewer(tuple(day for day in whole.occurrence.days if day not in there), tuple(differences))
+    return Fewer(tuple(day for day in whole.occurrence.days if day not in there), tuple(parts))
 
 
 def breadth(each: Difference | Place, found: Diff) -> tuple[int, ...]:
@@ -161,6 +180,22 @@ def _read(ordered: Iterable[Difference]) -> Iterator[Difference]:
         yield each
 
 
+def _parts(read: Sequence[Difference]) -> list[Part]:
+    numbers: dict[_Item, list[int]] = {}
+    for number, each in enumerate(read):
+        for item in _items(each.services):
+            numbers.setdefault(item, []).append(number)
+    alike: dict[tuple[int, ...], list[_Item]] = {}
+    for item, there in numbers.items():
+        alike.setdefault(tuple(there), []).append(item)
+    blocks: list[list[_Block]] = [[] for _ in read]
+    for of, items in alike.items():
+        block = _Block(items)
+        for number in of:
+            blocks[number].append(block)
+    return [Part(*each) for each in zip(read, map(tuple, blocks), strict=True)]
+
+
 def _times(hours: Iterable[Hours], zone: Zone) -> Iterator[Time]:
     by_reason: dict[Reason, list[Hours]] = {}
     for each in hours:
@@ -169,15 +204,15 @@ def _times(hours: Iterable[Hours], zone: Zone) -> Iterator[Time]:
         yield from (Time(occurrence, reason) for occurrence in occurrences(alike, zone))
 
 
-def _items(group: ServiceGroup) -> Iterator[str | UnlistedNames | None]:
-    """Yield the services of a group; None stands for every other one."""
+def _items(group: ServiceGroup) -> Iterator[_Item]:
+    """Yield the services of a group."""
     yield from group.names
     yield from group.patterns
     if group.others:
         yield None
 
 
-def _group(items: Sequence[str | UnlistedNames | None]) -> ServiceGroup:
+def _group(items: Sequence[_Item]) -> ServiceGroup:
     names = sorted(item for item in items if isinstance(item, str))
     patterns = [item for item in items if isinstance(item, UnlistedNames)]
     return ServiceGroup(tuple(names), tuple(patterns), None in items)

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from app.core.diff.occurrences import Occurrence, span_in_words
-from app.core.diff.paragraphs import Paragraph, Place, Reason, paragraphs, places
+from app.core.diff.paragraphs import Paragraph, Part, Place, Reason, paragraphs, places
 from app.core.diff.result import (
     Diff,
-    Difference,
     NameChanges,
     PolicyChange,
     ServiceGroup,
@@ -106,12 +105,12 @@ def _names(names: NameChanges) -> Iterator[str]:
 
 
 def _paragraph(each: Paragraph, found: Diff, zone: Zone) -> Iterator[str]:
-    yield f"I{_where(each.differences, found)[1:]}:"
+    yield f"I{_where(each.parts, found)[1:]}:"
     for time in each.times[:_MOST_TIMES]:
         yield f"  {_time(time.occurrence, zone, found.period[0])}; {_because(time.reason)}"
         for fewer in time.fewer[:_FEW]:
             days = days_in_words(fewer.days, zone, found.period[0])
-            yield f"    but not {days} {_where(fewer.differences, found)}"
+            yield f"    but not {days} {_where(fewer.parts, found)}"
         if more := len(time.fewer[_FEW:]):
             yield f"    and not on all of these days in {more_groups(more)}"
     if rest := [time.occurrence for time in each.times[_MOST_TIMES:]]:
@@ -119,8 +118,8 @@ def _paragraph(each: Paragraph, found: Diff, zone: Zone) -> Iterator[str]:
         yield f"  and {sum(time.times for time in rest):,} more times until {until}"
 
 
-def _where(differences: Sequence[Difference], found: Diff) -> str:
-    there = places(differences, found)
+def _where(parts: Sequence[Part], found: Diff) -> str:
+    there = places(parts, found)
     shown = [f"in {_place(place, found)}" for place in there[:_FEW]]
     if more := len(there) - len(shown):
         shown.append(f"and in {more_groups(more)}")
