@@ -1,12 +1,14 @@
 """One answer for several services: allowed if each of them is. Nothing is claimed."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from app.cli.decision_source import Answer, BatchSource, Query
 from app.cli.errors import UndecidedError
 from app.cli.server import DEADLINE
 from app.core.instant import parse_instant
+
+_MOST_SENTENCES: Final = 3
 
 
 class Together:
@@ -34,17 +36,36 @@ class Together:
 
 def _together(answers: Sequence[Answer]) -> Answer:
     denied = [answer for answer in answers if not answer.allowed]
+    blocking: dict[str, Any] = {}
+    for entry in (entry for answer in denied for entry in answer.body["blocking"]):
+        blocking.setdefault(str(entry.get("id")), entry)
     return Answer(
         {
             "allowed": not denied,
             "outcome": "deny" if denied else "allow",
             "at": answers[0].body["at"],
-            "message": " ".join(answer.body["message"] for answer in denied or answers),
-            "blocking": [entry for answer in denied for entry in answer.body["blocking"]],
+            "message": _message(denied or answers),
+            "blocking": [*blocking.values()],
             "opens_at": _opens_at(denied),
             "answers": [answer.body for answer in answers],
         }
     )
+
+
+def _message(answers: Sequence[Answer]) -> str:
+    """Return what the answers say: a sentence for all services about which they say the same."""
+    from app.core.decision import in_words  # not before an answer came: it loads all of the policies' types
+
+    said: dict[str, list[str]] = {}
+    for answer in answers:
+        service = answer.body["service"]
+        said.setdefault(answer.body["message"].removeprefix(service), []).append(service)
+    shown = [*said.items()][:_MOST_SENTENCES]
+    # A name is followed by a space; a sentence that begins otherwise stays as it is.
+    sentences = [f"{in_words(services)}{rest}" if rest[:1] == " " else rest for rest, services in shown]
+    left = len(answers) - sum(len(services) for _, services in shown)
+    more = [f"And {left} more."] if left else []
+    return " ".join([*sentences, *more])
 
 
 def _opens_at(denied: Sequence[Answer]) -> Any:

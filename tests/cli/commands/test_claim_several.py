@@ -115,8 +115,39 @@ def test_all_are_open_at_the_latest_opening_at_the_earliest(
     source = Scripted(Answer(ALLOW), *map(denied, answers))
     body = Together(source, ["a", "b", "c"]).ask(Query(""), 0).body
     assert (body["allowed"], body["outcome"], body["opens_at"]) == (False, "deny", opens_at)
-    assert [each["id"] for each in body["blocking"]] == ["friday-afternoon"] * 2
+    assert [each["id"] for each in body["blocking"]] == ["friday-afternoon"]
     assert len(body["answers"]) == 3
+
+
+def about(service: str, message: str, *blocking: str) -> Answer:
+    entries = [{"id": own_id} for own_id in blocking]
+    return Answer(
+        {**(DENY if blocking else ALLOW), "service": service, "message": message, "blocking": entries}
+    )
+
+
+def test_what_holds_for_many_services_is_said_once() -> None:
+    names = [f"s{number}" for number in range(40)]
+    frozen = [about(name, f"{name} is frozen: Friday.", "friday", "night") for name in names]
+    one = about("t0", "t0 is frozen: Night.", "night", "t0")
+    body = (
+        Together(Scripted(*frozen, one, about("u", "u may be deployed.")), [*names, "t0", "u"])
+        .ask(Query(""), 0)
+        .body
+    )
+    assert [each["id"] for each in body["blocking"]] == ["friday", "night", "t0"]
+    first, rest = body["message"].split(" more ", 1)
+    assert first.startswith("s0, s1, s2, ")
+    assert rest == "is frozen: Friday. t0 is frozen: Night."
+    assert len(body["message"]) < 200
+    odd = [
+        about("a", "No."),
+        about("b", "No."),
+        *(about(name, f"{name} {name}.") for name in ("c", "d", "e")),
+    ]
+    assert Together(Scripted(*odd), ["a", "b", "c", "d", "e"]).ask(Query(""), 0).body["message"] == (
+        "No. c c. d d. And 1 more."
+    )
 
 
 def test_no_answer_for_one_is_no_answer_for_all() -> None:
