@@ -7,7 +7,7 @@ continued step is continued until the same end, so that a chain of steps lasts n
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from app.core.decision import Decision, Outcome, Question, Stretch
+from app.core.decision import Decision, DecisionPart, Outcome, Question, Stretch
 from app.core.instant import DAY, LATEST, LOOK_AHEAD
 from app.core.scope import ScopeTimeline
 
@@ -138,12 +138,38 @@ def _split(
     everything: ScopeTimeline, stopping: ScopeTimeline, decision: Decision, until: int
 ) -> tuple[tuple[Stretch, ...], tuple[Stretch, ...]]:
     """Return the vetoes that stop a step, and those that are lifted."""
-    question, end = decision.question, _end(decision)
-    late = _vetoes(everything, question, until, end) if end > until else ()
-    stopped = {id(each.rule): each for each in late}
-    stopped |= {id(each.rule): each for each in stopping.decide(question, decision.at).blocking}
+    at, end = decision.at, _end(decision)
+    late = everything.vetoes(until, end) if end > until else ()
+    stopped: dict[int, Stretch] = {}
+    for each in (*stopping.vetoes(at, end), *late):
+        stopped.setdefault(id(each.rule), each)
     blocking = tuple(stopped[id(each.rule)] for each in decision.blocking if id(each.rule) in stopped)
     return blocking, tuple(each for each in decision.blocking if id(each.rule) not in stopped)
+
+
+def continued_parts(everything: ScopeTimeline, decision: Decision, until: int) -> tuple[DecisionPart, ...]:
+    """Return the decisions on each service of a step of a running deploy of several.
+
+    Args:
+        everything: the timeline of all rules that match the services.
+        decision: the decision by all rules, as if it were another deploy.
+        until: the instant from which on all rules count.
+    """
+    until, end = min(until, LATEST), _end(decision)
+    late = {_line(each) for each in everything.vetoes(until, end)} if end > until else set()
+    return tuple(
+        part._replace(
+            blocking=tuple(
+                each for each in part.blocking if each.rule.running == "stop" or _line(each) in late
+            )
+        )
+        for part in decision.parts
+    )
+
+
+def _line(stretch: Stretch) -> tuple[int, str]:
+    """Return what is equal for stretches of the same rule in the same zone."""
+    return id(stretch.rule), stretch.zone.name
 
 
 def _length(question: Question) -> int:
@@ -154,10 +180,6 @@ def _length(question: Question) -> int:
 def _end(decision: Decision) -> int:
     """Return the end of a step."""
     return min(decision.at + _length(decision.question), LATEST)
-
-
-def _vetoes(scope: ScopeTimeline, question: Question, start: int, end: int) -> tuple[Stretch, ...]:
-    return scope.decide(question._replace(duration=end - start), start).blocking
 
 
 def _first_fit(

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from app.core.freeze import Freeze
 from app.core.instant import LOOK_AHEAD
-from app.core.policy import Policy
+from app.core.policy import Effect, Policy
 from app.core.wallclock import Zone
 
 Rule = Policy | Freeze
@@ -81,7 +81,7 @@ def in_words(services: Sequence[str]) -> str:
     text = f"{', '.join(others)} and {last}" if others else last
     if len(text) <= MOST_LETTERS:
         return text
-    for shown in range(min(len(others), MOST_LETTERS), 0, -1):
+    for shown in range(min(len(others), MOST_LETTERS // 3), 0, -1):
         text = f"{', '.join(services[:shown])} and {len(services) - shown} more"
         if len(text) <= MOST_LETTERS:
             return text
@@ -108,6 +108,34 @@ class Stretch(NamedTuple):
         )
 
 
+class DecisionPart(NamedTuple):
+    """The decision on one service of a deploy of several, without when it flips: that is found for all."""
+
+    question: Question
+    """The question about this service."""
+    blocking: tuple[Stretch, ...]
+    warnings: tuple[Stretch, ...]
+
+    @classmethod
+    def of(cls, question: Question, met: Sequence[Stretch]) -> "DecisionPart":
+        """Return the decision by the rules that the deploy would meet."""
+        return cls(
+            question,
+            tuple(each for each in met if each.rule.effect is not Effect.WARN),
+            tuple(each for each in met if each.rule.effect is Effect.WARN),
+        )
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing vetoes."""
+        return not self.blocking
+
+    @property
+    def outcome(self) -> Outcome:
+        """Allow, warn or deny."""
+        return _outcome(self.blocking, self.warnings)
+
+
 class Decision(NamedTuple):
     """The answer to a question at an instant, before any override token is considered."""
 
@@ -121,7 +149,7 @@ class Decision(NamedTuple):
     """Further vetoes until it opens, if nothing in `blocking` lasts that long; ordered by start."""
     closing: tuple[Stretch, ...] = ()
     """The rules that veto from `closes_at` on; empty while blocked, and if nothing closes it."""
-    parts: tuple["Decision", ...] = ()
+    parts: tuple[DecisionPart, ...] = ()
     """The decisions on each service of a deploy of several; empty for others."""
 
     @property
@@ -132,9 +160,7 @@ class Decision(NamedTuple):
     @property
     def outcome(self) -> Outcome:
         """Allow, warn or deny."""
-        if self.blocking:
-            return Outcome.DENY
-        return Outcome.WARN if self.warnings else Outcome.ALLOW
+        return _outcome(self.blocking, self.warnings)
 
     @property
     def opens_at(self) -> int | None:
@@ -147,10 +173,17 @@ class Decision(NamedTuple):
         return None if self.blocking else self.flips_at
 
 
+def _outcome(blocking: Sequence[Stretch], warnings: Sequence[Stretch]) -> Outcome:
+    if blocking:
+        return Outcome.DENY
+    return Outcome.WARN if warnings else Outcome.ALLOW
+
+
 def each_rule_once(decision: Decision) -> Decision:
     """Return a decision that names no rule twice.
 
-    A policy that each service reads in its own zone stands twice among the rules of several services.
+    A policy that each service reads in its own zone stands twice among the rules of several services. Its
+    first stretch is kept, in its place.
     """
     return decision._replace(
         blocking=_once(decision.blocking),
@@ -161,4 +194,7 @@ def each_rule_once(decision: Decision) -> Decision:
 
 
 def _once(stretches: tuple[Stretch, ...]) -> tuple[Stretch, ...]:
-    return tuple({id(each.rule): each for each in reversed(stretches)}.values())[::-1]
+    first: dict[int, Stretch] = {}
+    for each in stretches:
+        first.setdefault(id(each.rule), each)
+    return tuple(first.values())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from app.core.continuation import Continuation, ContinuationResult
-from app.core.decision import Decision, Outcome, Question, Stretch
+from app.core.decision import Decision, DecisionPart, Outcome, Question, Stretch
 from app.core.explain import message
 from app.core.freeze import Freeze
 from app.core.instant import format_instant
@@ -89,7 +89,7 @@ def decision_to_json(
     }
 
 
-def _part(part: Decision, *, lifted: bool) -> dict[str, Any]:
+def _part(part: DecisionPart, *, lifted: bool) -> dict[str, Any]:
     """Return what a deploy of several services says about one of them; its rules are listed beside it.
 
     Args:
@@ -103,7 +103,6 @@ def _part(part: Decision, *, lifted: bool) -> dict[str, Any]:
         "outcome": (Outcome.OVERRIDE if allowed and part.blocking else part.outcome).value,
         "blocking": [stretch.rule.id for stretch in part.blocking],
         "warnings": [stretch.rule.id for stretch in part.warnings],
-        "opens_at": instant_or_none(part.opens_at),
     }
 
 

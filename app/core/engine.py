@@ -2,7 +2,7 @@
 
 The rules that match a request are found once per service, environment and kind of change, and kept in a
 bounded cache. Requests that the same rules match share a timeline. An engine with other freezes shares the
-compiled policies.
+compiled policies, and all that no freeze matches.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from app.core.compiled import CompiledPolicies
-from app.core.decision import Decision, Question, each_rule_once
-from app.core.errors import UnknownNameError
+from app.core.decision import Decision, DecisionPart, Question, each_rule_once
+from app.core.errors import TooManyRulesError, UnknownNameError
 from app.core.freeze import Freeze
 from app.core.instant import in_range
 from app.core.policy import PolicySet
@@ -25,13 +25,16 @@ SCOPES_REMEMBERED: Final = 4096
 JOINT_SCOPES_REMEMBERED: Final = 256
 """Scopes of several services; the names of one may take 13 kB."""
 
+MOST_RULES: Final = 1_000
+"""Rules that match several services, each counted in each zone. Finding when they all open takes a second."""
+
 
 class Engine:
     """Decide questions by one policy set. Immutable in its answers, and safe to use from threads."""
 
     def __init__(self, policy_set: PolicySet) -> None:
         """Index the policies; each is compiled on first use, see `prepare`."""
-        self._use(CompiledPolicies(policy_set), ())
+        self._use(CompiledPolicies(policy_set), (), self)
 
     def with_freezes(self, freezes: Sequence[Freeze]) -> "Engine":
         """Return an engine with the same policies and these ad-hoc freezes instead of its own.
@@ -39,11 +42,12 @@ class Engine:
         Freezes lifted before they started are left out: they can't affect a decision.
         """
         other = object.__new__(Engine)
-        other._use(self.compiled, freezes)
+        other._use(self.compiled, freezes, self._policies_alone)
         return other
 
-    def _use(self, compiled: CompiledPolicies, freezes: Sequence[Freeze]) -> None:
+    def _use(self, compiled: CompiledPolicies, freezes: Sequence[Freeze], policies_alone: "Engine") -> None:
         self.policy_set = compiled.policy_set
+        self._policies_alone = policies_alone
         self.freezes = tuple(freeze for freeze in freezes if not freeze.never_holds)
         self.compiled = compiled
         home = self.policy_set.home
@@ -59,6 +63,7 @@ class Engine:
 
         Raises:
             UnknownNameError: the policies list no such environment, kind of change or service.
+            TooManyRulesError: too many rules match several services, see `MOST_RULES`.
             OutOfRangeError: the instant lies outside the years 2000 to 2100.
         """
         if question.services:
@@ -67,24 +72,35 @@ class Engine:
         return scope.decide(question, in_range(at))
 
     def _decide_all(self, question: Question, at: int) -> Decision:
-        """Decide for several services together, and for each of them alone."""
-        together = each_rule_once(self.scope_of(question).decide(question, at))
-        return together._replace(
-            parts=tuple(self.decide(question.of(service), at) for service in question.services)
-        )
+        """Decide for several services together, and say which of them is vetoed by what.
+
+        The search for the instant at which the answer flips is made once, for all of them.
+        """
+        joint = self.scope_of(question)
+        met = joint.met(at, at + question.duration)
+        decided: dict[ScopeTimeline, DecisionPart] = {}
+        parts: list[DecisionPart] = []
+        for service in question.services:
+            asked = question.of(service)
+            scope = self.scope_of(asked)
+            part = decided.get(scope)
+            if part is None:
+                part = decided[scope] = DecisionPart.of(
+                    asked, [met[line] for line in scope.lines if line in met]
+                )
+            parts.append(part._replace(question=asked))
+        return each_rule_once(joint.decide(question, at))._replace(parts=tuple(parts))
 
     def is_prepared(self, question: Question, at: int) -> bool:
         """Return whether all that a question needs is compiled; if not, deciding it may take a while."""
-        if question.services:
-            key = (question.services, question.environment, question.change)
-            joint = self._joint_scopes.get(key)
-            parts = map(question.of, question.services)
-            return (
-                joint is not None
-                and joint.is_prepared(question, at)
-                and all(self.is_prepared(part, at) for part in parts)
-            )
-        scope = self._scopes.get((question.service, question.environment, question.change))
+        place = question.environment, question.change
+        if not all((service, *place) in self._scopes for service in question.names):
+            return False
+        scope = (
+            self._joint_scopes.get((question.services, *place))
+            if question.services
+            else self._scopes.get((question.service, *place))
+        )
         return scope is not None and scope.is_prepared(question, at)
 
     def scope_of(self, question: Question) -> ScopeTimeline:
@@ -92,13 +108,14 @@ class Engine:
 
         Raises:
             UnknownNameError: the policies list no such environment, kind of change or service.
+            TooManyRulesError: too many rules match several services, see `MOST_RULES`.
         """
         if not question.services:
             return self.scope(question.service, question.environment, question.change)
         key = (question.services, question.environment, question.change)
         joint = self._joint_scopes.get(key)
         if joint is None:
-            joint = self._combined(self._lines_of_all(question))
+            joint = self._joint_scope(question)
             with self._remembering:
                 if len(self._joint_scopes) >= JOINT_SCOPES_REMEMBERED:
                     del self._joint_scopes[next(iter(self._joint_scopes))]
@@ -199,24 +216,35 @@ class Engine:
         return self._match(service, environment, change)
 
     def _match(self, service: str, environment: str, change: str) -> ScopeTimeline:
-        compiled, request = self.compiled, (service, environment, change)
-        tags, service_zone = self.policy_set.tags_of(service), self.policy_set.service_zone(service)
-        # Freezes first: in an incident, callers should read about that before the calendar.
-        matching: tuple[RuleTimeline, ...] = (
-            *(
-                line
-                for line in self._freeze_timelines
-                if line.rule.matches(service, tags, environment, change)
-            ),
-            *(compiled.timeline(number, service_zone) for number in compiled.matching(*request)),
+        tags = self.policy_set.tags_of(service)
+        freezes = tuple(
+            line for line in self._freeze_timelines if line.rule.matches(service, tags, environment, change)
         )
-        return self._combined(matching)
+        if self is not self._policies_alone:
+            by_policies = self._policies_alone.scope(service, environment, change)
+            # Freezes first: in an incident, callers should read about that before the calendar.
+            return self._combined((*freezes, *by_policies.lines)) if freezes else by_policies
+        compiled, service_zone = self.compiled, self.policy_set.service_zone(service)
+        numbers = compiled.matching(service, environment, change)
+        return self._combined(tuple(compiled.timeline(number, service_zone) for number in numbers))
+
+    def _joint_scope(self, question: Question) -> ScopeTimeline:
+        """Return the timeline of the rules of all services of a question."""
+        lines = self._lines_of_all(question)
+        if self is self._policies_alone or (lines and lines[0].rule.kind == "freeze"):
+            return self._combined(lines)
+        return self._policies_alone.scope_of(question)
 
     def _lines_of_all(self, question: Question) -> tuple[RuleTimeline, ...]:
-        """Return the rules of all services of a question, each once in each zone; freezes first, as above."""
-        scopes = (self.scope(service, question.environment, question.change) for service in question.services)
-        lines = dict.fromkeys(line for scope in scopes for line in scope.lines)
-        return tuple(sorted(lines, key=lambda line: line.rule.kind != "freeze"))
+        """Return the rules of all services of a question, each once in each zone; in the order as for one."""
+        lines: dict[RuleTimeline, None] = {}
+        for service in question.services:
+            lines |= dict.fromkeys(self.scope(service, question.environment, question.change).lines)
+            if len(lines) > MOST_RULES and len(question.services) > 1:
+                raise TooManyRulesError(MOST_RULES)
+        freezes = [line for line in self._freeze_timelines if line in lines]
+        policies = (line for line in lines if line.rule.kind != "freeze")
+        return (*freezes, *sorted(policies, key=lambda line: self.compiled.number_of(line.rule.id)))
 
     def _combined(self, lines: tuple[RuleTimeline, ...]) -> ScopeTimeline:
         """Return the combined timeline of some rules; equal ones are shared."""

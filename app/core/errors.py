@@ -4,7 +4,8 @@
 FreezegateError
 ├── MalformedValueError    a text that does not have the expected form
 │   ├── FaultyValuesError  values of a mapping that its other values rule out
-│   └── OutOfRangeError    an instant outside the years 2000 to 2100
+│   ├── OutOfRangeError    an instant outside the years 2000 to 2100
+│   └── TooManyRulesError  several services that too many rules match together
 └── UnknownNameError       a name that the policies do not list
 ```
 """
@@ -40,6 +41,13 @@ class FaultyValuesError(MalformedValueError):
 
 class OutOfRangeError(MalformedValueError):
     """An instant lies outside the years 2000 to 2100."""
+
+
+class TooManyRulesError(MalformedValueError):
+    """Too many rules match several services together."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"services: more than {most:,} rules match them; name fewer at once")
 
 
 class UnknownNameError(FreezegateError):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from app.core.continuation import Continuation, ContinuationResult
-from app.core.decision import Decision, Outcome, Stretch, in_words
+from app.core.decision import Decision, DecisionPart, Outcome, Stretch, in_words
 from app.core.freeze import Freeze
 from app.core.notation import format_duration, waiting_time
 from app.core.override import Gap, Override, Part, Use, UseResult
@@ -97,17 +97,17 @@ def _vetoes(decision: Decision) -> str:
     parts = decision.parts
     if not parts:
         return _named(decision.blocking, decision.at)
-    return undirected(
-        "; ".join(f"{_name(each, decision.at)}{_of(each, parts)}" for each in decision.blocking)
-    )
+    vetoed: dict[int, list[str]] = {}
+    for part in parts:
+        for rule in {id(each.rule) for each in part.blocking}:
+            vetoed.setdefault(rule, []).append(part.question.service)
+    names = (_name(each, decision.at) + _of(vetoed[id(each.rule)], parts) for each in decision.blocking)
+    return undirected("; ".join(names))
 
 
-def _of(stretch: Stretch, parts: tuple[Decision, ...]) -> str:
+def _of(vetoed: Sequence[str], parts: tuple[DecisionPart, ...]) -> str:
     """Return the services that a rule vetoes, as words that follow its title; empty if it vetoes all."""
-    vetoed = [
-        part.question.service for part in parts if any(each.rule is stretch.rule for each in part.blocking)
-    ]
-    return f" for {in_words(vetoed)}" if 0 < len(vetoed) < len(parts) else ""
+    return f" for {in_words(vetoed)}" if len(vetoed) < len(parts) else ""
 
 
 def _name(stretch: Stretch, at: int) -> str:

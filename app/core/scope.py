@@ -141,7 +141,7 @@ class ScopeTimeline:
             return ()
         blocking = {id(stretch.rule) for stretch in segment.blocking}
         others = self._met(segment.start, opens_at, self._vetoing)
-        return tuple(stretch for stretch in others if id(stretch.rule) not in blocking)
+        return tuple(stretch for stretch in others.values() if id(stretch.rule) not in blocking)
 
     def _vetoers_at(self, at: int) -> tuple[Stretch, ...]:
         """Return the stretches that veto at an instant; the cached segment stays.
@@ -180,6 +180,15 @@ class ScopeTimeline:
                 yield cursor, flips_at
             cursor = flips_at
 
+    def met(self, start: int, end: int) -> dict[RuleTimeline, Stretch]:
+        """Return the first stretch of each rule that is active at `start`, or later before `end`."""
+        met = self._met(start, min(max(end, start + 1), LATEST), -1)
+        return {self._timelines[bit]: stretch for bit, stretch in met.items()}
+
+    def vetoes(self, start: int, end: int) -> tuple[Stretch, ...]:
+        """Return the first stretch of each rule that vetoes in [start, end), in the order of the rules."""
+        return _in_order(self._met(start, end, self._vetoing))
+
     def forget(self, block: int) -> None:
         """Drop a compiled block."""
         self._blocks.pop(block, None)
@@ -187,11 +196,11 @@ class ScopeTimeline:
     def _decide_through(self, question: Question, at: int) -> Decision:
         """Decide for all of ``[at, at + duration)``."""
         end = min(at + question.duration, LATEST)
-        blocking = self._in_order(self._met(at, end, self._vetoing))
-        warnings = self._in_order(self._met(at, end, ~self._vetoing))
+        blocking = _in_order(self._met(at, end, self._vetoing))
+        warnings = _in_order(self._met(at, end, ~self._vetoing))
         closes: int | None = None
         if blocking:
-            flips_at = self._first_fit(at, question.duration)
+            flips_at = self._first_fit_after(blocking, question.duration)
         else:
             closes = self.segment(end - 1).flips_at
             flips_at = closes - question.duration + 1 if closes is not None else None
@@ -200,8 +209,16 @@ class ScopeTimeline:
         closing = () if closes is None else self._vetoers_at(closes)
         return Decision(question, at, blocking, warnings, flips_at, closing=closing)
 
+    def _first_fit_after(self, met: Sequence[Stretch], duration: int) -> int | None:
+        """Return the first start that leaves `duration` seconds without a veto; None if not in two years.
+
+        No start fits before the end of what a deploy would meet, so the search begins there.
+        """
+        ends = [each.end for each in met if each.end is not None]
+        return self._first_fit(max(ends), duration) if len(ends) == len(met) else None
+
     def _first_fit(self, at: int, duration: int) -> int | None:
-        """Return the first start after `at` that leaves `duration` seconds without a veto."""
+        """Return the first start from `at` on that leaves `duration` seconds without a veto."""
         until = min(at + LOOK_AHEAD + duration, LATEST)
         opened: int | None = None
         for instant, active in self._segments(at, until):
@@ -213,13 +230,18 @@ class ScopeTimeline:
                 opened = None
         return opened
 
-    def _met(self, start: int, end: int, wanted: int) -> list[Stretch]:
-        """Return the first stretch of each of the `wanted` rules that is active in [start, end)."""
-        met: list[Stretch] = []
+    def _met(self, start: int, end: int, wanted: int) -> dict[int, Stretch]:
+        """Return the first stretch of each of the `wanted` rules that is active in [start, end), by bit."""
+        met: dict[int, Stretch] = {}
         for instant, active in self._segments(start, end):
             if new := active & wanted:
-                met.extend(self._stretches(new, instant))
                 wanted &= ~new
+                while new:
+                    lowest = new & -new
+                    bit = lowest.bit_length() - 1
+                    if stretch := self._timelines[bit].stretch(instant):
+                        met[bit] = stretch
+                    new ^= lowest
         return met
 
     def _segments(self, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -233,10 +255,6 @@ class ScopeTimeline:
             last = bisect_left(block.starts, end)
             for index in range(first, last):
                 yield max(block.starts[index], start), block.active[index]
-
-    def _in_order(self, stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
-        of_rule = {id(stretch.rule): stretch for stretch in stretches}
-        return tuple(of_rule[id(line.rule)] for line in self._timelines if id(line.rule) in of_rule)
 
     def _stretches(self, bits: int, at: int) -> tuple[Stretch, ...]:
         if not bits:
@@ -336,6 +354,11 @@ class ScopeTimeline:
                 horizon = min(horizon, max(cursor, stretch.start or cursor))
                 break
         return horizon
+
+
+def _in_order(met: dict[int, Stretch]) -> tuple[Stretch, ...]:
+    """Return stretches in the order of their bits."""
+    return tuple(met[bit] for bit in sorted(met))
 
 
 def _held_time(edges: Sequence[int]) -> int:

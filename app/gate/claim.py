@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from app import __version__
 from app.clock import Clock
 from app.core.audit import Event
-from app.core.continuation import Continuation, LaterStep, continued, judge_continuation
-from app.core.decision import Decision, Outcome, Question, Stretch, each_rule_once
+from app.core.continuation import Continuation, LaterStep, continued, continued_parts, judge_continuation
+from app.core.decision import Decision, Outcome, Question, each_rule_once
 from app.core.decision_json import decision_to_json, determined_by, first_step
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
@@ -145,6 +145,7 @@ class Claims:
 
         Raises:
             UnknownNameError: the policies list no such environment, kind of change or service.
+            TooManyRulesError: too many rules match its services.
             MalformedValueError: a text of the claim can't be recorded.
             ForbiddenError: the caller may not claim for this service.
             UnauthenticatedError: the caller's key was revoked.
@@ -259,15 +260,11 @@ def step_of(
     """
     if not continuation.counts or continuation.until is None:
         return decision, continuation
-    parts = tuple(_step(part, in_force, continuation.until)[0] for part in decision.parts)
-    decision, lifted = _step(decision, in_force, continuation.until)
+    engine, question, until = in_force.engine, decision.question, continuation.until
+    everything = engine.scope_of(question)
+    parts = continued_parts(everything, decision, until)
+    decision, lifted = continued(everything, engine.stopping(question), decision, until)
     return each_rule_once(decision)._replace(parts=parts), continuation._replace(lifted=lifted)
-
-
-def _step(decision: Decision, in_force: InForce, until: int) -> tuple[Decision, tuple[Stretch, ...]]:
-    """Return the decision on a step, and the vetoes that are lifted."""
-    engine, question = in_force.engine, decision.question
-    return continued(engine.scope_of(question), engine.stopping(question), decision, until)
 
 
 def _continued(

@@ -141,7 +141,6 @@ class DecisionPart(BaseModel):
     outcome: Outcome = Field(description="as if it were claimed alone; `override` if the token was needed")
     blocking: list[str] = Field(description="the ids of the rules that veto it; the answer has them in full")
     warnings: list[str] = Field(description="the ids of the policies that warn about it")
-    opens_at: Instant | None = Field(description="when it may go ahead alone; null as in the answer")
 
 
 class DecisionBody(BaseModel):

@@ -1,5 +1,7 @@
 """Several services as one deploy: in words, in the counts of insights, and under a token."""
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,9 +10,11 @@ from app.core.compiled import CompiledPolicies
 from app.core.coverage import CoverageIndex
 from app.core.decision import JOINT, MOST_LETTERS, Question, in_words, joined, names_of, together
 from app.core.engine import JOINT_SCOPES_REMEMBERED, Engine
-from app.core.errors import UnknownNameError
+from app.core.errors import TooManyRulesError, UnknownNameError
+from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR, parse_instant
-from app.core.policy import PolicySet
+from app.core.policy import PolicySet, Selector
+from app.core.scope import ScopeTimeline
 
 MIDNIGHT = parse_instant("2026-11-26T00:00:00Z")
 
@@ -83,6 +87,104 @@ def test_a_policy_that_each_service_reads_in_its_own_zone_is_named_once() -> Non
     assert [stretch.rule.id for stretch in through.blocking] == ["night", "web"]
     # Open for web from 23:00 UTC (08:00 in Tokyo) on, for api up to midnight.
     assert engine.decide(question, MIDNIGHT - HOUR).closes_at == MIDNIGHT
+
+
+def test_rules_are_named_in_the_order_of_the_file_and_by_their_first_stretch() -> None:
+    late, early = noon("late", "web", "api"), noon("early", "api")
+    engine = Engine(policy_set(policies=[late, early]))
+    for services in (["web", "api"], ["api", "web"]):
+        # Noon in Tokyo is nine hours before noon in UTC.
+        decision = engine.decide(together(services, duration=DAY), MIDNIGHT)
+        assert [each.rule.id for each in decision.blocking] == ["late", "early"]
+        first = {"web": MIDNIGHT + 3 * HOUR, "api": MIDNIGHT + 12 * HOUR}[services[0]]
+        assert [each.start for each in decision.blocking] == [first, MIDNIGHT + 12 * HOUR]
+
+
+def noon(own_id: str, *services: str) -> dict[str, Any]:
+    """A freeze at noon, in the zone of each service."""
+    when = [{"daily": {"from": "12:00", "to": "13:00"}}]
+    return {**morning(own_id, *services), "timezone": "service", "when": when}
+
+
+class Work(Counter[str]):
+    """Counts what the decisions of a test have done."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        for owner, name in (
+            (ScopeTimeline, "_compile"),
+            (ScopeTimeline, "_first_fit"),
+            (CompiledPolicies, "matching"),
+        ):
+            monkeypatch.setattr(owner, name, self._counting(name, getattr(owner, name)))
+
+    def _counting(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*arguments: Any) -> Any:
+            self[name] += 1
+            return function(*arguments)
+
+        return counting
+
+    def of(self, work: Callable[[], object]) -> tuple[int, int, int]:
+        """Blocks that were compiled, searches for a gap, and requests that were matched with the policies."""
+        self.clear()
+        work()
+        return self["_compile"], self["_first_fit"], self["matching"]
+
+
+SERVICES = tuple(f"s{number}" for number in range(100))
+
+
+def morning(own_id: str, *services: str) -> dict[str, Any]:
+    when = [{"daily": {"from": "08:00", "to": "09:00"}}]
+    return {
+        "id": own_id,
+        "title": "T",
+        "reason": "R",
+        "applies_to": [{"services": [*services]}],
+        "when": when,
+    }
+
+
+@pytest.mark.parametrize(
+    "policies", [[morning(f"of-{name}", name) for name in SERVICES], [morning("all", "s*")]]
+)
+def test_many_services_take_one_search_also_after_a_freeze(
+    policies: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Work(monkeypatch)
+    engine = Engine(policy_set(policies=policies))
+    question, at = together(SERVICES, duration=DAY), MIDNIGHT
+    blocks, searches, matched = work.of(lambda: engine.decide(question, at))
+    # Nothing fits: the two years of the look-ahead are 9 blocks, whatever the number of services.
+    assert (blocks <= 10, searches, matched) == (True, 1, 100)
+    assert work.of(lambda: engine.decide(question, at)) == (0, 1, 0)
+    elsewhere = engine.with_freezes([freeze("web", MIDNIGHT + DAY)])
+    assert work.of(lambda: elsewhere.decide(question, at)) == (0, 1, 0)
+    # The lines of a freeze are new: the block of now, and those that the search goes through.
+    matching = engine.with_freezes([freeze("s7", MIDNIGHT + DAY)])
+    blocks, searches, matched = work.of(lambda: matching.decide(question, at))
+    assert (blocks <= 10, searches, matched) == (True, 1, 0)
+    # Where what it meets has no end in sight, there is no start to search for.
+    endless = engine.with_freezes([freeze("s7", None)])
+    assert work.of(lambda: endless.decide(question, at)) == (1, 0, 0)
+
+
+def test_the_rules_of_several_services_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.core.engine.MOST_RULES", 2)
+    engine = Engine(policy_set(policies=[morning("a", "s*"), morning("b", "s1"), morning("c", "s2", "s3")]))
+    assert engine.decide(together(["s2", "s3", "s4"]), MIDNIGHT).allowed
+    for number in (2, 1):
+        monkeypatch.setattr("app.core.engine.MOST_RULES", number)
+        with pytest.raises(TooManyRulesError, match=r"services: more than . rules match them; name fewer"):
+            engine.decide(together(["s1", "s2"]), MIDNIGHT)
+    assert engine.decide(together(["s2"]), MIDNIGHT).allowed
+    assert engine.decide(Question("s2"), MIDNIGHT).allowed
+
+
+def freeze(service: str, ends_at: int | None) -> Freeze:
+    selector = Selector.model_validate({"services": [service]})
+    return Freeze("frz_1", "Incident", "x", None, None, selector, "token", MIDNIGHT, ends_at, "Bob", MIDNIGHT)
 
 
 def test_an_unknown_service_among_several_is_refused() -> None:
