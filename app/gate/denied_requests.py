@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from app.core.decision import Question
 from app.core.decision_json import recorded_question
 from app.core.engine import Engine
-from app.core.errors import UnknownNameError
+from app.core.errors import TooManyRulesError, UnknownNameError
 from app.core.instant import DAY, LATEST
 from app.core.notification import one_line
 from app.store.records import Denial
@@ -81,8 +81,8 @@ class Openings:
             scope = (
                 self.engine.scope_of(asked) if asked.service else self.engine.environment(asked.environment)
             )
-        except UnknownNameError:
-            # The present policies no longer know its names.
+        except (UnknownNameError, TooManyRulesError):
+            # The present policies no longer know its names, or take no claim for so many services.
             return LATEST
         decision = scope.decide(asked, at)
         return at if decision.allowed else decision.opens_at or LATEST

@@ -55,6 +55,14 @@ def test_the_answer_names_what_blocks_which_service(gate: TestClient) -> None:
     assert {name: shown[name] for name in body} == body
 
 
+def test_more_rules_than_a_claim_takes_are_422(gate: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.core.engine.MOST_RULES", 0)
+    reply = claim(gate, services=["api", "checkout"])
+    assert reply.status_code == 422
+    assert reply.json()["detail"] == "services: more than 0 rules match them; name fewer at once"
+    assert claim(gate, services=["checkout"]).status_code == 423
+
+
 def test_a_rule_that_vetoes_all_is_named_without_services(gate: TestClient) -> None:
     message = claim(gate, services=["api", "checkout"]).json()["message"]
     assert "production: No deploys after Friday 14:00. Opens" in message

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from app.core.decision import Question, joined, together
-from app.core.instant import HOUR, MINUTE
+from app.core.engine import Engine
+from app.core.errors import TooManyRulesError
+from app.core.instant import HOUR, LATEST, MINUTE
 from app.core.notification import Occasion
 from app.core.policy import Selector
 from app.gate.backtest import BacktestRequest, backtest
 from app.gate.claim import Claim
-from app.gate.denied_requests import MOST_SERVICES, Waiting, read_waiting
+from app.gate.denied_requests import MOST_SERVICES, Openings, Waiting, read_waiting
 from app.gate.errors import ForbiddenError, IdempotencyConflictError, StateConflictError
 from app.gate.freezes import StartRequest
 from app.gate.insights import InsightsRequest, insights
@@ -217,6 +219,24 @@ async def test_a_freeze_that_came_meanwhile_is_in_every_part(small: Gate) -> Non
     question = together(BOTH)
     claimed = await small.claims.claim(Claim(question), before)
     assert parts_of(json.loads(claimed.body))[1][1:3] == ("deny", False)
+
+
+async def test_more_rules_than_a_claim_takes_are_refused(
+    small: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = small.in_force
+    own_id = await freeze(small, "web")
+    matching = len(small.in_force.engine.scope_of(together(BOTH)).lines)
+    monkeypatch.setattr("app.core.engine.MOST_RULES", matching - 1)
+    # Found out only with the freeze, in the writing thread: that claim alone fails.
+    with pytest.raises(TooManyRulesError):
+        await small.claims.claim(Claim(together(BOTH)), before)
+    assert [each["id"] for each in (await claim(small, "web"))["blocking"]] == [own_id]
+    # Who waits for as many since before doesn't stop the notifications of others.
+    assert Openings(Engine(before.engine.policy_set)).after(together(BOTH), OPEN) == OPEN
+    monkeypatch.setattr("app.core.engine.MOST_RULES", 0)
+    assert Openings(Engine(before.engine.policy_set)).after(together(BOTH), OPEN) == LATEST
+    assert_whole(small.store)
 
 
 async def test_many_services_are_named_in_few_words_and_found_all_the_same(small: Gate) -> None:
