@@ -93,15 +93,13 @@ class Engine:
 
     def is_prepared(self, question: Question, at: int) -> bool:
         """Return whether all that a question needs is compiled; if not, deciding it may take a while."""
+        if not question.services:
+            scope = self._scopes.get((question.service, question.environment, question.change))
+            return scope is not None and scope.is_prepared(question, at)
         place = question.environment, question.change
-        if not all((service, *place) in self._scopes for service in question.names):
-            return False
-        scope = (
-            self._joint_scopes.get((question.services, *place))
-            if question.services
-            else self._scopes.get((question.service, *place))
-        )
-        return scope is not None and scope.is_prepared(question, at)
+        joint = self._joint_scopes.get((question.services, *place))
+        known = all((service, *place) in self._scopes for service in question.services)
+        return joint is not None and known and joint.is_prepared(question, at)
 
     def scope_of(self, question: Question) -> ScopeTimeline:
         """Return the timeline of a question; of a deploy of several services, the one of all their rules.
