@@ -60,6 +60,7 @@ _WRONG_NAME: Final = "Name the new file like team-a.yaml: letters, digits, â€œ-â
 _IS_TAKEN: Final = "There is a file of that name already."
 _TOO_LARGE: Final = f"a file may have at most {LARGEST_FILE >> 20} MiB and {MOST_LINES:,} lines here"
 _NOT_OURS: Final = "not the form of this page"
+_REFUSED: Final = ", so the gate refuses these files"
 _NO_CHANGE: Final = "Nothing has changed yet, so there is no patch."
 
 Action = Literal["check", "open", "add", "file", "patch"]
@@ -137,6 +138,8 @@ class _Page(NamedTuple):
             proposal=view.proposal,
             checked=checked,
             summary=None if checked is None else _summary(checked),
+            failing=_tests(checked) if checked and checked.failed else None,
+            refused=_REFUSED,
             has_moved_on=view.began != in_force.revision,
             patch_lines=[] if checked is None else _marked_lines(view.proposal.patch.text),
             most_lines=_MOST_LINES,
@@ -299,12 +302,18 @@ def _line_of(text: str, policy_id: str) -> int | None:
 
 def _summary(checked: ProposalCheck) -> str:
     """Return the findings in a sentence, for screen readers."""
-    passed = len(checked.tests) - checked.failed
     warnings = len(checked.problems) - checked.errors
     parts = [_count(checked.errors, "error"), _count(warnings, "warning")]
-    tests = [f"{passed} of {_count(len(checked.tests), 'test')} pass"] if checked.tests else []
+    tests = [f"{_tests(checked)}{_REFUSED if checked.failed else ''}"] if checked.tests else []
     hours = [] if checked.diff is None else [headline(checked.diff)]
     return ". ".join([", ".join(parts), *tests, *hours])
+
+
+def _tests(checked: ProposalCheck) -> str:
+    """Say how many tests fail; if none does, that all pass."""
+    one, several = ("fails", "fail") if checked.failed else ("passes", "pass")
+    counted = checked.failed or len(checked.tests)
+    return f"{counted:,} of {_count(len(checked.tests), 'test')} {one if counted == 1 else several}"
 
 
 def _marked_lines(text: str) -> list[tuple[str, str]]:
@@ -320,7 +329,7 @@ def _marked_lines(text: str) -> list[tuple[str, str]]:
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _download(view: _View, action: Action) -> Response | None:

@@ -196,7 +196,18 @@ def test_the_script_gets_the_findings_alone(gate: TestClient) -> None:
     assert Areas(html).texts == {}
     assert [each["id"] for each in Page(html).named("div") if "id" in each] == ["notes", "beside", "below"]
     assert 'data-summary="0 errors, ' in html
-    assert "1 of 1 test pass. No hours open or close" in html
+    assert "1 of 1 test passes. No hours open or close" in html
+
+
+def test_failing_tests_are_findings_for_which_the_gate_refuses_the_files(gate: TestClient) -> None:
+    fields = opened(gate)
+    text = fields["text:main.yaml"].replace("fri 14:00", "fri 15:00")
+    html = sent(gate, fields, **{"text:main.yaml": text, "part": "check"}).text
+    page = Page(html)
+    assert "1 of 1 test fails, so the gate refuses these files. Opens 8 hours" in html
+    assert "✕ error 1 of 1 test fails, so the gate refuses these files." in page.text
+    assert "No problems found" not in page.text
+    assert [each["href"] for each in page.named("a") if each["href"] == "#tests-title"] == ["#tests-title"]
 
 
 def test_files_come_back_byte_for_byte(gate: TestClient) -> None:
