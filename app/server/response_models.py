@@ -573,7 +573,10 @@ class DiffBody(BaseModel):
     names: DiffNames = Field(description="what changed beside the policies")
     differences: list[DifferenceBody] = Field(description="the hours that open or close")
     complete: bool = Field(description="whether everything was compared")
-    limits: list[str] = Field(description="what was not compared because it would take too long; else empty")
+    limits: list[str] = Field(
+        description="what was not compared, as sentences: environments and kinds of change that only one set "
+        "has, and what would take too long; else empty"
+    )
     in_words: list[str] = Field(description="the difference in words")
 
 

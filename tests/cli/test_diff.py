@@ -290,3 +290,16 @@ def test_an_answer_that_is_no_difference_is_undecided(
 def test_a_server_that_is_gone_is_undecided() -> None:
     ran = Ran("new.yaml", "--against-server", "--server", "http://127.0.0.1:9", "--timezone", "UTC")
     assert ran.status == 3
+
+
+def test_a_new_kind_of_change_that_a_freeze_exempts_does_not_pass_fail_on(here: Path) -> None:
+    exempt = "    exempt: {changes: [rollback]}\n    when:"
+    old = POLICIES.replace("policies:", "changes: [normal, rollback]\npolicies:").replace("    when:", exempt)
+    (here / "old.yaml").write_text(old)
+    (here / "new.yaml").write_text(old.replace("rollback]", "rollback, emergency]"))
+    ran = Ran("old.yaml", "new.yaml", "--fail-on", "opens")
+    assert ran.out.startswith("No difference found; not all was compared.\n")
+    assert ran.out.endswith("is not compared: the kind of change emergency.\n")
+    assert (ran.status, "--fail-on can't be judged" in ran.err) == (3, True)
+    body = json.loads(Ran("old.yaml", "new.yaml", "--json").out)
+    assert (body["opens"], body["complete"], len(body["limits"])) == (False, False, 1)

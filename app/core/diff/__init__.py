@@ -11,7 +11,8 @@ which a policy vetoes is a row of bits, too: one for each piece of the period be
 the same hours form one `Difference`.
 
 Ad-hoc freezes are left out. A set that refuses unknown services denies them at all times. Environments and
-kinds of change that only one set knows are named, not compared: the other set has no answer for them.
+kinds of change that only one set knows are not compared, for the other set has no answer for them: `limits`
+names them, so that nobody takes the difference for the whole.
 """
 
 from app.core.diff.comparison import diff

@@ -14,6 +14,7 @@ from app.core.diff.relevance import RelevantGlobs, relevant_globs
 from app.core.diff.result import Diff, Difference, Hours
 from app.core.diff.scopes import Cells, Mask, split
 from app.core.diff.sides import Applying, Side
+from app.core.diff.totals import not_compared
 from app.core.diff.unlisted import UnlistedClasses, unlisted_classes
 from app.core.diff.veto_times import VetoTimes, VetoTimesCache
 from app.core.engine import Engine
@@ -55,17 +56,19 @@ def diff(
     named, relevant, unlisted = comparison.universe()
     found = comparison.compare((*named, *(each.sample for each in unlisted.classes)))
     groups, apart = grouped(found, named, unlisted.classes)
+    names = name_changes(before, after)
+    limits = not_compared(names), None if unlisted.complete else _TOO_MANY
     return Diff(
         period,
         policy_changes(before, after, pairing),
-        name_changes(before, after),
+        names,
         tuple(_differences(groups, cells)),
         cells.environments,
         cells.changes,
         tuple(named),
         tuple(sorted(relevant.globs)),
         apart,
-        () if unlisted.complete else (_TOO_MANY,),
+        tuple(filter(None, limits)),
     )
 
 

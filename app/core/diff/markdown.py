@@ -12,7 +12,7 @@ from typing import Final
 from app.core.diff.occurrences import span_in_words
 from app.core.diff.paragraphs import Fewer, Paragraph, Place, Reason, Time, paragraphs, places
 from app.core.diff.result import Diff, NameChanges, PolicyChange
-from app.core.diff.totals import headline, hours_in_words
+from app.core.diff.totals import headline, hours_in_words, not_compared
 from app.core.diff.words import and_more, days_in_words, more_groups, services_in_words
 from app.core.explain import local_time
 from app.core.wallclock import Zone
@@ -73,9 +73,15 @@ def _parts(found: Diff, zone: Zone) -> Iterator[str]:
             yield "\n".join([_HEAD, *rows])
     if unread:
         yield f"{and_more(unread)}; as JSON, all are listed."
-    yield from map(_plain, found.limits)
+    yield from (_limit(each, found.names) for each in found.limits)
     for each in every:
         yield from _details(found, each, zone)
+
+
+def _limit(sentence: str, names: NameChanges) -> str:
+    """Return what was not compared, with the names in code spans."""
+    coded = not_compared(names, _code) if sentence == not_compared(names) else None
+    return coded or _plain(sentence)
 
 
 def _policies(changes: Sequence[PolicyChange]) -> Iterator[str]:

@@ -136,7 +136,7 @@ def _description(found: Diff, shown: Iterable[Total], zone: Zone) -> str:
             f"the first is {_between(stretches[0], found, zone)}, "
             f"the last {_between(stretches[-1], found, zone)}."
         )
-    return " ".join(sentences) or "Nothing is drawn, because no hours open or close."
+    return " ".join(sentences) or f"Nothing is drawn: {headline(found)}."
 
 
 def _between(stretch: Interval, found: Diff, zone: Zone) -> str:

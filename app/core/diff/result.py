@@ -116,7 +116,7 @@ class Diff(NamedTuple):
     singled_out: tuple[UnlistedNames, ...]
     """Unlisted services that something else happens to than to every other service."""
     limits: tuple[str, ...]
-    """What was not compared because it would take too long, as sentences; usually empty."""
+    """What was not compared, as sentences: the names that one set alone has, or what would take too long."""
 
     @property
     def opens(self) -> bool:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from app.core.diff.result import Diff, Difference
+from app.core.diff.result import Diff, Difference, NameChanges
 from app.core.instant import HOUR, MINUTE
 from app.core.interval import Interval, normalise
 
 _FEW: Final = 3
 """Environments, or groups of them, that a headline names."""
+
+_MOST_UNKNOWN: Final = 12
+"""Names of one set alone that are listed."""
 
 
 class Total(NamedTuple):
@@ -50,9 +53,29 @@ def headline(found: Diff, write: Callable[[str], str] = str) -> str:
         f"{_change(*seconds)} in {listed([*map(write, names)])}"
         for seconds, names in list(groups.items())[:_FEW]
     ]
-    more = len(groups) - len(shown)
-    sentence = "; ".join([*shown, *([f"and {more} more environments differ"] if more else [])])
+    if more := len(groups) - len(shown):
+        shown.append(f"and {more} more environments differ")
+    if not found.is_complete:
+        shown.append("not all was compared")
+    sentence = "; ".join(shown)
     return sentence[0].upper() + sentence[1:]
+
+
+def not_compared(names: NameChanges, write: Callable[[str], str] = str) -> str | None:
+    """Return a sentence of the environments and kinds of change that one set alone has; None without any."""
+    parts = [
+        f"{_noun(*nouns, each)} {listed([*map(write, each)], _MOST_UNKNOWN)}"
+        for nouns, each in (
+            (("environment", "environments"), (*names.added.environments, *names.removed.environments)),
+            (("kind of change", "kinds of change"), (*names.added.changes, *names.removed.changes)),
+        )
+        if each
+    ]
+    return f"What only one set has is not compared: the {' and the '.join(parts)}." if parts else None
+
+
+def _noun(one: str, several: str, names: Sequence[str]) -> str:
+    return one if len(names) == 1 else several
 
 
 def listed(names: Sequence[str], most: int = _FEW) -> str:

@@ -100,8 +100,6 @@ def _names(names: NameChanges) -> Iterator[str]:
     if names.changed_services:
         yield f"  services with other tags or another zone: {listed(names.changed_services)}"
     yield from (f"  {each.name}: {each.before} → {each.after}" for each in names.settings)
-    if any((*names.added[:2], *names.removed[:2])):
-        yield "  Environments and kinds of change of one set alone are not compared."
 
 
 def _paragraph(each: Paragraph, found: Diff, zone: Zone) -> Iterator[str]:

@@ -6,6 +6,7 @@ import pytest
 
 from app.core import calendar_url
 from app.core.diff import Diff, Hours, PolicyChange, diff
+from app.core.diff.totals import headline
 from app.core.engine import Engine
 from app.core.instant import DAY, HOUR, parse_instant
 from app.core.policy import PolicySet
@@ -111,6 +112,29 @@ def test_environments_of_one_set_alone_are_named_and_not_compared() -> None:
     assert found.names.added == (("test",), ("config",), ())
     assert found.names.removed == (("staging",), ("hotfix", "rollback"), ())
     assert (found.environments, found.changes) == (("production",), ("normal",))
+    assert found.limits == (
+        (
+            "What only one set has is not compared: the environments test and staging and the kinds of "
+            "change config, hotfix and rollback."
+        ),
+    )
+
+
+@pytest.mark.parametrize("is_added", [True, False])
+def test_a_kind_of_change_of_one_set_alone_is_a_limit_whatever_else_differs(*, is_added: bool) -> None:
+    few = ["normal", "rollback"]
+    exempt = {"exempt": {"changes": ["rollback", "emergency"]}}
+    pair = a_set(friday(), changes=few), a_set(friday("fri 15:00", **exempt), changes=[*few, "emergency"])
+    found = between(*(pair if is_added else reversed(pair)))
+    assert found.differences
+    assert found.limits == ("What only one set has is not compared: the kind of change emergency.",)
+    assert headline(found).endswith("in production and staging; not all was compared")
+
+
+def test_services_of_one_set_alone_are_compared() -> None:
+    found = between(a_set(friday(), services={"api": {}}), a_set(friday(), services={"web": {}}))
+    assert found.names.added.services
+    assert found.is_complete
 
 
 def test_environments_kinds_of_change_and_services_that_are_alike_are_one_difference() -> None:

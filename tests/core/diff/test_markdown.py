@@ -113,6 +113,10 @@ def test_a_renamed_policy_and_changed_lists_are_named() -> None:
     text = markdown(compared(POLICIES, new), HOME)
     assert "- renamed `friday-afternoon` to `weekend`\n" in text
     assert "- environments added: `test`\n- kinds of change added: `data`\n" in text
+    assert (
+        "\n\nWhat only one set has is not compared: the environment `test` and the kind of change `data`.\n"
+        in text
+    )
     assert "- services with other tags or another zone: `docs-site`\n" in text
     assert "- `unknown_services`: `allow` → `refuse`" in text
     assert "(the catalogue)" in text

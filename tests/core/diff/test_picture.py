@@ -45,7 +45,7 @@ def test_it_needs_no_style_sheet_no_script_and_nothing_from_elsewhere() -> None:
 def test_nothing_that_differs_is_an_empty_grid() -> None:
     root = drawn(picture(compared(POLICIES, POLICIES), HOME))
     assert boxes(root, "opens") == boxes(root, "closes") == []
-    assert root.findtext(f"{SVG}desc") == "Nothing is drawn, because no hours open or close."
+    assert root.findtext(f"{SVG}desc") == "Nothing is drawn: No hours open or close."
 
 
 def test_what_opens_for_one_and_closes_for_another_stands_side_by_side() -> None:

@@ -165,7 +165,10 @@ def test_lists_and_settings_are_named() -> None:
         changes=["normal", "config"],
         timezone="Asia/Tokyo",
     )
-    assert lines(between(old, new))[2:] == [
+    found = between(old, new)
+    assert not found.is_complete
+    assert lines(found)[0] == "No difference found; not all was compared."
+    assert lines(found)[2:] == [
         "Lists and settings:",
         "  kinds of change added: config",
         "  services added: docs",
@@ -174,7 +177,10 @@ def test_lists_and_settings_are_named() -> None:
         "  services removed: web",
         "  services with other tags or another zone: api",
         "  timezone: Europe/Amsterdam → Asia/Tokyo",
-        "  Environments and kinds of change of one set alone are not compared.",
+        (
+            "What only one set has is not compared: the environment staging and the kinds of change config, "
+            "hotfix and rollback."
+        ),
     ]
 
 
