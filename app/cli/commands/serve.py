@@ -86,7 +86,7 @@ def _serve(settings: Settings, create_app: Callable[[], Any]) -> int:
     try:
         listener = _listen(settings)
     except OSError as error:
-        hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
+        hint = "; choose another with --port or FREEZEGATE_PORT" if error.errno == errno.EADDRINUSE else ""
         why = (error.strerror or str(error)).lower()
         fail(f"can't listen on {settings.host}:{settings.port}: {why}{hint}")
         return UNDECIDED

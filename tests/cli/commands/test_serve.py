@@ -118,7 +118,8 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(
         port = taken.getsockname()[1]
         assert run(["serve", "--policies", str(policies), "--port", str(port)]) == 3
     said = capsys.readouterr().err
-    assert f"can't listen on 127.0.0.1:{port}: address already in use; choose another with --port" in said
+    why = "address already in use; choose another with --port or FREEZEGATE_PORT"
+    assert f"can't listen on 127.0.0.1:{port}: {why}" in said
 
 
 def test_a_terminal_gets_a_banner_with_the_first_key_and_a_readable_log(policies: Path) -> None:
