@@ -1,6 +1,7 @@
 """``/can-deploy/batch``: many questions at one instant."""
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from app.api.can_deploy import DEGRADED, QuestionFields, refuse_token
 from app.core.decision import Question
+from app.core.decision_text import one_line
 from app.core.errors import FreezegateError
 from app.core.instant import format_instant
 from app.core.json_schema import UntitledJsonSchema
@@ -20,6 +22,7 @@ from app.server.middleware import LOG_FIELDS
 from app.server.openapi import returns
 from app.server.problems import InvalidFieldsError, problem_body, wrong_fields
 from app.server.requests import InstantField, Strict, read_body, validated
+from app.server.response_cache import wants_plain_text
 from app.server.responses import NO_STORE
 from app.server.routes import Routes
 
@@ -61,8 +64,8 @@ class BatchBody(Strict):
     body=BatchBody,
     summary="May these services be deployed? Up to 1,000 questions at one instant",
     responses={
-        **returns("BatchAnswers", "all are allowed; or not, if `deny_status` is 200"),
-        **returns("BatchAnswers", "not all are allowed; `Retry-After` says when they may be", 423),
+        **returns("BatchAnswers", "all are allowed; or not, if `deny_status` is 200", text=True),
+        **returns("BatchAnswers", "not all are allowed; `Retry-After` says when they may be", 423, text=True),
     },
 )
 async def ask_many(request: Request) -> Response:
@@ -70,20 +73,24 @@ async def ask_many(request: Request) -> Response:
 
     All are answered for the same instant, by the same policies and freezes, in the order of the questions. A
     question that can't be answered gets a problem in its place, and counts as denied.
+
+    With `Accept: text/plain` you get one line for each question, in their order: its message, or why it has
+    no answer.
     """
     refuse_token(request)
     body = await read_body(request, BatchBody, MOST_BYTES)
     here = context(request)
     in_force = here.policies.in_force
     at = here.clock.now() if body.at is None else body.at
-    batch, content = await here.batches.run(lambda: _answered(in_force, body.questions, at))
+    written = _in_text if wants_plain_text(request.scope["headers"]) else _in_json
+    batch, content = await here.batches.run(lambda: _answered(in_force, body.questions, at, written))
     for (outcome, rules), times in batch.counts.items():
         here.metrics.decided(outcome, "question", rules, times)
     request.scope["state"][LOG_FIELDS] = (
         f', "questions": {len(batch.answers)}, "allowed": {json.dumps(batch.allowed)}'
     )
     status = HTTPStatus.OK if batch.allowed else HTTPStatus(body.deny_status)
-    response = Response(content, status, NO_STORE, "application/json")
+    response = Response(content, status, NO_STORE, _MEDIA_TYPES[written])
     if status is HTTPStatus.LOCKED and batch.opens_at is not None:
         response.headers["Retry-After"] = str(max(1, batch.opens_at - at))
     if here.cache.degraded_since is not None:
@@ -91,13 +98,32 @@ async def ask_many(request: Request) -> Response:
     return response
 
 
-def _answered(in_force: InForce, questions: list[Any], at: int) -> tuple[Batch, bytes]:
+def _answered(in_force: InForce, questions: list[Any], at: int, written: "_Writer") -> tuple[Batch, bytes]:
     """Return the answers, and the body of the response."""
     batch = answer(in_force, map(_question, questions), at)
     problems: dict[FreezegateError, str] = {}
     texts = [each if isinstance(each, str) else _problem(each, problems) for each in batch.answers]
     head = {"allowed": batch.allowed, "at": format_instant(at), "policy_revision": in_force.revision}
-    return batch, f'{json.dumps(head)[:-1]}, "answers": [{", ".join(texts)}]}}'.encode()
+    return batch, written(head, texts).encode()
+
+
+_Writer = Callable[[dict[str, Any], list[str]], str]
+
+
+def _in_json(head: dict[str, Any], answers: list[str]) -> str:
+    return f'{json.dumps(head)[:-1]}, "answers": [{", ".join(answers)}]}}'
+
+
+def _in_text(_: dict[str, Any], answers: list[str]) -> str:
+    return "".join(f"{_sentence(json.loads(each))}\n" for each in answers)
+
+
+def _sentence(body: dict[str, Any]) -> str:
+    """Return the message of an answer, or what is wrong with the question."""
+    return one_line(body["message"] if "message" in body else f"No answer: {body['detail']}")
+
+
+_MEDIA_TYPES: Final = {_in_json: "application/json", _in_text: "text/plain"}
 
 
 def _question(fields: Any) -> Question | FreezegateError:

@@ -56,6 +56,17 @@ def test_names_in_the_texts_of_policies_stay_as_they_are(
     assert ask(gate, *asked).json()["answers"] == [alone(gate, each) for each in asked]
 
 
+def test_in_plain_text_each_question_has_a_line_in_order(gate: TestClient) -> None:
+    questions = [{"service": "docs-site"}, {"service": "api"}, {"service": "Api"}]
+    headers = {"Accept": "text/plain"}
+    reply = gate.post("/can-deploy/batch", json={"questions": questions}, headers=headers)
+    assert (reply.status_code, reply.headers["content-type"]) == (423, "text/plain; charset=utf-8")
+    *lines, unanswered = reply.text.splitlines()
+    assert lines == [alone(gate, each)["message"] for each in questions[:2]]
+    assert unanswered.startswith("No answer: service: ")
+    assert ask(gate, *questions).headers["content-type"] == "application/json"
+
+
 def test_all_must_be_allowed_for_a_200(gate: TestClient) -> None:
     reply = ask(gate, {"service": "docs-site"}, {"service": "api", "change": "rollback"})
     assert (reply.status_code, reply.json()["allowed"]) == (200, True)
