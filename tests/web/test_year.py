@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.main import create_app
+from app.policies.source import Snapshot
 from app.settings import Settings
 from tests.api.fakes import FakeClock
 from tests.web.browser import serious
@@ -48,6 +49,15 @@ policies:
 """
 
 
+REVISION = Snapshot.of(POLICIES).revision[:19]
+
+# The room between the name of a weekday and the number of the day, where it is least.
+NARROWEST = """() => Math.min(...[...document.querySelectorAll('.year .dow')].map(dow => {
+    const [name, number] = [dow, dow.nextElementSibling].map(each => each.getBBox());
+    return number.x - name.x - name.width;
+}))"""
+
+
 @pytest.fixture(scope="module")
 def year_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder = tmp_path_factory.mktemp("year")
@@ -75,6 +85,7 @@ def test_the_page_has_a_link_for_each_day_and_names_freezes_and_holidays(year_ga
         "Fri 7 Jan 2028: frozen 10 h: 14:00 to 24:00 No deploys after Friday 14:00"
     )
     assert "53 times" in page.text
+    assert f"Policies {REVISION}, as of Fri 27 Nov 2026." in page.text
     assert "<b>Holidays</b>" in page.isolated
     assert "Thu 27 Apr Koningsdag" in page.text
     assert "/dashboard/year?year=2027&environment=production&change=normal" in links(page)
@@ -175,6 +186,7 @@ def test_a_year_is_walked_by_keyboard_fits_a_phone_and_prints_on_one_sheet_of_a3
             page.keyboard.press(key)
         expect(page.locator(".year .detail")).to_have_text(re.compile("^Sat 2 Jan 2027: frozen all day"))
         assert serious(page) == []
+        assert page.evaluate(NARROWEST) > 1, "units of the picture between weekday and day"
         printed = page.pdf(prefer_css_page_size=True)
         assert len(re.findall(rb"/Type /Page\b(?!s)", printed)) == 1
         [box] = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", printed)

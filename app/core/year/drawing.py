@@ -18,7 +18,7 @@ from app.core.year.words import day_in_words, shown_parts, title_of
 from app.core.year.year import OTHERS_KIND, NamedHoliday, Year, YearDay
 
 MONTHS: Final = 12
-GUTTER: Final = 33
+GUTTER: Final = 35
 TRACK: Final = 96
 """The width of 24 hours: four units an hour."""
 COLUMN: Final = GUTTER + TRACK
@@ -103,11 +103,11 @@ class YearDrawing:
         week = ""
         if weekday(day.number) == 0:
             number = day.date.isocalendar().week
-            week = f'<text class="week{style}" x="{GUTTER - 4}" y="{y + 23}">w{number}</text>'
+            week = f'<text class="week{style}" x="{GUTTER - 3}" y="{y + 23}">w{number}</text>'
         name = f"{day.date:%a}"[:2]
         return (
-            f'{mark}<text class="dow{style}" x="2" y="{y + 12}">{name}</text>'
-            f'<text class="num{style}" x="{GUTTER - 4}" y="{y + 12}">{day.date.day}</text>{week}'
+            f'{mark}<text class="dow{style}" x="1" y="{y + 12}">{name}</text>'
+            f'<text class="num{style}" x="{GUTTER - 3}" y="{y + 12}">{day.date.day}</text>{week}'
         )
 
     def _fills(self, day: YearDay, hatched: dict[str, list[str]]) -> Iterator[str]:

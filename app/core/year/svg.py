@@ -167,7 +167,7 @@ def _style() -> str:
         f"fill:{LIGHT['ink']}}}"
         ".dow,.week,.tick,.note,.foot,.holidays{fill:" + LIGHT["soft"] + "}"
         ".year{font-size:38px;font-weight:700}.place{font-size:24px}.note{font-size:12px}.foot{font-size:9px}"
-        ".month{font-size:14px;font-weight:700}.dow{font-size:8px}.num{font-size:11px;font-weight:600}"
+        ".month{font-size:14px;font-weight:700}.dow{font-size:7.5px}.num{font-size:10.5px;font-weight:600}"
         ".num,.week{text-anchor:end}.week,.tick{font-size:6.5px}.name{font-size:8.5px}.entry{font-size:12px}"
         f".holidays{{font-size:{_HOLIDAY_SIZE}px}}"
         f"text.holiday{{fill:{LIGHT['rule-freeze']};font-weight:700}}text.today{{fill:{LIGHT['sheet']}}}"
