@@ -80,7 +80,10 @@ def test_a_pull_request_that_moves_friday_shows_exactly_the_hours_that_open(here
         "Fri 15 Jan 2027 14:00 to 15:00 CET",
         "Fri 22 Jan 2027 14:00 to 15:00 CET",
     ]
-    assert text.count("| every service | all | 8 hours | none | opens Fri 14:00 to 15:00, 8 times until") == 1
+    assert (
+        text.count("| every service | all | 8 hours | none | opens Fri 14:00 to 15:00, 8 times: 4 Dec … ")
+        == 1
+    )
 
 
 def test_a_pull_request_of_comments_and_order_shows_no_difference(here: Path) -> None:

@@ -13,8 +13,7 @@ from app.core.diff.occurrences import span_in_words
 from app.core.diff.paragraphs import Fewer, Paragraph, Place, Reason, Time, paragraphs, places
 from app.core.diff.result import Diff, NameChanges, PolicyChange
 from app.core.diff.totals import headline, hours_in_words, not_compared
-from app.core.diff.words import and_more, days_in_words, more_groups, services_in_words
-from app.core.explain import local_time
+from app.core.diff.words import and_more, dates_in_words, days_in_words, more_groups, services_in_words
 from app.core.wallclock import Zone
 
 LARGEST: Final = 60_000
@@ -156,8 +155,7 @@ def _time(time: Time, found: Diff, zone: Zone) -> Iterator[str]:
     if each.times == 1:
         yield f"{verb} {span_in_words(each.first, zone, found.period[0])}{because}"
         return
-    until = local_time(each.last[0], zone, found.period[0])
-    yield f"{verb} {each.words}, {each.times} times until {until}{because}"
+    yield f"{verb} {each.words}, {dates_in_words(each, zone, found.period[0])}{because}"
     yield from (_fewer(fewer, found, zone) for fewer in time.fewer[:_MOST_PLACES])
     if more := len(time.fewer[_MOST_PLACES:]):
         yield f"and not on all of these days in {more_groups(more)}"

@@ -23,6 +23,8 @@ _MOST_GROUPS: Final = 12
 """Differences that are shown; a screen or two."""
 _MOST_TIMES: Final = 6
 """Recurring times that are shown of each."""
+_MOST_DATES: Final = 8
+"""Dates that are listed where more are counted."""
 _FEW: Final = 3
 """Names that are shown where more are counted."""
 _TWICE: Final = 2
@@ -157,15 +159,22 @@ def _time(time: Occurrence, zone: Zone, seen_from: int) -> str:
     verb = "opens" if time.opens else "closes"
     if time.times == 1:
         return f"{verb} {span_in_words(time.first, zone, seen_from)}"
-    return f"{verb} {time.words}, {_dates(time, zone, seen_from)}"
+    return f"{verb} {time.words}, {dates_in_words(time, zone, seen_from)}"
 
 
-def _dates(time: Occurrence, zone: Zone, seen_from: int) -> str:
-    """Return ``8 times: 4 Dec … 22 Jan 2027``, with the days between them that are skipped."""
+def dates_in_words(time: Occurrence, zone: Zone, seen_from: int) -> str:
+    """Return ``8 times: 4 Dec … 22 Jan 2027``, with the days between them that are skipped.
+
+    Where those are many, the dates are listed instead.
+    """
     year = calendar_date(zone.local(seen_from) // DAY).year
     if time.times == _TWICE:
         return f"twice: {listed([_date(day, year) for day in time.days])}"
     skipped = [_date(day, year) for day in time.skipped]
+    if len(skipped) * 2 > time.times:
+        dates = [_date(day, year) for day in time.days]
+        until = f" until {dates[-1]}" if len(dates) > _MOST_DATES + 1 else ""
+        return f"{time.times:,} times: {listed(dates, _MOST_DATES)}{until}"
     gaps = f", not {listed(skipped)}" if skipped else ""
     return f"{time.times:,} times: {_date(time.days[0], year)} … {_date(time.days[-1], year)}{gaps}"
 

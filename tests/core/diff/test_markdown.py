@@ -85,7 +85,7 @@ def test_a_later_friday_is_told_in_a_headline_and_a_row() -> None:
     assert "- changed `friday-afternoon`: `when`\n" in text
     assert (
         "| every service except `docs-site` | all | 8 hours | none | "
-        "opens Fri 14:00 to 15:00, 8 times until Fri 22 Jan 2027 14:00 CET (no longer `friday-afternoon`) |\n"
+        "opens Fri 14:00 to 15:00, 8 times: 4 Dec … 22 Jan 2027 (no longer `friday-afternoon`) |\n"
     ) in text
     assert "#### `production`" in text
     assert "staging" not in text

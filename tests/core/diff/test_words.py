@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from app.core.diff import Diff, in_words
+from app.core.diff.markdown import markdown
 from app.core.wallclock import zone
 from tests.core.diff.test_difference import FRIDAY, a_set, between, friday
 
@@ -213,8 +216,29 @@ def test_many_groups_and_times_are_counted() -> None:
 
 def test_days_that_are_skipped_are_named() -> None:
     feast = {**FRIDAY, "id": "feast", "when": [{"dates": {"from": "2026-12-25", "to": "2027-01-01"}}]}
-    found = lines(between(a_set(friday(), feast), a_set(friday("fri 15:00"), feast)))
-    assert found[-1] == (
-        "  opens Fri 14:00 to 15:00, 6 times: 4 Dec … 22 Jan 2027, not 25 Dec and 1 Jan 2027; "
-        "no more veto by friday"
-    )
+    found = between(a_set(friday(), feast), a_set(friday("fri 15:00"), feast))
+    time = "opens Fri 14:00 to 15:00, 6 times: 4 Dec … 22 Jan 2027, not 25 Dec and 1 Jan 2027"
+    assert lines(found)[-1] == f"  {time}; no more veto by friday"
+    assert f"{time} (no longer `friday`)" in markdown(found, HOME)
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ((1, 17, 23), "Tue to Thu 12:00 to 18:00, 3 times: 1 Dec, 17 Dec and 23 Dec"),
+        ((1, 8, 22), "Tue 12:00 to 18:00, 3 times: 1 Dec … 22 Dec, not 15 Dec"),
+        (
+            (*range(1, 9), 29, 30, 31),
+            (
+                "daily 12:00 to 18:00, 11 times: 1 Dec, 2 Dec, 3 Dec, 4 Dec, 5 Dec, 6 Dec, 7 Dec, 8 Dec and "
+                "3 more until 31 Dec"
+            ),
+        ),
+    ],
+    ids=["more are skipped", "one is skipped", "too many to list"],
+)
+def test_dates_without_a_rule_are_listed(days: tuple[int, ...], expected: str) -> None:
+    when = [{"dates": {"from": f"2026-12-{day:02} 12:00", "to": f"2026-12-{day:02} 18:00"}} for day in days]
+    found = between(a_set(), a_set({**FRIDAY, "when": when}))
+    assert lines(found)[-1] == f"  closes {expected}; veto by friday"
+    assert f"closes {expected} (`friday`)" in markdown(found, HOME)
