@@ -19,7 +19,7 @@ from app.gate.calendar_state import CalendarState
 from app.gate.errors import NotLoadedError
 from app.policies.calendars.subscription import Subscription
 from app.policies.load import load
-from app.policies.removal import Contents, Removal, current, lost_events, removals
+from app.policies.removal import Contents, Removal, current, lost_events, removals, renamed
 from app.policies.source import Snapshot, Source
 from app.yaml.problem import PolicyFileError, Problem
 
@@ -182,9 +182,10 @@ class Policies:
             self.failed_at = now
             return self.last_error
         self.last_error = None
-        before, after = Contents.of(in_force.policy_set), Contents.of(loaded.policy_set)
-        lost = lost_events(in_force.policy_set, loaded.policy_set, now)
-        removed = removals(before, after, in_force.removed, now, lost)
+        old, new = in_force.policy_set, loaded.policy_set
+        before = Contents.of(old).under(renamed(old, new))
+        lost = lost_events(old, new, now)
+        removed = removals(before, Contents.of(new), in_force.removed, now, lost)
         return self._put_in_force(loaded._replace(removed=removed))
 
     def use_freezes(self, freezes: Sequence[Freeze], version: int) -> None:

@@ -3,10 +3,13 @@
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from app.core.policy import PolicySet
 from app.gate.audit_events import Kind
 from app.gate.in_force import InForce
-from app.policies.removal import Contents, Removal, current, removals
+from app.policies.removal import Contents, Removal, current, removals, renamed
+from app.policies.set_change import contents, own_files
 from app.policies.source import Snapshot
+from app.yaml.problem import Problem
 
 if TYPE_CHECKING:
     from app.store.view import View
@@ -32,8 +35,24 @@ def removed_before(view: "View", in_force: InForce) -> tuple[Removal, ...]:
     texts = view.sources(data["revision"])
     if texts is None:
         return ()
-    before = Contents.of_texts(Snapshot.from_json(texts))
-    return removals(before, Contents.of(in_force.policy_set), known, in_force.loaded_at)
+    return removals(
+        _before(Snapshot.from_json(texts), in_force.policy_set),
+        Contents.of(in_force.policy_set),
+        known,
+        in_force.loaded_at,
+    )
+
+
+def _before(snapshot: Snapshot, after: PolicySet) -> Contents:
+    """Return the contents of the texts, under the ids that they have in the set `after` them.
+
+    Only where an id is gone are the texts read in full, which takes as long as loading them.
+    """
+    found = Contents.of_texts(snapshot)
+    if {policy.id for policy in after.policies}.issuperset(found.policies):
+        return found
+    before = contents(own_files(snapshot))
+    return found if isinstance(before, Problem) else found.under(renamed(before, after))
 
 
 def removed_data(in_force: InForce) -> dict[str, Any]:

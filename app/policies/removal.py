@@ -5,7 +5,7 @@ intended, and reported for a day or until it is undone.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from app.core.calendar_loss import loss
@@ -14,7 +14,7 @@ from app.core.notification import one_line
 from app.core.policy import PolicySet
 from app.core.wallclock import Wall
 from app.core.windows.icalendar import ICalendar
-from app.policies.calendars.unloaded import subscribed
+from app.policies.calendars.unloaded import subscribed, without_fetched
 from app.policies.source import Snapshot
 from app.yaml.compose import read_document
 
@@ -55,6 +55,10 @@ class Contents(NamedTuple):
             tuple(_test_name(test.get("name"), test["service"], str(test.get("at"))) for test in tests),
         )
 
+    def under(self, names: Mapping[str, str]) -> Self:
+        """Return the contents with the policies that were renamed under their new ids."""
+        return self._replace(policies=tuple(names.get(each, each) for each in self.policies))
+
 
 class Removal(NamedTuple):
     """A policy or test that a change removed, or most of the coming events of a calendar by URL."""
@@ -92,6 +96,29 @@ def _by_url(policy_set: PolicySet) -> Iterator[ICalendar]:
     return (window for policy in policy_set.policies for window in subscribed(policy))
 
 
+def renamed(before: PolicySet, after: PolicySet) -> dict[str, str]:
+    """Return the new id of each policy that has another one and vetoes the same.
+
+    The events of calendars by URL don't count: they change by themselves.
+    """
+    old, new = _without_ids_of(before, after), _without_ids_of(after, before)
+    if not (old.policies and new.policies):
+        return {}
+    # Only a change of ids needs it, and commands that load policies to show their hours start without it.
+    from app.core.diff.policies import alike, pair
+
+    old, new = without_fetched(old), without_fetched(new)
+    same = alike(old, new, pair(old, new))
+    return {old.policies[one].id: new.policies[other].id for other, one in same.items()}
+
+
+def _without_ids_of(policy_set: PolicySet, other: PolicySet) -> PolicySet:
+    ids = {policy.id for policy in other.policies}
+    return policy_set.model_copy(
+        update={"policies": [each for each in policy_set.policies if each.id not in ids]}
+    )
+
+
 def removals(
     before: Contents, after: Contents, known: Iterable[Removal], now: int, lost: Iterable[Removal] = ()
 ) -> tuple[Removal, ...]:
@@ -101,7 +128,7 @@ def removals(
     fewer of them than before.
 
     Args:
-        before: the contents of the set that was in force.
+        before: the contents of the set that was in force, `under` the ids that its policies have now.
         after: the contents of the set that takes its place.
         known: removals up to now.
         now: when the change is loaded.

@@ -8,6 +8,7 @@ from app.core.instant import DAY
 from app.gate.record import Record
 from app.gate.status import status
 from app.policies.removal import Removal
+from app.policies.source import Snapshot
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import AFTER, FRIDAY, Gate, gate_on, reload
 
@@ -66,6 +67,41 @@ async def test_a_restart_reports_what_was_removed_before_and_meanwhile(
         )
     finally:
         await again.store.close()
+
+
+RENAMED = FRIDAY.replace("id: audit-week", "id: auditors")
+
+
+@pytest.mark.parametrize(
+    ("text", "removed"),
+    [
+        (RENAMED, False),
+        (RENAMED.replace("title: Audit week", "title: Auditors"), False),
+        (RENAMED.replace("to: 2026-12-05", "to: 2026-12-04"), True),
+        (RENAMED.replace("override: {max_ttl: 1h", "effect: warn\n    override: {max_ttl: 1h"), True),
+    ],
+)
+async def test_a_policy_under_another_id_is_not_removed_if_it_vetoes_the_same(
+    gate: Gate, policy_file: Path, text: str, *, removed: bool
+) -> None:
+    Record(gate.store, gate.clock).note_policies(gate.in_force)
+    gone = (Removal("policy", "audit-week", AFTER),) if removed else ()
+    put(policy_file, text)
+    reload(gate.policies, AFTER)
+    assert gate.in_force.removed == gone
+    assert Record(gate.store, gate.clock).removed_before(gate.in_force) == gone, "by a process that starts"
+
+
+async def test_a_rename_is_not_found_in_texts_that_this_version_would_refuse(
+    gate: Gate, policy_file: Path
+) -> None:
+    refused = Snapshot.of(f"{FRIDAY}colour: purple\n")
+    Record(gate.store, gate.clock).note_policies(gate.in_force._replace(snapshot=refused))
+    put(policy_file, RENAMED)
+    reload(gate.policies, AFTER)
+    assert Record(gate.store, gate.clock).removed_before(gate.in_force) == (
+        Removal("policy", "audit-week", AFTER),
+    )
 
 
 async def test_replicas_note_one_load_although_they_loaded_it_at_other_times(

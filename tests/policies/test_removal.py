@@ -1,7 +1,9 @@
 import pytest
 
+from app.core.calendar_url import masked
+from app.core.policy import PolicySet
 from app.policies.load import load_untested
-from app.policies.removal import MOST_KEPT, REPORTED_FOR, Contents, Removal, in_words, removals
+from app.policies.removal import MOST_KEPT, REPORTED_FOR, Contents, Removal, in_words, removals, renamed
 from app.policies.source import Snapshot
 
 NOW = 1_795_784_700
@@ -15,6 +17,37 @@ def test_what_is_missing_after_a_change_is_a_removal() -> None:
         Removal("test", "second", NOW),
     )
     assert removals(BEFORE, Contents(("c", "b", "a", "d"), ("second", "first", "third")), (), NOW) == ()
+
+
+def named(*policies: str) -> PolicySet:
+    entries = "".join(f"  - {{id: {each}}}\n" for each in policies)
+    return load_untested(Snapshot.of(f"version: 1\npolicies:\n{entries}")).policy_set
+
+
+ALWAYS = "title: A, reason: R., when: [{always: true}]"
+DAYS = "title: D, reason: R., when: [{dates: {from: 2027-01-01, to: 2027-01-02}}]"
+
+
+def test_of_two_alike_only_as_many_are_renamed_as_are_still_there() -> None:
+    before = named(f"a, {ALWAYS}", f"b, {ALWAYS}", f"c, {DAYS}")
+    after = named(f"c, {DAYS}", f"x, {ALWAYS}")
+    assert renamed(before, after) == {"a": "x"}
+    contents = Contents.of(before).under(renamed(before, after))
+    assert removals(contents, Contents.of(after), (), NOW) == (Removal("policy", "b", NOW),)
+    assert renamed(before, before) == {}
+
+
+def test_the_events_of_a_calendar_by_url_are_no_part_of_a_policy_that_is_renamed() -> None:
+    url = "https://calendar.example/a.ics"
+    file = "version: 1\npolicies:\n  - {id: %s, title: A, reason: R., when: [{icalendar: {url: '%s'}}]}\n"
+    event = "BEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:20270101\nSUMMARY:New year\nEND:VEVENT\n"
+    texts = [f"BEGIN:VCALENDAR\n{inside}END:VCALENDAR\n" for inside in (event, "")]
+    before, after, elsewhere = (
+        load_untested(Snapshot.of(file % (name, where), calendars={masked(where): text})).policy_set
+        for name, where, text in (("a", url, texts[0]), ("b", url, texts[1]), ("b", f"{url}2", texts[0]))
+    )
+    assert renamed(before, after) == {"a": "b"}
+    assert renamed(before, elsewhere) == {}
 
 
 def test_a_test_that_is_changed_is_not_removed() -> None:
