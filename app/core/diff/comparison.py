@@ -69,6 +69,7 @@ def diff(
         tuple(sorted(relevant.globs)),
         apart,
         tuple(filter(None, limits)),
+        bool(old_side.own or new_side.own or names.changed_services),
     )
 
 

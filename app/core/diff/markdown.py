@@ -13,7 +13,14 @@ from app.core.diff.occurrences import span_in_words
 from app.core.diff.paragraphs import Fewer, Paragraph, Place, Reason, Time, paragraphs, places
 from app.core.diff.result import Diff, NameChanges, PolicyChange
 from app.core.diff.totals import headline, hours_in_words, not_compared
-from app.core.diff.words import and_more, dates_in_words, days_in_words, more_groups, services_in_words
+from app.core.diff.words import (
+    and_more,
+    dates_in_words,
+    days_in_words,
+    more_groups,
+    nothing_until,
+    services_in_words,
+)
 from app.core.wallclock import Zone
 
 LARGEST: Final = 60_000
@@ -72,6 +79,8 @@ def _parts(found: Diff, zone: Zone) -> Iterator[str]:
             yield "\n".join([_HEAD, *rows])
     if unread:
         yield f"{and_more(unread)}; as JSON, all are listed."
+    if later := nothing_until(found, zone):
+        yield later
     yield from (_limit(each, found.names) for each in found.limits)
     for each in every:
         yield from _details(found, each, zone)

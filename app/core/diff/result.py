@@ -117,6 +117,8 @@ class Diff(NamedTuple):
     """Unlisted services that something else happens to than to every other service."""
     limits: tuple[str, ...]
     """What was not compared, as sentences: the names that one set alone has, or what would take too long."""
+    may_differ_later: bool = False
+    """Whether policies veto otherwise, so that hours may differ after the period, too."""
 
     @property
     def opens(self) -> bool:

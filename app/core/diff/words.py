@@ -5,6 +5,7 @@ from typing import Final
 
 from app.core.diff.occurrences import Occurrence, span_in_words
 from app.core.diff.paragraphs import Paragraph, Part, Place, Reason, paragraphs, places
+from app.core.diff.period import LONGEST_DAYS
 from app.core.diff.result import (
     Diff,
     NameChanges,
@@ -46,7 +47,16 @@ def in_words(found: Diff, zone: Zone) -> list[str]:
         lines += _paragraph(each, found, zone)
     if more := len(every[_MOST_GROUPS:]) + unread:
         lines.append(f"{and_more(more)}{_by(every)}; as JSON, all are listed.")
-    return [*lines, *found.limits]
+    return [*lines, *filter(None, [nothing_until(found, zone)]), *found.limits]
+
+
+def nothing_until(found: Diff, zone: Zone) -> str | None:
+    """Return a sentence that no hours differ so soon, if policies veto otherwise; else None."""
+    if found.differences or not (found.may_differ_later and found.is_complete):
+        return None
+    start, end = found.period
+    fields = "--from and --to (API: from and to)" if end - start >= LONGEST_DAYS * DAY else "--to (API: to)"
+    return f"Nothing differs until {local_time(end, zone, start)}; a later {fields} may show more."
 
 
 def services_in_words(group: ServiceGroup, found: Diff, write: Callable[[str], str] = str) -> str:

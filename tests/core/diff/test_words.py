@@ -6,8 +6,10 @@ import pytest
 
 from app.core.diff import Diff, in_words
 from app.core.diff.markdown import markdown
+from app.core.diff.period import LONGEST_DAYS
+from app.core.instant import DAY
 from app.core.wallclock import zone
-from tests.core.diff.test_difference import FRIDAY, a_set, between, friday
+from tests.core.diff.test_difference import FRIDAY, PERIOD, a_set, between, friday
 
 HOME = zone("Europe/Amsterdam")
 SPAN = "Mon 30 Nov 01:00 CET to Fri 29 Jan 2027 01:00 CET"
@@ -242,3 +244,24 @@ def test_dates_without_a_rule_are_listed(days: tuple[int, ...], expected: str) -
     found = between(a_set(), a_set({**FRIDAY, "when": when}))
     assert lines(found)[-1] == f"  closes {expected}; veto by friday"
     assert f"closes {expected} (`friday`)" in markdown(found, HOME)
+
+
+def test_windows_that_differ_after_the_period_alone_are_mentioned() -> None:
+    def on(date: str, **more: Any) -> dict[str, Any]:
+        return a_set({**FRIDAY, "when": [{"dates": {"from": date, "to": date}}], **more})
+
+    later = on("2027-05-05"), on("2027-05-06")
+    line = "Nothing differs until Fri 29 Jan 2027 01:00 CET; a later --to (API: to) may show more."
+    found = between(*later)
+    assert lines(found)[-1] == line
+    assert f"\n\n{line}\n" in markdown(found, HOME)
+    assert line in lines(between(on("2027-05-05"), a_set()))
+    year = lines(between(on("2028-05-05"), on("2028-05-06"), (PERIOD[0], PERIOD[0] + LONGEST_DAYS * DAY)))
+    assert year[-1].endswith("a later --from and --to (API: from and to) may show more.")
+    for silent in (
+        between(on("2027-05-05"), on("2027-05-05", title="Other")),
+        between(on("2027-05-05", effect="warn"), on("2027-05-06", effect="warn")),
+        between(on("2026-12-05"), on("2026-12-06")),
+        found._replace(limits=("Too many.",)),
+    ):
+        assert not any("Nothing differs" in each for each in lines(silent))
