@@ -198,9 +198,10 @@ def test_a_closed_port_stops_the_deploy(page: str, tmp_path: Path) -> None:
 
 CURL_SINCE = {
     "-H": "4.0", "-L": "4.0", "-N": "6.5", "-S": "5.9", "-d": "4.0", "-f": "4.0", "-i": "4.8", "-m": "4.0",
-    "-o": "4.0", "-s": "4.0", "--config": "4.10", "--data": "4.0", "--globoff": "7.6",
-    "--max-filesize": "7.10.8", "--max-time": "4.0", "--output": "4.0", "--proto": "7.20.2", "--show-error": "5.9", "--silent": "4.0", "--url": "7.5",
-    "--write-out": "6.5",
+    "-o": "4.0", "-s": "4.0", "--config": "4.10", "--data": "4.0", "--data-binary": "7.2",
+    "--dump-header": "5.7", "--globoff": "7.6", "--header": "5.0", "--max-filesize": "7.10.8",
+    "--max-time": "4.0", "--output": "4.0", "--proto": "7.20.2", "--request": "6.0", "--show-error": "5.9",
+    "--silent": "4.0", "--url": "7.5", "--write-out": "6.5",
 }  # fmt: skip
 """The first version of curl with an option, as its manual says. Ubuntu 20.04 has 7.68, Debian 11 has 7.74,
 RHEL 9 has 7.76, Ubuntu 22.04 has 7.81."""
