@@ -10,8 +10,9 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from app.core.diff.occurrences import span_in_words
-from app.core.diff.result import Diff
+from app.core.diff.result import Diff, ServiceGroup
 from app.core.diff.totals import Total, headline, hours_in_words, listed, totals
+from app.core.diff.words import services_in_words
 from app.core.instant import DAY, HOUR
 from app.core.interval import Interval, normalise
 from app.core.rule_style import HATCHING_PATHS
@@ -38,6 +39,11 @@ _MOST_BOXES: Final = 3_000
 
 _LETTER: Final = 10
 """The width of a letter of the headline, generously."""
+
+_SMALL_LETTER: Final = 7
+"""That of the line above a panel."""
+_NAMED: Final = 4
+"""Services of a panel up to which each is named."""
 
 _MONTH: Final = 52
 """The width of the name of a month."""
@@ -102,9 +108,11 @@ def picture(found: Diff, zone: Zone) -> str:
         *_legend(),
     ]
     for number, total in enumerate(shown):
-        parts += _panel(total, grid, _TOP + number * _PANEL)
+        parts += _panel(total, _for_whom(total, found), grid, _TOP + number * _PANEL)
     if not shown:
-        parts += _panel(Total(found.environments, (), ()), grid, _TOP)
+        parts += _panel(
+            Total(found.environments, (), (), ServiceGroup((), (), others=False), ()), "", grid, _TOP
+        )
     if len(every) > len(shown):
         more = len(every) - len(shown)
         parts.append(_text(12, height - 8, f"{more} more environments differ and are not drawn.", bold=True))
@@ -119,9 +127,22 @@ def _root(width: int, height: int) -> str:
     )
 
 
-def _fitted(text: str, width: int) -> str:
-    """Return a headline that fits; a longer one ends in an ellipsis, and the title has all of it."""
-    most = (width - 24) // _LETTER
+def _for_whom(total: Total, found: Diff) -> str:
+    """Return ``, for 102 of 300 services``: what a panel is about; nothing if it is everything."""
+    group = total.services
+    words = services_in_words(group, found)
+    if len(group.names) > _NAMED and not words.startswith("every service"):
+        counted = f"{len(group.names):,} of {len(found.services):,} services"
+        words = f"{counted} and unlisted ones" if group.patterns or group.others else counted
+    parts = [f", for {words}"] if words != "every service" else []
+    if total.changes != found.changes:
+        parts.append(f", {listed(total.changes)} changes only")
+    return "".join(parts)
+
+
+def _fitted(text: str, width: int, letter: int = _LETTER) -> str:
+    """Return a line that fits; a longer one ends in an ellipsis, and title or description have all of it."""
+    most = (width - 24) // letter
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
@@ -132,7 +153,8 @@ def _description(found: Diff, shown: Iterable[Total], zone: Zone) -> str:
         stretches = sorted((*total.opened, *total.closed))
         opened, closed = map(hours_in_words, total.seconds)
         sentences.append(
-            f"{listed(total.environments)}: {opened} open, {closed} close, in {len(stretches):,} stretches; "
+            f"{listed(total.environments)}: {opened} open, {closed} close{_for_whom(total, found)}, "
+            f"in {len(stretches):,} {'stretch' if len(stretches) == 1 else 'stretches'}; "
             f"the first is {_between(stretches[0], found, zone)}, "
             f"the last {_between(stretches[-1], found, zone)}."
         )
@@ -166,12 +188,12 @@ def _legend() -> Iterator[str]:
         x += 390
 
 
-def _panel(total: Total, grid: _Grid, top: int) -> Iterator[str]:
+def _panel(total: Total, for_whom: str, grid: _Grid, top: int) -> Iterator[str]:
     """Yield the panel of one or several environments that are alike."""
     opened, closed = map(hours_in_words, total.seconds)
-    name = f"{listed(total.environments, 6)}: opens {opened}, closes {closed}"
+    name = f"{listed(total.environments, 6)}: opens {opened}, closes {closed}{for_whom}"
     hours_top = top + _HEAD
-    yield _text(12, top + 14, name, bold=True)
+    yield _text(12, top + 14, _fitted(name, grid.width, _SMALL_LETTER), bold=True)
     yield from _months(grid, hours_top)
     yield from _days(grid, hours_top)
     for hour in range(0, 25, 6):
@@ -200,12 +222,19 @@ def _days(grid: _Grid, top: int) -> Iterator[str]:
 
 
 def _months(grid: _Grid, top: int) -> Iterator[str]:
-    """Yield the names of months; one that has no room before the next is left out."""
+    """Yield the names of months: short ones where there is no room, the first before its days if it must."""
     days = range(grid.first_day, grid.first_day + grid.days)
     begins = [day for day in days if day == grid.first_day or calendar_date(day).day == 1]
     for day, following in pairwise([*begins, None]):
-        if day is not None and (following is None or grid.x(following) - grid.x(day) >= _MONTH):
+        if day is None:
+            continue
+        end = grid.width if following is None else grid.x(following)
+        if end - grid.x(day) >= _MONTH:
             yield _text(grid.x(day), top - 14, f"{calendar_date(day):%b %Y}", size=10, colour=_QUIET)
+        else:
+            short = f"{calendar_date(day):%b}"
+            x, anchor = (grid.x(day), "start") if following is None else (end - 4, "end")
+            yield _text(x, top - 14, short, size=10, colour=_QUIET, anchor=anchor)
 
 
 def _boxes(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from app.core.diff.result import Diff, Difference, NameChanges
+from app.core.diff.result import Diff, Difference, NameChanges, ServiceGroup, UnlistedNames
 from app.core.instant import HOUR, MINUTE
 from app.core.interval import Interval, normalise
 
@@ -14,12 +14,20 @@ _MOST_UNKNOWN: Final = 12
 """Names of one set alone that are listed."""
 
 
+_Times = tuple[Interval, ...]
+_Concerned = tuple[frozenset[str], frozenset[UnlistedNames], bool, frozenset[str]]
+
+
 class Total(NamedTuple):
     """The time that opens and that closes for at least one service, in one or several environments alike."""
 
     environments: tuple[str, ...]
     opened: tuple[Interval, ...]
     closed: tuple[Interval, ...]
+    services: ServiceGroup
+    """Those for which any of it opens or closes."""
+    changes: tuple[str, ...]
+    """The kinds of change for which any does."""
 
     @property
     def seconds(self) -> tuple[int, int]:
@@ -29,12 +37,34 @@ class Total(NamedTuple):
 
 def totals(found: Diff) -> list[Total]:
     """Return the totals of all environments that differ, alike ones as one, in the order of the set."""
-    by_time: dict[tuple[tuple[Interval, ...], tuple[Interval, ...]], list[str]] = {}
+    alike: dict[tuple[_Times, _Times, _Concerned], list[str]] = {}
     for environment in found.environments:
         here = [each for each in found.differences if environment in each.environments]
         if here:
-            by_time.setdefault((_times(here, opens=True), _times(here, opens=False)), []).append(environment)
-    return [Total(tuple(names), *times) for times, names in by_time.items()]
+            key = _times(here, opens=True), _times(here, opens=False), _concerned(here)
+            alike.setdefault(key, []).append(environment)
+    return [
+        Total(tuple(names), opened, closed, *_in_order(concerned, found))
+        for (opened, closed, concerned), names in alike.items()
+    ]
+
+
+def _concerned(differences: Sequence[Difference]) -> _Concerned:
+    """Return all services, unlisted ones and kinds of change of some differences."""
+    groups = [each.services for each in differences]
+    return (
+        frozenset().union(*(each.names for each in groups)),
+        frozenset().union(*(each.patterns for each in groups)),
+        any(each.others for each in groups),
+        frozenset().union(*(each.changes for each in differences)),
+    )
+
+
+def _in_order(concerned: _Concerned, found: Diff) -> tuple[ServiceGroup, tuple[str, ...]]:
+    names, patterns, others, changes = concerned
+    unlisted = tuple(filter(patterns.__contains__, found.singled_out))
+    group = ServiceGroup(tuple(sorted(names)), unlisted, others)
+    return group, tuple(filter(changes.__contains__, found.changes))
 
 
 def headline(found: Diff, write: Callable[[str], str] = str) -> str:
@@ -100,7 +130,7 @@ def _change(opened: int, closed: int) -> str:
     return f"opens {hours_in_words(opened)} and closes {hours_in_words(closed)}"
 
 
-def _times(differences: Iterable[Difference], *, opens: bool) -> tuple[Interval, ...]:
+def _times(differences: Iterable[Difference], *, opens: bool) -> _Times:
     return tuple(
         normalise(
             (hours.start, hours.end) for each in differences for hours in each.hours if hours.opens is opens

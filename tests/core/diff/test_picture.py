@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from app.core.diff import Difference
+from app.core.diff import Difference, ServiceGroup
 from app.core.diff.picture import picture
 from app.core.instant import DAY, HOUR
 from tests.core.diff.test_markdown import HOME, NOW, PERIOD, POLICIES, compared, group, hours, made
@@ -31,7 +31,8 @@ def test_each_friday_is_a_box_and_the_words_say_the_same() -> None:
     assert root.findtext(f"{SVG}title") == "Opens 8 hours, closes none, in production"
     description = root.findtext(f"{SVG}desc") or ""
     assert description.startswith(
-        "production: 8 hours open, none close, in 8 stretches; the first is Fri 4 Dec"
+        "production: 8 hours open, none close, for every service except docs-site, in 8 stretches; "
+        "the first is Fri 4 Dec"
     )
 
 
@@ -115,3 +116,49 @@ def test_hostile_names_stay_text(text: str) -> None:
     assert {each.tag.removeprefix(SVG) for each in root.iter()} == {
         "svg", "title", "desc", "defs", "pattern", "rect", "path", "text"
     }  # fmt: skip
+
+
+NAMES = [f"service-{number}" for number in range(300)]
+
+
+@pytest.mark.parametrize(
+    ("services", "said"),
+    [
+        (group(*NAMES[:102]), ", for 102 of 300 services"),
+        (group(*NAMES[:102], others=True), ", for 102 of 300 services and unlisted ones"),
+        (group(*NAMES[:2]), ", for service-0 and service-1"),
+        (group(*NAMES[1:], others=True), ", for every service except service-0"),
+        (group(*NAMES, others=True), ""),
+    ],
+)
+def test_a_panel_says_which_services_it_is_about(services: ServiceGroup, said: str) -> None:
+    found = made(Difference(("env-0",), ("normal",), services, (hours(0, HOUR),)))
+    root = drawn(picture(found._replace(services=tuple(NAMES)), HOME))
+    assert f"env-0: opens 1 hour, closes none{said}" in [each.text for each in root.iter(f"{SVG}text")]
+    assert f"env-0: 1 hour open, none close{said}, in 1 stretch;" in (root.findtext(f"{SVG}desc") or "")
+    some = picture(found._replace(services=tuple(NAMES), changes=("normal", "hotfix")), HOME)
+    assert f"env-0: opens 1 hour, closes none{said}, normal changes only<" in some
+
+
+def test_environments_with_the_same_hours_for_others_have_their_own_panels() -> None:
+    found = made(
+        *(Difference((f"env-{name}",), ("normal",), group(f"a-{name}"), (hours(0, HOUR),)) for name in "012")
+    )
+    text = picture(found, HOME)
+    for name in "012":
+        assert f">env-{name}: opens 1 hour, closes none, for a-{name}<" in text
+    assert "in env-0, env-1 and env-2" in text
+
+
+def test_each_day_has_the_name_of_its_month() -> None:
+    found = made()
+    for start, days, names in (
+        (NOW, 60, ["Nov", "Dec 2026", "Jan 2027"]),
+        (NOW + 2 * DAY, 63, ["Dec 2026", "Jan 2027", "Feb"]),
+        (NOW, 2, ["Nov", "Dec 2026"]),
+    ):
+        root = drawn(picture(found._replace(period=(start, start + days * DAY)), HOME))
+        months = [
+            each for each in root.iter(f"{SVG}text") if (each.text or "")[:3] in ("Nov", "Dec", "Jan", "Feb")
+        ]
+        assert [each.text for each in months] == names
