@@ -176,26 +176,30 @@ class Revisions:
     def history(self, policy_id: str, before: str | None, most: int) -> Page:
         """Return the loads that changed a policy, newest first; through a rename, those of its older id.
 
+        Each ends where the next one of them begins: loads between them left the policy as it was.
         A load that could not be compared is returned without a change: it may have changed the policy.
 
         Args:
             policy_id: the policy, in force or not.
-            before: the cursor of the page before: a place in the record, and the older id after a rename.
+            before: the cursor of the page before: a place in the record, the beginning of the entry listed
+                last, and the older id after a rename.
             most: the most loads to return.
 
         Raises:
             StoreUnavailableError: the record can't be read.
         """
-        place, named = _place_of(before, policy_id)
+        place, until, named = _place_of(before, policy_id)
         walk = _Walk(self._query, self._known, place)
         items: list[dict[str, Any]] = []
         for change in walk.changes():
             found = change.of_policy(named)
             if found is not None or change.problem is not None:
-                items.append(change.to_json_of(found))
+                load = change.load._replace(until=until)
+                items.append(change._replace(load=load).to_json_of(found))
+                until = load.at
             named = named if found is None else found.id
             if len(items) == most or walk.is_spent:
-                return Page(items, _rest(change, f".{named}"))
+                return Page(items, _rest(change, f"{'' if until is None else f'-{until}'}.{named}"))
         return Page(items, None)
 
     def resolve(self, text: str) -> str:
@@ -229,17 +233,21 @@ class Revisions:
         return Snapshot.from_json(texts)
 
 
-def _place_of(cursor: str | None, policy_id: str) -> tuple[int | None, str]:
-    """Return the place in the record that a cursor of a history names, and the policy's id there."""
+def _place_of(cursor: str | None, policy_id: str) -> tuple[int | None, int | None, str]:
+    """Return what a cursor of a history names: a place in the record, and the end and id of the policy there.
+
+    There is no end if nothing after that place changed the policy.
+    """
     if cursor is None:
-        return None, policy_id
-    place, _, older_id = cursor.partition(".")
-    return int(place), older_id
+        return None, None, policy_id
+    places, _, older_id = cursor.partition(".")
+    place, _, until = places.partition("-")
+    return int(place), int(until) if until else None, older_id
 
 
-def _rest(last: Change, older_id: str = "") -> str | None:
+def _rest(last: Change, of_policy: str = "") -> str | None:
     """Return the cursor of the loads before one; None for the first of the record."""
-    return None if last.is_first else f"{last.load.seq}{older_id}"
+    return None if last.is_first else f"{last.load.seq}{of_policy}"
 
 
 class _Walk:

@@ -17,7 +17,7 @@ from app.yaml.problem import did_you_mean
 
 NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f]*$"
 CURSOR: Final = r"^[0-9a-z_]{1,40}$"
-HISTORY_CURSOR: Final = rf"^[0-9]{{1,18}}\.{ID_PATTERN}$"
+HISTORY_CURSOR: Final = rf"^[0-9]{{1,18}}(?:-[0-9]{{1,12}})?\.{ID_PATTERN}$"
 """A place in the record, and the id that the policy had there."""
 DECISION_ID: Final = r"^dec_[0-9a-z]{1,36}$"
 RULE_ID: Final = rf"^({ID_PATTERN}|frz_[0-9a-z]{{1,36}})$"

@@ -644,6 +644,10 @@ class RevisionPage(BaseModel):
 class PolicyRevision(LoadBody):
     """A set of policies that was in force, with what it changed of one policy."""
 
+    until: Instant | None = Field(
+        description="when the next set of this list took its place, that is, until when the policy stayed "
+        "as it was then; null if nothing has changed it since"
+    )
     change: ChangedPolicy | None = Field(
         description="what changed of the policy; null where it is not known, see `problem`"
     )

@@ -110,6 +110,21 @@ def test_a_set_that_is_loaded_again_is_shown_once_and_one_that_comes_back_again(
     assert [each["change"]["kind"] for each in history.of("friday")] == ["changed", "changed", "added"]
 
 
+def test_a_revision_of_a_policy_ends_where_the_next_one_of_that_policy_begins(history: History) -> None:
+    for text in (FRIDAY, FRIDAY + NIGHT, LATER + NIGHT, LATER):
+        history.load(text)
+    whole = history.of("friday")
+    assert [(each["from"], each["until"]) for each in whole] == [
+        ("2026-11-01T14:00:00Z", None),
+        ("2026-11-01T12:00:00Z", "2026-11-01T14:00:00Z"),
+    ]
+    assert [(each["from"], each["until"]) for each in history.of("night")] == [
+        ("2026-11-01T15:00:00Z", None),
+        ("2026-11-01T13:00:00Z", "2026-11-01T15:00:00Z"),
+    ]
+    assert walked(lambda at: history.revisions.history("friday", at, 1)) == whole
+
+
 def test_comments_and_order_are_no_change_of_a_policy(history: History) -> None:
     history.load(FRIDAY + NIGHT)
     head, tail = FRIDAY.split("policies:\n")

@@ -95,7 +95,7 @@ def _print(
         [
             (
                 local(each.get("from")),
-                local(each["until"]) if each.get("until") else "in force",
+                local(each["until"]) if each.get("until") else "-" if _is_gone(each, policy) else "in force",
                 str(each.get("revision"))[:_SHORT],
                 by(each),
                 _changed(each, policy),
@@ -103,6 +103,13 @@ def _print(
             for each in entries
         ],
     )
+
+
+def _is_gone(entry: Mapping[str, Any], policy: str | None) -> bool:
+    """Return whether an entry took away the policy asked for, or its id."""
+    change = entry.get("change") or {}
+    was_renamed = change.get("kind") == "renamed" and change.get("new_id") != policy
+    return policy is not None and (change.get("kind") == "removed" or was_renamed)
 
 
 def _print_difference(server: str | None, old: str, new: str, *, as_json: bool) -> None:

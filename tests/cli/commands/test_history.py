@@ -95,7 +95,9 @@ def test_a_line_names_few_changes_and_says_where_there_are_none(
 def test_the_history_of_one_policy_says_what_changed_of_it(
     shell: Shell, policy: str, change: dict[str, Any], words: str
 ) -> None:
-    assert shell([{**LOAD, "change": change}], policy).splitlines()[1].endswith(f"  {words}")
+    (line,) = shell([{**LOAD, "change": change}], policy).splitlines()[1:]
+    assert line.endswith(f"  {words}")
+    assert ("in force" in line) is (policy != "lunch")
     assert shell.asked == [f"/policies/{policy}/history?limit=20"]
 
 
