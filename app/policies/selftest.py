@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from app.core.decision import Decision, Outcome, Question
-from app.core.instant import format_instant
-from app.core.notation import parse_duration
+from app.core.instant import DAY, MINUTE
+from app.core.notation import format_time_of_day, parse_duration
 from app.core.policy import SelfTest
-from app.core.wallclock import Zone
+from app.core.wallclock import Zone, calendar_date
 from app.policies.loaded import LoadedPolicies, PlacedTest
 from app.policies.moment import parse_moment
 from app.yaml.problem import Problem
@@ -53,10 +53,10 @@ def problems_of(results: Iterable[SelfTestResult]) -> list[Problem]:
 def _run(placed: PlacedTest, loaded: LoadedPolicies) -> SelfTestResult:
     test, home = placed.test, placed.zone
     decision = _ask(test, loaded, home)
-    expected, got = _expected(test, home), _got(test, decision)
+    expected, got = _expected(test, home), _got(test, decision, home)
     passed = expected == got
     if not passed:
-        got = _got(test, decision, names=True)
+        got = _got(test, decision, home, names=True)
     return SelfTestResult(
         placed.file, _name(test), passed, expected, got, placed.line, placed.column, placed.path
     )
@@ -77,10 +77,10 @@ def _name(test: SelfTest) -> str:
 def _expected(test: SelfTest, home: Zone) -> str:
     """Return the expected answer, formatted like `_got`."""
     instant = None if test.next_change is None else parse_moment(test.next_change, home)
-    return _say(test, test.expect, test.by, instant)
+    return _say(test, test.expect, test.by, _moment(instant, home))
 
 
-def _got(test: SelfTest, decision: Decision, *, names: bool = False) -> str:
+def _got(test: SelfTest, decision: Decision, home: Zone, *, names: bool = False) -> str:
     """Return the actual answer, as far as the test expects one; with `names`, also the policies behind it."""
     rules = decision.warnings if decision.outcome is Outcome.WARN else decision.blocking
     ids = [each.rule.id for each in rules]
@@ -88,14 +88,27 @@ def _got(test: SelfTest, decision: Decision, *, names: bool = False) -> str:
         test,
         decision.outcome.value,
         ids if test.by is not None or (names and ids) else None,
-        decision.flips_at,
+        _moment(decision.flips_at, home),
     )
 
 
-def _say(test: SelfTest, outcome: str, by: list[str] | None, next_change: int | None) -> str:
+def _say(test: SelfTest, outcome: str, by: list[str] | None, next_change: str) -> str:
     text = outcome
     if by is not None:
         text += f" by [{', '.join(sorted(set(by)))}]"
     if "next_change" in test.model_fields_set:
-        text += f", next change {'none in sight' if next_change is None else format_instant(next_change)}"
+        text += f", next change {next_change}"
     return text
+
+
+def _moment(instant: int | None, home: Zone) -> str:
+    """Write an instant as a test may: a local time, with the offset where it occurs twice."""
+    if instant is None:
+        return "none in sight"
+    local = home.local(instant)
+    text = f"{calendar_date(local // DAY)} {format_time_of_day(local % DAY)}"
+    if len(home.showing(local)) == 1:
+        return text
+    ahead = home.offset(instant)
+    hours, minutes = divmod(abs(ahead) // MINUTE, 60)
+    return f"{text}{'-' if ahead < 0 else '+'}{hours:02}:{minutes:02}"

@@ -1,6 +1,8 @@
 import pytest
 
+from app.core import wallclock
 from app.policies.load import load_untested
+from app.policies.moment import parse_moment
 from app.policies.selftest import SelfTestResult, problems_of, run
 from app.policies.source import Snapshot
 
@@ -80,18 +82,35 @@ def test_a_test_that_says_what_comes_out_passes(test: str) -> None:
         (
             "at: 2026-11-27 14:00, service: web, expect: deny, next_change: null",
             "deny, next change none in sight",
-            "deny by [friday], next change 2026-11-30T07:00:00Z",
+            "deny by [friday], next change 2026-11-30 08:00",
         ),
         (
             "at: 2026-11-26 20:00, service: web, expect: deny, by: [], next_change: 2026-11-27 06:00",
-            "deny by [], next change 2026-11-27T05:00:00Z",
-            "warn by [late], next change 2026-11-27T13:00:00Z",
+            "deny by [], next change 2026-11-27 06:00",
+            "warn by [late], next change 2026-11-27 14:00",
         ),
     ],
 )
 def test_a_test_that_fails_says_what_it_expected_and_what_it_got(test: str, expected: str, got: str) -> None:
     failed = result(test)
     assert (failed.passed, failed.expected, failed.got) == (False, expected, got)
+
+
+@pytest.mark.parametrize(
+    ("zone", "written", "shown"),
+    [
+        ("Europe/Amsterdam", "2026-10-25 02:30+02:00", "2026-10-25 02:30+02:00"),
+        ("Europe/Amsterdam", "2026-10-25T01:30:00Z", "2026-10-25 02:30+01:00"),
+        ("Europe/Amsterdam", "2026-10-25T02:00:01Z", "2026-10-25 03:00:01"),
+        ("America/St_Johns", "2026-11-01T04:15:00Z", "2026-11-01 01:45-02:30"),
+    ],
+)
+def test_instants_are_said_as_a_test_may_write_them(zone: str, written: str, shown: str) -> None:
+    test = f"  - {{at: 2026-01-01 12:00, service: web, expect: deny, next_change: {written}}}\n"
+    policies = POLICIES.replace("timezone: Europe/Amsterdam", f"timezone: {zone}")
+    (failed,) = run(load_untested(Snapshot.of(policies + test)))
+    assert failed.expected == f"deny, next change {shown}"
+    assert parse_moment(shown, wallclock.zone(zone)) == parse_moment(written, wallclock.zone(zone))
 
 
 def test_a_test_that_has_no_name_is_called_by_what_it_asks() -> None:
