@@ -252,7 +252,7 @@ def test_switching_on_is_tried_on_the_record_and_on_the_coming_weeks(used: TestC
     assert "veto by lunch" in text
     line = POLICIES.splitlines().index("    effect: warn") + 1
     assert f"Nothing has been changed. To switch it on, change line {line} of policies.yaml" in text
-    assert "Open it in the editor" in text
+    assert "Open it in the editor and write effect: deny in line" in text
     assert used.get("/policies/lunch").json()["effect"] == before == "warn"
 
 
