@@ -87,16 +87,19 @@ def _local(body: Mapping[str, Any]) -> Callable[[object], str]:
 
 
 def _print_groups(field: str, groups: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    most = sorted(groups, key=lambda each: -each[1]["stopped"] - each[1]["allowed"])[:_SHOWN]
+    most = sorted(groups, key=lambda each: -each[1]["stopped"] - each[1]["allowed"])
     changed = [(name, group) for name, group in most if group["stopped"] or group["allowed"]]
-    rows = [{"name": name, **group} for name, group in changed]
+    rows = [{"name": name, **group} for name, group in changed[:_SHOWN]]
     _print_counts((field.upper(), "DEPLOYS", "STOPPED", "DENIED", "ALLOWED"), rows, ("name", *_COUNTED))
+    if len(changed) > _SHOWN:
+        echo(f"and {len(changed) - _SHOWN:,} more, see --json")
 
 
 def _print_counts(head: Sequence[str], entries: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> None:
     """Print a table of some members of entries, without the entries that count nothing."""
     rows = [tuple(each[key] for key in keys) for each in entries]
-    _print_rows(head, [row for row in rows if any(row[1:])])
+    counted = [row for row in rows if any(row[1:])]
+    _print_rows(head, [(name, *(f"{number:,}" for number in numbers)) for name, *numbers in counted])
 
 
 def _print_examples(
@@ -114,6 +117,8 @@ def _print_examples(
         for each in examples[:_SHOWN]
     ]
     _print_rows((title, "SERVICE", "ENVIRONMENT", "RESULT", "POLICIES", "DECISION"), rows)
+    if len(examples) > _SHOWN:
+        echo("and more, see --json")
 
 
 def _print_rows(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app.cli import run
-from app.cli.backtest_text import is_backtest
+from app.cli.backtest_text import is_backtest, print_backtest
 from app.gate.backtest import Backtested, backtest
 from tests.api.fakes import FakeClock
 from tests.cli.conftest import CannedServer
@@ -67,6 +67,31 @@ def test_on_a_database_it_shows_sentences_and_tables(
     for head in ("POLICY", "NO LONGER DENIED BY", "SERVICE", "WOULD HAVE BEEN STOPPED", "CAN'T BE JUDGED"):
         assert f"\n\n{head} " in said.out
     assert body["examples"]["stopped"][0]["decision_id"] in said.out
+
+
+def test_tables_say_what_they_leave_out_with_numbers_as_in_sentences(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counts = {"deploys": 10_182, "stopped": 1_000, "denied": 0, "allowed": 0}
+    example = {"at": "2026-11-27T13:00:00Z", "service": "web", "environment": "production", "result": None}
+    print_backtest(
+        {
+            "in_words": [],
+            "timezone": "Europe/Amsterdam",
+            "policies": [],
+            "no_longer_denied_by": [],
+            "services": [{"service": f"svc-{each}", **counts} for each in range(50)],
+            "environments": [{"environment": "production", **counts}],
+            "hours": [],
+            "examples": dict.fromkeys(("refused", "never", "allowed", "steps", "unknown"), ())
+            | {"stopped": [{**example, "policies": [], "decision_id": "d"}] * 6},
+        }
+    )
+    services, environments, stopped = capsys.readouterr().out.strip("\n").split("\n\n")
+    assert services.splitlines()[1].split() == ["svc-0", "10,182", "1,000", "0", "0"]
+    assert services.splitlines()[6:] == ["and 45 more, see --json"]
+    assert len(environments.splitlines()) == 2
+    assert stopped.splitlines()[6:] == ["and more, see --json"]
 
 
 def test_filters_are_those_of_the_options(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
