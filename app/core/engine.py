@@ -219,7 +219,12 @@ class Engine:
             line for line in self._freeze_timelines if line.rule.matches(service, tags, environment, change)
         )
         if self is not self._policies_alone:
-            by_policies = self._policies_alone.scope(service, environment, change)
+            alone = self._policies_alone
+            by_policies = (
+                alone.scope(service, environment, change)
+                if service
+                else alone.environment(environment, change)
+            )
             # Freezes first: in an incident, callers should read about that before the calendar.
             return self._combined((*freezes, *by_policies.lines)) if freezes else by_policies
         compiled, service_zone = self.compiled, self.policy_set.service_zone(service)
