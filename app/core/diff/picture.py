@@ -6,7 +6,6 @@ description say what it shows.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 from app.core.diff.occurrences import span_in_words
@@ -225,9 +224,7 @@ def _months(grid: _Grid, top: int) -> Iterator[str]:
     """Yield the names of months: short ones where there is no room, the first before its days if it must."""
     days = range(grid.first_day, grid.first_day + grid.days)
     begins = [day for day in days if day == grid.first_day or calendar_date(day).day == 1]
-    for day, following in pairwise([*begins, None]):
-        if day is None:
-            continue
+    for day, following in zip(begins, [*begins[1:], None], strict=True):
         end = grid.width if following is None else grid.x(following)
         if end - grid.x(day) >= _MONTH:
             yield _text(grid.x(day), top - 14, f"{calendar_date(day):%b %Y}", size=10, colour=_QUIET)
