@@ -116,7 +116,7 @@ class Diff(NamedTuple):
     singled_out: tuple[UnlistedNames, ...]
     """Unlisted services that something else happens to than to every other service."""
     limits: tuple[str, ...]
-    """What was not compared, as sentences: the names that one set alone has, or what would take too long."""
+    """Sentences on what was not compared: names that one set alone has, or work that would take too long."""
     may_differ_later: bool = False
     """Whether policies veto otherwise, so that hours may differ after the period, too."""
 

@@ -26,7 +26,7 @@ _LETTERS: Final = "xyzabcdefghijklmnopqrstuvw0123456789"
 _INSIDE: Final = f"{_LETTERS}-._"
 """The characters that a star stands for."""
 _FILLINGS: Final = ("x", "y", "z", "xx", "xyz", "other", "x" * 20)
-"""What stars stand for in names that are guessed."""
+"""Replacements for the stars in guessed names."""
 
 _Key = tuple[str, ...]
 """The globs that match the names of a class."""
