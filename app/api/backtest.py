@@ -2,10 +2,7 @@
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import Field
 
-from app.core.errors import MalformedValueError
-from app.core.record_period import LONGEST_DAYS, USUAL_DAYS, record_period
 from app.gate.backtest import BacktestRequest
 from app.gate.backtest_json import to_json
 from app.gate.candidate import load_candidate
@@ -15,41 +12,20 @@ from app.policies.source import Snapshot
 from app.server.candidate import CandidateBody, with_candidate
 from app.server.context import context
 from app.server.openapi import returns
-from app.server.problems import InvalidFieldsError
-from app.server.requests import InstantField, NameField, Strict, read_query
+from app.server.record_query import RecordQuery
+from app.server.requests import read_query
 from app.server.responses import json_response
 from app.server.routes import Routes
 
 router = Routes(tags=["record"])
 
 
-class BacktestQuery(Strict):
+class BacktestQuery(RecordQuery):
     """The filter of the decisions."""
-
-    from_: InstantField | None = Field(
-        None,
-        alias="from",
-        description=f"decided at this instant or later; {USUAL_DAYS} days before `to` if left out",
-    )
-    to: InstantField | None = Field(
-        None,
-        description=f"decided before this instant, at most {LONGEST_DAYS} days later; "
-        "the end of this minute if left out",
-    )
-    service: NameField | None = Field(None, description="only of this service", examples=["checkout"])
-    environment: NameField | None = Field(
-        None, description="only of this environment", examples=["production"]
-    )
-    change: NameField | None = Field(None, description="only of this kind of change", examples=["normal"])
 
     def wanted(self, now: int) -> BacktestRequest:
         """Return the filter for the gate."""
-        try:
-            period = record_period(now, self.from_, self.to)
-        except MalformedValueError:
-            sentence = f"must be after from, by {LONGEST_DAYS} days at most"
-            raise InvalidFieldsError([{"field": "to", "message": sentence}]) from None
-        return BacktestRequest(*period, self.service, self.environment, self.change)
+        return BacktestRequest(*self.period(now), self.service, self.environment, self.change)
 
 
 @router.operation(

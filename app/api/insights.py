@@ -2,50 +2,26 @@
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import Field
 
-from app.core.errors import MalformedValueError
-from app.core.record_period import LONGEST_DAYS, USUAL_DAYS, record_period
 from app.gate.insights import InsightsRequest
 from app.identity.caller import Role
 from app.server.context import context
 from app.server.disconnect import cancel_on_disconnect
 from app.server.openapi import returns
-from app.server.problems import InvalidFieldsError
-from app.server.requests import InstantField, NameField, Strict, read_query
+from app.server.record_query import RecordQuery
+from app.server.requests import read_query
 from app.server.responses import json_response
 from app.server.routes import Routes
 
 router = Routes(tags=["record"])
 
 
-class InsightsQuery(Strict):
+class InsightsQuery(RecordQuery):
     """The filter of the analysed decisions."""
-
-    from_: InstantField | None = Field(
-        None,
-        alias="from",
-        description=f"decided at this instant or later; {USUAL_DAYS} days before `to` if left out",
-    )
-    to: InstantField | None = Field(
-        None,
-        description=f"decided before this instant, at most {LONGEST_DAYS} days later; "
-        "the end of this minute if left out",
-    )
-    environment: NameField | None = Field(
-        None, description="only of this environment", examples=["production"]
-    )
-    service: NameField | None = Field(None, description="only of this service", examples=["checkout"])
-    change: NameField | None = Field(None, description="only of this kind of change", examples=["normal"])
 
     def wanted(self, now: int) -> InsightsRequest:
         """Return the filter for the gate."""
-        try:
-            period = record_period(now, self.from_, self.to)
-        except MalformedValueError:
-            sentence = f"must be after from, by {LONGEST_DAYS} days at most"
-            raise InvalidFieldsError([{"field": "to", "message": sentence}]) from None
-        return InsightsRequest(*period, self.service, self.environment, self.change)
+        return InsightsRequest(*self.period(now), self.service, self.environment, self.change)
 
 
 @router.operation(
