@@ -1,14 +1,14 @@
 """Queries for the recorded decisions of a period, as a backtest reads them."""
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from app.core.backtest import Recorded
 from app.store import decision_services
 from app.store.columns import columns_of
 from app.store.connection import Connection
-from app.store.outcomes import LATEST
+from app.store.outcomes import LATEST, filtered
 from app.store.records import DecidedFilter
 from app.store.tables import decisions
 
@@ -34,7 +34,7 @@ def recorded(
 ) -> list[Recorded]:
     """Return decisions in the order of their instants, after the instant and position of a known one."""
     start, seq = after
-    query = _filtered(_RECORDED, wanted)
+    query = filtered(_RECORDED, wanted)
     rows = connection.rows(query, start=start, after=seq, until=wanted.end, most=most)
     found = [(record.seq, record) for record in map(Recorded._make, rows)]
     return [record for _, record in decision_services.with_names(connection, found)]
@@ -42,17 +42,5 @@ def recorded(
 
 def count(connection: Connection, wanted: DecidedFilter) -> int:
     """Return the number of decisions that match."""
-    row = connection.row(_filtered(_COUNT, wanted), start=wanted.start, until=wanted.end)
+    row = connection.row(filtered(_COUNT, wanted), start=wanted.start, until=wanted.end)
     return int(row[0]) if row else 0
-
-
-def _filtered(query: Select[Any], wanted: DecidedFilter) -> Select[Any]:
-    if wanted.service is not None:
-        query = query.where(decision_services.is_about(wanted.service))
-    for column, value in (
-        (decisions.c.environment, wanted.environment),
-        (decisions.c.change, wanted.change),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    return query

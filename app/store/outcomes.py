@@ -1,8 +1,8 @@
 """Queries for outcomes of deploys, and for decisions with their outcomes."""
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 
 from app.core.insights import Decided
 from app.store import decision_services
@@ -73,7 +73,14 @@ def decided(
         after: the instant and position of the last known one.
         most: the page size.
     """
-    query = _DECIDED
+    query = filtered(_DECIDED, wanted)
+    start, seq = after
+    rows = connection.rows(query, start=start, after=seq, until=wanted.end, most=most)
+    return decision_services.with_names(connection, [(seq, Decided._make(row)) for seq, *row in rows])
+
+
+def filtered(query: Select[Any], wanted: DecidedFilter) -> Select[Any]:
+    """Return a query of decisions, narrowed to a service, an environment and a kind of change."""
     if wanted.service is not None:
         query = query.where(decision_services.is_about(wanted.service))
     for column, value in (
@@ -82,6 +89,4 @@ def decided(
     ):
         if value is not None:
             query = query.where(column == value)
-    start, seq = after
-    rows = connection.rows(query, start=start, after=seq, until=wanted.end, most=most)
-    return decision_services.with_names(connection, [(seq, Decided._make(row)) for seq, *row in rows])
+    return query
