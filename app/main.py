@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -46,8 +46,12 @@ from app.gate.gate import Gate
 from app.gate.ids import new_id
 from app.gate.in_force import Policies
 from app.identity.oidc import IdentityProviders, read_identity_file
+from app.integrations.integrations import read_integrations_file
 from app.integrations.receivers import Receiver, read_receivers_file
+from app.integrations.section import Section
 from app.integrations.sender import Sender
+from app.integrations.vendor import Surroundings
+from app.integrations.vendors import vendors
 from app.outbound import Outbound
 from app.policies.calendars.addresses import Reach
 from app.policies.calendars.fetch import Fetcher
@@ -102,6 +106,7 @@ _ROUTERS: Final = (
     sessions.router,
     reference.router,
     assets.router,
+    *(vendor.router for vendor in vendors().values() if vendor.router is not None),
 )
 
 _DESCRIPTION: Final = """
@@ -122,6 +127,7 @@ class Resources(NamedTuple):
     outbound: Outbound
     providers: IdentityProviders | None
     receivers: Sequence[Receiver]
+    integrations: Mapping[str, Section]
 
 
 def open_resources(settings: Settings, clock: Clock, policies: Policies | None = None) -> Resources:
@@ -140,8 +146,9 @@ def open_resources(settings: Settings, clock: Clock, policies: Policies | None =
         keys.check_given(settings.admin_key.get_secret_value())
     issuers = None if settings.identity is None else read_identity_file(settings.identity)
     receivers = _receivers(settings)
+    integrations = _integrations(settings)
     outbound = Outbound(settings.ca_file)
-    if issuers or receivers or settings.ca_file:
+    if issuers or receivers or integrations or settings.ca_file:
         outbound.check()
     policies = policies or Policies()
     calendars = _calendars(settings, policies, outbound, clock)
@@ -150,7 +157,7 @@ def open_resources(settings: Settings, clock: Clock, policies: Policies | None =
     policies.start(source, clock)
     gate = Gate.open(settings.database, policies, clock)
     providers = None if issuers is None else IdentityProviders(issuers, outbound)
-    return Resources(settings, policies, calendars, gate, outbound, providers, receivers)
+    return Resources(settings, policies, calendars, gate, outbound, providers, receivers, integrations)
 
 
 def _calendars(settings: Settings, policies: Policies, outbound: Outbound, clock: Clock) -> Calendars:
@@ -162,6 +169,11 @@ def _calendars(settings: Settings, policies: Policies, outbound: Outbound, clock
 def _receivers(settings: Settings) -> Sequence[Receiver]:
     file = settings.notifications
     return [] if file is None else read_receivers_file(file, os.environ)
+
+
+def _integrations(settings: Settings) -> Mapping[str, Section]:
+    file = settings.integrations
+    return {} if file is None else read_integrations_file(file, os.environ)
 
 
 def create_app(
@@ -197,15 +209,16 @@ def create_app(
             app.state.context = context = build_context(
                 opened.settings,
                 clock,
-                policies,
                 opened.calendars,
                 opened.gate,
                 metrics,
                 cache,
                 opened.providers,
+                opened.integrations,
             )
             await asyncio.to_thread(prepare, context, opened.settings.admin_key)
-            async with beside(*watchers(context), *_senders(context, opened)), tracing.sending():
+            work = (*watchers(context), *_senders(context, opened), *_work(opened, clock))
+            async with beside(*work), tracing.sending():
                 with on_stop(partial(_end_streams, context)):
                     yield
         finally:
@@ -269,3 +282,16 @@ def _senders(context: Context, opened: Resources) -> list[Coroutine[None, None, 
     notifications = context.gate.notifications(receivers, own_name)
     context.metrics.watch_outbox(notifications)
     return [Sender(notifications, receivers, context.clock, opened.outbound).run()]
+
+
+def _work(opened: Resources, clock: Clock) -> list[Coroutine[None, None, None]]:
+    """Return the background work of the vendors in the integrations file."""
+    own_name = new_id("rep", clock.microseconds())
+    surroundings = Surroundings(opened.gate, clock, opened.outbound, own_name)
+    known = vendors()
+    return [
+        each
+        for name, section in opened.integrations.items()
+        if (work := known[name].work) is not None
+        for each in work(section, surroundings)
+    ]

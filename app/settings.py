@@ -127,6 +127,20 @@ class Settings(BaseModel):
         description="the receivers file: where notifications are sent; nowhere if left out",
         examples=["/etc/freezegate/receivers.yaml"],
     )
+    integrations: Path | None = Field(
+        default=None,
+        title="path",
+        description="the integrations file: systems that ask the gate in their own words, and how they are "
+        "answered; none if left out",
+        examples=["/etc/freezegate/integrations.yaml"],
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        title="secret key",
+        description="encrypts the secrets that waiting deploys are answered with; a file `secret.key` in the "
+        "folder of the data, made at the first start, if left out",
+        examples=["fzs_…"],
+    )
     root_path: str | None = Field(
         default=None,
         title="URL path",

@@ -13,7 +13,7 @@ import app.api
 from app.cli import COMMANDS
 from app.core.windows import WindowEntry
 from app.identity.oidc import vendors as issuers
-from app.integrations.vendors import vendors
+from app.integrations.vendors import notifiers
 from app.policies.exporters.formats import FORMATS as EXPORTED
 from app.policies.importers.formats import FORMATS as IMPORTED
 from app.store.schema import HEAD
@@ -35,7 +35,7 @@ LISTS = {
     "a kind of window": ("KIND", {kind: {kind} for kind in WindowEntry.model_fields}),
     "a format to import": ("FORMAT", {each: {each} for each in IMPORTED}),
     "a format to export": ("FORMAT", {each: {each} for each in EXPORTED}),
-    "a vendor of notifications": ("VENDOR", {kind: {kind} for kind in vendors()}),
+    "a vendor of notifications": ("VENDOR", {kind: {kind} for kind in notifiers()}),
     "a CI system with identity tokens": ("CI", {each: {each} for each in issuers.PREFIXES if each != "oidc"}),
     "a command": ("COMMAND", {command: {command} for command in COMMANDS}),
     "a route": ("RESOURCE", _resources()),

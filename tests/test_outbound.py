@@ -16,7 +16,7 @@ from app.identity.oidc.issuers import Issuer
 from app.identity.oidc.keyring import Keyring, fetch
 from app.integrations.receivers import Receiver
 from app.integrations.sender import Sender
-from app.integrations.webhook import vendor as webhook
+from app.integrations.vendors import notifiers
 from app.outbound import Outbound, OutboundError
 from app.store.records import OutboxMessage
 from tests.company import ForwardProxy, PrivateCA, SecureServer, forward_proxy, secure_server
@@ -156,7 +156,7 @@ async def test_an_issuer_and_a_receiver_are_reached_through_proxy_and_ca(
     notifications = OneNotification()
     receiver = Receiver(
         "hook",
-        webhook.VENDOR,
+        notifiers()["webhook"],
         SecretStr("https://issuer.example/hook"),
         SecretStr("s" * 24),
         frozenset(Occasion),

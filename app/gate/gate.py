@@ -30,7 +30,7 @@ class Gate:
     def __init__(self, store: Store, policies: Policies, clock: Clock) -> None:
         """Build the use cases on an open store; see `open`."""
         self._store = store
-        self._policies = policies
+        self.policies = policies
         self._clock = clock
         self.cache = cache = StoreCache(store, policies, clock)
         self.claims = Claims(store, clock, cache)
@@ -73,11 +73,11 @@ class Gate:
 
     def notifications(self, receivers: Sequence[Receiver], own_name: str) -> Notifications:
         """Return the use cases of notifications to `receivers`; `own_name` is unique to this replica."""
-        return Notifications(self._store, self._policies, self._clock, receivers, own_name)
+        return Notifications(self._store, self.policies, self._clock, receivers, own_name)
 
     async def policies_stamp(self) -> int:
         """Return when other policies were last loaded; see `app.gate.feeds.policies_stamp`."""
-        return await policies_stamp(self._policies.in_force, self._store)
+        return await policies_stamp(self.policies.in_force, self._store)
 
     def overview(self, state: GateState, wanted: DecisionFilter) -> Overview:
         """Return what the dashboard shows; see `app.gate.overview.overview`."""

@@ -1,4 +1,5 @@
-"""Notifications to other systems: a folder for each vendor, with the same file names in each.
+"""Other systems: what they are sent, and what they ask in their own words; a folder for each vendor.
 
-A new vendor is a new folder with a `vendor.py` (its table entry) and a `message.py` (its messages).
+The same file names stand in each folder: `vendor.py` (its table entry), `message.py` (what we send),
+`route.py` (what it sends us).
 """

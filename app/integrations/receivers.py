@@ -26,8 +26,8 @@ from pydantic_core import PydanticKnownError
 from app.core.notification import Notification, Occasion
 from app.core.policy import ID_PATTERN
 from app.core.url import secure_url
-from app.integrations.vendor import Vendor
-from app.integrations.vendors import vendors
+from app.integrations.vendor import Notifier
+from app.integrations.vendors import notifiers
 from app.yaml.document import Document
 from app.yaml.file import read_file
 from app.yaml.problem import Path as Keys
@@ -47,7 +47,7 @@ class Receiver(NamedTuple):
     """A destination of notifications."""
 
     name: str
-    vendor: Vendor
+    notifier: Notifier
     url: SecretStr
     secret: SecretStr | None
     """The secret that messages are signed with; None where the vendor takes none."""
@@ -68,7 +68,7 @@ class _Part(BaseModel):
 
 
 def _known_kind(kind: object) -> object:
-    known = vendors()
+    known = notifiers()
     if isinstance(kind, str) and kind in known:
         return kind
     raise PydanticKnownError("literal_error", {"expected": ", ".join(map(repr, known))})
@@ -150,7 +150,7 @@ def read_receivers_file(path: Path, environment: Mapping[str, str]) -> list[Rece
 
 def _receiver(document: Document, index: int, entry: _Entry, environment: Mapping[str, str]) -> Receiver:
     where: Keys = ("receivers", index)
-    vendor = vendors()[entry.kind]
+    notifier = notifiers()[entry.kind]
     url = _only(document, where, entry, ("url", "url_file", "url_env"), environment)
     try:
         secure_url(url)
@@ -158,21 +158,21 @@ def _receiver(document: Document, index: int, entry: _Entry, environment: Mappin
         raise _wrong(document, where, f"the URL {error}") from None
     return Receiver(
         entry.name,
-        vendor,
+        notifier,
         SecretStr(url),
-        _secret(document, where, entry, vendor, environment),
+        _secret(document, where, entry, notifier, environment),
         frozenset(Occasion if entry.events is None else entry.events),
         None if entry.environments is None else frozenset(entry.environments),
     )
 
 
 def _secret(
-    document: Document, where: Keys, entry: _Entry, vendor: Vendor, environment: Mapping[str, str]
+    document: Document, where: Keys, entry: _Entry, notifier: Notifier, environment: Mapping[str, str]
 ) -> SecretStr | None:
-    if not vendor.needs_secret:
+    if not notifier.needs_secret:
         if entry.secret is not None or entry.secret_file is not None:
             message = (
-                f"a receiver of kind {vendor.kind} takes no secret; its URL is one, so keep that in a file"
+                f"a receiver of kind {entry.kind} takes no secret; its URL is one, so keep that in a file"
             )
             raise _wrong(document, where, message)
         return None

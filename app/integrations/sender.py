@@ -85,7 +85,7 @@ class Sender:
         """Send a receiver its due notifications, one after the other."""
         while (outstanding := await self._notifications.due(receiver.name)) is not None:
             outbox_message, notification = outstanding
-            message = receiver.vendor.request(notification, receiver.secret, self._clock.microseconds())
+            message = receiver.notifier.request(notification, receiver.secret, self._clock.microseconds())
             reply = await self._post(client, receiver, message)
             await self._notifications.settle(outbox_message, reply, self._jitter())
 

@@ -1,11 +1,18 @@
-"""A vendor of notifications, as a table entry; each has a folder of its own."""
+"""A vendor, as a table entry; each has a folder of its own."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import SecretStr
 
+from app.clock import Clock
 from app.core.notification import Notification
+from app.gate.gate import Gate
+from app.integrations.section import Section
+from app.outbound import Outbound
+
+if TYPE_CHECKING:
+    from app.server.routes import Routes
 
 
 class Message(NamedTuple):
@@ -15,12 +22,35 @@ class Message(NamedTuple):
     body: bytes
 
 
-class Vendor(NamedTuple):
-    """A kind of receiver."""
+class Notifier(NamedTuple):
+    """The way to notify a vendor: its messages, and whether they are signed."""
 
-    kind: str
-    """The `kind` in the receivers file, and the name of the folder."""
     needs_secret: bool
     """Whether messages are signed with a secret; if not, a receiver with one is refused."""
     request: Callable[[Notification, SecretStr | None, int], Message]
     """Builds the message for a notification, from the receiver's secret and the time in microseconds."""
+
+
+class Surroundings(NamedTuple):
+    """The parts of a running gate that the background work of a vendor uses."""
+
+    gate: Gate
+    clock: Clock
+    outbound: Outbound
+    own_name: str
+    """The name of this replica, unique to it."""
+
+
+class Vendor(NamedTuple):
+    """A system that the gate talks with, and the ways in which it does."""
+
+    name: str
+    """Its name in the integrations file and the receivers file, and that of its folder."""
+    notifier: Notifier | None = None
+    """None: it receives no notifications."""
+    section: type[Section] | None = None
+    """Its section of the integrations file; None: it has none."""
+    router: "Routes | None" = None
+    """The routes that it calls; they answer 404 while it has no section in the file."""
+    work: "Callable[[Any, Surroundings], Sequence[Coroutine[None, None, None]]] | None" = None
+    """Returns its background work, from its section."""

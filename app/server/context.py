@@ -1,8 +1,10 @@
 """The parts of a running gate that the routes share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import BaseModel
 from starlette.requests import Request
 
 from app.clock import Clock
@@ -74,6 +76,8 @@ class Context:
     running_jobs: ConcurrencyLimit
     anonymous_role: Role | None
     providers: IdentityProviders | None
+    integrations: Mapping[str, BaseModel]
+    """The sections of the integrations file, by the names of their vendors."""
     failures: RateLimit
     anonymous_claims: RateLimit
 
@@ -81,19 +85,19 @@ class Context:
 def build_context(
     settings: Settings,
     clock: Clock,
-    policies: Policies,
     calendars: Calendars,
     gate: Gate,
     metrics: Metrics,
     recent: ResponseCache,
     providers: IdentityProviders | None,
+    integrations: Mapping[str, BaseModel],
 ) -> Context:
     """Build the context from an open gate and loaded policies."""
     metrics.watch(gate)
     capacity = capacity_of(raise_file_limit())
     return Context(
         clock=clock,
-        policies=policies,
+        policies=gate.policies,
         calendars=calendars,
         gate=gate,
         cache=gate.cache,
@@ -117,6 +121,7 @@ def build_context(
         running_jobs=ConcurrencyLimit("long computations", MOST_UNFINISHED, MOST_JOBS_OF_ADDRESS, 5),
         anonymous_role=None if settings.anonymous_role == "none" else Role(settings.anonymous_role),
         providers=providers,
+        integrations=integrations,
         failures=RateLimit(clock, FAILURES),
         anonymous_claims=RateLimit(clock, settings.anonymous_claims),
     )

@@ -277,6 +277,76 @@ lease: Final = Table(
     Column("environments", Text, nullable=False),
 )
 
+leases: Final = Table(
+    "leases",
+    metadata,
+    # The work that one replica does at a time, each under its name.
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("held_until", BigInteger, nullable=False),
+)
+
+deliveries: Final = Table(
+    "deliveries",
+    metadata,
+    # The ids of webhooks that were dealt with: most platforms deliver at least once.
+    Column("source", String(64), nullable=False),
+    Column("id", String(256), nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("source", "id"),
+)
+
+Index("deliveries_received", deliveries.c.received_at)
+
+holds: Final = Table(
+    "holds",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    # The vendor that is answered; with the key, a deploy that asks twice is one hold.
+    Column("responder", String(64), nullable=False),
+    Column("key", String(256), nullable=False),
+    # JSON: the question; its environment stands beside it as well.
+    Column("question", Text, nullable=False),
+    Column("environment", String(128), nullable=False),
+    Column("ref", Text),
+    Column("actor", Text),
+    Column("run_url", Text),
+    Column("requested_by", String(256), nullable=False),
+    # JSON: where and how the vendor is answered; nothing secret.
+    Column("target", Text, nullable=False),
+    # The secret that must be given back, encrypted.
+    Column("sealed", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    # When it opens, as it was last reported.
+    Column("opens_at", BigInteger),
+    # The claim that released it.
+    Column("decision_id", String(40)),
+    # The answers of any kind that were queued for it: vendors limit them.
+    Column("reports", Integer, nullable=False),
+)
+
+UNFINISHED: Final = "state IN ('waiting', 'released')"
+
+Index("holds_key", holds.c.responder, holds.c.key, unique=True)
+Index("holds_unfinished", holds.c.environment, holds.c.id, sqlite_where=text(UNFINISHED))
+
+incidents: Final = Table(
+    "incidents",
+    metadata,
+    # The freeze of each incident: one, however often it is told.
+    Column("source", String(64), nullable=False),
+    Column("key", String(256), nullable=False),
+    Column("freeze_id", String(40), nullable=False),
+    Column("rule", String(64), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("told_at", BigInteger, nullable=False),
+    Column("resolved_at", BigInteger),
+    PrimaryKeyConstraint("source", "key"),
+)
+
 schema_version: Final = Table(
     "alembic_version", metadata, Column("version_num", String(32), primary_key=True)
 )

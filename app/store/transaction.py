@@ -9,9 +9,11 @@ from app.core.override import Approval, Override, OverrideState
 from app.store import (
     decision_services,
     decisions,
+    deliveries,
     events,
     freezes,
     keys,
+    leases,
     outbox,
     outcomes,
     overrides,
@@ -223,6 +225,22 @@ class Transaction(View):
     def release_lease(self, holder: str) -> None:
         """Release the lease, so that another replica can take it at once."""
         self._change(lambda: outbox.release_lease(self._connection, holder))
+
+    def take_named_lease(self, name: str, holder: str, now: int, until: int) -> bool:
+        """Take or extend the lease of some work; return False while another replica holds it."""
+        return self._change(lambda: leases.take(self._connection, name, holder, now, until))
+
+    def release_named_lease(self, name: str, holder: str) -> None:
+        """Release the lease of some work, so that another replica can take it at once."""
+        self._change(lambda: leases.release(self._connection, name, holder))
+
+    def note_delivery(self, source: str, delivery: str, now: int) -> bool:
+        """Note that a webhook was dealt with; return False if it was before."""
+        return self._change(lambda: deliveries.add(self._connection, source, delivery, now))
+
+    def prune_deliveries(self, before: int) -> int:
+        """Forget the webhooks received before an instant."""
+        return self._change(lambda: deliveries.prune(self._connection, before))
 
     def flush(self) -> None:
         """Write the collected events and decisions; call it last."""

@@ -23,7 +23,7 @@ from app.gate.calendar_state import CalendarState
 from app.gate.notifications import Notifications
 from app.gate.outbox import DeliveryResult
 from app.integrations.receivers import Receiver
-from app.integrations.slack import vendor as slack
+from app.integrations.vendors import notifiers
 from app.policies.calendars.fetch import NO_VALIDATORS
 from app.policies.calendars.kept import Kept
 from app.server.context import Context
@@ -82,7 +82,7 @@ def outbox(gate: TestClient) -> Notifications:
     """The notifications of the gate, for two receivers, without anybody who sends them."""
     here: Context = gate.app.state.context  # type: ignore[attr-defined]
     receivers = [
-        Receiver(name, slack.VENDOR, SecretStr("https://x"), None, frozenset(Occasion), None)
+        Receiver(name, notifiers()["slack"], SecretStr("https://x"), None, frozenset(Occasion), None)
         for name in ("ops", "bot")
     ]
     made = Notifications(here.gate._store, here.policies, here.clock, receivers, "one")

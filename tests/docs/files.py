@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from app.core.json_schema import UntitledJsonSchema
 from app.identity.oidc import issuers
 from app.integrations import receivers
-from app.integrations.vendors import vendors
+from app.integrations.vendors import notifiers
 from app.settings import PREFIX, Settings
 from tests.docs.json_schema import (
     Definitions,
@@ -50,7 +50,7 @@ def notifications() -> dict[str, str]:
     """Return the tables of the receivers file."""
     whole = _schema(receivers._File)
     parts = whole["$defs"]
-    parts["_Entry"]["properties"]["kind"]["enum"] = list(vendors())
+    parts["_Entry"]["properties"]["kind"]["enum"] = list(notifiers())
     definitions = Definitions(parts, {"_Entry": "[receiver](#receiver)"})
     return {"file": key_table(whole, definitions), "Receiver": key_table(parts["_Entry"], definitions)}
 

@@ -24,7 +24,7 @@ from app.gate.overrides import GrantRequest
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
 from app.integrations.receivers import Receiver
-from app.integrations.webhook import vendor as webhook
+from app.integrations.vendors import notifiers
 from app.store.records import Lease
 from app.store.transaction import Transaction
 from tests.api.fakes import FakeClock
@@ -40,7 +40,7 @@ DOWN = DeliveryResult("later", "ConnectError")
 
 def receiver(name: str = "ops", **given: Any) -> Receiver:
     made = Receiver(
-        name, webhook.VENDOR, SecretStr("https://x"), SecretStr("s" * 32), frozenset(Occasion), None
+        name, notifiers()["webhook"], SecretStr("https://x"), SecretStr("s" * 32), frozenset(Occasion), None
     )
     return made._replace(**given)
 

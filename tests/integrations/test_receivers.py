@@ -5,6 +5,7 @@ import pytest
 
 from app.core.notification import Notification, Occasion
 from app.integrations.receivers import ReceiversFileError, read_receivers_file
+from app.integrations.vendors import notifiers
 
 SECRET = "s" * 24
 SLACK = "https://hooks.slack.example/services/T0/SECRETPATH"
@@ -29,12 +30,8 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         f"  - {{name: bot, kind: webhook, url_env: HOOK_URL, secret: {SECRET}}}\n"
     )
     ops, bot = read(tmp_path, text, HOOK_URL="http://127.0.0.1:9/hook ")
-    assert (ops.name, ops.vendor.kind, ops.url.get_secret_value(), ops.secret) == (
-        "ops",
-        "slack",
-        SLACK,
-        None,
-    )
+    assert (ops.name, ops.url.get_secret_value(), ops.secret) == ("ops", SLACK, None)
+    assert ops.notifier is notifiers()["slack"]
     assert ops.events == {Occasion.GATE_OPEN}
     assert ops.environments == {"production"}
     assert bot.url.get_secret_value() == "http://127.0.0.1:9/hook"

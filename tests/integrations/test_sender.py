@@ -19,8 +19,7 @@ from app.gate.notifications import Notifications
 from app.integrations import sender as module
 from app.integrations.receivers import Receiver
 from app.integrations.sender import Sender
-from app.integrations.slack import vendor as slack
-from app.integrations.webhook import vendor as webhook
+from app.integrations.vendors import notifiers
 from app.outbound import Outbound
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import BEFORE, OPS, Gate
@@ -33,7 +32,9 @@ SECRET = "whsec_plJ3nmyCDGBKInavdOK15jsl"  # noqa: S105 - the one of the specifi
 
 
 def receiver(to: str, **given: Any) -> Receiver:
-    made = Receiver("hook", webhook.VENDOR, SecretStr(to), SecretStr(SECRET), frozenset(Occasion), None)
+    made = Receiver(
+        "hook", notifiers()["webhook"], SecretStr(to), SecretStr(SECRET), frozenset(Occasion), None
+    )
     return made._replace(**given)
 
 
@@ -85,7 +86,7 @@ def titles(local: LocalReceiver) -> list[str]:
 
 
 async def test_what_happens_arrives_at_every_receiver(gate: Gate, local: LocalReceiver, start: Start) -> None:
-    to_slack = receiver(f"{local.url}/slack", name="slack", vendor=slack.VENDOR, secret=None)
+    to_slack = receiver(f"{local.url}/slack", name="slack", notifier=notifiers()["slack"], secret=None)
     sending = start(receiver(f"{local.url}/hook"), to_slack)
     await sending.step()
     await gate.freezes.start(OPS, freeze(), gate.in_force)

@@ -7,14 +7,14 @@ import pytest
 import app.integrations
 from app.core.notification import Notification, Occasion
 from app.integrations.receivers import ReceiversFileError, read_receivers_file
-from app.integrations.vendors import vendors
+from app.integrations.vendors import notifiers, vendors
 
 PAGER = '''\
 """A pager."""
 
-from app.integrations.vendor import Message, Vendor
+from app.integrations.vendor import Message, Notifier, Vendor
 
-VENDOR = Vendor("pager", needs_secret=False, request=lambda told, *_: Message({}, told.title.encode()))
+VENDOR = Vendor("pager", Notifier(False, lambda told, *_: Message({}, told.title.encode())))
 '''
 
 
@@ -31,15 +31,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_every_folder_has_a_table_entry_named_like_it() -> None:
-    folders = {each.parent.name for each in Path(app.integrations.__path__[0]).glob("*/message.py")}
-    assert set(vendors()) == folders == {"slack", "webhook"}
+    folders = {each.parent.name for each in Path(app.integrations.__path__[0]).glob("*/__init__.py")}
+    assert {name.replace("-", "_") for name in vendors()} == folders
+    assert set(notifiers()) == {"slack", "webhook"}
 
 
 def test_a_new_vendor_is_a_new_folder_and_nothing_else(folder: Path, tmp_path: Path) -> None:
     (folder / "vendor.py").write_text(PAGER)
-    assert list(vendors()) == ["pager", "slack", "webhook"]
+    assert list(notifiers()) == ["pager", "slack", "webhook"]
     (receiver,) = read_receivers_file(_file(tmp_path, "pager"), {})
-    message = receiver.vendor.request(
+    message = receiver.notifier.request(
         Notification("k", Occasion.GATE_OPEN, 0, "open", (), ()), receiver.secret, 0
     )
     assert message.body == b"open"

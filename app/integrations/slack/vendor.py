@@ -3,6 +3,6 @@
 from typing import Final
 
 from app.integrations.slack.message import request
-from app.integrations.vendor import Vendor
+from app.integrations.vendor import Notifier, Vendor
 
-VENDOR: Final = Vendor("slack", needs_secret=False, request=request)
+VENDOR: Final = Vendor("slack", Notifier(needs_secret=False, request=request))

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.integrations.vendor import Vendor
+from app.integrations.vendor import Notifier, Vendor
 from app.integrations.webhook.message import request
 
-VENDOR: Final = Vendor("webhook", needs_secret=True, request=request)
+VENDOR: Final = Vendor("webhook", Notifier(needs_secret=True, request=request))

@@ -67,6 +67,9 @@ capabilities: {drop: [ALL]}
 {{- if and .Values.notifications.inline (not .Values.notifications.existingSecret) -}}
 {{- fail "notifications: the receivers' URLs are secrets; name the Secret with them in notifications.existingSecret" -}}
 {{- end -}}
+{{- if and .Values.integrations.inline (not .Values.integrations.existingSecret) -}}
+{{- fail "integrations: name the Secret with their keys and tokens in integrations.existingSecret" -}}
+{{- end -}}
 {{- if and (eq .Values.database.type "sqlite") (gt (int .Values.replicas) 1) -}}
 {{- fail "replicas: SQLite is one file and takes one replica; set database.type to postgresql for several" -}}
 {{- end -}}

@@ -1,0 +1,137 @@
+"""The sections of the integrations file, and the secrets in them.
+
+A secret NAME is written as ``NAME``, or as ``NAME_file`` or ``NAME_env``, which name a file or a variable. A
+file or a variable may hold several, one a line: all of them are accepted, and the first one is used for what
+is sent, so that a secret can be changed without a gap.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, StringConstraints
+
+from app.core.errors import MalformedValueError
+
+MOST_SECRETS: Final = 10
+"""Lines of a file of secrets; a rotation needs two."""
+
+_ENDINGS: Final = ("", "_file", "_env")
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000), Field(title="text")]
+
+Secrets = tuple[SecretStr, ...]
+
+Resolved = TypeVar("Resolved")
+
+
+class Section(BaseModel):
+    """The base of all sections, and of the parts in them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, strict=True)
+
+    secret_names: ClassVar[tuple[str, ...]] = ()
+    """The names of its secrets; each is required, in one of the three forms."""
+    optional_secrets: ClassVar[tuple[str, ...]] = ()
+    """The names of the secrets that may be left out."""
+
+    _resolved: dict[str, Secrets] = PrivateAttr(default_factory=dict)
+
+    def secrets(self, name: str) -> Secrets:
+        """Return the secrets of a name, newest first; none if it may be left out and is."""
+        return self._resolved.get(name, ())
+
+
+class WithSecret(Section):
+    """A section with the secret that a vendor signs its requests with."""
+
+    secret_names = ("secret",)
+
+    secret: Text | None = Field(
+        None,
+        description="the secret of its webhooks; exactly one of `secret`, `secret_file` and `secret_env` is "
+        "required",
+        examples=["whsec_…"],
+    )
+    secret_file: Text | None = Field(
+        None,
+        description="a file that holds the secret, or several, one a line, of which any is accepted; a "
+        "relative path starts at the folder of this file",
+        examples=["/run/secrets/webhook-secret"],
+    )
+    secret_env: Text | None = Field(
+        None,
+        description="a variable that holds the secret; not one that begins with `FREEZEGATE_`",
+        examples=["WEBHOOK_SECRET"],
+    )
+
+
+class WithToken(Section):
+    """A section with the token that the gate authenticates itself by."""
+
+    secret_names = ("token",)
+
+    token: Text | None = Field(
+        None,
+        description="the token of its API; exactly one of `token`, `token_file` and `token_env` is required",
+        examples=["glpat-…"],
+    )
+    token_file: Text | None = Field(
+        None,
+        description="a file that holds the token; a relative path starts at the folder of this file",
+        examples=["/run/secrets/token"],
+    )
+    token_env: Text | None = Field(
+        None,
+        description="a variable that holds the token; not one that begins with `FREEZEGATE_`",
+        examples=["GITLAB_TOKEN"],
+    )
+
+
+def resolve_secrets(section: Section, folder: Path, environment: Mapping[str, str]) -> None:
+    """Read the secrets of a section, and of the parts in it, from their files and variables.
+
+    Raises:
+        MalformedValueError: one is missing, is given twice, or can't be read; the text begins with its name
+            and repeats no value.
+    """
+    for name in (*section.secret_names, *section.optional_secrets):
+        given = [(f"{name}{end}", getattr(section, f"{name}{end}", None)) for end in _ENDINGS]
+        found = [(field, value) for field, value in given if value is not None]
+        if not found and name in section.optional_secrets:
+            continue
+        if len(found) != 1:
+            count = "none is" if not found else "more than one is"
+            forms = ", ".join(field for field, _ in given)
+            raise MalformedValueError(f"{name}: one of {forms} is needed; {count} there")
+        section._resolved[name] = _lines(*found[0], folder, environment)  # noqa: SLF001 - its own module
+    _in_parts(section, lambda part: resolve_secrets(part, folder, environment))
+
+
+def _in_parts(section: Section, work: Callable[[Section], None]) -> None:
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        for each in values:
+            if isinstance(each, Section):
+                work(each)
+
+
+def _lines(field: str, value: str, folder: Path, environment: Mapping[str, str]) -> Secrets:
+    text = value
+    if field.endswith("_env"):
+        if value.startswith("FREEZEGATE_") or value not in environment:
+            raise MalformedValueError(f"{field}: no such variable is set")
+        text = environment[value]
+    elif field.endswith("_file"):
+        try:
+            text = (folder / value).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "no text"
+            raise MalformedValueError(f"{field}: the file can't be read: {why}") from None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if text.lstrip().startswith("-----BEGIN"):
+        lines = [text.strip()]  # a key in PEM form is one secret of many lines
+    if not 1 <= len(lines) <= MOST_SECRETS:
+        raise MalformedValueError(f"{field}: holds {len(lines)} secrets, instead of 1 to {MOST_SECRETS}")
+    return tuple(map(SecretStr, lines))
