@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from app.clock import Clock
 from app.core.notification import Notification
 from app.gate.gate import Gate
+from app.integrations.responder import Responder
 from app.integrations.section import Section
 from app.outbound import Outbound
 
@@ -52,5 +53,7 @@ class Vendor(NamedTuple):
     """Its section of the integrations file; None: it has none."""
     router: "Routes | None" = None
     """The routes that it calls; they answer 404 while it has no section in the file."""
+    responder: "Callable[[Any, Surroundings], Responder] | None" = None
+    """Returns how its waiting deploys are answered, from its section."""
     work: "Callable[[Any, Surroundings], Sequence[Coroutine[None, None, None]]] | None" = None
     """Returns its background work, from its section."""

@@ -1,0 +1,82 @@
+"""The hold: a deploy that waits for the gate to open, and is answered then.
+
+A hold is kept for a system that asks once and takes the answer later. It is released by a claim at the
+moment of its release; before that, nothing counts as a deploy.
+"""
+
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from app.core.decision import Question
+
+LONGEST_WAIT: Final = 35 * 24 * 3_600
+"""Seconds that a hold may wait; no platform waits for longer than 30 days."""
+
+
+class HoldState(StrEnum):
+    """The state of a hold; the first two are unfinished."""
+
+    WAITING = "waiting"
+    RELEASED = "released"
+    """A claim has let it through, and its answer is on the way."""
+    APPROVED = "approved"
+    """The platform has taken the answer."""
+    REJECTED = "rejected"
+    """It could not wait longer, and the platform was told so."""
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    """The platform did not take the answer."""
+
+
+UNFINISHED: Final = frozenset({HoldState.WAITING, HoldState.RELEASED})
+
+
+class Hold(NamedTuple):
+    """One hold; instants in seconds, UTC."""
+
+    id: str
+    responder: str
+    """The vendor that is answered, such as ``github``."""
+    key: str
+    """Identifies the waiting deploy at the vendor: asked again with it, it is the same hold."""
+    question: Question
+    ref: str | None
+    actor: str | None
+    run_url: str | None
+    requested_by: str
+    """The caller who asked; empty for an anonymous one."""
+    target: dict[str, Any]
+    """JSON-compatible: where and how the vendor is answered; nothing secret."""
+    sealed: str | None
+    """The secret that must be given back, encrypted; None if there is none."""
+    created_at: int
+    expires_at: int
+    """The instant until which the vendor can wait; it is rejected then."""
+    state: HoldState
+    changed_at: int
+    opens_at: int | None
+    """When it opens, as it was last reported; None if unknown."""
+    decision_id: str | None
+    """The claim that released it."""
+    reports: int
+    """The answers of any kind that were queued for it."""
+
+
+class AnswerKind(StrEnum):
+    """The kinds of answer to a hold."""
+
+    PROGRESS = "progress"
+    """It still waits; told on arrival and whenever the time of the opening changes."""
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class HoldAnswer(NamedTuple):
+    """An answer to a hold."""
+
+    hold: Hold
+    kind: AnswerKind
+    sentence: str
+    """The sentence for people, as in a decision's ``message``; one line of plain text."""
+    opens_at: int | None
+    """When it opens, for progress and rejections; None if unknown or open."""
