@@ -26,6 +26,7 @@ policies:
 """
 OPEN = "version: 1\npolicies: []\n"
 KEY = new_key()
+_OCTOPUS = 'case $1 in Freezegate.Url) echo "$FREEZEGATE_URL";; *) echo "$FREEZEGATE_API_KEY"; esac'
 VERDICT = "allowed: service=checkout environment=production change=normal\n"
 
 
@@ -56,6 +57,13 @@ def pages() -> dict[str, Page]:
     azure = yaml.safe_load(the_one("docs/how-to/ci/azure-devops.md", "yaml", "awk"))
     github = yaml.safe_load(the_one("docs/how-to/ci/without-a-secret.md", "yaml", "ACTIONS_ID_TOKEN_REQUEST_URL"))
     gitlab = yaml.safe_load(the_one("docs/how-to/ci/without-a-secret.md", "yaml", "FREEZEGATE_TOKEN"))
+    bitbucket = yaml.safe_load(the_one("docs/how-to/ci/bitbucket.md", "yaml", "awk"))
+    (bitbucket_step,) = bitbucket["pipelines"]["branches"]["main"]
+    (harness,) = yaml.safe_load(the_one("docs/how-to/ci/harness.md", "yaml", "awk"))
+    tekton = yaml.safe_load(the_one("docs/how-to/ci/tekton.md", "yaml", "awk"))
+    (tekton_step,) = tekton["spec"]["steps"]
+    # Octopus's own function, which reads a variable of the project.
+    octopus = f"get_octopusvariable() {{ {_OCTOPUS}; }}\n" + the_one("docs/how-to/ci/octopus.md", "sh", "awk")
     deploy = "\n./deploy.sh"
     jenkins_shell = re.search(r"sh '''\n(.*?)'''", jenkins, re.DOTALL)
     assert jenkins_shell is not None
@@ -66,6 +74,11 @@ def pages() -> dict[str, Page]:
         "jenkins.md": Page("set -e\n" + jenkins_shell[1] + deploy),
         "circleci.md": Page(steps[0]["run"]["command"] + deploy, pipefail=True),
         "azure-devops.md": Page(azure[0]["bash"]),
+        "bitbucket.md": Page("set -e\n" + "\n".join(bitbucket_step["step"]["script"])),
+        "teamcity.md": Page("set -e\n" + the_one("docs/how-to/ci/teamcity.md", "sh", "awk") + deploy),
+        "octopus.md": Page(octopus + deploy),
+        "harness.md": Page(harness["step"]["spec"]["source"]["spec"]["script"] + deploy),
+        "tekton.md": Page("SERVICE=checkout\n" + tekton_step["script"] + deploy),
         "report-outcomes.md": Page(the_one("docs/how-to/report-outcomes.md", "sh", "grep")),
         "without-a-secret.md, GitHub": Page(f"TOKEN=$FREEZEGATE_API_KEY\n{identity}{deploy}", pipefail=True),
         "without-a-secret.md, GitLab": Page("set -e\n" + gitlab["gate"]["script"][0] + deploy),
