@@ -7,6 +7,7 @@ from app.gate import keys
 from app.gate.backtest import Backtests
 from app.gate.claim import Claims
 from app.gate.collector import Receiver
+from app.gate.deliveries import Deliveries
 from app.gate.feeds import policies_stamp
 from app.gate.freezes import Freezes
 from app.gate.in_force import Policies
@@ -36,6 +37,7 @@ class Gate:
         self.claims = Claims(store, clock, cache)
         self.overrides = Overrides(store, cache)
         self.freezes = Freezes(store, clock, cache)
+        self.deliveries = Deliveries(store, clock)
         self.record = Record(store, clock)
         self.revisions = Revisions(store.query)
         self.outcomes = Outcomes(store, clock, cache)

@@ -57,7 +57,7 @@ async def _caller(request: Request, here: Context, role: Role) -> Caller:
         return await _of_browser(request, ANONYMOUS._replace(role=here.anonymous_role), role)
     scheme, _, secret = credentials[0].partition(" ")
     if len(credentials) > 1 or scheme.lower() != "bearer":
-        raise _failed(request, here, "send credentials once, as Authorization: Bearer …")
+        raise failed(request, here, "send credentials once, as Authorization: Bearer …")
     if not is_key(secret):
         return await _identified(request, here, secret)
     return await key_caller(request, secret)
@@ -102,15 +102,15 @@ async def key_caller(request: Request, secret: str) -> Caller:
     """
     here = context(request)
     if not is_key(secret):
-        raise _failed(request, here, _INVALID)
+        raise failed(request, here, _INVALID)
     key = here.cache.key(digest(secret)) or await here.cache.key_made_since(digest(secret))
     if key is None:
-        raise _failed(request, here, _INVALID)
+        raise failed(request, here, _INVALID)
     if key.revoked_at is not None or (
         key.expires_at is not None and key.expires_at <= here.cache.steady.now()
     ):
         await _note_refusal(here, request, key.name, "the key was revoked or has expired")
-        raise _failed(request, here, _INVALID)
+        raise failed(request, here, _INVALID)
     return caller_of(key)
 
 
@@ -118,15 +118,15 @@ async def _identified(request: Request, here: Context, secret: str) -> Caller:
     from app.identity.oidc import CredentialsError
 
     if here.providers is None or not here.providers.looks_like_identity_token(secret):
-        raise _failed(request, here, _INVALID)
+        raise failed(request, here, _INVALID)
     try:
         return await here.providers.authenticate(secret, here.clock.now())
     except CredentialsError as error:
-        raise _failed(request, here, str(error)) from None
+        raise failed(request, here, str(error)) from None
 
 
-def _failed(request: Request, here: Context, why: str) -> Exception:
-    """Count a failure; return the error to raise."""
+def failed(request: Request, here: Context, why: str) -> Exception:
+    """Count a failure of credentials from this address; return the error to raise."""
     if wait := here.failures.wait(_address(request)):
         return _too_many("too many credentials from this address have failed", wait)
     return UnauthenticatedError(why)

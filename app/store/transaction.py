@@ -238,9 +238,9 @@ class Transaction(View):
         """Note that a webhook was dealt with; return False if it was before."""
         return self._change(lambda: deliveries.add(self._connection, source, delivery, now))
 
-    def prune_deliveries(self, before: int) -> int:
-        """Forget the webhooks received before an instant."""
-        return self._change(lambda: deliveries.prune(self._connection, before))
+    def prune_deliveries(self, before: int, most: int) -> int:
+        """Forget the webhooks received before an instant, and the oldest beyond `most`."""
+        return self._change(lambda: deliveries.prune(self._connection, before, most))
 
     def flush(self) -> None:
         """Write the collected events and decisions; call it last."""

@@ -12,6 +12,7 @@ from app.store import (
     backtest,
     decision_services,
     decisions,
+    deliveries,
     events,
     freezes,
     keys,
@@ -245,3 +246,7 @@ class View:
     def backlog(self) -> dict[str, Backlog]:
         """Return the backlog of each receiver."""
         return outbox.backlog(self._connection)
+
+    def is_delivery_known(self, source: str, delivery: str) -> bool:
+        """Return whether a webhook is noted as dealt with."""
+        return deliveries.is_known(self._connection, source, delivery)

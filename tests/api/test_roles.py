@@ -14,12 +14,14 @@ from starlette.testclient import TestClient
 import app.api
 from app.gate.keys import KeyRequest
 from app.identity.caller import Role
+from app.integrations.vendors import vendors
 from app.main import create_app
 from app.server.routes import Routes
 from app.settings import Settings
 from tests.api.conftest import POLICIES, bearer, key_for
 from tests.api.fakes import FakeClock
 from tests.identity.issuer import AUDIENCE, LocalIssuer
+from tests.integrations.sections import integrations_file
 
 NOW = 1_795_784_700
 
@@ -63,7 +65,16 @@ NEEDS = {
     "GET /readyz": "anyone",
     "GET /metrics": "anyone",
 }
+# The routes that vendors call are "signed": they need no role, and refuse a request without a signature.
+SIGNED = "signed"
 ORDER = ["viewer", "ci", "ops", "admin"]
+OF_VENDORS = {
+    f"{method} {route.path}"  # type: ignore[attr-defined]
+    for vendor in vendors().values()
+    if vendor.router is not None
+    for route in vendor.router.routes
+    for method in route.methods  # type: ignore[attr-defined]
+}
 CALLERS = ["nobody", "viewer", "ci", "ops", "admin", "expired", "revoked", "forged"]
 
 
@@ -79,6 +90,16 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     )
     with TestClient(create_app(settings, clock=FakeClock(NOW))) as client:
         client.app.state.context.hub.close()  # type: ignore[attr-defined]  # so that streams end
+        yield client
+
+
+@pytest.fixture(scope="module")
+def integrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A gate with a section for every vendor."""
+    folder: Path = tmp_path_factory.mktemp("integrated")
+    (folder / "policies.yaml").write_text(POLICIES)
+    settings = Settings(policies=folder / "policies.yaml", integrations=integrations_file(folder))
+    with TestClient(create_app(settings, clock=FakeClock(NOW))) as client:
         yield client
 
 
@@ -105,8 +126,28 @@ def operations(client: TestClient) -> dict[str, dict[str, object]]:
 
 
 def test_every_route_has_a_row_and_says_who_may_use_it(strict: TestClient) -> None:
-    told = {name: operation.get("x-role", "anyone") for name, operation in operations(strict).items()}
+    told = {
+        name: operation.get("x-role", SIGNED if name in OF_VENDORS else "anyone")
+        for name, operation in operations(strict).items()
+    }
     assert told == NEEDS
+
+
+def test_the_routes_of_a_vendor_lie_below_its_name() -> None:
+    for vendor in vendors().values():
+        for route in [] if vendor.router is None else vendor.router.routes:
+            assert f"{route.path}/".startswith(f"/integrations/{vendor.name}/")  # type: ignore[attr-defined]
+    assert {name for name, needed in NEEDS.items() if needed == SIGNED} <= OF_VENDORS
+
+
+@pytest.mark.parametrize("operation", [name for name, needed in NEEDS.items() if needed == SIGNED])
+def test_a_route_of_a_vendor_refuses_what_is_not_signed(integrated: TestClient, operation: str) -> None:
+    context = integrated.app.state.context  # type: ignore[attr-defined]
+    context.clock.at += 61
+    method, path = operation.split()
+    for content in (b"", b"{}", b"[", b"x" * 1000):
+        reply = integrated.request(method, re.sub(r"\{\w+\}", "nothing", path), content=content)
+        assert reply.status_code == 401, reply.text
 
 
 def test_every_route_of_the_api_is_declared_with_its_role() -> None:
@@ -130,7 +171,10 @@ def test_each_route_lets_in_whom_it_should(
         else strict.request(method, re.sub(r"\{\w+\}", "nothing", path), headers=credentials[caller])
     )
     needed = NEEDS[operation]
-    if needed == "anyone":
+    if needed == SIGNED:
+        # There is no integrations file, so it is as if there were no route.
+        assert reply.status_code == 404
+    elif needed == "anyone":
         assert reply.status_code == 200
     elif caller not in ORDER:
         assert reply.status_code == 401

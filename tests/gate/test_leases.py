@@ -4,7 +4,6 @@ import pytest
 
 from app.gate.leases import DURATION, Lease
 from app.store.store import Store
-from app.store.transaction import Transaction
 from tests.api.fakes import FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -31,18 +30,4 @@ async def test_one_replica_holds_a_lease_until_it_ends_or_is_released(tmp_path: 
     await one.release()
     await other.release()
     assert await one.take()
-    await store.close()
-
-
-async def test_a_delivery_is_noted_once(tmp_path: Path) -> None:
-    store = Store.open(f"sqlite:///{tmp_path / 'gate.db'}")
-    notes = [("github", "a"), ("github", "a"), ("pagerduty", "a")]
-
-    def note(transaction: Transaction) -> list[bool]:
-        return [transaction.note_delivery(*each, NOW) for each in notes]
-
-    noted = await store.write(note)
-    assert noted == [True, False, True]
-    assert await store.write(lambda transaction: transaction.prune_deliveries(NOW + 1)) == 2
-    assert await store.write(lambda transaction: transaction.note_delivery("github", "a", NOW))
     await store.close()

@@ -66,6 +66,12 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
+        self._refused_webhooks = Counter(
+            "freezegate_webhooks_refused_total",
+            "Webhooks without a valid signature, by the vendor whose route they were sent to",
+            ["source"],
+            registry=self._registry,
+        )
         self._writing = Writing(self._registry, clock, SECONDS)
         # Cached, because looking a child up by its labels costs 32 µs a request.
         self._decision_children = {
@@ -100,6 +106,10 @@ class Metrics:
     def claimed(self, microseconds: int) -> None:
         """Record the duration of a claim."""
         self._claims.observe(max(0, microseconds) / 1_000_000)
+
+    def webhook_refused(self, source: str) -> None:
+        """Count a webhook without a valid signature; `source` is a vendor that has a route."""
+        self._refused_webhooks.labels(source).inc()
 
     def served(self, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is the template of its path, never the path itself."""
