@@ -1,7 +1,8 @@
-"""Make and recognise API keys, override tokens and session secrets; only their hashes are stored.
+"""Make and recognise API keys, override tokens and session secrets, of which only hashes are stored.
 
 Each is a prefix, 192 random bits in base 62, and a checksum: a scanner can find it in a repository, and a
-mistyped one is refused without a query. The hash is a plain SHA-256; slow hashes are for passwords.
+mistyped one is refused without a query. The hash is a plain SHA-256; slow hashes are for passwords. The
+secret key has the same form; it is kept in a file of its own.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from typing import Final
 KEY_PREFIX: Final = "fzk_"
 TOKEN_PREFIX: Final = "fzo_"  # noqa: S105 - how every one of them begins
 SESSION_PREFIX: Final = "fzs_"
+SECRET_KEY_PREFIX: Final = "fze_"  # noqa: S105 - how every one of them begins
 
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_BYTES: Final = 24
@@ -22,7 +24,7 @@ _RANDOM_WIDTH: Final = 33
 _CHECK_WIDTH: Final = 6
 """62⁶ is more than 2³²."""
 _FORM: Final = re.compile(
-    rf"({KEY_PREFIX}|{TOKEN_PREFIX}|{SESSION_PREFIX})[0-9A-Za-z]{{{_RANDOM_WIDTH}}}([0-9A-Za-z]{{{_CHECK_WIDTH}}})"
+    rf"({KEY_PREFIX}|{TOKEN_PREFIX}|{SESSION_PREFIX}|{SECRET_KEY_PREFIX})[0-9A-Za-z]{{{_RANDOM_WIDTH}}}([0-9A-Za-z]{{{_CHECK_WIDTH}}})"
 )
 
 
@@ -41,6 +43,16 @@ def new_session() -> str:
     return _new(SESSION_PREFIX)
 
 
+def new_secret_key() -> str:
+    """Return a new secret key; see `app.identity.sealing`."""
+    return _new(SECRET_KEY_PREFIX)
+
+
+def is_secret_key(text: str) -> bool:
+    """Return whether a text is a well-formed secret key with a valid checksum."""
+    return text.startswith(SECRET_KEY_PREFIX) and _is_whole(text)
+
+
 def is_session(text: str) -> bool:
     """Return whether a text is a well-formed session secret with a valid checksum."""
     return text.startswith(SESSION_PREFIX) and _is_whole(text)
@@ -57,7 +69,7 @@ def is_token(text: str) -> bool:
 
 
 def holds_secret(text: str) -> bool:
-    """Return whether a text contains a key, a token or a session secret."""
+    """Return whether a text contains a key, a token, a session secret or a secret key."""
     return "fz" in text and any(_is_whole(match[0]) for match in _FORM.finditer(text))
 
 
