@@ -12,6 +12,9 @@ from app.core.decision import Question
 LONGEST_WAIT: Final = 35 * 24 * 3_600
 """Seconds that a hold may wait; no platform waits for longer than 30 days."""
 
+POLLED: Final = "poll"
+"""The responder of holds that are answered by nobody: the one who waits looks by itself."""
+
 
 class HoldState(StrEnum):
     """The state of a hold; the first two are unfinished."""
@@ -22,8 +25,9 @@ class HoldState(StrEnum):
     APPROVED = "approved"
     """The platform has taken the answer."""
     REJECTED = "rejected"
-    """It could not wait longer, and the platform was told so."""
+    """It could not wait longer; the platform is told so."""
     CANCELLED = "cancelled"
+    """The one who asked took it back, or somebody else stopped it; then the platform is told so."""
     FAILED = "failed"
     """The platform did not take the answer."""
 
@@ -59,7 +63,27 @@ class Hold(NamedTuple):
     decision_id: str | None
     """The claim that released it."""
     reports: int
-    """The answers of any kind that were queued for it."""
+    """The answers of any kind that the vendor may have got: those queued, and further attempts."""
+    told_at: int | None = None
+    """When its last progress report was queued."""
+    released_at: int | None = None
+    """When it was last released; it stays when the hold waits again."""
+    key_id: str | None = None
+    """The API key that asked; once that is revoked, nothing is released for it."""
+
+    @property
+    def service(self) -> str:
+        """The service, or several in words."""
+        return self.question.service
+
+
+class Reporting(NamedTuple):
+    """The progress reports that a vendor takes."""
+
+    most: int
+    """The most answers of any kind that it takes for one deploy; the final one has a place kept."""
+    every: int | None = None
+    """Seconds after which it must hear of a deploy again, or takes it for lost; None: it need not."""
 
 
 class AnswerKind(StrEnum):

@@ -24,6 +24,12 @@ class Kind(StrEnum):
     SESSION_OPENED = "session-opened"
     SESSION_CLOSED = "session-closed"
     POLICIES_LOADED = "policies-loaded"
+    HOLD_REQUESTED = "hold-requested"
+    HOLD_RELEASED = "hold-released"
+    HOLD_RETURNED = "hold-returned"
+    HOLD_ANSWERED = "hold-answered"
+    HOLD_CANCELLED = "hold-cancelled"
+    HOLD_EXPIRED = "hold-expired"
     REQUEST_REFUSED = "request-refused"
 
 

@@ -39,7 +39,7 @@ RETRIED_FOR: Final = 15 * MINUTE
 """Seconds after which an allow is not given again into a freeze that has begun since."""
 
 # Half of a surrogate pair is no text that a database takes; control characters have no place in a record.
-_UNFIT: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+UNFIT: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Claim(NamedTuple):
@@ -86,8 +86,8 @@ class Claim(NamedTuple):
             "request_id": self.request_id,
             "continues": self.continues,
         }
-        if _UNFIT.search("".join(filter(None, texts.values()))) is not None:
-            name = next(name for name, text in texts.items() if text and _UNFIT.search(text))
+        if UNFIT.search("".join(filter(None, texts.values()))) is not None:
+            name = next(name for name, text in texts.items() if text and UNFIT.search(text))
             raise MalformedValueError(f"{name}: takes no control characters, and only whole characters")
         if not all(map(self.caller.may_claim, self.question.names)):
             which = "all of these services" if self.question.services else "this service"

@@ -9,6 +9,7 @@ FreezegateError                  (app.core.errors)
 ├── ForbiddenError               the caller may not do this
 ├── StateConflictError           the record's state doesn't permit it
 ├── BusyError                    too many requests of this kind are unfinished
+├── NoSecretKeyError             a secret can't be kept without a key that encrypts it
 ├── DatabaseUrlError             (app.store.errors) the setting names no usable database
 │   └── NoDatabaseError          (app.store.errors) the database of the setting doesn't exist
 ├── StoreUnavailableError        (app.store.errors) the record can't be read or written now
@@ -57,6 +58,16 @@ class BusyError(FreezegateError):
     """Too many requests of this kind are unfinished; retry later."""
 
 
+class NoSecretKeyError(FreezegateError):
+    """A secret must be kept, and there is no key to encrypt it with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this deploy can't wait: its answer needs a secret, and the gate has no key to keep it with; set "
+            "FREEZEGATE_SECRET_KEY, the same for all replicas"
+        )
+
+
 __all__ = [
     "BusyError",
     "DatabaseUrlError",
@@ -64,6 +75,7 @@ __all__ = [
     "IdempotencyConflictError",
     "InvalidFieldError",
     "NoDatabaseError",
+    "NoSecretKeyError",
     "NotLoadedError",
     "StateConflictError",
     "StoreUnavailableError",

@@ -10,6 +10,7 @@ from app.gate.collector import Receiver
 from app.gate.deliveries import Deliveries
 from app.gate.feeds import policies_stamp
 from app.gate.freezes import Freezes
+from app.gate.holds import Holds
 from app.gate.in_force import Policies
 from app.gate.insights import Measurement
 from app.gate.job_queue import JobQueue
@@ -38,6 +39,7 @@ class Gate:
         self.overrides = Overrides(store, cache)
         self.freezes = Freezes(store, clock, cache)
         self.deliveries = Deliveries(store, clock)
+        self.holds = Holds(store, clock, cache)
         self.record = Record(store, clock)
         self.revisions = Revisions(store.query)
         self.outcomes = Outcomes(store, clock, cache)

@@ -1,27 +1,30 @@
 """The reconciliation of the tables with the record: they must hold what the events say, and nothing else.
 
 Decisions, outcomes, overrides, approvals and uses are compared event by event, a page at a time. Freezes,
-keys and the sessions of the last month are few: they are rebuilt from the events, and compared at the end.
+keys, and the sessions and holds of the last month are few: they are rebuilt from the events, and compared at
+the end.
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.audit import Link
 from app.core.decision_json import instant_or_none
 from app.core.errors import FreezegateError
+from app.core.hold import Hold
 from app.core.override import Approval, Override
 from app.gate.audit_events import Kind
 from app.gate.decision_rows import expected_row, expected_services, is_plain_row
 from app.gate.freezes import to_json as freeze_to_json
+from app.gate.hold_rows import HoldRows
 from app.gate.overrides import to_json as override_to_json
 from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME
 from app.identity.caller import person_id
 from app.identity.credentials import fingerprint
 from app.policies.source import Snapshot
-from app.store.records import DecisionRow, OutcomeRow
+from app.store.records import DecisionRow, HoldFilter, OutcomeRow
 
 if TYPE_CHECKING:
     from app.store.view import View
@@ -32,6 +35,14 @@ MOST_NAMED: Final = 100
 _TOGETHER: Final = 200
 _BY_STATE: Final = frozenset({"state", "forgotten"})
 """Fields of a published freeze that depend on the instant."""
+
+_CHANGES_OF_HOLDS: Final = (
+    Kind.HOLD_RELEASED,
+    Kind.HOLD_RETURNED,
+    Kind.HOLD_ANSWERED,
+    Kind.HOLD_CANCELLED,
+    Kind.HOLD_EXPIRED,
+)
 
 _UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, FreezegateError)
 """Errors of reading an event that an older version wrote, or that was tampered with."""
@@ -72,6 +83,7 @@ class Reconciliation:
         self._freezes: dict[str, dict[str, Any]] = {}
         self._sessions: dict[str, dict[str, Any]] = {}
         self._forgotten_before = 0
+        self._holds = HoldRows()
         self._revisions: set[str] = set()
         self._events_of: Counter[str] = Counter()
         """Counts of the events that imply a row, by table."""
@@ -89,6 +101,8 @@ class Reconciliation:
             Kind.KEY_REVOKED: self._key_revoked,
             Kind.SESSION_OPENED: self._session_opened,
             Kind.SESSION_CLOSED: self._session_closed,
+            Kind.HOLD_REQUESTED: lambda _, data, __: self._holds.requested(data),
+            **dict.fromkeys(_CHANGES_OF_HOLDS, lambda _, data, __: self._holds.changed(data)),
         }
 
     def check(self, links: Sequence[Link], rows: Rows) -> None:
@@ -125,6 +139,7 @@ class Reconciliation:
         self._compare_keys(view)
         self._compare_freezes(view)
         self._compare_sessions(view)
+        self._compare_all("holds", *self._holds.compared(_all_holds(view)))
         self._compare_revisions(view)
 
     def _differs(self, table: str, own_id: str, what: str) -> None:
@@ -331,6 +346,13 @@ class Reconciliation:
                 self._differs("policy_revisions", after, "its text is not that of this revision")
         for revision in wanted:
             self._differs("policy_revisions", revision, "is missing, although decisions were made by it")
+
+
+def _all_holds(view: "View") -> Iterator[Hold]:
+    before: str | None = None
+    while page := view.newest_holds(HoldFilter(), before, _TOGETHER):
+        yield from page
+        before = page[-1].id
 
 
 def read_rows(view: "View", links: Sequence[Link]) -> Rows:

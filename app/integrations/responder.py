@@ -1,21 +1,12 @@
 """The responder: sends a vendor the answers to its holds; see `app.core.hold`."""
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from app.core.hold import HoldAnswer
+from app.core.hold import HoldAnswer, Reporting
 from app.gate.outbox import DeliveryResult
 
 if TYPE_CHECKING:
     import httpx
-
-
-class Reporting(NamedTuple):
-    """The progress reports that a vendor takes."""
-
-    most: int
-    """The most answers of any kind that it takes for one deploy; the final one has a place kept."""
-    every: int | None = None
-    """Seconds after which it must hear of a deploy again, or takes it for lost; None: it need not."""
 
 
 class Responder(Protocol):
@@ -36,3 +27,6 @@ class Responder(Protocol):
             the client may be raised, and counts as ``later``.
         """
         ...
+
+
+__all__ = ["Reporting", "Responder"]

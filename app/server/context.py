@@ -13,6 +13,7 @@ from app.gate.calendars import Calendars
 from app.gate.claim import Claims
 from app.gate.freezes import Freezes
 from app.gate.gate import Gate
+from app.gate.holds import Holds
 from app.gate.in_force import Policies
 from app.gate.insights import Measurement
 from app.gate.job_queue import MOST_UNFINISHED, JobQueue
@@ -58,6 +59,7 @@ class Context:
     claims: Claims
     overrides: Overrides
     freezes: Freezes
+    holds: Holds
     record: Record
     outcomes: Outcomes
     measurement: Measurement
@@ -104,6 +106,7 @@ def build_context(
         claims=gate.claims,
         overrides=gate.overrides,
         freezes=gate.freezes,
+        holds=gate.holds,
         record=gate.record,
         outcomes=gate.outcomes,
         measurement=gate.measurement,

@@ -21,6 +21,7 @@ from app.gate.errors import (
     ForbiddenError,
     IdempotencyConflictError,
     InvalidFieldError,
+    NoSecretKeyError,
     NotLoadedError,
     StateConflictError,
     StoreUnavailableError,
@@ -41,6 +42,7 @@ _STATUS: Final[tuple[tuple[type[Exception], HTTPStatus], ...]] = (
     (MalformedValueError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (NotLoadedError, HTTPStatus.SERVICE_UNAVAILABLE),
     (BusyError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (NoSecretKeyError, HTTPStatus.SERVICE_UNAVAILABLE),
     (IssuerUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
     (StoreUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
 )

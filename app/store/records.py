@@ -130,6 +130,28 @@ class OverrideCounts(NamedTuple):
     pending: int
 
 
+class HoldFilter(NamedTuple):
+    """A filter of holds; None matches all."""
+
+    service: str | None = None
+    """The service; holds of several services have them in words, and match none."""
+    environment: str | None = None
+    responder: str | None = None
+    state: str | None = None
+    unfinished: bool = False
+    """Only those that wait, or whose answer is on the way."""
+
+
+class HoldCount(NamedTuple):
+    """The unfinished holds of an environment in a state, counted."""
+
+    environment: str
+    state: str
+    holds: int
+    oldest_at: int
+    """The instant since which the oldest waits, in seconds."""
+
+
 class SessionRecord(NamedTuple):
     """A session of the dashboard, without its secret; instants in seconds."""
 

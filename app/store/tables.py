@@ -305,8 +305,9 @@ holds: Final = Table(
     # The vendor that is answered; with the key, a deploy that asks twice is one hold.
     Column("responder", String(64), nullable=False),
     Column("key", String(256), nullable=False),
-    # JSON: the question; its environment stands beside it as well.
+    # JSON: the question; its service and environment stand beside it as well.
     Column("question", Text, nullable=False),
+    Column("service", String(128), nullable=False),
     Column("environment", String(128), nullable=False),
     Column("ref", Text),
     Column("actor", Text),
@@ -324,13 +325,20 @@ holds: Final = Table(
     Column("opens_at", BigInteger),
     # The claim that released it.
     Column("decision_id", String(40)),
-    # The answers of any kind that were queued for it: vendors limit them.
+    # The answers of any kind that the vendor may have got: vendors limit them.
     Column("reports", Integer, nullable=False),
+    Column("told_at", BigInteger),
+    # Releases are counted by it, so it stays when a hold waits again.
+    Column("released_at", BigInteger),
+    # The API key that asked.
+    Column("key_id", String(40)),
 )
 
 UNFINISHED: Final = "state IN ('waiting', 'released')"
 
 Index("holds_key", holds.c.responder, holds.c.key, unique=True)
+Index("holds_changed", holds.c.changed_at)
+Index("holds_released", holds.c.environment, holds.c.released_at)
 Index("holds_unfinished", holds.c.environment, holds.c.id, sqlite_where=text(UNFINISHED))
 
 incidents: Final = Table(

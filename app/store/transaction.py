@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 
 from app.core.audit import Event
 from app.core.freeze import Freeze
+from app.core.hold import Hold
 from app.core.override import Approval, Override, OverrideState
 from app.store import (
     decision_services,
@@ -12,6 +13,7 @@ from app.store import (
     deliveries,
     events,
     freezes,
+    holds,
     keys,
     leases,
     outbox,
@@ -168,6 +170,18 @@ class Transaction(View):
         """Update a freeze, and notify every replica."""
         self._change(lambda: freezes.change(self._connection, freeze))
         self._head = self._head._replace(freezes_version=self._head.freezes_version + 1)
+
+    def add_hold(self, hold: Hold) -> None:
+        """Store a new hold."""
+        self._change(lambda: holds.add(self._connection, hold))
+
+    def change_hold(self, hold: Hold) -> None:
+        """Update a hold."""
+        self._change(lambda: holds.change(self._connection, hold))
+
+    def prune_holds(self, before: int) -> int:
+        """Delete the holds that were finished before an instant."""
+        return self._change(lambda: holds.prune(self._connection, before))
 
     def add_key(self, key: KeyRecord, digest: str) -> None:
         """Store a new API key under its hash."""

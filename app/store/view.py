@@ -6,6 +6,7 @@ from app.core.audit import Link
 from app.core.backtest import Recorded
 from app.core.continuation import EarlierStep
 from app.core.freeze import Freeze
+from app.core.hold import Hold
 from app.core.insights import Decided
 from app.core.override import Override
 from app.store import (
@@ -15,6 +16,7 @@ from app.store import (
     deliveries,
     events,
     freezes,
+    holds,
     keys,
     outbox,
     outcomes,
@@ -32,6 +34,8 @@ from app.store.records import (
     Denial,
     DeployRow,
     Head,
+    HoldCount,
+    HoldFilter,
     KeyRecord,
     Lease,
     OutboxMessage,
@@ -198,6 +202,30 @@ class View:
     def newest_freezes(self, before: str | None, most: int) -> list[Freeze]:
         """Return all freezes, newest first."""
         return freezes.newest(self._connection, before, most)
+
+    def hold(self, hold_id: str) -> Hold | None:
+        """Return a hold by id."""
+        return holds.find(self._connection, hold_id)
+
+    def hold_of_key(self, responder: str, key: str) -> Hold | None:
+        """Return the hold of a vendor's key."""
+        return holds.of_key(self._connection, responder, key)
+
+    def waiting_holds(self, most: int) -> list[Hold]:
+        """Return the holds that wait, the longest waiting first."""
+        return holds.waiting(self._connection, most)
+
+    def newest_holds(self, wanted: HoldFilter, before: str | None, most: int) -> list[Hold]:
+        """Return holds, newest first."""
+        return holds.newest(self._connection, wanted, before, most)
+
+    def count_holds(self) -> list[HoldCount]:
+        """Return the numbers of unfinished holds, by environment and state."""
+        return holds.count(self._connection)
+
+    def count_released(self, environment: str, since: int) -> int:
+        """Return the number of holds of an environment released after an instant."""
+        return holds.released(self._connection, environment, since)
 
     def key(self, key_id: str) -> KeyRecord | None:
         """Return an API key by id."""

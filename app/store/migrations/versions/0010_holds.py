@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("responder", sa.String(64), nullable=False),
         sa.Column("key", sa.String(256), nullable=False),
         sa.Column("question", sa.Text, nullable=False),
+        sa.Column("service", sa.String(128), nullable=False),
         sa.Column("environment", sa.String(128), nullable=False),
         sa.Column("ref", sa.Text),
         sa.Column("actor", sa.Text),
@@ -43,8 +44,13 @@ def upgrade() -> None:
         sa.Column("opens_at", sa.BigInteger),
         sa.Column("decision_id", sa.String(40)),
         sa.Column("reports", sa.Integer, nullable=False),
+        sa.Column("told_at", sa.BigInteger),
+        sa.Column("released_at", sa.BigInteger),
+        sa.Column("key_id", sa.String(40)),
     )
     op.create_index("holds_key", "holds", ["responder", "key"], unique=True)
+    op.create_index("holds_changed", "holds", ["changed_at"])
+    op.create_index("holds_released", "holds", ["environment", "released_at"])
     unfinished = sa.text("state IN ('waiting', 'released')")
     op.create_index(
         "holds_unfinished",

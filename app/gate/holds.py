@@ -1,0 +1,286 @@
+"""Holds: deploys that wait for the gate to open; see `app.core.hold`.
+
+Asking, looking and cancelling are here. What waits is released by `app.gate.releases`, and answered by
+`app.gate.answers`.
+"""
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from app.clock import Clock
+from app.core.decision import Question
+from app.core.decision_json import instant_or_none
+from app.core.hold import LONGEST_WAIT, POLLED, UNFINISHED, Hold, HoldState
+from app.core.instant import DAY, format_instant
+from app.gate.audit_events import Kind, happened
+from app.gate.check import check_async
+from app.gate.claim import UNFIT, Claim
+from app.gate.errors import (
+    BusyError,
+    InvalidFieldError,
+    NoSecretKeyError,
+    StateConflictError,
+    UnknownRecordError,
+)
+from app.gate.ids import new_id
+from app.gate.in_force import InForce
+from app.gate.store_cache import StoreCache
+from app.identity.caller import Caller
+from app.identity.credentials import fingerprint
+from app.identity.sealing import Sealing
+from app.store.records import HoldCount, HoldFilter
+
+if TYPE_CHECKING:
+    from app.store.store import Store
+    from app.store.transaction import Transaction
+
+MOST_UNFINISHED: Final = 10_000
+"""Holds that wait at a time: a company of 5,000 services in two environments."""
+
+KEPT_FOR: Final = 30 * DAY
+"""Seconds that a finished hold is listed; its events stay."""
+
+MOST_TARGET: Final = 8_192
+"""Letters of a target as JSON; the longest URLs of platforms have about 2,000."""
+
+MOST_SECRET: Final = 16_384
+"""Letters of a secret; tokens of CI systems have up to 4,000."""
+
+_LONGEST: Final = {"responder": 64, "key": 256, "ref": 2_000, "actor": 2_000, "run_url": 2_000}
+_NO_SUCH: Final = "there is no hold of that id"
+
+
+class HoldRequest(NamedTuple):
+    """A deploy that waits, as a vendor asks for it."""
+
+    question: Question
+    responder: str
+    """The name of the vendor; `app.core.hold.POLLED` for one who looks by itself."""
+    key: str
+    """Identifies the deploy at the vendor: asked again with it, it is the same hold."""
+    target: dict[str, Any]
+    """JSON-compatible: where and how the vendor is answered; nothing secret."""
+    expires_at: int
+    """The instant until which the vendor can wait."""
+    ref: str | None = None
+    actor: str | None = None
+    run_url: str | None = None
+    secret: str | None = None
+    """Given back with each answer; stored encrypted."""
+
+
+class Holds:
+    """The use cases of those who wait."""
+
+    def __init__(self, store: "Store", clock: Clock, cache: StoreCache) -> None:
+        """Keep holds in `store`, by the time of `clock`."""
+        self._store = store
+        self._clock = clock
+        self._cache = cache
+        self.sealing: Sealing | None = None
+        """Encrypts the secrets of holds; None: holds with secrets are refused."""
+
+    async def hold(self, caller: Caller, wanted: HoldRequest, in_force: InForce) -> Hold:
+        """Let a deploy wait, also one that is allowed: it is released in its turn, usually within a second.
+
+        Returns:
+            The hold; if there is one of that vendor and key, that one as it is, finished or not.
+
+        Raises:
+            UnknownNameError: the policies list no such environment, kind of change or service.
+            TooManyRulesError: too many rules match its services.
+            MalformedValueError: a text of the request can't be recorded.
+            InvalidFieldError: it would expire in the past, or wait for too long; or a field is too long.
+            ForbiddenError: the caller may not claim for this service.
+            UnauthenticatedError: the caller's key was revoked.
+            NoSecretKeyError: it has a secret, and there is no key to encrypt it with.
+            BusyError: too many deploys wait.
+            StoreUnavailableError: it could not be recorded.
+        """
+        now, microseconds = self._cache.steady.now(), self._clock.microseconds()
+        _check(caller, wanted, now)
+        known = await self.find(wanted.responder, wanted.key)
+        if known is not None:
+            return known
+        await check_async(in_force, wanted.question, microseconds // 1_000_000)
+        hold = self._made(caller, wanted, microseconds, now)
+        return await self._store.write(partial(self._settle, caller, hold, microseconds))
+
+    async def cancel(self, caller: Caller, hold_id: str, reason: str | None) -> Hold:
+        """Cancel a hold; cancelling twice changes nothing.
+
+        Raises:
+            StateConflictError: it is finished.
+            UnknownRecordError: there is no such hold.
+            MalformedValueError: the reason can't be recorded.
+            StoreUnavailableError: it could not be recorded.
+        """
+        if reason is not None and UNFIT.search(reason):
+            raise InvalidFieldError("reason", "takes no control characters, and only whole characters")
+        return await self._store.write(partial(self._cancel, caller, hold_id, reason))
+
+    async def show(self, hold_id: str) -> Hold:
+        """Return a hold.
+
+        Raises:
+            UnknownRecordError: there is none of that id.
+            StoreUnavailableError: it can't be read.
+        """
+        found = await self._store.read(lambda view: view.hold(hold_id))
+        if found is None:
+            raise UnknownRecordError(_NO_SUCH)
+        return found
+
+    async def listed(self, wanted: HoldFilter, before: str | None, most: int) -> list[Hold]:
+        """Return holds, newest first; `before` is the id of the last one of the page before."""
+        return await self._store.read(lambda view: view.newest_holds(wanted, before, most))
+
+    async def find(self, responder: str, key: str) -> Hold | None:
+        """Return the hold of a vendor's key, finished or not; None if there is none."""
+        return await self._store.read(lambda view: view.hold_of_key(responder, key))
+
+    async def counts(self) -> list[HoldCount]:
+        """Return the numbers of unfinished holds, by environment and state."""
+        return await self._store.read(lambda view: view.count_holds())
+
+    def _made(self, caller: Caller, wanted: HoldRequest, microseconds: int, now: int) -> Hold:
+        sealed = None
+        if wanted.secret is not None:
+            if self.sealing is None:
+                raise NoSecretKeyError
+            sealed = self.sealing.seal(wanted.secret)
+        return Hold(
+            id=new_id("hld", microseconds),
+            responder=wanted.responder,
+            key=wanted.key,
+            question=wanted.question,
+            ref=wanted.ref,
+            actor=wanted.actor,
+            run_url=wanted.run_url,
+            requested_by=caller.name,
+            target=wanted.target,
+            sealed=sealed,
+            created_at=now,
+            expires_at=wanted.expires_at,
+            state=HoldState.WAITING,
+            changed_at=now,
+            opens_at=None,
+            decision_id=None,
+            reports=0,
+            key_id=caller.key_id,
+        )
+
+    def _settle(self, caller: Caller, hold: Hold, microseconds: int, transaction: "Transaction") -> Hold:
+        self._cache.check_caller(caller, transaction)
+        known = transaction.hold_of_key(hold.responder, hold.key)
+        if known is not None:
+            return known
+        if sum(each.holds for each in transaction.count_holds()) >= MOST_UNFINISHED:
+            raise BusyError(f"{MOST_UNFINISHED:,} deploys wait already")
+        transaction.prune_holds(hold.created_at - KEPT_FOR)
+        transaction.add_hold(hold)
+        transaction.append(
+            happened(microseconds, Kind.HOLD_REQUESTED, caller.name, hold=to_json(hold), **proof(hold))
+        )
+        return hold
+
+    def _cancel(self, caller: Caller, hold_id: str, reason: str | None, transaction: "Transaction") -> Hold:
+        self._cache.check_caller(caller, transaction)
+        hold = transaction.hold(hold_id)
+        if hold is None:
+            raise UnknownRecordError(_NO_SUCH)
+        if hold.state is HoldState.CANCELLED:
+            return hold
+        if hold.state not in UNFINISHED:
+            raise StateConflictError(f"this hold is finished: {hold.state.value}")
+        cancelled = hold._replace(state=HoldState.CANCELLED, sealed=None)
+        at = Moment(self._clock.microseconds(), self._cache.steady.now())
+        return change(transaction, cancelled, Kind.HOLD_CANCELLED, caller.name, at, reason=reason)
+
+
+class Moment(NamedTuple):
+    """The present."""
+
+    microseconds: int
+    """By the machine's clock, which events are recorded by."""
+    now: int
+    """In seconds, by the time that never goes back; see `app.clock.SteadyClock`."""
+
+
+def change(
+    transaction: "Transaction", hold: Hold, kind: Kind, actor: str, at: Moment, **more: object
+) -> Hold:
+    """Store a changed hold with its event; return it with the instant of the change."""
+    changed = hold._replace(changed_at=at.now)
+    transaction.change_hold(changed)
+    transaction.append(
+        happened(
+            at.microseconds,
+            kind,
+            actor,
+            hold=changed.id,
+            state=changed.state.value,
+            changed_at=format_instant(at.now),
+            decision_id=changed.decision_id,
+            **more,
+        )
+    )
+    return changed
+
+
+def to_json(hold: Hold) -> dict[str, Any]:
+    """Return the JSON representation of a hold, without its target and its secret."""
+    question = hold.question
+    return {
+        "id": hold.id,
+        "state": hold.state.value,
+        "responder": None if hold.responder == POLLED else hold.responder,
+        "key": hold.key,
+        "service": question.service,
+        **({"services": list(question.services)} if question.services else {}),
+        "environment": question.environment,
+        "change": question.change,
+        "duration_s": question.duration,
+        "ref": hold.ref,
+        "actor": hold.actor,
+        "run_url": hold.run_url,
+        "requested_by": hold.requested_by,
+        "created_at": format_instant(hold.created_at),
+        "expires_at": format_instant(hold.expires_at),
+        "changed_at": format_instant(hold.changed_at),
+        "opens_at": instant_or_none(hold.opens_at),
+        "decision_id": hold.decision_id,
+    }
+
+
+def proof(hold: Hold) -> dict[str, str | None]:
+    """Return the fingerprints by which the record proves the target and the encrypted secret of a hold."""
+    return {
+        "target": fingerprint(json.dumps(hold.target, sort_keys=True)),
+        "sealed": None if hold.sealed is None else fingerprint(hold.sealed),
+        "key_id": hold.key_id,
+    }
+
+
+def _check(caller: Caller, wanted: HoldRequest, now: int) -> None:
+    """Look whether a deploy may wait, and whether all its texts can be recorded as they are."""
+    Claim(
+        wanted.question,
+        ref=wanted.ref,
+        actor=wanted.actor,
+        run_url=wanted.run_url,
+        caller=caller,
+        idempotency_key=wanted.key,
+    ).check()
+    for name, most in _LONGEST.items():
+        if len(getattr(wanted, name) or "") > most:
+            raise InvalidFieldError(name, f"has more than {most:,} letters")
+    if len(json.dumps(wanted.target)) > MOST_TARGET:
+        raise InvalidFieldError("answer", f"has more than {MOST_TARGET:,} letters")
+    if len(wanted.secret or "") > MOST_SECRET:
+        raise InvalidFieldError("secret", f"has more than {MOST_SECRET:,} letters")
+    if wanted.expires_at <= now:
+        raise InvalidFieldError("expires_at", "lies in the past")
+    if wanted.expires_at > now + LONGEST_WAIT:
+        raise InvalidFieldError("expires_at", f"is more than {LONGEST_WAIT // DAY} days away")

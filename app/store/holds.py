@@ -1,0 +1,130 @@
+"""Queries for holds: deploys that wait to be answered.
+
+The replica with the lease of holds reads all that wait once a second; a page of the list reads by id.
+"""
+
+import json
+from typing import Any, Final
+
+from sqlalchemy import bindparam, delete, func, select, text, update
+
+from app.core.decision import Question
+from app.core.hold import Hold, HoldState
+from app.store.columns import columns_of
+from app.store.connection import Connection, Row
+from app.store.records import HoldCount, HoldFilter
+from app.store.tables import UNFINISHED, holds
+
+_QUESTION: Final = Hold._fields.index("question")
+_TARGET: Final = Hold._fields.index("target")
+_STATE: Final = Hold._fields.index("state")
+_COLUMNS: Final = select(*columns_of(Hold, holds))
+_BY_ID: Final = _COLUMNS.where(holds.c.id == bindparam("hold_id"))
+_BY_KEY: Final = _COLUMNS.where(holds.c.responder == bindparam("vendor"), holds.c.key == bindparam("of_key"))
+_WAITING: Final = (
+    _COLUMNS.where(text(UNFINISHED), holds.c.state == HoldState.WAITING.value)
+    .order_by(holds.c.created_at, holds.c.id)
+    .limit(bindparam("most"))
+)
+_COUNTS: Final = (
+    select(holds.c.environment, holds.c.state, func.count(), func.min(holds.c.created_at))
+    .where(text(UNFINISHED))
+    .group_by(holds.c.environment, holds.c.state)
+)
+_RELEASED: Final = (
+    select(func.count())
+    .select_from(holds)
+    .where(holds.c.environment == bindparam("place"), holds.c.released_at > bindparam("since"))
+)
+_CHANGEABLE: Final = tuple(
+    holds.c[name]
+    for name in (
+        "sealed",
+        "state",
+        "changed_at",
+        "opens_at",
+        "decision_id",
+        "reports",
+        "told_at",
+        "released_at",
+    )
+)
+_CHANGE: Final = (
+    update(holds)
+    .where(holds.c.id == bindparam("hold_id"))
+    .values({column: bindparam(f"new_{column.name}") for column in _CHANGEABLE})
+)
+_PRUNE: Final = delete(holds).where(text(f"NOT ({UNFINISHED})"), holds.c.changed_at < bindparam("before"))
+
+
+def add(connection: Connection, hold: Hold) -> None:
+    """Store a new hold."""
+    row = {
+        **hold._asdict(),
+        "question": json.dumps(hold.question._asdict()),
+        "service": hold.question.service,
+        "environment": hold.question.environment,
+        "target": json.dumps(hold.target),
+        "state": hold.state.value,
+    }
+    connection.add(holds, row)
+
+
+def change(connection: Connection, hold: Hold) -> None:
+    """Update a hold; what was asked, by whom and until when doesn't change."""
+    values = {f"new_{column.name}": getattr(hold, column.name) for column in _CHANGEABLE}
+    connection.change(_CHANGE, hold_id=hold.id, **values | {"new_state": hold.state.value})
+
+
+def find(connection: Connection, hold_id: str) -> Hold | None:
+    """Return a hold by id."""
+    row = connection.row(_BY_ID, hold_id=hold_id)
+    return None if row is None else _hold(row)
+
+
+def of_key(connection: Connection, responder: str, key: str) -> Hold | None:
+    """Return the hold of a vendor's key."""
+    row = connection.row(_BY_KEY, vendor=responder, of_key=key)
+    return None if row is None else _hold(row)
+
+
+def waiting(connection: Connection, most: int) -> list[Hold]:
+    """Return the holds that wait, the longest waiting first."""
+    return [_hold(row) for row in connection.rows(_WAITING, most=most)]
+
+
+def newest(connection: Connection, wanted: HoldFilter, before: str | None, most: int) -> list[Hold]:
+    """Return at most `most` holds with ids below `before`, newest first."""
+    query = _COLUMNS.order_by(holds.c.id.desc()).limit(most)
+    for name in ("service", "environment", "responder", "state"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(holds.c[name] == value)
+    if wanted.unfinished:
+        query = query.where(text(UNFINISHED))
+    if before is not None:
+        query = query.where(holds.c.id < before)
+    return [_hold(row) for row in connection.rows(query)]
+
+
+def count(connection: Connection) -> list[HoldCount]:
+    """Return the numbers of unfinished holds, by environment and state."""
+    return [HoldCount._make(row) for row in connection.rows(_COUNTS)]
+
+
+def released(connection: Connection, environment: str, since: int) -> int:
+    """Return the number of holds of an environment released after an instant."""
+    return int((connection.row(_RELEASED, place=environment, since=since) or (0,))[0])
+
+
+def prune(connection: Connection, before: int) -> int:
+    """Delete the holds that were finished before an instant; their events stay."""
+    return connection.change(_PRUNE, before=before)
+
+
+def _hold(row: Row) -> Hold:
+    values: list[Any] = list(row)
+    question: dict[str, Any] = json.loads(values[_QUESTION])
+    values[_QUESTION] = Question(**question | {"services": tuple(question["services"])})
+    values[_TARGET] = json.loads(values[_TARGET])
+    values[_STATE] = HoldState(values[_STATE])
+    return Hold._make(values)
