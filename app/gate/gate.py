@@ -14,6 +14,7 @@ from app.gate.holds import Holds
 from app.gate.in_force import Policies
 from app.gate.insights import Measurement
 from app.gate.job_queue import JobQueue
+from app.gate.leases import Lease
 from app.gate.live import Live
 from app.gate.notifications import Notifications
 from app.gate.outcomes import Outcomes
@@ -78,6 +79,10 @@ class Gate:
     def notifications(self, receivers: Sequence[Receiver], own_name: str) -> Notifications:
         """Return the use cases of notifications to `receivers`; `own_name` is unique to this replica."""
         return Notifications(self._store, self.policies, self._clock, receivers, own_name)
+
+    def lease(self, name: str, own_name: str) -> Lease:
+        """Return the lease of some work that one replica does at a time; see `Lease`."""
+        return Lease(self._store, self._clock, name, own_name)
 
     async def policies_stamp(self) -> int:
         """Return when other policies were last loaded; see `app.gate.feeds.policies_stamp`."""

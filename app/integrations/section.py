@@ -45,7 +45,7 @@ class Section(BaseModel):
 class WithSecret(Section):
     """A section with the secret that a vendor signs its requests with."""
 
-    secret_names = ("secret",)
+    secret_names: ClassVar[tuple[str, ...]] = ("secret",)
 
     secret: Text | None = Field(
         None,
@@ -69,7 +69,7 @@ class WithSecret(Section):
 class WithToken(Section):
     """A section with the token that the gate authenticates itself by."""
 
-    secret_names = ("token",)
+    secret_names: ClassVar[tuple[str, ...]] = ("token",)
 
     token: Text | None = Field(
         None,

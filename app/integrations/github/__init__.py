@@ -1,0 +1,1 @@
+"""GitHub, through an App: deployment protection rules and merge freezes."""
