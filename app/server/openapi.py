@@ -27,8 +27,8 @@ _PROBLEM_TITLES = {
     404: "nothing has that id",
     408: "the body took longer than 15 seconds",
     409: "the state forbids it: a reused idempotency key, or something that is over or not needed",
-    413: "the body is larger than 64 KiB; than 256 KiB, if it is a webhook; than 512 KiB, if it is a batch; "
-    "than 4 MiB, if it is a candidate",
+    413: "the body is larger than 64 KiB; than 256 KiB, if it is a webhook; than 512 KiB, if it is a batch "
+    "or an admission review; than 4 MiB, if it is a candidate",
     415: "the body is not JSON; nor YAML, if it is a candidate",
     422: "a field is unknown, repeated, missing or malformed, or names what the policies do not list",
     429: "too many failed credentials, or claims without any, from this address; see `Retry-After`",

@@ -56,6 +56,7 @@ NEEDS = {
     "POST /decisions/{decision_id}/outcome": "ci",
     "GET /insights": "viewer",
     "GET /events": "viewer",
+    "POST /integrations/kubernetes/admission": "viewer",
     "GET /calendar.ics": "viewer",
     "GET /badge.svg": "viewer",
     "GET /badge.json": "viewer",

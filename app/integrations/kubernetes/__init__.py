@@ -1,0 +1,1 @@
+"""Kubernetes: the admission webhook, and the ConfigMap that policy engines in a cluster read."""
