@@ -16,6 +16,7 @@ from app.identity.oidc import vendors as issuers
 from app.integrations.vendors import notifiers, vendors
 from app.policies.exporters.formats import FORMATS as EXPORTED
 from app.policies.importers.formats import FORMATS as IMPORTED
+from app.policies.projections.targets import TARGETS
 from app.store.schema import HEAD
 from tests.live.gate import ROOT
 
@@ -35,6 +36,7 @@ LISTS = {
     "a kind of window": ("KIND", {kind: {kind} for kind in WindowEntry.model_fields}),
     "a format to import": ("FORMAT", {each: {each} for each in IMPORTED}),
     "a format to export": ("FORMAT", {each: {each} for each in EXPORTED}),
+    "a target to project to": ("TARGET", {each: {each} for each in TARGETS}),
     "a vendor of notifications": ("VENDOR", {kind: {kind} for kind in notifiers()}),
     "a CI system with identity tokens": ("CI", {each: {each} for each in issuers.PREFIXES if each != "oidc"}),
     "a command": ("COMMAND", {command: {command} for command in COMMANDS}),
@@ -100,6 +102,8 @@ def test_no_file_of_the_kind_is_without_its_list(heading: str) -> None:
         "docs/how-to/notifications": {"README"},
         "docs/how-to/import": {"README"},
         "docs/how-to/export": {"README"},
+        "docs/how-to/project": {"README"},
+        "app/policies/projections": {"bounded", "projection", "scope", "targets"},
     }
     for pattern in (first, *(each for each in patterns if each.startswith("docs/"))):
         expression = re.escape(pattern).replace(placeholder, r"([^/]+)")

@@ -25,6 +25,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "init": "Write a first policy file.",
         "import": "Make policies from the freeze windows of other programs.",
         "export": "Write the freezes for other programs.",
+        "project": "Show the windows that another system should have.",
         "lint": "Check policy files.",
         "test": "Run the tests in policy files.",
         "diff": "Show which hours a change opens or closes.",

@@ -8,16 +8,16 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from app.core.decision import Rule
 from app.core.decision_text import one_line
 from app.core.instant import DAY
-from app.core.policy import Policy
 from app.policies.exporters.cron import instant_cron, weekly_cron, yearly_cron
 from app.policies.exporters.export import Exported, ExportOptions
 from app.policies.exporters.plan import Planned, Target, heading, plan
 from app.policies.exporters.recurring import WeeklySpan
 from app.policies.loaded import LoadedPolicies
 
-_TARGET: Final = Target("GitLab", endless=False)
+TARGET: Final = Target("GitLab", endless=False)
 
 _SCRIPT: Final = """\
 set -eu
@@ -43,27 +43,28 @@ class Period(NamedTuple):
 
 def gitlab(loaded: LoadedPolicies, options: ExportOptions) -> Exported:
     """Return the freeze periods of a service or environment."""
-    found = plan(loaded.engine, options, _TARGET)
-    periods = [(each.policy, list(_periods(each))) for each in found.policies]
-    listed = [period._asdict() for _, of_policy in periods for period in of_policy]
+    found = plan(loaded.engine, options, TARGET)
+    planned = [(each.rule, list(periods(each))) for each in found.policies]
+    listed = [period._asdict() for _, of_rule in planned for period in of_rule]
     if options.as_json:
         text = json.dumps(listed, indent=2) + "\n"
     else:
-        text = _script(heading(found, loaded.revision, options, _TARGET), periods)
+        text = _script(heading(found, loaded.revision, options, TARGET), planned)
     return Exported(text, len(listed), found.remarks)
 
 
-def _script(comment: Sequence[str], periods: Iterable[tuple[Policy, Sequence[Period]]]) -> str:
+def _script(comment: Sequence[str], planned: Iterable[tuple[Rule, Sequence[Period]]]) -> str:
     lines = ["#!/bin/sh", "# Prints the periods that it creates, with ids; delete those of the last export."]
     lines += [f"# {one_line(line)}" for line in comment]
     lines += _SCRIPT.splitlines()
-    for policy, of_policy in periods:
-        lines += ["", f"# {policy.id}: {one_line(policy.title)}"]
-        lines += [f"create '{json.dumps(period._asdict())}'" for period in of_policy]
+    for rule, of_rule in planned:
+        lines += ["", f"# {rule.id}: {one_line(rule.title)}"]
+        lines += [f"create '{json.dumps(period._asdict())}'" for period in of_rule]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _periods(planned: Planned) -> Iterator[Period]:
+def periods(planned: Planned) -> Iterator[Period]:
+    """Yield the periods of a planned rule."""
     for span in planned.weekly:
         yield Period(weekly_cron(span.weekdays, span.time), _weekly_end(span), span.zone.name)
     for year in planned.yearly:

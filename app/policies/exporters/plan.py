@@ -7,6 +7,7 @@ a year ahead: a cron expression has no year.
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from app.core.decision import Rule
 from app.core.engine import Engine
 from app.core.instant import MINUTE, format_instant
 from app.core.interval import Interval, clip, normalise
@@ -14,7 +15,7 @@ from app.core.policy import Effect, Policy, PolicySet
 from app.core.timeline import BlockBudget, PolicyTimeline
 from app.core.wallclock import Zone
 from app.policies.exporters.export import ExportOptions, Remark
-from app.policies.exporters.recurring import WeeklySpan, YearlySpan, parts_of
+from app.policies.exporters.recurring import Parts, WeeklySpan, YearlySpan, parts_of
 
 MOST_DAYS: Final = 364
 """The longest export: a window without a year must not be taken for that of last year."""
@@ -29,16 +30,24 @@ class Target(NamedTuple):
     name: str
     endless: bool
     """Whether it can say that something is frozen all week long."""
+    advice: str = "export each of them with --service"
+    """The way to have the freezes of single services, too."""
+    most_once: int = MOST_ONCE
+    """Explicit windows of one policy, above which it is refused."""
+    recurs: bool = True
+    """Whether it can say what recurs on the wall clock of a zone."""
+    grain: int = MINUTE
+    """Seconds, to multiples of which it says instants."""
 
 
 class Planned(NamedTuple):
-    """The freezes of one policy."""
+    """The freezes of one rule."""
 
-    policy: Policy
+    rule: Rule
     weekly: Sequence[WeeklySpan]
     yearly: Sequence[YearlySpan]
     once: Sequence[Interval]
-    """In whole minutes of UTC."""
+    """In whole minutes of UTC, or in the seconds of the target."""
 
 
 class Plan(NamedTuple):
@@ -75,8 +84,8 @@ def plan(engine: Engine, options: ExportOptions, target: Target) -> Plan:
             is_dated = is_dated or dated
             remarks += [
                 *_on_exempt(policy, policy_set, options, target),
-                *_on_zones(policy, policy_set, options),
-                *_on_many(found),
+                *_on_zones(policy, policy_set, options, target),
+                *_on_many(found, target),
             ]
             planned.append(found)
     return Plan(planned, remarks, options.until if is_dated else None)
@@ -99,19 +108,21 @@ def heading(plan: Plan, revision: str, options: ExportOptions, target: Target) -
 
 def _planned(policy: Policy, zone: Zone, options: ExportOptions, target: Target) -> tuple[Planned, bool]:
     """Return the freezes of a policy, and whether some of them are explicit, even if none comes soon."""
-    parts = parts_of(policy, zone, options.now)
+    parts = parts_of(policy, zone, options.now) if target.recurs else Parts((), (), policy)
     if not target.endless and any(span.is_endless for span in parts.weekly):
         parts = parts._replace(weekly=(), yearly=(), rest=policy)
     once: list[Interval] = []
     if parts.rest is not None:
         span = options.now, options.until
         held = PolicyTimeline(parts.rest, zone, BlockBudget()).intervals(span)
-        # Outwards to whole minutes: a freeze may get longer by that, never shorter.
-        minutes = [
-            (start - start % MINUTE, end + -end % MINUTE) for start, end in clip(normalise(held), span)
-        ]
-        once = normalise(minutes)
+        once = normalise(outwards(each, target.grain) for each in clip(normalise(held), span))
     return Planned(policy, parts.weekly, parts.yearly, once), parts.rest is not None
+
+
+def outwards(interval: Interval, grain: int) -> Interval:
+    """Round an interval to multiples of `grain` seconds: a freeze may get longer by that, never shorter."""
+    start, end = interval
+    return start - start % grain, end + -end % grain
 
 
 def _applies(policy: Policy, policy_set: PolicySet, options: ExportOptions, change: str) -> bool:
@@ -128,7 +139,7 @@ def _on_left_out(
         sentence = f"it freezes only {', '.join(changes)}, and {target.name} knows no kinds of change"
         yield Remark(policy.id, sentence, refused=True)
     elif options.service is None and _selects_services(policy, options.environment):
-        yield Remark(policy.id, "left out: it is about some services; export each of them with --service")
+        yield Remark(policy.id, f"left out: it is about some services; {target.advice}")
 
 
 def _selects_services(policy: Policy, environment: str) -> bool:
@@ -147,17 +158,21 @@ def _on_exempt(
         yield Remark(policy.id, sentence)
 
 
-def _on_zones(policy: Policy, policy_set: PolicySet, options: ExportOptions) -> Iterator[Remark]:
+def _on_zones(
+    policy: Policy, policy_set: PolicySet, options: ExportOptions, target: Target
+) -> Iterator[Remark]:
     """Remark on a policy that some services read in another zone than the export."""
     if options.service is None and len(policy_set.zones_of(policy)) > 1:
         sentence = (
-            f"read in {policy_set.timezone}; services with a time zone of their own follow that one: export "
-            "each of them with --service"
+            f"read in {policy_set.timezone}; services with a time zone of their own follow that one: "
+            f"{target.advice}"
         )
         yield Remark(policy.id, sentence)
 
 
-def _on_many(found: Planned) -> Iterator[Remark]:
-    if len(found.once) > MOST_ONCE:
-        sentence = f"it takes {len(found.once):,} windows; {MOST_ONCE:,} is the limit. Export fewer days"
-        yield Remark(found.policy.id, sentence, refused=True)
+def _on_many(found: Planned, target: Target) -> Iterator[Remark]:
+    if len(found.once) > target.most_once:
+        sentence = (
+            f"it takes {len(found.once):,} windows; {target.most_once:,} is the limit. Export fewer days"
+        )
+        yield Remark(found.rule.id, sentence, refused=True)

@@ -1,0 +1,1 @@
+"""Projections: the freezes in force, as windows that another system enforces. One file per target."""

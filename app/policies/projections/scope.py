@@ -1,0 +1,55 @@
+"""Plan the freezes of one scope: what recurs as such where the target can say it, all else with its dates."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from app.core.engine import Engine
+from app.core.instant import DAY, LATEST
+from app.core.interval import Interval, clip
+from app.policies.exporters.export import ExportOptions
+from app.policies.exporters.plan import Planned, Target, outwards, plan
+from app.policies.projections.bounded import Bounded, bounded
+from app.policies.projections.projection import ProjectionOptions, ProjectionScope
+
+_ADVICE: Final = "project each of them, too"
+_ANY_NUMBER: Final = 1 << 62
+"""Windows of one policy: `bounded` bounds those of all together."""
+
+
+def planned_scope(
+    engine: Engine,
+    options: ProjectionOptions,
+    scope: ProjectionScope,
+    target: Target,
+    since: int | None = None,
+) -> Bounded:
+    """Return the freezes of a scope, those of policies and the ad-hoc ones.
+
+    Args:
+        engine: has both.
+        options: name the time and the horizon.
+        scope: one of the options.
+        target: what it can say.
+        since: where windows with a date are cut that began before, a midnight in UTC; the start of the
+            options if not given.
+
+    Raises:
+        UnknownNameError: the policies list no such environment or service.
+    """
+    first = options.start if since is None else since
+    span = first, options.until
+    exported = ExportOptions(first, (options.until - first) // DAY, scope.environment, scope.service)
+    found = plan(engine, exported, target._replace(advice=_ADVICE, most_once=_ANY_NUMBER))
+    ad_hoc = list(_ad_hoc(engine, span, scope, target.grain))
+    kept = bounded([*found.policies, *ad_hoc], options, dated=found.until is not None or bool(ad_hoc))
+    return kept._replace(remarks=[*found.remarks, *kept.remarks])
+
+
+def _ad_hoc(engine: Engine, span: Interval, scope: ProjectionScope, grain: int) -> Iterator[Planned]:
+    """Yield the ad-hoc freezes that apply to ordinary changes of a scope within the horizon."""
+    policy_set, service = engine.policy_set, scope.service or ""
+    request = service, policy_set.tags_of(service), scope.environment, policy_set.usual_change
+    for freeze in engine.freezes:
+        held = clip([(freeze.starts_at, LATEST if freeze.until is None else freeze.until)], span)
+        if held and freeze.matches(*request):
+            yield Planned(freeze, (), (), [outwards(held[0], grain)])
