@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from app.core.environment import EnvironmentKind
 from app.core.freeze import Freeze
 from app.core.instant import LOOK_AHEAD
 from app.core.policy import Effect, Policy
@@ -151,6 +152,8 @@ class Decision(NamedTuple):
     """The rules that veto from `closes_at` on; empty while blocked, and if nothing closes it."""
     parts: tuple[DecisionPart, ...] = ()
     """The decisions on each service of a deploy of several; empty for others."""
+    kind: EnvironmentKind = EnvironmentKind.DEPLOY
+    """The kind of the environment, for the sentences."""
 
     @property
     def allowed(self) -> bool:

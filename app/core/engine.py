@@ -5,7 +5,7 @@ bounded cache. Requests that the same rules match share a timeline. An engine wi
 compiled policies, and all that no freeze matches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from threading import Lock
 from typing import Final
@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from app.core.compiled import CompiledPolicies
 from app.core.decision import Decision, DecisionPart, Question, each_rule_once
+from app.core.environment import EnvironmentKind
 from app.core.errors import TooManyRulesError, UnknownNameError
 from app.core.freeze import Freeze
 from app.core.instant import in_range
@@ -51,6 +52,9 @@ class Engine:
         self.freezes = tuple(freeze for freeze in freezes if not freeze.never_holds)
         self.compiled = compiled
         home = self.policy_set.home
+        self._merged_into = frozenset(
+            name for name, each in self.policy_set.environments.items() if each.kind is EnvironmentKind.MERGE
+        )
         self._freeze_timelines = [FreezeTimeline(freeze, home) for freeze in self.freezes]
         self._shared: WeakValueDictionary[tuple[RuleTimeline, ...], ScopeTimeline] = WeakValueDictionary()
         self._scopes: dict[tuple[str, str, str], ScopeTimeline] = {}
@@ -69,7 +73,14 @@ class Engine:
         if question.services:
             return self._decide_all(question, in_range(at))
         scope = self.scope(question.service, question.environment, question.change)
-        return scope.decide(question, in_range(at))
+        return self.decide_in(scope, question, in_range(at))
+
+    def decide_in(self, scope: ScopeTimeline, question: Question, at: int) -> Decision:
+        """Decide a question by its timeline, if that is known already."""
+        decision = scope.decide(question, at)
+        if question.environment in self._merged_into:
+            return decision._replace(kind=EnvironmentKind.MERGE)
+        return decision
 
     def _decide_all(self, question: Question, at: int) -> Decision:
         """Decide for several services together, and say which of them is vetoed by what.
@@ -89,7 +100,7 @@ class Engine:
                     asked, [met[line] for line in scope.lines if line in met]
                 )
             parts.append(part._replace(question=asked))
-        return each_rule_once(joint.decide(question, at))._replace(parts=tuple(parts))
+        return each_rule_once(self.decide_in(joint, question, at))._replace(parts=tuple(parts))
 
     def is_prepared(self, question: Question, at: int) -> bool:
         """Return whether all that a question needs is compiled; if not, deciding it may take a while."""
@@ -160,7 +171,7 @@ class Engine:
             OutOfRangeError: the instant lies outside the years 2000 to 2100.
         """
         question = Question("", environment, self.policy_set.usual_change)
-        return self.environment(environment).decide(question, in_range(at))
+        return self.decide_in(self.environment(environment), question, in_range(at))
 
     def stopping(self, question: Question) -> ScopeTimeline:
         """Return the timeline of the rules that match a question and stop running deploys.
@@ -256,6 +267,6 @@ class Engine:
             scope = self._shared[lines] = ScopeTimeline(lines, self.compiled.budget)
         return scope
 
-    def _check_name(self, field: str, name: str, known: list[str]) -> None:
+    def _check_name(self, field: str, name: str, known: Collection[str]) -> None:
         if name not in known:
             raise UnknownNameError(field, name, tuple(known))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from app.core.continuation import Continuation, ContinuationResult
 from app.core.decision import Decision, DecisionPart, Outcome, Stretch, in_words
+from app.core.environment import EnvironmentKind
 from app.core.freeze import Freeze
 from app.core.notation import format_duration, waiting_time
 from app.core.override import Gap, Override, Part, Use, UseResult
@@ -52,15 +53,21 @@ def message(
 
 
 def _answer(decision: Decision, home: Zone) -> str:
-    question = decision.question
-    subject, place = question.service, question.environment
+    subject, deployed = decision.question.service, may_be_deployed(decision)
     if decision.blocking:
         where = decision.blocking[0].zone
-        return f"{subject} may not be deployed to {place}: {_why(decision)} {_opens(decision, where)}"
+        return f"{subject} {deployed}: {_why(decision)} {_opens(decision, where)}"
     closes = _closes(decision, home)
     if decision.outcome is Outcome.WARN:
-        return f"{subject} may be deployed to {place}, with a warning: {titles(decision.warnings)}.{closes}"
-    return f"{subject} may be deployed to {place}.{closes}"
+        return f"{subject} {deployed}, with a warning: {titles(decision.warnings)}.{closes}"
+    return f"{subject} {deployed}.{closes}"
+
+
+def may_be_deployed(decision: Decision, *, lifted: bool = False) -> str:
+    """Return "may be deployed to production", with "not" if it may not; merged into, for a branch."""
+    verb = "merged into" if decision.kind is EnvironmentKind.MERGE else "deployed to"
+    may = "may" if lifted or decision.allowed else "may not"
+    return f"{may} be {verb} {decision.question.environment}"
 
 
 def state(decision: Decision, home: Zone) -> str:
@@ -180,7 +187,7 @@ def _lifted(decision: Decision, override: Override) -> str:
     left = override.uses_left - 1
     by = undirected(f"{override.granted_by} ({override.reason.rstrip('.')})")
     return (
-        f"{question.service} may be deployed to {question.environment} by an override of {by}, "
+        f"{question.service} {may_be_deployed(decision, lifted=True)} by an override of {by}, "
         f"in spite of: {_vetoes(decision)}. "
         f"{left or 'No'} {'use' if left == 1 else 'uses'} left."
     )

@@ -141,7 +141,7 @@ def services_open(
     """Like `gate_open`, for services that have their own schedule beside the environment's."""
     services = ", ".join(dict.fromkeys(map(_what, denied)))
     of_all = gate_open(present, home, denied, more, key)
-    title = _cut(f"{services} may be deployed to {present.question.environment} again")
+    title = _cut(f"{services} {explain.may_be_deployed(present)} again")
     return of_all._replace(title=title, text=(_cut(explain.message(present, home)), of_all.text[1]))
 
 

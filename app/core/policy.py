@@ -5,21 +5,24 @@ names), because it knows the lines of the file.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     model_validator,
 )
 
+from app.core.environment import USUAL_ENVIRONMENT, Environment
 from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.field_types import Duration, ZoneName
 from app.core.instant import DAY
@@ -424,6 +427,29 @@ class SelfTest(_Part):
     )
 
 
+def _form(environments: object) -> str:
+    """Return the tag of the form in which environments are written; anything else is read as a list."""
+    return _MAPPING if isinstance(environments, Mapping) else _LIST
+
+
+def _without_settings(names: list[str]) -> dict[str, Environment]:
+    return dict.fromkeys(names, USUAL_ENVIRONMENT)
+
+
+_LIST: Final = "[list]"
+_MAPPING: Final = "[mapping]"
+"""Tags in the locations of pydantic's errors; no name of an environment is like them."""
+
+if TYPE_CHECKING:
+    Environments = dict[str, Environment]  # whichever form they are written in
+else:
+    Environments = Annotated[
+        Annotated[list[Name], Field(min_length=1), AfterValidator(_without_settings), Tag(_LIST)]
+        | Annotated[dict[Name, Environment], Field(min_length=1), Tag(_MAPPING)],
+        Discriminator(_form),
+    ]
+
+
 class PolicySet(_Part):
     """The content of policies.yaml, or of all files of a folder.
 
@@ -443,11 +469,12 @@ class PolicySet(_Part):
         description="values for the policies of this file; in a folder, each file may have its own",
         examples=[{"contact": "#release-managers", "applies_to": {"environments": ["production"]}}],
     )
-    environments: list[Name] = Field(
-        default=["production"],
-        min_length=1,
-        description="the only environments that a request may name",
+    environments: Environments = Field(
+        default={"production": USUAL_ENVIRONMENT},
+        description="the only environments that a request may name: a list of names, or a mapping of names "
+        "to their settings",
         examples=[["production", "staging"]],
+        json_schema_extra={"default": ["production"]},
     )
     services: dict[Name, Service] | None = Field(
         None,
@@ -492,6 +519,10 @@ class PolicySet(_Part):
     def refuses_unknown(self) -> bool:
         """Whether requests may name only services of the catalogue."""
         return self.services is not None and self.unknown_services == "refuse"
+
+    def environment(self, name: str) -> Environment:
+        """Return the settings of an environment; the usual ones of one that the set doesn't list."""
+        return self.environments.get(name, USUAL_ENVIRONMENT)
 
     def tags_of(self, service: str) -> frozenset[str]:
         """Return the tags of a service; a service outside the catalogue has none."""

@@ -99,7 +99,7 @@ class _Answering:
         key = (scope, question.environment, question.change, question.duration)
         shared = self._shared.get(key)
         if shared is None:
-            decision = scope.decide(question._replace(service=""), self._at)
+            decision = self._in_force.engine.decide_in(scope, question._replace(service=""), self._at)
             shared = self._shared[key] = _Shared(self._in_force, decision)
         return shared
 

@@ -91,9 +91,9 @@ def _mapping(top: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _names(top: dict[str, Any], key: str) -> dict[str, None] | None:
-    """Return a list of names as an ordered set; None if it can't be read."""
+    """Return names as an ordered set, without their settings; None if they can't be read."""
     value = top.get(key, PolicySet.model_fields[key].default)
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+    if isinstance(value, list | dict) and all(isinstance(name, str) for name in value):
         return dict.fromkeys(value)
     return None
 

@@ -542,9 +542,11 @@ class DiffSetNames(BaseModel):
 
 
 class DiffSetting(BaseModel):
-    """A setting of the whole set."""
+    """A setting of the whole set, or of an environment."""
 
-    name: str = Field(description="`timezone`, `unknown_services` or `overrides`")
+    name: str = Field(
+        description="`timezone`, `unknown_services`, `overrides`, or `environments.NAME.release`"
+    )
     before: str = Field(description="in the old set")
     after: str = Field(description="in the new set")
 

@@ -85,7 +85,7 @@ async def insights(request: Request) -> Response:
             found=found,
             cells=list(_cells(found["hours"], query.show)),
             drawing={"cell": CELL, "left": LEFT, "top": TOP},
-            environments=in_force.policy_set.environments,
+            environments=list(in_force.policy_set.environments),
             changes=in_force.policy_set.changes,
             now=now,
             home=in_force.home,

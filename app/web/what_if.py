@@ -63,7 +63,7 @@ def _instant(text: str, home: Zone) -> int:
 def _question(in_force: InForce, query: DashboardQuery) -> Question:
     return Question(
         query.service or "",
-        query.environment or in_force.policy_set.environments[0],
+        query.environment or next(iter(in_force.policy_set.environments)),
         query.change or in_force.policy_set.usual_change,
         query.duration or 0,
     )

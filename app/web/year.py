@@ -81,7 +81,7 @@ async def year_page(request: Request) -> Response:
     today = in_force.home.local(now) // DAY
     asked = YearRequest(
         query.year or calendar_date(today if query.day is None else query.day).year,
-        query.environment or in_force.policy_set.environments[0],
+        query.environment or next(iter(in_force.policy_set.environments)),
         query.service,
         query.change or in_force.policy_set.usual_change,
     )

@@ -1,7 +1,8 @@
 """Translate pydantic's validation errors into sentences about the file, each with its position."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +33,8 @@ _KINDS: Final[dict[type, str]] = {
     dict: "a mapping",
     type(None): "nothing",
 }
+
+_EMPTY: Final[Mapping[type, str]] = defaultdict(lambda: "list", {dict: "mapping"})
 
 _FAULT: Final = "fault"
 """The type of an error that the core raises about one value of a mapping; not one of pydantic's."""
@@ -305,6 +308,6 @@ _SENTENCES: Final[dict[str, Callable[[_Error], str]]] = {
     "less_than": _limit("must be less than {}", "lt"),
     "string_too_short": lambda _: "must not be empty",
     "string_too_long": _limit("longer than {} characters", "max_length"),
-    "too_short": lambda _: "an empty list; at least one entry is needed",
+    "too_short": lambda error: f"an empty {_EMPTY[type(error.value)]}; at least one entry is needed",
     "too_long": _limit("more than {} entries", "max_length"),
 }

@@ -90,8 +90,8 @@ def type_of(part: Part, definitions: Definitions) -> str:
         part = {**part["allOf"][0], **{key: each for key, each in part.items() if key != "allOf"}}
     if "$ref" in part:
         return _referred(str(part["$ref"]).rpartition("/")[2], definitions)
-    if "anyOf" in part:
-        return ", or ".join(type_of(arm, definitions) for arm in part["anyOf"])
+    if arms := part.get("anyOf") or part.get("oneOf"):
+        return ", or ".join(type_of(arm, definitions) for arm in arms)
     values = [part["const"]] if "const" in part else part.get("enum", [])
     if values:
         return ("one of " if len(values) > 1 else "") + ", ".join(code(flow(each)) for each in values)

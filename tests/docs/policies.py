@@ -14,6 +14,8 @@ _LINKS: Final = {
     "SelfTest": "[test](#test)",
     "Service": "[service](#service)",
     "Workdays": "[workdays](#workdays)",
+    "Environment": "[environment](#environment)",
+    "Release": "[release](#release)",
     "Defaults": "[defaults](#defaults)",
     "WindowEntry": "[window](#windows)",
 }

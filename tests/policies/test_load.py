@@ -83,7 +83,7 @@ def test_the_files_of_a_folder_make_one_set() -> None:
     merged = loaded.policy_set
     assert [policy.id for policy in merged.policies] == ["one", "two"]
     assert set(merged.services or {}) == {"api", "web"}
-    assert (merged.timezone, merged.environments) == ("Europe/Amsterdam", ["production", "staging"])
+    assert (merged.timezone, [*merged.environments]) == ("Europe/Amsterdam", ["production", "staging"])
     assert merged.overrides.max_uses == 2
     assert [(test.file, test.line) for test in loaded.tests] == [("d.yaml", 2)]
 

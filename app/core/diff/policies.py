@@ -1,11 +1,12 @@
 """Changes of the policies themselves, and of the names and settings of their set."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from app.core import calendar_url
 from app.core.diff.result import NameChanges, PolicyChange, SetNames, SettingChange
+from app.core.environment import Environment
 from app.core.notation import format_duration
 from app.core.policy import Ceilings, Policy, PolicySet, Selector, Service
 from app.core.windows import WindowEntry
@@ -168,10 +169,19 @@ def name_changes(old: PolicySet, new: PolicySet) -> NameChanges:
             ("timezone", old.timezone, new.timezone),
             ("unknown_services", _unknown(old), _unknown(new)),
             ("overrides", _ceilings(old.overrides), _ceilings(new.overrides)),
+            *_environments(old, new),
         )
         if values[0] != values[1]
     )
     return NameChanges(_only(new, old), _only(old, new), tuple(sorted(changed)), tuple(settings))
+
+
+def _environments(old: PolicySet, new: PolicySet) -> Iterator[tuple[str, str, str]]:
+    """Yield the settings of the environments that both sets have."""
+    for name in filter(old.environments.__contains__, new.environments):
+        before, after = old.environment(name), new.environment(name)
+        for field in Environment.model_fields:
+            yield f"environments.{name}.{field}", str(getattr(before, field)), str(getattr(after, field))
 
 
 def _only(one: PolicySet, other: PolicySet) -> SetNames:

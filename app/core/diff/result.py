@@ -76,7 +76,10 @@ class SetNames(NamedTuple):
 
 
 class SettingChange(NamedTuple):
-    """A change of a setting of the whole set: `timezone`, `unknown_services` or `overrides`."""
+    """A change of a setting: `timezone`, `unknown_services`, `overrides`, or one of an environment.
+
+    The latter are called `environments.production.release`, for example.
+    """
 
     name: str
     before: str

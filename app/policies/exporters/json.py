@@ -25,7 +25,7 @@ def json(loaded: LoadedPolicies, options: ExportOptions) -> Exported:
         "from": format_instant(options.now),
         "until": format_instant(options.until),
         "timezone": policy_set.timezone,
-        "environments": policy_set.environments,
+        "environments": list(policy_set.environments),
         "changes": policy_set.changes,
         "unknown_services": policy_set.unknown_services,
         "services": {

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from app.core.compiled import CompiledPolicies
 from app.core.decision import Question
+from app.core.environment import EnvironmentKind
 from app.core.instant import DAY, LATEST, LOOK_AHEAD, format_instant
 from app.core.interval import Interval, normalise
 from app.core.policy import Effect, Policy
@@ -104,6 +105,7 @@ class _Lint:
                 self._draft.documents[0], (), "there are no tests: say under tests what must come out"
             )
         yield from self._on_usual_names()
+        yield from self._on_usual_environment()
         for document in self._draft.documents:
             for where in _doubled(document.data):
                 yield self._warn(document, where, "is in this list already")
@@ -139,6 +141,17 @@ class _Lint:
                 document = next(self._draft.having(key))
                 sentence = f"{quoted(usual)} is not among them: requests that name no {what} are refused"
                 yield self._warn(document, (key,), sentence)
+
+    def _on_usual_environment(self) -> Iterator[Problem]:
+        """Remark on a branch that requests without an environment would be about."""
+        usual = Question._field_defaults["environment"]
+        if self._set.environment(usual).kind is EnvironmentKind.MERGE:
+            document = next(self._draft.having("environments"))
+            sentence = (
+                "requests that name no environment mean this one: they are about merges, not deploys. "
+                f"Give the branch another name, and list {quoted(usual)} with kind: deploy"
+            )
+            yield self._warn(document, ("environments", usual, "kind"), sentence)
 
     def _on_reach(self, document: Document, path: Path, policy: Policy) -> Iterator[Problem]:
         if self._reach.matches_nothing(policy):
@@ -209,7 +222,8 @@ class _Lint:
             if self._never_opens(environment, self._set.usual_change):
                 document = next(self._draft.having("environments"), self._draft.documents[0])
                 sentence = f"nothing opens in {quoted(environment)} for the next {_DROUGHT_DAYS} days"
-                yield self._warn(document, ("environments", index), sentence)
+                is_mapping = isinstance(document.data.get("environments"), dict)
+                yield self._warn(document, ("environments", environment if is_mapping else index), sentence)
 
     def _never_opens(self, environment: str, change: str) -> bool:
         """Return whether every possible service stays closed for the next two weeks."""

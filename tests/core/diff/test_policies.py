@@ -129,5 +129,20 @@ def test_changed_settings_are_listed() -> None:
     )
 
 
+def test_changed_settings_of_environments_are_listed_one_by_one() -> None:
+    old = a_set(environments=["production", "main", "qa"])
+    new = a_set(environments={"main": {"kind": "merge"}, "production": {"release": {"batch": 1}}, "dev": {}})
+    assert name_changes(old, new).settings == (
+        SettingChange("environments.main.kind", "deploy", "merge"),
+        SettingChange("environments.production.release", "batch 5, every 1m", "batch 1, every 1m"),
+    )
+
+
+def test_the_form_in_which_environments_are_written_is_no_change() -> None:
+    old = a_set(environments=["production", "main"])
+    new = a_set(environments={"main": {}, "production": {"release": {"batch": 5, "every": "60s"}}})
+    assert name_changes(old, new).is_empty
+
+
 def test_nothing_changed_in_equal_sets() -> None:
     assert name_changes(a_set(overrides={}), a_set(overrides={})).is_empty

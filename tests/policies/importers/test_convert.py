@@ -104,7 +104,7 @@ def test_the_services_and_environments_of_the_options_bound_the_policies() -> No
     given = ImportOptions(NOW, environments=("staging",), services=("checkout", "docs-*"))
     result = converted("time_intervals:\n" + interval("weekend"), given)
     loaded = load(Snapshot.of(result.text))
-    assert loaded.policy_set.environments == ["staging"]
+    assert [*loaded.policy_set.environments] == ["staging"]
     assert {(test.test.service, test.test.environment) for test in loaded.tests} == {("checkout", "staging")}
 
 

@@ -309,6 +309,23 @@ def test_a_set_without_the_usual_names_is_told_of_requests_that_leave_them_out()
     ]
 
 
+def test_a_production_that_is_merged_into_is_told() -> None:
+    top = TOP.replace("[production, staging]", "{production: {kind: merge}, staging: {}}")
+    (remark,) = remarks(policy("friday"), top=top)
+    assert remark == (
+        "3:35: environments.production.kind: requests that name no environment mean this one: they are about "
+        'merges, not deploys. Give the branch another name, and list "production" with kind: deploy'
+    )
+
+
+def test_an_environment_of_a_mapping_that_never_opens_is_told_at_its_name() -> None:
+    top = TOP.replace("[production, staging]", "{production: {}, staging: {release: {batch: 1}}}")
+    found = remarks(policy("closed", when=ALWAYS), top=top)
+    assert [remark.partition(" for the")[0] for remark in found] == [
+        '3:28: environments.production: nothing opens in "production"'
+    ]
+
+
 # What stands in a list twice
 
 
