@@ -65,6 +65,7 @@ NEEDS = {
     "GET /healthz": "anyone",
     "GET /readyz": "anyone",
     "GET /metrics": "anyone",
+    "POST /integrations/flagger": "signed",
 }
 # The routes that vendors call are "signed": they need no role, and refuse a request without a signature.
 SIGNED = "signed"

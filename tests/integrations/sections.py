@@ -4,7 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-SECTIONS: dict[str, dict[str, Any]] = {}
+SECTIONS: dict[str, dict[str, Any]] = {
+    "flagger": {
+        "secret": "flagger-token",
+        "deployments": [{"service": "{canary}", "environment": "production"}],
+    },
+}
 """A complete section of each vendor, by its name; `{folder}` in a text is the folder of the file."""
 
 

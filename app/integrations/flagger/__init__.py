@@ -1,0 +1,1 @@
+"""Flagger: canaries that wait before they scale up."""

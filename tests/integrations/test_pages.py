@@ -1,0 +1,38 @@
+"""The sections of the integrations file in the pages of `docs/how-to`, read as the gate reads them."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.integrations.integrations import read_integrations_file
+from app.integrations.vendors import vendors
+from tests.live.gate import ROOT
+
+WITH_SECTION = tuple(f"{name}:\n" for name, vendor in vendors().items() if vendor.section is not None)
+
+
+def blocks(page: Path) -> list[str]:
+    """Return the fenced YAML blocks of a page; those in lists are indented."""
+    found = re.findall(
+        r"^( *)```yaml\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return [textwrap.dedent(block) for _, block in found]
+
+
+def sections() -> list[tuple[str, str]]:
+    """Return the blocks of all pages that are a section of the file, each with the name of its page."""
+    pages = sorted((ROOT / "docs/how-to").rglob("*.md"))
+    return [(page.name, block) for page in pages for block in blocks(page) if block.startswith(WITH_SECTION)]
+
+
+@pytest.mark.parametrize(("page", "text"), sections())
+def test_the_sections_of_a_page_are_read(page: str, text: str, tmp_path: Path) -> None:
+    assert page
+    for path in re.findall(r"/run/secrets/([\w.-]+)", text):
+        (tmp_path / path).write_text("whsec_c2VjcmV0LW9mLXRoaXMtdGVzdA==\n")
+    file = tmp_path / "integrations.yaml"
+    file.write_text(text.replace("/run/secrets/", f"{tmp_path}/"))
+    assert list(read_integrations_file(file, {})) == list(yaml.safe_load(text))
