@@ -32,12 +32,21 @@ def _resources() -> dict[str, set[str]]:
     return {name: {route.path for route in router.routes} for name, router in routers.items()}
 
 
+def _askers() -> dict[str, set[str]]:
+    """The vendors that ask about deploys: those with routes, but for the sources of incidents."""
+    incidents = {each.stem for each in (ROOT / "docs/how-to/incidents").glob("*.md")}
+    asking = {name for name, vendor in vendors().items() if vendor.router is not None}
+    # Kubernetes asks with an API key, and doesn't wait.
+    return {name: {name} for name in asking - incidents - {"kubernetes"}}
+
+
 LISTS = {
     "a kind of window": ("KIND", {kind: {kind} for kind in WindowEntry.model_fields}),
     "a format to import": ("FORMAT", {each: {each} for each in IMPORTED}),
     "a format to export": ("FORMAT", {each: {each} for each in EXPORTED}),
     "a target to project to": ("TARGET", {each: {each} for each in TARGETS}),
     "a vendor of notifications": ("VENDOR", {kind: {kind} for kind in notifiers()}),
+    "a system that asks in its own words": ("VENDOR", _askers()),
     "a CI system with identity tokens": ("CI", {each: {each} for each in issuers.PREFIXES if each != "oidc"}),
     "a command": ("COMMAND", {command: {command} for command in COMMANDS}),
     "a route": ("RESOURCE", _resources()),
@@ -62,6 +71,11 @@ def text_of(path: Path) -> str:
     return "\n".join(texts)
 
 
+def named(path: str, placeholder: str, name: str) -> str:
+    """A path with the name for its placeholder; folders of Python code have no hyphens."""
+    return path.replace(placeholder, name.replace("-", "_") if path.endswith(".py") else name)
+
+
 def mentions(text: str, word: str) -> bool:
     """Whether a word, or the path of a route, is in a text; longer words that contain it don't count."""
     before = r"(?<![\w-])" if word[0].isalnum() else ""
@@ -81,7 +95,7 @@ def test_everything_that_exists_follows_its_list(heading: str, path: str, placeh
     known = LISTS[heading][1]
     if placeholder in path:
         for name in known:
-            assert (ROOT / path.replace(placeholder, name)).is_file()
+            assert (ROOT / named(path, placeholder, name)).is_file()
         return
     text = text_of(ROOT / path).lower()
     for name, words in known.items():
@@ -97,13 +111,15 @@ def test_no_file_of_the_kind_is_without_its_list(heading: str) -> None:
     first = patterns[0]
     others = {
         "app/identity/oidc": {"errors", "generic", "issuers", "keyring", "providers", "vendor", "vendors"},
-        # These vendors take no notifications.
-        "app/integrations": {name.replace("-", "_") for name in vendors().keys() - notifiers().keys()},
         "docs/how-to/notifications": {"README"},
         "docs/how-to/import": {"README"},
         "docs/how-to/export": {"README"},
         "docs/how-to/project": {"README"},
         "app/policies/projections": {"bounded", "projection", "scope", "targets"},
+        # A vendor may be in several lists or in none, and some systems ask in our words.
+        "app/integrations": {name.replace("-", "_") for name in vendors().keys() - known.keys()},
+        "docs/how-to/platforms": {each.stem for each in (ROOT / "docs/how-to/platforms").iterdir()}
+        - set(known),
     }
     for pattern in (first, *(each for each in patterns if each.startswith("docs/"))):
         expression = re.escape(pattern).replace(placeholder, r"([^/]+)")
@@ -114,7 +130,7 @@ def test_no_file_of_the_kind_is_without_its_list(heading: str) -> None:
             if (match := re.fullmatch(expression, str(file.relative_to(ROOT))))
         }
         beside = others.get(str(folder.relative_to(ROOT)), set()) | {"__init__"}
-        assert found - beside == set(known)
+        assert found - beside == {named(pattern, pattern, each) for each in known}
 
 
 def test_every_column_that_was_added_follows_its_list() -> None:
