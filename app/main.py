@@ -57,7 +57,7 @@ from app.policies.calendars.addresses import Reach
 from app.policies.calendars.fetch import Fetcher
 from app.policies.calendars.kept import CalendarFolder
 from app.policies.source import Source
-from app.server.context import Context, build_context
+from app.server.context import Context, Outside, build_context
 from app.server.log import RequestLog, event
 from app.server.metrics import Metrics
 from app.server.middleware import Edge
@@ -206,15 +206,9 @@ def create_app(
             opened = await asyncio.to_thread(open_resources, chosen, clock, policies)
         try:
             root_path.set(opened.settings.root_path or "", _paths())
+            outside = Outside(opened.calendars, opened.providers, opened.integrations, opened.outbound)
             app.state.context = context = build_context(
-                opened.settings,
-                clock,
-                opened.calendars,
-                opened.gate,
-                metrics,
-                cache,
-                opened.providers,
-                opened.integrations,
+                opened.settings, clock, opened.gate, metrics, cache, outside
             )
             await asyncio.to_thread(prepare, context, opened.settings.admin_key)
             work = (*watchers(context), *_senders(context, opened), *_work(opened, clock))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -25,6 +25,7 @@ from app.gate.sessions import Sessions
 from app.gate.store_cache import StoreCache
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders
+from app.outbound import Outbound
 from app.server.batches import BatchThread
 from app.server.capacity import capacity_of, raise_file_limit
 from app.server.concurrency import ConcurrencyLimit
@@ -80,19 +81,22 @@ class Context:
     providers: IdentityProviders | None
     integrations: Mapping[str, BaseModel]
     """The sections of the integrations file, by the names of their vendors."""
+    outbound: Outbound
     failures: RateLimit
     anonymous_claims: RateLimit
 
 
+class Outside(NamedTuple):
+    """The systems outside that the gate asks or answers, and the way to them."""
+
+    calendars: Calendars
+    providers: IdentityProviders | None
+    integrations: Mapping[str, BaseModel]
+    outbound: Outbound
+
+
 def build_context(
-    settings: Settings,
-    clock: Clock,
-    calendars: Calendars,
-    gate: Gate,
-    metrics: Metrics,
-    recent: ResponseCache,
-    providers: IdentityProviders | None,
-    integrations: Mapping[str, BaseModel],
+    settings: Settings, clock: Clock, gate: Gate, metrics: Metrics, recent: ResponseCache, outside: Outside
 ) -> Context:
     """Build the context from an open gate and loaded policies."""
     metrics.watch(gate)
@@ -100,7 +104,7 @@ def build_context(
     return Context(
         clock=clock,
         policies=gate.policies,
-        calendars=calendars,
+        calendars=outside.calendars,
         gate=gate,
         cache=gate.cache,
         claims=gate.claims,
@@ -123,8 +127,9 @@ def build_context(
         candidates=ConcurrencyLimit("candidates", MOST_CANDIDATES, MOST_CANDIDATES_OF_ADDRESS, 5),
         running_jobs=ConcurrencyLimit("long computations", MOST_UNFINISHED, MOST_JOBS_OF_ADDRESS, 5),
         anonymous_role=None if settings.anonymous_role == "none" else Role(settings.anonymous_role),
-        providers=providers,
-        integrations=integrations,
+        providers=outside.providers,
+        integrations=outside.integrations,
+        outbound=outside.outbound,
         failures=RateLimit(clock, FAILURES),
         anonymous_claims=RateLimit(clock, settings.anonymous_claims),
     )

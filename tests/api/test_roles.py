@@ -66,6 +66,7 @@ NEEDS = {
     "GET /readyz": "anyone",
     "GET /metrics": "anyone",
     "POST /integrations/flagger": "signed",
+    "POST /integrations/hcp-terraform": "signed",
 }
 # The routes that vendors call are "signed": they need no role, and refuse a request without a signature.
 SIGNED = "signed"

@@ -10,9 +10,13 @@ from typing import Any
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from app.core.hold import Hold
+from app.identity.credentials import new_secret_key
+from app.identity.sealing import Sealing
 from app.main import create_app
 from app.server.log import RequestLog
 from app.settings import Settings
+from app.store.records import HoldFilter
 from tests.api.conftest import POLICIES
 from tests.api.fakes import FakeClock
 
@@ -31,7 +35,15 @@ def gate_with(
     )
     app = create_app(settings, clock=clock, request_log=RequestLog(log or io.BytesIO()))
     with TestClient(app) as client:
+        client.app.state.context.holds.sealing = Sealing([new_secret_key()])  # type: ignore[attr-defined]
         yield client
+
+
+def holds_of(gate: TestClient) -> list[Hold]:
+    """Return all holds, newest first."""
+    store = gate.app.state.context.gate._store  # type: ignore[attr-defined]
+    holds: list[Hold] = store.query(lambda view: view.newest_holds(HoldFilter(), None, 500))
+    return holds
 
 
 def recorded(gate: TestClient) -> list[dict[str, Any]]:

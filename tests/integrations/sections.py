@@ -9,6 +9,10 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "secret": "flagger-token",
         "deployments": [{"service": "{canary}", "environment": "production"}],
     },
+    "hcp-terraform": {
+        "secret": "the-hmac-key",
+        "deployments": [{"service": "{workspace}", "environment": "production"}],
+    },
 }
 """A complete section of each vendor, by its name; `{folder}` in a text is the folder of the file."""
 
