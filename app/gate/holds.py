@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from app.store.store import Store
     from app.store.transaction import Transaction
 
+__all__ = ["HoldCount", "HoldFilter"]
+
 MOST_UNFINISHED: Final = 10_000
 """Holds that wait at a time: a company of 5,000 services in two environments."""
 

@@ -57,6 +57,7 @@ NEEDS = {
     "GET /insights": "viewer",
     "GET /events": "viewer",
     "POST /integrations/kubernetes/admission": "viewer",
+    "POST /integrations/github": "signed",
     "GET /calendar.ics": "viewer",
     "GET /badge.svg": "viewer",
     "GET /badge.json": "viewer",

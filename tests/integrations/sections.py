@@ -4,7 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.integrations.github.fake import APP_ID, SECRET, private_pem
+
 SECTIONS: dict[str, dict[str, Any]] = {
+    "github": {
+        "app_id": APP_ID,
+        "private_key": private_pem(),
+        "secret": SECRET,
+        "api": "http://127.0.0.1:9",  # nothing is there
+        "deployments": [{"repository": "acme/*", "environment": "production"}],
+    },
     "flagger": {
         "secret": "flagger-token",
         "deployments": [{"service": "{canary}", "environment": "production"}],

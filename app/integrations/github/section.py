@@ -1,26 +1,21 @@
 """GitHub's section of the integrations file: the App, and what repositories and environments mean."""
 
-import re
 from collections import deque
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final, NamedTuple
 
 from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, model_validator
 
 from app.core.decision import Question
 from app.core.errors import MalformedValueError
-from app.core.field_types import Duration
-from app.core.policy import NAME_PATTERN, Name, glob_pattern
 from app.core.url import secure_url
-from app.integrations.section import Section, Text, WithSecret
+from app.integrations.deploy_rule import MOST_RULES, DeployRule, Glob, Template, find_question
+from app.integrations.section import Text, WithSecret
 
 PUBLIC_API: Final = "https://api.github.com"
 
 _MOST_NOTICES: Final = 500
 """Notices that wait to be sent; a flood of requests without a rule must not fill the memory."""
-
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
-_KNOWN_PLACEHOLDERS: Final = frozenset({"owner", "name", "environment"})
 
 
 def _api(url: str) -> str:
@@ -30,24 +25,11 @@ def _api(url: str) -> str:
         raise MalformedValueError(f"the URL {error}") from None
 
 
-def _template(text: str) -> str:
-    """Check the placeholders of a template, and that it makes a name when they are filled in."""
-    for name in _PLACEHOLDER.findall(text):
-        if name not in _KNOWN_PLACEHOLDERS:
-            raise MalformedValueError("only {owner}, {name} and {environment} are filled in")
-    if re.fullmatch(NAME_PATTERN, _PLACEHOLDER.sub("x", text)) is None:
-        raise MalformedValueError(
-            "a name is 1 to 128 of a-z, 0-9 and . _ / -, and begins with a letter or digit"
-        )
-    return text
-
-
 RepositoryGlob = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*-]+$", max_length=200),
     Field(title="repository"),
 ]
-Template = Annotated[str, AfterValidator(_template), Field(title="name")]
 Url = Annotated[str, StringConstraints(max_length=200), AfterValidator(_api), Field(title="URL")]
 
 
@@ -61,53 +43,33 @@ class Notice(NamedTuple):
     text: str
 
 
-class DeploymentRule(Section):
+class DeploymentRule(DeployRule):
     """The meaning of deploys from some repositories to some GitHub environments."""
+
+    names: ClassVar[tuple[str, ...]] = ("repository", "owner", "name", "github_environment")
 
     repository: RepositoryGlob = Field(
         description="the repositories, as `owner/name`; `*` stands for any characters but `/`; case doesn't "
         "count",
         examples=["acme/*"],
     )
-    environment: Name = Field(description="the environment in policies.yaml", examples=["production"])
-    github_environment: Text | None = Field(
+    github_environment: Glob | None = Field(
         None,
-        description="the environments on GitHub, with `*` as in `repository`; if left out, those of the same "
-        "name as `environment`",
+        description="the environments on GitHub, with `*` as in `repository`; if left out, the one of the "
+        "same name as `environment`",
         examples=["prod-*"],
     )
     service: Template = Field(
         "{name}",
-        description="the service; `{owner}`, `{name}` and `{environment}` stand for the owner, the "
-        "repository and the environment on GitHub, in lower case",
+        description="the service; `{owner}`, `{name}`, `{repository}` (`owner/name`) and "
+        "`{github_environment}` stand for names on GitHub, in lower case",
         examples=["{name}"],
     )
-    change: Name = Field("normal", description="the kind of change", examples=["normal"])
-    duration: Duration = Field(0, description="how long a deploy takes", examples=["20m"])
 
-    @cached_property
-    def _repositories(self) -> re.Pattern[str]:
-        return glob_pattern([self.repository.lower()])
-
-    @cached_property
-    def _environments(self) -> re.Pattern[str]:
-        return glob_pattern([(self.github_environment or self.environment).lower()])
-
-    def matches(self, repository: str, environment: str) -> bool:
-        """Return whether it speaks of a repository and an environment on GitHub."""
-        return (
-            self._repositories.fullmatch(repository.lower()) is not None
-            and self._environments.fullmatch(environment.lower()) is not None
-        )
-
-    def question(self, repository: str, environment: str) -> Question | None:
-        """Return the question for a deploy; None if the service would have no valid name."""
-        owner, _, name = repository.lower().partition("/")
-        parts = {"owner": owner, "name": name, "environment": environment.lower()}
-        service = _PLACEHOLDER.sub(lambda found: parts[found[1]], self.service)
-        if re.fullmatch(NAME_PATTERN, service) is None:
-            return None
-        return Question(service, self.environment, self.change, self.duration)
+    def matches(self, values: Mapping[str, str]) -> bool:
+        """Return whether the rule is about a deploy with these names; case doesn't count."""
+        same = self.github_environment is not None or self.environment == values["github_environment"].lower()
+        return same and super().matches(values)
 
 
 class GitHub(WithSecret):
@@ -145,7 +107,7 @@ class GitHub(WithSecret):
     )
     deployments: list[DeploymentRule] = Field(
         default=[],
-        max_length=1_000,
+        max_length=MOST_RULES,
         description="what deploys mean; the first rule that matches counts, and without one nothing is "
         "approved",
     )
@@ -171,7 +133,12 @@ class GitHub(WithSecret):
         """The notices that wait to be sent by this replica."""
         return self._notices
 
-    def rule(self, repository: str, environment: str) -> DeploymentRule | None:
-        """Return the rule for a deploy to an environment on GitHub; None if there is none."""
-        found = (rule for rule in self.deployments if rule.matches(repository, environment))
-        return next(found, None)
+    def question(self, repository: str, environment: str) -> Question:
+        """Return the question for a deploy to an environment on GitHub.
+
+        Raises:
+            UnmatchedDeployError: no rule says what it is.
+        """
+        owner, _, name = repository.partition("/")
+        names = {"repository": repository, "owner": owner, "name": name, "github_environment": environment}
+        return find_question(self.deployments, names, "github")

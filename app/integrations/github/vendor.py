@@ -2,7 +2,16 @@
 
 from typing import Final
 
+from app.integrations.github.client import App
+from app.integrations.github.deployments import Reviews
+from app.integrations.github.route import router
 from app.integrations.github.section import GitHub
-from app.integrations.vendor import Vendor
+from app.integrations.github.work import work
+from app.integrations.vendor import Surroundings, Vendor
 
-VENDOR: Final = Vendor("github", section=GitHub)
+
+def _responder(section: GitHub, surroundings: Surroundings) -> Reviews:
+    return Reviews(section, App(section, surroundings.clock))
+
+
+VENDOR: Final = Vendor("github", section=GitHub, router=router, responder=_responder, work=work)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.core.decision import Question
+from app.integrations.deploy_rule import UnmatchedDeployError
 from app.integrations.github.section import GitHub
 from app.integrations.integrations import IntegrationsFileError, read_integrations_file
 from tests.integrations.github.fake import private_pem
@@ -22,8 +23,10 @@ def read(folder: Path, more: str) -> GitHub:
 
 
 def question(section: GitHub, repository: str, environment: str) -> Question | None:
-    rule = section.rule(repository, environment)
-    return None if rule is None else rule.question(repository, environment)
+    try:
+        return section.question(repository, environment)
+    except UnmatchedDeployError:
+        return None
 
 
 def test_the_first_rule_that_matches_says_what_a_deploy_is(tmp_path: Path) -> None:
@@ -34,7 +37,7 @@ def test_the_first_rule_that_matches_says_what_a_deploy_is(tmp_path: Path) -> No
     - {repository: acme/infra-*, environment: production, service: "infra/{name}", duration: 20m}
     - {repository: Acme/*, environment: production, github_environment: prod-*, change: hotfix}
     - {repository: acme/*, environment: production}
-    - {repository: "*/*", environment: staging, service: "{owner}-{name}-{environment}"}
+    - {repository: "*/*", environment: staging, service: "{owner}-{name}-{github_environment}"}
 """,
     )
     assert section.api == "https://api.github.com"
@@ -56,7 +59,10 @@ def test_the_first_rule_that_matches_says_what_a_deploy_is(tmp_path: Path) -> No
         ("  api: https://user@github.example.com\n", "nothing in front of it"),
         ('  deployments: [{repository: "*", environment: production}]\n', "repository"),
         ("  deployments: [{repository: a/b, environment: Production}]\n", "environment"),
-        ('  deployments: [{repository: a/b, environment: p, service: "{repo}"}]\n', "only {owner}, {name}"),
+        (
+            '  deployments: [{repository: a/b, environment: p, service: "{repo}"}]\n',
+            "only these are filled in: {repository}, {owner}, {name}",
+        ),
         ('  deployments: [{repository: a/b, environment: p, service: "No Name"}]\n', "a name is 1 to 128"),
         ("  deployments: [{repository: a/b, environment: p, sevice: x}]\n", 'did you mean "service"'),
         (
