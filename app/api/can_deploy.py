@@ -87,8 +87,8 @@ class AskQuery(QuestionFields):
     )
 
 
-class ClaimBody(QuestionFields):
-    """The body of the claim."""
+class ClaimFields(QuestionFields):
+    """The fields of a deploy that is claimed, now or when it opens."""
 
     service: NameField = Field(
         "",
@@ -109,15 +109,6 @@ class ClaimBody(QuestionFields):
     run_url: Note | None = Field(
         None, description="the pipeline run", examples=["https://ci.example.com/runs/1"]
     )
-    continues: DecisionIdField | None = Field(
-        None,
-        description="the `decision_id` of an earlier step of the same rollout, which may then finish; see "
-        "`running` of policies and freezes",
-        examples=["dec_8k2m4p6r"],
-    )
-    deny_status: Literal[200, 423] = Field(
-        423, description="the status of a deny, for clients that can only read 200", examples=[200]
-    )
 
     @property
     def question(self) -> Question:
@@ -134,6 +125,20 @@ class ClaimBody(QuestionFields):
         if not self.service:
             raise InvalidFieldsError([{"field": "service", "message": "is required"}])
         return super().question
+
+
+class ClaimBody(ClaimFields):
+    """The body of the claim."""
+
+    continues: DecisionIdField | None = Field(
+        None,
+        description="the `decision_id` of an earlier step of the same rollout, which may then finish; see "
+        "`running` of policies and freezes",
+        examples=["dec_8k2m4p6r"],
+    )
+    deny_status: Literal[200, 423] = Field(
+        423, description="the status of a deny, for clients that can only read 200", examples=[200]
+    )
 
 
 _DECISION_RESPONSES: Final = {

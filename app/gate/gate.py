@@ -24,6 +24,7 @@ from app.gate.record import DecisionFilter, Record
 from app.gate.revisions import Revisions
 from app.gate.sessions import Sessions
 from app.gate.store_cache import StoreCache
+from app.gate.waiting_deploys import HoldDesk
 from app.store.store import Store, Watcher
 
 
@@ -41,6 +42,7 @@ class Gate:
         self.freezes = Freezes(store, clock, cache)
         self.deliveries = Deliveries(store, clock)
         self.holds = Holds(store, clock, cache)
+        self.hold_desk = HoldDesk(store, self.holds, policies, cache)
         self.record = Record(store, clock)
         self.revisions = Revisions(store.query)
         self.outcomes = Outcomes(store, clock, cache)

@@ -23,6 +23,7 @@ from app.gate.overrides import Overrides
 from app.gate.record import Record
 from app.gate.sessions import Sessions
 from app.gate.store_cache import StoreCache
+from app.gate.waiting_deploys import HoldDesk
 from app.identity.caller import Role
 from app.identity.oidc import IdentityProviders
 from app.outbound import Outbound
@@ -61,6 +62,7 @@ class Context:
     overrides: Overrides
     freezes: Freezes
     holds: Holds
+    hold_desk: HoldDesk
     record: Record
     outcomes: Outcomes
     measurement: Measurement
@@ -111,6 +113,7 @@ def build_context(
         overrides=gate.overrides,
         freezes=gate.freezes,
         holds=gate.holds,
+        hold_desk=gate.hold_desk,
         record=gate.record,
         outcomes=gate.outcomes,
         measurement=gate.measurement,

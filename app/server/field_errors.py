@@ -15,6 +15,7 @@ from app.core.policy import FORMS, ID_PATTERN, Selector
 from app.identity.credentials import holds_secret
 from app.yaml.problem import did_you_mean
 
+PRINTABLE: Final = r"^[\x21-\x7e]{1,128}$"
 NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f]*$"
 CURSOR: Final = r"^[0-9a-z_]{1,40}$"
 HISTORY_CURSOR: Final = rf"^[0-9]{{1,18}}(?:-[0-9]{{1,12}})?\.{ID_PATTERN}$"
@@ -32,6 +33,7 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _FORMS: Final[Mapping[str, str]] = {
     **FORMS,
     NO_CONTROLS: "is one line of text, without control characters",
+    PRINTABLE: "is 1 to 128 printable ASCII characters, without blanks",
     CURSOR: NO_CURSOR,
     HISTORY_CURSOR: NO_CURSOR,
     RULE_ID: "is the id of a policy such as friday-afternoon, or of a freeze such as frz_8k2m4p6r",

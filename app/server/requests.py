@@ -36,6 +36,7 @@ from app.server.field_errors import (
     DECISION_ID,
     NO_CONTROLS,
     NO_CURSOR,
+    PRINTABLE,
     RULE_ID,
     field_errors,
     shown_name,
@@ -117,6 +118,7 @@ YearField = Annotated[
     BeforeValidator(_year),
     WithJsonSchema({"title": "year", "type": "integer", "minimum": FIRST_YEAR, "maximum": LAST_YEAR}),
 ]
+KeyField = Annotated[str, StringConstraints(pattern=PRINTABLE), Field(title="key")]
 NameField = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$"), Field(title="name")]
 RuleIdField = Annotated[str, StringConstraints(pattern=RULE_ID), Field(title="id of a policy or freeze")]
 DecisionIdField = Annotated[str, StringConstraints(pattern=DECISION_ID), Field(title="id of a decision")]

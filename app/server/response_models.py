@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, Field
 
 from app.core.policy import Selector
+from app.server.operations import AnswerFields
 
 Instant = Annotated[
     str, Field(title="instant", json_schema_extra={"format": "date-time"}, examples=["2026-11-27T13:05:00Z"])
@@ -763,6 +764,47 @@ class FreezePage(BaseModel):
     next: str | None = Field(description="the cursor of the next page; null on the last")
 
 
+class HoldBody(BaseModel):
+    """A deploy that waits for the gate to open, or waited; neither its target nor its secret is shown."""
+
+    id: str = Field(description="its id: `hld_…`")
+    state: Literal["waiting", "released", "approved", "rejected", "cancelled", "failed"] = Field(
+        description="`released`: let through, and the answer is on the way; `approved`: let through and "
+        "answered; `rejected`: it could not wait longer; `failed`: the system that asked takes no answer"
+    )
+    responder: str | None = Field(description="the system that is answered; null if it asks by itself")
+    key: str = Field(description="identifies the deploy at the system that asked")
+    service: str = Field(description="the service, or several in words")
+    services: list[str] = Field(
+        default_factory=list, description="the services of a deploy of several; absent from others"
+    )
+    environment: str = Field(description="the environment")
+    change: str = Field(description="the kind of change")
+    duration_s: int = Field(description="how long the deploy takes, in seconds")
+    ref: str | None = Field(description="what is deployed")
+    actor: str | None = Field(description="who deploys it")
+    run_url: str | None = Field(description="the pipeline run")
+    requested_by: str = Field(description="the name of the key or identity that asked; empty if anonymous")
+    created_at: Instant = Field(description="since when it waits")
+    expires_at: Instant = Field(description="until when it can wait")
+    changed_at: Instant = Field(description="when its state last changed")
+    opens_at: Instant | None = Field(
+        description="when it opens, as of the last look at it; null if unknown, or if it waits for its turn"
+    )
+    turn_at: Instant | None = Field(
+        None,
+        description="when its turn is expected; null if not within two years; only in lists",
+    )
+    decision_id: str | None = Field(description="the claim that released it")
+
+
+class HoldPage(BaseModel):
+    """A page of holds."""
+
+    holds: list[HoldBody] = Field(description="newest first")
+    next: str | None = Field(description="the cursor of the next page; null on the last")
+
+
 class ReportedOutcome(BaseModel):
     """A report of how a deploy went."""
 
@@ -1235,6 +1277,9 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     OverrideBody,
     FreezeBody,
     FreezePage,
+    HoldBody,
+    HoldPage,
+    AnswerFields,
     DecisionPage,
     DecisionWithOutcomes,
     ReportedOutcome,

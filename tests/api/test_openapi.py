@@ -77,6 +77,8 @@ def test_every_reference_leads_somewhere() -> None:
         "/freezes/{freeze}",
         "/overrides?state=all",
         "/overrides/{override}",
+        "/holds",
+        "/holds/{hold}",
         "/decisions",
         "/decisions/{decision}",
         "/insights",
@@ -96,6 +98,7 @@ def test_a_body_has_the_members_that_the_document_names_and_no_others(
         "GET "
         + path.partition("?")[0]
         .replace("{freeze}", "{freeze_id}")
+        .replace("{hold}", "{hold_id}")
         .replace("{override}", "{override_id}")
         .replace("{decision}", "{decision_id}")
         .replace("lunch", "{policy_id}")
@@ -119,6 +122,8 @@ def test_the_bodies_of_operations_have_the_members_that_the_document_names(
         ("POST", "/freezes", freeze, "/freezes"),
         ("PATCH", f"/freezes/{ids['freeze']}", {"title": "Another"}, "/freezes/{freeze_id}"),
         ("DELETE", f"/freezes/{ids['freeze']}", {"reason": "Over"}, "/freezes/{freeze_id}"),
+        ("POST", "/holds", {"services": ["checkout", "docs-site"], "key": "run-2"}, "/holds"),
+        ("DELETE", f"/holds/{ids['hold']}", {"reason": "Over"}, "/holds/{hold_id}"),
         (
             "POST",
             f"/decisions/{ids['decision']}/outcome",
@@ -151,7 +156,8 @@ def history(gate: TestClient, keys: dict[str, str]) -> dict[str, str]:
         headers={**ops, "X-Override-Token": override["token"]},
     ).json()["decision_id"]
     gate.post(f"/decisions/{decision}/outcome", json={"result": "succeeded"}, headers=ops)
-    return {"freeze": freeze, "override": override["id"], "decision": decision}
+    hold = gate.post("/holds", json={"service": "checkout", "key": "run-1"}, headers=ops).json()["id"]
+    return {"freeze": freeze, "override": override["id"], "decision": decision, "hold": hold}
 
 
 def check(body: Any, operation: dict[str, Any], status: str) -> None:

@@ -17,7 +17,17 @@ from tests.docs.json_schema import (
 )
 from tests.docs.markdown import code, table
 
-_TAGS: Final = ("decisions", "state", "overrides", "freezes", "record", "feeds", "operation", "integrations")
+_TAGS: Final = (
+    "decisions",
+    "state",
+    "overrides",
+    "freezes",
+    "holds",
+    "record",
+    "feeds",
+    "operation",
+    "integrations",
+)
 _COLUMNS: Final = ("type", "default", "meaning", "example")
 _PROBLEM: Final = "application/problem+json"
 
