@@ -515,8 +515,42 @@ def user_object(login: str) -> dict[str, Any]:
     }
 
 
+_REPOSITORY_URLS = (
+    *(
+        "archive",
+        "assignees",
+        "blobs",
+        "branches",
+        "clone",
+        "collaborators",
+        "comments",
+        "commits",
+        "compare",
+    ),
+    *("contents", "contributors", "deployments", "downloads", "events", "forks", "git_commits", "git_refs"),
+    *("git_tags", "git", "hooks", "issue_comment", "issue_events", "issues", "keys", "labels", "languages"),
+    *(
+        "merges",
+        "milestones",
+        "mirror",
+        "notifications",
+        "pulls",
+        "releases",
+        "ssh",
+        "stargazers",
+        "statuses",
+    ),
+    *("subscribers", "subscription", "svn", "tags", "teams", "trees"),
+)
+_REPOSITORY_COUNTS = (
+    *("forks", "forks_count", "open_issues", "open_issues_count", "size", "stargazers_count"),
+    *("watchers", "watchers_count"),
+)
+
+
 def repository_object(url: str, full_name: str) -> dict[str, Any]:
     owner, name = full_name.split("/")
+    here = f"{url}/repos/{full_name}"
     return {
         "id": int(hashlib.sha256(full_name.lower().encode()).hexdigest()[:8], 16),
         "node_id": "R_kgDO",
@@ -527,8 +561,16 @@ def repository_object(url: str, full_name: str) -> dict[str, Any]:
         "html_url": f"https://github.com/{full_name}",
         "description": None,
         "fork": False,
-        "url": f"{url}/repos/{full_name}",
+        "url": here,
         "default_branch": "main",
+        **{f"{each}_url": f"{here}/{each}" for each in _REPOSITORY_URLS},
+        **dict.fromkeys(_REPOSITORY_COUNTS, 0),
+        **dict.fromkeys(("archived", "disabled", "has_pages"), False),
+        **dict.fromkeys(("has_downloads", "has_issues", "has_projects", "has_wiki"), True),
+        **dict.fromkeys(("homepage", "language", "license"), None),
+        **dict.fromkeys(("created_at", "pushed_at", "updated_at"), "2026-01-01T00:00:00Z"),
+        "topics": [],
+        "visibility": "public",
     }
 
 
