@@ -70,6 +70,7 @@ NEEDS = {
     "GET /healthz": "anyone",
     "GET /readyz": "anyone",
     "GET /metrics": "anyone",
+    "POST /integrations/azure-devops": "signed",
     "POST /integrations/flagger": "signed",
     "POST /integrations/hcp-terraform": "signed",
 }

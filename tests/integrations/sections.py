@@ -14,6 +14,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "api": "http://127.0.0.1:9",  # nothing is there
         "deployments": [{"repository": "acme/*", "environment": "production"}],
     },
+    "azure-devops": {"secret": "the-secret-of-the-checks"},
     "flagger": {
         "secret": "flagger-token",
         "deployments": [{"service": "{canary}", "environment": "production"}],

@@ -1,0 +1,1 @@
+"""Azure DevOps: stages that wait in an Invoke REST API check."""
