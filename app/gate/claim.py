@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -109,6 +110,10 @@ class Claimed(NamedTuple):
         return self.outcome != "deny"
 
 
+Also = Callable[["Transaction", Decision, str], None]
+"""Changes that are made in the transaction of a claim, from its decision and the id of that; see `claim`."""
+
+
 class _PendingClaim(NamedTuple):
     """A claim that is decided and not yet recorded."""
 
@@ -140,8 +145,14 @@ class Claims:
         self._texts = PolicyRevision("", 0, "")
         self._fresh: InForce | None = None
 
-    async def claim(self, claim: Claim, in_force: InForce) -> Claimed:
+    async def claim(self, claim: Claim, in_force: InForce, also: "Also | None" = None) -> Claimed:
         """Decide a claim by the policies in force, now.
+
+        Args:
+            claim: the claim.
+            in_force: the policies that it is decided by.
+            also: called right before a new decision is recorded. Its changes are committed with it; if it
+                raises an error before its first change, nothing is recorded.
 
         Raises:
             UnknownNameError: the policies list no such environment, kind of change or service.
@@ -161,10 +172,14 @@ class Claims:
             await self._prepare_stopping(draft)
         elif claim.token is None:
             prepared = _written(draft, None, _Time(decision.at, 0))
-        return await self._store.write(partial(self._settle, draft, prepared), token=claim.token)
+        return await self._store.write(partial(self._settle, draft, prepared, also), token=claim.token)
 
     def _settle(
-        self, draft: _PendingClaim, prepared: "_Written | None", transaction: "Transaction"
+        self,
+        draft: _PendingClaim,
+        prepared: "_Written | None",
+        also: "Also | None",
+        transaction: "Transaction",
     ) -> Claimed:
         if transaction.freezes_version != draft.in_force.freezes_version:
             draft, prepared = self._decided_again(draft, transaction), None
@@ -179,6 +194,8 @@ class Claims:
             if earlier is not None:
                 return _again(draft, *earlier, transaction)
         use = None if claim.token is None else self._use(draft, time, transaction)
+        if also is not None:
+            also(transaction, draft.decision, draft.own_id)
         written = prepared or _written(draft, use, time)
         self._keep_policies(draft.in_force, transaction)
         transaction.record(written.row, written.event, _beyond_row(claim.question))

@@ -1,9 +1,11 @@
 """One replica's use cases on one database, built together; the layers above never see the store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from app.clock import Clock
+from app.core.hold import Reporting
 from app.gate import keys
+from app.gate.answering import Answering
 from app.gate.backtest import Backtests
 from app.gate.claim import Claims
 from app.gate.collector import Receiver
@@ -85,6 +87,19 @@ class Gate:
     def lease(self, name: str, own_name: str) -> Lease:
         """Return the lease of some work that one replica does at a time; see `Lease`."""
         return Lease(self._store, self._clock, name, own_name)
+
+    def answering(self, reportings: Mapping[str, Reporting], own_name: str) -> Answering:
+        """Return the work on holds; `reportings` are the progress reports that each vendor takes."""
+        return Answering(
+            self._store,
+            self.policies,
+            self._clock,
+            self.cache,
+            self.claims,
+            self.holds,
+            reportings,
+            own_name,
+        )
 
     async def policies_stamp(self) -> int:
         """Return when other policies were last loaded; see `app.gate.feeds.policies_stamp`."""

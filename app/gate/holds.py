@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from app.clock import Clock
 from app.core.decision import Question
 from app.core.decision_json import instant_or_none
-from app.core.hold import LONGEST_WAIT, POLLED, UNFINISHED, Hold, HoldState
+from app.core.hold import LONGEST_WAIT, POLLED, UNFINISHED, AnswerKind, Hold, HoldState
 from app.core.instant import DAY, format_instant
 from app.gate.audit_events import Kind, happened
 from app.gate.check import check_async
@@ -23,6 +23,7 @@ from app.gate.errors import (
     StateConflictError,
     UnknownRecordError,
 )
+from app.gate.hold_changes import Moment, change, queue_answer
 from app.gate.ids import new_id
 from app.gate.in_force import InForce
 from app.gate.store_cache import StoreCache
@@ -49,7 +50,7 @@ MOST_TARGET: Final = 8_192
 MOST_SECRET: Final = 16_384
 """Letters of a secret; tokens of CI systems have up to 4,000."""
 
-_LONGEST: Final = {"responder": 64, "key": 256, "ref": 2_000, "actor": 2_000, "run_url": 2_000}
+_LONGEST: Final = {"responder": 50, "key": 256, "ref": 2_000, "actor": 2_000, "run_url": 2_000}
 _NO_SUCH: Final = "there is no hold of that id"
 
 
@@ -111,6 +112,8 @@ class Holds:
 
     async def cancel(self, caller: Caller, hold_id: str, reason: str | None) -> Hold:
         """Cancel a hold; cancelling twice changes nothing.
+
+        The vendor is told, unless the one who asked takes it back.
 
         Raises:
             StateConflictError: it is finished.
@@ -196,39 +199,15 @@ class Holds:
             return hold
         if hold.state not in UNFINISHED:
             raise StateConflictError(f"this hold is finished: {hold.state.value}")
-        cancelled = hold._replace(state=HoldState.CANCELLED, sealed=None)
-        at = Moment(self._clock.microseconds(), self._cache.steady.now())
+        at = Moment.of(self._clock, self._cache)
+        cancelled = hold._replace(state=HoldState.CANCELLED)
+        if caller.name == hold.requested_by or hold.responder == POLLED:
+            transaction.drop_answer(hold.responder, hold.id)
+            cancelled = cancelled._replace(sealed=None)
+        else:
+            sentence = _cancelled(hold, caller, reason)
+            cancelled = queue_answer(transaction, cancelled, AnswerKind.REJECTED, sentence, None, at)
         return change(transaction, cancelled, Kind.HOLD_CANCELLED, caller.name, at, reason=reason)
-
-
-class Moment(NamedTuple):
-    """The present."""
-
-    microseconds: int
-    """By the machine's clock, which events are recorded by."""
-    now: int
-    """In seconds, by the time that never goes back; see `app.clock.SteadyClock`."""
-
-
-def change(
-    transaction: "Transaction", hold: Hold, kind: Kind, actor: str, at: Moment, **more: object
-) -> Hold:
-    """Store a changed hold with its event; return it with the instant of the change."""
-    changed = hold._replace(changed_at=at.now)
-    transaction.change_hold(changed)
-    transaction.append(
-        happened(
-            at.microseconds,
-            kind,
-            actor,
-            hold=changed.id,
-            state=changed.state.value,
-            changed_at=format_instant(at.now),
-            decision_id=changed.decision_id,
-            **more,
-        )
-    )
-    return changed
 
 
 def to_json(hold: Hold) -> dict[str, Any]:
@@ -263,6 +242,13 @@ def proof(hold: Hold) -> dict[str, str | None]:
         "sealed": None if hold.sealed is None else fingerprint(hold.sealed),
         "key_id": hold.key_id,
     }
+
+
+def _cancelled(hold: Hold, caller: Caller, reason: str | None) -> str:
+    question = hold.question
+    by = f"{caller.name or 'somebody'} cancelled it"
+    why = f"{by}: {reason}" if reason else f"{by}."
+    return f"{question.service} is not deployed to {question.environment}: {why}"
 
 
 def _check(caller: Caller, wanted: HoldRequest, now: int) -> None:

@@ -1,5 +1,7 @@
 """The outbox of notifications, and the lease of the replica that sends them.
 
+The answers to holds are in it as well, each under the id of its hold; only those that wait.
+
 There is one writer at a time, so checking before an insert is safe.
 """
 
@@ -42,8 +44,20 @@ _FAILED: Final = _ONE.values(
 _GIVEN_UP: Final = _ONE.values(
     attempts=outbox.c.attempts + 1, given_up_at=bindparam("now"), last_error=bindparam("why")
 )
+_OF_HOLDS: Final = "hold:"
+"""Begins the receiver of an answer, before the vendor's name."""
+
+_DUE_ANSWERS: Final = (
+    select(*columns_of(OutboxMessage, outbox))
+    .where(text(WAITING), outbox.c.receiver.like(f"{_OF_HOLDS}%"), outbox.c.due_at <= bindparam("now"))
+    .order_by(outbox.c.id)
+    .limit(bindparam("most"))
+)
+_DROP: Final = delete(outbox).where(outbox.c.receiver == bindparam("to"), outbox.c.key == bindparam("about"))
+_DROP_ONE: Final = delete(outbox).where(outbox.c.id == bindparam("message"))
 _PRUNE: Final = delete(outbox).where(
     outbox.c.created_at < bindparam("before"),
+    outbox.c.receiver.notlike(f"{_OF_HOLDS}%"),
     or_(outbox.c.created_at < bindparam("longer_before"), outbox.c.key.notlike(bindparam("longer_kept"))),
 )
 
@@ -165,6 +179,30 @@ def prune(connection: Connection, before: int, longer_kept: str, longer_before: 
     return connection.change(
         _PRUNE, before=before, longer_kept=f"{longer_kept}%", longer_before=longer_before
     )
+
+
+def put_answer(connection: Connection, responder: str, hold_id: str, data: str, now: int) -> None:
+    """Add the answer to a hold, instead of an older one that waits.
+
+    It gets a new id, so that the result of an attempt on the older one doesn't count for it.
+    """
+    drop_answer(connection, responder, hold_id)
+    put(connection, [_OF_HOLDS + responder], hold_id, data, now * 1_000_000, now)
+
+
+def due_answers(connection: Connection, now: int, most: int) -> list[OutboxMessage]:
+    """Return the answers to holds that are due, oldest first."""
+    return [OutboxMessage._make(row) for row in connection.rows(_DUE_ANSWERS, now=now, most=most)]
+
+
+def drop_answer(connection: Connection, responder: str, hold_id: str) -> None:
+    """Delete the answer to a hold."""
+    connection.change(_DROP, to=_OF_HOLDS + responder, about=hold_id)
+
+
+def drop(connection: Connection, message: str) -> bool:
+    """Delete a message; return False if it is gone already."""
+    return connection.change(_DROP_ONE, message=message) > 0
 
 
 def find_lease(connection: Connection) -> Lease:

@@ -228,6 +228,18 @@ class Transaction(View):
         """Delete the notifications added before an instant; those of a prefix, before another."""
         return self._change(lambda: outbox.prune(self._connection, before, longer_kept, longer_before))
 
+    def put_answer(self, responder: str, hold_id: str, data: str, now: int) -> None:
+        """Add the answer to a hold to the outbox, instead of an older one that waits."""
+        self._change(lambda: outbox.put_answer(self._connection, responder, hold_id, data, now))
+
+    def drop_answer(self, responder: str, hold_id: str) -> None:
+        """Delete the answer to a hold from the outbox."""
+        self._change(lambda: outbox.drop_answer(self._connection, responder, hold_id))
+
+    def drop_message(self, message: OutboxMessage) -> bool:
+        """Delete a message from the outbox; return False if it is gone already."""
+        return self._change(lambda: outbox.drop(self._connection, message.id))
+
     def take_lease(self, holder: str, now: int, until: int) -> bool:
         """Take or extend the lease; return False while another replica holds it."""
         return self._change(lambda: outbox.take_lease(self._connection, holder, now, until))

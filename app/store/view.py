@@ -267,6 +267,10 @@ class View:
         """Return the notifications that wait for a receiver, oldest first."""
         return outbox.first(self._connection, receiver, most)
 
+    def due_answers(self, now: int, most: int) -> list[OutboxMessage]:
+        """Return the answers to holds that are due, oldest first."""
+        return outbox.due_answers(self._connection, now, most)
+
     def latest_message(self, about: str) -> str | None:
         """Return the id of the newest notification whose key begins with `about`, sent or not."""
         return outbox.latest(self._connection, about)
