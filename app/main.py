@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -47,6 +47,7 @@ from app.gate.gate import Gate
 from app.gate.ids import new_id
 from app.gate.in_force import Policies
 from app.identity.oidc import IdentityProviders, read_identity_file
+from app.integrations.answers import Answerer
 from app.integrations.integrations import read_integrations_file
 from app.integrations.receivers import Receiver, read_receivers_file
 from app.integrations.section import Section
@@ -158,8 +159,19 @@ def open_resources(settings: Settings, clock: Clock, policies: Policies | None =
     log_calendars(calendars.begin(source.read().subscriptions))
     policies.start(source, clock)
     gate = Gate.open(settings.database, policies, clock)
+    if integrations or settings.secret_key is not None:
+        _use_secret_key(gate, settings)
     providers = None if issuers is None else IdentityProviders(issuers, outbound)
     return Resources(settings, policies, calendars, gate, outbound, providers, receivers, integrations)
+
+
+def _use_secret_key(gate: Gate, settings: Settings) -> None:
+    given = settings.secret_key
+    if not gate.use_secret_key(None if given is None else given.get_secret_value()):
+        event(
+            logging.WARNING,
+            "FREEZEGATE_SECRET_KEY is not set; deploys whose answer needs a secret can't wait",
+        )
 
 
 def _calendars(settings: Settings, policies: Policies, outbound: Outbound, clock: Clock) -> Calendars:
@@ -281,13 +293,31 @@ def _senders(context: Context, opened: Resources) -> list[Coroutine[None, None, 
 
 
 def _work(opened: Resources, clock: Clock) -> list[Coroutine[None, None, None]]:
-    """Return the background work of the vendors in the integrations file."""
+    """Return the background work on holds, and that of the vendors in the integrations file."""
     own_name = new_id("rep", clock.microseconds())
     surroundings = Surroundings(opened.gate, clock, opened.outbound, own_name)
     known = vendors()
-    return [
-        each
+    responders = {
+        name: responder(section, surroundings)
         for name, section in opened.integrations.items()
-        if (work := known[name].work) is not None
-        for each in work(section, surroundings)
+        if (responder := known[name].responder) is not None
+    }
+    opened.gate.holds.targets = {
+        name: partial(known[name].check_target or _any_target, opened.integrations[name])
+        for name in responders
+    }
+    reportings = {name: each.reporting for name, each in responders.items()}
+    answering = opened.gate.answering(reportings, own_name)
+    return [
+        Answerer(answering, responders, opened.outbound).run(),
+        *(
+            each
+            for name, section in opened.integrations.items()
+            if (work := known[name].work) is not None
+            for each in work(section, surroundings)
+        ),
     ]
+
+
+def _any_target(section: Section, target: Mapping[str, Any]) -> None:
+    """Take the target that a vendor's own route has made."""

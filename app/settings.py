@@ -15,6 +15,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 PREFIX: Final = "FREEZEGATE_"
 
+_SEVERAL: Final = frozenset({"secret_key"})
+"""The secrets whose file may hold several, one a line, so that one can be changed without a gap."""
+
 CLIENT_VARIABLES: Final = frozenset({"URL", "API_KEY", "OVERRIDE_TOKEN"})
 """Read by the command line as a client; they may stand in the same environment."""
 
@@ -137,9 +140,10 @@ class Settings(BaseModel):
     secret_key: SecretStr | None = Field(
         default=None,
         title="secret key",
-        description="encrypts the secrets that waiting deploys are answered with; a file `secret.key` in the "
-        "folder of the data, made at the first start, if left out",
-        examples=["fzs_…"],
+        description="encrypts the secrets that waiting deploys are answered with; several, one a line, while "
+        "the key is changed; if left out, a file `secret.key` beside a SQLite database, made when the first "
+        "integration is set up",
+        examples=["fze_…"],
     )
     root_path: str | None = Field(
         default=None,
@@ -290,7 +294,7 @@ def _resolve(variable: str, value: str) -> tuple[str, str]:
         return field, value
     secret = field.removesuffix("_file")
     if secret != field and _is_secret(secret):
-        return secret, _content(variable, value)
+        return secret, _content(variable, value, several=secret in _SEVERAL)
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
     raise SettingsError(f"{variable} is no setting{_did_you_mean(variable, known)}")
 
@@ -300,8 +304,8 @@ def _did_you_mean(word: str, known: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _content(variable: str, path: str) -> str:
-    """Return the secret in a file of one line."""
+def _content(variable: str, path: str, *, several: bool = False) -> str:
+    """Return the secret in a file of one line, or the `several` in one of several."""
     try:
         content = Path(path).read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:
@@ -311,7 +315,7 @@ def _content(variable: str, path: str) -> str:
         raise SettingsError(f"{variable}: the file {path!r} can't be read: {why}") from None
     if not content:
         raise SettingsError(f"{variable}: the file {path} is empty")
-    if len(content.splitlines()) > 1:
+    if len(content.splitlines()) > 1 and not several:
         raise SettingsError(f"{variable}: the file {path} holds more than one line")
     return content
 

@@ -91,7 +91,7 @@ class _Found(NamedTuple):
 
 
 class _Destination:
-    """How a destination has answered since it last took an answer."""
+    """The failures of a destination since it last took an answer."""
 
     def __init__(self) -> None:
         self.failed: set[str] = set()

@@ -27,6 +27,7 @@ from app.gate.revisions import Revisions
 from app.gate.sessions import Sessions
 from app.gate.store_cache import StoreCache
 from app.gate.waiting_deploys import HoldDesk
+from app.identity.sealing import Sealing, sealing_in
 from app.store.store import Store, Watcher
 
 
@@ -75,6 +76,21 @@ class Gate:
     def watched_by(self, watcher: Watcher) -> None:
         """Report to `watcher`, from now on, how writing goes."""
         self._store.watched_by(watcher)
+
+    def use_secret_key(self, given: str | None) -> bool:
+        """Encrypt the secrets of holds by a key, or by the one beside the database, which is made if missing.
+
+        Returns:
+            Whether there is one: on a database server, it must be given.
+
+        Raises:
+            SecretKeyError: the key, or its file, can't be used.
+        """
+        if given is not None:
+            self.holds.sealing = Sealing.of(given)
+        elif self._store.folder is not None:
+            self.holds.sealing = sealing_in(self._store.folder)
+        return self.holds.sealing is not None
 
     def ensure_key(self, given: str | None, show: Callable[[str], None] | None) -> bool:
         """Make a first key if there never was one; see `app.gate.keys.begin`."""

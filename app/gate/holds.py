@@ -5,6 +5,7 @@ Asking, looking and cancelling are here. What waits is released by `app.gate.rel
 """
 
 import json
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -83,6 +84,8 @@ class Holds:
         self._cache = cache
         self.sealing: Sealing | None = None
         """Encrypts the secrets of holds; None: holds with secrets are refused."""
+        self.targets: Mapping[str, Callable[[Mapping[str, Any]], None]] | None = None
+        """The vendors that can be answered, each with the check of its targets; None: any."""
 
     async def hold(self, caller: Caller, wanted: HoldRequest, in_force: InForce) -> Hold:
         """Let a deploy wait, also one that is allowed: it is released in its turn, usually within a second.
@@ -94,7 +97,8 @@ class Holds:
             UnknownNameError: the policies list no such environment, kind of change or service.
             TooManyRulesError: too many rules match its services.
             MalformedValueError: a text of the request can't be recorded.
-            InvalidFieldError: it would expire in the past, or wait for too long; or a field is too long.
+            InvalidFieldError: it would expire in the past, or wait for too long; a field is too long; or the
+                vendor has no section in the integrations file.
             ForbiddenError: the caller may not claim for this service.
             UnauthenticatedError: the caller's key was revoked.
             NoSecretKeyError: it has a secret, and there is no key to encrypt it with.
@@ -103,6 +107,7 @@ class Holds:
         """
         now, microseconds = self._cache.steady.now(), self._clock.microseconds()
         _check(caller, wanted, now)
+        self._check_target(wanted)
         known = await self.find(wanted.responder, wanted.key)
         if known is not None:
             return known
@@ -148,6 +153,15 @@ class Holds:
     async def counts(self) -> list[HoldCount]:
         """Return the numbers of unfinished holds, by environment and state."""
         return await self._store.read(lambda view: view.count_holds())
+
+    def _check_target(self, wanted: HoldRequest) -> None:
+        """Check that a hold can be answered, so that no deploy waits in vain."""
+        if self.targets is None or wanted.responder == POLLED:
+            return
+        check = self.targets.get(wanted.responder)
+        if check is None:
+            raise InvalidFieldError("answer", f"the integrations file has no section {wanted.responder}")
+        check(wanted.target)
 
     def _made(self, caller: Caller, wanted: HoldRequest, microseconds: int, now: int) -> Hold:
         sealed = None

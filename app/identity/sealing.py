@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.core.errors import FreezegateError, MalformedValueError
+from app.core.errors import FreezegateError
 from app.identity.credentials import is_secret_key, new_secret_key
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ class Sealing:
         """Return the sealing of a text of keys, one a line.
 
         Raises:
-            MalformedValueError: it holds no keys, too many, or something else.
+            SecretKeyError: it holds no keys, too many, or something else.
         """
         keys = text.split()
         if not 1 <= len(keys) <= MOST_KEYS or not all(map(is_secret_key, keys)):
-            raise MalformedValueError(
-                f"must be 1 to {MOST_KEYS} secret keys, one a line: `fze_` and 39 letters and digits, as "
-                "`freezegate keys secret` prints one"
+            raise SecretKeyError(
+                f"FREEZEGATE_SECRET_KEY must be 1 to {MOST_KEYS} secret keys: fze_ and 39 letters and "
+                "digits, as `freezegate keys secret` prints one"
             )
         return cls(keys)
 
@@ -99,8 +99,11 @@ def sealing_in(folder: Path) -> Sealing:
         raise SecretKeyError(f"the secret key in {file} can't be used: {why}") from None
     try:
         return Sealing.of(text)
-    except MalformedValueError as error:
-        raise SecretKeyError(f"the secret key in {file} can't be used: {error}") from None
+    except SecretKeyError:
+        raise SecretKeyError(
+            f"the secret key in {file} can't be used: it holds something else; restore it, or remove "
+            "the file if no deploy waits"
+        ) from None
 
 
 def _make(file: Path) -> None:

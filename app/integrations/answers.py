@@ -59,15 +59,16 @@ class Answerer:
         self._deadline = deadline
         self._interval = interval
         self._jitter = jitter
+        self._client: httpx.AsyncClient | None = None
         self._more = asyncio.Event()
         """Set when an answer has been sent or queued: another one may be due."""
 
     async def run(self) -> None:
         """Release and answer until cancelled; then leave it to other replicas."""
         try:
-            async with self._outbound.client(self._deadline) as client, asyncio.TaskGroup() as loops:
+            async with contextlib.AsyncExitStack() as opened, asyncio.TaskGroup() as loops:
                 loops.create_task(self._repeat(self._release))
-                loops.create_task(self._repeat(lambda: self._send_due(client, loops)))
+                loops.create_task(self._repeat(lambda: self._send_due(opened, loops)))
         finally:
             await self._answering.lease.release()
 
@@ -80,8 +81,10 @@ class Answerer:
                 await self._answering.answers.settle(ready, result, self._jitter())
         except StoreUnavailableError as error:
             _logger.warning("the result of an answer can't be recorded: %s", error)
+            await asyncio.sleep(self._interval)
         except Exception:
             _logger.exception("an answer failed")
+            await asyncio.sleep(self._interval)
         finally:
             self._answering.answers.finish(due)
             self._more.set()
@@ -91,10 +94,13 @@ class Answerer:
         self._more.set()
         await asyncio.sleep(self._interval)
 
-    async def _send_due(self, client: "httpx.AsyncClient", loops: asyncio.TaskGroup) -> None:
+    async def _send_due(self, opened: contextlib.AsyncExitStack, loops: asyncio.TaskGroup) -> None:
         self._more.clear()
         for each in await self._answering.answers.due():
-            loops.create_task(self.answer(client, each))
+            if self._client is None:
+                # Not before: it reads certificates, and most gates have no deploys that wait.
+                self._client = await opened.enter_async_context(self._outbound.client(self._deadline))
+            loops.create_task(self.answer(self._client, each))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._interval):
                 await self._more.wait()
@@ -116,7 +122,7 @@ class Answerer:
                 await work()
                 failing = False
             except StoreUnavailableError as error:
-                if not failing:
+                if not failing and self._answering.lease.held:
                     _logger.warning("deploys that wait are not released: %s", error)
                 failing = True
                 await asyncio.sleep(self._interval)

@@ -55,5 +55,7 @@ class Vendor(NamedTuple):
     """The routes that it calls; they answer 404 while it has no section in the file."""
     responder: "Callable[[Any, Surroundings], Responder] | None" = None
     """Returns how its waiting deploys are answered, from its section."""
+    check_target: "Callable[[Any, Mapping[str, Any]], None] | None" = None
+    """Checks the target of a hold by its section, and raises a `MalformedValueError`; None: each is good."""
     work: "Callable[[Any, Surroundings], Sequence[Coroutine[None, None, None]]] | None" = None
     """Returns its background work, from its section."""

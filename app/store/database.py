@@ -6,6 +6,7 @@ Only these three files know how the databases differ.
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 from sqlalchemy import Engine
@@ -21,6 +22,9 @@ class Database(ABC):
     BEGIN_WRITING: ClassVar[str]
     BEGIN_READING: ClassVar[str]
     """Begins a transaction that sees one state throughout and doesn't wait for writers."""
+
+    folder: Path | None = None
+    """The folder of a database that is a file; None on a server."""
 
     def __init__(self, engine: Engine) -> None:
         """Use the pool and the dialect of `engine`."""

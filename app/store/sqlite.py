@@ -45,6 +45,7 @@ class SQLite(Database):
     def __init__(self, url: URL, lock_wait: float) -> None:
         """Use the file of a URL; a transaction waits `lock_wait` seconds for another process's."""
         self.file = _file(url)
+        self.folder = self.file.parent
         self._connect = partial(_connect, self.file, lock_wait)
         engine = create_engine(
             url,

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from app.core.errors import FreezegateError
@@ -81,6 +82,11 @@ class Store:
         self._readers = ThreadPoolExecutor(_READERS, "freezegate-reader")
         self._failing = False
         self._watcher: Watcher = _Nobody()
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the database file; None on a server."""
+        return self._database.folder
 
     def watched_by(self, watcher: Watcher) -> None:
         """Report writes to `watcher` from now on."""

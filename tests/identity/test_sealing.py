@@ -4,7 +4,6 @@ from threading import Thread
 
 import pytest
 
-from app.core.errors import MalformedValueError
 from app.identity.credentials import new_key, new_secret_key
 from app.identity.sealing import FILE_NAME, Sealing, SecretKeyError, UnsealError, sealing_in
 
@@ -33,7 +32,7 @@ def test_a_key_can_be_changed_while_deploys_wait() -> None:
     "text", ["", "fze_x", new_key(), "\n".join(new_secret_key() for _ in range(11))], ids=range(4)
 )
 def test_what_is_no_key_is_refused_and_not_repeated(text: str) -> None:
-    with pytest.raises(MalformedValueError, match="must be 1 to 10 secret keys") as refused:
+    with pytest.raises(SecretKeyError, match="must be 1 to 10 secret keys") as refused:
         Sealing.of(text)
     assert not text or text not in str(refused.value)
 
@@ -60,10 +59,12 @@ def test_processes_that_start_together_make_one_key(tmp_path: Path) -> None:
 
 def test_a_key_file_that_can_not_be_used_is_named(tmp_path: Path) -> None:
     file = tmp_path / FILE_NAME
-    file.write_text("something else")
-    with pytest.raises(SecretKeyError, match=r"secret\.key can't be used: must be 1 to 10") as refused:
+    file.write_text("hunter2")
+    with pytest.raises(
+        SecretKeyError, match=r"secret\.key can't be used: it holds something else"
+    ) as refused:
         sealing_in(tmp_path)
-    assert "something else" not in str(refused.value)
+    assert "hunter2" not in str(refused.value)
     file.write_bytes(b"\xff")
     with pytest.raises(SecretKeyError, match="no text"):
         sealing_in(tmp_path)

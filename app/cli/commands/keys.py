@@ -116,6 +116,22 @@ def revoke(*, key_id: str, database_url: str | None, as_json: bool) -> int:
     return ALLOWED
 
 
+@command.command(
+    "secret",
+    short_help="Print a new secret key.",
+    epilog=exits("printed", undecided="it could not be printed"),
+)
+def secret() -> int:
+    """Print a new key for FREEZEGATE_SECRET_KEY, which encrypts secrets of deploys that wait.
+
+    It is stored nowhere. To change the key, put the new one on the line before the old one.
+    """
+    from app.identity.credentials import new_secret_key
+
+    click.echo(new_secret_key())
+    return ALLOWED
+
+
 def _to_json(record: Any) -> dict[str, Any]:
     from app.core.decision_json import instant_or_none
 

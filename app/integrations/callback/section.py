@@ -1,0 +1,23 @@
+"""The section of callbacks in the integrations file."""
+
+from pydantic import Field
+
+from app.integrations.callback_url import Host
+from app.integrations.section import WithSecret
+
+
+class Callback(WithSecret):
+    """Callbacks: the answers to `POST /holds`."""
+
+    hosts: list[Host] = Field(
+        min_length=1,
+        max_length=100,
+        description="the hosts that may be called back, each with its port unless that is 443; `*.` stands "
+        "for one or more labels",
+        examples=[["ci.example.com", "*.deploy.example.com", "jenkins.example.com:8443"]],
+    )
+    progress: bool = Field(
+        default=False,
+        description="whether deploys that wait are told when the time of the opening moves, too",
+        examples=[True],
+    )
