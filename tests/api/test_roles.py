@@ -72,6 +72,7 @@ NEEDS = {
     "GET /metrics": "anyone",
     "POST /integrations/azure-devops": "signed",
     "POST /integrations/flagger": "signed",
+    "POST /integrations/gitlab": "signed",
     "POST /integrations/hcp-terraform": "signed",
 }
 # The routes that vendors call are "signed": they need no role, and refuse a request without a signature.

@@ -19,6 +19,18 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "secret": "flagger-token",
         "deployments": [{"service": "{canary}", "environment": "production"}],
     },
+    "gitlab": {
+        "secret": "the-secret-of-the-webhook",
+        "deployments": [
+            {
+                "project": "acme/*",
+                "job": "deploy",
+                "service": "{name}",
+                "environment": "production",
+                "token": "glpat-x",
+            }
+        ],
+    },
     "hcp-terraform": {
         "secret": "the-hmac-key",
         "deployments": [{"service": "{workspace}", "environment": "production"}],

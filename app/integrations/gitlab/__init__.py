@@ -1,0 +1,1 @@
+"""GitLab: manual jobs that are played when deploys open."""
