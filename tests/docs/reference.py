@@ -18,6 +18,7 @@ PAGES: Final[Mapping[str, Callable[[], Mapping[str, str]]]] = {
     "api.md": routes.blocks,
     "command-line.md": commands.blocks,
     "identity-file.md": files.identity,
+    "integrations-file.md": files.integrations,
     "policies.md": policies.blocks,
     "receivers-file.md": files.notifications,
     "settings.md": files.settings,

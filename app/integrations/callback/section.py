@@ -18,6 +18,6 @@ class Callback(WithSecret):
     )
     progress: bool = Field(
         default=False,
-        description="whether deploys that wait are told when the time of the opening moves, too",
+        description="whether the time of the opening is called back, too, on arrival and when it moves",
         examples=[True],
     )
