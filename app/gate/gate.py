@@ -22,6 +22,7 @@ from app.gate.notifications import Notifications
 from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
 from app.gate.overview import GateState, Overview, overview
+from app.gate.projections import Projections
 from app.gate.record import DecisionFilter, Record
 from app.gate.revisions import Revisions
 from app.gate.sessions import Sessions
@@ -46,6 +47,7 @@ class Gate:
         self.deliveries = Deliveries(store, clock)
         self.holds = Holds(store, clock, cache)
         self.hold_desk = HoldDesk(store, self.holds, policies, cache)
+        self.projections = Projections(store, policies, clock)
         self.record = Record(store, clock)
         self.revisions = Revisions(store.query)
         self.outcomes = Outcomes(store, clock, cache)

@@ -5,6 +5,7 @@ file or a variable may hold several, one a line: all of them are accepted, and t
 is sent, so that a secret can be changed without a gap.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, TypeVar
@@ -36,10 +37,23 @@ class Section(BaseModel):
     """The names of the secrets that may be left out."""
 
     _resolved: dict[str, Secrets] = PrivateAttr(default_factory=dict)
+    _files: dict[str, Path] = PrivateAttr(default_factory=dict)
 
     def secrets(self, name: str) -> Secrets:
         """Return the secrets of a name, newest first; none if it may be left out and is."""
         return self._resolved.get(name, ())
+
+    def newest(self, name: str) -> SecretStr:
+        """Return the newest secret of a required name, read anew from its file.
+
+        Kubernetes replaces the token of a service account every hour. While the file can't be read, the
+        secret is the one that was read last.
+        """
+        file = self._files.get(name)
+        if file is not None:
+            with contextlib.suppress(MalformedValueError):
+                self._resolved[name] = _lines(f"{name}_file", str(file), Path(), {})
+        return self._resolved[name][0]
 
 
 class WithSecret(Section):
@@ -105,6 +119,8 @@ def resolve_secrets(section: Section, folder: Path, environment: Mapping[str, st
             forms = ", ".join(field for field, _ in given)
             raise MalformedValueError(f"{name}: one of {forms} is needed; {count} there")
         section._resolved[name] = _lines(*found[0], folder, environment)  # noqa: SLF001 - its own module
+        if found[0][0].endswith("_file"):
+            section._files[name] = folder / found[0][1]  # noqa: SLF001 - its own module
     _in_parts(section, lambda part: resolve_secrets(part, folder, environment))
 
 

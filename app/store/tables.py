@@ -355,6 +355,17 @@ incidents: Final = Table(
     PrimaryKeyConstraint("source", "key"),
 )
 
+projections: Final = Table(
+    "projections",
+    metadata,
+    # What a gate created at a place of another system that has no room for a name.
+    Column("target", String(32), nullable=False),
+    Column("place", String(256), nullable=False),
+    # JSON: the ids of the windows.
+    Column("content", Text, nullable=False),
+    PrimaryKeyConstraint("target", "place"),
+)
+
 schema_version: Final = Table(
     "alembic_version", metadata, Column("version_num", String(32), primary_key=True)
 )

@@ -20,6 +20,7 @@ from app.store import (
     outcomes,
     overrides,
     policy_revisions,
+    projections,
     sessions,
 )
 from app.store.connection import Connection
@@ -259,6 +260,10 @@ class Transaction(View):
     def release_named_lease(self, name: str, holder: str) -> None:
         """Release the lease of some work, so that another replica can take it at once."""
         self._change(lambda: leases.release(self._connection, name, holder))
+
+    def keep_projection(self, target: str, place: str, content: str) -> None:
+        """Remember what was created at a place of another system."""
+        self._change(lambda: projections.keep(self._connection, target, place, content))
 
     def note_delivery(self, source: str, delivery: str, now: int) -> bool:
         """Note that a webhook was dealt with; return False if it was before."""

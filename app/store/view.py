@@ -22,6 +22,7 @@ from app.store import (
     outcomes,
     overrides,
     policy_revisions,
+    projections,
     reconciliation,
     sessions,
 )
@@ -254,6 +255,10 @@ class View:
     def lease(self) -> Lease:
         """Return the lease of the replica that sends notifications."""
         return outbox.find_lease(self._connection)
+
+    def projection(self, target: str, place: str) -> str | None:
+        """Return what was created at a place of another system; None if nothing is remembered."""
+        return projections.find(self._connection, target, place)
 
     def news(self, after: int, last: int) -> list[Link]:
         """Return the events between two positions, without decisions."""

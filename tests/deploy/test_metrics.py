@@ -22,6 +22,7 @@ from app.core.notification import Occasion
 from app.gate.calendar_state import CalendarState
 from app.gate.notifications import Notifications
 from app.gate.outbox import DeliveryResult
+from app.gate.projection_state import ProjectionPlace
 from app.integrations.receivers import Receiver
 from app.integrations.vendors import notifiers
 from app.policies.calendars.fetch import NO_VALIDATORS
@@ -105,6 +106,7 @@ def exposed(gate: TestClient, keys: dict[str, str], outbox: Notifications) -> Ex
     kept = Kept("", here.clock.now(), here.clock.now(), NO_VALIDATORS)
     of_url = CalendarState("Releases", "calendar.example (3f9ac02b)", kept, None, None, None, None)
     here.policies.report_calendars(lambda: [of_url])
+    here.gate.projections.begin(ProjectionPlace("argocd", "shop", [], 90))
     series: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for sample in scraped(gate):
         series[sample.name].append(sample.labels)

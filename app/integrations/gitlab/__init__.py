@@ -1,1 +1,1 @@
-"""GitLab: manual jobs that are played when deploys open."""
+"""GitLab: manual jobs that are played when deploys open, and freeze periods."""

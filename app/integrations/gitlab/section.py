@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from app.core.errors import MalformedValueError
 from app.core.field_types import Duration
@@ -10,7 +10,12 @@ from app.core.hold import LONGEST_WAIT
 from app.core.instant import DAY
 from app.core.url import secure_url
 from app.integrations.deploy_rule import MOST_RULES, DeployRule, Glob
+from app.integrations.projection_section import MOST_SCOPES, Days, ScopeSection, days_field
 from app.integrations.section import Text, WithSecret, WithToken
+
+Project = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$"), Field(title="text")
+]
 
 USUAL_WAIT: Final = 14 * DAY
 """Seconds that a job waits: as long as the freeze at the end of a year."""
@@ -51,8 +56,29 @@ class JobRule(DeployRule, WithToken):
     )
 
 
+class ProjectScope(ScopeSection):
+    """The freezes that are projected to one project."""
+
+    project: Project = Field(
+        description="the path of the project, or its id as text", examples=["group/shop", "42"]
+    )
+
+
+class FreezePeriodsSection(WithToken):
+    """The projects whose freeze periods are kept in step, and the token that changes them."""
+
+    days: Days = days_field()
+    projects: list[ProjectScope] = Field(
+        min_length=1, max_length=MOST_SCOPES, description="the projects that are kept in step"
+    )
+
+
 class GitLab(WithSecret):
-    """The jobs, and the secret token or the signing token of the webhook."""
+    """The jobs, the secret token or the signing token of the webhook, and the freeze periods."""
+
+    # Without one, each webhook is refused; freeze periods need none.
+    secret_names: ClassVar[tuple[str, ...]] = ()
+    optional_secrets: ClassVar[tuple[str, ...]] = ("secret",)
 
     url: Annotated[Text, AfterValidator(_address), Field(title="URL")] = Field(
         "https://gitlab.com",
@@ -69,4 +95,7 @@ class GitLab(WithSecret):
         default=[],
         max_length=MOST_RULES,
         description="what jobs are; the first entry that matches counts, and others are left alone",
+    )
+    freeze_periods: FreezePeriodsSection | None = Field(
+        None, description="the freeze periods that are kept in step with the policies"
     )

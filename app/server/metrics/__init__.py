@@ -14,6 +14,7 @@ from app.server.metrics.calendars import Calendars
 from app.server.metrics.decisions import PolicyDecisions
 from app.server.metrics.notifications import Outbox
 from app.server.metrics.policies import EnvironmentState, PolicyState
+from app.server.metrics.projections import ProjectionStates
 from app.server.metrics.replica import ReplicaState
 from app.server.metrics.versions import Versions
 from app.server.metrics.writing import Writing
@@ -83,8 +84,9 @@ class Metrics:
         self._duration_children: dict[str, Histogram] = {}
 
     def watch(self, gate: Gate) -> None:
-        """Add the metrics of freezes, overrides, the reachability of the store, and its writes."""
+        """Add the metrics of freezes, overrides, projections, and the store."""
         self._registry.register(ReplicaState(gate.cache, self._policies, self._clock))
+        self._registry.register(ProjectionStates(gate.projections, self._clock))
         gate.watched_by(self._writing)
 
     def watch_outbox(self, notifications: Notifications) -> None:

@@ -1,4 +1,4 @@
-"""Add holds, incidents, the ids of deliveries, and leases."""
+"""Add holds, incidents, the ids of deliveries, leases, and what projections created."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -69,4 +69,11 @@ def upgrade() -> None:
         sa.Column("told_at", sa.BigInteger, nullable=False),
         sa.Column("resolved_at", sa.BigInteger),
         sa.PrimaryKeyConstraint("source", "key"),
+    )
+    op.create_table(
+        "projections",
+        sa.Column("target", sa.String(32), nullable=False),
+        sa.Column("place", sa.String(256), nullable=False),
+        sa.Column("content", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("target", "place"),
     )

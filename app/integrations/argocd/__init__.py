@@ -1,0 +1,1 @@
+"""Argo CD: its AppProjects get the sync windows that the policies want."""

@@ -1,0 +1,1 @@
+"""Octopus Deploy: its projects get the deployment freezes that the policies want."""
