@@ -25,6 +25,7 @@ from app.server.requests import (
     DecisionIdField,
     DurationField,
     InstantField,
+    KeyField,
     NameField,
     Note,
     Strict,
@@ -130,6 +131,12 @@ class ClaimFields(QuestionFields):
 class ClaimBody(ClaimFields):
     """The body of the claim."""
 
+    deploy_id: KeyField | None = Field(
+        None,
+        description="identifies the deploy, such as the id of the run and job; claims with the same one, "
+        "from the same caller for the same services, environment and kind of change, count as one deploy",
+        examples=["run-4711-deploy"],
+    )
     continues: DecisionIdField | None = Field(
         None,
         description="the `decision_id` of an earlier step of the same rollout, which may then finish; see "
@@ -236,7 +243,7 @@ async def claim(request: Request) -> Response:
         log_fields=_log_fields(body.question, claimed.outcome),
         determined_by=claimed.determined_by,
     )
-    return _respond(request, here, answered, "claim")
+    return _respond(request, here, answered, "repeat" if claimed.repeats else "claim")
 
 
 def refuse_token(request: Request) -> None:
@@ -262,6 +269,7 @@ async def _claimed(request: Request, here: Context, caller: Caller, body: ClaimB
             token=_token(request),
             request_id=request.scope["state"]["request_id"],
             continues=body.continues,
+            deploy_id=body.deploy_id,
         ),
         here.policies.in_force,
     )

@@ -47,7 +47,7 @@ DecisionId = Annotated[
 _COLUMNS: Final = (
     "decision_id", "recorded_at", "at", "outcome", "service", "environment", "change", "duration_s",
     "caller", "actor", "ref", "run_url", "message", "opens_at", "closes_at", "policy_revision",
-    "services",
+    "services", "deploy_id", "repeats",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from app.gate.holds import HoldRequest
 from app.gate.waiting_deploys import HoldFilter
 from app.identity.caller import Role
 from app.server.authentication import limit_anonymous_claims
-from app.server.context import Context, context
+from app.server.context import context
 from app.server.openapi import returns
 from app.server.operations import AnswerFields
 from app.server.problems import InvalidFieldsError
@@ -128,7 +128,9 @@ async def hold(request: Request) -> Response:
     body = await read_body(request, HoldRequestBody)
     limit_anonymous_claims(request, caller)
     here = context(request)
-    return json_response(await here.hold_desk.hold(caller, _wanted(body, here)), HTTPStatus.CREATED)
+    return json_response(
+        await here.hold_desk.hold(caller, _wanted(body, here.cache.steady.now())), HTTPStatus.CREATED
+    )
 
 
 @router.operation(
@@ -182,19 +184,15 @@ async def cancel(request: Request, hold_id: HoldId) -> Response:
     return json_response(await desk.withdraw(caller, record_id(hold_id, "hld", "hold"), body.reason))
 
 
-def _wanted(body: HoldRequestBody, here: Context) -> HoldRequest:
+def _wanted(body: HoldRequestBody, now: int) -> HoldRequest:
     callback = None if body.answer is None else body.answer.callback
-    if callback is not None and CALLBACK not in here.integrations:
-        message = "this gate sends no callbacks: its integrations file has no section callback"
-        raise InvalidFieldsError([{"field": "answer", "message": message}])
     return HoldRequest(
         question=body.question,
         responder=POLLED if callback is None else CALLBACK,
         key=body.key,
         target={} if callback is None else {"url": callback.url},
-        expires_at=body.expires_at(here.cache.steady.now()),
+        expires_at=body.expires_at(now),
         ref=body.ref,
         actor=body.actor,
         run_url=body.run_url,
-        secret=None if callback is None else callback.secret,
     )

@@ -19,6 +19,7 @@ from app.core.audit import Event
 from app.core.continuation import Continuation, LaterStep, continued, continued_parts, judge_continuation
 from app.core.decision import Decision, Outcome, Question, each_rule_once
 from app.core.decision_json import decision_to_json, determined_by, first_step
+from app.core.deploy_key import deploy_key
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
 from app.core.override import Use, UseResult, judge
@@ -57,6 +58,8 @@ class Claim(NamedTuple):
     request_id: str = ""
     continues: str | None = None
     """The earlier decision whose deploy it continues."""
+    deploy_id: str | None = None
+    """Identifies the deploy, so that repeated claims count once; see `app.core.deploy_key`."""
 
     @property
     def fingerprint(self) -> str:
@@ -68,7 +71,17 @@ class Claim(NamedTuple):
             told.append(self.continues)
         if services:
             told.append(services)
+        if self.deploy_id is not None:
+            told.append({"deploy_id": self.deploy_id})
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+    @property
+    def deploy(self) -> str | None:
+        """The key of its deploy; None if it names no id of it."""
+        question = self.question
+        return deploy_key(
+            self.deploy_id, self.caller.name, question.names, question.environment, question.change
+        )
 
     def check(self) -> None:
         """Look whether it may be made, and whether all its texts can be recorded as they are.
@@ -86,6 +99,7 @@ class Claim(NamedTuple):
             "idempotency_key": self.idempotency_key,
             "request_id": self.request_id,
             "continues": self.continues,
+            "deploy_id": self.deploy_id,
         }
         if UNFIT.search("".join(filter(None, texts.values()))) is not None:
             name = next(name for name, text in texts.items() if text and UNFIT.search(text))
@@ -103,6 +117,8 @@ class Claimed(NamedTuple):
     opens_at: int | None
     determined_by: tuple[str, ...] = ()
     """See `app.core.decision_json.determined_by`."""
+    repeats: bool = False
+    """Whether an earlier claim of the same deploy had such an answer, so that this one isn't counted."""
 
     @property
     def allowed(self) -> bool:
@@ -170,7 +186,7 @@ class Claims:
         prepared = None
         if claim.continues is not None:
             await self._prepare_stopping(draft)
-        elif claim.token is None:
+        elif claim.token is None and claim.deploy_id is None:
             prepared = _written(draft, None, _Time(decision.at, 0))
         return await self._store.write(partial(self._settle, draft, prepared, also), token=claim.token)
 
@@ -196,7 +212,7 @@ class Claims:
         use = None if claim.token is None else self._use(draft, time, transaction)
         if also is not None:
             also(transaction, draft.decision, draft.own_id)
-        written = prepared or _written(draft, use, time)
+        written = prepared or _written(draft, use, time, _repeated(draft, use, transaction))
         self._keep_policies(draft.in_force, transaction)
         transaction.record(written.row, written.event, _beyond_row(claim.question))
         if use is not None and use.spends and use.override is not None:
@@ -297,6 +313,15 @@ def _continued(
     return draft._replace(decision=decision, continuation=continuation)
 
 
+def _repeated(draft: _PendingClaim, use: Use | None, transaction: "Transaction") -> str | None:
+    """Return the first claim of the same deploy with such an answer; None if it is this one."""
+    deploy = draft.claim.deploy
+    if deploy is None:
+        return None
+    allowed = draft.decision.allowed or (use is not None and use.spends)
+    return transaction.first_of_deploy(deploy, denied=not allowed)
+
+
 class _Written(NamedTuple):
     """A decision as it goes into the record and out to the caller."""
 
@@ -310,7 +335,7 @@ def _beyond_row(question: Question) -> tuple[str, ...]:
     return question.services if len(question.services) > 1 else ()
 
 
-def _written(draft: _PendingClaim, use: Use | None, time: _Time) -> _Written:
+def _written(draft: _PendingClaim, use: Use | None, time: _Time, repeats: str | None = None) -> _Written:
     claim, decision = draft.claim, draft.decision
     told = use and use.published(to_granter=_granted_by(claim.caller, use))
     body = claim_body(decision, draft.in_force, draft.own_id, told, draft.continuation)
@@ -350,10 +375,17 @@ def _written(draft: _PendingClaim, use: Use | None, time: _Time) -> _Written:
         duration=claim.question.duration,
         continues=first_step(body),
         warnings=",".join(stretch.rule.id for stretch in decision.warnings) or None,
+        deploy=claim.deploy,
+        repeats=repeats,
     )
+    if claim.deploy_id is not None:
+        rest |= {"deploy_id": claim.deploy_id, "repeats": repeats}
     data = f'{{"answer": {text}, {json.dumps(rest)[1:]}'
     event = Event(draft.microseconds, Kind.DECISION.value, claim.caller.name, data)
-    return _Written(row, event, Claimed(text.encode(), row.outcome, decision.opens_at, determined_by(body)))
+    claimed = Claimed(
+        text.encode(), row.outcome, decision.opens_at, determined_by(body), repeats=repeats is not None
+    )
+    return _Written(row, event, claimed)
 
 
 def _token_data(use: Use, told: Use | None, time: _Time) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from app.core.audit import Link
 from app.core.decision_json import first_step
+from app.core.deploy_key import deploy_key
 from app.core.instant import format_instant, parse_instant
 from app.store.records import DecisionRow
 
@@ -14,6 +15,7 @@ _BLOCKING: Final = ', "blocking": ['
 _WARNINGS: Final = '], "warnings": ['
 _OPENS_AT: Final = '], "opens_at": '
 _CONTINUES: Final = ', "continues": {'
+_DEPLOY_ID: Final = ', "deploy_id": "'
 _RULE: Final = re.compile(r'\{"id": "([^"\\]*)", "kind": "')
 """The beginning of each rule in an answer."""
 
@@ -28,7 +30,9 @@ def is_plain_row(link: Link, row: DecisionRow) -> bool:
     member: quotes are escaped within a JSON string. An event that isn't recognised here is parsed.
     """
     data = link.data
-    if (row.override_id, row.continues, row.caller) != (None, None, link.actor) or _CONTINUES in data:
+    if (row.override_id, row.continues, row.deploy, row.caller) != (None, None, None, link.actor):
+        return False
+    if _CONTINUES in data or _DEPLOY_ID in data:
         return False
     allowed = "true" if row.blocking is None else "false"
     members = (
@@ -83,6 +87,10 @@ def expected_row(link: Link, data: dict[str, Any], row: DecisionRow) -> Decision
         duration=answer["duration_s"],
         continues=first_step(answer),
         warnings=",".join([each["id"] for each in answer["warnings"]]) or None,
+        deploy=deploy_key(
+            data.get("deploy_id"), link.actor, _services(answer), answer["environment"], answer["change"]
+        ),
+        repeats=data.get("repeats"),
     )
 
 
@@ -94,6 +102,11 @@ def _written(instant: int) -> str:
 @lru_cache(maxsize=1_024)
 def _instant(text: str) -> int:
     return parse_instant(text)
+
+
+def _services(answer: dict[str, Any]) -> list[str]:
+    services: list[str] = answer.get("services") or [answer["service"]]
+    return services
 
 
 def expected_services(data: dict[str, Any]) -> tuple[str, ...]:

@@ -43,7 +43,8 @@ class Outcomes:
     async def report(self, caller: Caller, report: Report) -> OutcomeRow:
         """Record how a deploy went; of several reports the last one counts, and all are kept.
 
-        A report on a later step of a deploy is one on its first step.
+        A report on a later step of a deploy is one on its first step, and one on a repeated claim is one on
+        the first that was allowed.
 
         Raises:
             UnknownRecordError: there is no decision of that id.
@@ -91,7 +92,7 @@ def decision_with_outcomes(view: "View", decision_id: str) -> dict[str, Any]:
         UnknownRecordError: there is none of that id.
     """
     found = decision(view, decision_id)
-    first = first_step(found) or decision_id
+    first = first_step(found) or found["repeats"] or decision_id
     return {**found, "outcomes": [to_json(each) for each in view.outcomes(first, SHOWN)]}
 
 

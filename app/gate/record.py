@@ -207,6 +207,8 @@ def to_json(stored: StoredDecision) -> dict[str, Any]:
         "actor": data["actor"],
         "ref": data["ref"],
         "run_url": data["run_url"],
+        "deploy_id": data.get("deploy_id"),
+        "repeats": data.get("repeats"),
         "request_id": data["request_id"],
         "tzdata": data["tzdata"],
         "holidays": data["holidays"],

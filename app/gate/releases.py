@@ -151,6 +151,7 @@ class Releases:
             run_url=hold.run_url,
             caller=Caller(hold.requested_by, Role.CI),
             request_id=hold.id,
+            deploy_id=hold.key,
         )
         try:
             await self._claims.claim(claim, in_force, partial(self._settle, hold, in_force))

@@ -2,17 +2,14 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from app.core.errors import MalformedValueError
 from app.core.policy import GLOB_PATTERN, Selector, Selectors
-from app.core.url import secure_url
 from app.gate.freezes import Change, StartRequest
 from app.gate.overrides import GrantRequest
 from app.server.problems import InvalidFieldsError
 from app.server.requests import (
     InstantField,
-    KeyField,
     LinkField,
     NameField,
     Note,
@@ -258,30 +255,13 @@ class LiftFields(Strict):
     )
 
 
-def _secure(url: str) -> str:
-    try:
-        return secure_url(url)
-    except ValueError as error:
-        raise MalformedValueError(str(error)) from None
-
-
-CallbackUrl = Annotated[LinkField, AfterValidator(_secure)]
-
-
 class CallbackFields(Strict):
-    """The URL that a hold is answered at, and the secret of the signatures."""
+    """The URL that a hold is answered at."""
 
-    url: CallbackUrl = Field(
-        description="the answer is sent there by POST; an `https` URL, of a host that the integrations file "
-        "allows",
+    url: LinkField = Field(
+        description="the answer is sent there by POST, signed with the secret of the integrations file; on a "
+        "host that the file lists",
         examples=["https://ci.example.com/hooks/freezegate"],
-    )
-    secret: KeyField | None = Field(
-        None,
-        description="signs the answers, instead of the secret in the integrations file; it is stored "
-        "encrypted, and never shown",
-        examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
-        repr=False,
     )
 
 

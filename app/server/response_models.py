@@ -825,6 +825,11 @@ class RecordedDecision(DecisionBody):
     actor: str | None = Field(description="who deploys, as the claim says")
     ref: str | None = Field(description="what is deployed, as the claim says")
     run_url: str | None = Field(description="the pipeline run, as the claim says")
+    deploy_id: str | None = Field(description="the id of the deploy, as the claim says")
+    repeats: str | None = Field(
+        description="the first claim of the same deploy that was denied, too, or allowed, too: this one "
+        "isn't counted; null if it is the first"
+    )
     request_id: str = Field(description="the id of the request, as in the log")
     tzdata: str = Field(description="the version of the time zone data that decided")
     holidays: str = Field(description="the version of the holiday calendars that decided")

@@ -13,7 +13,11 @@ from app.store.records import DecidedFilter
 from app.store.tables import decisions
 
 _FIRST: Final = decisions.alias("first")
-_PERIOD: Final = (decisions.c.at >= bindparam("start"), decisions.c.at < bindparam("until"))
+_PERIOD: Final = (
+    decisions.c.at >= bindparam("start"),
+    decisions.c.at < bindparam("until"),
+    decisions.c.repeats.is_(None),
+)
 # In the order of the index on `at`, so that every page costs the same.
 _RECORDED: Final = (
     select(

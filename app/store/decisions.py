@@ -14,6 +14,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    text,
     union_all,
 )
 
@@ -23,7 +24,7 @@ from app.store import decision_services, tables
 from app.store.columns import columns_of
 from app.store.connection import Connection
 from app.store.records import DecisionFilter, DecisionRow, StoredDecision
-from app.store.tables import decisions, events, overrides
+from app.store.tables import FIRST_OF_DEPLOY, decisions, events, overrides
 
 _Query = Select[tuple[int]]
 
@@ -55,6 +56,11 @@ _STEP: Final = (
     .where(decisions.c.id == bindparam("decision_id"))
 )
 _COUNT: Final = select(func.count()).select_from(decisions)
+_OF_DEPLOY: Final = select(decisions.c.id).where(
+    text(FIRST_OF_DEPLOY), decisions.c.deploy == bindparam("of_deploy")
+)
+_DENIAL_OF_DEPLOY: Final = _OF_DEPLOY.where(decisions.c.outcome == Outcome.DENY.value)
+_ALLOW_OF_DEPLOY: Final = _OF_DEPLOY.where(decisions.c.outcome != Outcome.DENY.value)
 
 
 def add(connection: Connection, rows: Sequence[tuple[int, DecisionRow]]) -> None:
@@ -78,6 +84,12 @@ def of_key(connection: Connection, caller: str, key: str) -> tuple[str, str] | N
     """Return the fingerprint and the data of the decision under a caller's idempotency key."""
     row = connection.row(_BY_KEY, caller=caller, key=key)
     return None if row is None else (row[0], row[1])
+
+
+def first_of_deploy(connection: Connection, deploy: str, *, denied: bool) -> str | None:
+    """Return the first claim of a deploy that was denied, or that was allowed; None if there is none."""
+    row = connection.row(_DENIAL_OF_DEPLOY if denied else _ALLOW_OF_DEPLOY, of_deploy=deploy)
+    return None if row is None else str(row[0])
 
 
 def newest(
@@ -138,6 +150,8 @@ def _filtered(query: _Query, wanted: DecisionFilter) -> _Query:
         query = query.where(decisions.c.at >= wanted.start)
     if wanted.end is not None:
         query = query.where(decisions.c.at < wanted.end)
+    if wanted.once:
+        query = query.where(decisions.c.repeats.is_(None))
     if wanted.policy is not None:
         query = query.where(*_of_policy(wanted.policy, wanted))
     return query

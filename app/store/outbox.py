@@ -97,6 +97,7 @@ _DENIALS: Final = (
         decisions.c.seq > bindparam("after"),
         decisions.c.seq <= bindparam("last"),
         decisions.c.outcome == "deny",
+        decisions.c.repeats.is_(None),
     )
     .order_by(decisions.c.seq)
 )

@@ -11,7 +11,7 @@ from app.store.connection import Connection
 from app.store.records import DecidedFilter, DeployRow, OutcomeRow
 from app.store.tables import decisions, outcomes
 
-_FIRST: Final = func.coalesce(decisions.c.continues, decisions.c.id)
+_FIRST: Final = func.coalesce(decisions.c.continues, decisions.c.repeats, decisions.c.id)
 _DEPLOY: Final = select(*columns_of(DeployRow, decisions, first=_FIRST)).where(
     decisions.c.id == bindparam("decision_id")
 )
@@ -39,6 +39,7 @@ _DECIDED: Final = (
         or_(decisions.c.at > bindparam("start"), decisions.c.seq > bindparam("after")),
         # A later step that was let through belongs to the deploy of the first one.
         or_(decisions.c.continues.is_(None), decisions.c.outcome == "deny"),
+        decisions.c.repeats.is_(None),
     )
     .order_by(decisions.c.at, decisions.c.seq)
     .limit(bindparam("most"))

@@ -47,6 +47,10 @@ class DecisionRow(NamedTuple):
     """The first step of the running deploy that it continues; None if it is a deploy of its own."""
     warnings: str | None
     """The ids of the policies that warned, comma-separated."""
+    deploy: str | None = None
+    """The key of the deploy; None if the claim names no id of it."""
+    repeats: str | None = None
+    """The first claim of the deploy with such an answer, denied or allowed; None if it is this one."""
 
 
 class StoredDecision(NamedTuple):
@@ -78,6 +82,8 @@ class DecisionFilter(NamedTuple):
     """Only those that went out with a warning of `policy`, and that it would have stopped if it denied."""
     never_lifted: bool = False
     """Whether no token lifts `policy`."""
+    once: bool = False
+    """Without claims that repeat an earlier one of the same deploy."""
 
 
 class PolicyRevision(NamedTuple):

@@ -95,6 +95,10 @@ decisions: Final = Table(
     Column("continues", String(40)),
     # The ids of the policies that warned, vetoed or not; comma-separated.
     Column("warnings", Text),
+    # The key of the deploy, of claims that name an id of it; see `app.core.deploy_key`.
+    Column("deploy", String(64)),
+    # The first claim of the deploy that was denied, too, or allowed, too; null if this is that one.
+    Column("repeats", String(40)),
 )
 
 HAS_KEY: Final = "idempotency_key IS NOT NULL"
@@ -106,6 +110,14 @@ Index(
     decisions.c.idempotency_key,
     unique=True,
     sqlite_where=text(HAS_KEY),
+)
+FIRST_OF_DEPLOY: Final = "deploy IS NOT NULL AND repeats IS NULL"
+
+# At most two rows of each deploy, its first denial and its first allow; on PostgreSQL all of them.
+Index(
+    "decisions_deploy",
+    decisions.c.deploy,
+    sqlite_where=text(FIRST_OF_DEPLOY),
 )
 Index("decisions_service", decisions.c.service, decisions.c.seq)
 

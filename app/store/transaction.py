@@ -54,6 +54,7 @@ class Transaction(View):
         self._decisions: list[tuple[int, DecisionRow]] = []
         self._services: list[tuple[int, str]] = []
         self._of_keys: dict[tuple[str, str], tuple[str, str]] = {}
+        self._of_deploys: dict[tuple[str, bool], str] = {}
         self._spends: list[overrides.Spend] = []
         self._of_tokens: dict[str, str | None] = {}
         self._seen: dict[str, Override] = {}
@@ -95,10 +96,22 @@ class Transaction(View):
             self._services.extend((seq, service) for service in services)
         if row.idempotency_key is not None:
             self._of_keys[row.caller, row.idempotency_key] = (row.fingerprint or "", event.data)
+        if row.deploy is not None and row.repeats is None:
+            self._of_deploys[row.deploy, row.outcome == "deny"] = row.id
 
     def decision_of_key(self, caller: str, key: str) -> tuple[str, str] | None:
         """Like View.decision_of_key, including this transaction's own decisions."""
         return self._of_keys.get((caller, key)) or decisions.of_key(self._connection, caller, key)
+
+    def first_of_deploy(self, deploy: str, *, denied: bool) -> str | None:
+        """Return the first claim of a deploy that was denied, or that was allowed; None if there is none."""
+        key = (deploy, denied)
+        if key not in self._of_deploys:
+            found = decisions.first_of_deploy(self._connection, deploy, denied=denied)
+            if found is None:
+                return None
+            self._of_deploys[key] = found
+        return self._of_deploys[key]
 
     def report(self, outcome: OutcomeRow, event: Event) -> None:
         """Record an outcome; earlier ones stay."""

@@ -168,7 +168,7 @@ async def _decided(here: Context, found: Policy | None) -> Decided:
     """Return the latest decisions that are about a policy."""
     if found is None:
         return Decided([])
-    wanted = DecisionFilter(policy=found.id, would_deny=found.effect is Effect.WARN)
+    wanted = DecisionFilter(policy=found.id, would_deny=found.effect is Effect.WARN, once=True)
     wanted = wanted._replace(never_lifted=found.overridable == "never")
     # Shared: a search reads the whole record if it finds little.
     return await here.shared.join(("decided", wanted, here.cache.seq), partial(_search, here, wanted))

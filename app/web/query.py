@@ -49,7 +49,7 @@ class DashboardQuery(Strict):
     @property
     def wanted(self) -> DecisionFilter:
         """The filter of the listed decisions."""
-        return DecisionFilter(self.of_service, self.of_environment, self.of_outcome)
+        return DecisionFilter(self.of_service, self.of_environment, self.of_outcome, once=True)
 
 
 class FieldError(NamedTuple):

@@ -110,6 +110,8 @@ def test_decisions_of_the_first_version_become_the_first_events(url: str) -> Non
         "caller": "ci",
         "actor": "bob",
         "ref": "v1",
+        "deploy_id": None,
+        "repeats": None,
         "run_url": None,
         "request_id": "r",
         "tzdata": "2026.6",
@@ -233,6 +235,28 @@ def test_who_warned_of_older_deploys_is_found_in_the_record(url: str) -> None:
     assert [rows[seq].warnings for seq in range(1, many + 1)] == [
         expected[seq % 4] for seq in range(1, many + 1)
     ]
+    store.let_go()
+    database.engine.dispose()
+
+
+def test_each_decision_of_before_deploy_ids_counts_by_itself(url: str) -> None:
+    database = opened(url)
+    of_version(database, "0010")
+    with database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO policy_revisions VALUES ('sha256:x', 1, '{}')"))
+        for seq in (1, 2):
+            recorded(connection, seq, "decision", answer={})
+            connection.execute(
+                text(
+                    "INSERT INTO decisions VALUES (:seq, :id, :at, 'api', 'production', 'deny', '', "
+                    "NULL, NULL, NULL, NULL, 'sha256:x', NULL, 'normal', 0, NULL, NULL)"
+                ),
+                {"seq": seq, "id": f"dec_{seq}", "at": NOW + seq},
+            )
+    store = Store.open(url)
+    rows = store.query(lambda view: view.decision_rows(0, 9))
+    assert {(row.deploy, row.repeats) for row in rows.values()} == {(None, None)}
+    assert len(store.query(lambda view: view.decided(DecidedFilter(NOW, NOW + 9), (NOW, 0), 9))) == 2
     store.let_go()
     database.engine.dispose()
 

@@ -44,7 +44,7 @@ class Metrics:
             self._registry.register(collector)
         decisions = Counter(
             "freezegate_decisions_total",
-            "Answers given, by outcome and by whether they were claims or questions",
+            "Answers given, by outcome and by whether they were questions, claims or repeated claims",
             ["outcome", "asked_by"],
             registry=self._registry,
         )
@@ -78,7 +78,7 @@ class Metrics:
         self._decision_children = {
             (outcome.value, verb): decisions.labels(outcome.value, verb)
             for outcome in Outcome
-            for verb in ("question", "claim")
+            for verb in ("question", "claim", "repeat")
         }
         self._request_children: dict[tuple[str, int], Counter] = {}
         self._duration_children: dict[str, Histogram] = {}
@@ -98,12 +98,13 @@ class Metrics:
 
         Args:
             outcome: of the decision.
-            asked_by: ``question`` or ``claim``.
+            asked_by: ``question``, ``claim``, or ``repeat`` for a claim that repeats one of the same deploy.
             determined_by: see `decision_json.determined_by`.
             times: the number of such decisions.
         """
         self._decision_children[outcome, asked_by].inc(times)
-        self._of_policies.count(outcome, determined_by, times)
+        if asked_by != "repeat":
+            self._of_policies.count(outcome, determined_by, times)
 
     def claimed(self, microseconds: int) -> None:
         """Record the duration of a claim."""
