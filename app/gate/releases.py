@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _TOGETHER: Final = 25
 """Reports and expiries per transaction, which takes milliseconds then: claims wait for it."""
 
+_MOST_REPORTS: Final = 200
+"""Reports per pass: after a thousand arrivals at once, the pass itself must not last for seconds."""
+
 _logger: Final = logging.getLogger("freezegate.holds")
 
 
@@ -101,6 +104,8 @@ class Releases:
         self._claims = claims
         self._lease = lease
         self._reportings = reportings
+        self._waiting: dict[str, Hold] = {}
+        """The holds that waited at the last pass, by id."""
         self._judged: dict[str, _Judged] = {}
         """The decisions of the last pass: most of them stand for hours."""
 
@@ -112,10 +117,12 @@ class Releases:
         """
         in_force = self._policies.in_force
         at = Moment.of(self._clock, self._cache)
-        waiting, released = await self._store.read(partial(_waiting, in_force=in_force, now=at.now))
+        read = partial(_waiting, known=self._waiting, in_force=in_force, now=at.now)
+        waiting, released = await self._store.read(read)
         if not waiting or not await self._lease.take():
-            self._judged = {}
+            self._waiting, self._judged = {}, {}
             return
+        self._waiting = {each.id: each for each in waiting}
         expired = [each for each in waiting if each.expires_at <= at.now]
         waiting = [each for each in waiting if each.expires_at > at.now]
         self._judged = await asyncio.to_thread(self._judge, waiting, in_force, at)
@@ -196,7 +203,7 @@ class Releases:
 
     async def _report(self, waiting: Sequence[Hold], in_force: InForce, at: Moment) -> None:
         """Queue the progress of those whose opening has moved, or that must be heard of again."""
-        due = [each for each in waiting if self._is_due(each, at)]
+        due = [each for each in waiting if self._is_due(each, at)][:_MOST_REPORTS]
         for some in _parts(due):
             sentences = [_progress(each, in_force, at) for each in some]
             await self._store.write(partial(self._tell, some, sentences, at))
@@ -247,8 +254,10 @@ def _parts(holds: Sequence[Hold]) -> Iterator[Sequence[Hold]]:
         yield holds[first : first + _TOGETHER]
 
 
-def _waiting(view: "View", in_force: InForce, now: int) -> tuple[list[Hold], dict[str, int]]:
-    waiting = view.waiting_holds(MOST_UNFINISHED)
+def _waiting(
+    view: "View", known: Mapping[str, Hold], in_force: InForce, now: int
+) -> tuple[list[Hold], dict[str, int]]:
+    waiting = view.waiting_holds(MOST_UNFINISHED, known)
     places = {each.question.environment for each in waiting}
     released = {place: view.count_released(place, now - pace_of(in_force, place).every) for place in places}
     return waiting, released

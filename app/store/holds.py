@@ -4,6 +4,7 @@ The replica with the lease of holds reads all that wait once a second; a page of
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, func, select, text, update
@@ -18,11 +19,23 @@ from app.store.tables import UNFINISHED, holds
 _QUESTION: Final = Hold._fields.index("question")
 _TARGET: Final = Hold._fields.index("target")
 _STATE: Final = Hold._fields.index("state")
+_MARKED: Final = ("changed_at", "opens_at", "reports", "told_at")
+"""The columns of a waiting hold that change while it waits."""
+
+_MOST_SINGLE: Final = 50
+"""Holds that are read one by one; of more, all are read anew."""
+
 _COLUMNS: Final = select(*columns_of(Hold, holds))
 _BY_ID: Final = _COLUMNS.where(holds.c.id == bindparam("hold_id"))
 _BY_KEY: Final = _COLUMNS.where(holds.c.responder == bindparam("vendor"), holds.c.key == bindparam("of_key"))
 _WAITING: Final = (
     _COLUMNS.where(text(UNFINISHED), holds.c.state == HoldState.WAITING.value)
+    .order_by(holds.c.created_at, holds.c.id)
+    .limit(bindparam("most"))
+)
+_MARKS: Final = (
+    select(*(holds.c[name] for name in ("id", *_MARKED)))
+    .where(text(UNFINISHED), holds.c.state == HoldState.WAITING.value)
     .order_by(holds.c.created_at, holds.c.id)
     .limit(bindparam("most"))
 )
@@ -88,9 +101,20 @@ def of_key(connection: Connection, responder: str, key: str) -> Hold | None:
     return None if row is None else _hold(row)
 
 
-def waiting(connection: Connection, most: int) -> list[Hold]:
-    """Return the holds that wait, the longest waiting first."""
-    return [_hold(row) for row in connection.rows(_WAITING, most=most)]
+def waiting(connection: Connection, most: int, known: Mapping[str, Hold]) -> list[Hold]:
+    """Return the holds that wait, the longest waiting first.
+
+    Args:
+        connection: within a transaction.
+        most: the number of holds that are returned at most.
+        known: holds that waited at an earlier look, by id; only those that are new are read and parsed.
+    """
+    marks = connection.rows(_MARKS, most=most)
+    new = [hold_id for hold_id, *_ in marks if hold_id not in known]
+    if len(new) > _MOST_SINGLE:
+        return [_hold(row) for row in connection.rows(_WAITING, most=most)]
+    read = {hold_id: hold for hold_id in new if (hold := find(connection, hold_id)) is not None}
+    return [_marked(known.get(hold_id) or read[hold_id], mark) for hold_id, *mark in marks]
 
 
 def newest(connection: Connection, wanted: HoldFilter, before: str | None, most: int) -> list[Hold]:
@@ -119,6 +143,13 @@ def released(connection: Connection, environment: str, since: int) -> int:
 def prune(connection: Connection, before: int) -> int:
     """Delete the holds that were finished before an instant; their events stay."""
     return connection.change(_PRUNE, before=before)
+
+
+def _marked(hold: Hold, mark: Sequence[Any]) -> Hold:
+    """Return a hold with the columns of its mark."""
+    if [hold.changed_at, hold.opens_at, hold.reports, hold.told_at] == mark:
+        return hold
+    return hold._replace(**dict(zip(_MARKED, mark, strict=True)))
 
 
 def _hold(row: Row) -> Hold:

@@ -1,6 +1,6 @@
 """The queries on one state of the database."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from app.core.audit import Link
 from app.core.backtest import Recorded
@@ -212,9 +212,9 @@ class View:
         """Return the hold of a vendor's key."""
         return holds.of_key(self._connection, responder, key)
 
-    def waiting_holds(self, most: int) -> list[Hold]:
-        """Return the holds that wait, the longest waiting first."""
-        return holds.waiting(self._connection, most)
+    def waiting_holds(self, most: int, known: Mapping[str, Hold] | None = None) -> list[Hold]:
+        """Return the holds that wait, the longest waiting first; the `known` ones are not parsed again."""
+        return holds.waiting(self._connection, most, known or {})
 
     def newest_holds(self, wanted: HoldFilter, before: str | None, most: int) -> list[Hold]:
         """Return holds, newest first."""
