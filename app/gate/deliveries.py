@@ -1,5 +1,6 @@
 """The ids of webhooks that were dealt with: most vendors deliver at least once, and anyone may replay."""
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 from app.clock import Clock
@@ -16,7 +17,7 @@ MOST_KEPT: Final = 200_000
 """Ids that are kept; two webhooks a second for a day. Beyond that the oldest are forgotten."""
 
 LONGEST_ID: Final = 200
-"""Characters of an id; the ids of vendors have 40. A longer one is cut."""
+"""Characters of an id that is stored as it is; the ids of vendors have 40."""
 
 _PRUNED_EVERY: Final = 10 * MINUTE
 
@@ -36,7 +37,7 @@ class Deliveries:
         Raises:
             StoreUnavailableError: the store can't be read.
         """
-        return await self._store.read(lambda view: view.is_delivery_known(source, delivery[:LONGEST_ID]))
+        return await self._store.read(lambda view: view.is_delivery_known(source, storable(delivery)))
 
     async def note(self, source: str, delivery: str) -> bool:
         """Note that a webhook was dealt with; return False if it was before. Call it when the work is done.
@@ -52,4 +53,11 @@ class Deliveries:
         if now - self._pruned_at >= _PRUNED_EVERY:
             self._pruned_at = now
             transaction.prune_deliveries(now - KEPT_FOR, MOST_KEPT)
-        return transaction.note_delivery(source, delivery[:LONGEST_ID], now)
+        return transaction.note_delivery(source, storable(delivery), now)
+
+
+def storable(text: str) -> str:
+    """Return an id from outside as it is stored: a long or unprintable one by its hash."""
+    if len(text) <= LONGEST_ID and text.isascii() and text.isprintable():
+        return text
+    return f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"

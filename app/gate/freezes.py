@@ -99,11 +99,7 @@ class Freezes:
 
         def settle(transaction: "Transaction") -> Freeze:
             self._cache.check_caller(caller, transaction)
-            made = freeze._replace(created_at=_after_the_record(now, transaction))
-            transaction.add_freeze(made)
-            body = to_json(made, now)
-            transaction.append(happened(microseconds, Kind.FREEZE_STARTED, caller.name, freeze=body))
-            return made
+            return begin(transaction, freeze, microseconds)
 
         made = await self._store.write(settle)
         await self._cache.refresh()
@@ -180,9 +176,9 @@ class Freezes:
         changed = changed._replace(changed_at=now)
         if _reach(changed) != _reach(freeze):
             # An older token was not granted for the deploys that it stops from now on.
-            changed = changed._replace(rescoped_at=_after_the_record(now, transaction))
+            changed = changed._replace(rescoped_at=after_the_record(now, transaction))
         transaction.change_freeze(changed)
-        transaction.append(_change_event(freeze, changed, microseconds, caller))
+        transaction.append(change_event(freeze, changed, microseconds, caller.name))
         return changed
 
     def _lift(self, caller: Caller, freeze_id: str, reason: str | None, transaction: "Transaction") -> Freeze:
@@ -201,12 +197,22 @@ class Freezes:
         return lifted
 
 
+def begin(transaction: "Transaction", freeze: Freeze, microseconds: int) -> Freeze:
+    """Store and record a new freeze; return it as it is stored."""
+    now = microseconds // 1_000_000
+    made = freeze._replace(created_at=after_the_record(now, transaction))
+    transaction.add_freeze(made)
+    body = to_json(made, now)
+    transaction.append(happened(microseconds, Kind.FREEZE_STARTED, freeze.started_by, freeze=body))
+    return made
+
+
 def _reach(freeze: Freeze) -> tuple[Selector, tuple[Selector, ...], str, str]:
     """Return the fields that decide which deploys a freeze stops, and whether tokens override it."""
     return freeze.selector, freeze.exempt, freeze.override, freeze.running
 
 
-def _after_the_record(now: int, transaction: "Transaction") -> int:
+def after_the_record(now: int, transaction: "Transaction") -> int:
     """Return the present second, or the one after the latest event if the clock is behind that.
 
     It is compared with the time of tokens: after the clock was set back, a freeze must not look as old as
@@ -270,20 +276,21 @@ def _changed(freeze: Freeze, wanted: Change, now: int) -> Freeze:
     return changed
 
 
-def _change_event(before: Freeze, after: Freeze, microseconds: int, caller: Caller) -> Event:
+def change_event(before: Freeze, after: Freeze, microseconds: int, actor: str) -> Event:
+    """Return the event of a change of a freeze."""
     now = microseconds // 1_000_000
     if before._replace(ends_at=after.ends_at, changed_at=after.changed_at) == after:
         return happened(
             microseconds,
             Kind.FREEZE_EXTENDED,
-            caller.name,
+            actor,
             freeze=after.id,
             ends_at=instant_or_none(after.ends_at),
             ended_at_before=instant_or_none(before.ends_at),
         )
     old, new = to_json(before, now), to_json(after, now)
     changes = {name: old[name] for name in new if old[name] != new[name] and name not in _NOT_CHANGES}
-    return happened(microseconds, Kind.FREEZE_CHANGED, caller.name, freeze=new, before=changes)
+    return happened(microseconds, Kind.FREEZE_CHANGED, actor, freeze=new, before=changes)
 
 
 def _check_end(not_before: int, ends_at: int | None, starts_at: int | None = None) -> None:
@@ -303,16 +310,22 @@ def _check_names(selector: Selector, exempt: tuple[Selector, ...], policy_set: P
     Raises:
         InvalidFieldError: a name is unknown; the message has it, with the nearest known one.
     """
-    vocabulary = Vocabulary([policy_set.model_dump(include=set(_VOCABULARY), exclude_none=True)])
+    vocabulary = names_of(policy_set)
     for one, prefix in ((selector, ""), *((each, "exempt") for each in exempt)):
         for field in ("environments", "services", "tags", "changes"):
             for name in getattr(one, field) or ():
-                fault = _fault(field, name, vocabulary)
+                fault = name_fault(field, name, vocabulary)
                 if fault is not None:
                     raise InvalidFieldError(prefix or field, fault)
 
 
-def _fault(field: str, name: str, vocabulary: Vocabulary) -> str | None:
+def names_of(policy_set: PolicySet) -> Vocabulary:
+    """Return the names that a freeze may use."""
+    return Vocabulary([policy_set.model_dump(include=set(_VOCABULARY), exclude_none=True)])
+
+
+def name_fault(field: str, name: str, vocabulary: Vocabulary) -> str | None:
+    """Return the sentence about a name that a freeze can't use; None if it can."""
     if field == "services" and not vocabulary.refuses_unknown:
         return None
     if field == "tags" and not vocabulary.has_catalogue:

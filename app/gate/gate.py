@@ -14,6 +14,7 @@ from app.gate.feeds import policies_stamp
 from app.gate.freezes import Freezes
 from app.gate.holds import Holds
 from app.gate.in_force import Policies
+from app.gate.incidents import Incidents
 from app.gate.insights import Measurement
 from app.gate.job_queue import JobQueue
 from app.gate.leases import Lease
@@ -48,6 +49,7 @@ class Gate:
         self.holds = Holds(store, clock, cache)
         self.hold_desk = HoldDesk(store, self.holds, policies, cache)
         self.projections = Projections(store, policies, clock)
+        self.incidents = Incidents(store, clock, cache, self.deliveries)
         self.record = Record(store, clock)
         self.revisions = Revisions(store.query)
         self.outcomes = Outcomes(store, clock, cache)

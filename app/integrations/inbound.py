@@ -56,5 +56,10 @@ def refuse(request: Request, why: str) -> Exception:
 def bearer_token(request: Request) -> str:
     """Return the token of ``Authorization: Bearer``; empty if there is none, or more than one."""
     given = request.headers.getlist("authorization")
-    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    return bearer(given[0]) if len(given) == 1 else ""
+
+
+def bearer(authorization: str) -> str:
+    """Return the token of an ``Authorization: Bearer`` header; empty if it has another form."""
+    scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

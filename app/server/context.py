@@ -102,6 +102,8 @@ def build_context(
 ) -> Context:
     """Build the context from an open gate and loaded policies."""
     metrics.watch(gate)
+    for source in outside.integrations:
+        metrics.expect_webhooks(source)
     capacity = capacity_of(raise_file_limit())
     return Context(
         clock=clock,

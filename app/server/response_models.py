@@ -1263,6 +1263,57 @@ class EndpointBadge(BaseModel):
     color: str = Field(description="the colour of the right half")
 
 
+class IncidentAnswer(BaseModel):
+    """The answer to a report of an incident."""
+
+    result: Literal[
+        "started", "extended", "thawing", "unchanged", "unmatched", "repeated", "outdated", "ignored"
+    ] = Field(
+        description="what it led to; `unmatched`: no rule is about it; `repeated`: this very webhook was "
+        "dealt with before; `outdated`: a later report came first; `ignored`: it is not about an incident"
+    )
+    freezes: list[str] = Field(description="the ids of the freezes of the incident")
+
+
+class ReportedIncident(BaseModel):
+    """An incident, as the gate reads it."""
+
+    key: str = Field(description="identifies it at the system that reports it")
+    title: str = Field(description="the incident in one line")
+    link: str | None = Field(description="where to read more")
+    firing: int = Field(description="how much of it goes on; 0 once it is resolved")
+    incomplete: bool = Field(description="true if the report leaves something out")
+
+
+class RuleVerdict(BaseModel):
+    """A rule of the integrations file, compared with an incident."""
+
+    rule: str = Field(description="the name of the rule")
+    matches: bool = Field(description="true if it matches; the first one that does applies")
+    why_not: list[str] = Field(description="a sentence for each reason why it doesn't match")
+
+
+class IncidentMove(BaseModel):
+    """A step of a report, for the freeze of a rule."""
+
+    rule: str = Field(description="the name of the rule")
+    step: Literal["start", "extend", "go-on", "leave", "thaw", "nothing"] = Field(
+        description="`leave`: a person has changed or lifted the freeze"
+    )
+    sentence: str = Field(description="the same, in words")
+    freeze: FreezeBody | None = Field(description="the freeze as it would be")
+
+
+class IncidentSimulation(BaseModel):
+    """The result that a report of an incident would have."""
+
+    result: str = Field(description="as in the answer to a report")
+    incident: ReportedIncident | None = Field(description="null if it is not about an incident")
+    rules: list[RuleVerdict] = Field(description="each rule")
+    moves: list[IncidentMove] = Field(description="what would happen")
+    unknown: list[str] = Field(description="names of the rule that the policies don't list")
+
+
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     Problem,
     DecisionBody,
@@ -1294,5 +1345,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     HealthBody,
     ReadinessBody,
     EndpointBadge,
+    IncidentAnswer,
+    IncidentSimulation,
 )
 """The bodies that routes name in the OpenAPI document."""

@@ -356,16 +356,25 @@ Index("holds_unfinished", holds.c.environment, holds.c.id, sqlite_where=text(UNF
 incidents: Final = Table(
     "incidents",
     metadata,
-    # The freeze of each incident: one, however often it is told.
+    # The latest episode of each incident under a rule, and its freeze: one, however often it is told.
     Column("source", String(64), nullable=False),
     Column("key", String(256), nullable=False),
-    Column("freeze_id", String(40), nullable=False),
     Column("rule", String(64), nullable=False),
+    Column("freeze_id", String(40), nullable=False),
+    # The end that reports gave the freeze last: another one was chosen by a person.
+    Column("ends_at", BigInteger, nullable=False),
+    # Seconds, of the rule as it was: a rule that was changed or removed can still end what it began.
+    Column("life", BigInteger, nullable=False),
+    Column("thaw_after", BigInteger, nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("told_at", BigInteger, nullable=False),
+    # By the clock of the source: older reports that come later are ignored.
+    Column("reported_at", BigInteger, nullable=False),
     Column("resolved_at", BigInteger),
-    PrimaryKeyConstraint("source", "key"),
+    PrimaryKeyConstraint("source", "key", "rule"),
 )
+
+Index("incidents_told", incidents.c.told_at)
 
 projections: Final = Table(
     "projections",

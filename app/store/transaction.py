@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 from app.core.audit import Event
 from app.core.freeze import Freeze
 from app.core.hold import Hold
+from app.core.incident_freeze import Episode
 from app.core.override import Approval, Override, OverrideState
 from app.store import (
     decision_services,
@@ -14,6 +15,7 @@ from app.store import (
     events,
     freezes,
     holds,
+    incidents,
     keys,
     leases,
     outbox,
@@ -285,6 +287,14 @@ class Transaction(View):
     def prune_deliveries(self, before: int, most: int) -> int:
         """Forget the webhooks received before an instant, and the oldest beyond `most`."""
         return self._change(lambda: deliveries.prune(self._connection, before, most))
+
+    def put_episode(self, episode: Episode) -> None:
+        """Store an episode of an incident, in the place of an earlier one under the same rule."""
+        self._change(lambda: incidents.put(self._connection, episode))
+
+    def prune_episodes(self, before: int) -> int:
+        """Forget the incidents that were told last before an instant."""
+        return self._change(lambda: incidents.prune(self._connection, before))
 
     def flush(self) -> None:
         """Write the collected events and decisions; call it last."""

@@ -7,6 +7,7 @@ from app.core.backtest import Recorded
 from app.core.continuation import EarlierStep
 from app.core.freeze import Freeze
 from app.core.hold import Hold
+from app.core.incident_freeze import Episode
 from app.core.insights import Decided
 from app.core.override import Override
 from app.store import (
@@ -17,6 +18,7 @@ from app.store import (
     events,
     freezes,
     holds,
+    incidents,
     keys,
     outbox,
     outcomes,
@@ -287,3 +289,11 @@ class View:
     def is_delivery_known(self, source: str, delivery: str) -> bool:
         """Return whether a webhook is noted as dealt with."""
         return deliveries.is_known(self._connection, source, delivery)
+
+    def episodes(self, source: str, key: str) -> list[Episode]:
+        """Return the latest episode of an incident under each rule."""
+        return incidents.of_key(self._connection, source, key)
+
+    def count_standing_incidents(self, source: str, now: int) -> int:
+        """Return the number of freezes that the incidents of a source still want."""
+        return incidents.count_standing(self._connection, source, now)

@@ -67,6 +67,11 @@ NEEDS = {
     "GET /badge.json": "viewer",
     "GET /audit": "admin",
     "GET /audit/verify": "admin",
+    **{
+        f"POST /integrations/{source}{route}": needed
+        for source in ("alertmanager", "pagerduty", "incident-io", "rootly", "jira", "webhook")
+        for route, needed in (("", "signed"), ("/simulate", "ops"))
+    },
     "GET /healthz": "anyone",
     "GET /readyz": "anyone",
     "GET /metrics": "anyone",

@@ -107,6 +107,8 @@ def exposed(gate: TestClient, keys: dict[str, str], outbox: Notifications) -> Ex
     of_url = CalendarState("Releases", "calendar.example (3f9ac02b)", kept, None, None, None, None)
     here.policies.report_calendars(lambda: [of_url])
     here.gate.projections.begin(ProjectionPlace("argocd", "shop", [], 90))
+    here.metrics.webhook_refused("pagerduty")
+    here.metrics.incident_reported("pagerduty", "started")
     series: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for sample in scraped(gate):
         series[sample.name].append(sample.labels)

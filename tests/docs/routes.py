@@ -52,13 +52,17 @@ def _route(name: str, operation: Part, definitions: Definitions) -> str:
     role = operation.get("x-role")
     lines = [
         f"### {code(name)}",
-        f"**{operation['summary']}** · " + (f"role {code(role)}" if role else "no role needed"),
+        f"**{operation['summary']}** · " + (f"role {code(role)}" if role else _without_role(operation)),
         operation["description"],
         *_parameters(operation, definitions),
         *_request_body(operation, definitions),
         table(("status", "body", "meaning"), _answers(operation, definitions)),
     ]
     return "\n\n".join(lines)
+
+
+def _without_role(operation: Part) -> str:
+    return "signed by the system" if "401" in operation["responses"] else "no role needed"
 
 
 def _parameters(operation: Part, definitions: Definitions) -> Iterator[str]:

@@ -42,8 +42,9 @@ async def test_a_delivery_is_known_for_a_day_at_least_and_forgotten_later(store:
 
 async def test_an_id_of_any_length_is_noted(store: Store) -> None:
     deliveries = Deliveries(store, FakeClock(NOW))
-    assert await deliveries.note("github", "a" * 10_000)
-    assert not await deliveries.note("github", "a" * LONGEST_ID)
+    for text in ("a" * LONGEST_ID, "a" * (LONGEST_ID + 1), "\x00", "\ud800", "\xe9"):
+        assert await deliveries.note("github", text)
+        assert not await deliveries.note("github", text)
 
 
 async def test_the_oldest_deliveries_are_forgotten_beyond_a_number(store: Store) -> None:

@@ -1,6 +1,7 @@
 """A section of the integrations file for every vendor that has routes."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,26 @@ SECTIONS: dict[str, dict[str, Any]] = {
 """A complete section of each vendor, by its name; `{folder}` in a text is the folder of the file."""
 
 
-def integrations_file(folder: Path) -> Path:
-    """Write an integrations file with all sections into a folder."""
+_FREEZES: list[dict[str, Any]] = [
+    {"name": "sev1", "match": {"severity": ["critical", "sev1"]}, "environments": ["production"]},
+    {"name": "p1", "match": [{"priority": "P1"}, {"urgency": "high"}], "life": "2h"},
+    {"name": "payments", "match": {"labels": {"team": "payments"}}, "services": ["checkout"]},
+]
+
+SECTIONS |= {
+    "alertmanager": {"token": "token-of-alertmanager", "freezes": _FREEZES},
+    "pagerduty": {"secret": "secret-of-pagerduty", "freezes": _FREEZES},
+    "incident-io": {"secret": "whsec_aW5jaWRlbnQuaW8=", "freezes": _FREEZES},
+    "rootly": {"secret": "secret-of-rootly", "freezes": _FREEZES},
+    "jira": {"secret": "secret-of-jira", "freezes": _FREEZES},
+    "webhook": {"secret": "whsec_d2ViaG9vaw==", "freezes": _FREEZES},
+}
+
+
+def integrations_file(folder: Path, names: Iterable[str] = SECTIONS) -> Path:
+    """Write an integrations file with the sections of these names, or with all, into a folder."""
     file = folder / "integrations.yaml"
-    file.write_text(json.dumps(SECTIONS).replace("{folder}", str(folder)))
+    sections = {name: SECTIONS[name] for name in names}
+    file.write_text(json.dumps(sections).replace("{folder}", str(folder)))
     file.chmod(0o600)
     return file

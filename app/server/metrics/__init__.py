@@ -73,6 +73,12 @@ class Metrics:
             ["source"],
             registry=self._registry,
         )
+        self._incidents = Counter(
+            "freezegate_incidents_total",
+            "Reports of incidents, by the system that sent them and by what they led to",
+            ["source", "result"],
+            registry=self._registry,
+        )
         self._writing = Writing(self._registry, clock, SECONDS)
         # Cached, because looking a child up by its labels costs 32 µs a request.
         self._decision_children = {
@@ -110,9 +116,17 @@ class Metrics:
         """Record the duration of a claim."""
         self._claims.observe(max(0, microseconds) / 1_000_000)
 
+    def expect_webhooks(self, source: str) -> None:
+        """Begin at 0 for a vendor, so that the first refusal is an increase."""
+        self._refused_webhooks.labels(source)
+
     def webhook_refused(self, source: str) -> None:
         """Count a webhook without a valid signature; `source` is a vendor that has a route."""
         self._refused_webhooks.labels(source).inc()
+
+    def incident_reported(self, source: str, result: str) -> None:
+        """Count a signed report of an incident; both are words of ours."""
+        self._incidents.labels(source, result).inc()
 
     def served(self, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is the template of its path, never the path itself."""

@@ -63,12 +63,16 @@ def upgrade() -> None:
         "incidents",
         sa.Column("source", sa.String(64), nullable=False),
         sa.Column("key", sa.String(256), nullable=False),
-        sa.Column("freeze_id", sa.String(40), nullable=False),
         sa.Column("rule", sa.String(64), nullable=False),
+        sa.Column("freeze_id", sa.String(40), nullable=False),
+        sa.Column("ends_at", sa.BigInteger, nullable=False),
+        sa.Column("life", sa.BigInteger, nullable=False),
+        sa.Column("thaw_after", sa.BigInteger, nullable=False),
         sa.Column("started_at", sa.BigInteger, nullable=False),
         sa.Column("told_at", sa.BigInteger, nullable=False),
+        sa.Column("reported_at", sa.BigInteger, nullable=False),
         sa.Column("resolved_at", sa.BigInteger),
-        sa.PrimaryKeyConstraint("source", "key"),
+        sa.PrimaryKeyConstraint("source", "key", "rule"),
     )
     op.create_table(
         "projections",
@@ -77,3 +81,4 @@ def upgrade() -> None:
         sa.Column("content", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("target", "place"),
     )
+    op.create_index("incidents_told", "incidents", ["told_at"])

@@ -1,0 +1,1 @@
+"""Alerts of Prometheus's Alertmanager, which freeze deploys."""

@@ -1,0 +1,1 @@
+"""Incidents of incident.io, which freeze deploys."""

@@ -1,0 +1,9 @@
+"""The table entry of incident.io."""
+
+from typing import Final
+
+from app.integrations.incident_io.route import router
+from app.integrations.incident_io.section import IncidentIo
+from app.integrations.vendor import Vendor
+
+VENDOR: Final = Vendor("incident-io", section=IncidentIo, router=router)

@@ -1,0 +1,1 @@
+"""Issues of Jira, which freeze deploys."""

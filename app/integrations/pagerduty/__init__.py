@@ -1,0 +1,1 @@
+"""Incidents of PagerDuty, which freeze deploys."""

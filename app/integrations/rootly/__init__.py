@@ -1,0 +1,1 @@
+"""Incidents of Rootly, which freeze deploys."""

@@ -1,0 +1,8 @@
+"""Rootly's section of the integrations file."""
+
+from app.integrations.incidents import IncidentSection
+from app.integrations.section import WithSecret
+
+
+class Rootly(WithSecret, IncidentSection):
+    """The section of Rootly."""
