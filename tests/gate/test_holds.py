@@ -1,13 +1,14 @@
 """Deploys that wait: asked for once, listed, cancelled, and proven by the record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.core.decision import Question, together
 from app.core.errors import MalformedValueError, UnknownNameError
-from app.core.hold import LONGEST_WAIT, Hold, HoldState
+from app.core.hold import LONGEST_WAIT, POLLED, Hold, HoldState
 from app.core.instant import DAY, HOUR
 from app.gate import holds as module
 from app.gate.errors import (
@@ -148,11 +149,35 @@ async def test_a_secret_is_stored_encrypted_and_is_in_no_event(gate: Gate, holds
     assert not any(held.sealed in each.data for each in events)
 
 
+async def test_the_files_of_the_database_have_no_plain_secret(
+    gate: Gate, holds: Holds, tmp_path: Path
+) -> None:
+    await holds.hold(CI, wanted(secret=SECRET), gate.in_force)
+    files = [each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()]  # noqa: ASYNC240
+    assert not any(SECRET.encode() in content for content in files)
+
+
 async def test_a_secret_without_a_key_is_refused_with_what_to_set(gate: Gate, holds: Holds) -> None:
     holds.sealing = None
     with pytest.raises(NoSecretKeyError, match="set FREEZEGATE_SECRET_KEY, the same for all replicas"):
         await holds.hold(CI, wanted(secret=SECRET), gate.in_force)
     await holds.hold(CI, wanted(), gate.in_force)
+
+
+async def test_only_vendors_that_can_answer_let_deploys_wait(gate: Gate, holds: Holds) -> None:
+    def check(target: Mapping[str, Any]) -> None:
+        if target != {"run": 1}:
+            raise MalformedValueError("no such place")
+
+    holds.targets = {"github": check}
+    await holds.hold(CI, wanted(), gate.in_force)
+    with pytest.raises(MalformedValueError, match="no such place"):
+        await holds.hold(CI, wanted("2", target={}), gate.in_force)
+    holds.targets = {}
+    with pytest.raises(InvalidFieldError, match="the integrations file has no section github"):
+        await holds.hold(CI, wanted("3"), gate.in_force)
+    request = HoldRequest(Question("api"), POLLED, "4", {}, AFTER + DAY)
+    await holds.hold(CI, request, gate.in_force)
 
 
 async def test_finished_holds_are_forgotten_and_the_record_agrees(gate: Gate, holds: Holds) -> None:
