@@ -6,7 +6,7 @@ BIN := .venv/bin
 # that another wants with an extra, and then refused it for want of a hash. `pip check` tells if one is missing.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: run test lint types layers unit test-long test-hours test-busy bench schema pictures format lock clean reference dist
+.PHONY: run test lint types layers unit test-long test-hours test-busy bench schema pictures format lock clean reference dist demo-github
 
 run: .venv/run
 	@$(BIN)/freezegate serve
@@ -76,6 +76,10 @@ schema: .venv/dev
 # The generated parts of docs/reference, anew.
 reference: .venv/dev
 	$(BIN)/python -m tests.docs.reference
+
+# A gate and a GitHub on this machine: a deploy waits for a freeze of a minute to end.
+demo-github: .venv/dev
+	@$(BIN)/python -m tests.integrations.github.demo
 
 # A release: wheel, sdist, bill of materials, checksums. The same commit gives the same bytes.
 dist: .venv/dev
