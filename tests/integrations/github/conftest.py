@@ -83,8 +83,15 @@ def section(github: FakeGitHub) -> GitHub:
 
 
 @pytest.fixture
-def gate(tmp_path: Path, clock: FakeClock, section: GitHub, github: FakeGitHub) -> Iterator[TestClient]:
+def gate(
+    tmp_path: Path,
+    clock: FakeClock,
+    section: GitHub,
+    github: FakeGitHub,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[TestClient]:
     """A gate with the section, whose background work is left to the tests."""
+    monkeypatch.setattr("app.main._work", lambda *_: [])
     (tmp_path / "policies.yaml").write_text(POLICIES)
     settings = Settings(
         policies=tmp_path / "policies.yaml", database_url=SecretStr(f"sqlite:///{tmp_path / 'gate.db'}")
