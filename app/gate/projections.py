@@ -1,26 +1,25 @@
 """Projections: the windows that places of other systems should have, and what is remembered of them."""
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.clock import Clock
-from app.core.instant import HOUR
+from app.core.instant import format_instant
 from app.gate.in_force import InForce, Policies
 from app.gate.leases import Lease
 from app.gate.projection_state import ProjectionPlace, ProjectionState
-from app.policies.projections.projection import Projected, ProjectionOptions
+from app.policies.projections.projection import Projected, ProjectionOptions, ProjectionScope
 from app.policies.projections.targets import TARGETS
 
 if TYPE_CHECKING:
     from app.store.store import Store
 
-_COMPUTED_EVERY: Final = HOUR
-"""Seconds after which windows are computed anew without a change: the days ahead move on."""
-
 
 class _Computed(NamedTuple):
     in_force: InForce
-    hour: int
+    turn: int
+    """The time, in the units in which the windows of the target are computed anew."""
     projected: Projected
 
 
@@ -33,8 +32,18 @@ class Projections:
         self._policies = policies
         self._clock = clock
         self._computed: dict[tuple[str, str], _Computed] = {}
+        self.places: dict[tuple[str, str], ProjectionPlace] = {}
+        """The places of the integrations file."""
         self.states: dict[tuple[str, str], ProjectionState] = {}
         """The states of the places that this replica keeps in step now, by target and name."""
+
+    def add(self, places: Iterable[ProjectionPlace]) -> None:
+        """Add places of the integrations file."""
+        self.places.update({(place.target, place.name): place for place in places})
+
+    def find(self, target: str, name: str) -> ProjectionPlace | None:
+        """Return a place of the integrations file; None if it has no such place."""
+        return self.places.get((target, name))
 
     def lease(self, target: str, own_name: str) -> Lease:
         """Return the lease of the replica that writes to a target."""
@@ -60,14 +69,52 @@ class Projections:
             UnknownNameError: the policies list no such environment or service.
         """
         in_force, now = self._policies.in_force, self._clock.now()
-        key, hour = (place.target, place.name), now // _COMPUTED_EVERY
+        target, key = TARGETS[place.target], (place.target, place.name)
+        turn = now // target.renewed_every
         known = self._computed.get(key)
-        if known is not None and known.in_force is in_force and known.hour == hour:
+        if known is not None and known.in_force is in_force and known.turn == turn:
             return known.projected
         options = ProjectionOptions(now, place.days, place.scopes, place.owner, place.overrun)
-        projected = TARGETS[place.target].project(in_force.engine, options)
-        self._computed[key] = _Computed(in_force, hour, projected)
+        projected = target.project(in_force.engine, options)
+        self._computed[key] = _Computed(in_force, turn, projected)
         return projected
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return the places as JSON, with the states of those that this replica keeps in step."""
+        return [
+            {
+                "target": place.target,
+                "place": place.name,
+                "days": place.days,
+                "scopes": [_scope_to_json(scope) for scope in place.scopes],
+                "state": self._state_to_json(key),
+            }
+            for key, place in self.places.items()
+        ]
+
+    def windows(self, place: ProjectionPlace) -> dict[str, Any]:
+        """Return the windows that a place should have, as JSON; see `wanted`."""
+        wanted = self.wanted(place)
+        return {
+            "target": place.target,
+            "place": place.name,
+            "owner": place.owner,
+            "until": None if wanted.until is None else format_instant(wanted.until),
+            "windows": list(wanted.windows),
+            "remarks": [remark._asdict() for remark in wanted.remarks],
+        }
+
+    def _state_to_json(self, key: tuple[str, str]) -> dict[str, Any] | None:
+        state = self.states.get(key)
+        if state is None:
+            return None
+        return {
+            "in_step_at": format_instant(state.in_step_at),
+            "error": state.error or None,
+            "drifts": state.drifts,
+            "reverted": state.is_reverted(self._clock.now()),
+            "refused_policies": state.refused,
+        }
 
     async def remembered(self, place: ProjectionPlace) -> Any:
         """Return what is remembered of a place; None if nothing is.
@@ -88,3 +135,11 @@ class Projections:
         await self._store.write(
             lambda transaction: transaction.keep_projection(place.target, place.name, text)
         )
+
+
+def _scope_to_json(scope: ProjectionScope) -> dict[str, Any]:
+    return {
+        "environment": scope.environment,
+        "service": scope.service,
+        "names": {word: list(names) for word, names in scope.names.items() if names},
+    }

@@ -171,6 +171,7 @@ def refuse(reply: Reply, what: str) -> ProjectionError:
 
 def work_on(target: str, places: Sequence[Place], surroundings: Surroundings) -> Any:
     """Return the background work of a target, for its vendor's table entry."""
+    surroundings.gate.projections.add(each.place for each in places)
     projector = Projector(
         target, places, surroundings.gate.projections, surroundings.clock, surroundings.own_name
     )

@@ -349,6 +349,61 @@ class ScheduleBody(BaseModel):
     policy_revision: str = Field(description="the hash of the policies")
 
 
+class ProjectionScopeBody(BaseModel):
+    """A service or environment whose freezes are projected."""
+
+    environment: str = Field(description="the environment")
+    service: str | None = Field(description="the service; null for the environment as a whole")
+    names: dict[str, list[str]] = Field(description="what it is called at the target")
+
+
+class ProjectionStateBody(BaseModel):
+    """The state of a place, on the replica that keeps it in step."""
+
+    in_step_at: Instant = Field(description="when it was last in step")
+    error: str | None = Field(description="why the last attempt failed")
+    drifts: int = Field(description="how often others changed its windows")
+    reverted: bool = Field(description="whether something reverts them again and again")
+    refused_policies: int = Field(description="the number of policies that the target would not follow")
+
+
+class ProjectionBody(BaseModel):
+    """A place whose windows are kept in step."""
+
+    target: str = Field(description="the word of the target on the command line")
+    place: str = Field(description="its name")
+    days: int = Field(description="the days ahead that windows with a date cover")
+    scopes: list[ProjectionScopeBody] = Field(description="what is projected to it")
+    state: ProjectionStateBody | None = Field(
+        description="null on a replica that does not keep it in step; ask each replica, or read the metrics"
+    )
+
+
+class ProjectionList(BaseModel):
+    """The places whose windows are kept in step."""
+
+    projections: list[ProjectionBody] = Field(description="the places of the integrations file")
+
+
+class ProjectionRemark(BaseModel):
+    """A policy that the target can't follow in full."""
+
+    policy: str = Field(description="its id")
+    sentence: str = Field(description="what differs")
+    refused: bool = Field(description="whether the target lets deploys through that the policy stops")
+
+
+class ProjectedWindows(BaseModel):
+    """The windows that a place should have."""
+
+    target: str = Field(description="the word of the target on the command line")
+    place: str = Field(description="its name")
+    owner: str = Field(description="the word by which the windows are recognised")
+    until: Instant | None = Field(description="the end of windows with a date; null if all recur")
+    windows: list[dict[str, Any]] = Field(description="the windows, as the target writes them")
+    remarks: list[ProjectionRemark] = Field(description="what the target can't follow")
+
+
 class YearPeriod(BaseModel):
     """A freeze of a rule in a year."""
 
@@ -1320,6 +1375,8 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     BatchAnswers,
     StatusBody,
     ScheduleBody,
+    ProjectionList,
+    ProjectedWindows,
     YearBody,
     PoliciesBody,
     LintBody,

@@ -32,6 +32,8 @@ NEEDS = {
     "POST /can-deploy/batch": "viewer",
     "GET /status": "viewer",
     "GET /schedule": "viewer",
+    "GET /projections": "viewer",
+    "GET /projections/windows": "viewer",
     "GET /year": "viewer",
     "GET /policies": "viewer",
     "GET /policies/{policy_id}": "viewer",

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import run
+from tests.cli.conftest import CannedServer
 
 POLICIES = """version: 1
 policies:
@@ -22,7 +23,8 @@ WINDOW = {
     "applications": ["shop-*"],
     "description": "freezegate: No deploys on Friday (friday)",
 }
-ASKED = ["project", "argocd", "--application", "shop-*"]
+OF_FILE = ["--policies", "policies.yaml"]
+ASKED = ["project", "argocd", *OF_FILE, "--application", "shop-*"]
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +70,7 @@ def test_what_is_missing_or_too_much_fails_the_check(
 
 def test_a_refused_policy_fails_but_the_rest_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     Path("policies.yaml").write_text(POLICIES.replace("exempt:", "applies_to:"))
-    assert run(["project", "gitlab"]) == 1
+    assert run(["project", "gitlab", *OF_FILE]) == 1
     printed = capsys.readouterr()
     assert json.loads(printed.out) == []
     assert printed.err == "friday: refused: it freezes only rollback, and GitLab knows no kinds of change\n"
@@ -82,7 +84,7 @@ def test_something_else_can_not_be_compared(
     text: str, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "live.json").write_text(text)
-    assert run(["project", "argocd", "--check", "live.json"]) == 3
+    assert run(["project", "argocd", *OF_FILE, "--check", "live.json"]) == 3
     assert error in capsys.readouterr().err
 
 
@@ -96,17 +98,72 @@ def test_something_else_can_not_be_compared(
         ["argocd", "--environment-id", "Environments-1"],
         ["argocd", "--days", "361"],
         ["argocd", "--owner", "A b"],
+        ["argocd", "--place", "shop"],
+        ["argocd", "--server", "http://127.0.0.1:1"],
     ],
 )
 def test_wrong_usage_is_refused(options: list[str]) -> None:
-    assert run(["project", *options]) == 2
+    assert run(["project", *options, *OF_FILE]) == 2
 
 
 def test_octopus_gets_freezes_of_its_projects(capsys: pytest.CaptureFixture[str]) -> None:
     names = ["--project", "Projects-1", "--environment-id", "Environments-2"]
-    assert run(["project", "octopus", *names, "--days", "7"]) == 0
+    assert run(["project", "octopus", *OF_FILE, *names, "--days", "7"]) == 0
     freezes = json.loads(capsys.readouterr().out)
     assert freezes
     assert {json.dumps(each["ProjectEnvironmentScope"]) for each in freezes} == {
         '{"Projects-1": ["Environments-2"]}'
     }
+
+
+def listed(*places: str) -> dict[str, object]:
+    """Both answers of a server in one, for it gives the same to both requests."""
+    return {
+        "projections": [{"target": "argocd", "place": place} for place in places],
+        "owner": "gate-eu",
+        "windows": [WINDOW | {"description": "gate-eu: T (friday)"}],
+        "remarks": [{"policy": "friday", "sentence": "it differs", "refused": False}],
+    }
+
+
+def test_a_server_is_asked_about_its_place(
+    server: CannedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.reply(200, listed("shop"))
+    asked = ["project", "argocd", "--server", server.url]
+    assert run(asked) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["spec"]["syncWindows"][0]["description"] == "gate-eu: T (friday)"
+    assert printed.err == "friday: differs: it differs\n"
+    theirs = WINDOW | {"description": "freezegate: T (friday)"}
+    ours = WINDOW | {"description": "gate-eu: T (friday)"}
+    assert run([*asked, "--place", "shop", "--check", project(tmp_path, [theirs, ours])]) == 0
+
+
+@pytest.mark.parametrize(
+    ("places", "why"),
+    [
+        ([], "the server has no place of argocd"),
+        (["shop", "tools"], 'the server has several places of argocd; --place is one of "shop", "tools"'),
+    ],
+)
+def test_one_place_of_several_must_be_named(
+    server: CannedServer, places: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.reply(200, listed(*places))
+    assert run(["project", "argocd", "--server", server.url]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_what_the_server_says_itself_is_not_given(server: CannedServer) -> None:
+    for option in (["--days", "7"], ["--application", "x"], ["--service", "x"], ["--owner", "x"]):
+        assert run(["project", "argocd", "--server", server.url, *option]) == 2
+
+
+@pytest.mark.parametrize("body", [{}, {"projections": 3}, listed("shop") | {"remarks": [{"x": 1}]}])
+def test_another_answer_is_no_projection(
+    server: CannedServer, body: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.reply(200, body)
+    assert run(["project", "argocd", "--server", server.url]) == 3
+    assert "the server's response is not a projection" in capsys.readouterr().err

@@ -20,7 +20,7 @@ class Faulty:
     requests: list[httpx.Request] = field(default_factory=list)
 
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
+        return httpx.AsyncClient(transport=httpx.MockTransport(self.answer))
 
     def writes(self) -> list[str]:
         return [each.method for each in self.requests if each.method != "GET"]
@@ -31,7 +31,7 @@ class Faulty:
     def handle(self, request: httpx.Request) -> httpx.Response:
         raise NotImplementedError
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    def answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         if self.answers:
             answer = self.answers.popleft()

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from app.cli import ALLOWED, FROZEN, exits
+from app.cli.api_client import ask
 from app.cli.errors import UndecidedError
-from app.cli.options import checked, environment, name
+from app.cli.options import checked, environment, name, source_options
 from app.cli.report import echo, plain
 from app.cli.timeline_source import read_in_force
 from app.clock import SystemClock
@@ -18,6 +20,7 @@ from app.policies.exporters.export import Remark
 from app.policies.projections.projection import (
     MOST_DAYS,
     Differences,
+    Projected,
     ProjectionOptions,
     ProjectionScope,
     ProjectionTarget,
@@ -25,6 +28,7 @@ from app.policies.projections.projection import (
     differences,
 )
 from app.policies.projections.targets import TARGETS
+from app.yaml.problem import quoted
 
 _NAMES = {
     "applications": ("argocd",),
@@ -49,12 +53,9 @@ def _names_option(field: str, option: str, text: str) -> Callable[[Any], Any]:
     ),
 )
 @click.argument("target", metavar="TARGET", type=click.Choice(list(TARGETS)))
+@source_options
 @click.option(
-    "--policies",
-    type=click.Path(exists=True, path_type=Path),
-    default="policies.yaml",
-    show_default=True,
-    help="Policy file, or a folder of them.",
+    "--place", metavar="NAME", help="Place in the server's integrations file; needed if it has several."
 )
 @environment
 @click.option(
@@ -90,10 +91,12 @@ def _names_option(field: str, option: str, text: str) -> Callable[[Any], Any]:
     type=click.File("rb"),
     help="Compare with this answer of the API of the target, JSON, instead of printing; - is standard input.",
 )
-def command(
+def command(  # noqa: PLR0913 - each is an option
     *,
     target: str,
-    policies: Path,
+    server: str | None,
+    policies: Path | None,
+    place: str | None,
     environment: str,
     service: str | None,
     days: int,
@@ -103,23 +106,68 @@ def command(
 ) -> int:
     """Print the windows that TARGET should have, as JSON that its API takes.
 
+    Asks the server about a place of its integrations file. With `--policies`, reads a policy file instead;
+    then the options say what is projected, and there are no ad-hoc freezes.
+
     Windows that recur are written as such where the target can say the same; all others with their dates, for
     the next days. A policy is refused where the target would let a deploy through that the policy stops. The
     report goes to standard error.
     """
-    _check_names(target, names)
-    scope = ProjectionScope(environment, service, names)
-    options = ProjectionOptions(SystemClock().now(), days, [scope], owner)
-    entry = TARGETS[target]
-    projected = entry.project(read_in_force(policies).engine, options)
-    if check is not None:
+    if policies is None:
+        _reject_given(("environment", "service", "days", "owner", *names))
+        projected, owner = _of_server(server, target, place)
+    elif server is not None or place is not None:
+        raise click.UsageError("--policies goes with neither --server nor --place")
+    else:
+        _check_names(target, names)
+        options = ProjectionOptions(
+            SystemClock().now(), days, [ProjectionScope(environment, service, names)], owner
+        )
+        projected = TARGETS[target].project(read_in_force(policies).engine, options)
+    return _show(TARGETS[target], projected, owner, check)
+
+
+def _show(entry: ProjectionTarget, projected: Projected, owner: str, check: Any) -> int:
+    """Print the windows, or compare them with those in a file; return the exit status."""
+    if check is None:
+        click.echo(json.dumps(entry.body(projected), indent=2, ensure_ascii=False))
+        differs = False
+    else:
         found = differences(projected.windows, _live(entry, check.read(), owner))
         _tell_differences(found)
-        _report(projected.remarks)
-        return FROZEN if found or projected.refused else ALLOWED
-    click.echo(json.dumps(entry.body(projected), indent=2, ensure_ascii=False))
+        differs = bool(found)
     _report(projected.remarks)
-    return FROZEN if projected.refused else ALLOWED
+    return FROZEN if differs or projected.refused else ALLOWED
+
+
+def _reject_given(names: Sequence[str]) -> None:
+    """Refuse options of `--policies` where a server is asked: its integrations file says the same."""
+    source = click.get_current_context().get_parameter_source
+    for each in names:
+        if source(each) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{_word(each)} goes with --policies only")
+
+
+def _of_server(server: str | None, target: str, place: str | None) -> tuple[Projected, str]:
+    """Return the windows of a place, and the word by which they are recognised.
+
+    Raises:
+        UsageError: the server has several places, and none is named; or it has none.
+        UndecidedError: its response can't be used.
+    """
+    try:
+        if place is None:
+            listed = ask(server, "GET", "/projections")["projections"]
+            places = [each["place"] for each in listed if each["target"] == target]
+            if len(places) != 1:
+                known = f"; --place is one of {', '.join(map(quoted, places))}" if places else ""
+                count = "several places" if places else "no place"
+                raise click.UsageError(f"the server has {count} of {target}{known}")
+            [place] = places
+        body = ask(server, "GET", "/projections/windows", params={"target": target, "place": place})
+        return Projected(body["windows"], [Remark(**each) for each in body["remarks"]]), body["owner"]
+    except (KeyError, TypeError):
+        raise UndecidedError("the server's response is not a projection") from None
 
 
 def _check_names(target: str, names: dict[str, tuple[str, ...]]) -> None:
@@ -132,7 +180,9 @@ def _check_names(target: str, names: dict[str, tuple[str, ...]]) -> None:
 
 
 def _word(field: str) -> str:
-    return "environment-id" if field == "environments" else field.removesuffix("s")
+    """Return the name of an option."""
+    words = {"environments": "environment-id", "days": "days"}
+    return words.get(field, field.removesuffix("s"))
 
 
 def _live(entry: ProjectionTarget, content: bytes, owner: str) -> Sequence[Window]:

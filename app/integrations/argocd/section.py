@@ -27,8 +27,8 @@ from app.integrations.section import WithToken
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,252}$"), Field(title="name")]
 
 
-class SyncWindows(ScopeSection):
-    """The sync windows of an AppProject."""
+class SyncWindowScope(ScopeSection):
+    """The freezes that are projected to one AppProject."""
 
     project: ObjectName = Field(description="the name of the AppProject", examples=["shop"])
     applications: list[Pattern] = Field(
@@ -53,7 +53,7 @@ class SyncWindows(ScopeSection):
 
 
 class ArgoCD(WithToken):
-    """The section of Argo CD."""
+    """The AppProjects whose sync windows are kept in step, and the API of the cluster."""
 
     url: Address = Field(
         "https://kubernetes.default.svc",
@@ -68,6 +68,6 @@ class ArgoCD(WithToken):
         description="whether running syncs may finish if a policy says `running: finish`; from Argo CD 3.5",
         examples=[True],
     )
-    sync_windows: list[SyncWindows] = Field(
+    sync_windows: list[SyncWindowScope] = Field(
         min_length=1, max_length=MOST_SCOPES, description="the projects that are kept in step"
     )

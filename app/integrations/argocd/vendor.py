@@ -5,7 +5,7 @@ from typing import Final
 
 from app.gate.projection_state import ProjectionPlace
 from app.integrations.argocd.projects import AppProject
-from app.integrations.argocd.section import ArgoCD, SyncWindows
+from app.integrations.argocd.section import ArgoCD, SyncWindowScope
 from app.integrations.projection_section import grouped
 from app.integrations.projector import work_on
 from app.integrations.vendor import Surroundings, Vendor
@@ -29,7 +29,7 @@ def places(section: ArgoCD) -> list[ProjectionPlace]:
     ]
 
 
-def _scope(entry: SyncWindows) -> ProjectionScope:
+def _scope(entry: SyncWindowScope) -> ProjectionScope:
     return ProjectionScope(entry.environment, entry.service, {name: getattr(entry, name) for name in LISTS})
 
 

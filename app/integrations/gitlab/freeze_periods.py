@@ -13,7 +13,7 @@ from app.core.errors import MalformedValueError
 from app.gate.projection_state import ProjectionPlace, Written
 from app.gate.projections import Projections
 from app.integrations.calls import Reply, call
-from app.integrations.gitlab.section import FreezePeriodsSection
+from app.integrations.gitlab.section import ProjectedPeriods
 from app.integrations.projector import ProjectionError, refuse
 from app.policies.projections.gitlab import period_of
 from app.policies.projections.projection import Projected, Window, differences
@@ -34,7 +34,7 @@ class FreezePeriods:
     """The freeze periods of a project."""
 
     def __init__(
-        self, url: str, section: FreezePeriodsSection, place: ProjectionPlace, projections: Projections
+        self, url: str, section: ProjectedPeriods, place: ProjectionPlace, projections: Projections
     ) -> None:
         """Call the API at `url` with the token of `section`; remember ids in `projections`."""
         self.place = place

@@ -64,7 +64,7 @@ class ProjectScope(ScopeSection):
     )
 
 
-class FreezePeriodsSection(WithToken):
+class ProjectedPeriods(WithToken):
     """The projects whose freeze periods are kept in step, and the token that changes them."""
 
     days: Days = days_field()
@@ -96,6 +96,6 @@ class GitLab(WithSecret):
         max_length=MOST_RULES,
         description="what jobs are; the first entry that matches counts, and others are left alone",
     )
-    freeze_periods: FreezePeriodsSection | None = Field(
+    freeze_periods: ProjectedPeriods | None = Field(
         None, description="the freeze periods that are kept in step with the policies"
     )

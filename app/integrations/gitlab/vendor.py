@@ -7,14 +7,14 @@ from app.gate.projection_state import ProjectionPlace
 from app.integrations.gitlab.freeze_periods import FreezePeriods
 from app.integrations.gitlab.message import ManualJobs
 from app.integrations.gitlab.route import router
-from app.integrations.gitlab.section import FreezePeriodsSection, GitLab, ProjectScope
+from app.integrations.gitlab.section import GitLab, ProjectedPeriods, ProjectScope
 from app.integrations.projection_section import grouped
 from app.integrations.projector import work_on
 from app.integrations.vendor import Surroundings, Vendor
 from app.policies.projections.projection import ProjectionScope
 
 
-def places(section: FreezePeriodsSection) -> list[ProjectionPlace]:
+def places(section: ProjectedPeriods) -> list[ProjectionPlace]:
     """Return the projects of a section, each with all of its scopes."""
     of_projects = grouped((each.project, each) for each in section.projects)
     return [

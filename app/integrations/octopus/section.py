@@ -28,8 +28,8 @@ ProjectId = Annotated[str, StringConstraints(pattern=r"^Projects-[0-9]{1,12}$"),
 EnvironmentId = Annotated[str, StringConstraints(pattern=r"^Environments-[0-9]{1,12}$"), Field(title="id")]
 
 
-class DeploymentFreezes(ScopeSection):
-    """The deployment freezes of projects in environments of Octopus."""
+class FreezeScope(ScopeSection):
+    """The freezes that are projected to some projects, in some environments of Octopus."""
 
     projects: list[ProjectId] = Field(
         min_length=1, max_length=MOST_SCOPES, description="the ids of the projects", examples=[["Projects-1"]]
@@ -43,11 +43,11 @@ class DeploymentFreezes(ScopeSection):
 
 
 class Octopus(WithToken):
-    """The section of Octopus Deploy."""
+    """The projects whose deployment freezes are kept in step, and the server."""
 
     url: Address = Field(description="the address of Octopus", examples=["https://octopus.example.com"])
     owner: Owner = owner_field()
     days: Days = days_field()
-    deployment_freezes: list[DeploymentFreezes] = Field(
+    deployment_freezes: list[FreezeScope] = Field(
         min_length=1, max_length=MOST_SCOPES, description="the projects that are kept in step"
     )

@@ -227,4 +227,4 @@ def _on_room(until: int, options: ProjectionOptions) -> Iterator[Remark]:
         yield Remark("", sentence, refused=until < options.now + _SOON)
 
 
-KUBERNETES: Final = ProjectionTarget("Kubernetes", project, body, live)
+KUBERNETES: Final = ProjectionTarget("Kubernetes", project, body, live, renewed_every=1)

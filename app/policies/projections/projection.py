@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from app.core.decision import Rule
 from app.core.decision_text import one_line
 from app.core.engine import Engine
-from app.core.instant import DAY
+from app.core.instant import DAY, HOUR
 from app.policies.exporters.export import Remark
 
 MOST_DAYS: Final = 360
@@ -86,6 +86,8 @@ class ProjectionTarget(NamedTuple):
 
     Raises MalformedValueError if it is nothing of the target.
     """
+    renewed_every: int = HOUR
+    """Seconds after which the windows are computed anew without a change: the days ahead move on."""
 
 
 class Differences(NamedTuple):
