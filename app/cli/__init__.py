@@ -35,6 +35,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Operate": {
         "freeze": "Stop deploys now.",
         "override": "Let one urgent deploy through.",
+        "holds": "List and cancel the deploys that wait.",
     },
     "Run the gate": {
         "serve": "Start the server.",

@@ -5,7 +5,7 @@ Malformed values are usage errors here, before any request is sent.
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -19,6 +19,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._/-]{0,127}", re.ASCII)
 _MAX_DURATION: Final = 31 * 86_400
+
+MOST_CLAIMED: Final = 100
+"""Services of one claim, as the server takes them."""
 
 MOST_SERVICES: Final = 1_000
 """Services of one `check`: as many as the server answers at once."""
@@ -131,6 +134,56 @@ change = click.option(
     callback=checked(name),
     help="Kind of change.",
 )
+
+
+LONGEST_KEY: Final = 128
+
+
+def printable_key(text: str) -> str:
+    """Validate an idempotency key or the id of a deploy."""
+    if not (0 < len(text) <= LONGEST_KEY and all("!" <= letter <= "~" for letter in text)):
+        raise MalformedValueError("1 to 128 printable ASCII characters without spaces")
+    return text
+
+
+def claim_options(command: Command) -> Command:
+    """Add the options of a claim: what is deployed, by whom, in which run."""
+    for option in (
+        click.option(
+            "--deploy-id",
+            metavar="ID",
+            callback=checked(printable_key),
+            help="With --claim: id of the run and job; repeated claims with it count as one deploy.",
+        ),
+        click.option("--run-url", metavar="URL", help="With --claim: link to the pipeline run."),
+        click.option("--actor", metavar="TEXT", help="With --claim: person who deploys."),
+        click.option("--ref", metavar="TEXT", help="With --claim: commit or tag that is deployed."),
+    ):
+        command = option(command)
+    return command
+
+
+def reject_claim_conflicts(
+    services: tuple[str, ...], *, claim: bool, elsewhere: bool, claim_fields: Mapping[str, str], other: str
+) -> None:
+    """Check that the options of a claim come with --claim, on a server, for not too many services.
+
+    Args:
+        services: the services to be claimed.
+        claim: whether --claim is given.
+        elsewhere: whether an option is given that excludes a claim.
+        claim_fields: the options that need --claim.
+        other: the options that exclude it, for the sentence.
+
+    Raises:
+        UsageError: they conflict.
+    """
+    if claim_fields and not claim:
+        raise click.UsageError(f"--{next(iter(claim_fields)).replace('_', '-')} needs --claim")
+    if claim and elsewhere:
+        raise click.UsageError(f"--claim records a deploy on a server, now: it excludes {other}")
+    if claim and len(services) > MOST_CLAIMED:
+        raise click.UsageError(f"--claim takes at most {MOST_CLAIMED} services")
 
 
 services = click.argument("services", nargs=-1, required=True, metavar="SERVICE...", callback=checked_names)

@@ -1,7 +1,7 @@
 """``freezegate check``: ask once whether one or several services may be deployed."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -9,22 +9,20 @@ from app.cli import ALLOWED, FROZEN, UNDECIDED, exits, fail
 from app.cli.decision_source import Answer, BatchSource, Query, find_source
 from app.cli.errors import UndecidedError
 from app.cli.local_time import instant_or_local, to_instant, zone_of_files, zone_of_server
-from app.cli.options import as_json, checked, name, question_options, services, source_options
+from app.cli.options import (
+    as_json,
+    checked,
+    claim_options,
+    name,
+    printable_key,
+    question_options,
+    reject_claim_conflicts,
+    services,
+    source_options,
+)
 from app.cli.options import timezone as timezone_option
 from app.cli.report import plain, print_answer, print_json
 from app.clock import SystemClock
-from app.core.errors import MalformedValueError
-
-_LONGEST_KEY: Final = 128
-
-MOST_CLAIMED: Final = 100
-"""Services of one claim, as the server takes them."""
-
-
-def _idempotency_key(text: str) -> str:
-    if not (0 < len(text) <= _LONGEST_KEY and all("!" <= letter <= "~" for letter in text)):
-        raise MalformedValueError("1 to 128 printable ASCII characters without spaces")
-    return text
 
 
 @click.command(
@@ -44,9 +42,7 @@ def _idempotency_key(text: str) -> str:
 @click.option(
     "--claim", is_flag=True, help="Record the decision on the server (POST), right before you deploy."
 )
-@click.option("--ref", metavar="TEXT", help="With --claim: commit or tag that is deployed.")
-@click.option("--actor", metavar="TEXT", help="With --claim: person who deploys.")
-@click.option("--run-url", metavar="URL", help="With --claim: link to the pipeline run.")
+@claim_options
 @click.option(
     "--continues",
     metavar="ID",
@@ -56,7 +52,7 @@ def _idempotency_key(text: str) -> str:
 @click.option(
     "--idempotency-key",
     metavar="KEY",
-    callback=checked(_idempotency_key),
+    callback=checked(printable_key),
     help="With --claim: a retry with the same key gets the same decision.",
 )
 @click.option(
@@ -80,7 +76,7 @@ def command(  # noqa: PLR0913 - each is an option
     claim: bool,
     on_error: str,
     as_json: bool,
-    **claim_options: str | None,
+    **claim_texts: str | None,
 ) -> int:
     """Check whether SERVICE may be deployed, or whether several may.
 
@@ -90,8 +86,14 @@ def command(  # noqa: PLR0913 - each is an option
     The API key is read from FREEZEGATE_API_KEY and, with --claim, an override token from
     FREEZEGATE_OVERRIDE_TOKEN.
     """
-    claim_fields = {name: value for name, value in claim_options.items() if value is not None}
-    _reject_conflicts(services, claim=claim, at=at, policies=policies, claim_fields=claim_fields)
+    claim_fields = {name: value for name, value in claim_texts.items() if value is not None}
+    reject_claim_conflicts(
+        services,
+        claim=claim,
+        elsewhere=bool(at or policies),
+        claim_fields=claim_fields,
+        other="--at and --policies",
+    )
     source = find_source(server, policies, claim_fields if claim else None)
     at = at and _instant(at, server, policies, timezone)
     queries = _queries(services, Query("", environment, change, duration, at), claim=claim)
@@ -155,19 +157,3 @@ def _undecided(error: UndecidedError, *, may_pass: bool) -> int:
         fail("WARNING: no answer, and --on-error allow LETS THE DEPLOY THROUGH UNCHECKED")
         return ALLOWED
     return UNDECIDED
-
-
-def _reject_conflicts(
-    services: tuple[str, ...],
-    *,
-    claim: bool,
-    at: str | None,
-    policies: Path | None,
-    claim_fields: dict[str, str],
-) -> None:
-    if claim_fields and not claim:
-        raise click.UsageError(f"--{next(iter(claim_fields)).replace('_', '-')} needs --claim")
-    if claim and (at or policies):
-        raise click.UsageError("--claim records a deploy on a server, now: it excludes --at and --policies")
-    if claim and len(services) > MOST_CLAIMED:
-        raise click.UsageError(f"--claim takes at most {MOST_CLAIMED} services")

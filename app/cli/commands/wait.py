@@ -2,20 +2,31 @@
 
 import json
 import random
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 import click
 
 from app.cli import ALLOWED, FROZEN, UNDECIDED, exits, fail
-from app.cli.decision_source import Answer, DecisionSource, Query, find_source
+from app.cli.decision_source import Answer, DecisionSource, Query, ServerDecisionSource, find_source
 from app.cli.errors import UndecidedError
-from app.cli.options import as_json, checked, question_options, services, source_options
+from app.cli.held_claim import HeldClaim
+from app.cli.options import (
+    as_json,
+    checked,
+    claim_options,
+    question_options,
+    reject_claim_conflicts,
+    services,
+    source_options,
+)
 from app.cli.report import echo, plain
-from app.cli.server import DEADLINE
+from app.cli.server import DEADLINE, address
 from app.cli.together import Together
 from app.clock import SystemClock
 from app.core.notation import parse_duration, waiting_time
@@ -174,6 +185,54 @@ def _progress_printer(*, terminal: bool) -> ProgressPrinter:
     )
 
 
+def hold(
+    held: HeldClaim,
+    query: Query,
+    options: WaitOptions,
+    clock: Time,
+    progress: ProgressPrinter,
+    *,
+    as_json: bool = False,
+) -> int:
+    """Wait with a hold; take it back unless it lets the deploy through. Return the exit status."""
+    wait = Wait(held, options, clock, progress, as_json=as_json)
+    try:
+        with _terminated_in_order():
+            status = wait.until_open(query)
+    except _TerminatedError:
+        held.give_up(query, clock.now())
+        signal.raise_signal(signal.SIGTERM)
+        raise
+    except BaseException:
+        held.give_up(query, clock.now())
+        raise
+    last = None if status == ALLOWED else held.give_up(query, clock.now())
+    if last is None:
+        return status
+    progress.changed(
+        clock.now(), "released", json.dumps(last.body) if as_json else plain(last.body["message"])
+    )
+    return ALLOWED
+
+
+class _TerminatedError(BaseException):
+    """The process is told to end, by SIGTERM."""
+
+
+@contextmanager
+def _terminated_in_order() -> Iterator[None]:
+    """Let work that SIGTERM cuts short end in order; the process ends by that signal all the same."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise _TerminatedError
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @click.command(
     "wait",
     epilog=exits(
@@ -193,6 +252,12 @@ def _progress_printer(*, terminal: bool) -> ProgressPrinter:
     type=click.IntRange(1, LONGEST_POLL),
     help="Seconds between queries; it also asks at the time it should open.",
 )
+@click.option(
+    "--claim",
+    is_flag=True,
+    help="Record the deploy on the server, where it waits for its turn and is released in batches.",
+)
+@claim_options
 @as_json
 def command(  # noqa: PLR0913 - each is an option
     *,
@@ -204,18 +269,38 @@ def command(  # noqa: PLR0913 - each is an option
     policies: Path | None,
     timeout: str | None,
     poll: int,
+    claim: bool,
     as_json: bool,
+    **claim_texts: str | None,
 ) -> int:
     """Wait until SERVICE may be deployed, or until several may, all at the same time.
 
-    Prints a line per change; with --json, each is the JSON of an answer.
+    Prints a line per change; with --json, each is the JSON of an answer. With --claim, the last one is the
+    recorded decision, and the wait is taken back if it is interrupted.
     """
     options = WaitOptions(parse_duration(timeout) if timeout else None, poll)
+    claim_fields = {name: value for name, value in claim_texts.items() if value is not None}
+    reject_claim_conflicts(
+        services,
+        claim=claim,
+        elsewhere=policies is not None,
+        claim_fields=claim_fields,
+        other="--policies",
+    )
     found = find_source(server, policies)
-    source = found if len(services) == 1 else Together(found, services)
+    question = found if len(services) == 1 else Together(found, services)
+    query = Query(services[0], environment, change, duration)
     terminal = sys.stdout.isatty() and not as_json
-    wait = Wait(source, options, _RealTime(), _progress_printer(terminal=terminal), as_json=as_json)
-    status = wait.until_open(Query(services[0], environment, change, duration))
+    progress = _progress_printer(terminal=terminal)
+    if claim:
+        if len(services) > 1:
+            query = query._replace(service=", ".join(services), services=services)
+        url = address(server)
+        claims = ServerDecisionSource(url, claim_fields)
+        held = HeldClaim(url, claim_fields, question, claims, timeout)
+        status = hold(held, query, options, _RealTime(), progress, as_json=as_json)
+    else:
+        status = Wait(question, options, _RealTime(), progress, as_json=as_json).until_open(query)
     if terminal:
         click.echo("\r\033[K", nl=False)
     if status == FROZEN:

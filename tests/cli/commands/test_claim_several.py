@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from app.cli import run
-from app.cli.commands.check import MOST_CLAIMED
 from app.cli.decision_source import Answer, Query
 from app.cli.errors import UndecidedError
+from app.cli.options import MOST_CLAIMED
 from app.cli.together import Together
 from tests.cli.conftest import ALLOW, DENY, POLICIES, CannedServer
 
