@@ -135,6 +135,9 @@ class Answers:
         self._cache = cache
         self._holds = holds
         self._lease = lease
+        self._queue: list[Due] = []
+        """The answers that were due at the last look, less those that were sent since."""
+        self._read_at = -1
         self._on_their_way: dict[str, str] = {}
         """The destinations of the answers that are being sent, by their holds."""
         self._destinations: dict[str, _Destination] = {}
@@ -150,13 +153,20 @@ class Answers:
             StoreUnavailableError: the store can't be read or written.
         """
         now = self._cache.steady.now()
+        chosen = self._chosen(now) if now == self._read_at and self._lease.held else []
+        if chosen or len(self._on_their_way) >= MOST_AT_ONCE:
+            return chosen
         messages = await self._store.read(lambda view: view.due_answers(now, MOST_UNFINISHED))
-        if not messages or not await self._lease.take():
-            return []
-        chosen = []
-        busy = Counter(self._on_their_way.values())
         # New ones first: an answer that keeps failing must not take the turn of another to the same host.
-        for each in sorted(filter(None, map(_parsed, messages)), key=lambda each: each.message.attempts):
+        self._queue = sorted(filter(None, map(_parsed, messages)), key=lambda each: each.message.attempts)
+        self._read_at = now
+        return self._chosen(now) if self._queue and await self._lease.take() else []
+
+    def _chosen(self, now: int) -> list[Due]:
+        """Take those answers from the queue for which there is room."""
+        chosen: list[Due] = []
+        busy = Counter(self._on_their_way.values())
+        for each in self._queue:
             if len(self._on_their_way) >= MOST_AT_ONCE:
                 break
             room = self._destinations.get(each.to, _UNKNOWN).room(now)
@@ -165,11 +175,15 @@ class Answers:
             busy[each.to] += 1
             self._on_their_way[each.hold_id] = each.to
             chosen.append(each)
+        taken = {each.message.id for each in chosen}
+        self._queue = [each for each in self._queue if each.message.id not in taken]
         return chosen
 
     def finish(self, due: Due) -> None:
         """Let the next answer to the same hold be sent."""
         self._on_their_way.pop(due.hold_id, None)
+        # It may have been read again meanwhile.
+        self._queue = [each for each in self._queue if each.hold_id != due.hold_id]
 
     async def prepare(self, due: Due) -> Ready | None:
         """Return an answer as it is to be sent; None if it is outdated, which is noted then.

@@ -4,7 +4,9 @@ import itertools
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,7 @@ from app.gate.record import verify
 from app.gate.store_cache import caller_of
 from app.identity.caller import Role
 from app.store.transaction import Transaction
+from app.store.view import View
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import AFTER, BEFORE, FRIDAY, OPS, Gate, gate_on
 from tests.gate.waiting import CI, LATER, REFUSED, TAKEN, Waiting
@@ -226,6 +229,20 @@ async def test_a_refused_approval_has_failed(gate: Gate, waiting: Waiting) -> No
     assert await waiting.states() == {"run 1": "failed"}
 
 
+async def test_an_answer_that_is_read_while_it_is_sent_is_sent_once(gate: Gate, waiting: Waiting) -> None:
+    answers = waiting.answering.answers
+    await waiting.ask()
+    await waiting.look()
+    (due,) = await answers.due()
+    ready = await answers.prepare(due)
+    assert ready is not None
+    gate.clock.at += 1
+    assert await answers.due() == []
+    await answers.settle(ready, TAKEN, 0)
+    answers.finish(due)
+    assert await answers.due() == []
+
+
 async def test_progress_that_is_not_taken_is_dropped_and_uses_up_the_places(
     gate: Gate, waiting: Waiting
 ) -> None:
@@ -317,6 +334,31 @@ async def test_another_replica_and_a_restart_keep_to_the_same_batches(
     await second.look()
     await waiting.look()
     assert Counter((await waiting.states()).values())["waiting"] == 2
+
+
+async def test_two_leaders_at_once_release_one_batch(
+    gate: Gate, other: Gate, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.clock.at = MONDAY
+    for number in range(12):
+        await waiting.ask(str(number))
+    second = Waiting(other, "two")
+
+    read = other.store.read
+
+    async def stale(query: Callable[[View], Any]) -> Any:
+        """Count no releases, as if the other leader's were committed right after this look."""
+        waits, released = await read(query)
+        return waits, dict.fromkeys(released, 0)
+
+    await waiting.look()
+    await waiting.answering.lease.release()
+    with monkeypatch.context() as patched:
+        patched.setattr(other.store, "read", stale)
+        await second.look()
+    assert second.answering.lease.held
+    assert Counter((await waiting.states()).values()) == {"released": 5, "waiting": 7}
+    assert verify(gate.store.query).whole
 
 
 async def test_a_clock_that_is_set_back_releases_no_second_batch(gate: Gate, waiting: Waiting) -> None:
