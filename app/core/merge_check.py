@@ -44,6 +44,19 @@ class MergeCheck(NamedTuple):
         return sha256("\0".join((str(self.passes), *self[1:])).encode()).hexdigest()[:16]
 
 
+class ReportedCheck(NamedTuple):
+    """The newest check of a head, as the platform has it."""
+
+    passes: bool | None
+    """None: it isn't concluded, or was asked for again since."""
+    fingerprint: str
+
+
+def is_reported(check: MergeCheck, reported: ReportedCheck | None) -> bool:
+    """Return whether the platform has this very check, so that it needn't be sent."""
+    return reported == (check.passes, check.fingerprint)
+
+
 def check_of(head: Head, verdicts: Sequence[MergeVerdict]) -> MergeCheck:
     """Return the check of a head by the verdicts on its pull requests, one at least."""
     stopped = [each for each in verdicts if not each.passes]
@@ -64,16 +77,17 @@ def check_of(head: Head, verdicts: Sequence[MergeVerdict]) -> MergeCheck:
 
 
 def _passing(verdicts: Sequence[MergeVerdict]) -> MergeCheck:
-    exempt = next((each.exempt for each in verdicts if each.exempt is not None), None)
-    warnings = [each.decision for each in verdicts if each.decision is not None and each.decision.warnings]
     branch = verdicts[0].rule.environment
-    if warnings:
-        title = f"Open, with a warning: {titles(warnings[0].warnings)}"
-    elif exempt is not None and all(each.exempt is not None for each in verdicts):
-        title = f"Exempt: {exempt}"
-    else:
-        title = "Open"
-    return MergeCheck(True, _cut(title), f"Merges into `{branch}` may go on.", "")
+    return MergeCheck(True, _cut(_passing_title(verdicts)), f"Merges into `{branch}` may go on.", "")
+
+
+def _passing_title(verdicts: Sequence[MergeVerdict]) -> str:
+    decisions = (each.decision for each in verdicts if each.decision is not None)
+    warned = next((each for each in decisions if each.warnings), None)
+    if warned is not None:
+        return f"Open, with a warning: {titles(warned.warnings)}"
+    exempt = [each.exempt for each in verdicts if each.exempt is not None]
+    return f"Exempt: {exempt[0]}" if len(exempt) == len(verdicts) else "Open"
 
 
 def _undecided(verdict: MergeVerdict, text: str) -> MergeCheck:

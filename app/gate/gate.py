@@ -19,6 +19,7 @@ from app.gate.insights import Measurement
 from app.gate.job_queue import JobQueue
 from app.gate.leases import Lease
 from app.gate.live import Live
+from app.gate.merges import Merges
 from app.gate.notifications import Notifications
 from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
@@ -53,6 +54,7 @@ class Gate:
         self.record = Record(store, clock)
         self.revisions = Revisions(store.query)
         self.outcomes = Outcomes(store, clock, cache)
+        self.merges = Merges(policies, clock)
         self.measurement = Measurement(store, clock)
         self.backtests = Backtests(store, clock)
         self.jobs = JobQueue()

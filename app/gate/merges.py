@@ -1,14 +1,14 @@
 """The checks of merges: which one each head gets now. They are questions: nothing is recorded."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from app.clock import Clock
 from app.core.decision import Decision, Question
 from app.core.errors import MalformedValueError
 from app.core.merge_check import MergeCheck, check_of
-from app.core.merge_freeze import Head, MergeRule, PullRequest, ask, verdicts
+from app.core.merge_freeze import Head, MergeRule, PullRequest, ask, rule_of, verdicts
 from app.core.policy import NAME_PATTERN
 from app.gate.check import check
 from app.gate.in_force import InForce, Policies
@@ -56,11 +56,19 @@ class Merges:
             for change in (None, *(change for _, change in rule.changes))
         )
 
-    def count(self, repository: str, counts: Mapping[str, HeadCount]) -> None:
-        """Note the heads of a repository by their environments, as they were last seen."""
+    def count(
+        self, rules: Sequence[MergeRule], repository: str, results: Iterable[tuple[Head, MergeCheck]]
+    ) -> None:
+        """Count the heads of a repository by their environments, as they were last seen."""
+        counts: dict[str, HeadCount] = {}
+        for head, each in results:
+            rule = rule_of(rules, repository, head.base)
+            if rule is not None:
+                passing, stopped = counts.get(rule.environment, HeadCount())
+                counts[rule.environment] = HeadCount(passing + each.passes, stopped + (not each.passes))
         self._counts[repository] = counts
 
-    def forget(self, repositories: Sequence[str]) -> None:
+    def keep(self, repositories: Collection[str]) -> None:
         """Count only the heads of these repositories from now on."""
         self._counts = {name: each for name, each in self._counts.items() if name in repositories}
 
@@ -70,8 +78,8 @@ class Merges:
         total: dict[str, HeadCount] = {}
         for counts in list(self._counts.values()):
             for environment, each in counts.items():
-                before = total.get(environment, HeadCount())
-                total[environment] = HeadCount(before.passing + each.passing, before.stopped + each.stopped)
+                passing, stopped = total.get(environment, HeadCount())
+                total[environment] = HeadCount(passing + each.passing, stopped + each.stopped)
         return total
 
 

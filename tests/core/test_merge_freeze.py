@@ -54,7 +54,7 @@ RULE = MergeRule(
     "{name}",
     "main",
     labels=("Freeze-Exempt",),
-    paths=path_pattern(["docs/**", "*.md"]),
+    paths=path_pattern(["guide/**", "*.md"]),
     changes=(("hotfix", "hotfix"), ("revert", "rollback")),
 )
 ENGINE = engine()
@@ -102,7 +102,7 @@ def test_nobody_is_called_and_no_issue_linked_by_the_text_of_a_policy() -> None:
     ("facts", "title"),
     [
         ({"labels": ("freeze-exempt",)}, "Exempt: it has the label Freeze-Exempt"),
-        ({"paths": ("docs/a/b.md", "README.md")}, "Exempt: it changes exempt paths only"),
+        ({"paths": ("guide/a/b.md", "README.md")}, "Exempt: it changes exempt paths only"),
         ({"labels": ("bug", "HOTFIX")}, "Open"),
     ],
 )
@@ -118,8 +118,8 @@ def test_a_label_exempt_paths_and_an_exempt_kind_of_change_let_it_through(
     [
         {"labels": ("exempt",)},
         {"labels": ("revert",)},
-        {"paths": ("docs/a.md", "src/main.py")},
-        {"paths": ("docs2/a.md",)},
+        {"paths": ("guide/a.md", "src/main.py")},
+        {"paths": ("guide2/a.md",)},
         {"paths": ("src/README.md",)},
         {"paths": ()},
         {"paths": None},
@@ -134,7 +134,7 @@ def test_another_label_or_path_and_files_that_are_not_known_let_nothing_through(
 @pytest.mark.parametrize(
     ("glob", "matching", "other"),
     [
-        ("docs/**", ["docs/a", "docs/a/b", "docs/a\nb"], ["docs", "adocs/a", "docsa"]),
+        ("guide/**", ["guide/a", "guide/a/b", "guide/a\nb"], ["guide", "aguide/a", "guidea"]),
         ("**/*.md", ["a.md", "x/y/a.md"], ["a.mdx", "x/md"]),
         ("*.md", ["a.md"], ["x/a.md"]),
         ("a.b", ["a.b"], ["aXb"]),

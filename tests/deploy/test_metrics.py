@@ -18,6 +18,8 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.core.instant import DAY, parse_instant
+from app.core.merge_check import MergeCheck
+from app.core.merge_freeze import Head, MergeRule, branch_pattern, repository_pattern
 from app.core.notification import Occasion
 from app.gate.calendar_state import CalendarState
 from app.gate.notifications import Notifications
@@ -49,6 +51,9 @@ EXPRESSIONS = {
     **{f"{title}, {target['refId']}": target["expr"] for title, target in TARGETS},
     **{alert["alert"]: alert["expr"] for alert in ALERTS},
 }
+
+MERGES = [MergeRule(repository_pattern("acme/*"), branch_pattern("main"), "{name}", "main")]
+HEAD = Head("a", "main", ())
 
 OF_PROMETHEUS = {"job", "instance"}
 """Labels that Prometheus puts on what it scrapes; its own metric `up` has no others."""
@@ -109,6 +114,7 @@ def exposed(gate: TestClient, keys: dict[str, str], outbox: Notifications) -> Ex
     here.gate.projections.begin(ProjectionPlace("argocd", "shop", [], 90))
     here.metrics.webhook_refused("pagerduty")
     here.metrics.incident_reported("pagerduty", "started")
+    here.gate.merges.count(MERGES, "acme/shop", [(HEAD, MergeCheck(False, "", "", ""))])
     series: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for sample in scraped(gate):
         series[sample.name].append(sample.labels)

@@ -6,6 +6,7 @@ import pytest
 
 from app.core.freeze import Freeze
 from app.core.instant import parse_instant
+from app.core.merge_check import MergeCheck
 from app.core.merge_freeze import Head, MergeRule, PullRequest, branch_pattern, repository_pattern
 from app.core.policy import Selector
 from app.gate.in_force import Policies
@@ -84,10 +85,13 @@ def test_the_state_of_a_repository_changes_when_a_check_of_it_does(policies: Pol
 
 def test_heads_are_counted_by_environment_over_all_repositories(policies: Policies) -> None:
     merges = Merges(policies, FakeClock(OPEN))
+    rules = [RULE, RULE._replace(branches=branch_pattern("release"), environment="release")]
+    red, green = MergeCheck(False, "", "", ""), MergeCheck(True, "", "", "")
+    release, unknown = HEAD._replace(base="release"), HEAD._replace(base="feature")
     assert merges.heads == {}
-    merges.count("acme/shop", {"main": HeadCount(2, 1)})
-    merges.count("acme/docs", {"main": HeadCount(1, 0), "release": HeadCount(0, 3)})
-    assert merges.heads == {"main": HeadCount(3, 1), "release": HeadCount(0, 3)}
-    merges.count("acme/shop", {})
-    merges.forget(["acme/docs"])
-    assert merges.heads == {"main": HeadCount(1, 0), "release": HeadCount(0, 3)}
+    merges.count(rules, "acme/shop", [(HEAD, green), (HEAD, green), (HEAD, red)])
+    merges.count(rules, "acme/docs", [(HEAD, green), (release, red), (unknown, red)])
+    assert merges.heads == {"main": HeadCount(3, 1), "release": HeadCount(0, 1)}
+    merges.count(rules, "acme/shop", [])
+    merges.keep(["acme/docs"])
+    assert merges.heads == {"main": HeadCount(1, 0), "release": HeadCount(0, 1)}

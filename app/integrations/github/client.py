@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 DEADLINE: Final = 10.0
 """Seconds in which GitHub must answer a call."""
 
+GRAPHQL: Final = "/graphql"
+"""The path of calls of the GraphQL API, wherever it is."""
+
 _LARGEST_ANSWER: Final = 8 * 1024 * 1024
 """Bytes; a delivery is read with its payload, and a page of deliveries has a hundred entries."""
 
@@ -173,7 +176,7 @@ class App:
 
     async def _send(self, http: "httpx.AsyncClient", call: Call, token: str) -> Reply:
         """Send a call, and follow one redirection within the API: a repository may have been renamed."""
-        url = f"{self._section.api}{call.path}"
+        url = self._section.graphql if call.path == GRAPHQL else f"{self._section.api}{call.path}"
         status, headers, content = await _exchange(http, call, url, token)
         target = headers.get("Location", "")
         if status in _MOVED and self.path_of(target) is not None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from app.clock import Clock
 from app.gate.gate import Gate
-from app.integrations.github import deployments
+from app.integrations.github import deployments, merge_events
 from app.integrations.github.delivery import Delivery, Handler
 from app.integrations.github.section import GitHub
 
@@ -25,6 +25,7 @@ async def _ping(_section: GitHub, _gate: Gate, _clock: Clock, _delivery: Deliver
 HANDLERS: Final[Mapping[str, Handler]] = {
     "ping": _ping,
     "deployment_protection_rule": deployments.handle,
+    **dict.fromkeys(merge_events.EVENTS, merge_events.handle),
 }
 """The handlers by event."""
 

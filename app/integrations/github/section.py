@@ -10,6 +10,8 @@ from app.core.decision import Question
 from app.core.errors import MalformedValueError
 from app.core.url import secure_url
 from app.integrations.deploy_rule import MOST_RULES, DeployRule, Glob, Template, find_question
+from app.integrations.github.looks import Looks
+from app.integrations.github.merge_section import Merges, RepositoryGlob
 from app.integrations.section import Text, WithSecret
 
 PUBLIC_API: Final = "https://api.github.com"
@@ -25,11 +27,6 @@ def _api(url: str) -> str:
         raise MalformedValueError(f"the URL {error}") from None
 
 
-RepositoryGlob = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*-]+$", max_length=200),
-    Field(title="repository"),
-]
 Url = Annotated[str, StringConstraints(max_length=200), AfterValidator(_api), Field(title="URL")]
 
 
@@ -112,6 +109,11 @@ class GitHub(WithSecret):
         "approved",
     )
 
+    merges: Merges | None = Field(
+        None, description="the merge freeze: a check on pull requests and merge groups; none if left out"
+    )
+
+    _looks: Looks = PrivateAttr(default_factory=Looks)
     _notices: deque[Notice] = PrivateAttr(default_factory=lambda: deque(maxlen=_MOST_NOTICES))
 
     @model_validator(mode="after")
@@ -127,6 +129,16 @@ class GitHub(WithSecret):
                 )
             seen.add(scope)
         return self
+
+    @property
+    def graphql(self) -> str:
+        """The address of the GraphQL API: beside that of the REST API on GitHub Enterprise Server."""
+        return f"{self.api.removesuffix('/v3')}/graphql"
+
+    @property
+    def looks(self) -> Looks:
+        """The heads that this replica looks at next."""
+        return self._looks
 
     @property
     def notices(self) -> deque[Notice]:

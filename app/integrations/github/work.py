@@ -1,4 +1,4 @@
-"""The background work of the App: deliveries that were missed, notices, and runs that have ended."""
+"""The background work of the App: missed deliveries, notices, runs that have ended, and checks of merges."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.core.errors import FreezegateError
 from app.integrations.github import message
+from app.integrations.github.checks import MergeChecks
 from app.integrations.github.client import DEADLINE, App
 from app.integrations.github.deployments import Run, result
 from app.integrations.github.missed import MissedDeliveries, UnansweredError
@@ -22,6 +23,7 @@ LOOKED_EVERY: Final = 10.0
 App's 5,000 calls an hour."""
 
 NOTICES_EVERY: Final = 1.0
+MERGES_EVERY: Final = 1.0
 
 _logger: Final = logging.getLogger("freezegate.github")
 
@@ -39,12 +41,18 @@ def work(section: GitHub, surroundings: Surroundings) -> Sequence[Coroutine[None
 async def _run(section: GitHub, app: App, surroundings: Surroundings) -> None:
     deliveries = MissedDeliveries(section, app, surroundings)
     runs = EndedRuns(app, surroundings)
+    merges = None if section.merges is None else MergeChecks(section, section.merges, surroundings, app)
     try:
         async with surroundings.outbound.client(DEADLINE) as http, asyncio.TaskGroup() as loops:
             loops.create_task(repeat(LOOKED_EVERY, lambda: deliveries.look(http), "missed deliveries"))
             loops.create_task(repeat(NOTICES_EVERY, lambda: send_notices(section, app, http), "notices"))
             loops.create_task(repeat(LOOKED_EVERY, lambda: runs.look(http), "runs that have ended"))
+            if merges is not None:
+                loops.create_task(repeat(MERGES_EVERY, lambda: merges.look(http), "merges"))
+                loops.create_task(repeat(MERGES_EVERY, lambda: merges.sweep(http), "all merges"))
     finally:
+        if merges is not None:
+            await merges.release()
         await deliveries.release()
         await runs.release()
 
