@@ -59,8 +59,20 @@ class Plan(NamedTuple):
     """The end of the explicit windows; None if there are none."""
 
 
-def plan(engine: Engine, options: ExportOptions, target: Target) -> Plan:
+PlannedPolicies = dict[tuple[str, str], tuple[Planned, bool]]
+"""What was planned of a policy in a zone, by its id and the zone's name: it is the same for each service."""
+
+
+def plan(
+    engine: Engine, options: ExportOptions, target: Target, known: PlannedPolicies | None = None
+) -> Plan:
     """Return the freezes of a service, or of an environment itself.
+
+    Args:
+        engine: has the policies.
+        options: name the service or environment, and the days.
+        target: what it can say.
+        known: what was planned with the same policies, days and target; it is added to.
 
     Raises:
         UnknownNameError: the policies list no such environment or service.
@@ -70,6 +82,7 @@ def plan(engine: Engine, options: ExportOptions, target: Target) -> Plan:
         engine.environment(options.environment)
     else:
         engine.scope(service, options.environment, policy_set.usual_change)
+    known = {} if known is None else known
     remarks: list[Remark] = []
     planned: list[Planned] = []
     is_dated = False
@@ -80,7 +93,10 @@ def plan(engine: Engine, options: ExportOptions, target: Target) -> Plan:
             remarks.append(Remark(policy.id, f"left out: it only warns, and {target.name} can't warn"))
         else:
             read_in = policy_set.zone_of(policy, policy_set.service_zone(service))
-            found, dated = _planned(policy, read_in, options, target)
+            key = policy.id, read_in.name
+            if key not in known:
+                known[key] = _planned(policy, read_in, options, target)
+            found, dated = known[key]
             is_dated = is_dated or dated
             remarks += [
                 *_on_exempt(policy, policy_set, options, target),

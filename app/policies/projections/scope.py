@@ -1,19 +1,34 @@
 """Plan the freezes of one scope: what recurs as such where the target can say it, all else with its dates."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
+from app.core.compiled import CompiledPolicies
 from app.core.engine import Engine
 from app.core.instant import DAY, LATEST
 from app.core.interval import Interval, clip
 from app.policies.exporters.export import ExportOptions
-from app.policies.exporters.plan import Planned, Target, outwards, plan
+from app.policies.exporters.plan import Planned, PlannedPolicies, Target, outwards, plan
 from app.policies.projections.bounded import Bounded, bounded
 from app.policies.projections.projection import ProjectionOptions, ProjectionScope
 
 _ADVICE: Final = "project each of them, too"
 _ANY_NUMBER: Final = 1 << 62
 """Windows of one policy: `bounded` bounds those of all together."""
+
+
+class _Known(NamedTuple):
+    span: Interval
+    planned: PlannedPolicies
+
+
+_known: Final["WeakKeyDictionary[CompiledPolicies, dict[str, _Known]]"] = WeakKeyDictionary()
+"""The planned policies of each set, by the name of the target.
+
+To find out that a policy recurs takes ten years of clock changes: milliseconds of each policy, which all
+services share, and all ad-hoc freezes beside it.
+"""
 
 
 def planned_scope(
@@ -39,10 +54,20 @@ def planned_scope(
     first = options.start if since is None else since
     span = first, options.until
     exported = ExportOptions(first, (options.until - first) // DAY, scope.environment, scope.service)
-    found = plan(engine, exported, target._replace(advice=_ADVICE, most_once=_ANY_NUMBER))
+    chosen = target._replace(advice=_ADVICE, most_once=_ANY_NUMBER)
+    found = plan(engine, exported, chosen, _planned_before(engine, span, target))
     ad_hoc = list(_ad_hoc(engine, span, scope, target.grain))
     kept = bounded([*found.policies, *ad_hoc], options, dated=found.until is not None or bool(ad_hoc))
     return kept._replace(remarks=[*found.remarks, *kept.remarks])
+
+
+def _planned_before(engine: Engine, span: Interval, target: Target) -> PlannedPolicies:
+    """Return what was planned of the same policies, for the same days."""
+    of_set = _known.setdefault(engine.compiled, {})
+    known = of_set.get(target.name)
+    if known is None or known.span != span:
+        known = of_set[target.name] = _Known(span, {})
+    return known.planned
 
 
 def _ad_hoc(engine: Engine, span: Interval, scope: ProjectionScope, grain: int) -> Iterator[Planned]:

@@ -312,3 +312,35 @@ def test_an_unknown_environment_is_refused(target: str) -> None:
 def test_merged_projections_are_complete_until_the_first_ends() -> None:
     parts = [Projected([{"a": 1}], (), 5), Projected([{"a": 1}, {"b": 2}]), Projected([], (), 3)]
     assert merged(parts) == Projected([{"a": 1}, {"b": 2}], [], 3)
+
+
+@pytest.mark.parametrize("target", ["argocd", "gitlab"])
+def test_windows_without_a_year_are_right_whenever_they_are_renewed(target: str) -> None:
+    case = Set(
+        rule('{holidays: {country: NL, eve_from: "14:00", until: "08:00"}}')
+        + rule("{dates: {from: 2026-12-20, to: 2027-01-03}}", "", "two"),
+        [freeze(MIDNIGHT + 33 * DAY, MIDNIGHT + 35 * DAY), freeze(MIDNIGHT + 200 * DAY, None)],
+    )
+    frozen = frozen_by(case, NOW + 365 * DAY)
+    chance = random.Random(target)
+    for week in range(45):
+        now = NOW + week * 7 * DAY + chance.randrange(DAY)
+        options = ProjectionOptions(now, 90, [ProjectionScope()])
+        found = TARGETS[target].project(in_force(case).engine, options)
+        closed = closed_by(target, TARGETS[target].body(found))
+        # Until the next look, and as long as an outage of a fortnight.
+        for at in [now, *(now + chance.randrange(14 * DAY) for _ in range(220))]:
+            assert covers(closed, at) == covers(frozen, at), datetime.fromtimestamp(at, UTC)
+
+
+def test_a_freeze_is_projected_beside_policies_that_were_planned_before() -> None:
+    case = SETS["weekend"]
+    engine = in_force(case).engine
+    options = ProjectionOptions(NOW, 90, [ProjectionScope()])
+    alone = TARGETS["argocd"].project(engine, options)
+    beside = TARGETS["argocd"].project(engine.with_freezes([freeze(NOW - 60, NOW + HOUR)]), options)
+    assert beside.windows[:-1] == alone.windows
+    tomorrow = options._replace(now=NOW + DAY)
+    dated = in_force(SETS["dates around a change of the clocks"]).engine
+    first, second = (TARGETS["argocd"].project(dated, each).windows for each in (options, tomorrow))
+    assert first != second
