@@ -4,6 +4,7 @@ A review is a question: nothing is recorded, and no deploy is counted. The API s
 for one change, and asks for dry runs as well.
 """
 
+import json
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from app.integrations.kubernetes.section import Kubernetes
 from app.server.context import Context, context
 from app.server.middleware import LOG_FIELDS
 from app.server.problems import InvalidFieldsError, RefusedError
-from app.server.requests import limited_body, media_type, parse_json
+from app.server.requests import limited_body, media_type
 from app.server.routes import Routes
 
 router = Routes(tags=["integrations"])
@@ -79,7 +80,7 @@ async def review(request: Request) -> Response:
     section = section_of(request, "kubernetes", Kubernetes)
     if media_type(request) != "application/json":
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send JSON, as Content-Type: application/json")
-    body = parse_json(await limited_body(request, LARGEST_REVIEW))
+    body = _parsed(await limited_body(request, LARGEST_REVIEW))
     uid = uid_of(body)
     if uid is None:
         raise InvalidFieldsError([{"field": "request.uid", "message": "is required"}])
@@ -90,6 +91,17 @@ async def review(request: Request) -> Response:
     except (MalformedValueError, UnknownNameError) as error:
         content = message.deny(uid, f"freezegate can't tell whether this may be deployed: {error}.")
     return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    """Parse a review. Looking for repeated members, as in other bodies, would take two thirds of its time."""
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise InvalidFieldsError([{"field": "body", "message": "not a JSON object"}])
+    return body
 
 
 async def _answered(
