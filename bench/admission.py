@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -30,7 +31,9 @@ REVIEWS = 10_000 / 60
 
 def review() -> bytes:
     """A review of a Deployment as large as most are, with managed fields and what was last applied."""
-    fields = {f"f:field-{number}": {".": {}, "f:name": {}, "f:value": {}} for number in range(60)}
+    fields: dict[str, Any] = {
+        f"f:field-{number}": {".": {}, "f:name": {}, "f:value": {}} for number in range(60)
+    }
     environment = [{"name": f"SETTING_{number}", "value": "x" * 40} for number in range(60)]
     container = {"name": "main", "image": "registry.example.com/shop/checkout:2", "env": environment}
     template = {"metadata": {"labels": {"app": "checkout"}}, "spec": {"containers": [container]}}

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.clock import Clock
-from app.core.instant import format_instant
+from app.core.instant import HOUR, format_instant
 from app.gate.in_force import InForce, Policies
 from app.gate.leases import Lease
 from app.gate.projection_state import ProjectionPlace, ProjectionState
@@ -15,12 +15,20 @@ from app.policies.projections.targets import TARGETS
 if TYPE_CHECKING:
     from app.store.store import Store
 
+_COMPUTED_EVERY: Final = HOUR
+"""Seconds after which windows are computed anew without a change: the days ahead move on."""
+
 
 class _Computed(NamedTuple):
     in_force: InForce
-    turn: int
-    """The time, in the units in which the windows of the target are computed anew."""
+    hour: int
     projected: Projected
+
+    def holds(self, in_force: InForce, now: int) -> bool:
+        """Return whether it is what would be computed now."""
+        changes_at = self.projected.changes_at
+        is_of_now = changes_at is None or now < changes_at
+        return self.in_force is in_force and self.hour == now // _COMPUTED_EVERY and is_of_now
 
 
 class Projections:
@@ -69,15 +77,19 @@ class Projections:
             UnknownNameError: the policies list no such environment or service.
         """
         in_force, now = self._policies.in_force, self._clock.now()
-        target, key = TARGETS[place.target], (place.target, place.name)
-        turn = now // target.renewed_every
+        key = place.target, place.name
         known = self._computed.get(key)
-        if known is not None and known.in_force is in_force and known.turn == turn:
+        if known is not None and known.holds(in_force, now):
             return known.projected
         options = ProjectionOptions(now, place.days, place.scopes, place.owner, place.overrun)
-        projected = target.project(in_force.engine, options)
-        self._computed[key] = _Computed(in_force, turn, projected)
+        projected = TARGETS[place.target].project(in_force.engine, options)
+        self._computed[key] = _Computed(in_force, now // _COMPUTED_EVERY, projected)
         return projected
+
+    def is_outdated(self, place: ProjectionPlace) -> bool:
+        """Return whether a place should have other windows than those that were computed last."""
+        known = self._computed.get((place.target, place.name))
+        return known is not None and not known.holds(self._policies.in_force, self._clock.now())
 
     def listed(self) -> list[dict[str, Any]]:
         """Return the places as JSON, with the states of those that this replica keeps in step."""

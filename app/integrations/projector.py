@@ -113,10 +113,15 @@ class Projector:
             return
         slots = asyncio.Semaphore(_TOGETHER)
         states = [(place, self._projections.begin(place.place)) for place in self._places]
-        now = self._clock.now()
         await asyncio.gather(
-            *(self._keep(http, place, state, slots) for place, state in states if state.is_due(now))
+            *(self._keep(http, place, state, slots) for place, state in states if self._is_due(state))
         )
+
+    def _is_due(self, state: ProjectionState) -> bool:
+        """Return whether to look at a place: a freeze that begins does not wait for the next look."""
+        if state.is_due(self._clock.now()):
+            return True
+        return not state.error and self._projections.is_outdated(state.place)
 
     async def _keep(
         self, http: "httpx.AsyncClient", place: Place, state: ProjectionState, slots: asyncio.Semaphore

@@ -21,7 +21,7 @@ DOCUMENTS: Final = {
     f"{file.name} {document['kind']}": document
     for file in FILES
     for document in yaml.safe_load_all(file.read_text())
-    if file.name not in ("sidecar.yaml", "kustomization.yaml")
+    if file.name not in ("sidecar.yaml", "token.yaml", "kustomization.yaml")
 }
 OTHERS: Final = {
     "Issuer": "cert-manager.io/v1",
@@ -128,6 +128,21 @@ def patched() -> dict[str, Any]:
     pod["volumes"] += more["volumes"]
     found: dict[str, Any] = base
     return found
+
+
+def test_the_component_gives_the_gate_its_account_and_the_authority_of_the_cluster() -> None:
+    component = documents("policies/kustomization.yaml")["Component"]
+    assert (component["resources"], component["patches"]) == (["rbac.yaml"], [{"path": "token.yaml"}])
+    base, patch = patched(), documents("policies/token.yaml")["Deployment"]["spec"]["template"]["spec"]
+    (gate,) = patch.pop("containers")
+    pod = base["spec"]["template"]["spec"]
+    pod.update(patch)
+    assert gate["name"] == pod["containers"][0]["name"]
+    pod["containers"][0]["env"] += gate["env"]
+    validate(base)
+    account = documents("policies/rbac.yaml")["ServiceAccount"]["metadata"]["name"]
+    assert pod["serviceAccountName"] == account
+    assert pod["automountServiceAccountToken"]
 
 
 def test_service_certificate_and_proxy_fit_together() -> None:

@@ -14,7 +14,7 @@ from app.policies.projections.kubernetes import project
 from app.policies.projections.projection import ProjectionOptions, ProjectionScope
 from app.policies.source import Snapshot
 from tests.deploy.admission import ADMITTED, FAILED, Gatekeeper, Kyverno, documents, selected, vap_refusal
-from tests.integrations.reviews import changed, review, workload
+from tests.integrations.kubernetes.reviews import changed, review, workload
 from tests.live.gate import ROOT
 
 POLICIES: Final = (ROOT / "policies.yaml").read_text().replace("#release-managers", "#releases")

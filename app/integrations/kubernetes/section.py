@@ -6,6 +6,10 @@ kubernetes:
     shop: production
     shop-*: staging
   service_label: app.kubernetes.io/name
+  project:
+    token_file: /var/run/secrets/kubernetes.io/serviceaccount/token
+    config_maps:
+      - environment: production
 ```
 """
 
@@ -15,7 +19,14 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from app.core.errors import MalformedValueError
 from app.core.policy import NAME_PATTERN, glob_pattern
-from app.integrations.section import Section
+from app.integrations.projection_section import (
+    MOST_SCOPES,
+    Address,
+    Days,
+    ScopeSection,
+    days_field,
+)
+from app.integrations.section import Section, WithToken
 
 SERVICE_LABEL: Final = "app.kubernetes.io/name"
 """The label that Kubernetes recommends for the name of an application."""
@@ -26,6 +37,39 @@ MOST_NAMESPACES: Final = 1_000
 Namespace = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*-]{1,63}$"), Field(title="namespace")]
 Environment = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$"), Field(title="name")]
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,316}$"), Field(title="label")]
+
+
+ObjectName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"), Field(title="name")
+]
+
+
+class ConfigMapScope(ScopeSection):
+    """A ConfigMap that is kept in step."""
+
+    name: ObjectName | None = Field(
+        None,
+        description="the name of the ConfigMap; if left out, `freezegate-` and the environment, with the "
+        "service if there is one",
+        examples=["freezegate-production"],
+    )
+
+
+class Project(WithToken):
+    """The ConfigMaps that policies in the cluster read."""
+
+    url: Address = Field(
+        "https://kubernetes.default.svc",
+        description="the API of the cluster",
+        examples=["https://cluster.example.com:6443"],
+    )
+    namespace: ObjectName = Field(
+        "freezegate", description="the namespace of the ConfigMaps", examples=["freezegate"]
+    )
+    days: Days = days_field()
+    config_maps: list[ConfigMapScope] = Field(
+        min_length=1, max_length=MOST_SCOPES, description="the ConfigMaps that are kept in step"
+    )
 
 
 def _not_empty(table: dict[str, str]) -> dict[str, str]:
@@ -50,6 +94,10 @@ class Kubernetes(Section):
         description="the label that names the service of an object that has no annotation "
         "`freezegate.dev/service`; the object's own name, if it has neither",
         examples=["app"],
+    )
+
+    project: Project | None = Field(
+        None, description="the ConfigMaps that are kept in step; none if left out"
     )
 
     def environment_of(self, namespace: str) -> str:

@@ -10,7 +10,9 @@ times in it are absolute, so that nothing changes before the state does.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from app.core.decision_text import one_line
@@ -70,9 +72,16 @@ def project(engine: Engine, options: ProjectionOptions) -> Projected:
         UnknownNameError: the policies list no such environment or service.
     """
     found = [_config_map(engine, options, scope) for scope in options.scopes]
-    until = min((each.until for each in found if each.until is not None), default=None)
-    remarks = dict.fromkeys(remark for each in found for remark in each.remarks)
-    return Projected([window for each in found for window in each.windows], list(remarks), until)
+    return Projected(
+        list(chain.from_iterable(each.windows for each in found)),
+        list(dict.fromkeys(chain.from_iterable(each.remarks for each in found))),
+        _earliest(each.until for each in found),
+        _earliest(each.changes_at for each in found),
+    )
+
+
+def _earliest(instants: Iterable[int | None]) -> int | None:
+    return min((each for each in instants if each is not None), default=None)
 
 
 def body(projected: Projected) -> Any:
@@ -123,17 +132,16 @@ def name_of(scope: ProjectionScope) -> str:
 def _config_map(engine: Engine, options: ProjectionOptions, scope: ProjectionScope) -> Projected:
     changes = [each for each in engine.policy_set.changes if _KEY.fullmatch(each)]
     timelines = {change: _timeline(engine, scope, change) for change in changes}
+    present = {change: timeline.segment(options.now) for change, timeline in timelines.items()}
     told = _Place(scope, engine.policy_set.home, options.start)
     found = {change: _lines(each, options, told, len(changes)) for change, each in timelines.items()}
-    until = min((each.until for each in found.values()), default=options.start)
+    until = _earliest(map(attrgetter("until"), found.values())) or options.start
     data = _heading(engine, options, scope, until)
-    for change, timeline in timelines.items():
-        segment = timeline.segment(options.now)
-        data[f"state.{change}"] = "frozen" if segment.blocking else "open"
-        data[f"message.{change}"] = told.sentence(segment)
-        data[f"horizon.{change}"] = found[change].text(until)
+    for change, segment in present.items():
+        data |= told.of_change(change, segment, found[change].text(until))
     remarks = [*_on_services(engine, scope), *_on_changes(engine, changes), *_on_room(until, options)]
-    return Projected([{"name": name_of(scope), "data": data}], remarks, until)
+    changes_at = _earliest(map(attrgetter("end"), present.values()))
+    return Projected([{"name": name_of(scope), "data": data}], remarks, until, changes_at)
 
 
 def _heading(
@@ -184,6 +192,14 @@ class _Place(NamedTuple):
     seen_from: int
     """The instant whose year isn't named."""
 
+    def of_change(self, change: str, segment: Segment, horizon: str) -> dict[str, str]:
+        """Return the keys of a kind of change."""
+        return {
+            f"state.{change}": "frozen" if segment.blocking else "open",
+            f"message.{change}": self.sentence(segment),
+            f"horizon.{change}": horizon,
+        }
+
     def sentence(self, segment: Segment) -> str:
         """Return whether the scope is open or frozen, why, whom to ask, and when that changes."""
         scope = self.scope
@@ -227,4 +243,4 @@ def _on_room(until: int, options: ProjectionOptions) -> Iterator[Remark]:
         yield Remark("", sentence, refused=until < options.now + _SOON)
 
 
-KUBERNETES: Final = ProjectionTarget("Kubernetes", project, body, live, renewed_every=1)
+KUBERNETES: Final = ProjectionTarget("Kubernetes", project, body, live)

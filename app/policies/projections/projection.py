@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from app.core.decision import Rule
 from app.core.decision_text import one_line
 from app.core.engine import Engine
-from app.core.instant import DAY, HOUR
+from app.core.instant import DAY
 from app.policies.exporters.export import Remark
 
 MOST_DAYS: Final = 360
@@ -67,6 +67,8 @@ class Projected(NamedTuple):
     remarks: Sequence[Remark] = ()
     until: int | None = None
     """The end of the windows with a date; None if all of them recur."""
+    changes_at: int | None = None
+    """When the windows change although the policies don't, because they say what holds now; None if never."""
 
     @property
     def refused(self) -> Sequence[Remark]:
@@ -86,8 +88,6 @@ class ProjectionTarget(NamedTuple):
 
     Raises MalformedValueError if it is nothing of the target.
     """
-    renewed_every: int = HOUR
-    """Seconds after which the windows are computed anew without a change: the days ahead move on."""
 
 
 class Differences(NamedTuple):

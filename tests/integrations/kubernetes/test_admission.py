@@ -19,7 +19,7 @@ from app.main import create_app
 from app.settings import Settings
 from tests.api.conftest import POLICIES, bearer, key_for
 from tests.api.fakes import FakeClock
-from tests.integrations.reviews import UID, changed, review, workload
+from tests.integrations.kubernetes.reviews import UID, changed, review, workload
 
 ROUTE = "/integrations/kubernetes/admission"
 FROZEN = parse_instant("2026-11-27T13:05:00Z")
