@@ -1,6 +1,7 @@
 """What the documents say is held against what is there."""
 
 import contextlib
+import json
 import re
 import shlex
 import shutil
@@ -23,6 +24,7 @@ from app.policies.load import load
 from app.policies.source import Snapshot
 from app.settings import PREFIX, Settings
 from tests.console import Shell, examples, matches
+from tests.integrations.reporters import PAYLOADS, Event
 from tests.live.gate import ROOT, running
 
 PAGES = sorted(
@@ -216,11 +218,26 @@ class Started(NamedTuple):
     environment: dict[str, str]
 
 
+INCIDENTS = ROOT / "docs/how-to/incidents/README.md"
+PAGE_OF_MAIL = {"service": {"id": "PMAIL", "summary": "Mail"}, "teams": []}
+"""The incident of the page: what PagerDuty says of it."""
+
+
+def _integrations(folder: Path) -> Path:
+    """The integrations file of the page about incidents."""
+    section = re.search(r"^```yaml\n(.*?)^```", INCIDENTS.read_text(), re.MULTILINE | re.DOTALL)
+    assert section is not None
+    file = folder / "integrations.yaml"
+    file.write_text(section[1].replace("secret_file: /run/secrets/pagerduty-secret", "secret: x"))
+    return file
+
+
 @contextlib.contextmanager
 def _started(folder: Path, policies: str) -> Iterator[Started]:
     (folder / "gate.yaml").write_text(policies)
     key, database = new_key(), folder / "gate.db"
-    with running(folder / "gate.yaml", database, FREEZEGATE_ADMIN_KEY=key) as gate:
+    given = {"FREEZEGATE_ADMIN_KEY": key, "FREEZEGATE_INTEGRATIONS": str(_integrations(folder))}
+    with running(folder / "gate.yaml", database, **given) as gate:
         environment = {
             "FREEZEGATE_URL": gate.url,
             "FREEZEGATE_API_KEY": key,
@@ -246,6 +263,8 @@ def test_the_console_of_a_page_prints_what_the_page_shows(
     page: Path, frozen_gate: Started, tmp_path: Path
 ) -> None:
     shutil.copy(ROOT / "policies.yaml", tmp_path)
+    payload = PAYLOADS["pagerduty"](Event("pagerduty", "P1", True, 0, PAGE_OF_MAIL))
+    (tmp_path / "payload.json").write_text(json.dumps(payload))
     with Shell(tmp_path, frozen_gate.environment) as shell:
         _run(page.read_text(), shell)
 

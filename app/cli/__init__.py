@@ -36,6 +36,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "freeze": "Stop deploys now.",
         "override": "Let one urgent deploy through.",
         "holds": "List and cancel the deploys that wait.",
+        "simulate": "Say what the report of an incident would do.",
     },
     "Run the gate": {
         "serve": "Start the server.",
