@@ -243,6 +243,44 @@ async def test_an_answer_that_is_read_while_it_is_sent_is_sent_once(gate: Gate, 
     assert await answers.due() == []
 
 
+async def test_an_answer_that_is_outdated_is_dropped(gate: Gate, waiting: Waiting) -> None:
+    answers = waiting.answering.answers
+    first, second = await waiting.ask("1"), await waiting.ask("2")
+    await waiting.look()
+    dues = {each.hold_id: each for each in await answers.due()}
+    ready = await answers.prepare(dues[second.id])
+    assert ready is not None
+    for each in (first, second):
+        await waiting.holds.cancel(CI, each.id, None)
+    assert await answers.prepare(dues[first.id]) is None
+    await answers.settle(ready, LATER, 0)
+    assert await waiting.states() == {"1": "cancelled", "2": "cancelled"}
+    assert gate.store.query(lambda view: view.due_answers(AFTER + DAY, 10)) == []
+    await gate.store.write(lambda transaction: answers._return(dues[first.id], None, transaction))
+    assert await waiting.states() == {"1": "cancelled", "2": "cancelled"}
+
+
+async def test_an_answer_of_another_version_is_left_alone(gate: Gate, waiting: Waiting) -> None:
+    held = await waiting.ask()
+    gate.store.transact(lambda transaction: transaction.put_answer("github", held.id, "{}", AFTER))
+    assert await waiting.answer() == []
+    assert len(gate.store.query(lambda view: view.due_answers(AFTER, 10))) == 1
+
+
+async def test_one_whose_turn_does_not_come_in_time_is_rejected(gate: Gate, waiting: Waiting) -> None:
+    gate.clock.at = MONDAY
+    for number in range(6):
+        await waiting.ask(str(number), expires_at=MONDAY + 30)
+    await waiting.look()
+    gate.clock.at += 30
+    await waiting.look()
+    await waiting.answer()
+    assert Counter((await waiting.states()).values()) == {"approved": 5, "rejected": 1}
+    assert waiting.sent[-1].answer.sentence == (
+        "api may not be deployed to production: it can't wait any longer, and its turn has not come."
+    )
+
+
 async def test_progress_that_is_not_taken_is_dropped_and_uses_up_the_places(
     gate: Gate, waiting: Waiting
 ) -> None:

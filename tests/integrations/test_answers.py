@@ -234,6 +234,26 @@ async def test_a_store_that_is_away_is_told_once_by_the_one_that_works(
     assert caplog.text.count("deploys that wait are not released: away") == 1
 
 
+async def test_an_unforeseen_error_ends_no_loop(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting, vendor = Waiting(gate), Fake()
+    await ask(waiting, "1")
+    look, calls = waiting.answering.releases.look, 0
+
+    async def breaks() -> None:
+        nonlocal calls
+        calls += 1
+        if calls < 3:
+            raise ValueError("unforeseen")
+        await look()
+
+    monkeypatch.setattr(waiting.answering.releases, "look", breaks)
+    async with running(answerer(waiting, {"fake": vendor})):
+        await until(lambda: len(vendor.got) == 1)
+    assert "releasing deploys that wait failed" in caplog.text
+
+
 async def test_a_result_that_can_not_be_recorded_is_sent_once_more(
     gate: Gate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
