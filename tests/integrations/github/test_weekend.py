@@ -6,8 +6,8 @@ The gate is killed again and again: what it held in memory is gone, and so are i
 """
 
 import asyncio
+import json
 import random
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -15,8 +15,8 @@ from typing import Final
 import httpx
 import pytest
 
-from app.core.hold import Hold, HoldState
 from app.core.instant import HOUR, MINUTE, parse_instant
+from app.core.release import Pace
 from app.gate.gate import Gate
 from app.gate.holds import HoldFilter
 from app.gate.in_force import Policies
@@ -36,6 +36,7 @@ from app.policies.source import Source
 from tests.api.fakes import FakeClock
 from tests.integrations.github.conftest import section_for
 from tests.integrations.github.fake import BAD_GATEWAY, LOST_ANSWER, FakeGitHub, Fault, Run
+from tests.integrations.github.judge import judge
 
 pytestmark = pytest.mark.anyio
 
@@ -77,8 +78,6 @@ class Replica:
 
     async def take(self, headers: Mapping[str, str], body: bytes) -> None:
         """Deal with an event that has arrived."""
-        import json
-
         delivery = Delivery(headers["X-GitHub-Event"], headers["X-GitHub-Delivery"], json.loads(body))
         await handle(self.section, self.gate, self.clock, delivery)
 
@@ -161,23 +160,6 @@ async def test_a_week_end_of_runs(tmp_path: Path, number: int) -> None:
         await replica.gate._store.close()
     github.close()
     assert killed == 10
-    _judge(runs, sorted(holds, key=lambda hold: hold.created_at), number)
-
-
-def _judge(runs: list[Run], holds: list[Hold], number: int) -> None:
-    assert len(runs) == len(holds) == number
-    assert Counter(hold.state for hold in holds) == {HoldState.APPROVED: number}
-    decided = {run.id: run.decided_at or 0.0 for run in runs}
-    assert min(decided.values()) >= OPENS
-    assert max(len(run.reports) for run in runs) <= 10
+    judge(runs, holds, OPENS, Pace(BATCH, EVERY))
+    assert len(runs) == number
     assert all(run.reports[0].state is None for run in runs), "each is told why it waits"
-    released = sorted(hold.released_at or 0 for hold in holds)
-    for first, later in zip(released, released[BATCH:], strict=False):
-        assert later - first >= EVERY, "no faster than the pace"
-    turns = [OPENS, *(at + EVERY for at in released[BATCH - 1 :: BATCH])]
-    by_turn = sorted(holds, key=lambda hold: hold.released_at or 0)
-    for place, hold in enumerate(by_turn):
-        late = decided[hold.target["run_id"]] - turns[place // BATCH]
-        assert late <= MINUTE, f"{place}: {late} s after its turn"
-    waited = [hold.created_at for hold in by_turn[:BATCH]]
-    assert max(waited) <= min(hold.created_at for hold in by_turn[BATCH:]), "the longest waiting first"
