@@ -1,7 +1,7 @@
 """The deployment freezes of an Octopus server, through its API.
 
-Freezes belong to the server, not to a space. New ones are created before old ones are deleted, so that no
-freeze is interrupted. One that differs in anything is replaced.
+New freezes are created before old ones are deleted, so that none is interrupted. One that differs in anything
+is replaced. A freeze of one project belongs to it: without an Enterprise licence, Octopus takes no others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,19 +36,37 @@ class DeploymentFreezes:
         self.place = place
         self._section = section
         self._url = f"{section.url}/api/deploymentfreezes"
+        self._created = ""
 
     async def sync(self, http: "httpx.AsyncClient", wanted: Projected) -> Written:
         """Make the freezes of ours the wanted ones; see `app.integrations.projector.Place`."""
         ours = await self._ours(http)
         found = differences(wanted.windows, ours.values())
+        if found.missing:
+            await self._check_listed(http, ours)
         for freeze in found.missing:
-            self._check(await call(http, "POST", self._url, self._headers(), freeze), "creating a freeze")
+            reply = await call(http, "POST", self._url, self._headers(), {**freeze, **_owner(freeze)})
+            self._check(reply, "creating a freeze")
+            self._created = _id_of(reply.data())
         for freeze_id in _ids(found.surplus, ours):
-            url = f"{self._url}/{quote(freeze_id, safe='')}"
-            reply = await call(http, "DELETE", url, self._headers())
+            reply = await call(http, "DELETE", self._url_of(freeze_id), self._headers())
             if reply.status != _NOT_FOUND:
                 self._check(reply, "deleting a freeze")
         return Written(len(found.missing), len(found.surplus))
+
+    async def _check_listed(self, http: "httpx.AsyncClient", ours: Freezes) -> None:
+        """Raise if the freeze that was created last exists, but is not listed.
+
+        Else it would be created again at each look.
+        """
+        if self._created in ours or not self._created:
+            return
+        reply = await call(http, "GET", self._url_of(self._created), self._headers())
+        if reply.is_success:
+            raise ProjectionError("Octopus does not list a freeze that was created; may the API key see it?")
+
+    def _url_of(self, freeze_id: str) -> str:
+        return f"{self._url}/{quote(freeze_id, safe='')}"
 
     async def _ours(self, http: "httpx.AsyncClient") -> Freezes:
         """Return the freezes of ours by their ids, without those that are over."""
@@ -78,8 +96,14 @@ class DeploymentFreezes:
         return {"X-Octopus-ApiKey": self._section.newest("token").get_secret_value()}
 
 
-def _id_of(entry: Mapping[str, Any]) -> str:
-    found = entry.get("Id")
+def _owner(freeze: Window) -> Window:
+    """Return the owner of a freeze of one project."""
+    projects = list(freeze["ProjectEnvironmentScope"])
+    return {"OwnerId": projects[0]} if len(projects) == 1 else {}
+
+
+def _id_of(entry: Any) -> str:
+    found = entry.get("Id") if isinstance(entry, Mapping) else None
     if not isinstance(found, str):
         raise MalformedValueError("a freeze of Octopus has no Id")
     return found

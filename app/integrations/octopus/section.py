@@ -32,7 +32,10 @@ class FreezeScope(ScopeSection):
     """The freezes that are projected to some projects, in some environments of Octopus."""
 
     projects: list[ProjectId] = Field(
-        min_length=1, max_length=MOST_SCOPES, description="the ids of the projects", examples=[["Projects-1"]]
+        min_length=1,
+        max_length=MOST_SCOPES,
+        description="the ids of the projects; several need an Enterprise licence",
+        examples=[["Projects-1"]],
     )
     environments: list[EnvironmentId] = Field(
         min_length=1,

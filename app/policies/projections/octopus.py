@@ -1,8 +1,8 @@
 """The projection to Octopus Deploy: deployment freezes, one for each stretch of each rule.
 
 Octopus repeats a freeze at a fixed offset from UTC, so it would miss an hour after a change of the clocks.
-All freezes are therefore explicit. They are recognised by their names. A freeze is about projects in
-environments: those with the same rule and bounds are one freeze.
+All freezes are therefore explicit. They are recognised by their names. Only an Enterprise licence takes a
+freeze of several projects, so each scope has its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,8 +28,8 @@ _TARGET: Final = Target("Octopus", endless=False, recurs=False, grain=1)
 
 _SCOPE: Final = "ProjectEnvironmentScope"
 
-Place = tuple[str, str, str]
-"""Name, start and end of a freeze."""
+Key = tuple[str, str, str, tuple[str, ...]]
+"""Name, start, end and projects of a freeze."""
 
 
 def project(engine: Engine, options: ProjectionOptions) -> Projected:
@@ -38,19 +38,19 @@ def project(engine: Engine, options: ProjectionOptions) -> Projected:
     Raises:
         UnknownNameError: the policies list no such environment or service.
     """
-    scoped: dict[Place, dict[str, set[str]]] = {}
+    environments: dict[Key, set[str]] = {}
     parts: list[Projected] = []
     for scope in options.scopes:
         found = planned_scope(engine, options, scope, _TARGET, _since(options.now))
         parts.append(Projected((), found.remarks, found.until))
+        projects = tuple(sorted(set(scope.names.get("projects", ()))))
         for planned in found.planned:
             for start, end in planned.once:
                 # The date is in the name, because a person sees a list of names.
                 name = f"{mark(options.owner, planned.rule)} {format_instant(start)[:10]}"
-                projects = scoped.setdefault((name, format_instant(start), format_instant(end)), {})
-                for each in scope.names.get("projects", ()):
-                    projects.setdefault(each, set()).update(scope.names.get("environments", ()))
-    return merged(parts)._replace(windows=[_freeze(place, projects) for place, projects in scoped.items()])
+                key = name, format_instant(start), format_instant(end), projects
+                environments.setdefault(key, set()).update(scope.names.get("environments", ()))
+    return merged(parts)._replace(windows=[_freeze(key, found) for key, found in environments.items()])
 
 
 def _since(now: int) -> int:
@@ -58,13 +58,13 @@ def _since(now: int) -> int:
     return int(datetime(datetime.fromtimestamp(now, UTC).year - 1, 1, 1, tzinfo=UTC).timestamp())
 
 
-def _freeze(place: Place, projects: Mapping[str, set[str]]) -> Window:
-    name, start, end = place
+def _freeze(key: Key, environments: set[str]) -> Window:
+    name, start, end, projects = key
     return {
         "Name": name,
         "Start": start,
         "End": end,
-        _SCOPE: {key: sorted(values) for key, values in sorted(projects.items())},
+        _SCOPE: {project: sorted(environments) for project in projects},
     }
 
 

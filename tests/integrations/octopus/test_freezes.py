@@ -28,14 +28,18 @@ SCOPE = {
 class Setting:
     """A gate, an Octopus, and the projector between them."""
 
-    def __init__(self, gate: Running, folder: Path) -> None:
+    def __init__(self, gate: Running, folder: Path, *entries: dict[str, Any]) -> None:
         self.octopus = FakeOctopus(TOKEN)
         self.octopus.add(THEIRS, "2027-07-01T00:00:00Z", "2027-08-01T00:00:00Z")
-        entry = {
+        both = {
             "projects": ["Projects-2", "Projects-1"],
             "environments": ["Environments-2", "Environments-1"],
         }
-        content = {"url": "https://octopus.example", "days": 14, "deployment_freezes": [entry]}
+        content = {
+            "url": "https://octopus.example",
+            "days": 14,
+            "deployment_freezes": list(entries) or [both],
+        }
         self.section = section(folder, "octopus", content)
         self.gate = gate
         self.http = self.octopus.client()
@@ -166,3 +170,31 @@ async def test_an_answer_that_is_none_changes_nothing(
         await here.look()
         assert here.error.startswith(why)
         assert here.octopus.writes() == []
+
+
+async def test_entries_of_one_project_need_no_enterprise_licence(tmp_path: Path) -> None:
+    async with running(tmp_path, FakeClock(NOW)) as gate:
+        entries = [{"projects": [f"Projects-{each}"], "environments": ["Environments-1"]} for each in (1, 2)]
+        here = Setting(gate, tmp_path, *entries)
+        here.octopus.is_enterprise = False
+        await here.look(MINUTE)
+        assert here.names == [THEIRS, FRIDAY, NEXT, FRIDAY, NEXT]
+        owners = [
+            (each["OwnerId"], list(each["ProjectEnvironmentScope"])) for each in here.octopus.freezes[1:]
+        ]
+        assert owners == [("Projects-1", ["Projects-1"])] * 2 + [("Projects-2", ["Projects-2"])] * 2
+        assert here.error == ""
+
+
+async def test_freezes_that_are_not_listed_are_not_created_again_and_again(tmp_path: Path) -> None:
+    async with running(tmp_path, FakeClock(NOW)) as gate:
+        entry = {"projects": ["Projects-1"], "environments": ["Environments-1"]}
+        here = Setting(gate, tmp_path, entry)
+        here.octopus.unlisted = True
+        await here.look(10 * MINUTE)
+        assert here.octopus.writes() == ["POST", "POST"]
+        assert here.error.startswith("Octopus does not list a freeze that was created")
+        here.octopus.freezes = here.octopus.freezes[:1]
+        here.octopus.unlisted = False
+        await here.look(10 * MINUTE)
+        assert here.names == [THEIRS, FRIDAY, NEXT]

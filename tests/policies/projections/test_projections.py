@@ -268,15 +268,20 @@ def test_argo_windows_name_their_applications_and_may_let_syncs_finish() -> None
     assert {each["kind"] for each in found.windows} == {"deny"}
 
 
-def test_projects_with_the_same_freezes_share_them_in_octopus() -> None:
+def test_each_scope_of_octopus_has_freezes_of_its_own_and_environments_are_joined() -> None:
+    names = [(["Projects-2", "Projects-1"], 1), (["Projects-3"], 1), (["Projects-1", "Projects-2"], 2)]
     scopes = [
-        ProjectionScope("production", name, {"projects": [project], "environments": ["Environments-1"]})
-        for name, project in (("api", "Projects-2"), ("web", "Projects-1"))
+        ProjectionScope(
+            "production", None, {"projects": projects, "environments": [f"Environments-{number}"]}
+        )
+        for projects, number in names
     ]
-    found = projected("octopus", Set(rule(WEEKEND)), 7, scopes=scopes)
+    found = projected("octopus", Set(rule("{dates: {from: 2026-12-01, to: 2026-12-02}}")), 7, scopes=scopes)
+    both = ["Environments-1", "Environments-2"]
     assert [each["ProjectEnvironmentScope"] for each in found.windows] == [
-        {"Projects-1": ["Environments-1"], "Projects-2": ["Environments-1"]}
-    ] * 2
+        {"Projects-1": both, "Projects-2": both},
+        {"Projects-3": ["Environments-1"]},
+    ]
 
 
 @pytest.mark.parametrize("target", WINDOWED)
