@@ -143,6 +143,20 @@ async def test_what_must_be_known_for_longer_is_kept_for_longer(store: Store) ->
     assert await store.write(lambda transaction: transaction.prune_outbox(NOW + 1, "notice:", NOW + 1)) == 1
 
 
+async def test_answers_to_holds_are_kept_apart_from_notifications(store: Store) -> None:
+    await store.write(lambda transaction: transaction.put_answer("github", "hld_1", "old", NOW))
+    await store.write(putting("k1"))
+    (old,) = store.query(lambda view: view.due_answers(NOW, 10))
+    await store.write(lambda transaction: transaction.put_answer("github", "hld_1", "new", NOW + 5))
+    assert store.query(lambda view: view.due_answers(NOW, 10)) == []
+    assert not await store.write(lambda transaction: transaction.drop_message(old))
+    assert await store.write(lambda transaction: transaction.prune_outbox(NOW + 99, "notice:", NOW + 99)) == 1
+    (new,) = store.query(lambda view: view.due_answers(NOW + 5, 10))
+    assert (new.key, new.data, new.attempts) == ("hld_1", "new", 0)
+    assert await store.write(lambda transaction: transaction.drop_message(new))
+    assert oldest(store, "hold:github") is None
+
+
 async def test_one_holds_the_lease_until_it_runs_out(store: Store) -> None:
     def taking(holder: str, now: int) -> Callable[[Transaction], bool]:
         return lambda transaction: transaction.take_lease(holder, now, now + 15)
