@@ -335,6 +335,25 @@ def test_a_changed_file_that_is_read_at_start_rolls_the_pods_and_changed_policie
     assert template(changed(SQLITE, "policies.inline", other)) == template(SQLITE)
 
 
+def test_the_webhook_is_that_of_the_manifests_and_calls_the_ingress(helm: Helm) -> None:
+    made = objects(helm, POSTGRESQL)["ValidatingWebhookConfiguration"]
+    (webhook,) = made["webhooks"]
+    manifest = yaml.safe_load((ROOT / "deploy/kubernetes/admission/webhook.yaml").read_text())["webhooks"][0]
+    same = manifest.keys() - {"clientConfig", "namespaceSelector", "failurePolicy"}
+    assert {key: webhook[key] for key in same} == {key: manifest[key] for key in same}
+    assert webhook["failurePolicy"] == "Ignore"
+    assert webhook["clientConfig"] == {
+        "url": "https://deploys.example.com/freezegate/integrations/kubernetes/admission",
+        "caBundle": POSTGRESQL["admission"]["caBundle"],
+    }
+    selector, other = webhook["namespaceSelector"], manifest["namespaceSelector"]
+    assert selector["matchLabels"] == other["matchLabels"]
+    own = {"freezegate": "ops"}
+    values = [own.get(each, each) for each in other["matchExpressions"][0]["values"]]
+    assert selector["matchExpressions"][0]["values"] == values
+    assert "ValidatingWebhookConfiguration" not in objects(helm, SQLITE)
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_no_secret_is_among_the_objects(name: str, helm: Helm) -> None:
     assert "Secret" not in objects(helm, SETS[name])
@@ -371,6 +390,8 @@ REFUSED_BY_THE_SCHEMA = [
     ("extraEnv", [{"name": "FREEZEGATE_PORT", "value": "80"}], "/extraEnv/0/name': "),
     ("service.type", "ExternalName", "/service/type': value must be one of"),
     ("ingress.host", "https://gate.example", "/ingress/host': "),
+    ("admission.failurePolicy", "Maybe", "/admission/failurePolicy': value must be one of"),
+    ("admission.caBundle", "-----BEGIN", "/admission/caBundle': "),
     ("podDisruptionBudget.minAvailable", "half", "/podDisruptionBudget/minAvailable': "),
     ("networkPolicy.ingressFrom", {"a": 1}, "/networkPolicy/ingressFrom': got object, want array"),
     ("serviceMonitor.interval", "15", "/serviceMonitor/interval': "),
@@ -396,6 +417,8 @@ def test_a_wrong_value_is_refused_by_the_schema(path: str, value: Any, why: str,
         (changed(SQLITE, "database.type", "postgresql"), "name the Secret with the URL of PostgreSQL"),
         (changed(POSTGRESQL, "identity.existingConfigMap", "x"), "identity.existingConfigMap, not both"),
         (changed(SQLITE, "notifications.inline", "receivers: []"), "name the Secret with them"),
+        (changed(SQLITE, "admission.enabled", True), "set ingress.enabled and ingress.tlsSecret"),
+        (changed(POSTGRESQL, "integrations", {}), "in integrations.existingSecret"),
     ],
 )
 def test_values_that_do_not_go_together_are_refused_with_a_sentence(
@@ -422,7 +445,7 @@ def test_the_schema_knows_every_value_and_every_object_of_it_is_closed() -> None
     ("values", "warned"),
     [
         (SQLITE, []),
-        (POSTGRESQL, []),
+        (POSTGRESQL, ["settings.anonymousRole is none"]),
         (SETS["open"], ["settings.trustedProxies is empty", "the ingress serves plain http"]),
         (changed(SQLITE, "settings.anonymousRole", "ci"), ["settings.anonymousRole is ci"]),
     ],

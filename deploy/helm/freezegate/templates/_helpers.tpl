@@ -70,6 +70,12 @@ capabilities: {drop: [ALL]}
 {{- if and .Values.integrations.inline (not .Values.integrations.existingSecret) -}}
 {{- fail "integrations: name the Secret with their keys and tokens in integrations.existingSecret" -}}
 {{- end -}}
+{{- if and .Values.admission.enabled (not (and .Values.ingress.enabled .Values.ingress.tlsSecret)) -}}
+{{- fail "admission: Kubernetes calls webhooks over HTTPS only; set ingress.enabled and ingress.tlsSecret" -}}
+{{- end -}}
+{{- if and .Values.admission.enabled (not .Values.integrations.existingSecret) -}}
+{{- fail "admission: name the Secret with the section kubernetes in integrations.existingSecret" -}}
+{{- end -}}
 {{- if and (eq .Values.database.type "sqlite") (gt (int .Values.replicas) 1) -}}
 {{- fail "replicas: SQLite is one file and takes one replica; set database.type to postgresql for several" -}}
 {{- end -}}
