@@ -33,8 +33,8 @@ _LONGEST_PLACE: Final = 18
 async def events(request: Request) -> Response:
     """Stream the current state, then every change of it, and the events recorded on any replica.
 
-    The events are `state`, `decision`, `freeze`, `override`, `outcome`, `policies`, `missed` with the number
-    of events that were dropped when more than 50 a second came, and `alive` every 15 seconds.
+    The events are `state`, `decision`, `freeze`, `override`, `hold`, `outcome`, `policies`, `missed` with the
+    number of events that were dropped when more than 50 a second came, and `alive` every 15 seconds.
     """
     read_query(request, Strict)
     here = context(request)

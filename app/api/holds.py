@@ -16,7 +16,7 @@ from app.identity.caller import Role
 from app.server.authentication import limit_anonymous_claims
 from app.server.context import context
 from app.server.openapi import returns
-from app.server.operations import AnswerFields
+from app.server.operations import AnswerFields, CancelFields
 from app.server.problems import InvalidFieldsError
 from app.server.requests import (
     InstantField,
@@ -24,7 +24,6 @@ from app.server.requests import (
     NameField,
     PageQuery,
     PeriodField,
-    Sentence,
     Strict,
     read_body,
     read_body_or_query,
@@ -98,14 +97,6 @@ class HoldsQuery(PageQuery):
         """The filter for the gate."""
         state = None if self.state in ("unfinished", "all") else self.state
         return HoldFilter(self.service, self.environment, None, state, unfinished=self.state == "unfinished")
-
-
-class CancelFields(Strict):
-    """The reason for cancelling a hold."""
-
-    reason: Sentence | None = Field(
-        None, description="why it is cancelled; recorded and shown", examples=["Superseded by run 4712"]
-    )
 
 
 @router.operation(

@@ -36,6 +36,12 @@ _FAMILIES: Final[Mapping[str, str]] = {
     Kind.FREEZE_EXTENDED: "freeze",
     Kind.FREEZE_CHANGED: "freeze",
     Kind.FREEZE_LIFTED: "freeze",
+    Kind.HOLD_REQUESTED: "hold",
+    Kind.HOLD_RELEASED: "hold",
+    Kind.HOLD_RETURNED: "hold",
+    Kind.HOLD_ANSWERED: "hold",
+    Kind.HOLD_CANCELLED: "hold",
+    Kind.HOLD_EXPIRED: "hold",
     Kind.OUTCOME_REPORTED: "outcome",
     Kind.POLICIES_LOADED: "policies",
 }
@@ -53,7 +59,7 @@ class News(NamedTuple):
     """Something that changed."""
 
     name: str
-    """``state``, ``decision``, ``freeze``, ``override``, ``outcome``, ``policies`` or ``missed``."""
+    """``state``, ``decision``, ``freeze``, ``override``, ``hold``, ``outcome``, ``policies``, ``missed``."""
     data: dict[str, Any]
     seq: int | None = None
     """The place in the record to resume from; None if the event has none."""

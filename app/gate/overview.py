@@ -15,6 +15,7 @@ from app.gate.overrides import to_json as override_to_json
 from app.gate.policies import policies
 from app.gate.record import RunQuery, decisions
 from app.gate.status import status
+from app.gate.waiting_deploys import WaitingDeploys, waiting_deploys
 from app.store.records import DecisionFilter
 
 if TYPE_CHECKING:
@@ -66,23 +67,32 @@ class Overview(NamedTuple):
     """The time zones that bounds are displayed in: by the id of a policy, and by their own names."""
     decisions: list[dict[str, Any]] | None
     """The latest ones that match the filter; None if the store can't be read."""
+    waiting: list[WaitingDeploys] | None
+    """The deploys that wait, by environment; None if the store can't be read."""
+
+
+class _Stored(NamedTuple):
+    """The part of it that is in the store; None if that can't be read."""
+
+    overrides: list[dict[str, Any]] | None
+    latest: list[dict[str, Any]] | None
+    waiting: list[WaitingDeploys] | None
 
 
 def overview(query: RunQuery, moment: GateState, wanted: DecisionFilter) -> Overview:
     """Return the overview; `query` reads the store, and without it decisions and overrides are None."""
     in_force, now = moment.in_force, moment.now
 
-    def stored(view: "View") -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def stored(view: "View") -> _Stored:
         usable = view.newest_overrides(now, None, MOST_OVERRIDES)
         latest = decisions(view, wanted, None, MOST_DECISIONS).items
-        return [override_to_json(each, now, in_force) for each in usable], latest
+        overrides = [override_to_json(each, now, in_force) for each in usable]
+        return _Stored(overrides, latest, waiting_deploys(view, in_force, now))
 
-    overrides: list[dict[str, Any]] | None
-    latest: list[dict[str, Any]] | None
     try:
-        overrides, latest = query(stored)
+        found = query(stored)
     except StoreUnavailableError:
-        overrides = latest = None
+        found = _Stored(None, None, None)
     names = in_force.policy_set.environments
     return Overview(
         status(in_force, moment.last_error, moment.degraded_since, now, now, moment.calendars),
@@ -90,9 +100,10 @@ def overview(query: RunQuery, moment: GateState, wanted: DecisionFilter) -> Over
         [weeks(in_force, name, now) for name in names],
         policies(in_force, now)["policies"],
         [freeze_to_json(each, now) for each in in_force.engine.freezes if each.stands(now)],
-        overrides,
+        found.overrides,
         _zones(in_force),
-        latest,
+        found.latest,
+        found.waiting,
     )
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from app.clock import Clock, SteadyClock
+from app.core.instant import DAY
 from app.gate.errors import StoreUnavailableError, UnauthenticatedError
 from app.gate.in_force import FREEZES_KEPT_FOR, Policies
 from app.identity.caller import Caller, Role, person_id
-from app.store.records import KeyRecord, OverrideCounts
+from app.store.records import HoldCounts, KeyRecord, OverrideCounts
 
 if TYPE_CHECKING:
     from app.core.freeze import Freeze
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from app.store.view import View
 
 _COUNTED_EVERY: Final = 5
-"""Seconds between counts of overrides; only metrics need them."""
+"""Seconds between counts of overrides and holds; only metrics need them."""
 
 _logger: Final = logging.getLogger("freezegate")
 
@@ -43,6 +44,8 @@ class StoreCache:
         self._counted_at = 0
         self.overrides = OverrideCounts(0, 0)
         """The number of usable overrides some seconds ago."""
+        self.holds = HoldCounts((), 0)
+        """The unfinished holds some seconds ago."""
         self.seq = 0
         """The end of the record at the last look."""
         self.degraded_since: int | None = None
@@ -129,16 +132,18 @@ class StoreCache:
             _logger.info("the clock is no longer behind the record")
         self._behind = behind > 0
 
-    def _count(self, view: "View") -> OverrideCounts | None:
+    def _count(self, view: "View") -> "_Counts | None":
         now = self.steady.now()
         if abs(now - self._counted_at) < _COUNTED_EVERY:
             return None
         self._counted_at = now
-        return view.count_overrides(now)
+        holds = HoldCounts(tuple(view.count_holds()), view.count_failed_holds(now - DAY))
+        return view.count_overrides(now), holds
 
     def _take(self, news: "_News") -> None:
         seq, freezes_version, freezes, keys_version, keys, counted = news
-        self.overrides = counted or self.overrides
+        if counted is not None:
+            self.overrides, self.holds = counted
         self.seq = max(self.seq, seq)
         if freezes is not None:
             self._policies.use_freezes(freezes, freezes_version)
@@ -147,7 +152,8 @@ class StoreCache:
 
 
 if TYPE_CHECKING:
-    _News = tuple[int, int, list[Freeze] | None, int, dict[str, KeyRecord] | None, OverrideCounts | None]
+    _Counts = tuple[OverrideCounts, HoldCounts]
+    _News = tuple[int, int, list[Freeze] | None, int, dict[str, KeyRecord] | None, _Counts | None]
 
 
 def caller_of(key: KeyRecord) -> Caller:

@@ -269,3 +269,11 @@ class AnswerFields(Strict):
     """The way in which a hold is answered."""
 
     callback: CallbackFields = Field(description="to a URL")
+
+
+class CancelFields(Strict):
+    """The reason for cancelling a hold."""
+
+    reason: Sentence | None = Field(
+        None, description="why it is cancelled; recorded and shown", examples=["Superseded by run 4712"]
+    )

@@ -44,6 +44,11 @@ _COUNTS: Final = (
     .where(text(UNFINISHED))
     .group_by(holds.c.environment, holds.c.state)
 )
+_FAILED: Final = (
+    select(func.count())
+    .select_from(holds)
+    .where(holds.c.changed_at >= bindparam("since"), holds.c.state == HoldState.FAILED.value)
+)
 _RELEASED: Final = (
     select(func.count())
     .select_from(holds)
@@ -133,6 +138,11 @@ def newest(connection: Connection, wanted: HoldFilter, before: str | None, most:
 def count(connection: Connection) -> list[HoldCount]:
     """Return the numbers of unfinished holds, by environment and state."""
     return [HoldCount._make(row) for row in connection.rows(_COUNTS)]
+
+
+def failed(connection: Connection, since: int) -> int:
+    """Return the number of holds whose answer was not taken, since an instant."""
+    return int((connection.row(_FAILED, since=since) or (0,))[0])
 
 
 def released(connection: Connection, environment: str, since: int) -> int:

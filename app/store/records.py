@@ -158,6 +158,14 @@ class HoldCount(NamedTuple):
     """The instant since which the oldest waits, in seconds."""
 
 
+class HoldCounts(NamedTuple):
+    """The holds that metrics show."""
+
+    unfinished: tuple[HoldCount, ...]
+    failed: int
+    """Those of the last day whose answer was not taken."""
+
+
 class SessionRecord(NamedTuple):
     """A session of the dashboard, without its secret; instants in seconds."""
 

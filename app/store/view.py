@@ -226,6 +226,10 @@ class View:
         """Return the numbers of unfinished holds, by environment and state."""
         return holds.count(self._connection)
 
+    def count_failed_holds(self, since: int) -> int:
+        """Return the number of holds whose answer was not taken, since an instant."""
+        return holds.failed(self._connection, since)
+
     def count_released(self, environment: str, since: int) -> int:
         """Return the number of holds of an environment released after an instant."""
         return holds.released(self._connection, environment, since)

@@ -22,6 +22,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "lifted": "The freeze was lifted.",
     "approved": "The override was approved.",
     "revoked": "The override was revoked.",
+    "cancelled": "The deploy was cancelled.",
     "signed-in": "You are signed in.",
     "signed-out": "You are signed out.",
 }

@@ -1,4 +1,4 @@
-"""``/dashboard/overrides`` and ``/dashboard/freezes``: the actions of ops on the dashboard.
+"""``/dashboard/overrides``, ``/dashboard/freezes`` and ``/dashboard/holds``: the actions of ops.
 
 Each form is validated by the model of the API route that does the same.
 """
@@ -17,7 +17,7 @@ from app.gate.overrides import to_json
 from app.identity.caller import Role
 from app.server.authentication import session_caller
 from app.server.context import context
-from app.server.operations import ChangeBody, EndFields, GrantBody, LiftFields, StartBody
+from app.server.operations import CancelFields, ChangeBody, EndFields, GrantBody, LiftFields, StartBody
 from app.server.problems import InvalidFieldsError
 from app.server.requests import Strict, validated
 from app.server.root_path import root_of
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=Pag
 
 _TOKEN_COOKIE: Final = "freezegate_token"  # noqa: S105 - the name of it
 _TOKEN_LIFETIME: Final = 60
-_ID: Final = re.compile(r"(ovr|frz)_[0-9a-z]{1,36}")
+_ID: Final = re.compile(r"(ovr|frz|hld)_[0-9a-z]{1,36}")
 _MOST_DIGITS: Final = 5
 _LISTS: Final = ("services", "environments", "policies", "tags")
 _EXEMPT: Final = {"exempt_changes": "changes", "exempt_services": "services"}
@@ -163,6 +163,15 @@ async def lift(request: Request, freeze_id: str) -> Response:
     body = validated(dict(form), LiftFields)
     await context(request).freezes.lift(caller, _valid_id(freeze_id), body.reason)
     return redirect_with_flash(request, "lifted", "/#freezes")
+
+
+@router.post("/holds/{hold_id}/cancel")
+async def cancel(request: Request, hold_id: str) -> Response:
+    """Cancel a deploy that waits; its system is told."""
+    caller, form = await session_form(request, Role.OPS)
+    body = validated(dict(form), CancelFields)
+    await context(request).hold_desk.withdraw(caller, _valid_id(hold_id), body.reason)
+    return redirect_with_flash(request, "cancelled", "/#waiting")
 
 
 def _chosen_environments(form: dict[str, str]) -> dict[str, str]:

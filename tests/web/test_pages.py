@@ -498,6 +498,7 @@ def test_a_freeze_that_lets_running_deploys_finish_says_so(gate: TestClient, ops
         ("/dashboard/freezes", {**FREEZE, "surprise": "1"}, 422),
         ("/dashboard/freezes", {"title": "x"}, 422),
         ("/dashboard/freezes/frz_nothing/lift", {}, 404),
+        ("/dashboard/holds/hld_nothing/cancel", {}, 404),
         ("/dashboard/freezes/.../lift", {}, 404),
         ("/dashboard/overrides", {"services": "api", "environments": "production"}, 422),
         ("/dashboard/overrides", {"max_uses": "many"}, 422),
@@ -604,6 +605,7 @@ FORMS = [
     "/dashboard/overrides",
     "/dashboard/overrides/ovr_1/approve",
     "/dashboard/overrides/ovr_1/revoke",
+    "/dashboard/holds/hld_1/cancel",
     "/dashboard/sign-out",
     "/dashboard/sessions/ses_1/revoke",
 ]
@@ -802,6 +804,7 @@ PAGES = {
     "POST /dashboard/freezes/{freeze_id}/change": "ops",
     "POST /dashboard/freezes/{freeze_id}/extend": "ops",
     "POST /dashboard/freezes/{freeze_id}/lift": "ops",
+    "POST /dashboard/holds/{hold_id}/cancel": "ops",
 }
 
 

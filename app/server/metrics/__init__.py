@@ -12,6 +12,7 @@ from app.gate.in_force import Policies
 from app.gate.notifications import Notifications
 from app.server.metrics.calendars import Calendars
 from app.server.metrics.decisions import PolicyDecisions
+from app.server.metrics.holds import Holds
 from app.server.metrics.merges import MergeHeads
 from app.server.metrics.notifications import Outbox
 from app.server.metrics.policies import EnvironmentState, PolicyState
@@ -93,6 +94,7 @@ class Metrics:
     def watch(self, gate: Gate) -> None:
         """Add the metrics of freezes, overrides, projections, merges, and the store."""
         self._registry.register(ReplicaState(gate.cache, self._policies, self._clock))
+        self._registry.register(Holds(gate.cache, self._policies, self._clock))
         self._registry.register(ProjectionStates(gate.projections, self._clock))
         self._registry.register(MergeHeads(gate.merges))
         gate.watched_by(self._writing)

@@ -16,6 +16,13 @@ _ACTIONS: Final = {
     Kind.OVERRIDE_SPENT: "spent",
     Kind.OVERRIDE_REVOKED: "revoked",
 }
+_HOLDS: Final = {
+    Kind.HOLD_REQUESTED: "requested",
+    Kind.HOLD_RELEASED: "released",
+    Kind.HOLD_RETURNED: "returned",
+    Kind.HOLD_CANCELLED: "cancelled",
+    Kind.HOLD_EXPIRED: "expired",
+}
 
 
 class Writing:
@@ -47,7 +54,14 @@ class Writing:
             ["action"],
             registry=registry,
         )
-        self._overrides = {kind.value: overrides.labels(action) for kind, action in _ACTIONS.items()}
+        holds = Counter(
+            "freezegate_holds_total",
+            "What became of holds on this replica: requested, released, returned, cancelled, expired",
+            ["action"],
+            registry=registry,
+        )
+        self._actions = {kind.value: overrides.labels(action) for kind, action in _ACTIONS.items()}
+        self._actions |= {kind.value: holds.labels(action) for kind, action in _HOLDS.items()}
 
     @contextlib.contextmanager
     def batch(self, works: int) -> Iterator[None]:
@@ -62,7 +76,7 @@ class Writing:
     def recorded(self, kinds: Sequence[str]) -> None:
         """Count committed events by kind."""
         for kind in kinds:
-            counter = self._overrides.get(kind)
+            counter = self._actions.get(kind)
             if counter is not None:
                 counter.inc()
 

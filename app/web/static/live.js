@@ -273,7 +273,7 @@ function listen() {
   on("policies", changed);
   on("override", (what, place) => (what.kind === "override-spent" ? refreshWithin(LATER) : changed(what, place)));
   on("decision", showDecision);
-  for (const name of ["outcome", "missed"]) on(name, () => refreshWithin(LATER));
+  for (const name of ["hold", "outcome", "missed"]) on(name, () => refreshWithin(LATER));
   on("alive", () => {});
   stream.onerror = () => {
     stale();

@@ -1,0 +1,147 @@
+"""The deploys that wait, on the dashboard: who, since when, when it is their turn; cancelled by ops."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+from starlette.testclient import TestClient
+
+from app.core.instant import parse_instant
+from app.gate import waiting_deploys
+from tests.api.conftest import bearer
+from tests.api.fakes import FakeClock
+from tests.web.browser import opened
+from tests.web.pages import Page
+from tests.web.serving import ALWAYS, Served, send, serving, sign_in
+from tests.web.test_pages import sign_in as sign_in_without_a_browser
+
+
+def wait(gate: TestClient, key: str, headers: dict[str, str], **fields: object) -> str:
+    body = {"service": "checkout", "key": key, **fields}
+    found: str = gate.post("/holds", json=body, headers=headers).json()["id"]
+    return found
+
+
+def section(gate: TestClient) -> str:
+    page = gate.get("/").text
+    found = re.search('<section id="waiting".*?</section>', page, re.DOTALL)
+    assert found is not None
+    return found.group()
+
+
+def test_without_holds_it_says_that_no_deploy_waits(gate: TestClient) -> None:
+    assert "No deploy waits." in section(gate)
+
+
+def test_each_waiting_deploy_says_who_since_when_and_when_it_is_its_turn(
+    gate: TestClient, keys: dict[str, str], clock: FakeClock
+) -> None:
+    ci = bearer(keys["ci"])
+    wait(gate, "1", ci, actor="ada", ref="v1.2", run_url="https://ci.example.com/runs/1")
+    clock.at += 60
+    wait(gate, "2", ci, service="api", change="hotfix", timeout="2h")
+    text = Page(section(gate)).text
+    assert "production: 2 wait" in text
+    assert "by ada, v1.2 · https://ci.example.com/runs/1" in text
+    assert (
+        "Expected Mon 30 Nov 08:00 CET. Waits since Fri 27 Nov 14:05 CET, until Sat 28 Nov 14:05 CET" in text
+    )
+    assert "api hotfix in 2 d 17 h 54 min" in text
+    assert "by ci person" in text
+    assert "Cancel" not in text
+
+
+def test_one_whose_environment_is_open_is_in_its_turn(
+    gate: TestClient, keys: dict[str, str], clock: FakeClock
+) -> None:
+    # The background work of a gate would have released it.
+    context = gate.app.state.context  # type: ignore[attr-defined]
+    ci = bearer(keys["ci"])
+    for number in range(7):
+        wait(gate, str(number), ci)
+    opens = parse_instant("2026-11-30T07:00:00Z")
+    found = context.gate._store.query(
+        lambda view: waiting_deploys.waiting_deploys(view, context.policies.in_force, opens)
+    )
+    [place] = found
+    turns = [each["turn_at"] for each in place.holds]
+    assert turns == ["2026-11-30T07:00:00Z"] * 5 + ["2026-11-30T07:01:00Z"] * 2
+    del clock
+
+
+def test_more_than_can_be_shown_are_counted(
+    gate: TestClient, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_deploys, "MOST_SHOWN", 2)
+    for number in range(3):
+        wait(gate, str(number), bearer(keys["ci"]))
+    text = Page(section(gate)).text
+    assert "production: 3 wait" in text
+    assert "And 1 more." in text
+
+
+def test_ops_cancel_a_waiting_deploy_with_a_reason(gate: TestClient, keys: dict[str, str]) -> None:
+    held = wait(gate, "1", bearer(keys["ci"]))
+    ops = sign_in_without_a_browser(gate, keys["ops"])
+    form = {"proof": ops.value("proof"), "reason": "Superseded"}
+    page = Page(gate.post(f"/dashboard/holds/{held}/cancel", data=form).text)
+    assert "The deploy was cancelled." in page.text
+    assert "No deploy waits." in page.text
+    assert gate.get(f"/holds/{held}").json()["state"] == "cancelled"
+
+
+def test_nothing_that_a_pipeline_wrote_is_markup(gate: TestClient, keys: dict[str, str]) -> None:
+    wait(gate, "1", bearer(keys["ci"]), actor="<b>ada</b>", ref="<script>", run_url="javascript:alert(1)")
+    text = section(gate)
+    assert "<b>ada" not in text
+    assert "<script" not in text
+    assert 'href="javascript' not in text
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> "object":
+    with serving(tmp_path_factory.mktemp("waiting"), ALWAYS) as gate:
+        yield gate
+
+
+def _wait(gate: Served, key: str, **fields: object) -> str:
+    body = {"service": "checkout", "key": key, "timeout": "2h", **fields}
+    found: str = send(gate, "POST", "/holds", body)["id"]
+    return found
+
+
+LONG = "https://ci.example.com/" + "a" * 200
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_list_fits_and_cancels_at_any_width(browser: Browser, served: Served, width: int) -> None:
+    held = _wait(served, f"long-{width}", service=f"checkout-{'x' * 90}", run_url=LONG, actor="a" * 100)
+    with opened(browser, served.url, viewport={"width": width, "height": 900}) as page:
+        sign_in(page, served)
+        row = page.locator(f"#waiting [data-id={held}]")
+        expect(row).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        row.get_by_label("Reason").fill("Not today")
+        row.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_text("The deploy was cancelled.")).to_be_visible()
+        expect(row).to_have_count(0)
+
+
+def test_a_deploy_that_begins_to_wait_appears_by_itself(browser: Browser, served: Served) -> None:
+    with opened(browser, served.url) as page:
+        expect(page.locator("#waiting")).to_be_visible()
+        held = _wait(served, "live")
+        expect(page.locator(f"#waiting [data-id={held}]")).to_be_visible(timeout=30_000)
+        send(served, "DELETE", f"/holds/{held}")
+        expect(page.locator(f"#waiting [data-id={held}]")).to_have_count(0, timeout=30_000)
+
+
+def test_it_works_without_scripts(browser: Browser, served: Served, tmp_path: Path) -> None:
+    held = _wait(served, "plain")
+    with opened(browser, served.url, java_script_enabled=False) as page:
+        sign_in(page, served)
+        row = page.locator(f"#waiting [data-id={held}]")
+        row.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_text("The deploy was cancelled.")).to_be_visible()
+        page.screenshot(path=tmp_path / "waiting.png", full_page=True)
