@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from app.core.environment import EnvironmentKind
 from app.core.errors import FreezegateError
 from app.core.instant import HOUR, MINUTE
+from app.gate.in_force import InForce
 from app.integrations.github.client import App, Call
 from app.integrations.github.conclusions import PERMISSIONS, Conclusions, LaterError, Pass, Pause, content_of
 from app.integrations.github.looks import Look
@@ -43,6 +45,10 @@ MOST_ATTEMPTS: Final = 6
 
 PATIENCE: Final = 3
 """Attempts to find a merge group in its queue before it is judged as one of unknown pull requests."""
+
+FLIP_INTERVAL: Final = 5
+"""Seconds between two looks whether a policy has flipped; freezes and changed files are seen at once. With a
+thousand repositories, a look takes 40 ms."""
 
 DISCOVERY_INTERVAL: Final = 10 * MINUTE
 """Seconds after which the repositories are listed again; one call for each hundred."""
@@ -100,6 +106,9 @@ class MergeChecks:
         self._lease = surroundings.gate.lease("github-merges", surroundings.own_name)
         self._repositories: dict[str, Repository] = {}
         self._discover_at = 0
+        self._flips_at = 0
+        self._seen: InForce | None = None
+        self._warn_of_environments()
 
     async def release(self) -> None:
         """Let another replica sweep."""
@@ -125,6 +134,17 @@ class MergeChecks:
             self._discover_at = self._clock.now() + max(DISCOVERY_RETRY, _seconds(error))
         due = await asyncio.to_thread(self._due)
         await _together([partial(self._swept, http, repository, state) for repository, state in due])
+
+    def _warn_of_environments(self) -> None:
+        """Log which environments of the rules the policies lack, or have as places of deploys."""
+        policy_set = self._gate.policies.in_force.policy_set
+        for name in sorted({each.environment for each in self._merges.branches}):
+            if name not in policy_set.environments:
+                logger.warning(
+                    "github: merges: the policies have no environment %s: merges are stopped", name
+                )
+            elif policy_set.environment(name).kind is not EnvironmentKind.MERGE:
+                logger.warning("github: merges: write `%s: {kind: merge}` in the policies", name)
 
     # Looks: what GitHub tells of.
 
@@ -220,7 +240,13 @@ class MergeChecks:
     def _due(self) -> list[tuple[Repository, tuple[str, ...]]]:
         """Return the repositories to sweep now: flipped ones first, then those of which it is time."""
         now = self._clock.now()
-        states = [(each, self._state(each.name)) for each in self._repositories.values()]
+        changed = self._gate.policies.in_force is not self._seen
+        if changed or self._flips_at <= now:
+            self._seen, self._flips_at = self._gate.policies.in_force, now + FLIP_INTERVAL
+            looked = list(self._repositories.values())
+        else:
+            looked = [each for each in self._repositories.values() if each.due_at <= now]
+        states = [(each, self._state(each.name)) for each in looked]
         due = [
             (each, state)
             for each, state in states

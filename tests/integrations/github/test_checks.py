@@ -21,7 +21,7 @@ from tests.integrations.github.fake import (
     Fault,
     secondary_limit,
 )
-from tests.integrations.github.merge_gate import MergeGate, merge_gate
+from tests.integrations.github.merge_gate import FILE, MergeGate, merge_gate
 
 pytestmark = pytest.mark.anyio
 
@@ -58,12 +58,12 @@ async def test_a_freeze_and_its_end_turn_every_check_within_seconds(gate: MergeG
     pulls = [gate.queue.open(number) for number in range(1, 4)]
     await gate.until(FROZEN)
     assert {gate.conclusion(each) for each in pulls} == {"SUCCESS"}
-    await gate.seconds(2)
+    await gate.seconds(module.FLIP_INTERVAL + 1)
     assert {gate.conclusion(each) for each in pulls} == {"FAILURE"}
     assert gate.gate.merges.heads == {"main": HeadCount(0, 3)}
     await gate.until(OPEN_AGAIN)
     assert {gate.conclusion(each) for each in pulls} == {"FAILURE"}
-    await gate.seconds(2)
+    await gate.seconds(module.FLIP_INTERVAL + 1)
     assert {gate.conclusion(each) for each in pulls} == {"SUCCESS"}
     assert gate.gate.merges.heads == {"main": HeadCount(3, 0)}
 
@@ -183,7 +183,7 @@ async def test_a_group_gets_its_check_and_is_exempt_if_all_in_it_are(gate: Merge
     await gate.second()
     groups = [entry.sha for entry in gate.queue.queue]
     assert [gate.queue.conclusion(sha) for sha in groups] == ["SUCCESS"] * 3
-    await gate.until(FROZEN)
+    await gate.until(FROZEN + module.FLIP_INTERVAL)
     await gate.second()
     assert [gate.queue.conclusion(sha) for sha in groups] == ["SUCCESS", "SUCCESS", "FAILURE"]
     gate.queue.unlabel(pulls[0], "hotfix")
@@ -310,6 +310,20 @@ async def test_a_commit_that_is_gone_stops_no_other(gate: MergeGate) -> None:
     gate.queue.push(gone)
     await gate.seconds(60)
     assert [gate.conclusion(each) for each in (gone, pull)] == ["FAILURE", "FAILURE"]
+
+
+async def test_an_environment_that_is_no_branch_is_told_at_the_start(
+    tmp_path: Path, clock: FakeClock, github: FakeGitHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "policies.yaml"
+    file.write_text(FILE.replace("main: {kind: merge}", "main: {}").replace("  release: {kind: merge}\n", ""))
+    async with merge_gate(tmp_path, clock, github) as started:
+        pull, other = started.queue.open(1), started.queue.open(2, base="release/1")
+        await started.second()
+        assert [started.conclusion(each) for each in (pull, other)] == ["SUCCESS", "FAILURE"]
+        assert started.titles(other) == ["There is no answer"]
+    assert "write `main: {kind: merge}` in the policies" in caplog.text
+    assert "no environment release: merges are stopped" in caplog.text
 
 
 async def test_one_replica_sweeps_and_another_takes_over(
