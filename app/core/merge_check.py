@@ -82,10 +82,9 @@ def _passing(verdicts: Sequence[MergeVerdict]) -> MergeCheck:
 
 
 def _passing_title(verdicts: Sequence[MergeVerdict]) -> str:
-    decisions = (each.decision for each in verdicts if each.decision is not None)
-    warned = next((each for each in decisions if each.warnings), None)
-    if warned is not None:
-        return f"Open, with a warning: {titles(warned.warnings)}"
+    warnings = next((each.warnings for each in verdicts if each.warnings), ())
+    if warnings:
+        return f"Open, with a warning: {titles(warnings)}"
     exempt = [each.exempt for each in verdicts if each.exempt is not None]
     return f"Exempt: {exempt[0]}" if len(exempt) == len(verdicts) else "Open"
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from app.core.decision import Decision
+from app.core.decision import Decision, Stretch
 from app.core.errors import FreezegateError
 from app.core.policy import glob_pattern
 
@@ -89,6 +89,11 @@ class MergeVerdict(NamedTuple):
         if self.exempt is not None:
             return True
         return self.decision is not None and self.decision.allowed
+
+    @property
+    def warnings(self) -> tuple[Stretch, ...]:
+        """The rules that warn of it."""
+        return () if self.decision is None else self.decision.warnings
 
 
 Decide = Callable[[MergeRule, str | None], Decision]

@@ -76,6 +76,10 @@ class Repository:
     queues: frozenset[str] = frozenset()
     """The branches whose merge queues held something."""
 
+    def is_due(self, state: tuple[str, ...], now: int) -> bool:
+        """Return whether it is to be swept, if its checks depend on `state` now."""
+        return self.due_at <= now or (self.state not in (None, state) and not self.failures)
+
 
 class MergeChecks:
     """The merge freeze of one replica."""
@@ -240,19 +244,19 @@ class MergeChecks:
     def _due(self) -> list[tuple[Repository, tuple[str, ...]]]:
         """Return the repositories to sweep now: flipped ones first, then those of which it is time."""
         now = self._clock.now()
-        changed = self._gate.policies.in_force is not self._seen
-        if changed or self._flips_at <= now:
-            self._seen, self._flips_at = self._gate.policies.in_force, now + FLIP_INTERVAL
-            looked = list(self._repositories.values())
-        else:
-            looked = [each for each in self._repositories.values() if each.due_at <= now]
+        flips = self._flips_may_be(now)
+        looked = [each for each in self._repositories.values() if flips or each.due_at <= now]
         states = [(each, self._state(each.name)) for each in looked]
-        due = [
-            (each, state)
-            for each, state in states
-            if each.due_at <= now or (each.state not in (None, state) and not each.failures)
-        ]
+        due = [(each, state) for each, state in states if each.is_due(state, now)]
         return sorted(due, key=lambda found: found[0].state in (None, found[1]))
+
+    def _flips_may_be(self, now: int) -> bool:
+        """Return whether it is time to look for flips."""
+        in_force = self._gate.policies.in_force
+        if in_force is self._seen and self._flips_at > now:
+            return False
+        self._seen, self._flips_at = in_force, now + FLIP_INTERVAL
+        return True
 
     async def _swept(self, http: "httpx.AsyncClient", repository: Repository, state: tuple[str, ...]) -> None:
         """Sweep a repository; `state` is what its checks depend on."""

@@ -217,6 +217,14 @@ class MergeQueue:
             "head_ref": f"refs/heads/gh-readonly-queue/{entry.pull.base}/pr-{entry.pull.number}-{'b' * 40}",
             "base_ref": base,
             "base_sha": "b" * 40,
+            "head_commit": {
+                "id": entry.sha,
+                "tree_id": "c" * 40,
+                "message": f"Merge pull request #{entry.pull.number}",
+                "timestamp": instant(entry.requested_at),
+                "author": {"name": "mona", "email": "mona@example.com"},
+                "committer": {"name": "GitHub", "email": "noreply@github.com"},
+            },
         }
         payload = {"action": action, "merge_group": group, **self.github.common(entry.pull.repository)}
         self.github.send("merge_group", {**payload, **more})
