@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.core.hold import Hold
 from app.identity.credentials import new_secret_key
 from app.identity.sealing import Sealing
+from app.integrations.answers import Answerer
+from app.integrations.vendor import Surroundings
+from app.integrations.vendors import vendors
 from app.main import create_app
 from app.server.log import RequestLog
 from app.settings import Settings
@@ -25,7 +29,7 @@ from tests.api.fakes import FakeClock
 def gate_with(
     folder: Path, clock: FakeClock, sections: dict[str, Any], log: io.BytesIO | None = None
 ) -> Iterator[TestClient]:
-    """Start a gate with these sections of the integrations file."""
+    """Start a gate with these sections of the integrations file; deploys wait until a test makes `Passes`."""
     (folder / "policies.yaml").write_text(POLICIES)
     (folder / "integrations.yaml").write_text(json.dumps(sections))
     settings = Settings(
@@ -34,9 +38,46 @@ def gate_with(
         integrations=folder / "integrations.yaml",
     )
     app = create_app(settings, clock=clock, request_log=RequestLog(log or io.BytesIO()))
-    with TestClient(app) as client:
-        client.app.state.context.holds.sealing = Sealing([new_secret_key()])  # type: ignore[attr-defined]
-        yield client
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Answerer, "run", _idle)
+        with TestClient(app) as client:
+            client.app.state.context.holds.sealing = Sealing([new_secret_key()])  # type: ignore[attr-defined]
+            yield client
+
+
+async def _idle(_: Answerer) -> None:
+    """Release and answer nothing: the clock of a test stands still, and its passes are made by hand."""
+
+
+class Passes:
+    """The passes over those who wait, made by hand."""
+
+    def __init__(self, gate: TestClient) -> None:
+        self._gate = gate
+        self._here = here = gate.app.state.context  # type: ignore[attr-defined]
+        surroundings = Surroundings(here.gate, here.clock, here.outbound, "test")
+        responders = {
+            name: responder(section, surroundings)
+            for name, section in here.integrations.items()
+            if (responder := vendors()[name].responder) is not None
+        }
+        reportings = {name: each.reporting for name, each in responders.items()}
+        self._answering = here.gate.answering(reportings, "test")
+        self._answerer = Answerer(self._answering, responders, here.outbound, jitter=lambda: 0.0)
+
+    def make(self, number: int = 1, every: int = 1) -> None:
+        """Make passes; before each, the clock goes on by some seconds."""
+        for _ in range(number):
+            self._here.clock.at += every
+            assert self._gate.portal is not None
+            self._gate.portal.call(self._pass)
+
+    async def _pass(self) -> None:
+        await self._here.cache.refresh()
+        await self._answering.releases.look()
+        async with self._here.outbound.client(10.0) as client:
+            for due in await self._answering.answers.due():
+                await self._answerer.answer(client, due)
 
 
 def holds_of(gate: TestClient) -> list[Hold]:

@@ -3,6 +3,7 @@
 https://learn.microsoft.com/azure/devops/pipelines/process/invoke-checks describes both.
 """
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _MOST: Final = 30
 """Answers of any kind: each line of the log costs two requests, and a freeze rarely moves more often."""
+
+LOG_DEADLINE: Final = 3.0
+"""Seconds for the log before a decision: all calls of an answer have 10."""
 
 _FINAL: Final = frozenset({400, 401, 403, 404, 409, 410})
 """The token is void, or the check is over: cancelled, or its time is up."""
@@ -70,7 +74,8 @@ class Checks:
             return await self._log(client, plan, answer, headers)
         # The log is for people; the decision must not wait for it.
         with contextlib.suppress(Exception):
-            await self._log(client, plan, answer, headers)
+            async with asyncio.timeout(LOG_DEADLINE):
+                await self._log(client, plan, answer, headers)
         event = completed(target, _RESULTS[answer.kind])
         return delivery_result(await call(client, "POST", f"{plan}/{_EVENTS}", headers, event), _FINAL)
 

@@ -1,5 +1,6 @@
 """Stages that wait in a check, at an Azure DevOps that repeats, loses, and forgets its tokens."""
 
+import asyncio
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from starlette.testclient import TestClient
 
 from app.core.hold import AnswerKind, Hold, HoldAnswer
 from app.core.instant import HOUR, parse_instant
+from app.integrations.azure_devops import message
 from app.integrations.azure_devops.message import Checks
 from app.integrations.azure_devops.section import AzureDevOps
 from app.integrations.azure_devops.vendor import VENDOR
@@ -248,6 +250,23 @@ async def test_a_log_that_fails_holds_up_no_decision(
         reply = await responder(azure).send(client, answer_to(hold, AnswerKind.APPROVED, "x"), check.token)
     assert reply.outcome == "taken"
     assert check.results == ["succeeded"]
+
+
+@pytest.mark.anyio
+async def test_a_log_that_does_not_answer_holds_up_no_decision(
+    gate: TestClient, azure: FakeAzure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check, hold = held(gate, azure)
+    monkeypatch.setattr(message, "LOG_DEADLINE", 0.01)
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if "/feed" in request.url.path:
+            await asyncio.Event().wait()
+        return httpx.Response(204)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        reply = await responder(azure).send(client, answer_to(hold, AnswerKind.APPROVED, "x"), check.token)
+    assert reply.outcome == "taken"
 
 
 @pytest.mark.anyio
