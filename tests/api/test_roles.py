@@ -78,6 +78,7 @@ NEEDS = {
     "GET /readyz": "anyone",
     "GET /metrics": "anyone",
     "POST /integrations/azure-devops": "signed",
+    "POST /integrations/buildkite": "signed",
     "POST /integrations/flagger": "signed",
     "POST /integrations/gitlab": "signed",
     "POST /integrations/hcp-terraform": "signed",

@@ -16,6 +16,12 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "deployments": [{"repository": "acme/*", "environment": "production"}],
     },
     "azure-devops": {"secret": "the-secret-of-the-checks"},
+    "buildkite": {
+        "organization": "acme",
+        "secret": "the-token-of-the-webhook",
+        "token": "bkua_x",
+        "deployments": [{"service": "{pipeline}", "environment": "production"}],
+    },
     "flagger": {
         "secret": "flagger-token",
         "deployments": [{"service": "{canary}", "environment": "production"}],

@@ -1,42 +1,17 @@
 """The section of GitLab in the integrations file."""
 
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from app.core.errors import MalformedValueError
-from app.core.field_types import Duration
-from app.core.hold import LONGEST_WAIT
-from app.core.instant import DAY
-from app.core.url import secure_url
 from app.integrations.deploy_rule import MOST_RULES, DeployRule, Glob
+from app.integrations.field_types import USUAL_WAIT, Address, Wait
 from app.integrations.projection_section import MOST_SCOPES, Days, ScopeSection, days_field
-from app.integrations.section import Text, WithSecret, WithToken
+from app.integrations.section import WithSecret, WithToken
 
 Project = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$"), Field(title="text")
 ]
-
-USUAL_WAIT: Final = 14 * DAY
-"""Seconds that a job waits: as long as the freeze at the end of a year."""
-
-
-def _address(url: str) -> str:
-    try:
-        return secure_url(url).rstrip("/")
-    except ValueError as error:
-        raise MalformedValueError(f"the URL {error}") from None
-
-
-def within_longest(seconds: int) -> int:
-    """Check how long a deploy may wait.
-
-    Raises:
-        MalformedValueError: it is longer than the gate keeps those who wait.
-    """
-    if seconds > LONGEST_WAIT:
-        raise MalformedValueError(f"is at most {LONGEST_WAIT // DAY}d")
-    return seconds
 
 
 class JobRule(DeployRule, WithToken):
@@ -80,12 +55,12 @@ class GitLab(WithSecret):
     secret_names: ClassVar[tuple[str, ...]] = ()
     optional_secrets: ClassVar[tuple[str, ...]] = ("secret",)
 
-    url: Annotated[Text, AfterValidator(_address), Field(title="URL")] = Field(
+    url: Address = Field(
         "https://gitlab.com",
         description="the address of your GitLab: jobs are played there",
         examples=["https://gitlab.example.com"],
     )
-    longest_wait: Annotated[Duration, AfterValidator(within_longest)] = Field(
+    longest_wait: Wait = Field(
         USUAL_WAIT,
         description="how long a job waits; then it stays a manual job that isn't played; at most `35d`",
         examples=["7d"],

@@ -1,0 +1,1 @@
+"""Buildkite: block steps that are unblocked when deploys open."""
