@@ -193,39 +193,46 @@ class Reviews:
         reply = await self._app.call(client, run.review(body))
         if reply.status not in _GONE:
             return result(reply)
-        if answer.kind is not AnswerKind.PROGRESS and await self._was_reviewed(client, run, body):
-            return DeliveryResult("taken")
+        if answer.kind is not AnswerKind.PROGRESS:
+            reviews = await self._app.call(
+                client, Call("GET", f"{run.path}/approvals", run.installation, READ)
+            )
+            if not reviews.is_good and reviews.status not in _GONE:
+                return result(reviews)
+            if _is_among(body, reviews.content):
+                # An earlier attempt was taken, and only its answer was lost.
+                return DeliveryResult("taken")
         return await self._ended(client, run, reply, answer.kind)
-
-    async def _was_reviewed(self, client: "httpx.AsyncClient", run: Run, body: dict[str, Any]) -> bool:
-        """Return whether an earlier attempt was taken, and only its answer was lost."""
-        reply = await self._app.call(client, Call("GET", f"{run.path}/approvals", run.installation, READ))
-        reviews = reply.content if reply.is_good and isinstance(reply.content, list) else []
-        return any(
-            isinstance(review, dict)
-            and review.get("state") == body["state"]
-            and review.get("comment") == body["comment"]
-            for review in reviews
-        )
 
     async def _ended(
         self, client: "httpx.AsyncClient", run: Run, reply: Reply, kind: AnswerKind
     ) -> DeliveryResult:
         """Return the result of an answer that had nothing to answer to."""
-        if await has_ended(self._app, client, run):
+        ended = await has_ended(self._app, client, run)
+        if ended:
             return DeliveryResult("refused", "the run has ended")
         if kind is AnswerKind.PROGRESS:
             # A report that isn't taken, such as one too many, must not end the wait.
             return DeliveryResult("taken", f"answered {reply.status}")
-        return DeliveryResult("refused", f"answered {reply.status}")
+        return DeliveryResult("later" if ended is None else "refused", f"answered {reply.status}")
 
 
-async def has_ended(app: App, client: "httpx.AsyncClient", run: Run) -> bool:
-    """Return whether a run is over or gone, so that no job of it waits; False if that can't be told."""
+def _is_among(body: dict[str, Any], reviews: object) -> bool:
+    """Return whether a review is among those of a run, by its state and comment."""
+    return any(
+        isinstance(review, dict)
+        and review.get("state") == body["state"]
+        and review.get("comment") == body["comment"]
+        for review in (reviews if isinstance(reviews, list) else [])
+    )
+
+
+async def has_ended(app: App, client: "httpx.AsyncClient", run: Run) -> bool | None:
+    """Return whether a run is over or gone, so that no job of it waits; None if that can't be told now."""
     reply = await app.call(client, Call("GET", run.path, run.installation, READ))
     if reply.is_good:
         return isinstance(reply.content, dict) and reply.content.get("status") == "completed"
-    return reply.status in (404, 410)
+    return True if reply.status in (404, 410) else None
 
 
 def result(reply: Reply) -> DeliveryResult:

@@ -265,3 +265,16 @@ def test_what_github_says_of_a_run_is_needed_to_end_its_wait(
     reading = {"GET"}
     github.fault = lambda method, _path: BAD_GATEWAY if method in reading else None
     assert send(gate, section, AnswerKind.PROGRESS) == DeliveryResult("taken", "answered 422")
+
+
+def test_a_review_is_not_given_up_while_github_can_not_say_what_became_of_it(
+    gate: TestClient, github: FakeGitHub, section: GitHub
+) -> None:
+    run = github.request_deploy()
+    assert send(gate, section, AnswerKind.APPROVED).outcome == "taken"
+    github.fault = lambda method, _path: BAD_GATEWAY if method == "GET" else None
+    assert send(gate, section, AnswerKind.APPROVED) == DeliveryResult("later", "answered 502")
+    github.fault = lambda _method, path: BAD_GATEWAY if path.endswith(f"/{run.id}") else None
+    assert send(gate, section, AnswerKind.REJECTED) == DeliveryResult("later", "answered 422")
+    github.fault = lambda _method, _path: None
+    assert send(gate, section, AnswerKind.APPROVED) == DeliveryResult("taken")
