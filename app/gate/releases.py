@@ -16,7 +16,7 @@ from app.core.decision import Decision
 from app.core.errors import FreezegateError
 from app.core.explain import message
 from app.core.hold import POLLED, AnswerKind, Hold, HoldState, Reporting
-from app.core.release import Pace, is_report_due, next_batch
+from app.core.release import Pace, is_report_due, may_report, next_batch
 from app.gate.audit_events import Kind
 from app.gate.claim import Claim, Claims
 from app.gate.errors import StoreUnavailableError
@@ -212,10 +212,15 @@ class Releases:
         judged = self._judged.get(hold.id)
         # One that is allowed and waits for its turn hears no other instant.
         opens_at = hold.opens_at if judged is None or judged.allowed else judged.opens_at
-        reporting = self._reportings.get(hold.responder)
+        reporting = self._takes(hold)
         if reporting is None:
             return opens_at != hold.opens_at
         return is_report_due(hold, opens_at, reporting, at.now)
+
+    def _takes(self, hold: Hold) -> Reporting | None:
+        """Return what a vendor takes; None if it takes no progress, or no more: then only the list has it."""
+        reporting = self._reportings.get(hold.responder)
+        return None if reporting is None or not may_report(hold, reporting) else reporting
 
     def _tell(
         self,
@@ -229,7 +234,7 @@ class Releases:
             if held is None or held.state is not HoldState.WAITING:
                 continue
             told = held._replace(opens_at=opens_at)
-            if hold.responder in self._reportings:
+            if self._takes(held) is not None:
                 told = queue_answer(transaction, told, AnswerKind.PROGRESS, sentence, opens_at, at)
                 told = told._replace(told_at=at.now)
             transaction.change_hold(told)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.core.decision import Question
-from app.core.hold import POLLED, HoldState
+from app.core.hold import POLLED, HoldState, Reporting
 from app.core.instant import DAY, HOUR, MINUTE, parse_instant
 from app.gate import keys
 from app.gate.errors import StoreUnavailableError
@@ -91,6 +91,21 @@ async def test_a_moved_opening_is_reported_within_what_the_vendor_takes(gate: Ga
     await waiting.look()
     assert await waiting.answer() == ["approved run 1"]
     assert waiting.sent[-1].answer.hold.reports == 8
+
+
+async def test_a_vendor_that_takes_no_progress_gets_none_and_the_list_has_it(gate: Gate) -> None:
+    waiting = Waiting(gate, reportings={"github": Reporting(1)})
+    held = await waiting.ask()
+    await waiting.look()
+    assert await waiting.answer() == []
+    assert (await waiting.holds.show(held.id)).opens_at == MONDAY
+    freeze = await waiting.freeze()
+    await waiting.look()
+    assert (await waiting.holds.show(held.id)).opens_at is None
+    await gate.freezes.lift(OPS, freeze)
+    gate.clock.at = MONDAY
+    await waiting.look()
+    assert await waiting.answer() == ["approved run 1"]
 
 
 async def test_a_vendor_that_must_hear_again_does(gate: Gate, waiting: Waiting) -> None:
