@@ -137,7 +137,7 @@ class Projector:
             except FreezegateError as error:
                 self._fail(state, str(error), getattr(error, "retry_after", 0))
             except Exception as error:  # noqa: BLE001 - any failure is tried again; its text may hold the URL
-                self._fail(state, f"the target can't be reached: {type(error).__name__}")
+                self._fail(state, f"the call failed: {type(error).__name__}")
 
     async def _sync(self, http: "httpx.AsyncClient", place: Place, state: ProjectionState) -> None:
         wanted = await asyncio.to_thread(self._projections.wanted, place.place)

@@ -17,8 +17,10 @@ from app.integrations.integrations import read_integrations_file
 from app.integrations.projector import Place, Projector
 from app.integrations.section import Section
 from app.policies.source import Source
+from app.store.store import Store
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import reload
+from tests.store.records import PATIENT
 
 NOW = parse_instant("2026-11-25T12:00:00Z")
 TOKEN = "token-of-the-fake"  # noqa: S105 - of the fake
@@ -52,7 +54,8 @@ class Running:
         self.clock = clock
         self.policies = Policies()
         self.policies.load(Source(self.file), clock.now())
-        self.gate = Gate.open(f"sqlite:///{folder / 'gate.db'}", self.policies, clock)
+        store = Store.open(f"sqlite:///{folder / 'gate.db'}", deadline=PATIENT)
+        self.gate = Gate(store, self.policies, clock)
         self._version = 1
 
     def projector(self, target: str, places: list[Any], own_name: str = "one") -> Projector:

@@ -131,7 +131,7 @@ async def test_no_failure_holds_up_other_places(
             await made.look(http)
             gate.clock.at += INTERVAL
         assert len(good.wanted) == 3
-        assert gate.state("argocd", "bad").error == "the target can't be reached: RuntimeError"
+        assert gate.state("argocd", "bad").error == "the call failed: RuntimeError"
         bad.failure = None
         gate.clock.at += 10 * MINUTE
         await made.look(http)
@@ -152,7 +152,7 @@ async def test_a_look_that_lasts_too_long_is_given_up(
 
     async with running(tmp_path, FakeClock(NOW)) as gate:
         await gate.projector("argocd", [Slow()]).look(http)
-        assert gate.state("argocd", "shop").error == "the target can't be reached: TimeoutError"
+        assert gate.state("argocd", "shop").error == "the call failed: TimeoutError"
 
 
 async def test_refused_policies_are_named_once(

@@ -153,7 +153,7 @@ async def test_conflicts_are_tried_again_a_few_times(tmp_path: Path) -> None:
     [
         (error(403, "forbidden"), "reading the ConfigMap: the API answered 403"),
         (error(500), "reading the ConfigMap: the API answered 500"),
-        (httpx.ConnectError("no"), "the target can't be reached: ConnectError"),
+        (httpx.ConnectError("no"), "the call failed: ConnectError"),
         (httpx.Response(200, json=["x"]), "there is no ConfigMap in it"),
     ],
 )
