@@ -12,7 +12,9 @@ from app.core.freeze import Freeze
 from app.core.instant import MINUTE
 
 LEAST_MOVE: Final = MINUTE
-"""Seconds by which a report must move the end of a freeze to be recorded; a repeat may come each second."""
+LEAST_PART: Final = 8
+"""A report moves the end of a freeze by a minute at least, and by an eighth of its life: a repeat may come
+each second, and each move is in the record for ever."""
 
 
 class Episode(NamedTuple):
@@ -78,7 +80,8 @@ def next_step(
 
 def _while_firing(episode: Episode, now: int) -> Step:
     moved = now + episode.life - episode.ends_at
-    return Step.EXTEND if episode.resolved_at is not None or moved >= LEAST_MOVE else Step.GO_ON
+    least = max(LEAST_MOVE, episode.life // LEAST_PART)
+    return Step.EXTEND if episode.resolved_at is not None or moved >= least else Step.GO_ON
 
 
 def _once_resolved(episode: Episode) -> Step:

@@ -276,8 +276,10 @@ def _changed(freeze: Freeze, wanted: Change, now: int) -> Freeze:
     return changed
 
 
-def change_event(before: Freeze, after: Freeze, microseconds: int, actor: str) -> Event:
-    """Return the event of a change of a freeze."""
+def change_event(
+    before: Freeze, after: Freeze, microseconds: int, actor: str, *, renewed: bool = False
+) -> Event:
+    """Return the event of a change of a freeze; no one is notified of one that is only `renewed`."""
     now = microseconds // 1_000_000
     if before._replace(ends_at=after.ends_at, changed_at=after.changed_at) == after:
         return happened(
@@ -287,6 +289,7 @@ def change_event(before: Freeze, after: Freeze, microseconds: int, actor: str) -
             freeze=after.id,
             ends_at=instant_or_none(after.ends_at),
             ended_at_before=instant_or_none(before.ends_at),
+            **({"renewed": True} if renewed else {}),
         )
     old, new = to_json(before, now), to_json(after, now)
     changes = {name: old[name] for name in new if old[name] != new[name] and name not in _NOT_CHANGES}

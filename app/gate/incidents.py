@@ -237,14 +237,16 @@ class _Plan:
             return
         episode = self._episodes[move.rule]
         if move.step in _MOVING:
-            self._move(move.freeze, transaction)
+            renewed = move.step is Step.EXTEND and episode.resolved_at is None
+            self._move(move.freeze, transaction, renewed=renewed)
             episode = episode._replace(ends_at=move.freeze.ends_at or episode.ends_at)
         self._note(episode, transaction)
 
-    def _move(self, freeze: Freeze, transaction: "Transaction") -> None:
+    def _move(self, freeze: Freeze, transaction: "Transaction", *, renewed: bool) -> None:
         before = transaction.freeze(freeze.id) or freeze
         transaction.change_freeze(freeze)
-        transaction.append(change_event(before, freeze, self._microseconds, self._report.source))
+        source = self._report.source
+        transaction.append(change_event(before, freeze, self._microseconds, source, renewed=renewed))
 
     def _start(self, rule: IncidentRule, freeze: Freeze, transaction: "Transaction") -> None:
         if transaction.count_standing_incidents(self._report.source, self._now) >= MOST_STANDING:

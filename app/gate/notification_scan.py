@@ -213,7 +213,8 @@ def _of_link(seen: Snapshot, link: Link, home: Zone) -> Notification | None:
     if link.kind in _FREEZES:
         data = json.loads(link.data)
         freeze = seen.freezes.get(_id(data["freeze"]))
-        return None if freeze is None else _of_freeze(link, data, freeze, home)
+        # Reports of an incident renew its freeze, for as long as it lasts.
+        return None if freeze is None or data.get("renewed") else _of_freeze(link, data, freeze, home)
     if link.kind in _OVERRIDES:
         data = json.loads(link.data)
         override = seen.overrides.get(_id(data["override"]))

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import Request
@@ -14,12 +14,13 @@ from app.core.explain_incident import move_sentence
 from app.core.incident import Incident, IncidentRule, judge, plain
 from app.core.instant import DAY
 from app.gate.freezes import to_json
-from app.gate.incident_request import link_of
+from app.gate.incident_request import link_of, within
 from app.gate.incidents import Outcome, Report
 from app.identity.caller import Role
 from app.integrations.inbound import FAILURES, raw_body, refuse, section_of
 from app.integrations.payload import UnreadableError, parse_object
 from app.integrations.section import Section
+from app.integrations.vendor import Surroundings
 from app.server.context import Context, context
 from app.server.log import event
 from app.server.openapi import returns
@@ -34,6 +35,8 @@ MOST_RULES: Final = 50
 
 LONGEST_KEY: Final = 200
 """Characters of the key of an incident that are logged and shown."""
+
+Work = Sequence[Coroutine[None, None, None]]
 
 _UNREADABLE: Final = "unreadable"
 _IGNORED: Final = "ignored"
@@ -166,6 +169,21 @@ def incident_routes(source: Source, system: str) -> Routes:
         return json_response(_previewed(incident, outcome, section.freezes, here.clock.now()))
 
     return router
+
+
+def warn_of_unknown_names(vendor: str, section: IncidentSection, surroundings: Surroundings) -> Work:
+    """Log the names in the rules of a vendor that the policies don't list; there is nothing to do besides."""
+    policy_set = surroundings.gate.policies.in_force.policy_set
+    for rule in section.freezes:
+        for sentence in within(rule, policy_set)[2]:
+            event(
+                logging.WARNING,
+                "a rule of the integrations file freezes more than it says: it names what the policies don't",
+                source=vendor,
+                rule=rule.name,
+                name=sentence,
+            )
+    return ()
 
 
 def _is_old(source: Source, incident: Incident, now: int) -> bool:

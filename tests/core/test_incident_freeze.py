@@ -1,7 +1,8 @@
 import pytest
 
+from app.core.explain_incident import move_sentence
 from app.core.freeze import Freeze
-from app.core.incident_freeze import LEAST_MOVE, Episode, Step, end_after, next_step, noted
+from app.core.incident_freeze import LEAST_MOVE, LEAST_PART, Episode, Step, end_after, next_step, noted
 from app.core.policy import Selector
 
 START, LIFE, THAW = 1_795_000_000, 3_600, 600
@@ -38,8 +39,12 @@ def step(
 
 def test_an_incident_starts_a_freeze_once_and_repeats_extend_it() -> None:
     assert step(0, episode=None, freeze=None) is Step.START
-    assert step(LEAST_MOVE - 1) is Step.GO_ON
-    assert step(LEAST_MOVE) is Step.EXTEND
+    assert step(LIFE // LEAST_PART - 1) is Step.GO_ON
+    assert step(LIFE // LEAST_PART) is Step.EXTEND
+    short = EPISODE._replace(life=300, ends_at=START + 300)
+    freeze = FREEZE._replace(ends_at=START + 300)
+    assert step(LEAST_MOVE - 1, episode=short, freeze=freeze) is Step.GO_ON
+    assert step(LEAST_MOVE, episode=short, freeze=freeze) is Step.EXTEND
     assert end_after(Step.EXTEND, EPISODE, START + 100) == START + 100 + LIFE
 
 
@@ -89,7 +94,7 @@ def test_a_freeze_that_ended_just_before_the_life_is_started_again() -> None:
 
 
 def test_what_was_left_out_of_a_report_extends_a_freeze_and_starts_none() -> None:
-    assert step(LEAST_MOVE, matches=False) is Step.EXTEND
+    assert step(LIFE // LEAST_PART, matches=False) is Step.EXTEND
     assert step(LIFE, matches=False) is Step.NOTHING
 
 
@@ -99,3 +104,7 @@ def test_the_reports_are_noted() -> None:
     again = noted(resolved, START + 9, START + 3, firing=False)
     assert (again.told_at, again.reported_at, again.resolved_at) == (START + 9, START + 4, START + 5)
     assert noted(again, START + 10, START + 10, firing=True).resolved_at is None
+
+
+def test_a_step_without_a_freeze_is_nothing() -> None:
+    assert move_sentence(Step.NOTHING, None) == "nothing: it has no freeze"

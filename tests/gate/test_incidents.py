@@ -20,6 +20,7 @@ from app.gate.incidents import Incidents, Outcome, Report, Result
 from app.gate.record import Record
 from app.identity.credentials import new_key
 from tests.gate.conftest import OPS, Gate, busy, clock, gate, other, policy_file, url
+from tests.gate.test_notifications import events, notifying, told
 
 __all__ = ["busy", "clock", "gate", "other", "policy_file", "url"]
 
@@ -71,7 +72,7 @@ async def test_an_incident_is_one_freeze_however_often_it_is_told(gate: Gate, ot
     assert first.result is Result.STARTED
     assert not await claimed(other), "it is in force on the other replica, too"
     for replica in (other, gate, other):
-        replica.clock.at += 10 * MINUTE
+        replica.clock.at += 15 * MINUTE
         assert (await tell(replica, CRITICAL, link=link)).result is Result.EXTENDED
     assert (await tell(gate, CRITICAL)).result is Result.UNCHANGED
     (freeze,) = await freezes(gate)
@@ -290,6 +291,23 @@ async def test_a_preview_says_what_would_happen_and_does_nothing(gate: Gate) -> 
     assert (await preview()).result is Result.THAWING
     assert (await preview(at=1)).result is Result.OUTDATED
     assert await freezes(gate) == before
+
+
+async def test_people_are_notified_of_what_happens_and_not_of_each_report(gate: Gate) -> None:
+    notifications = notifying(gate)
+    await told(notifications)
+    await tell(gate, CRITICAL)
+    for _ in range(3):
+        gate.clock.at += HOUR
+        assert (await tell(gate, CRITICAL)).result is Result.EXTENDED
+    await tell(gate)
+    await tell(gate, CRITICAL)
+    found = events(await told(notifications))
+    assert [each for each in found if each.startswith("freeze-")] == [
+        "freeze-started",
+        "freeze-extended",
+        "freeze-extended",
+    ]
 
 
 async def test_all_of_it_is_in_the_record_and_the_tables_agree(gate: Gate) -> None:

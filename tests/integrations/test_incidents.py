@@ -81,7 +81,7 @@ def test_an_incident_freezes_goes_on_and_thaws(gate: TestClient, clock: FakeCloc
     claim = gate.post("/can-deploy", json={"service": "checkout"})
     assert claim.status_code == 423
     assert LINKS[source] in claim.text
-    clock.at += 120
+    clock.at += 1_800
     assert post(gate, sent(Event(source, "OPS-1", True, clock.at))).json()["result"] == "extended"
     clock.at += 120
     assert post(gate, sent(Event(source, "OPS-1", False, clock.at))).json()["result"] == "thawing"
@@ -167,6 +167,13 @@ def test_a_store_that_is_down_is_503_so_that_it_is_sent_again(
         reply = post(gate, event)
         assert (reply.status_code, reply.headers["retry-after"]) == (503, "2")
     assert post(gate, event).json()["result"] == "started"
+
+
+def test_the_dashboard_shows_the_freeze_with_the_link_of_its_incident(gate: TestClient) -> None:
+    post(gate, sent(Event("pagerduty", "OPS-1", True, NOW)))
+    page = gate.get("/").text
+    assert "Incident: Checkout is down" in page
+    assert f'href="{LINKS["pagerduty"]}"' in page
 
 
 ODD: list[object] = [
@@ -422,6 +429,20 @@ def test_the_webhook_of_the_page_is_accepted(gate: TestClient) -> None:
     body = block(page, "json").encode()
     headers = names["signed"](b"webhook", "msg_1", NOW, body)
     assert post(gate, Sent("webhook", headers, body)).json()["result"] == "started"
+
+
+def test_names_that_the_policies_do_not_list_are_logged_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "policies.yaml").write_text(POLICIES)
+    file = tmp_path / "integrations.yaml"
+    file.write_text("jira: {secret: x, freezes: [{name: all, environments: [prod]}]}")
+    settings = Settings(policies=tmp_path / "policies.yaml", integrations=file)
+    with TestClient(create_app(settings, clock=FakeClock(NOW))):
+        fields = [getattr(record, "fields", {}) for record in caplog.records]
+    (logged,) = [each for each in fields if each.get("source") == "jira"]
+    assert logged["rule"] == "all"
+    assert 'environments: unknown environment "prod"' in logged["name"]
 
 
 def test_a_name_of_two_rules_is_refused(tmp_path: Path) -> None:
