@@ -21,6 +21,7 @@ from app.gate.in_force import InForce
 from app.integrations.github.client import App, Call
 from app.integrations.github.conclusions import PERMISSIONS, Conclusions, LaterError, Pass, Pause, content_of
 from app.integrations.github.looks import Look
+from app.integrations.github.merge_queries import page_after
 from app.integrations.github.merge_section import Merges
 from app.integrations.github.section import GitHub
 from app.integrations.vendor import Surroundings
@@ -158,6 +159,7 @@ class MergeChecks:
         if not state:
             return
         seen = Pass(http, look.installation, look.repository, set(look.heads))
+        seen.page = page_after(look.attempts)
         try:
             await self._look_at(look, seen)
         except Exception as error:  # noqa: BLE001 - any failure is tried again
@@ -263,6 +265,7 @@ class MergeChecks:
         flipped = repository.state not in (None, state)
         keep = partial(self._keep, repository.name, state)
         seen = Pass(http, repository.installation, repository.name, set(), urgent=flipped, keep=keep)
+        seen.page = page_after(repository.failures)
         try:
             repository.queues = await self._conclusions.everything(seen, repository.queues)
             seen.finish()

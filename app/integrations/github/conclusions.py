@@ -14,6 +14,7 @@ from app.gate.gate import Gate
 from app.integrations.github.client import GRAPHQL, App, Call, Reply
 from app.integrations.github.merge_queries import (
     BATCH,
+    PAGE,
     PULL,
     PULLS,
     QUEUE,
@@ -41,6 +42,14 @@ RESERVE: Final = 200
 SPREAD: Final = 1.0
 """Seconds between two batches of checks, so that a thousand take a minute instead of a burst."""
 
+REPEATED_AFTER: Final = 15 * MINUTE
+"""Seconds after which the same check is sent again to a head whose suite stays unsettled.
+
+A re-request may have been lost; but where sending settles nothing, each sweep would send it.
+"""
+
+_MOST_REPEATED: Final = 10_000
+
 _LIMITED_FOR: Final = 15 * MINUTE
 """Seconds to wait when the budget is used up; it is renewed each hour, and the answer doesn't say when."""
 
@@ -66,6 +75,8 @@ class Pass:
     """The heads to conclude even if they are."""
     urgent: bool = True
     """Whether it may use the reserve of the budget."""
+    page: int = PAGE
+    """Pull requests to read at once; fewer after a failure, which may have been a time-out."""
     sent: int = 0
     unsent: int = 0
     points: int = 0
@@ -116,6 +127,7 @@ class Conclusions:
         self._app = app
         self._pause = pause
         self._app_id: int | None = None
+        self._repeated: dict[str, int] = {}
 
     async def pull(self, seen: Pass, number: int) -> None:
         """Conclude the head of a pull request, and the groups of the queue that it is in."""
@@ -171,7 +183,7 @@ class Conclusions:
 
         Those that may pass wait for the other pages, in which their commit may be stopped.
         """
-        found = await self._ask(seen, PULLS, {"after": after})
+        found = await self._ask(seen, PULLS, {"first": seen.page, "after": after})
         for each in found.pulls:
             sharing.setdefault(each.head, []).append(each)
         touched = [each for pull in found.pulls for each in sharing[pull.head]]
@@ -195,9 +207,23 @@ class Conclusions:
             stopping: whether only those are concluded that pass on GitHub and mustn't.
         """
         checks = await asyncio.to_thread(self._checks, seen.repository, heads)
-        changed = [(head, check) for head, check in checks if seen.lacks(head.sha, check, stopping=stopping)]
+        lacking = [(head, check) for head, check in checks if seen.lacks(head.sha, check, stopping=stopping)]
+        changed = [(head, check) for head, check in lacking if self._is_of_use(seen, head.sha, check)]
         seen.results.update((head.sha, (head, check)) for head, check in checks)
         await self._send(seen, found.repository_id, changed)
+
+    def _is_of_use(self, seen: Pass, sha: str, check: MergeCheck) -> bool:
+        """Return whether to send a check; not again and again if that settles nothing on GitHub."""
+        reported = seen.reported.get(sha)
+        if sha in seen.again or reported != (None, check.fingerprint):
+            return True
+        now = self._clock.now()
+        if self._repeated.get(sha, 0) > now:
+            return False
+        if len(self._repeated) >= _MOST_REPEATED:
+            self._repeated.clear()
+        self._repeated[sha] = now + REPEATED_AFTER
+        return True
 
     async def _send(
         self,

@@ -13,7 +13,9 @@ from app.core.merge_check import MergeCheck, ReportedCheck
 from app.core.merge_freeze import Head, PullRequest
 
 PAGE: Final = 50
-"""Pull requests read at once; 100 with their files come near GitHub's limit of 10 seconds."""
+"""Pull requests read at once, at most; 100 with their files come near GitHub's limit of 10 seconds."""
+
+SMALLEST_PAGE: Final = 10
 
 BATCH: Final = 20
 """Checks written at once."""
@@ -42,12 +44,12 @@ fragment Checks on Commit {
 _PULL: Final = "...Facts commits(last: 1) { nodes { commit { oid ...Checks } } }"
 _VARIABLES: Final = "$owner: String!, $name: String!, $app: Int!, $check: String!, $files: Boolean!"
 
-PULLS: Final = f"""query Pulls({_VARIABLES}, $after: String) {{
+PULLS: Final = f"""query Pulls({_VARIABLES}, $first: Int!, $after: String) {{
   rateLimit {{ cost remaining resetAt }}
   repository(owner: $owner, name: $name) {{
     id
     pullRequests(
-      states: OPEN, first: {PAGE}, after: $after, orderBy: {{field: CREATED_AT, direction: DESC}}
+      states: OPEN, first: $first, after: $after, orderBy: {{field: CREATED_AT, direction: DESC}}
     ) {{
       pageInfo {{ hasNextPage endCursor }}
       nodes {{ {_PULL} }}
@@ -82,6 +84,11 @@ QUEUE: Final = f"""query Queue({_VARIABLES}, $branch: String!) {{
     }}
   }}
 }}{_COMMON}"""
+
+
+def page_after(failures: int) -> int:
+    """Return the pull requests to read at once after some failures, which may have been time-outs."""
+    return max(SMALLEST_PAGE, PAGE >> failures)
 
 
 class Budget(NamedTuple):

@@ -88,6 +88,8 @@ class MergeQueue:
     during: Callable[[str], None] = lambda _operation: None
     """Called when an operation has been done, before its answer."""
     page: int = 50
+    unsettled: bool = False
+    """Whether suites stay queued, although their check runs are completed."""
 
     def __post_init__(self) -> None:
         route = self.github.route
@@ -277,11 +279,12 @@ class MergeQueue:
         repository = f"{variables['owner']}/{variables['name']}"
         pulls = sorted(self.open_pulls(repository), key=lambda pull: -pull.number)
         start = int(variables["after"] or 0)
-        page = pulls[start : start + self.page]
-        more = start + self.page < len(pulls)
+        size = min(self.page, variables["first"])
+        page = pulls[start : start + size]
+        more = start + size < len(pulls)
         nodes = [self._facts(each, variables) | self._commits(each, variables) for each in page]
-        info = {"hasNextPage": more, "endCursor": str(start + self.page)}
-        requests = 1 + 4 * 50 + (50 if variables["files"] else 0)
+        info = {"hasNextPage": more, "endCursor": str(start + size)}
+        requests = 1 + variables["first"] * (5 if variables["files"] else 4)
         connection = {"pageInfo": info, "nodes": nodes}
         return self._asked_for(variables, round(requests / 100), pullRequests=connection)
 
@@ -333,7 +336,7 @@ class MergeQueue:
             {"status": "COMPLETED", "conclusion": run.conclusion, "externalId": run.external_id}
             for run in named
         ]
-        status = "QUEUED" if sha in self.asked_again or not runs else "COMPLETED"
+        status = "QUEUED" if sha in self.asked_again or self.unsettled or not runs else "COMPLETED"
         return {"oid": sha, "checkSuites": {"nodes": [{"status": status, "checkRuns": {"nodes": runs}}]}}
 
     def _conclude(self, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The checks on pull requests and merge groups, and what they cost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -423,6 +424,30 @@ async def test_a_gate_that_is_killed_while_it_sends_goes_on_by_looking(
         await other.second()
         assert {gate.conclusion(each) for each in pulls} == {"FAILURE"}
         assert gate.queue.written <= 240
+
+
+async def test_a_suite_that_stays_unsettled_does_not_get_its_check_at_each_sweep(gate: MergeGate) -> None:
+    gate.queue.open(1)
+    gate.queue.unsettled = True
+    await gate.seconds(10 * MINUTE)
+    assert gate.queue.written == 2
+    await gate.seconds(10 * MINUTE)
+    assert gate.queue.written == 3
+
+
+async def test_pages_that_take_too_long_are_read_in_smaller_ones(gate: MergeGate) -> None:
+    pulls = [gate.queue.open(number) for number in range(1, 61)]
+    gate.arrived.clear()
+    slow = gate.queue._pulls
+
+    def pages(variables: Mapping[str, Any]) -> dict[str, Any]:
+        if variables["first"] > 20:
+            gate.github.faults.append(BAD_GATEWAY)
+        return slow(variables)
+
+    gate.queue._pulls = pages  # type: ignore[method-assign]
+    await gate.seconds(30)
+    assert {gate.conclusion(each) for each in pulls} == {"SUCCESS"}
 
 
 async def test_a_crowd_of_events_is_one_look_at_the_repository(gate: MergeGate) -> None:
