@@ -205,6 +205,44 @@ def test_a_step_of_a_rollout_names_the_earlier_one_and_hands_its_decision_on(
         assert "decision dec_1\n" in result.printed
 
 
+RUN_OF: dict[Any, dict[str, str]] = {github: {}, gitlab: {"CI_PIPELINE_ID": "47", "CI_JOB_NAME_SLUG": "deploy-eu"}}
+
+
+@CLIENTS
+def test_a_job_that_runs_again_claims_the_same_deploy(client: Client, fake: Fake, tmp_path: Path) -> None:
+    fake.answer((423, DENY % "Friday."))
+    for _ in range(2):
+        client(fake.url, tmp_path, **RUN_OF[client])
+    first, second = (json.loads(each)["deploy_id"] for each in fake.requests)
+    assert first == second == ("x" if client is github else "47-deploy-eu")
+    assert len(set(fake.keys)) == 2
+
+
+@CLIENTS
+def test_another_deploy_id_may_be_given_and_holds_nothing_but_letters(
+    client: Client, fake: Fake, tmp_path: Path
+) -> None:
+    fake.answer((200, ALLOW))
+    given = {"deploy_id" if client is github else "GATE_DEPLOY_ID": f'release-7", "x": "{"y" * 200}'}
+    assert client(fake.url, tmp_path, **given).status == 0
+    assert json.loads(fake.requests[0])["deploy_id"] == ("release-7x:" + "y" * 200)[:128]
+
+
+@CLIENTS
+def test_a_gate_of_before_deploy_ids_is_asked_without_one(client: Client, fake: Fake, tmp_path: Path) -> None:
+    error = {"field": "deploy_id", "message": "is not a field of this request"}
+    fake.answer((422, json.dumps({"status": 422, "errors": [error]})), (200, ALLOW))
+    assert client(fake.url, tmp_path, **RUN_OF[client]).status == 0
+    assert ["deploy_id" in json.loads(each) for each in fake.requests] == [True, False]
+
+
+@CLIENTS
+def test_a_refused_deploy_id_is_left_out_once_and_no_more(client: Client, fake: Fake, tmp_path: Path) -> None:
+    fake.answer((422, json.dumps({"status": 422, "errors": [{"field": "deploy_id"}]})))
+    assert client(fake.url, tmp_path, **RUN_OF[client]).status != 0
+    assert len(fake.requests) == 2
+
+
 @CLIENTS
 def test_a_deny_stops_and_explains_itself(client: Client, fake: Fake, tmp_path: Path) -> None:
     fake.answer((423, DENY % "api may not be deployed: Friday."))
