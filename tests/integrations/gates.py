@@ -76,8 +76,10 @@ class Passes:
         await self._here.cache.refresh()
         await self._answering.releases.look()
         async with self._here.outbound.client(10.0) as client:
-            for due in await self._answering.answers.due():
-                await self._answerer.answer(client, due)
+            # The loop looks again whenever one has been sent, for a host gets few at a time.
+            while due := await self._answering.answers.due():
+                for each in due:
+                    await self._answerer.answer(client, each)
 
 
 def holds_of(gate: TestClient) -> list[Hold]:

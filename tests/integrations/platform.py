@@ -38,6 +38,8 @@ class Platform:
         self.calls: list[Call] = []
         self.faults: deque[Answer] = deque()
         """Answers to the next requests, which have no effect; a lost one with status 200 has its effect."""
+        self.now = 0
+        """The time of the platform, where it counts."""
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]

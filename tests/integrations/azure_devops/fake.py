@@ -86,7 +86,6 @@ class FakeAzure(Platform):
     def __init__(self) -> None:
         super().__init__()
         self.checks: list[Check] = []
-        self.now = 0
 
     def check(self, service: str = "checkout", **options: Any) -> Check:
         body = {"service": service, "ref": "4f9c2d", "actor": "ada"} | options.pop("body", {})

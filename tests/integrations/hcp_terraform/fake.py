@@ -112,7 +112,6 @@ class FakeTerraform(Platform):
     def __init__(self) -> None:
         super().__init__()
         self.tasks: dict[int, Task] = {}
-        self.now = 0
 
     def task(self, **options: Any) -> Task:
         task = Task(len(self.tasks) + 1, self.host, **options)
