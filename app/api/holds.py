@@ -165,7 +165,7 @@ async def show(request: Request, hold_id: HoldId) -> Response:
     responses=returns("HoldBody", "the hold, cancelled"),
 )
 async def cancel(request: Request, hold_id: HoldId) -> Response:
-    """Cancel a hold: your own, or with the role ops that of anybody, whose system is told then.
+    """Cancel a hold: your own, or with the role ops that of others, whose system is answered then.
 
     Send `reason` in a JSON body or as a parameter. One that is finished is refused with 409.
     """
