@@ -28,7 +28,7 @@ LONGEST_MARK: Final = HOUR
 
 _NAME: Final = re.compile(NAME_PATTERN)
 _TEMPLATES: Final = ("template", "jobTemplate")
-_MADE_BY_CONTROLLERS: Final = frozenset({"Job", "ReplicaSet"})
+_MADE_BY_CONTROLLERS: Final = ("Job", "ReplicaSet")
 """Kinds whose objects mostly belong to another one, which was reviewed."""
 _WORDS_WITH_INSTANT: Final = 3
 

@@ -1,11 +1,14 @@
 """The validating webhook of Kubernetes."""
 
+import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
@@ -59,14 +62,14 @@ def gate(module_gate: TestClient, clock: FakeClock) -> TestClient:
     return module_gate
 
 
-def gate_with(folder: Path, clock: FakeClock, section: str, **settings: Any) -> Iterator[TestClient]:
+def gate_with(folder: Path, clock: FakeClock, section: str, **more: Any) -> Iterator[TestClient]:
     (folder / "policies.yaml").write_text(POLICIES)
     (folder / "integrations.yaml").write_text(section)
     chosen = Settings(
         policies=folder / "policies.yaml",
         database_url=SecretStr(f"sqlite:///{folder / 'gate.db'}"),
         integrations=folder / "integrations.yaml",
-        **settings,
+        **more,
     )
     with TestClient(create_app(chosen, clock=clock)) as client:
         yield client
@@ -136,6 +139,11 @@ def test_an_object_of_another_kind_is_a_deploy_if_its_spec_changes(gate: TestCli
     assert ask(gate, review(before, before))["allowed"] is True
     assert ask(gate, review({**before, "spec": {"v": 2}}, before))["allowed"] is False
     assert ask(gate, review({**before, "spec": {}}, {**before, "spec": {}}))["allowed"] is False
+
+
+@pytest.mark.parametrize("kind", [None, [], {"kind": []}, {"kind": {}}])
+def test_a_kind_that_cannot_be_read_is_a_deploy(gate: TestClient, kind: Any) -> None:
+    assert ask(gate, review(AFTER, BEFORE, kind=kind))["allowed"] is False
 
 
 def test_the_service_is_in_an_annotation_a_label_or_the_name(gate: TestClient) -> None:
@@ -313,3 +321,44 @@ def test_answers_stay_within_the_limits_of_kubernetes() -> None:
     assert {len(each) for each in told["warnings"]} == {120}
     assert sum(map(len, told["warnings"])) <= 4096
     assert len(json.loads(deny(UID, "x" * 5000))["response"]["status"]["message"]) == 2000
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=8,
+)
+PLACES = st.sampled_from(
+    [
+        *([*path] for path in ([], ["request"], ["apiVersion"])),
+        *(
+            ["request", key]
+            for key in ("operation", "namespace", "object", "oldObject", "kind", "dryRun", "name")
+        ),
+        *(["request", part, "metadata"] for part in ("object", "oldObject")),
+        *(["request", part, "spec"] for part in ("object", "oldObject")),
+        *(
+            ["request", "object", "metadata", key]
+            for key in ("annotations", "labels", "name", "ownerReferences")
+        ),
+        ["request", "object", "metadata", "annotations", "freezegate.dev/change"],
+        ["request", "object", "metadata", "annotations", "freezegate.dev/service"],
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(places=st.lists(st.tuples(PLACES, JSON), min_size=1, max_size=3))
+def test_no_distorted_review_gives_a_5xx(gate: TestClient, places: list[tuple[list[str], Any]]) -> None:
+    body: Any = {"review": copy.deepcopy(review(changed(AFTER, annotations={}), BEFORE))}
+    for path, value in places:
+        part = body
+        for key in ["review", *path][:-1]:
+            part = part.get(key) if isinstance(part, dict) else None
+        if isinstance(part, dict):
+            part[["review", *path][-1]] = value
+    content = json.dumps(body["review"]).encode()
+    reply = gate.post(ROUTE, content=content, headers={"Content-Type": "application/json"})
+    assert reply.status_code in (200, 422), reply.text
+    if reply.status_code == 200:
+        assert reply.json()["response"]["uid"] == body["review"]["request"]["uid"]

@@ -25,7 +25,7 @@ from tests.live.gate import ROOT
 pytestmark = pytest.mark.anyio
 
 NAME = "freezegate-production"
-FRIDAY = parse_instant("2026-11-27T14:00:00Z")
+FRIDAY = parse_instant("2026-11-27T14:30:00Z")
 
 
 def of(folder: Path, project: dict[str, Any]) -> Any:
@@ -78,6 +78,7 @@ async def test_a_config_map_is_made_once_and_left_alone_while_it_is_right(tmp_pa
 
 
 async def test_a_flip_and_an_ad_hoc_freeze_are_written_within_five_seconds(tmp_path: Path) -> None:
+    (tmp_path / "policies.yaml").write_text(POLICIES.replace("fri 14:00", "fri 14:30"))
     async with running(tmp_path, FakeClock(FRIDAY - 8)) as gate:
         here = Setting(gate, tmp_path)
         await here.look(5)

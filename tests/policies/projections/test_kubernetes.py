@@ -122,6 +122,13 @@ def test_too_much_frozen_time_ends_earlier(window: str, title: str, *, refused: 
     assert [each.refused for each in told] == [refused]
 
 
+def test_no_kind_of_change_has_frozen_time_after_the_end_of_another() -> None:
+    often = rule('cron: {start: "*/5 * * * *", duration: 61s}', more=", applies_to: {changes: [normal]}")
+    found = data(projected(often + rule("always: true", "two", ", applies_to: {changes: [hotfix]}")))
+    (line,) = found["horizon.hotfix"].splitlines()
+    assert line.split()[1] == found["valid_until_seconds"]
+
+
 @pytest.mark.parametrize(
     "resource", [{}, [], None, {"items": [1]}, {"items": {}}, {"kind": "ConfigMap"}, {"kind": "Secret"}]
 )
