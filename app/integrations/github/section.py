@@ -1,8 +1,8 @@
 """GitHub's section of the integrations file: the App, and what repositories and environments mean."""
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, NamedTuple
 
 from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, model_validator
 
@@ -13,6 +13,9 @@ from app.integrations.deploy_rule import MOST_RULES, DeployRule, Glob, Template,
 from app.integrations.github.looks import Looks
 from app.integrations.github.merge_section import Merges, RepositoryGlob
 from app.integrations.section import Text, WithSecret
+
+if TYPE_CHECKING:
+    from app.integrations.github.client import App
 
 PUBLIC_API: Final = "https://api.github.com"
 
@@ -114,6 +117,7 @@ class GitHub(WithSecret):
     )
 
     _looks: Looks = PrivateAttr(default_factory=Looks)
+    _app: "App | None" = PrivateAttr(None)
     _notices: deque[Notice] = PrivateAttr(default_factory=lambda: deque(maxlen=_MOST_NOTICES))
 
     @model_validator(mode="after")
@@ -139,6 +143,12 @@ class GitHub(WithSecret):
     def looks(self) -> Looks:
         """The heads that this replica looks at next."""
         return self._looks
+
+    def app(self, make: "Callable[[], App]") -> "App":
+        """Return the App, made at the first call: all that call the API share its tokens and rate limits."""
+        if self._app is None:
+            self._app = make()
+        return self._app
 
     @property
     def notices(self) -> deque[Notice]:

@@ -11,7 +11,7 @@ from app.integrations.vendor import Surroundings, Vendor
 
 
 def _responder(section: GitHub, surroundings: Surroundings) -> Reviews:
-    return Reviews(section, App(section, surroundings.clock))
+    return Reviews(section, section.app(lambda: App(section, surroundings.clock)))
 
 
 VENDOR: Final = Vendor("github", section=GitHub, router=router, responder=_responder, work=work)

@@ -34,7 +34,7 @@ def work(section: GitHub, surroundings: Surroundings) -> Sequence[Coroutine[None
     Raises:
         GitHubKeyError: the private key can't be used.
     """
-    app = App(section, surroundings.clock)
+    app = section.app(lambda: App(section, surroundings.clock))
     return [_run(section, app, surroundings)]
 
 

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from app.gate.errors import StoreUnavailableError
 from app.integrations.github import work as module
 from app.integrations.github.client import GitHubKeyError
-from app.integrations.github.deployments import MOST_REPORTS
+from app.integrations.github.deployments import MOST_REPORTS, Reviews
 from app.integrations.github.section import GitHub
 from app.integrations.github.vendor import VENDOR
 from app.integrations.github.work import repeat, work
@@ -75,6 +75,11 @@ def test_all_work_is_done_beside_requests_and_left_to_others_at_the_end(
 
 def test_the_table_entry_answers_as_the_app(gate: TestClient, section: GitHub) -> None:
     assert VENDOR.responder is not None
-    assert VENDOR.responder(section, surroundings(gate)).reporting.most == MOST_REPORTS
+    responder = VENDOR.responder(section, surroundings(gate))
+    assert responder.reporting.most == MOST_REPORTS
+    for loops in work(section, surroundings(gate)):
+        loops.close()
+    assert isinstance(responder, Reviews)
+    assert responder._app is section._app, "all share its rate limits"
     with pytest.raises(GitHubKeyError):
         work(section_for("http://127.0.0.1:9", private_key="no key"), surroundings(gate))
