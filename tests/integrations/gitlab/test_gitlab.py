@@ -343,3 +343,7 @@ def test_the_table_entry_needs_no_report() -> None:
 def test_mistakes_are_errors_of_the_file(wrong: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         GitLab.model_validate(wrong)
+
+
+def test_a_job_may_wait_for_another_time() -> None:
+    assert GitLab.model_validate({"longest_wait": "7d"}).longest_wait == 7 * DAY
