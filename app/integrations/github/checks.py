@@ -57,7 +57,8 @@ DISCOVERY_INTERVAL: Final = 10 * MINUTE
 DISCOVERY_RETRY: Final = 10
 MOST_REPOSITORIES: Final = 5_000
 
-_LONGEST_BACKOFF: Final = MINUTE
+_LONGEST_BACKOFF: Final = 15
+"""Seconds; a freeze must be sent within a minute, and a rate limit says itself how long it lasts."""
 
 logger: Final = logging.getLogger("freezegate.github")
 
@@ -270,7 +271,7 @@ class MergeChecks:
             repository.queues = await self._conclusions.everything(seen, repository.queues)
             seen.finish()
         except Exception as error:  # noqa: BLE001 - any failure is tried again
-            self._failed(repository, error)
+            self._failed(repository, error, seen)
             return
         if repository.failures:
             logger.info("merges of %s are checked again", repository.name)
@@ -291,12 +292,12 @@ class MergeChecks:
         if await asyncio.to_thread(self._state, repository) != state:
             raise LaterError("another freeze began or ended meanwhile")
 
-    def _failed(self, repository: Repository, error: Exception) -> None:
-        """Sweep a repository again soon."""
+    def _failed(self, repository: Repository, error: Exception, seen: Pass) -> None:
+        """Sweep a repository again soon, and sooner if some checks were sent."""
         why = _foreseen(error)
         if not repository.failures or why is None:
             logger.warning("merges of %s wait: %s", repository.name, why or error, exc_info=why is None)
-        repository.failures += 1
+        repository.failures = 1 if seen.sent else repository.failures + 1
         seconds = max(min(2**repository.failures, _LONGEST_BACKOFF), _seconds(error))
         repository.due_at = self._clock.now() + seconds
 
