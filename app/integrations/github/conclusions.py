@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from app.clock import Clock
@@ -49,6 +50,9 @@ A re-request may have been lost; but where sending settles nothing, each sweep w
 """
 
 _MOST_REPEATED: Final = 10_000
+
+_MOST_CALLS: Final = 3
+"""Calls of the same request."""
 
 _LIMITED_FOR: Final = 15 * MINUTE
 """Seconds to wait when the budget is used up; it is renewed each hour, and the answer doesn't say when."""
@@ -269,7 +273,7 @@ class Conclusions:
 
     async def _graphql(self, seen: Pass, request: Mapping[str, Any]) -> Mapping[str, Any]:
         call = Call("POST", GRAPHQL, seen.installation, PERMISSIONS, body=request)
-        content = content_of(await self._app.call(seen.http, call))
+        content = content_of(await self._answered(seen, call))
         errors = content.get("errors") or ()
         why = str(errors[0].get("message", ""))[:200] if errors else "no data"
         types = {error.get("type") for error in errors}
@@ -281,6 +285,20 @@ class Conclusions:
         if "FORBIDDEN" in types or not isinstance(data, dict):
             raise LaterError(why)
         return data
+
+    async def _answered(self, seen: Pass, call: Call) -> Reply:
+        """Call, and call again after a passing fault: a sweep of many calls would never come to its end."""
+        import httpx
+
+        for _ in range(_MOST_CALLS - 1):
+            try:
+                reply = await self._app.call(seen.http, call)
+            except (httpx.HTTPError, TimeoutError):
+                reply = Reply(HTTPStatus.BAD_GATEWAY)
+            if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                return reply
+            await self._pause(SPREAD)
+        return await self._app.call(seen.http, call)
 
     async def _own_id(self, seen: Pass) -> int:
         """Return the number of the App; the settings may have its client ID instead."""
