@@ -111,8 +111,9 @@ class Holds:
         known = await self.find(wanted.responder, wanted.key)
         if known is not None:
             return known
-        await check_async(in_force, wanted.question, microseconds // 1_000_000)
-        hold = self._made(caller, wanted, microseconds, now)
+        decision = await check_async(in_force, wanted.question, microseconds // 1_000_000)
+        opens_at = None if decision.allowed else decision.opens_at
+        hold = self._made(caller, wanted, microseconds, now)._replace(opens_at=opens_at)
         return await self._store.write(partial(self._settle, caller, hold, microseconds))
 
     async def cancel(self, caller: Caller, hold_id: str, reason: str | None) -> Hold:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.clock import Clock
 from app.core.decision import Decision
+from app.core.environment import EnvironmentKind
 from app.core.errors import FreezegateError
 from app.core.explain import message
 from app.core.hold import POLLED, AnswerKind, Hold, HoldState, Reporting
@@ -163,7 +164,7 @@ class Releases:
         try:
             await self._claims.claim(claim, in_force, partial(self._settle, hold, in_force))
         except _RevokedError:
-            sentence = f"{_subject(hold)}: the key that asked was revoked."
+            sentence = f"{_subject(hold, in_force)}: the key that asked was revoked."
             at = Moment.of(self._clock, self._cache)
             rejected = [(sentence, None)]
             await self._store.write(partial(_reject, [hold], rejected, Kind.HOLD_CANCELLED, at))
@@ -294,14 +295,16 @@ def _is_revoked(hold: Hold, transaction: "Transaction") -> bool:
     return key is None or key.revoked_at is not None
 
 
-def _subject(hold: Hold) -> str:
-    return f"{hold.question.service} may not be deployed to {hold.question.environment}"
+def _subject(hold: Hold, in_force: InForce) -> str:
+    place = hold.question.environment
+    merge = in_force.policy_set.environment(place).kind is EnvironmentKind.MERGE
+    return f"{hold.question.service} may not be {'merged into' if merge else 'deployed to'} {place}"
 
 
 def _in_words(hold: Hold, in_force: InForce, at: Moment) -> tuple[str, Decision | None]:
     decision = decide(in_force, hold, at.microseconds // 1_000_000)
     if decision is None:
-        return f"{_subject(hold)}: the policies don't list it any more.", None
+        return f"{_subject(hold, in_force)}: the policies don't list it any more.", None
     return message(decision, in_force.home), decision
 
 
@@ -309,7 +312,7 @@ def _too_late(hold: Hold, in_force: InForce, at: Moment) -> tuple[str, int | Non
     sentence, decision = _in_words(hold, in_force, at)
     opens_at = None if decision is None else decision.opens_at
     if decision is not None and decision.allowed:
-        return f"{_subject(hold)}: it can't wait any longer, and its turn has not come.", None
+        return f"{_subject(hold, in_force)}: it can't wait any longer, and its turn has not come.", None
     return f"{sentence} It can't wait any longer.", opens_at
 
 

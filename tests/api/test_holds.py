@@ -45,6 +45,7 @@ def test_a_deploy_waits_and_is_asked_for_until_it_is_answered(gate: TestClient, 
         "requested_by": "ci person",
         "created_at": "2026-11-27T13:05:00Z",
         "expires_at": "2026-11-28T13:05:00Z",
+        "opens_at": OPENS,
         "decision_id": None,
     }
     assert {name: held[name] for name in expected} == expected
