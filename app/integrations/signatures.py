@@ -36,7 +36,7 @@ def hmac_matches(
         hex_digests: the digests of the request, in hexadecimal digits of either case.
         algorithm: the name of the hash function.
     """
-    given = [each.strip().lower().encode() for each in _first(hex_digests)]
+    given = [_sent(each.strip().lower()) for each in _first(hex_digests)]
     made = [hmac.digest(_text(secret), signed, algorithm).hex().encode() for secret in secrets]
     return _any_equal(given, made)
 
@@ -55,14 +55,14 @@ def standard_webhook_matches(
     message_id, timestamp, signatures = (standard_header(headers, each) for each in _STANDARD)
     if not message_id or not is_recent(timestamp, now):
         return False
-    given = [each.encode() for each in _first(signatures.split())]
+    given = [_sent(each) for each in _first(signatures.split())]
     made = [standard_signature(each, message_id, timestamp, body).encode() for each in secrets]
     return _any_equal(given, made)
 
 
 def standard_signature(secret: SecretStr, message_id: str, timestamp: str, body: bytes) -> str:
     """Return ``v1,`` and the HMAC-SHA256 of id, timestamp and body, in base 64."""
-    signed = b".".join((message_id.encode(), timestamp.encode(), body))
+    signed = b".".join((_sent(message_id), timestamp.encode(), body))
     return _VERSION + base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()
 
 
@@ -78,11 +78,16 @@ def is_recent(seconds: str, now: int, window: int = REPLAY_WINDOW) -> bool:
 
 def token_matches(tokens: Iterable[SecretStr], given: str) -> bool:
     """Return whether a token that was sent is one of ours."""
-    return _any_equal([given.encode()], [_text(each) for each in tokens])
+    return _any_equal([_sent(given)], [_text(each) for each in tokens])
 
 
 def _first(values: Iterable[str]) -> list[str]:
     return list(values)[:MOST_DIGESTS]
+
+
+def _sent(text: str) -> bytes:
+    """Return the bytes of a text that was sent; a lone surrogate, as JSON may have, is none of ours."""
+    return text.encode(errors="surrogatepass")
 
 
 def _text(secret: SecretStr) -> bytes:

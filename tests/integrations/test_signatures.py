@@ -78,3 +78,14 @@ def test_a_token_is_one_of_ours_or_not() -> None:
     assert not token_matches([NEW], "")
     assert not token_matches([NEW], "n\xe9w secret")
     assert not token_matches([], "")
+    assert not token_matches([NEW], "\ud800")
+
+
+def test_a_lone_surrogate_is_no_signature_and_no_error() -> None:
+    assert not hmac_matches([NEW], b"", ["\ud800"])
+    for headers in (_headers("v1,\ud800"), _headers("v1,x", own_id="\ud800")):
+        assert not standard_webhook_matches([NEW], headers, b"", NOW)
+
+
+def _headers(signatures: str, own_id: str = "msg") -> dict[str, str]:
+    return {"webhook-id": own_id, "webhook-timestamp": str(NOW), "webhook-signature": signatures}

@@ -168,7 +168,10 @@ def test_any_of_the_tokens_is_accepted_and_none_is_shown(
     assert token not in shown
 
 
-BROKEN = (b"", b"{", b"[]", b"null", b'"x"', b'{"metadata": 1}', b'{"metadata": {"token": 1}}', b"\xff\xfe")
+BROKEN = (
+    *(b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe"),
+    *(b'{"metadata": 1}', b'{"metadata": {"token": 1}}', b'{"metadata": {"token": "\\ud800"}}'),
+)
 
 
 def test_a_broken_body_is_refused_like_one_without_a_token(gate: TestClient) -> None:
