@@ -85,6 +85,8 @@ class Reply(NamedTuple):
     """The path of the next page, with its query."""
     retry_after: int = 0
     """Seconds to wait because of a rate limit; 0 if there is none."""
+    is_sent: bool = True
+    """Whether the call was sent; if not, GitHub gave no token for it, and the answer is about that."""
 
     @property
     def is_good(self) -> bool:
@@ -159,7 +161,7 @@ class App:
             )
             reply = await self._send(http, wanted, self._proof())
             if not reply.is_good:
-                return reply
+                return reply._replace(is_sent=False)
             token, until = _granted(reply.content)
             if len(self._tokens) >= _MOST_TOKENS:
                 self._tokens.clear()

@@ -52,6 +52,9 @@ _CALLBACK: Final = re.compile(
 _GONE: Final = frozenset({404, 409, 410, 422})
 """Statuses by which GitHub says that there is nothing to review, or that it was reviewed before."""
 
+_NOT_FOUND: Final = frozenset({404, 410})
+"""Statuses by which GitHub says that there is no such thing, or none that the App may see."""
+
 
 class _Repository(BaseModel):
     id: int
@@ -191,13 +194,13 @@ class Reviews:
         run = Run(**answer.hold.target)
         body = message.review(answer, run.environment, self._section.gate_url)
         reply = await self._app.call(client, run.review(body))
-        if reply.status not in _GONE:
+        if not _is_verdict(reply):
             return result(reply)
         if answer.kind is not AnswerKind.PROGRESS:
             reviews = await self._app.call(
                 client, Call("GET", f"{run.path}/approvals", run.installation, READ)
             )
-            if not reviews.is_good and reviews.status not in _GONE:
+            if not reviews.is_good and not _is_verdict(reviews):
                 return result(reviews)
             if _is_among(body, reviews.content):
                 # An earlier attempt was taken, and only its answer was lost.
@@ -214,7 +217,14 @@ class Reviews:
         if kind is AnswerKind.PROGRESS:
             # A report that isn't taken, such as one too many, must not end the wait.
             return DeliveryResult("taken", f"answered {reply.status}")
-        return DeliveryResult("later" if ended is None else "refused", f"answered {reply.status}")
+        # While the run goes on, one that isn't found is one that the App may not see at present.
+        is_known = ended is not None and reply.status not in _NOT_FOUND
+        return DeliveryResult("refused" if is_known else "later", f"answered {reply.status}")
+
+
+def _is_verdict(reply: Reply) -> bool:
+    """Return whether GitHub has judged the call itself, and not the App that sent it."""
+    return reply.is_sent and reply.status in _GONE
 
 
 def _is_among(body: dict[str, Any], reviews: object) -> bool:
@@ -228,15 +238,24 @@ def _is_among(body: dict[str, Any], reviews: object) -> bool:
 
 
 async def has_ended(app: App, client: "httpx.AsyncClient", run: Run) -> bool | None:
-    """Return whether a run is over or gone, so that no job of it waits; None if that can't be told now."""
-    reply = await app.call(client, Call("GET", run.path, run.installation, READ))
+    """Return whether a run is over or gone, so that no job of it waits; None if that can't be told now.
+
+    An App that has lost the repository, or was removed, doesn't see the run either. It is gone only if the
+    App still sees the other ones.
+    """
+    call = Call("GET", run.path, run.installation, READ)
+    reply = await app.call(client, call)
     if reply.is_good:
         return isinstance(reply.content, dict) and reply.content.get("status") == "completed"
-    return True if reply.status in (404, 410) else None
+    if not reply.is_sent or reply.status not in _NOT_FOUND:
+        return None
+    others = f"/repos/{run.repository}/actions/runs?per_page=1"
+    return True if (await app.call(client, call._replace(path=others))).is_good else None
 
 
 def result(reply: Reply) -> DeliveryResult:
     """Return the result of a call that sends something: other failures pass, or are repaired by people."""
     if reply.is_good:
         return DeliveryResult("taken")
-    return DeliveryResult("later", f"answered {reply.status}", reply.retry_after)
+    why = f"answered {reply.status}" if reply.is_sent else f"gave no token, and answered {reply.status}"
+    return DeliveryResult("later", why, reply.retry_after)

@@ -171,6 +171,7 @@ class FakeGitHub:
         self.route("POST", r"/app/hook/deliveries/(\d+)/attempts", None, self._redeliver)
         self.route("POST", rf"{run}/deployment_protection_rule", ("deployments", "write"), self._review)
         self.route("GET", run, ("actions", "read"), self._run)
+        self.route("GET", rf"{repo}/actions/runs", ("actions", "read"), self._runs)
         self.route("GET", rf"{run}/approvals", ("actions", "read"), self._approvals)
         self._server = _serve(self, prefix, port)
         self.port: int = self._server.server_address[1]
@@ -411,6 +412,9 @@ class FakeGitHub:
         over = all(each.state in ("cancelled", "rejected") for each in found)
         content = {"id": found[0].id, "run_attempt": 1, "status": "completed" if over else "waiting"}
         return Answer(200, content | {"conclusion": "cancelled" if over else None})
+
+    def _runs(self, asked: Asked) -> Answer:
+        return Answer(200, {"total_count": 0, "workflow_runs": []})
 
     def _approvals(self, asked: Asked) -> Answer:
         reviews = [

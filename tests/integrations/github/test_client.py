@@ -85,6 +85,7 @@ async def test_a_refused_token_is_the_answer(
 ) -> None:
     reply = await app.call(http, call)
     assert (reply.status, reply.is_good, reply.retry_after) == (status, False, 0)
+    assert reply.is_sent is (status == 403), "only the last one is about the call"
 
 
 async def test_nothing_is_sent_until_the_primary_limit_is_over(

@@ -19,6 +19,7 @@ from tests.api.fakes import FakeClock
 from tests.integrations.github.conftest import HOOK, holds, with_client
 from tests.integrations.github.fake import (
     BAD_GATEWAY,
+    GRANTED,
     INSTALLATION,
     LOST_ANSWER,
     FakeGitHub,
@@ -221,6 +222,42 @@ def test_a_review_whose_answer_was_lost_is_recognised(
     assert send(gate, section, AnswerKind.REJECTED) == DeliveryResult("refused", "answered 422")
 
 
+@pytest.mark.parametrize("fault", [Fault(422), Fault(404), Fault(410)])
+@pytest.mark.parametrize("kind", [AnswerKind.APPROVED, AnswerKind.REJECTED])
+def test_a_refused_token_says_nothing_of_the_run(
+    gate: TestClient, github: FakeGitHub, section: GitHub, kind: AnswerKind, fault: Fault
+) -> None:
+    run = github.request_deploy()
+    github.fault = lambda _method, path: fault if path.endswith("/access_tokens") else None
+    refused = DeliveryResult("later", f"gave no token, and answered {fault.status}")
+    assert send(gate, section, kind) == refused
+    github.fault = lambda _method, _path: None
+    assert send(gate, section, kind) == DeliveryResult("taken")
+    assert run.state == kind.value
+
+
+def test_a_refused_token_for_reading_ends_no_wait(
+    gate: TestClient, github: FakeGitHub, section: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    github.request_deploy()
+    assert send(gate, section, AnswerKind.APPROVED).outcome == "taken"
+    monkeypatch.delitem(GRANTED, "actions")
+    assert send(gate, section, AnswerKind.APPROVED).outcome == "later"
+
+
+def test_a_repository_that_the_app_has_lost_is_no_run_that_has_ended(
+    gate: TestClient, github: FakeGitHub, section: GitHub
+) -> None:
+    run = github.request_deploy()
+    github.fault = lambda _method, path: Fault(404) if path.startswith("/repos/") else None
+    assert send(gate, section, AnswerKind.APPROVED) == DeliveryResult("later", "answered 404")
+    github.fault = lambda _method, path: Fault(404) if path.endswith("_rule") else None
+    assert send(gate, section, AnswerKind.APPROVED) == DeliveryResult("later", "answered 404")
+    github.fault = lambda _method, _path: None
+    assert send(gate, section, AnswerKind.APPROVED) == DeliveryResult("taken")
+    assert run.state == "approved"
+
+
 def test_a_run_that_was_cancelled_takes_no_answer(
     gate: TestClient, github: FakeGitHub, section: GitHub
 ) -> None:
@@ -245,9 +282,9 @@ def test_a_report_too_many_does_not_end_the_wait(
 @pytest.mark.parametrize(
     ("fault", "result"),
     [
-        (BAD_GATEWAY, DeliveryResult("later", "answered 502")),
-        (secondary_limit(30), DeliveryResult("later", "answered 403", 30)),
-        (Fault(403), DeliveryResult("later", "answered 403")),
+        (BAD_GATEWAY, DeliveryResult("later", "gave no token, and answered 502")),
+        (secondary_limit(30), DeliveryResult("later", "gave no token, and answered 403", 30)),
+        (Fault(403), DeliveryResult("later", "gave no token, and answered 403")),
     ],
 )
 def test_what_passes_is_tried_again(

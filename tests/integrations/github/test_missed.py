@@ -178,6 +178,19 @@ def test_a_run_that_has_ended_waits_no_longer(
     assert states == {hold.target["run_id"]: hold.state for hold in holds(gate)}
 
 
+def test_an_app_that_was_removed_ends_no_wait(
+    gate: TestClient, github: FakeGitHub, ended: EndedRuns, clock: FakeClock
+) -> None:
+    run = github.request_deploy()
+    for lost in ("/access_tokens", "/runs", f"/{run.id}"):
+        clock.at += 15 * MINUTE
+        github.fault = lambda _method, path, lost=lost: Fault(404) if lost in path else None  # type: ignore[misc]
+        with_client(gate, ended.look)
+        clock.at += HOUR  # the token has expired
+        states = [hold.state for hold in holds(gate)]
+        assert states == [HoldState.CANCELLED if lost == f"/{run.id}" else HoldState.WAITING]
+
+
 def test_the_hold_of_a_job_that_was_run_again_ends(
     gate: TestClient, github: FakeGitHub, ended: EndedRuns, clock: FakeClock
 ) -> None:
