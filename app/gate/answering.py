@@ -35,5 +35,6 @@ class Answering:
     ) -> None:
         """Work on the holds of `store`; `reportings` are the progress reports that each vendor takes."""
         self.lease = Lease(store, clock, _LEASE, own_name)
-        self.releases = Releases(store, policies, clock, cache, claims, self.lease, reportings)
         self.answers = Answers(store, policies, clock, cache, holds, self.lease)
+        full = self.answers.full
+        self.releases = Releases(store, policies, clock, cache, claims, self.lease, reportings, full)

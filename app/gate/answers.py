@@ -2,7 +2,9 @@
 
 They are delivered at least once. A message stands in the outbox until the vendor has taken it, or never will;
 a newer answer to the same hold takes its place. Before an approval is sent, each time, the question is asked
-again: if a freeze has begun since the release, nothing is sent, and the hold waits again.
+again: if a freeze has begun since the release, nothing is sent, and the hold waits again. An approval that is
+sent later than its release takes a place in the batch of that moment: a platform that was down for an hour
+doesn't start all deploys of that hour at once.
 """
 
 import json
@@ -16,13 +18,14 @@ from app.core.decision import Decision
 from app.core.explain import message as in_words
 from app.core.hold import AnswerKind, Hold, HoldAnswer, HoldState
 from app.core.instant import DAY, HOUR, MINUTE
+from app.core.release import Pace
 from app.gate.audit_events import Kind
 from app.gate.hold_changes import Moment, change
 from app.gate.holds import MOST_UNFINISHED, Holds
 from app.gate.in_force import InForce, Policies, with_freezes
 from app.gate.leases import Lease
 from app.gate.outbox import DeliveryResult, pause
-from app.gate.releases import decide
+from app.gate.releases import decide, pace_of
 from app.gate.store_cache import StoreCache
 from app.identity.sealing import UnsealError
 from app.store.records import OutboxMessage
@@ -73,6 +76,8 @@ class Due(NamedTuple):
     decision_id: str | None
     to: str
     """Its destination; see `app.gate.hold_changes.destination`."""
+    place: str
+    """The environment of the hold."""
 
 
 class Ready(NamedTuple):
@@ -81,6 +86,8 @@ class Ready(NamedTuple):
     due: Due
     answer: HoldAnswer
     secret: str | None
+    released_at: int | None
+    """When the hold was released, before this attempt took a place: if it fails, the place is given back."""
 
 
 class _Found(NamedTuple):
@@ -142,6 +149,8 @@ class Answers:
         """The destinations of the answers that are being sent, by their holds."""
         self._destinations: dict[str, _Destination] = {}
         """Those that have failed since they last took an answer."""
+        self.full: dict[str, int] = {}
+        """The last second in which an approval found no room, by its environment."""
 
     async def due(self) -> list[Due]:
         """Return the answers to be sent now; each must be passed to `finish` in the end.
@@ -169,8 +178,7 @@ class Answers:
         for each in self._queue:
             if len(self._on_their_way) >= MOST_AT_ONCE:
                 break
-            room = self._destinations.get(each.to, _UNKNOWN).room(now)
-            if each.hold_id in self._on_their_way or busy[each.to] >= room:
+            if not self._has_room(each, busy[each.to], now):
                 continue
             busy[each.to] += 1
             self._on_their_way[each.hold_id] = each.to
@@ -179,6 +187,14 @@ class Answers:
         self._queue = [each for each in self._queue if each.message.id not in taken]
         return chosen
 
+    def _has_room(self, due: Due, busy: int, now: int) -> bool:
+        """Return whether an answer may be sent, with `busy` others on their way to its destination."""
+        if due.hold_id in self._on_their_way:
+            return False
+        if due.kind is AnswerKind.APPROVED and self.full.get(due.place) == now:
+            return False
+        return busy < self._destinations.get(due.to, _UNKNOWN).room(now)
+
     def finish(self, due: Due) -> None:
         """Let the next answer to the same hold be sent."""
         self._on_their_way.pop(due.hold_id, None)
@@ -186,7 +202,10 @@ class Answers:
         self._queue = [each for each in self._queue if each.hold_id != due.hold_id]
 
     async def prepare(self, due: Due) -> Ready | None:
-        """Return an answer as it is to be sent; None if it is outdated, which is noted then.
+        """Return an answer as it is to be sent.
+
+        Returns:
+            None if it is outdated, which is noted then; or if it is an approval that finds no room now.
 
         Raises:
             StoreUnavailableError: the store can't be read or written.
@@ -201,13 +220,28 @@ class Answers:
             if decision is None or not decision.allowed:
                 await self._store.write(partial(self._return, due, decision))
                 return None
+            if not await self._takes_place(due, hold, in_force):
+                return None
             answer = answer._replace(sentence=in_words(decision, in_force.home))
+        ready = Ready(due, answer, None, hold.released_at)
         try:
-            return Ready(due, answer, self._unsealed(hold))
+            return ready._replace(secret=self._unsealed(hold))
         except UnsealError as error:
             later = DeliveryResult("later", str(error))
-            await self._store.write(partial(self._settle, Ready(due, answer, None), later, 0))
+            await self._store.write(partial(self._settle, ready, later, 0))
             return None
+
+    async def _takes_place(self, due: Due, hold: Hold, in_force: InForce) -> bool:
+        """Give an approval a place among the releases of this moment; return False if there is none."""
+        now, place = self._cache.steady.now(), hold.question.environment
+        if hold.released_at == now:
+            return True
+        taken = await self._store.write(partial(_take_place, due, pace_of(in_force, place), now))
+        if taken:
+            self.full.pop(place, None)
+        else:
+            self.full[place] = now
+        return taken
 
     async def settle(self, ready: Ready, result: DeliveryResult, jitter: float) -> None:
         """Record the result of an attempt.
@@ -266,7 +300,8 @@ class Answers:
             then = at.now + max(pause(due.message.attempts, jitter), asked)
             transaction.note_failed(due.message, then, result.why)
             # The vendor may have got it all the same.
-            transaction.change_hold(hold._replace(reports=hold.reports + 1))
+            failed = hold._replace(reports=hold.reports + 1, released_at=ready.released_at)
+            transaction.change_hold(failed)
             if due.message.attempts == 0:
                 _logger.warning("an answer could not be sent; it is tried again", extra=_fields(due, result))
             return
@@ -308,6 +343,19 @@ def _is_current(due: Due, hold: Hold) -> bool:
     return hold.state in _STATES[due.kind]
 
 
+def _take_place(due: Due, pace: Pace, now: int, transaction: "Transaction") -> bool:
+    """Count an approval as released now, if there is room for it; its own place counts until that is over."""
+    hold = transaction.hold(due.hold_id)
+    if hold is None or not _is_current(due, hold):
+        return False
+    since = now - pace.every
+    is_counted = hold.released_at is not None and hold.released_at > since
+    if not is_counted and transaction.count_released(hold.question.environment, since) >= pace.batch:
+        return False
+    transaction.change_hold(hold._replace(released_at=now))
+    return True
+
+
 def _is_given_up(due: Due, hold: Hold, now: int) -> bool:
     """Return whether an answer that failed is not tried again."""
     if due.kind is AnswerKind.PROGRESS:
@@ -329,6 +377,7 @@ def _parsed(message: OutboxMessage) -> Due | None:
             opens_at=data["opens_at"],
             decision_id=data["decision"],
             to=data["to"],
+            place=data["place"],
         )
     except (ValueError, TypeError, KeyError):
         return None

@@ -71,6 +71,7 @@ def queue_answer(
         "opens_at": opens_at,
         "decision": hold.decision_id,
         "to": destination(hold),
+        "place": hold.question.environment,
     }
     transaction.put_answer(hold.responder, hold.id, json.dumps(data), at.now)
     return hold._replace(reports=hold.reports + 1)

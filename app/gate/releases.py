@@ -86,6 +86,7 @@ class Releases:
         claims: Claims,
         lease: Lease,
         reportings: Mapping[str, Reporting],
+        full: Mapping[str, int],
     ) -> None:
         """Release the holds of `store` while this replica has `lease`.
 
@@ -97,6 +98,7 @@ class Releases:
             claims: records each release.
             lease: held by one replica at a time.
             reportings: the progress reports that each vendor takes.
+            full: the environments in which approvals wait for room; see `app.gate.answers.Answers.full`.
         """
         self._store = store
         self._policies = policies
@@ -105,6 +107,7 @@ class Releases:
         self._claims = claims
         self._lease = lease
         self._reportings = reportings
+        self._full = full
         self._waiting: dict[str, Hold] = {}
         """The holds that waited at the last pass, by id."""
         self._judged: dict[str, _Judged] = {}
@@ -128,11 +131,15 @@ class Releases:
         waiting = [each for each in waiting if each.expires_at > at.now]
         self._judged = await asyncio.to_thread(self._judge, waiting, in_force, at)
         await self._expire(expired, in_force, at)
-        allowed = (each for each in waiting if self._judged[each.id].allowed)
+        allowed = (each for each in waiting if self._judged[each.id].allowed and self._has_room(each, at))
         batch = next_batch(allowed, released, lambda place: pace_of(in_force, place))
         await asyncio.gather(*(self._release(each, in_force) for each in batch))
         taken = {each.id for each in batch}
         await self._report([each for each in waiting if each.id not in taken], in_force, at)
+
+    def _has_room(self, hold: Hold, at: Moment) -> bool:
+        """Return whether no approval of the environment waits for room: those go first."""
+        return self._full.get(hold.question.environment, 0) < at.now - 1
 
     def _judge(self, waiting: Sequence[Hold], in_force: InForce, at: Moment) -> dict[str, _Judged]:
         """Decide those whose last decision doesn't stand any more; runs in a thread."""

@@ -354,6 +354,71 @@ async def test_the_longest_waiting_go_first_and_five_a_minute(gate: Gate, waitin
     ]
 
 
+async def test_after_an_outage_of_a_platform_it_gets_no_more_than_a_batch_either(
+    gate: Gate, waiting: Waiting
+) -> None:
+    gate.clock.at = MONDAY
+    for number in range(20):
+        await waiting.ask(f"{number:02}", expires_at=MONDAY + DAY)
+    for _ in range(3):
+        await waiting.look()
+        await waiting.answer(LATER)
+        gate.clock.at += MINUTE
+    assert Counter((await waiting.states()).values()) == {"released": 15, "waiting": 5}
+    waiting.sent.clear()
+    approved: list[tuple[int, str]] = []
+    for _ in range(60):
+        await waiting.look()
+        told = [each for each in await waiting.answer() if each.startswith("approved")]
+        approved += [(gate.clock.at, each.split()[1]) for each in told]
+        gate.clock.at += 10
+    assert len(approved) == 20
+    assert all(late - soon >= MINUTE for (soon, _), (late, _) in zip(approved, approved[5:], strict=False))
+    assert verify(gate.store.query).whole
+
+
+async def test_an_approval_that_waits_for_room_goes_before_those_that_wait(
+    gate: Gate, waiting: Waiting
+) -> None:
+    gate.clock.at = MONDAY
+    for number in range(10):
+        await waiting.ask(f"{number}", target={"url": f"https://{number}.example/"})
+    for _ in range(2):
+        await waiting.look()
+        await waiting.answer(LATER)
+        gate.clock.at += MINUTE
+    await waiting.ask("new", target={"url": "https://new.example/"})
+    gate.clock.at -= 1
+    assert len(await waiting.answer()) == 5
+    gate.clock.at += MINUTE - 1
+    assert await waiting.answer() == []
+    gate.clock.at += 1
+    await waiting.look()
+    assert (await waiting.states())["new"] == "waiting"
+    assert sum(each.startswith("approved") for each in await waiting.answer()) == 5
+    gate.clock.at += MINUTE
+    await waiting.look()
+    assert await waiting.answer() == ["approved new"]
+
+
+async def test_a_platform_that_is_down_takes_up_no_room_of_others(gate: Gate, waiting: Waiting) -> None:
+    """Not with a batch of one, which each attempt needs anew."""
+    gate.clock.at = MONDAY
+    for number in range(5):
+        await waiting.ask(f"dead {number}")
+    await waiting.look()
+    await waiting.answer(LATER)
+    gate.clock.at += MINUTE
+    for number in range(5):
+        await waiting.ask(f"good {number}", responder=POLLED)
+    for _ in range(5):
+        await waiting.answer(LATER)
+        gate.clock.at += 1
+    await waiting.look()
+    states = await waiting.states()
+    assert Counter(states[f"good {number}"] for number in range(5)) == {"approved": 5}
+
+
 async def test_environments_have_their_own_batches(gate: Gate, waiting: Waiting) -> None:
     gate.clock.at = MONDAY
     for number, place in itertools.product(range(6), ("production", "staging")):
@@ -383,7 +448,7 @@ async def test_another_replica_and_a_restart_keep_to_the_same_batches(
     assert Counter((await waiting.states()).values()) == {"released": 5, "waiting": 7}
     told = await second.answer()
     assert Counter(each.split()[0] for each in told) == {"approved": 5, "progress": 7}
-    gate.clock.at = MONDAY + MINUTE
+    gate.clock.at += MINUTE  # since the answers, which came late
     await second.look()
     await waiting.look()
     assert Counter((await waiting.states()).values())["waiting"] == 2
@@ -453,6 +518,7 @@ async def test_no_window_ever_has_more_than_a_batch_and_the_longest_wait_first(q
     quick.clock.at = MONDAY
     replicas = [Waiting(quick, name) for name in ("one", "two", "three")]
     started: list[int] = []
+    approved: list[int] = []
     numbers = itertools.count()
     freeze: str | None = None
     for _ in range(150):
@@ -474,11 +540,15 @@ async def test_no_window_ever_has_more_than_a_batch_and_the_longest_wait_first(q
         if released and after:
             assert max(released) < min(after)
         if dice.random() < 0.7:
-            await dice.choice(replicas).answer(dice.choice((TAKEN, TAKEN, TAKEN, LATER, REFUSED)))
+            result = dice.choice((TAKEN, TAKEN, TAKEN, LATER, REFUSED))
+            told = await dice.choice(replicas).answer(result)
+            if result is not LATER:
+                approved += [quick.clock.at for each in told if each.startswith("approved")]
         if dice.random() < 0.05:
             await replica.answering.lease.release()
-    for first in range(len(started) - batch):
-        assert started[first + batch] - started[first] >= window
+    for instants in (started, approved):
+        for first in range(len(instants) - batch):
+            assert instants[first + batch] - instants[first] >= window
     assert len(started) > 40
     assert verify(quick.store.query).whole
     await quick.store.close()
