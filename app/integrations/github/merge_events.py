@@ -44,7 +44,7 @@ async def handle(section: GitHub, _gate: Gate, _clock: Clock, delivery: Delivery
             section.looks.rediscover |= delivery.payload["action"] in _INSTALLED
             return "the repositories are listed again"
         look = _look(delivery)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise MalformedValueError(f"{delivery.event}: {type(error).__name__} {error}") from None
     if look is None or not section.merges.applies_to(look.repository):
         return "no merge that the gate checks"

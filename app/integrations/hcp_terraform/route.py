@@ -50,7 +50,7 @@ class RunTaskRequest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     stage: _Word
-    access_token: Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
+    access_token: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,4000}$")]
     task_result_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     task_result_callback_url: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL)]
     organization_name: _Word
