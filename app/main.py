@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -65,7 +65,7 @@ from app.server.log import RequestLog, event
 from app.server.metrics import Metrics
 from app.server.middleware import Edge
 from app.server.openapi import complete
-from app.server.periodic import beside, log_calendars, watchers
+from app.server.periodic import all_made, beside, log_calendars, watchers
 from app.server.problems import handle_error, handle_http_exception
 from app.server.response_cache import ResponseCache
 from app.server.root_path import RootPath
@@ -227,7 +227,7 @@ def create_app(
                 opened.settings, clock, opened.gate, metrics, cache, outside
             )
             await asyncio.to_thread(prepare, context, opened.settings.admin_key)
-            work = (*watchers(context), *_senders(context, opened), *_work(opened, clock))
+            work = all_made(watchers(context), _senders(context, opened), _work(opened, clock))
             async with beside(*work), tracing.sending():
                 with on_stop(partial(_end_streams, context)):
                     yield
@@ -294,8 +294,8 @@ def _senders(context: Context, opened: Resources) -> list[Coroutine[None, None, 
     return [Sender(notifications, receivers, context.clock, opened.outbound).run()]
 
 
-def _work(opened: Resources, clock: Clock) -> list[Coroutine[None, None, None]]:
-    """Return the background work on holds, and that of the vendors in the integrations file."""
+def _work(opened: Resources, clock: Clock) -> Iterator[Coroutine[None, None, None]]:
+    """Yield the background work on holds, and that of the vendors in the integrations file."""
     own_name = new_id("rep", clock.microseconds())
     surroundings = Surroundings(opened.gate, clock, opened.outbound, own_name)
     known = vendors()
@@ -310,15 +310,11 @@ def _work(opened: Resources, clock: Clock) -> list[Coroutine[None, None, None]]:
     }
     reportings = {name: each.reporting for name, each in responders.items()}
     answering = opened.gate.answering(reportings, own_name)
-    return [
-        Answerer(answering, responders, opened.outbound).run(),
-        *(
-            each
-            for name, section in opened.integrations.items()
-            if (work := known[name].work) is not None
-            for each in work(section, surroundings)
-        ),
-    ]
+    yield Answerer(answering, responders, opened.outbound).run()
+    for name, section in opened.integrations.items():
+        work = known[name].work
+        if work is not None:
+            yield from work(section, surroundings)
 
 
 def _any_target(section: Section, target: Mapping[str, Any]) -> None:

@@ -38,6 +38,10 @@ class FaultyValuesError(MalformedValueError):
         self.faults = tuple(faults)
         super().__init__("; ".join(fault.sentence for fault in self.faults))
 
+    def within(self, path: tuple[str | int, ...]) -> "FaultyValuesError":
+        """Return the same error about the mapping that this one is in, at a path."""
+        return FaultyValuesError(Fault((*path, *fault.path), fault.sentence) for fault in self.faults)
+
 
 class OutOfRangeError(MalformedValueError):
     """An instant lies outside the years 2000 to 2100."""

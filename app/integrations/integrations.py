@@ -19,8 +19,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from app.core.errors import MalformedValueError
-from app.integrations.section import Section, resolve_secrets
+from app.core.errors import FaultyValuesError, MalformedValueError
+from app.integrations.section import Section, check_section, resolve_secrets
 from app.integrations.vendors import vendors
 from app.yaml.file import read_file
 from app.yaml.problem import YamlFileError
@@ -65,6 +65,12 @@ def read_integrations_file(path: Path, environment: Mapping[str, str]) -> Mappin
     for name, section in sections.items():
         try:
             resolve_secrets(section, path.parent, environment)
+            check_section(section)
+        except FaultyValuesError as error:
+            faults = error.faults
+            raise IntegrationsFileError(
+                document.problem((name, *fault.path), fault.sentence) for fault in faults
+            ) from None
         except MalformedValueError as error:
             raise IntegrationsFileError([document.problem((name,), str(error))]) from None
     return sections

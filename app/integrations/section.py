@@ -6,13 +6,13 @@ is sent, so that a secret can be changed without a gap.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, StringConstraints
 
-from app.core.errors import MalformedValueError
+from app.core.errors import FaultyValuesError, MalformedValueError
 
 MOST_SECRETS: Final = 10
 """Lines of a file of secrets; a rotation needs two."""
@@ -42,6 +42,19 @@ class Section(BaseModel):
     def secrets(self, name: str) -> Secrets:
         """Return the secrets of a name, newest first; none if it may be left out and is."""
         return self._resolved.get(name, ())
+
+    def check_secrets(self) -> None:
+        """Check the secrets, which have been read by now; what is found stops the start.
+
+        A vendor's section may have a check of its own.
+
+        Raises:
+            FaultyValuesError: something is wrong; the paths of the faults start at the section.
+        """
+
+    def secret_field(self, name: str) -> str:
+        """Return the field that a secret is given in, such as ``token_file``."""
+        return next(field for field in _forms(name) if getattr(self, field, None) is not None)
 
     def newest(self, name: str) -> SecretStr:
         """Return the newest secret of a required name, read anew from its file.
@@ -102,6 +115,10 @@ class WithToken(Section):
     )
 
 
+def _forms(name: str) -> tuple[str, ...]:
+    return tuple(f"{name}{end}" for end in _ENDINGS)
+
+
 def resolve_secrets(section: Section, folder: Path, environment: Mapping[str, str]) -> None:
     """Read the secrets of a section, and of the parts in it, from their files and variables.
 
@@ -110,7 +127,7 @@ def resolve_secrets(section: Section, folder: Path, environment: Mapping[str, st
             and repeats no value.
     """
     for name in (*section.secret_names, *section.optional_secrets):
-        given = [(f"{name}{end}", getattr(section, f"{name}{end}", None)) for end in _ENDINGS]
+        given = [(field, getattr(section, field, None)) for field in _forms(name)]
         found = [(field, value) for field, value in given if value is not None]
         if not found and name in section.optional_secrets:
             continue
@@ -121,16 +138,32 @@ def resolve_secrets(section: Section, folder: Path, environment: Mapping[str, st
         section._resolved[name] = _lines(*found[0], folder, environment)  # noqa: SLF001 - its own module
         if found[0][0].endswith("_file"):
             section._files[name] = folder / found[0][1]  # noqa: SLF001 - its own module
-    _in_parts(section, lambda part: resolve_secrets(part, folder, environment))
+    for _, part in _parts(section):
+        resolve_secrets(part, folder, environment)
 
 
-def _in_parts(section: Section, work: Callable[[Section], None]) -> None:
+def check_section(section: Section) -> None:
+    """Check a section whose secrets are read, and the parts in it; see `Section.check_secrets`.
+
+    Raises:
+        FaultyValuesError: something is wrong.
+    """
+    section.check_secrets()
+    for path, part in _parts(section):
+        try:
+            check_section(part)
+        except FaultyValuesError as error:
+            raise error.within(path) from None
+
+
+def _parts(section: Section) -> Iterator[tuple[tuple[str | int, ...], Section]]:
+    """Yield the parts of a section, each with its path."""
     for name in type(section).model_fields:
         value = getattr(section, name)
-        values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-        for each in values:
-            if isinstance(each, Section):
-                work(each)
+        if isinstance(value, Section):
+            yield (name,), value
+        elif isinstance(value, list):
+            yield from (((name, at), each) for at, each in enumerate(value) if isinstance(each, Section))
 
 
 def _lines(field: str, value: str, folder: Path, environment: Mapping[str, str]) -> Secrets:

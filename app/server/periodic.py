@@ -34,6 +34,20 @@ async def beside(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
                 await task
 
 
+def all_made(*parts: Iterable[Coroutine[None, None, None]]) -> list[Coroutine[None, None, None]]:
+    """Return the work of all parts; if one of them fails while it is made, what is made already is closed."""
+    made: list[Coroutine[None, None, None]] = []
+    try:
+        for part in parts:
+            for each in part:
+                made.append(each)  # noqa: PERF402 - what came before a failure is to be closed
+    except BaseException:
+        for each in made:
+            each.close()
+        raise
+    return made
+
+
 def watchers(context: Context) -> tuple[Coroutine[None, None, None], ...]:
     """Return the periodic tasks of every gate."""
     return (

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import inspect
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 
 import pytest
 
+from app.core.errors import Fault, FaultyValuesError
 from app.gate.errors import StoreUnavailableError
-from app.server.periodic import _every
+from app.server.periodic import _every, all_made
 
 pytestmark = pytest.mark.anyio
 
@@ -53,3 +55,19 @@ async def test_a_store_that_can_not_be_reached_is_one_sentence_while_it_lasts(
 async def test_what_nobody_foresaw_has_its_traceback_once(caplog: pytest.LogCaptureFixture) -> None:
     records = await logged([ValueError("x")] * 5 + [StoreUnavailableError("y")] + [ValueError("z")], caplog)
     assert [bool(record.exc_info) for record in records] == [True, False, True, False]
+
+
+async def test_what_is_made_already_is_closed_if_the_rest_can_not_be_made() -> None:
+    made: list[Coroutine[None, None, None]] = []
+
+    async def work() -> None:
+        """Do nothing; a coroutine that is neither run nor closed is a warning."""
+
+    def part() -> Iterator[Coroutine[None, None, None]]:
+        made.append(work())
+        yield made[-1]
+        raise FaultyValuesError([Fault((), "no key")])
+
+    with pytest.raises(FaultyValuesError):
+        all_made(part(), part())
+    assert [inspect.getcoroutinestate(each) for each in made] == [inspect.CORO_CLOSED]

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.clock import Clock
-from app.core.errors import FreezegateError, MalformedValueError
+from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
 from app.integrations.github.section import GitHub
 
@@ -56,10 +56,6 @@ _HEADERS: Final = {
     "User-Agent": "freezegate",
     "X-GitHub-Api-Version": "2022-11-28",
 }
-
-
-class GitHubKeyError(FreezegateError):
-    """The private key of the App can't be used."""
 
 
 class Call(NamedTuple):
@@ -106,20 +102,14 @@ class App:
         """Read the private key; nothing is sent yet.
 
         Raises:
-            GitHubKeyError: the private key can't be used.
+            FaultyValuesError: the private key can't be used.
         """
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
         self._section = section
         self._clock = clock
         self._tokens: dict[tuple[int, str], tuple[str, int]] = {}
         self._limits: dict[int | None, _Limit] = {}
         self._fetching = asyncio.Lock()
-        try:
-            pem = section.secrets("private_key")[0].get_secret_value().encode()
-            self._key: Any = load_pem_private_key(pem, None)
-        except (ValueError, TypeError):
-            raise GitHubKeyError("github: private_key is no private key in PEM form") from None
+        self._key: Any = section.signing_key()
 
     async def call(self, http: "httpx.AsyncClient", call: Call) -> Reply:
         """Send a call and return the answer; a rate limit that is not over yet is answered by ourselves.

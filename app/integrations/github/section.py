@@ -1,13 +1,14 @@
 """GitHub's section of the integrations file: the App, and what repositories and environments mean."""
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
 
 from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, model_validator
 
 from app.core.decision import Question
-from app.core.errors import MalformedValueError
+from app.core.errors import Fault, FaultyValuesError, MalformedValueError
 from app.core.url import secure_url
 from app.integrations.deploy_rule import MOST_RULES, DeployRule, Glob, Template, find_question
 from app.integrations.github.looks import Looks
@@ -133,6 +134,29 @@ class GitHub(WithSecret):
                 )
             seen.add(scope)
         return self
+
+    def check_secrets(self) -> None:
+        """Check the private key; see `Section.check_secrets`."""
+        self.signing_key()
+
+    def signing_key(self) -> Any:
+        """Return the private key.
+
+        Raises:
+            FaultyValuesError: it is none of RSA, which GitHub wants.
+        """
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        pem = self.secrets("private_key")[0].get_secret_value().encode()
+        key = None
+        with contextlib.suppress(ValueError, TypeError, UnsupportedAlgorithm):
+            key = load_pem_private_key(pem, None)
+        if isinstance(key, RSAPrivateKey):
+            return key
+        fault = Fault((self.secret_field("private_key"),), "holds no RSA private key in PEM form")
+        raise FaultyValuesError([fault])
 
     @property
     def graphql(self) -> str:

@@ -29,11 +29,7 @@ _logger: Final = logging.getLogger("freezegate.github")
 
 
 def work(section: GitHub, surroundings: Surroundings) -> Sequence[Coroutine[None, None, None]]:
-    """Return the background work; see `Vendor.work`.
-
-    Raises:
-        GitHubKeyError: the private key can't be used.
-    """
+    """Return the background work; see `Vendor.work`."""
     app = section.app(lambda: App(section, surroundings.clock))
     return [_run(section, app, surroundings)]
 

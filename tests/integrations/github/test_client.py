@@ -3,8 +3,9 @@
 import httpx
 import pytest
 
+from app.core.errors import FaultyValuesError
 from app.core.instant import HOUR, MINUTE
-from app.integrations.github.client import App, Call, GitHubKeyError
+from app.integrations.github.client import App, Call
 from tests.api.fakes import FakeClock
 from tests.integrations.github.conftest import section_for
 from tests.integrations.github.fake import (
@@ -181,7 +182,7 @@ async def test_a_thousand_tokens_are_enough(
 
 
 def test_a_key_that_is_none_is_refused_without_repeating_it(github: FakeGitHub, clock: FakeClock) -> None:
-    with pytest.raises(GitHubKeyError, match="no private key") as error:
+    with pytest.raises(FaultyValuesError, match="no RSA private key") as error:
         App(section_for(github.url, private_key="hunter2"), clock)
     assert "hunter2" not in str(error.value)
 

@@ -3,11 +3,16 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from app.core.decision import Question
 from app.integrations.deploy_rule import UnmatchedDeployError
 from app.integrations.github.section import GitHub
 from app.integrations.integrations import IntegrationsFileError, read_integrations_file
+from app.main import open_resources
+from app.settings import Settings
+from tests.api.fakes import FakeClock
 from tests.integrations.github.fake import private_pem
 
 BASE = "  app_id: 12345\n  private_key_file: app.pem\n  secret: s\n"
@@ -82,4 +87,26 @@ def test_a_key_is_required(tmp_path: Path) -> None:
     file = tmp_path / "integrations.yaml"
     file.write_text("github: {app_id: 1, secret: s}\n")
     with pytest.raises(IntegrationsFileError, match="private_key: one of private_key, private_key_file"):
+        read_integrations_file(file, {})
+
+
+def test_a_private_key_that_is_none_is_found_before_the_gate_listens_at_its_line(tmp_path: Path) -> None:
+    (tmp_path / "app.pem").write_text("hunter2")
+    (tmp_path / "policies.yaml").write_text("version: 1\npolicies: []\n")
+    file = tmp_path / "integrations.yaml"
+    file.write_text(f"github:\n{BASE}")
+    settings = Settings(policies=tmp_path / "policies.yaml", integrations=file)
+    with pytest.raises(IntegrationsFileError) as error:
+        open_resources(settings, FakeClock(0))
+    why = "holds no RSA private key in PEM form"
+    assert str(error.value) == f"{file}:3:21: github.private_key_file: {why}"
+
+
+def test_a_key_that_is_not_of_rsa_signs_no_app(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "key").write_bytes(pem)
+    file = tmp_path / "integrations.yaml"
+    file.write_text("github: {app_id: 1, secret: s, private_key_file: key}\n")
+    with pytest.raises(IntegrationsFileError, match="no RSA private key"):
         read_integrations_file(file, {})

@@ -9,12 +9,11 @@ from starlette.testclient import TestClient
 
 from app.gate.errors import StoreUnavailableError
 from app.integrations.github import work as module
-from app.integrations.github.client import GitHubKeyError
 from app.integrations.github.deployments import MOST_REPORTS, Reviews
 from app.integrations.github.section import GitHub
 from app.integrations.github.vendor import VENDOR
 from app.integrations.github.work import repeat, work
-from tests.integrations.github.conftest import call, holds, section_for, surroundings
+from tests.integrations.github.conftest import call, holds, surroundings
 from tests.integrations.github.fake import FakeGitHub
 
 
@@ -81,5 +80,3 @@ def test_the_table_entry_answers_as_the_app(gate: TestClient, section: GitHub) -
         loops.close()
     assert isinstance(responder, Reviews)
     assert responder._app is section._app, "all share its rate limits"
-    with pytest.raises(GitHubKeyError):
-        work(section_for("http://127.0.0.1:9", private_key="no key"), surroundings(gate))
