@@ -28,6 +28,9 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 MOST_TIMELINES_ON_A_WALL: Final = 3
 """With more environments, the wall has room for their cards only."""
 
+MOST_WAITING: Final = 5
+"""Waiting deploys of an environment that are in sight, a usual batch of them; the others are folded away."""
+
 _COLUMNS: Final[Mapping[int, int]] = {1: 1, 2: 2, 3: 3, 4: 2, **dict.fromkeys(range(5, 10), 3)}
 
 
@@ -92,6 +95,7 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
         file_warnings=in_force.warnings,
         asked=what_if(in_force, query, now, wanted.viewer.base) if is_asked else None,
         shown=shown,
+        most_waiting=MOST_WAITING,
         pictures=[draw_timeline(weeks, styles, in_force.home, now) for weeks in drawn],
         styles=styles,
         across=columns_on_a_wall(len(shown.weeks)),

@@ -30,8 +30,10 @@ def section(gate: TestClient) -> str:
     return found.group()
 
 
-def test_without_holds_it_says_that_no_deploy_waits(gate: TestClient) -> None:
-    assert "No deploy waits." in section(gate)
+def test_without_holds_nothing_is_in_sight(gate: TestClient) -> None:
+    assert " hidden>" in section(gate)
+    assert "deploys wait" not in gate.get("/").text
+    assert "deploys wait" not in gate.get("/?wall").text
 
 
 def test_each_waiting_deploy_says_who_since_when_and_when_it_is_its_turn(
@@ -42,13 +44,13 @@ def test_each_waiting_deploy_says_who_since_when_and_when_it_is_its_turn(
     clock.at += 60
     wait(gate, "2", ci, service="api", change="hotfix", timeout="2h")
     text = Page(section(gate)).text
-    assert "production: 2 wait" in text
+    assert "production: 2 deploys wait" in text
+    assert "checkout ada, v1.2 waits 1 min Mon 30 Nov 08:00 CET, in 2 d 17 h 54 min" in text
     assert "by ada, v1.2 · https://ci.example.com/runs/1" in text
     assert (
         "Expected Mon 30 Nov 08:00 CET. Waits since Fri 27 Nov 14:05 CET, until Sat 28 Nov 14:05 CET" in text
     )
-    assert "api hotfix in 2 d 17 h 54 min" in text
-    assert "by ci person" in text
+    assert "api hotfix ci person waits 0 s Mon 30 Nov 08:00 CET, in 2 d 17 h 54 min" in text
     assert "Cancel" not in text
 
 
@@ -70,15 +72,29 @@ def test_one_whose_environment_is_open_is_in_its_turn(
     del clock
 
 
+def test_five_are_in_sight_and_the_card_says_how_many_wait(gate: TestClient, keys: dict[str, str]) -> None:
+    for number in range(12):
+        wait(gate, str(number), bearer(keys["ci"]))
+    shown = section(gate)
+    assert " hidden>" not in shown
+    before, _, behind = shown.partition("and 7 more")
+    assert [each.count("<li ") for each in (before, behind)] == [5, 7]
+    page = gate.get("/").text
+    assert page.index('id="live-state"') < page.index('<a href="#waiting">12 deploys wait</a>')
+    assert page.index('id="waiting"') < page.index('id="live-weeks"')
+    assert "production · 12 wait" in Page(gate.get("/?wall").text).text
+
+
 def test_more_than_can_be_shown_are_counted(
     gate: TestClient, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting_deploys, "MOST_SHOWN", 2)
-    for number in range(3):
+    monkeypatch.setattr(waiting_deploys, "MOST_SHOWN", 6)
+    for number in range(8):
         wait(gate, str(number), bearer(keys["ci"]))
     text = Page(section(gate)).text
-    assert "production: 3 wait" in text
-    assert "And 1 more." in text
+    assert "production: 8 deploys wait" in text
+    assert "and 3 more" in text
+    assert "And 2 that are not listed here." in text
 
 
 def test_ops_cancel_a_waiting_deploy_with_a_reason(gate: TestClient, keys: dict[str, str]) -> None:
@@ -87,7 +103,7 @@ def test_ops_cancel_a_waiting_deploy_with_a_reason(gate: TestClient, keys: dict[
     form = {"proof": ops.value("proof"), "reason": "Superseded"}
     page = Page(gate.post(f"/dashboard/holds/{held}/cancel", data=form).text)
     assert "The deploy was cancelled." in page.text
-    assert "No deploy waits." in page.text
+    assert " hidden>" in section(gate)
     assert gate.get(f"/holds/{held}").json()["state"] == "cancelled"
 
 
@@ -119,8 +135,12 @@ def test_the_list_fits_and_cancels_at_any_width(browser: Browser, served: Served
     held = _wait(served, f"long-{width}", service=f"checkout-{'x' * 90}", run_url=LONG, actor="a" * 100)
     with opened(browser, served.url, viewport={"width": width, "height": 900}) as page:
         sign_in(page, served)
-        row = page.locator(f"#waiting [data-id={held}]")
+        row = page.locator(f"#waiting li[data-id={held}]")
         expect(row).to_be_visible()
+        lines = 1 if width == 1440 else 2
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert row.bounding_box()["height"] <= lines * 24 + 12  # type: ignore[index]
+        row.locator("summary").click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         row.get_by_label("Reason").fill("Not today")
         row.get_by_role("button", name="Cancel").click()
@@ -130,18 +150,18 @@ def test_the_list_fits_and_cancels_at_any_width(browser: Browser, served: Served
 
 def test_a_deploy_that_begins_to_wait_appears_by_itself(browser: Browser, served: Served) -> None:
     with opened(browser, served.url) as page:
-        expect(page.locator("#waiting")).to_be_visible()
         held = _wait(served, "live")
-        expect(page.locator(f"#waiting [data-id={held}]")).to_be_visible(timeout=30_000)
+        expect(page.locator(f"#waiting li[data-id={held}]")).to_be_visible(timeout=30_000)
         send(served, "DELETE", f"/holds/{held}")
-        expect(page.locator(f"#waiting [data-id={held}]")).to_have_count(0, timeout=30_000)
+        expect(page.locator(f"#waiting li[data-id={held}]")).to_have_count(0, timeout=30_000)
 
 
 def test_it_works_without_scripts(browser: Browser, served: Served, tmp_path: Path) -> None:
     held = _wait(served, "plain")
     with opened(browser, served.url, java_script_enabled=False) as page:
         sign_in(page, served)
-        row = page.locator(f"#waiting [data-id={held}]")
+        row = page.locator(f"#waiting li[data-id={held}]")
+        row.locator("summary").click()
         row.get_by_role("button", name="Cancel").click()
         expect(page.get_by_text("The deploy was cancelled.")).to_be_visible()
         page.screenshot(path=tmp_path / "waiting.png", full_page=True)
