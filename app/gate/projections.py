@@ -81,7 +81,9 @@ class Projections:
         known = self._computed.get(key)
         if known is not None and known.holds(in_force, now):
             return known.projected
-        options = ProjectionOptions(now, place.days, place.scopes, place.owner, place.overrun)
+        places = [each for each in self.places.values() if each.target == place.target]
+        elsewhere = [scope for each in places for scope in each.scopes]
+        options = ProjectionOptions(now, place.days, place.scopes, place.owner, place.overrun, elsewhere)
         projected = TARGETS[place.target].project(in_force.engine, options)
         self._computed[key] = _Computed(in_force, now // _COMPUTED_EVERY, projected)
         return projected

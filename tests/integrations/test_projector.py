@@ -12,6 +12,7 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
 from app.core.instant import MINUTE
+from app.core.policy import Selector
 from app.gate.errors import StoreUnavailableError
 from app.gate.leases import DURATION
 from app.gate.projection_state import INTERVAL, ProjectionNews, ProjectionPlace, ProjectionState, Written
@@ -24,7 +25,7 @@ from app.outbound import Outbound
 from app.policies.projections.projection import Projected, ProjectionScope
 from app.server.metrics.projections import ProjectionStates
 from tests.api.fakes import FakeClock
-from tests.integrations.projected import NOW, POLICIES, running, section
+from tests.integrations.projected import NOW, POLICIES, incident, running, section
 from tests.live.gate import ROOT
 
 pytestmark = pytest.mark.anyio
@@ -171,6 +172,24 @@ async def test_refused_policies_are_named_once(
         assert gate.state("argocd", "shop").refused == 1
     assert caplog.text.count("projection refused: it freezes only hotfix") == 1
     assert caplog.text.count("projection differs: left out: it only warns") == 1
+
+
+async def test_a_freeze_of_a_service_counts_as_refused_unless_another_place_is_about_it(
+    tmp_path: Path, http: httpx.AsyncClient
+) -> None:
+    async with running(tmp_path, FakeClock(NOW)) as gate:
+        of_all, of_api = FakePlace(), FakePlace("api")
+        gate.gate.projections.add([of_all.place])
+        of_a_service = incident(NOW - 60)._replace(selector=Selector.model_validate({"services": ["api"]}))
+        gate.freeze(of_a_service)
+        made = gate.projector("argocd", [of_all])
+        await made.look(http)
+        assert gate.state("argocd", "shop").refused == 1
+        of_api.place = of_api.place._replace(scopes=[ProjectionScope("production", "api")])
+        gate.gate.projections.add([of_api.place])
+        gate.freeze(of_a_service)
+        await made.look(http)
+        assert gate.state("argocd", "shop").refused == 0
 
 
 async def test_the_loop_goes_on_while_the_store_is_away_and_releases_its_lease(

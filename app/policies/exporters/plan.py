@@ -30,8 +30,8 @@ class Target(NamedTuple):
     name: str
     endless: bool
     """Whether it can say that something is frozen all week long."""
-    advice: str = "export each of them with --service"
-    """The way to have the freezes of single services, too."""
+    advice: str | None = "export each of them with --service"
+    """The way to have the freezes of single services, too; None if the caller remarks on services itself."""
     most_once: int = MOST_ONCE
     """Explicit windows of one policy, above which it is refused."""
     recurs: bool = True
@@ -99,7 +99,7 @@ def plan(
             found, dated = known[key]
             is_dated = is_dated or dated
             remarks += [
-                *_on_exempt(policy, policy_set, options, target),
+                *on_changes(policy, policy_set, options, target),
                 *_on_zones(policy, policy_set, options, target),
                 *_on_many(found, target),
             ]
@@ -141,21 +141,33 @@ def outwards(interval: Interval, grain: int) -> Interval:
     return start - start % grain, end + -end % grain
 
 
-def _applies(policy: Policy, policy_set: PolicySet, options: ExportOptions, change: str) -> bool:
+def _applies(rule: Rule, policy_set: PolicySet, options: ExportOptions, change: str) -> bool:
     service = options.service or ""
-    return policy.matches(service, policy_set.tags_of(service), options.environment, change)
+    return rule.matches(service, policy_set.tags_of(service), options.environment, change)
 
 
 def _on_left_out(
     policy: Policy, policy_set: PolicySet, options: ExportOptions, target: Target
 ) -> Iterator[Remark]:
     """Remark on a policy that doesn't apply to ordinary changes of the service or environment."""
-    changes = [each for each in policy_set.changes if _applies(policy, policy_set, options, each)]
-    if changes and policy.effect is not Effect.WARN:
-        sentence = f"it freezes only {', '.join(changes)}, and {target.name} knows no kinds of change"
-        yield Remark(policy.id, sentence, refused=True)
-    elif options.service is None and _selects_services(policy, options.environment):
+    found = [] if policy.effect is Effect.WARN else list(on_changes(policy, policy_set, options, target))
+    yield from found
+    is_of_all = options.service is None and not found
+    if is_of_all and target.advice and _selects_services(policy, options.environment):
         yield Remark(policy.id, f"left out: it is about some services; {target.advice}")
+
+
+def on_changes(rule: Rule, policy_set: PolicySet, options: ExportOptions, target: Target) -> Iterator[Remark]:
+    """Remark on a rule that tells kinds of change apart."""
+    changes = [each for each in policy_set.changes if _applies(rule, policy_set, options, each)]
+    if changes and policy_set.usual_change not in changes:
+        sentence = f"it freezes only {', '.join(changes)}, and {target.name} knows no kinds of change"
+        yield Remark(rule.id, sentence, refused=True)
+    elif 0 < len(changes) < len(policy_set.changes):
+        free = [each for each in policy_set.changes if each not in changes]
+        yield Remark(
+            rule.id, f"{target.name} also stops {', '.join(free)}, which the {rule.kind} leaves alone"
+        )
 
 
 def _selects_services(policy: Policy, environment: str) -> bool:
@@ -165,20 +177,11 @@ def _selects_services(policy: Policy, environment: str) -> bool:
     )
 
 
-def _on_exempt(
-    policy: Policy, policy_set: PolicySet, options: ExportOptions, target: Target
-) -> Iterator[Remark]:
-    free = [each for each in policy_set.changes if not _applies(policy, policy_set, options, each)]
-    if free:
-        sentence = f"{target.name} also stops {', '.join(free)}, which the policy leaves alone"
-        yield Remark(policy.id, sentence)
-
-
 def _on_zones(
     policy: Policy, policy_set: PolicySet, options: ExportOptions, target: Target
 ) -> Iterator[Remark]:
     """Remark on a policy that some services read in another zone than the export."""
-    if options.service is None and len(policy_set.zones_of(policy)) > 1:
+    if options.service is None and target.advice and len(policy_set.zones_of(policy)) > 1:
         sentence = (
             f"read in {policy_set.timezone}; services with a time zone of their own follow that one: "
             f"{target.advice}"

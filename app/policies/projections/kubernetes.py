@@ -15,6 +15,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+from app.core.decision import Rule
 from app.core.decision_text import one_line
 from app.core.engine import Engine
 from app.core.errors import MalformedValueError
@@ -30,6 +31,7 @@ from app.policies.projections.projection import (
     ProjectionTarget,
     Window,
 )
+from app.policies.projections.single_services import on_services
 
 FORMAT: Final = "1"
 """The form of the data. An engine that reads another one denies."""
@@ -139,9 +141,19 @@ def _config_map(engine: Engine, options: ProjectionOptions, scope: ProjectionSco
     data = _heading(engine, options, scope, until)
     for change, segment in present.items():
         data |= told.of_change(change, segment, found[change].text(until))
-    remarks = [*_on_services(engine, scope), *_on_changes(engine, changes), *_on_room(until, options)]
+    services = on_services(engine, options, scope, lambda rule: _stopped(rule, engine, scope))
+    remarks = [*services, *_on_changes(engine, changes), *_on_room(until, options)]
     changes_at = _earliest(map(attrgetter("end"), present.values()))
     return Projected([{"name": name_of(scope), "data": data}], remarks, until, changes_at)
+
+
+def _stopped(rule: Rule, engine: Engine, scope: ProjectionScope) -> Sequence[str]:
+    """Return the kinds of change that the ConfigMap of an environment stops while a rule holds."""
+    return [
+        each
+        for each in engine.policy_set.changes
+        if not _KEY.fullmatch(each) or rule.matches("", frozenset(), scope.environment, each)
+    ]
 
 
 def _heading(
@@ -219,16 +231,6 @@ class _Place(NamedTuple):
         if segment.flips_at is None:
             return ""
         return f" {verb} {local_time(segment.flips_at, where, self.seen_from)}."
-
-
-def _on_services(engine: Engine, scope: ProjectionScope) -> Iterator[Remark]:
-    """Remark on the policies about some services; the ConfigMap of an environment lacks them."""
-    if scope.service is not None:
-        return
-    for policy in engine.policy_set.policies:
-        if any(each.services or each.tags for each in policy.applies_to or ()):
-            sentence = "left out: it is about some services; project each of them with --service, too"
-            yield Remark(policy.id, sentence)
 
 
 def _on_changes(engine: Engine, kept: Sequence[str]) -> Iterator[Remark]:

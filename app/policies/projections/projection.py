@@ -6,7 +6,7 @@ the windows that the target should have, and names what the target can't say.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -45,6 +45,13 @@ class ProjectionOptions(NamedTuple):
     """The word by which the windows of this gate are recognised."""
     overrun: bool = False
     """Whether the target may be told that a running deploy finishes; only for `argocd`."""
+    elsewhere: Sequence[ProjectionScope] = ()
+    """The scopes of other places of the target."""
+
+    def own_services(self, environment: str) -> Collection[str]:
+        """Return the services that have a scope of their own in an environment."""
+        scopes = [*self.scopes, *self.elsewhere]
+        return {each.service for each in scopes if each.service and each.environment == environment}
 
     @property
     def start(self) -> int:

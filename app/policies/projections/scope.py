@@ -1,19 +1,21 @@
 """Plan the freezes of one scope: what recurs as such where the target can say it, all else with its dates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from app.core.compiled import CompiledPolicies
+from app.core.decision import Rule
 from app.core.engine import Engine
+from app.core.freeze import Freeze
 from app.core.instant import DAY, LATEST
 from app.core.interval import Interval, clip
 from app.policies.exporters.export import ExportOptions
-from app.policies.exporters.plan import Planned, PlannedPolicies, Target, outwards, plan
+from app.policies.exporters.plan import Planned, PlannedPolicies, Target, on_changes, outwards, plan
 from app.policies.projections.bounded import Bounded, bounded
 from app.policies.projections.projection import ProjectionOptions, ProjectionScope
+from app.policies.projections.single_services import on_services, rules_of
 
-_ADVICE: Final = "project each of them, too"
 _ANY_NUMBER: Final = 1 << 62
 """Windows of one policy: `bounded` bounds those of all together."""
 
@@ -54,11 +56,25 @@ def planned_scope(
     first = options.start if since is None else since
     span = first, options.until
     exported = ExportOptions(first, (options.until - first) // DAY, scope.environment, scope.service)
-    chosen = target._replace(advice=_ADVICE, most_once=_ANY_NUMBER)
+    chosen = target._replace(advice=None, most_once=_ANY_NUMBER)
     found = plan(engine, exported, chosen, _planned_before(engine, span, target))
     ad_hoc = list(_ad_hoc(engine, span, scope, target.grain))
     kept = bounded([*found.policies, *ad_hoc], options, dated=found.until is not None or bool(ad_hoc))
-    return kept._replace(remarks=[*found.remarks, *kept.remarks])
+    changes = [
+        remark
+        for rule in rules_of(engine, options)
+        if isinstance(rule, Freeze)
+        for remark in on_changes(rule, engine.policy_set, exported, target)
+    ]
+    services = on_services(engine, options, scope, lambda rule: _stopped(rule, engine, scope))
+    return kept._replace(remarks=[*found.remarks, *changes, *services, *kept.remarks])
+
+
+def _stopped(rule: Rule, engine: Engine, scope: ProjectionScope) -> Sequence[str]:
+    """Return all kinds of change, or none; a rule about some kinds only has a remark of its own."""
+    policy_set = engine.policy_set
+    has_windows = any(rule.matches("", frozenset(), scope.environment, each) for each in policy_set.changes)
+    return policy_set.changes if has_windows else ()
 
 
 def _planned_before(engine: Engine, span: Interval, target: Target) -> PlannedPolicies:

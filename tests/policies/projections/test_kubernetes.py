@@ -80,7 +80,8 @@ def test_a_service_has_a_config_map_of_its_own() -> None:
     assert alone["data"]["horizon.normal"] == ""
     assert api["data"]["service"] == "api"
     assert "one api in production is frozen: T." in api["data"]["horizon.normal"]
-    assert [(each.policy, each.refused) for each in found.remarks] == [("one", False)]
+    assert found.remarks == []
+    assert [(each.policy, each.refused) for each in projected(about_tags).remarks] == [("one", True)]
     assert KUBERNETES.live(KUBERNETES.body(found), "freezegate") == found.windows
 
 
@@ -96,6 +97,16 @@ def test_a_kind_of_change_that_can_be_no_key_is_reported() -> None:
     found = projected(rule(WEEKEND), head=f"{HEAD}changes: [normal, a/b]\n")
     assert [each.policy for each in found.remarks] == ["a/b"]
     assert "state.a/b" not in data(found)
+
+
+def test_a_kind_of_change_of_a_service_is_refused_if_it_is_open_in_the_environment() -> None:
+    selectors = "[{changes: [normal]}, {services: [api]}]"
+    found = projected(rule(WEEKEND, more=f", applies_to: {selectors}"))
+    assert [each.sentence for each in found.refused] == [
+        "left out: it is about api; project each of them, too"
+    ]
+    denied = f"{HEAD}changes: [normal, a/b]\n"
+    assert projected(rule(WEEKEND, more=f", applies_to: {selectors}"), head=denied).refused == []
 
 
 @pytest.mark.parametrize(

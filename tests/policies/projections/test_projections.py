@@ -18,6 +18,7 @@ from app.core.interval import Period
 from app.core.policy import Selector
 from app.gate.in_force import InForce, with_freezes
 from app.gate.schedule import schedule
+from app.policies.exporters.export import Remark
 from app.policies.load import load
 from app.policies.projections.bounded import MOST_EXPLICIT
 from app.policies.projections.projection import (
@@ -289,10 +290,80 @@ def test_what_a_target_would_let_through_is_refused_by_name(target: str) -> None
     policies = rule(WEEKEND, "applies_to: {changes: [hotfix]}", "by-change") + rule(
         WEEKEND, "applies_to: {tags: [tier-1]}", "tagged"
     )
-    found = projected(target, Set(policies))
-    assert [each.policy for each in found.refused] == ["by-change"]
-    assert found.windows == []
-    assert found.remarks[1].sentence == "left out: it is about some services; project each of them, too"
+    of_change = freeze(NOW - 60, None, selector=Selector.model_validate({"changes": ["hotfix"]}), id="frz_1")
+    but_rollbacks = Selector.model_validate({"changes": ["rollback"]})
+    found = projected(target, Set(policies, [of_change, freeze(NOW - 60, NOW + 60, exempt=(but_rollbacks,))]))
+    assert [each.policy for each in found.refused] == ["by-change", "frz_1", "tagged"]
+    assert found.refused[1].sentence.startswith("it freezes only hotfix, and ")
+    assert [each.sentence for each in found.remarks if not each.refused] == [
+        f"{TARGETS[target].title} also stops rollback, which the freeze leaves alone"
+    ]
+
+
+def about(remarks: Sequence[Remark]) -> list[str]:
+    """What refused rules are about."""
+    words = [each.sentence.removeprefix("left out: it is about ") for each in remarks if each.refused]
+    return [each.removesuffix("; project each of them, too") for each in words]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    ("selector", "services"),
+    [
+        ({"services": ["api"]}, ["api"]),
+        ({"services": ["api"], "environments": ["staging"]}, []),
+        ({"tags": ["tier-*"]}, ["api"]),
+        ({"services": ["a*", "web"]}, ["api, web and a*"]),
+        ({"tags": ["tier-9"]}, []),
+        ({"services": ["web"], "tags": ["tier-1"]}, []),
+        ({}, []),
+    ],
+)
+def test_what_an_environment_lacks_of_single_services_is_refused(
+    target: str, selector: dict[str, list[str]], services: list[str]
+) -> None:
+    stops = freeze(NOW - 60, None, selector=Selector.model_validate(selector))
+    assert about(projected(target, Set(" []\n", [stops])).remarks) == services
+    if services:
+        policy = rule(WEEKEND, f"applies_to: {json.dumps(selector)}")
+        assert about(projected(target, Set(policy)).remarks) == services
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_over_or_later_or_has_a_scope_of_its_own_is_not_refused(target: str) -> None:
+    of_api = {"selector": Selector.model_validate({"services": ["api"]})}
+    over = freeze(NOW - HOUR, NOW, **of_api)
+    later = freeze(NOW + 9 * DAY, None, **of_api)
+    assert projected(target, Set(" []\n", [over, later]), 7).refused == []
+    case = Set(rule(WEEKEND, "applies_to: {tags: [tier-1]}"), [freeze(NOW - 60, None, **of_api)])
+    alone, api = ProjectionScope(names=NAMES), ProjectionScope("production", "api", NAMES)
+    assert projected(target, case, scopes=[alone, api]).refused == []
+    assert projected(target, case, scopes=[alone], elsewhere=[alone, api]).refused == []
+    staging = ProjectionScope("staging", "api", NAMES)
+    assert about(projected(target, case, scopes=[alone, staging]).remarks) == ["api", "api"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_names_outside_the_catalogue_count_only_if_they_may_be_asked_about(target: str) -> None:
+    snapshot = Snapshot.of(HEAD.replace("policies:", "unknown_services: refuse\npolicies: []"))
+    stops = freeze(NOW - 60, None, selector=Selector.model_validate({"services": ["a*", "other"]}))
+    options = ProjectionOptions(NOW, 7, [ProjectionScope(names=NAMES)])
+    found = TARGETS[target].project(load(snapshot).engine.with_freezes([stops]), options)
+    assert about(found.remarks) == ["api"]
+    both = freeze(NOW - 60, None, selector=Selector.model_validate({"services": ["api", "other"]}))
+    found = TARGETS[target].project(load(snapshot).engine.with_freezes([both]), options)
+    assert about(found.remarks) == ["api"]
+    assert about(projected(target, Set(" []\n", [both])).remarks) == ["api and other"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_services_for_which_a_policy_is_read_in_another_zone_are_refused(target: str) -> None:
+    policy = Set(rule(WEEKEND, "timezone: service"))
+    assert about(projected(target, policy).remarks) == [
+        "read in Europe/Amsterdam, but in another time zone for api"
+    ]
+    scopes = [ProjectionScope("production", each, NAMES) for each in (None, "api")]
+    assert projected(target, policy, scopes=scopes).refused == []
 
 
 @pytest.mark.parametrize("target", WINDOWED)
