@@ -79,5 +79,9 @@ def queue_answer(
 
 def destination(hold: Hold) -> str:
     """Return the place that a hold's answer goes to: holds of the same place fail together."""
+    # Of an App: each installation has its own rate limit and permissions.
+    installation = hold.target.get("installation")
+    if installation is not None:
+        return f"{hold.responder} {installation}"
     host = _HOST.search(json.dumps(hold.target))
     return hold.responder if host is None else f"{hold.responder} {host[1]}"

@@ -377,6 +377,24 @@ async def test_after_an_outage_of_a_platform_it_gets_no_more_than_a_batch_either
     assert verify(gate.store.query).whole
 
 
+async def test_one_installation_of_an_app_that_is_limited_delays_no_other(
+    gate: Gate, waiting: Waiting
+) -> None:
+    gate.clock.at = MONDAY
+    for number in range(2):
+        await waiting.ask(f"{number}", target={"installation": number, "repository": "acme/api"})
+    await waiting.look()
+    answers = waiting.answering.answers
+    limited, other = await answers.due()
+    ready = await answers.prepare(limited)
+    assert ready is not None
+    answers.finish(other)
+    await answers.settle(ready, LATER._replace(retry_after=HOUR), 0)
+    answers.finish(limited)
+    gate.clock.at += 1
+    assert [each.hold_id for each in await answers.due()] == [other.hold_id]
+
+
 async def test_an_approval_that_waits_for_room_goes_before_those_that_wait(
     gate: Gate, waiting: Waiting
 ) -> None:
