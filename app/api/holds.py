@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from app.api.can_deploy import ClaimFields
-from app.core.hold import POLLED
+from app.core.hold import CALLBACK, POLLED
 from app.core.instant import DAY
 from app.gate.holds import HoldRequest
 from app.gate.waiting_deploys import HoldFilter
@@ -39,9 +39,6 @@ HoldId = Annotated[str, PathField(description="the id of the hold", examples=["h
 
 USUAL_WAIT: Final = DAY
 """Seconds that a deploy waits if the request doesn't say: over a night, but not for ever after a lost run."""
-
-CALLBACK: Final = "callback"
-"""The vendor that answers a URL of the request."""
 
 
 class HoldRequestBody(ClaimFields):

@@ -15,6 +15,9 @@ LONGEST_WAIT: Final = 35 * 24 * 3_600
 POLLED: Final = "poll"
 """The responder of holds that are answered by nobody: the one who waits looks by itself."""
 
+CALLBACK: Final = "callback"
+"""The responder of holds whose answer goes to a URL of the request."""
+
 
 class HoldState(StrEnum):
     """The state of a hold; the first two are unfinished."""
@@ -70,6 +73,11 @@ class Hold(NamedTuple):
     """When it was last released; it stays when the hold waits again."""
     key_id: str | None = None
     """The API key that asked; once that is revoked, nothing is released for it."""
+
+    @property
+    def is_of_vendor(self) -> bool:
+        """Whether a system asked by its webhook, not a caller by the API."""
+        return self.responder not in (POLLED, CALLBACK)
 
     @property
     def service(self) -> str:

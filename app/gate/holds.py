@@ -18,7 +18,6 @@ from app.gate.audit_events import Kind, happened
 from app.gate.check import check_async
 from app.gate.claim import UNFIT, Claim
 from app.gate.errors import (
-    BusyError,
     InvalidFieldError,
     NoSecretKeyError,
     StateConflictError,
@@ -28,6 +27,7 @@ from app.gate.hold_changes import Moment, change, queue_answer
 from app.gate.ids import new_id
 from app.gate.in_force import InForce
 from app.gate.store_cache import StoreCache
+from app.gate.waiting_room import check_room
 from app.identity.caller import Caller
 from app.identity.credentials import fingerprint
 from app.identity.sealing import Sealing
@@ -102,7 +102,7 @@ class Holds:
             ForbiddenError: the caller may not claim for this service.
             UnauthenticatedError: the caller's key was revoked.
             NoSecretKeyError: it has a secret, and there is no key to encrypt it with.
-            BusyError: too many deploys wait.
+            BusyError: too many deploys wait; see `app.gate.waiting_room`.
             StoreUnavailableError: it could not be recorded.
         """
         now, microseconds = self._cache.steady.now(), self._clock.microseconds()
@@ -196,8 +196,7 @@ class Holds:
         known = transaction.hold_of_key(hold.responder, hold.key)
         if known is not None:
             return known
-        if sum(each.holds for each in transaction.count_holds()) >= MOST_UNFINISHED:
-            raise BusyError(f"{MOST_UNFINISHED:,} deploys wait already")
+        check_room(hold, MOST_UNFINISHED, transaction)
         transaction.prune_holds(hold.created_at - KEPT_FOR)
         transaction.add_hold(hold)
         transaction.append(

@@ -13,7 +13,7 @@ from app.core.decision import Question
 from app.core.hold import Hold, HoldState
 from app.store.columns import columns_of
 from app.store.connection import Connection, Row
-from app.store.records import HoldCount, HoldFilter
+from app.store.records import HoldCount, HoldFilter, Unfinished
 from app.store.tables import UNFINISHED, holds
 
 _QUESTION: Final = Hold._fields.index("question")
@@ -44,6 +44,12 @@ _COUNTS: Final = (
     .where(text(UNFINISHED))
     .group_by(holds.c.environment, holds.c.state)
 )
+_UNFINISHED: Final = select(
+    func.count(),
+    func.count().filter(
+        holds.c.requested_by == bindparam("who"), holds.c.key_id.is_not_distinct_from(bindparam("of_key"))
+    ),
+).where(text(UNFINISHED))
 _FAILED: Final = (
     select(func.count())
     .select_from(holds)
@@ -138,6 +144,12 @@ def newest(connection: Connection, wanted: HoldFilter, before: str | None, most:
 def count(connection: Connection) -> list[HoldCount]:
     """Return the numbers of unfinished holds, by environment and state."""
     return [HoldCount._make(row) for row in connection.rows(_COUNTS)]
+
+
+def unfinished(connection: Connection, requested_by: str, key_id: str | None) -> Unfinished:
+    """Return the numbers of unfinished holds: all, and those of a caller."""
+    row = connection.row(_UNFINISHED, who=requested_by, of_key=key_id)
+    return Unfinished(*(row or (0, 0)))
 
 
 def failed(connection: Connection, since: int) -> int:

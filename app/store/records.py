@@ -148,6 +148,13 @@ class HoldFilter(NamedTuple):
     """Only those that wait, or whose answer is on the way."""
 
 
+class Unfinished(NamedTuple):
+    """The numbers of unfinished holds."""
+
+    all: int
+    of_caller: int
+
+
 class HoldCount(NamedTuple):
     """The unfinished holds of an environment in a state, counted."""
 

@@ -46,6 +46,7 @@ from app.store.records import (
     OverrideCounts,
     SessionRecord,
     StoredDecision,
+    Unfinished,
 )
 
 
@@ -225,6 +226,10 @@ class View:
     def count_holds(self) -> list[HoldCount]:
         """Return the numbers of unfinished holds, by environment and state."""
         return holds.count(self._connection)
+
+    def count_unfinished(self, requested_by: str, key_id: str | None) -> Unfinished:
+        """Return the numbers of unfinished holds: all, and those of a caller."""
+        return holds.unfinished(self._connection, requested_by, key_id)
 
     def count_failed_holds(self, since: int) -> int:
         """Return the number of holds whose answer was not taken, since an instant."""
