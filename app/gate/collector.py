@@ -106,12 +106,12 @@ class Collector:
         await self._report_policies()
         now = self._clock.now()
         seen, in_force = await self._read(now)
-        if seen.lease.is_held_by_another(self._lease.own_name, now):
-            self._lease.keep(0)
+        if seen.lease.is_held_by_another(self._lease.own_name, now, DURATION):
+            self._lease.keep(None)
             return False
         found = await asyncio.to_thread(self._find, seen, in_force, now)
         mine = seen.lease.holder == self._lease.own_name
-        due = seen.lease.held_until - now <= DURATION - RENEWED
+        due = not DURATION - RENEWED < seen.lease.held_until - now <= DURATION
         is_idle = mine and not due and _is_empty(seen, found)
         if is_idle or await self._settle(seen, found, now):
             self._scanned_with = in_force.revision
@@ -120,7 +120,7 @@ class Collector:
     async def release(self) -> None:
         """Release the lease, so that another replica sends from now on."""
         if self._lease.held:
-            self._lease.keep(0)
+            self._lease.keep(None)
             # If that fails, the lease expires.
             with contextlib.suppress(StoreUnavailableError):
                 own_name = self._lease.own_name
@@ -174,7 +174,7 @@ class Collector:
             return True, True
 
         held, moved = await self._store.write(settle)
-        self._lease.keep(now + DURATION if held else 0)
+        self._lease.keep(now if held else None)
         if moved and pruning:
             self._pruned_at = now
         return moved

@@ -1,4 +1,4 @@
-"""The lease of the replica that sends notifications: held by one at a time, and renewed."""
+"""A lease of one replica at a time, such as the one that sends notifications, as its holder knows it."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ DURATION: Final = 15
 """Seconds after which another replica takes over from one that was killed."""
 
 RENEWED: Final = 5
-"""Seconds after which a replica renews the lease even if there was nothing to send."""
+"""Seconds after which a replica renews the lease even if there was nothing to do."""
 
 
 class HeldLease:
@@ -18,13 +18,31 @@ class HeldLease:
         """Hold nothing yet; `own_name` is unique to this replica."""
         self._clock = clock
         self.own_name = own_name
-        self._held_until = 0
+        self._taken_at: int | None = None
+        self._elapsed = 0
 
     @property
     def held(self) -> bool:
         """Whether this replica holds the lease."""
-        return self._clock.now() < self._held_until
+        return self.is_younger_than(DURATION)
 
-    def keep(self, until: int) -> None:
-        """Note that this replica holds the lease until an instant; 0: it does not hold it."""
-        self._held_until = until
+    def is_younger_than(self, seconds: int) -> bool:
+        """Return whether this replica holds the lease, and took or renewed it less than that ago.
+
+        Both clocks must say so: one may have been set, and the other one may stand still in a suspended
+        machine.
+        """
+        if self._taken_at is None:
+            return False
+        passed = self._clock.elapsed() - self._elapsed
+        return 0 <= self._clock.now() - self._taken_at < seconds and passed < seconds * 1_000_000
+
+    def keep(self, taken_at: int | None, elapsed: int | None = None) -> None:
+        """Note that this replica took the lease; None: it does not hold it.
+
+        Args:
+            taken_at: the instant, or None.
+            elapsed: that of the clock's `elapsed`; None: now.
+        """
+        self._taken_at = taken_at
+        self._elapsed = self._clock.elapsed() if elapsed is None else elapsed

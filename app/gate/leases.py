@@ -1,19 +1,14 @@
 """The lease of work that one replica does at a time, such as writing to another system."""
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from app.clock import Clock
 from app.gate.errors import StoreUnavailableError
+from app.gate.lease import DURATION, RENEWED, HeldLease
 
 if TYPE_CHECKING:
     from app.store.store import Store
-
-DURATION: Final = 15
-"""Seconds after which another replica takes over from one that was killed."""
-
-_RENEWED: Final = 5
-"""Seconds after which a held lease is renewed."""
 
 
 class Lease:
@@ -32,12 +27,12 @@ class Lease:
         self._clock = clock
         self._name = name
         self._own_name = own_name
-        self._held_until = 0
+        self._lease = HeldLease(clock, own_name)
 
     @property
     def held(self) -> bool:
         """Whether this replica holds the lease."""
-        return self._clock.now() < self._held_until
+        return self._lease.held
 
     async def take(self) -> bool:
         """Take the lease, or renew it when it is due; return whether this replica holds it.
@@ -45,21 +40,21 @@ class Lease:
         Raises:
             StoreUnavailableError: the store can't be written.
         """
-        now = self._clock.now()
-        if self._held_until - now > DURATION - _RENEWED:
+        if self._lease.is_younger_than(RENEWED):
             return True
+        now, elapsed = self._clock.now(), self._clock.elapsed()
         name, own_name = self._name, self._own_name
         held = await self._store.write(
             lambda transaction: transaction.take_named_lease(name, own_name, now, now + DURATION)
         )
-        self._held_until = now + DURATION if held else 0
+        self._lease.keep(now if held else None, elapsed)
         return held
 
     async def release(self) -> None:
         """Release the lease, so that another replica takes over at once."""
         if not self.held:
             return
-        self._held_until = 0
+        self._lease.keep(None)
         name, own_name = self._name, self._own_name
         # If that fails, the lease expires.
         with contextlib.suppress(StoreUnavailableError):

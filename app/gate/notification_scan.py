@@ -23,6 +23,7 @@ from app.core.wallclock import Zone
 from app.gate.audit_events import Kind
 from app.gate.denied_requests import DeniedQueue, Openings, Waiting, read_waiting
 from app.gate.in_force import FREEZES_KEPT_FOR
+from app.gate.lease import DURATION
 from app.gate.policy_notices import PolicyNotices
 from app.store.records import Backlog, Denial, Lease
 
@@ -108,7 +109,7 @@ def read(view: "View", known_version: int, own_name: str, now: int, *, counting:
         counting: whether to count the backlog, even without the lease.
     """
     lease, head, backlog = view.lease(), view.head(), view.backlog() if counting else None
-    if lease.is_held_by_another(own_name, now):
+    if lease.is_held_by_another(own_name, now, DURATION):
         return Snapshot(lease, lease.seq, True, (), (), {}, {}, {}, head.freezes_version, None, backlog)
     # The first scan starts from the present.
     before = lease.seq if lease.looked_until else head.seq

@@ -13,7 +13,11 @@ _TAKE: Final = (
     update(leases)
     .where(
         leases.c.name == bindparam("work"),
-        or_(leases.c.holder == bindparam("me"), leases.c.held_until <= bindparam("now")),
+        or_(
+            leases.c.holder == bindparam("me"),
+            leases.c.held_until <= bindparam("now"),
+            leases.c.held_until > bindparam("stale"),
+        ),
     )
     .values(holder=bindparam("me"), held_until=bindparam("then"))
 )
@@ -25,8 +29,12 @@ _RELEASE: Final = (
 
 
 def take(connection: Connection, name: str, holder: str, now: int, until: int) -> bool:
-    """Take or extend a lease; return False while another replica holds it."""
-    if connection.change(_TAKE, work=name, me=holder, now=now, then=until):
+    """Take or extend a lease; return False while another replica holds it.
+
+    One that ends more than two durations from now is stale: the clock was ahead when it was taken.
+    """
+    stale = until + (until - now)
+    if connection.change(_TAKE, work=name, me=holder, now=now, then=until, stale=stale):
         return True
     if connection.row(_KNOWN, work=name) is not None:
         return False

@@ -66,7 +66,11 @@ _TAKE: Final = (
     update(lease)
     .where(
         lease.c.id == _ONLY,
-        or_(lease.c.holder == bindparam("me"), lease.c.held_until <= bindparam("now")),
+        or_(
+            lease.c.holder == bindparam("me"),
+            lease.c.held_until <= bindparam("now"),
+            lease.c.held_until > bindparam("stale"),
+        ),
     )
     .values(holder=bindparam("me"), held_until=bindparam("then"))
 )
@@ -215,8 +219,12 @@ def find_lease(connection: Connection) -> Lease:
 
 
 def take_lease(connection: Connection, holder: str, now: int, until: int) -> bool:
-    """Take or extend the lease; return False while another replica holds it."""
-    return connection.change(_TAKE, me=holder, now=now, then=until) > 0
+    """Take or extend the lease; return False while another replica holds it.
+
+    One that ends more than two durations from now is stale: the clock was ahead when it was taken.
+    """
+    stale = until + (until - now)
+    return connection.change(_TAKE, me=holder, now=now, then=until, stale=stale) > 0
 
 
 def advance_lease(connection: Connection, holder: str, before: Lease, after: Lease) -> bool:

@@ -253,6 +253,6 @@ class Lease(NamedTuple):
     environments: str
     """JSON: for each environment, whether policies freeze it, and the denied claims that wait."""
 
-    def is_held_by_another(self, own_name: str, now: int) -> bool:
-        """Return whether another replica holds the lease."""
-        return self.holder != own_name and self.held_until > now
+    def is_held_by_another(self, own_name: str, now: int, duration: int) -> bool:
+        """Return whether another replica holds the lease, which lasts for `duration`, and it isn't stale."""
+        return self.holder != own_name and now < self.held_until <= now + 2 * duration

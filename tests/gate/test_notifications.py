@@ -880,6 +880,28 @@ async def test_a_replica_takes_over_from_one_that_was_killed(gate: Gate, other: 
     assert not first.holds_lease
 
 
+async def test_a_replica_takes_over_from_one_that_was_killed_while_the_clock_was_ahead(
+    gate: Gate, other: Gate
+) -> None:
+    first, second = notifying(gate), notifying(other, name="two")
+    gate.clock.at += HOUR
+    await told(first)
+    gate.clock.at -= HOUR
+    made = await gate.freezes.start(OPS, freeze(), gate.in_force)
+    assert not first.holds_lease
+    assert [each.subject for each in await told(second)] == [made.id]
+    assert [first.holds_lease, second.holds_lease] == [False, True]
+
+
+async def test_the_sender_renews_its_lease_after_the_clock_was_set_back(gate: Gate) -> None:
+    notifications = notifying(gate)
+    await told(notifications)
+    gate.clock.at -= HOUR
+    await told(notifications)
+    assert notifications.holds_lease
+    assert (await gate.store.read(lambda view: view.lease())).held_until == gate.clock.at + DURATION
+
+
 async def test_a_replica_takes_over_at_once_from_one_that_stops(gate: Gate, other: Gate) -> None:
     first, second = notifying(gate), notifying(other, name="two")
     await told(first)

@@ -17,7 +17,7 @@ from app.gate import keys
 from app.gate.errors import StoreUnavailableError
 from app.gate.holds import HoldRequest
 from app.gate.keys import KeyRequest
-from app.gate.leases import DURATION
+from app.gate.lease import DURATION
 from app.gate.record import verify
 from app.gate.store_cache import caller_of
 from app.identity.caller import Role

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from app.core.instant import MINUTE
 from app.core.policy import Selector
 from app.gate.errors import StoreUnavailableError
-from app.gate.leases import DURATION
+from app.gate.lease import DURATION
 from app.gate.projection_state import INTERVAL, ProjectionNews, ProjectionPlace, ProjectionState, Written
 from app.integrations import projector as module
 from app.integrations.argocd.vendor import VENDOR as ARGOCD

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.core.instant import HOUR, MINUTE, parse_instant
-from app.gate.leases import DURATION
+from app.gate.lease import DURATION
 from app.gate.merges import HeadCount
 from app.integrations.github import checks as module
 from app.integrations.github import conclusions
