@@ -227,6 +227,7 @@ def create_app(
                 opened.settings, clock, opened.gate, metrics, cache, outside
             )
             await asyncio.to_thread(prepare, context, opened.settings.admin_key)
+            _warn_of_unknown_environments(opened)
             work = all_made(watchers(context), _senders(context, opened), _work(opened, clock))
             async with beside(*work), tracing.sending():
                 with on_stop(partial(_end_streams, context)):
@@ -292,6 +293,19 @@ def _senders(context: Context, opened: Resources) -> list[Coroutine[None, None, 
     notifications = context.gate.notifications(receivers, own_name)
     context.metrics.watch_outbox(notifications)
     return [Sender(notifications, receivers, context.clock, opened.outbound).run()]
+
+
+def _warn_of_unknown_environments(opened: Resources) -> None:
+    known = opened.policies.in_force.policy_set.environments
+    for name, section in opened.integrations.items():
+        unknown = section.named_environments().difference(known)
+        if unknown:
+            event(
+                logging.WARNING,
+                "the integrations file names environments that do not exist; deploys to them are denied",
+                section=name,
+                environments=sorted(unknown),
+            )
 
 
 def _work(opened: Resources, clock: Clock) -> Iterator[Coroutine[None, None, None]]:

@@ -52,6 +52,12 @@ class Section(BaseModel):
             FaultyValuesError: something is wrong; the paths of the faults start at the section.
         """
 
+    def named_environments(self) -> frozenset[str]:
+        """Return the environments of the policies that it and its parts name; one unknown is warned of."""
+        own = getattr(self, "environment", None)
+        parts = (part.named_environments() for _, part in _parts(self))
+        return frozenset([] if own is None else [own]).union(*parts)
+
     def secret_field(self, name: str) -> str:
         """Return the field that a secret is given in, such as ``token_file``."""
         return next(field for field in _forms(name) if getattr(self, field, None) is not None)

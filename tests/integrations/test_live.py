@@ -12,12 +12,15 @@ import pytest
 from app.core.instant import HOUR
 from app.core.policy import Selector
 from app.gate.freezes import StartRequest
+from app.integrations.kubernetes.section import Kubernetes
 from app.main import create_app
 from app.settings import Settings
 from app.store.store import Store
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import BEFORE, OPS
+from tests.integrations.gates import gate_with
 from tests.integrations.receiver import LocalReceiver
+from tests.integrations.sections import SECTIONS
 from tests.live.gate import ROOT, clean_environment
 from tests.store.records import PATIENT
 
@@ -104,6 +107,36 @@ def test_a_gate_with_a_wrong_file_does_not_start(tmp_path: Path, local: LocalRec
     assert process.returncode == 3
     assert 'unknown key "event"; did you mean "events"?' in err
     assert "SECRET" not in out + err
+
+
+def test_the_application_warns_of_unknown_environments_of_each_section(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rule = {"service": "checkout", "environment": "production"}
+    sections = {
+        "kubernetes": {"environments": {"shop": "production", "shop-*": "kube"}},
+        "flagger": SECTIONS["flagger"] | {"deployments": [rule, rule | {"environment": "canaries"}]},
+        "github": SECTIONS["github"]
+        | {
+            "deployments": [{"repository": "acme/*", "environment": "hub"}],
+            "merges": {"branches": [{"repository": "acme/*", "branch": "main", "environment": "trunk"}]},
+        },
+        "buildkite": SECTIONS["buildkite"],
+    }
+    with caplog.at_level(logging.WARNING), gate_with(tmp_path, FakeClock(BEFORE), sections):
+        pass
+    found = [each.__dict__["fields"] for each in caplog.records if "do not exist" in each.message]
+    assert {each["section"]: each["environments"] for each in found} == {
+        "kubernetes": ["kube"],
+        "flagger": ["canaries"],
+        "github": ["hub", "trunk"],
+    }
+
+
+def test_reviews_of_kubernetes_ask_for_production_unless_a_table_says_otherwise() -> None:
+    assert Kubernetes.model_validate({}).named_environments() == {"production"}
+    maps = {"config_maps": [{"environment": "staging"}], "token": "t"}
+    assert Kubernetes.model_validate({"project": maps}).named_environments() == {"staging"}
 
 
 @pytest.mark.anyio

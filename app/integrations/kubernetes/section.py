@@ -100,6 +100,12 @@ class Kubernetes(Section):
         None, description="the ConfigMaps that are kept in step; none if left out"
     )
 
+    def named_environments(self) -> frozenset[str]:
+        """Return the environments; without a table, reviews ask for `production`."""
+        table = self.environments
+        usual = ("production",) if self.project is None else ()
+        return super().named_environments().union(usual if table is None else table.values())
+
     def environment_of(self, namespace: str) -> str:
         """Return the environment of a namespace.
 
