@@ -77,7 +77,7 @@ class HoldDesk:
         def query(view: "View") -> list[dict[str, Any]]:
             found = view.newest_holds(wanted, before, most)
             is_waiting = any(each.state is HoldState.WAITING for each in found)
-            at = turns_of(view.waiting_holds(MOST_UNFINISHED), in_force, now) if is_waiting else {}
+            at = turns_of(view, view.waiting_holds(MOST_UNFINISHED), in_force, now) if is_waiting else {}
             return [_with_turn(each, at) for each in found]
 
         return await self._store.read(query)
@@ -86,7 +86,7 @@ class HoldDesk:
 def waiting_deploys(view: "View", in_force: InForce, now: int) -> list[WaitingDeploys]:
     """Return the deploys that wait, by environment; environments without any are left out."""
     waiting = view.waiting_holds(MOST_UNFINISHED)
-    at = turns_of(waiting, in_force, now)
+    at = turns_of(view, waiting, in_force, now)
     names = [*in_force.policy_set.environments]
     gone = {each.question.environment for each in waiting}.difference(names)
     found = (_of_environment(name, waiting, at) for name in (*names, *sorted(gone)))
@@ -104,13 +104,19 @@ _NEVER: Final = 1 << 62
 """Sorts those without a turn behind all others."""
 
 
-def turns_of(waiting: Sequence[Hold], in_force: InForce, now: int) -> dict[str, int]:
+def turns_of(view: "View", waiting: Sequence[Hold], in_force: InForce, now: int) -> dict[str, int]:
     """Return the expected turns of the holds that wait, by id."""
     each = (
-        Waiting(hold.id, hold.question.environment, hold.created_at, _opens_at(hold, in_force, now))
+        Waiting(
+            hold.id,
+            hold.question.environment,
+            hold.created_at,
+            _opens_at(hold, in_force, now),
+            hold.expires_at,
+        )
         for hold in waiting
     )
-    return turns(each, lambda name: in_force.policy_set.environment(name).release, now)
+    return turns(each, lambda name: in_force.policy_set.environment(name).release, now, view.releases)
 
 
 def _opens_at(hold: Hold, in_force: InForce, now: int) -> int | None:

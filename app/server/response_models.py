@@ -848,7 +848,7 @@ class HoldBody(BaseModel):
     )
     turn_at: Instant | None = Field(
         None,
-        description="when its turn is expected; null if not within two years; only in lists",
+        description="when its turn is expected; null if it will be rejected before that; only in lists",
     )
     decision_id: str | None = Field(description="the claim that released it")
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, func, select, text, update
 
 from app.core.decision import Question
+from app.core.environment import MOST_BATCH
 from app.core.hold import Hold, HoldState
 from app.store.columns import columns_of
 from app.store.connection import Connection, Row
@@ -59,6 +60,12 @@ _RELEASED: Final = (
     select(func.count())
     .select_from(holds)
     .where(holds.c.environment == bindparam("place"), holds.c.released_at > bindparam("since"))
+)
+_RELEASES: Final = (
+    select(holds.c.released_at)
+    .where(holds.c.environment == bindparam("place"), holds.c.released_at > bindparam("since"))
+    .order_by(holds.c.released_at.desc())
+    .limit(MOST_BATCH)
 )
 _CHANGEABLE: Final = tuple(
     holds.c[name]
@@ -160,6 +167,11 @@ def failed(connection: Connection, since: int) -> int:
 def released(connection: Connection, environment: str, since: int) -> int:
     """Return the number of holds of an environment released after an instant."""
     return int((connection.row(_RELEASED, place=environment, since=since) or (0,))[0])
+
+
+def releases(connection: Connection, environment: str, since: int) -> list[int]:
+    """Return the instants of the releases of holds of an environment after an instant."""
+    return [released_at for (released_at,) in connection.rows(_RELEASES, place=environment, since=since)]
 
 
 def prune(connection: Connection, before: int) -> int:

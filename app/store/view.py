@@ -239,6 +239,10 @@ class View:
         """Return the number of holds of an environment released after an instant."""
         return holds.released(self._connection, environment, since)
 
+    def releases(self, environment: str, since: int) -> list[int]:
+        """Return the instants of the releases of holds of an environment after an instant."""
+        return holds.releases(self._connection, environment, since)
+
     def key(self, key_id: str) -> KeyRecord | None:
         """Return an API key by id."""
         return keys.find(self._connection, key_id)

@@ -141,7 +141,7 @@ def test_holds_are_listed_with_their_turns_and_by_page(
     made = []
     for number in range(7):
         clock.at += 1
-        made.append(wait(gate, ci, f"run-{number}").json()["id"])
+        made.append(wait(gate, ci, f"run-{number}", timeout="4d").json()["id"])
     first = gate.get("/holds?limit=3").json()
     assert [each["id"] for each in first["holds"]] == made[:3:-1]
     second = gate.get(f"/holds?limit=5&cursor={first['next']}").json()

@@ -35,6 +35,25 @@ def test_what_does_not_open_has_no_turn_and_keeps_nobody_from_theirs() -> None:
     assert turns([waiting(0, None), waiting(1)], lambda _: pace(1), NOW) == {"hld_1": NOW}
 
 
+def test_one_that_is_rejected_before_its_turn_has_none_and_keeps_nobody_from_theirs() -> None:
+    brief = waiting(2, NOW + 90)._replace(expires_at=NOW + 90)
+    found = turns([waiting(0), waiting(1), brief, waiting(3)], lambda _: pace(1), NOW)
+    assert found == {"hld_0": NOW, "hld_1": NOW + 60, "hld_3": NOW + 120}
+
+
+def test_one_that_is_allowed_waits_until_the_batch_under_way_has_room() -> None:
+    since: list[int] = []
+
+    def released(environment: str, after: int) -> list[int]:
+        since.append(after)
+        return [NOW - 10, NOW - 50] if environment == "production" else []
+
+    held = [waiting(0), waiting(1), waiting(2), waiting(3, NOW, "staging")]
+    found = turns(held, lambda _: pace(), NOW, released)
+    assert found == {"hld_0": NOW + 10, "hld_1": NOW + 50, "hld_2": NOW + 70, "hld_3": NOW}
+    assert since == [NOW - 60, NOW - 60]
+
+
 def test_environments_do_not_wait_for_each_other() -> None:
     both = [waiting(0), waiting(1, NOW, "staging"), waiting(2), waiting(3, NOW, "staging")]
     found = turns(both, lambda name: pace(1, "2m") if name == "staging" else pace(2), NOW)

@@ -40,15 +40,15 @@ def test_each_waiting_deploy_says_who_since_when_and_when_it_is_its_turn(
     gate: TestClient, keys: dict[str, str], clock: FakeClock
 ) -> None:
     ci = bearer(keys["ci"])
-    wait(gate, "1", ci, actor="ada", ref="v1.2", run_url="https://ci.example.com/runs/1")
+    wait(gate, "1", ci, timeout="4d", actor="ada", ref="v1.2", run_url="https://ci.example.com/runs/1")
     clock.at += 60
-    wait(gate, "2", ci, service="api", change="hotfix", timeout="2h")
+    wait(gate, "2", ci, service="api", change="hotfix", timeout="4d")
     text = Page(section(gate)).text
     assert "production: 2 deploys wait" in text
     assert "checkout ada, v1.2 waits 1 min Mon 30 Nov 08:00 CET, in 2 d 17 h 54 min" in text
     assert "by ada, v1.2 · https://ci.example.com/runs/1" in text
     assert (
-        "Expected Mon 30 Nov 08:00 CET. Waits since Fri 27 Nov 14:05 CET, until Sat 28 Nov 14:05 CET" in text
+        "Expected Mon 30 Nov 08:00 CET. Waits since Fri 27 Nov 14:05 CET, until Tue 1 Dec 14:05 CET" in text
     )
     assert "api hotfix ci person waits 0 s Mon 30 Nov 08:00 CET, in 2 d 17 h 54 min" in text
     assert "Cancel" not in text
@@ -61,7 +61,7 @@ def test_one_whose_environment_is_open_is_in_its_turn(
     context = gate.app.state.context  # type: ignore[attr-defined]
     ci = bearer(keys["ci"])
     for number in range(7):
-        wait(gate, str(number), ci)
+        wait(gate, str(number), ci, timeout="4d")
     opens = parse_instant("2026-11-30T07:00:00Z")
     found = context.gate._store.query(
         lambda view: waiting_deploys.waiting_deploys(view, context.policies.in_force, opens)
@@ -70,6 +70,13 @@ def test_one_whose_environment_is_open_is_in_its_turn(
     turns = [each["turn_at"] for each in place.holds]
     assert turns == ["2026-11-30T07:00:00Z"] * 5 + ["2026-11-30T07:01:00Z"] * 2
     del clock
+
+
+def test_one_that_is_rejected_before_its_turn_says_so(gate: TestClient, keys: dict[str, str]) -> None:
+    wait(gate, "1", bearer(keys["ci"]), timeout="2h")
+    text = Page(section(gate)).text
+    assert "waits 0 s will be rejected at Fri 27 Nov 16:05 CET, before its turn" in text
+    assert "Expected" not in text
 
 
 def test_five_are_in_sight_and_the_card_says_how_many_wait(gate: TestClient, keys: dict[str, str]) -> None:
