@@ -78,8 +78,10 @@ def resolve_fields(body: dict[str, Any], zone_name: ZoneName) -> None:
             body[field] = to_instant(text, zone_name, is_end=field in _ENDS)
 
 
-def local_printer(zone_name: ZoneName) -> Callable[[object], str]:
-    """Return a function that prints an instant of the API as local time with its offset.
+def local_printer(
+    zone_name: ZoneName, write: "Callable[[int, Zone], str] | None" = None
+) -> Callable[[object], str]:
+    """Return a function that prints an instant of the API as local time: by `write`, else with its offset.
 
     If the zone can't be found out it prints UTC as sent, because the command itself has succeeded.
     """
@@ -100,7 +102,7 @@ def local_printer(zone_name: ZoneName) -> Callable[[object], str]:
         except FreezegateError:
             return str(text)
         found = where()
-        return str(text) if found is None else _with_offset(instant, found)
+        return str(text) if found is None else (write or _with_offset)(instant, found)
 
     return local
 

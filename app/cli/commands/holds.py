@@ -1,5 +1,6 @@
 """``freezegate holds``: list, show and cancel the deploys that wait."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -13,12 +14,16 @@ from app.cli.report import echo, plain, print_json, print_table
 _EXITS = exits("done", undecided="the server can't be reached, or refuses the request")
 
 
-@click.group("holds")
-def command() -> None:
-    """List, show and cancel the deploys that wait for the gate to open.
+@click.group("holds", invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> int:
+    """List, show and cancel the deploys that wait for the gate to open; without a command, list them.
 
     Uses the API key in FREEZEGATE_API_KEY.
     """
+    if context.invoked_subcommand is not None:
+        return ALLOWED
+    return int(list_holds.invoke(list_holds.make_context("list", [], parent=context)))
 
 
 @command.command("list", epilog=_EXITS)
@@ -29,15 +34,15 @@ def command() -> None:
 @server
 @as_json
 def list_holds(*, server: str | None, as_json: bool, timezone: str | None, everything: bool) -> int:
-    """List the deploys that wait, with the time of their turn."""
+    """List the deploys that wait, with the time of their turn, and until when they can wait."""
     found = all_pages(server, "/holds", "holds", "all" if everything else "unfinished")
     if as_json:
         print_json(found)
     elif not found:
         echo("No deploy waits.")
     else:
-        local = local_printer(zone_of_server(server, timezone))
-        head = ("ID", "STATE", "SERVICE", "ENVIRONMENT", "WHO", "SINCE", "TURN")
+        local = _local(zone_of_server(server, timezone))
+        head = ("ID", "STATE", "SERVICE", "ENVIRONMENT", "WHO", "SINCE", "TURN", "EXPIRES")
         print_table(head, [_row(each, local) for each in found])
     return ALLOWED
 
@@ -68,7 +73,7 @@ def cancel(
     return _print(hold, zone_of_server(server, timezone), as_json=as_json)
 
 
-def _row(hold: dict[str, Any], local: Any) -> list[object]:
+def _row(hold: dict[str, Any], local: Callable[[object], str]) -> list[object]:
     turn = hold.get("turn_at")
     return [
         hold.get("id"),
@@ -77,8 +82,18 @@ def _row(hold: dict[str, Any], local: Any) -> list[object]:
         hold.get("environment"),
         _who(hold),
         local(hold.get("created_at")),
-        local(turn) if turn else "",
+        local(turn) if turn else "will be rejected" if hold.get("state") == "waiting" else "",
+        local(hold.get("expires_at")),
     ]
+
+
+def _local(zone_name: ZoneName) -> Callable[[object], str]:
+    """Return a function that prints an instant as in the messages of the gate."""
+    from app.clock import SystemClock
+    from app.core.explain import local_time
+
+    now = SystemClock().now()
+    return local_printer(zone_name, lambda instant, where: local_time(instant, where, now))
 
 
 def _who(hold: dict[str, Any]) -> str:
@@ -89,7 +104,7 @@ def _print(hold: dict[str, Any], zone_name: ZoneName, *, as_json: bool) -> int:
     if as_json:
         print_json(hold)
         return ALLOWED
-    local = local_printer(zone_name)
+    local = _local(zone_name)
     opens = f", opens {local(hold['opens_at'])}" if hold.get("opens_at") else ""
     run = " ".join(str(hold[each]) for each in ("ref", "run_url") if hold.get(each))
     for line in (
