@@ -9,6 +9,7 @@ import yaml
 
 from app.integrations.integrations import read_integrations_file
 from app.integrations.vendors import vendors
+from tests.integrations.github.fake import private_pem
 from tests.live.gate import ROOT
 
 WITH_SECTION = tuple(f"{name}:\n" for name, vendor in vendors().items() if vendor.section is not None)
@@ -35,7 +36,8 @@ def sections() -> list[tuple[str, str]]:
 def test_the_sections_of_a_page_are_read(page: str, text: str, tmp_path: Path) -> None:
     assert page
     for path in re.findall(r"/run/secrets/([\w.-]+)", text):
-        (tmp_path / path).write_text("whsec_c2VjcmV0LW9mLXRoaXMtdGVzdA==\n")
+        secret = private_pem() if path.endswith(".pem") else "whsec_c2VjcmV0LW9mLXRoaXMtdGVzdA==\n"
+        (tmp_path / path).write_text(secret)
     file = tmp_path / "integrations.yaml"
     file.write_text(text.replace("/run/secrets/", f"{tmp_path}/"))
     assert list(read_integrations_file(file, {})) == list(yaml.safe_load(text))
