@@ -228,7 +228,9 @@ def _integrations(folder: Path) -> Path:
     section = re.search(r"^```yaml\n(.*?)^```", INCIDENTS.read_text(), re.MULTILINE | re.DOTALL)
     assert section is not None
     file = folder / "integrations.yaml"
-    file.write_text(section[1].replace("secret_file: /run/secrets/pagerduty-secret", "secret: x"))
+    file.write_text(
+        section[1].replace("secret_file: /run/secrets/pagerduty-secret", "secret: a-secret-of-pagerduty")
+    )
     return file
 
 

@@ -26,15 +26,13 @@ from pydantic_core import PydanticKnownError
 from app.core.notification import Notification, Occasion
 from app.core.policy import ID_PATTERN
 from app.core.url import secure_url
+from app.integrations.signatures import weakness
 from app.integrations.vendor import Notifier
 from app.integrations.vendors import notifiers
 from app.yaml.document import Document
 from app.yaml.file import read_file
 from app.yaml.problem import Path as Keys
 from app.yaml.problem import YamlFileError
-
-SHORTEST_SECRET: Final = 24
-"""Characters; a signing secret must not be guessable."""
 
 _LONGEST_URL: Final = 2_000
 
@@ -177,8 +175,9 @@ def _secret(
             raise _wrong(document, where, message)
         return None
     secret = _only(document, where, entry, ("secret", "secret_file"), environment)
-    if len(secret) < SHORTEST_SECRET:
-        raise _wrong(document, where, f"the secret has fewer than {SHORTEST_SECRET} characters")
+    why = weakness(SecretStr(secret))
+    if why is not None:
+        raise _wrong(document, where, why)
     return SecretStr(secret)
 
 

@@ -12,7 +12,8 @@ from typing import Annotated, ClassVar, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, StringConstraints
 
-from app.core.errors import FaultyValuesError, MalformedValueError
+from app.core.errors import Fault, FaultyValuesError, MalformedValueError
+from app.integrations.signatures import weakness
 
 MOST_SECRETS: Final = 10
 """Lines of a file of secrets; a rotation needs two."""
@@ -79,6 +80,8 @@ class WithSecret(Section):
     """A section with the secret that a vendor signs its requests with."""
 
     secret_names: ClassVar[tuple[str, ...]] = ("secret",)
+    shortest_secret: ClassVar[int] = 16
+    """Characters; some vendors make the secret, and none makes a shorter one."""
 
     secret: Text | None = Field(
         None,
@@ -97,6 +100,13 @@ class WithSecret(Section):
         description="a variable that holds the secret; not one that begins with `FREEZEGATE_`",
         examples=["WEBHOOK_SECRET"],
     )
+
+    def check_secrets(self) -> None:
+        """Check that the secret can't be guessed; see `Section.check_secrets`."""
+        reasons = (weakness(each, self.shortest_secret) for each in self.secrets("secret"))
+        faults = [Fault((self.secret_field("secret"),), why) for why in reasons if why is not None]
+        if faults:
+            raise FaultyValuesError(faults[:1])
 
 
 class WithToken(Section):

@@ -19,10 +19,26 @@ REPLAY_WINDOW: Final = 5 * 60
 MOST_DIGESTS: Final = 10
 """Signatures of one request that are looked at; during a rotation a sender sends two."""
 
+SHORTEST_SECRET: Final = 24
+"""Characters; a signing secret must not be guessable."""
+
 _SECONDS: Final = re.compile("[0-9]{1,12}")
 _STANDARD: Final = ("id", "timestamp", "signature")
 _PREFIX: Final = "whsec_"
 _VERSION: Final = "v1,"
+
+
+def weakness(secret: SecretStr, shortest: int = SHORTEST_SECRET) -> str | None:
+    """Return what makes a secret unfit for signing; None if it is fit."""
+    text = secret.get_secret_value()
+    if len(text) < shortest:
+        return f"a secret has fewer than {shortest} characters"
+    try:
+        if text.startswith(_PREFIX):
+            base64.b64decode(text.removeprefix(_PREFIX), validate=True)
+    except ValueError:  # also for what is not ASCII
+        return f"what follows {_PREFIX} in a secret is not base 64"
+    return None
 
 
 def hmac_matches(

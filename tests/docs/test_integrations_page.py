@@ -13,4 +13,7 @@ def test_the_example_of_the_integrations_file_is_one(tmp_path: Path) -> None:
     file = tmp_path / "integrations.yaml"
     file.write_text(example.replace("/run/secrets", str(tmp_path)))
     file.chmod(0o600)
-    assert set(read_integrations_file(file, {"FLAGGER_TOKEN": "token"})) == {"callback", "flagger"}
+    assert set(read_integrations_file(file, {"FLAGGER_TOKEN": "the-token-of-flagger"})) == {
+        "callback",
+        "flagger",
+    }

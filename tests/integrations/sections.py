@@ -23,7 +23,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "deployments": [{"service": "{pipeline}", "environment": "production"}],
     },
     "flagger": {
-        "secret": "flagger-token",
+        "secret": "the-token-of-flagger",
         "deployments": [{"service": "{canary}", "environment": "production"}],
     },
     "gitlab": {
@@ -39,7 +39,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
         ],
     },
     "hcp-terraform": {
-        "secret": "the-hmac-key",
+        "secret": "the-hmac-key-of-the-run-task",
         "deployments": [{"service": "{workspace}", "environment": "production"}],
     },
 }
@@ -55,10 +55,10 @@ _FREEZES: list[dict[str, Any]] = [
 SECTIONS |= {
     "alertmanager": {"token": "token-of-alertmanager", "freezes": _FREEZES},
     "pagerduty": {"secret": "secret-of-pagerduty", "freezes": _FREEZES},
-    "incident-io": {"secret": "whsec_aW5jaWRlbnQuaW8=", "freezes": _FREEZES},
+    "incident-io": {"secret": "whsec_aW5jaWRlbnQuaW8gc2lnbnM=", "freezes": _FREEZES},
     "rootly": {"secret": "secret-of-rootly", "freezes": _FREEZES},
-    "jira": {"secret": "secret-of-jira", "freezes": _FREEZES},
-    "webhook": {"secret": "whsec_d2ViaG9vaw==", "freezes": _FREEZES},
+    "jira": {"secret": "a-secret-of-jira", "freezes": _FREEZES},
+    "webhook": {"secret": "whsec_YSB3ZWJob29rIHNpZ25z", "freezes": _FREEZES},
 }
 
 

@@ -35,7 +35,7 @@ SECTIONS: Final[dict[str, Any]] = {
         "deployments": [{"service": "{pipeline}", "environment": "production"}],
     },
     "flagger": {
-        "secret": "flagger-token",
+        "secret": "the-token-of-flagger",
         "deployments": [{"service": "{canary}", "environment": "production"}],
     },
     "gitlab": {
@@ -98,7 +98,7 @@ def forged(seeded: random.Random) -> Iterator[tuple[str, Sent]]:
 
 
 def _without_token(body: bytes) -> bytes:
-    return body.replace(b"flagger-token", b"flagger-taken")
+    return body.replace(b"the-token-of-flagger", b"flagger-taken")
 
 
 def _changed(headers: dict[str, str], name: str | None, seeded: random.Random) -> dict[str, str]:

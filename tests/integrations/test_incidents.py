@@ -127,13 +127,13 @@ def test_a_webhook_without_a_time_is_refused(gate: TestClient, source: str) -> N
 @pytest.mark.parametrize("source", SOURCES)
 def test_several_secrets_are_accepted_during_a_rotation(tmp_path: Path, source: str) -> None:
     (tmp_path / "policies.yaml").write_text(POLICIES)
-    (tmp_path / "secret").write_text("whsec_bmV3\nwhsec_b2xk\n")
+    (tmp_path / "secret").write_text("whsec_bmV3bmV3bmV3bmV3bmV3\nwhsec_b2xkb2xkb2xkb2xkb2xk\n")
     name = "token_file" if source == "alertmanager" else "secret_file"
     file = tmp_path / "integrations.yaml"
     file.write_text(json.dumps({source: {name: "secret", "freezes": [{"name": "all"}]}}))
     settings = Settings(policies=tmp_path / "policies.yaml", integrations=file)
     with TestClient(create_app(settings, clock=FakeClock(NOW))) as gate:
-        for number, secret in enumerate(("whsec_bmV3", "whsec_b2xk")):
+        for number, secret in enumerate(("whsec_bmV3bmV3bmV3bmV3bmV3", "whsec_b2xkb2xkb2xkb2xkb2xk")):
             event = Event(source, f"OPS-{number}", True, NOW, {})
             assert post(gate, sent(event, secret)).json()["result"] == "started"
         assert post(gate, sent(Event(source, "OPS-3", True, NOW), "whsec_b3RoZXI=")).status_code == 401
@@ -414,7 +414,7 @@ def block(page: Path, language: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_section_of_a_page_can_be_used(page: Path, tmp_path: Path) -> None:
-    text = re.sub(r"(secret|token)_file: .*", r"\1: text", block(page, "yaml"))
+    text = re.sub(r"(secret|token)_file: .*", r"\1: whsec_bmV3bmV3bmV3bmV3bmV3", block(page, "yaml"))
     file = tmp_path / "integrations.yaml"
     file.write_text(text)
     (section,) = read_integrations_file(file, {}).values()
@@ -427,7 +427,7 @@ def test_the_webhook_of_the_page_is_accepted(gate: TestClient) -> None:
     names: dict[str, Any] = {}
     exec(block(page, "python"), names)  # noqa: S102 - our own page
     body = block(page, "json").encode()
-    headers = names["signed"](b"webhook", "msg_1", NOW, body)
+    headers = names["signed"](b"a webhook signs", "msg_1", NOW, body)
     assert post(gate, Sent("webhook", headers, body)).json()["result"] == "started"
 
 
@@ -436,7 +436,7 @@ def test_names_that_the_policies_do_not_list_are_logged_at_the_start(
 ) -> None:
     (tmp_path / "policies.yaml").write_text(POLICIES)
     file = tmp_path / "integrations.yaml"
-    file.write_text("jira: {secret: x, freezes: [{name: all, environments: [prod]}]}")
+    file.write_text("jira: {secret: a-secret-of-jira, freezes: [{name: all, environments: [prod]}]}")
     settings = Settings(policies=tmp_path / "policies.yaml", integrations=file)
     with TestClient(create_app(settings, clock=FakeClock(NOW))):
         fields = [getattr(record, "fields", {}) for record in caplog.records]
@@ -447,6 +447,6 @@ def test_names_that_the_policies_do_not_list_are_logged_at_the_start(
 
 def test_a_name_of_two_rules_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "integrations.yaml"
-    file.write_text("jira: {secret: x, freezes: [{name: a}, {name: a}]}")
+    file.write_text("jira: {secret: a-secret-of-jira, freezes: [{name: a}, {name: a}]}")
     with pytest.raises(IntegrationsFileError, match="another rule has this name"):
         read_integrations_file(file, {})

@@ -56,10 +56,17 @@ def values(section: Section, name: str) -> list[str]:
 
 
 def test_a_secret_stands_in_the_file_in_another_one_or_in_a_variable(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("new\nold\n\n")
-    assert values(read(tmp_path, "my-pager: {secret: written}"), "secret") == ["written"]
-    assert values(read(tmp_path, "my-pager: {secret_file: secret}"), "secret") == ["new", "old"]
-    assert values(read(tmp_path, "my-pager: {secret_env: PAGER}", PAGER="set"), "secret") == ["set"]
+    (tmp_path / "secret").write_text("the-newer-secret\nan-older-secret-\n\n")
+    assert values(read(tmp_path, "my-pager: {secret: written-in-the-file}"), "secret") == [
+        "written-in-the-file"
+    ]
+    assert values(read(tmp_path, "my-pager: {secret_file: secret}"), "secret") == [
+        "the-newer-secret",
+        "an-older-secret-",
+    ]
+    assert values(read(tmp_path, "my-pager: {secret_env: PAGER}", PAGER="set-as-a-variable"), "secret") == [
+        "set-as-a-variable"
+    ]
 
 
 def test_a_key_in_pem_form_is_one_secret(tmp_path: Path) -> None:
@@ -69,7 +76,7 @@ def test_a_key_in_pem_form_is_one_secret(tmp_path: Path) -> None:
 
 
 def test_the_secrets_of_parts_are_read_too(tmp_path: Path) -> None:
-    section = read(tmp_path, "my-pager: {secret: s, parts: [{token_env: PAGER}]}", PAGER="t")
+    section = read(tmp_path, "my-pager: {secret: a-secret-of-pages, parts: [{token_env: PAGER}]}", PAGER="t")
     assert values(section.parts[0], "token") == ["t"]  # type: ignore[attr-defined]
 
 
@@ -84,6 +91,15 @@ def test_the_secrets_of_parts_are_read_too(tmp_path: Path) -> None:
         ("my-pager: {secret_file: none}", "secret_file: the file can't be read: No such file"),
         ("my-pager: {secret_env: FREEZEGATE_ADMIN_KEY}", "secret_env: no such variable is set"),
         ("my-pager: {secret_env: EMPTY}", "secret_env: holds 0 secrets, instead of 1 to 10"),
+        ("my-pager: {secret: hunter2}", "my-pager.secret: a secret has fewer than 16 characters"),
+        (
+            "callback: {secret: hunter2-hunter2-hunter, hosts: [a.example]}",
+            "callback.secret: a secret has fewer than 24 characters",
+        ),
+        (
+            "callback: {secret_env: MALFORMED, hosts: [a.example]}",
+            "callback.secret_env: what follows whsec_ in a secret is not base 64",
+        ),
         ("my-pager: {secret: hunter2, secrte: x}", 'did you mean "secret"'),
         ("my-pagr: {secret: hunter2}", 'did you mean "my-pager"'),
     ],
@@ -92,7 +108,7 @@ def test_a_wrong_file_is_refused_at_its_line_without_its_secrets(
     tmp_path: Path, text: str, message: str
 ) -> None:
     with pytest.raises(IntegrationsFileError) as error:
-        read(tmp_path, text, FREEZEGATE_ADMIN_KEY="x", EMPTY=" ")
+        read(tmp_path, text, FREEZEGATE_ADMIN_KEY="x", EMPTY=" ", MALFORMED="whsec_" + "!" * 32)
     assert message in str(error.value)
     assert str(error.value).startswith(f"{tmp_path / 'integrations.yaml'}:1:")
     assert "hunter2" not in str(error.value)

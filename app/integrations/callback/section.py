@@ -1,13 +1,18 @@
 """The section of callbacks in the integrations file."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from app.integrations.callback_url import Host
 from app.integrations.section import WithSecret
+from app.integrations.signatures import SHORTEST_SECRET
 
 
 class Callback(WithSecret):
     """Callbacks: the answers to `POST /holds`."""
+
+    shortest_secret: ClassVar[int] = SHORTEST_SECRET
 
     hosts: list[Host] = Field(
         min_length=1,

@@ -136,7 +136,8 @@ class GitHub(WithSecret):
         return self
 
     def check_secrets(self) -> None:
-        """Check the private key; see `Section.check_secrets`."""
+        """Check the secret and the private key; see `Section.check_secrets`."""
+        super().check_secrets()
         self.signing_key()
 
     def signing_key(self) -> Any:

@@ -45,7 +45,7 @@ def azure() -> Iterator[FakeAzure]:
 
 @pytest.fixture
 def gate(tmp_path: Path, clock: FakeClock, log: io.BytesIO, azure: FakeAzure) -> Iterator[TestClient]:
-    (tmp_path / "secret").write_text(f"a-newer-secret\n{SECRET}\n")
+    (tmp_path / "secret").write_text(f"a-newer-secret-of-checks\n{SECRET}\n")
     section = {"secret_file": "secret", "hosts": [azure.host]}
     with gate_with(tmp_path, clock, {"azure-devops": section}, log) as client:
         yield client
@@ -127,7 +127,7 @@ def test_a_wrong_secret_is_refused_before_anything_is_read(
 
 
 def test_any_of_the_secrets_is_accepted(gate: TestClient, azure: FakeAzure) -> None:
-    assert post(gate, azure.check(), Authorization="bearer a-newer-secret").status_code == 200
+    assert post(gate, azure.check(), Authorization="bearer a-newer-secret-of-checks").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ class Canary:
     name: str
     namespace: str = "prod"
     checksum: str = "6c4f8f6b9d"
-    token: str | None = "flagger-token"  # noqa: S105 - of this test
+    token: str | None = "the-token-of-flagger"  # noqa: S105 - of this test
     retries: int = 0
     asks_at_each_step: bool = False
     phase: str = "Initialized"

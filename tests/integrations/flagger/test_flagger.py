@@ -36,7 +36,7 @@ def log() -> io.BytesIO:
 
 @pytest.fixture
 def gate(tmp_path: Path, clock: FakeClock, log: io.BytesIO) -> Iterator[TestClient]:
-    (tmp_path / "token").write_text("new-token\nflagger-token\n")
+    (tmp_path / "token").write_text("a-newer-token-of-flagger\nthe-token-of-flagger\n")
     with gate_with(tmp_path, clock, {"flagger": SECTION}, log) as client:
         yield client
 
@@ -143,7 +143,15 @@ def test_a_canary_that_no_rule_matches_waits(gate: TestClient, clock: FakeClock)
 
 
 @pytest.mark.parametrize(
-    "token", [None, "", "wrong", "flagger-toke", "flagger-token ", "new-token\nflagger-token"]
+    "token",
+    [
+        None,
+        "",
+        "wrong",
+        "the-token-of-flagge",
+        "the-token-of-flagger ",
+        "a-newer-token-of-flagger\nthe-token-of-flagger",
+    ],
 )
 def test_a_wrong_token_is_refused_whatever_else_is_asked(
     gate: TestClient, clock: FakeClock, token: str | None
@@ -155,7 +163,7 @@ def test_a_wrong_token_is_refused_whatever_else_is_asked(
     assert recorded(gate) == []
 
 
-@pytest.mark.parametrize("token", ["flagger-token", "new-token"])
+@pytest.mark.parametrize("token", ["the-token-of-flagger", "a-newer-token-of-flagger"])
 def test_any_of_the_tokens_is_accepted_and_none_is_shown(
     gate: TestClient, clock: FakeClock, log: io.BytesIO, token: str
 ) -> None:

@@ -37,7 +37,7 @@ def test_the_policies_of_the_page_load_and_the_section_means_what_it_says(tmp_pa
     in_force = Policies().load(Source(file), NOW)
     assert in_force.policy_set.environment("main").kind == "merge"
     (tmp_path / "key").write_text(private_pem())
-    (tmp_path / "secret").write_text("secret\n")
+    (tmp_path / "secret").write_text("the-secret-of-webhooks\n")
     text = section_text.replace("/run/secrets/github-app.pem", "key")
     (tmp_path / "integrations.yaml").write_text(text.replace("/run/secrets/github-webhook-secret", "secret"))
     section = read_integrations_file(tmp_path / "integrations.yaml", {})["github"]

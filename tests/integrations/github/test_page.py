@@ -26,7 +26,7 @@ def block(language: str) -> str:
 
 def test_the_section_means_what_the_page_says(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(private_pem())
-    (tmp_path / "secret").write_text("new\nold\n")
+    (tmp_path / "secret").write_text("a-newer-secret-of-webhooks\nan-older-secret-of-webhooks\n")
     file = tmp_path / "integrations.yaml"
     text = block("yaml").replace("/run/secrets/github-app.pem", "key")
     file.write_text(text.replace("/run/secrets/github-webhook-secret", "secret"))

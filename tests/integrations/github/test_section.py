@@ -15,7 +15,7 @@ from app.settings import Settings
 from tests.api.fakes import FakeClock
 from tests.integrations.github.fake import private_pem
 
-BASE = "  app_id: 12345\n  private_key_file: app.pem\n  secret: s\n"
+BASE = "  app_id: 12345\n  private_key_file: app.pem\n  secret: a-secret-of-webhooks\n"
 
 
 def read(folder: Path, more: str) -> GitHub:
@@ -85,7 +85,7 @@ def test_each_mistake_is_named(tmp_path: Path, more: str, message: str) -> None:
 
 def test_a_key_is_required(tmp_path: Path) -> None:
     file = tmp_path / "integrations.yaml"
-    file.write_text("github: {app_id: 1, secret: s}\n")
+    file.write_text("github: {app_id: 1, secret: a-secret-of-webhooks}\n")
     with pytest.raises(IntegrationsFileError, match="private_key: one of private_key, private_key_file"):
         read_integrations_file(file, {})
 
@@ -107,6 +107,6 @@ def test_a_key_that_is_not_of_rsa_signs_no_app(tmp_path: Path) -> None:
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "key").write_bytes(pem)
     file = tmp_path / "integrations.yaml"
-    file.write_text("github: {app_id: 1, secret: s, private_key_file: key}\n")
+    file.write_text("github: {app_id: 1, secret: a-secret-of-webhooks, private_key_file: key}\n")
     with pytest.raises(IntegrationsFileError, match="no RSA private key"):
         read_integrations_file(file, {})
