@@ -27,6 +27,9 @@ LEAST_LIFE: Final = 5 * MINUTE
 
 MOST_LIFE: Final = 7 * DAY
 
+USUAL_LIFE: Final = 12 * HOUR
+"""Longer than most incidents: several systems report nothing while nothing changes in one."""
+
 _MOST_REASONS: Final = 10
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _LABEL: Final = "labels."
@@ -185,7 +188,7 @@ class IncidentRule(_Part):
         "stop", description="whether a deploy that runs already may finish", examples=["finish"]
     )
     life: Duration = Field(
-        4 * HOUR,
+        USUAL_LIFE,
         description="how long the freeze lasts after the last report of the incident, if no report says "
         "that it is resolved: 5 minutes to 7 days. Each report renews it",
         examples=["2h"],

@@ -10,8 +10,8 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from app.core.incident import Incident
-from app.core.instant import parse_instant
+from app.core.incident import Incident, IncidentRule
+from app.core.instant import HOUR, parse_instant
 from app.gate.errors import StoreUnavailableError
 from app.gate.keys import KeyRequest
 from app.identity.caller import Role
@@ -81,13 +81,25 @@ def test_an_incident_freezes_goes_on_and_thaws(gate: TestClient, clock: FakeCloc
     claim = gate.post("/can-deploy", json={"service": "checkout"})
     assert claim.status_code == 423
     assert LINKS[source] in claim.text
-    clock.at += 1_800
+    clock.at += 5_400
     assert post(gate, sent(Event(source, "OPS-1", True, clock.at))).json()["result"] == "extended"
     clock.at += 120
     assert post(gate, sent(Event(source, "OPS-1", False, clock.at))).json()["result"] == "thawing"
     clock.at += 600
     assert gate.post("/can-deploy", json={"service": "checkout"}).status_code == 200
     assert len(freezes(gate)) == 1
+
+
+SILENT = ("pagerduty", "incident-io", "rootly", "jira")
+"""Systems that report nothing while nothing changes in an incident."""
+
+
+@pytest.mark.parametrize("source", SILENT)
+def test_the_page_of_a_system_that_falls_silent_says_when_the_freeze_ends(source: str) -> None:
+    page = (ROOT / f"docs/how-to/incidents/{source}.md").read_text()
+    assert "sends nothing while nothing changes" in page
+    assert "After `life`, 12 hours if" in page
+    assert IncidentRule.model_validate({"name": "sev1"}).life == 12 * HOUR
 
 
 @pytest.mark.parametrize("source", SOURCES[1:])
@@ -254,14 +266,14 @@ def test_a_simulation_says_what_would_happen_and_why_rules_do_not_match(gate: Te
     assert would["rules"][1]["why_not"] == ["priority is not given, not P1", "urgency is not given, not high"]
     assert would["rules"][2]["why_not"] == ['label team is "shop", not payments']
     (move,) = would["moves"]
-    assert move["sentence"] == "start a freeze until 2026-11-24T14:00:00Z: Incident: Checkout is down"
+    assert move["sentence"] == "start a freeze until 2026-11-24T22:00:00Z: Incident: Checkout is down"
     assert move["freeze"]["environments"] == ["production"]
     assert freezes(gate) == []
     assert simulate(Event("pagerduty", "1", True, NOW, {"type": "service"}))["result"] == "ignored"
     post(gate, sent(Event("webhook", "1", True, NOW)))
     own_id = freezes(gate)[0]["id"]
     (go_on,) = simulate(Event("webhook", "1", True, NOW))["moves"]
-    assert go_on["sentence"] == f"nothing: {own_id} goes on until 2026-11-24T14:00:00Z"
+    assert go_on["sentence"] == f"nothing: {own_id} goes on until 2026-11-24T22:00:00Z"
     gate.delete(f"/freezes/{own_id}", headers=key)
     (leave,) = simulate(Event("webhook", "1", False, NOW))["moves"]
     assert leave["sentence"] == f"nothing: a person has changed or lifted {own_id}"
