@@ -180,8 +180,12 @@ class _Plan:
 
     @property
     def outdated(self) -> bool:
-        """Whether a later report of the incident came before this one."""
-        return any(self._reported_at < each.reported_at for each in self._episodes.values())
+        """Whether a later report of the incident came before this one.
+
+        A report without a time can't be late; our clock may have been set back since the last one.
+        """
+        at = self._report.incident.at
+        return at is not None and any(at < each.reported_at for each in self._episodes.values())
 
     def moves(self) -> Iterator[Move]:
         """Yield what happens under each rule that is or was about the incident."""

@@ -207,6 +207,16 @@ async def test_an_older_report_that_comes_later_does_nothing(gate: Gate) -> None
     assert (await tell(gate, at=now + 60)).result is Result.THAWING
 
 
+async def test_a_clock_that_is_set_back_makes_no_report_outdated(gate: Gate) -> None:
+    now = gate.clock.now()
+    await tell(gate, CRITICAL)
+    gate.clock.at -= HOUR
+    assert (await tell(gate, CRITICAL)).result is Result.UNCHANGED
+    assert (await tell(gate)).result is Result.THAWING
+    assert (await tell(gate, CRITICAL, at=now + 2)).result is Result.EXTENDED
+    assert (await tell(gate, CRITICAL, at=now - 1)).result is Result.OUTDATED
+
+
 async def test_nothing_happens_for_what_no_rule_is_about(gate: Gate) -> None:
     assert (await tell(gate, Signal(severity=("minor",)))).result is Result.UNMATCHED
     assert (await tell(gate)).result is Result.UNMATCHED
