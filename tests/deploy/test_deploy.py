@@ -83,7 +83,7 @@ def test_kustomize_takes_an_image_by_digest_as_the_page_says(tmp_path: Path) -> 
     page = (ROOT / "docs" / "how-to" / "deploy" / "kubernetes.md").read_text()
     (block,) = re.findall(r"```yaml\n(.*?) *```", page, re.DOTALL)
     given = yaml.safe_load(textwrap.dedent(block))
-    for file in KUBERNETES.iterdir():
+    for file in KUBERNETES.glob("*.yaml"):
         (tmp_path / file.name).write_text(file.read_text())
     whole = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({**whole, **given}))

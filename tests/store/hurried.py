@@ -12,7 +12,8 @@ from app.store.store import Store
 
 
 def reconnect(store: Store) -> None:
-    store._connection.drop()
+    # Not closed: the writing thread may be using it still, and that ends the process.
+    store._connection._connection = None
     store._database.engine.dispose()
 
 

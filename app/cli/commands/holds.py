@@ -67,7 +67,10 @@ def show(*, hold_id: str, server: str | None, as_json: bool, timezone: str | Non
 def cancel(
     *, hold_id: str, reason: str | None, server: str | None, as_json: bool, timezone: str | None
 ) -> int:
-    """Cancel a deploy that waits: your own, or with the role ops that of others."""
+    """Cancel a deploy that waits.
+
+    You may cancel your own, and with the role ops that of others.
+    """
     body = None if reason is None else {"reason": reason}
     hold = ask(server, "DELETE", f"/holds/{hold_id}", body=body)
     return _print(hold, zone_of_server(server, timezone), as_json=as_json)

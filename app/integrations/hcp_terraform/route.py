@@ -23,6 +23,7 @@ from app.integrations.inbound import FAILURES, raw_body, refuse, section_of
 from app.integrations.note import link, note
 from app.integrations.signatures import hmac_matches
 from app.server.context import context
+from app.server.openapi import returns_text
 from app.server.problems import RefusedError
 from app.server.requests import parse_json, validated
 from app.server.routes import Routes
@@ -68,7 +69,7 @@ class RunTaskRequest(BaseModel):
     also=FAILURES,
     response_class=Response,
     summary="Hold this run before it applies. Called by HCP Terraform as a run task",
-    responses={200: {"description": "taken; the result is sent to the callback address"}},
+    responses=returns_text("text/plain", "taken; the result is sent to the callback address"),
 )
 async def run_task(request: Request) -> Response:
     """Take a run task, whose result is sent later.
