@@ -73,6 +73,9 @@ class Hold(NamedTuple):
     """When it was last released; it stays when the hold waits again."""
     key_id: str | None = None
     """The API key that asked; once that is revoked, nothing is released for it."""
+    cancelled_by: str | None = None
+    """The caller who cancelled it; empty for an anonymous one and for the gate itself; None if nobody did."""
+    cancel_reason: str | None = None
 
     @property
     def is_of_vendor(self) -> bool:

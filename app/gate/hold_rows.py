@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from app.core.hold import UNFINISHED, Hold
 from app.core.instant import parse_instant
+from app.gate.audit_events import Kind
 from app.gate.holds import KEPT_FOR, proof, to_json
 
 _UNRECORDED: Final = frozenset({"opens_at"})
@@ -32,9 +33,11 @@ class HoldRows:
                 del self._expected[own_id]
         self._expected[body["id"]] = expected
 
-    def changed(self, data: dict[str, Any]) -> None:
-        """Take an event of a later change."""
+    def changed(self, kind: str, actor: str, data: dict[str, Any]) -> None:
+        """Take an event of a later change, made by `actor`."""
         changed = {name: data[name] for name in ("state", "changed_at", "decision_id")}
+        if kind == Kind.HOLD_CANCELLED:
+            changed |= {"cancelled_by": actor, "cancel_reason": data["reason"]}
         self._expected[data["hold"]].update(changed)
 
     def compared(self, rows: Iterable[Hold]) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:

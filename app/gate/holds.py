@@ -214,7 +214,7 @@ class Holds:
         if hold.state not in UNFINISHED:
             raise StateConflictError(f"this hold is finished: {hold.state.value}")
         at = Moment.of(self._clock, self._cache)
-        cancelled = hold._replace(state=HoldState.CANCELLED)
+        cancelled = hold._replace(state=HoldState.CANCELLED, cancelled_by=caller.name, cancel_reason=reason)
         if caller.name == hold.requested_by or hold.responder == POLLED:
             transaction.drop_answer(hold.responder, hold.id)
             cancelled = cancelled._replace(sealed=None)
@@ -246,6 +246,8 @@ def to_json(hold: Hold) -> dict[str, Any]:
         "changed_at": format_instant(hold.changed_at),
         "opens_at": instant_or_none(hold.opens_at),
         "decision_id": hold.decision_id,
+        "cancelled_by": hold.cancelled_by,
+        "cancel_reason": hold.cancel_reason,
     }
 
 

@@ -102,7 +102,9 @@ class Reconciliation:
             Kind.SESSION_OPENED: self._session_opened,
             Kind.SESSION_CLOSED: self._session_closed,
             Kind.HOLD_REQUESTED: lambda _, data, __: self._holds.requested(data),
-            **dict.fromkeys(_CHANGES_OF_HOLDS, lambda _, data, __: self._holds.changed(data)),
+            **dict.fromkeys(
+                _CHANGES_OF_HOLDS, lambda link, data, _: self._holds.changed(link.kind, link.actor, data)
+            ),
         }
 
     def check(self, links: Sequence[Link], rows: Rows) -> None:

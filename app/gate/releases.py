@@ -290,6 +290,8 @@ def _reject(
             continue
         state = HoldState.REJECTED if kind is Kind.HOLD_EXPIRED else HoldState.CANCELLED
         rejected = held._replace(state=state, opens_at=opens_at)
+        if state is HoldState.CANCELLED:
+            rejected = rejected._replace(cancelled_by="", cancel_reason=sentence)
         rejected = queue_answer(transaction, rejected, AnswerKind.REJECTED, sentence, opens_at, at)
         more = {} if kind is Kind.HOLD_EXPIRED else {"reason": sentence}
         change(transaction, rejected, kind, "", at, **more)

@@ -851,6 +851,11 @@ class HoldBody(BaseModel):
         description="when its turn is expected; null if it will be rejected before that; only in lists",
     )
     decision_id: str | None = Field(description="the claim that released it")
+    cancelled_by: str | None = Field(
+        description="the name of the key or identity that cancelled it, at `changed_at`; empty if anonymous, "
+        "and if its key was revoked; null if it was not cancelled"
+    )
+    cancel_reason: str | None = Field(description="why it was cancelled")
 
 
 class HoldPage(BaseModel):

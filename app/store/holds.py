@@ -78,6 +78,8 @@ _CHANGEABLE: Final = tuple(
         "reports",
         "told_at",
         "released_at",
+        "cancelled_by",
+        "cancel_reason",
     )
 )
 _CHANGE: Final = (

@@ -344,6 +344,8 @@ holds: Final = Table(
     Column("released_at", BigInteger),
     # The API key that asked.
     Column("key_id", String(40)),
+    Column("cancelled_by", String(256)),
+    Column("cancel_reason", Text),
 )
 
 UNFINISHED: Final = "state IN ('waiting', 'released')"

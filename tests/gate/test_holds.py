@@ -123,7 +123,13 @@ async def test_a_cancelled_hold_stays_cancelled_and_its_secret_is_gone(gate: Gat
     held = await holds.hold(CI, wanted(secret=SECRET), gate.in_force)
     gate.clock.at = AFTER + 60
     cancelled = await holds.cancel(CI, held.id, "Not today.")
-    assert cancelled == held._replace(state=HoldState.CANCELLED, sealed=None, changed_at=AFTER + 60)
+    assert cancelled == held._replace(
+        state=HoldState.CANCELLED,
+        sealed=None,
+        changed_at=AFTER + 60,
+        cancelled_by=CI.name,
+        cancel_reason="Not today.",
+    )
     assert await holds.cancel(OPS, held.id, "Again.") == cancelled == await holds.show(held.id)
     assert await holds.hold(CI, wanted(), gate.in_force) == cancelled
     with pytest.raises(UnknownRecordError):
@@ -183,7 +189,8 @@ async def test_only_vendors_that_can_answer_let_deploys_wait(gate: Gate, holds: 
 async def test_finished_holds_are_forgotten_and_the_record_agrees(gate: Gate, holds: Holds) -> None:
     first = await holds.hold(CI, wanted("1"), gate.in_force)
     await holds.hold(CI, wanted("2"), gate.in_force)
-    await holds.cancel(CI, first.id, None)
+    await holds.cancel(CI, first.id, "Superseded.")
+    assert verify(gate.store.query).whole
     gate.clock.at = AFTER + KEPT_FOR + 1
     await holds.hold(CI, wanted("3", expires_at=gate.clock.at + HOUR), gate.in_force)
     assert [each.key for each in await holds.listed(HoldFilter(), None, 10)] == ["3", "2"]
@@ -193,6 +200,8 @@ async def test_finished_holds_are_forgotten_and_the_record_agrees(gate: Gate, ho
 TAMPERED: list[tuple[str, Callable[[Hold], Hold]]] = [
     ("state", lambda hold: hold._replace(state=HoldState.APPROVED)),
     ("decision_id", lambda hold: hold._replace(decision_id="dec_1")),
+    ("cancelled_by", lambda hold: hold._replace(cancelled_by="eve")),
+    ("cancel_reason", lambda hold: hold._replace(cancel_reason="No.")),
     ("sealed", lambda hold: hold._replace(sealed="exchanged")),
     ("sealed", lambda hold: hold._replace(sealed=None)),
 ]

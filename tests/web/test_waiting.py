@@ -111,7 +111,9 @@ def test_ops_cancel_a_waiting_deploy_with_a_reason(gate: TestClient, keys: dict[
     page = Page(gate.post(f"/dashboard/holds/{held}/cancel", data=form).text)
     assert "The deploy was cancelled." in page.text
     assert " hidden>" in section(gate)
-    assert gate.get(f"/holds/{held}").json()["state"] == "cancelled"
+    shown = gate.get(f"/holds/{held}").json()
+    expected = ["cancelled", "ops person", "Superseded"]
+    assert [shown[each] for each in ("state", "cancelled_by", "cancel_reason")] == expected
 
 
 def test_nothing_that_a_pipeline_wrote_is_markup(gate: TestClient, keys: dict[str, str]) -> None:

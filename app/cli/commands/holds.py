@@ -103,17 +103,31 @@ def _who(hold: dict[str, Any]) -> str:
     return str(hold.get("actor") or hold.get("requested_by") or "anonymous")
 
 
+def _times(hold: dict[str, Any], local: Callable[[object], str]) -> list[str]:
+    since = local(hold.get("created_at"))
+    if hold.get("state") == "waiting":
+        opens = f", opens {local(hold['opens_at'])}" if hold.get("opens_at") else ""
+        return [
+            f"  asked for by {_who(hold)}, waits since {since}{opens}",
+            f"  can wait until {local(hold.get('expires_at'))}",
+        ]
+    by = f" by {hold['cancelled_by']}" if hold.get("cancelled_by") else ""
+    why = f": {hold['cancel_reason']}" if hold.get("cancel_reason") else ""
+    return [
+        f"  asked for by {_who(hold)} on {since}",
+        f"  {hold.get('state')} on {local(hold.get('changed_at'))}{by}{why}",
+    ]
+
+
 def _print(hold: dict[str, Any], zone_name: ZoneName, *, as_json: bool) -> int:
     if as_json:
         print_json(hold)
         return ALLOWED
     local = _local(zone_name)
-    opens = f", opens {local(hold['opens_at'])}" if hold.get("opens_at") else ""
     run = " ".join(str(hold[each]) for each in ("ref", "run_url") if hold.get(each))
     for line in (
         f"{hold.get('id')} is {hold.get('state')}: {hold.get('service')} to {hold.get('environment')}",
-        f"  asked for by {_who(hold)}, waits since {local(hold.get('created_at'))}{opens}",
-        f"  can wait until {local(hold.get('expires_at'))}",
+        *_times(hold, local),
         *([f"  {run}"] if run else ()),
         *([f"  released by {hold['decision_id']}"] if hold.get("decision_id") else ()),
     ):

@@ -50,3 +50,20 @@ def test_alone_it_lists_those_that_wait_in_local_time(
 def test_a_wrong_command_is_still_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["holds", "lst"]) == 2
     assert 'there is no command "lst"' in capsys.readouterr().err
+
+
+def test_one_that_is_finished_says_what_became_of_it_when_and_why(
+    server: CannedServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREEZEGATE_URL", server.url)
+    cancelled = {"state": "cancelled", "changed_at": "2030-11-29T13:10:00Z", "cancelled_by": "grace"}
+    server.reply(200, HOLD | cancelled | {"cancel_reason": "Superseded", "timezone": "Europe/Amsterdam"})
+    assert run(["holds", "show", "hld_1"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "hld_1 is cancelled: checkout to production",
+        "  asked for by ada on Fri 29 Nov 2030 14:05 CET",
+        "  cancelled on Fri 29 Nov 2030 14:10 CET by grace: Superseded",
+    ]
+    server.reply(200, HOLD | {"timezone": "Europe/Amsterdam"})
+    assert run(["holds", "show", "hld_1"]) == 0
+    assert "waits since Fri 29 Nov" in capsys.readouterr().out

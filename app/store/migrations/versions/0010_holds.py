@@ -47,6 +47,8 @@ def upgrade() -> None:
         sa.Column("told_at", sa.BigInteger),
         sa.Column("released_at", sa.BigInteger),
         sa.Column("key_id", sa.String(40)),
+        sa.Column("cancelled_by", sa.String(256)),
+        sa.Column("cancel_reason", sa.Text),
     )
     op.create_index("holds_key", "holds", ["responder", "key"], unique=True)
     op.create_index("holds_changed", "holds", ["changed_at"])
