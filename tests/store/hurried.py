@@ -12,9 +12,11 @@ from app.store.store import Store
 
 
 def reconnect(store: Store) -> None:
-    # Not closed: the writing thread may be using it still, and that ends the process.
-    store._connection._connection = None
-    store._database.engine.dispose()
+    sqlite: Any = store._database
+    # The writing thread takes the file for another one then, and connects anew before its next transaction.
+    # If this thread closed the connection while that one uses it, the process would end.
+    sqlite._kept = None
+    sqlite.engine.dispose()
 
 
 @contextlib.contextmanager
