@@ -74,6 +74,7 @@ def kargo() -> Poller:
     config = step["config"]
     assert config["method"] == "GET"
     assert "failureExpression" not in config
+    assert step["retry"]["errorThreshold"] > 100, "by default, the first request without an answer fails it"
 
     def reads(answer: Answer) -> str:
         response = names({"status": answer.status, "body": answer.parsed})
