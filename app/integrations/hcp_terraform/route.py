@@ -5,6 +5,7 @@ they apply. Other stages, and speculative runs, change nothing: their task passe
 can't be sent, the request is not answered with 200, and is repeated.
 """
 
+import logging
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -23,6 +24,7 @@ from app.integrations.inbound import FAILURES, raw_body, refuse, section_of
 from app.integrations.note import link, note
 from app.integrations.signatures import hmac_matches
 from app.server.context import context
+from app.server.log import event
 from app.server.openapi import returns_text
 from app.server.problems import RefusedError
 from app.server.requests import parse_json, validated
@@ -91,6 +93,7 @@ async def run_task(request: Request) -> Response:
 async def _take(request: Request, section: HcpTerraform, task: RunTaskRequest) -> None:
     url = callback_url(task.task_result_callback_url, section.hosts)
     if task.stage != GATED or task.is_speculative:
+        _warn_of_stage(task)
         await _send_at_once(request, task, url, "passed", f"Only {GATED} of a real run is gated.")
         return
     names = {"organization": task.organization_name, "workspace": task.workspace_name}
@@ -114,6 +117,19 @@ async def _take(request: Request, section: HcpTerraform, task: RunTaskRequest) -
     except (UnmatchedDeployError, UnknownNameError) as error:
         # A 422 would be repeated, and then shown as a task that can't be reached.
         await _send_at_once(request, task, url, "failed", str(error))
+
+
+def _warn_of_stage(task: RunTaskRequest) -> None:
+    """Log that a real run isn't held; in Terraform, the task is green."""
+    if task.stage != GATED and not task.is_speculative:
+        event(
+            logging.WARNING,
+            "a run task of HCP Terraform stops no run: it is attached to another stage",
+            organization=note(task.organization_name),
+            workspace=note(task.workspace_name),
+            stage=note(task.stage),
+            instead=GATED,
+        )
 
 
 async def _send_at_once(request: Request, task: RunTaskRequest, url: str, status: str, message: str) -> None:

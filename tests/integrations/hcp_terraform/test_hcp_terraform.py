@@ -104,6 +104,36 @@ def test_what_changes_nothing_passes_at_once(
     assert holds_of(gate) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        ({"stage": "post_plan"}, True),
+        ({"stage": "post_plan", "is_speculative": True}, False),
+        ({"is_speculative": True}, False),
+        ({}, False),
+    ],
+)
+def test_a_task_at_a_stage_that_stops_nothing_is_logged(
+    gate: TestClient,
+    terraform: FakeTerraform,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+    *,
+    warned: bool,
+) -> None:
+    assert post(gate, terraform.task(**options).payload()).status_code == 200
+    told = [each for each in caplog.records if "stops no run" in each.getMessage()]
+    assert len(told) == warned
+    for each in told:
+        assert each.levelname == "WARNING"
+        assert vars(each)["fields"] == {
+            "organization": "acme",
+            "workspace": "checkout",
+            "stage": "post_plan",
+            "instead": "pre_apply",
+        }
+
+
 @pytest.mark.parametrize("fault", [Answer(500), Answer(429), Answer(200, lost=True), Answer(503, lost=True)])
 def test_a_result_that_is_lost_makes_the_request_come_again(
     gate: TestClient, terraform: FakeTerraform, fault: Answer
