@@ -84,6 +84,26 @@ class SteadyClock:
             return self._floor + self._clock.elapsed() - self._since
 
 
+class PacingClock:
+    """A clock to pace work by: set back, it goes on from where it was, so that nothing waits for longer.
+
+    Its instants are compared with each other, and with nothing else.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        """Wrap `clock`; instants are its own until it is set back."""
+        self._clock = clock
+        self._last = clock.now()
+        self._set_back = 0
+
+    def now(self) -> int:
+        """Return the current instant in whole seconds; never less than before."""
+        now = self._clock.now()
+        self._set_back += max(0, self._last - now)
+        self._last = now
+        return now + self._set_back
+
+
 def not_behind(microseconds: int, latest: int) -> int:
     """Return an instant, or the earliest one that isn't behind the latest of the record beyond the slack."""
     return max(microseconds, latest - SLACK)

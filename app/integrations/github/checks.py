@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from app.clock import PacingClock
 from app.core.environment import EnvironmentKind
 from app.core.errors import FreezegateError
 from app.core.instant import HOUR, MINUTE
@@ -106,7 +107,7 @@ class MergeChecks:
         self._section = section
         self._merges = merges
         self._gate = surroundings.gate
-        self._clock = surroundings.clock
+        self._clock = PacingClock(surroundings.clock)
         self._app = app
         self._conclusions = Conclusions(section, merges, surroundings.gate, surroundings.clock, app, pause)
         self._lease = surroundings.gate.lease("github-merges", surroundings.own_name)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.clock import Clock
+from app.clock import Clock, PacingClock
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
 from app.integrations.github.section import GitHub
@@ -106,6 +106,7 @@ class App:
         """
         self._section = section
         self._clock = clock
+        self._pacing = PacingClock(clock)
         self._tokens: dict[tuple[int, str], tuple[str, int]] = {}
         self._limits: dict[int | None, _Limit] = {}
         self._fetching = asyncio.Lock()
@@ -120,8 +121,9 @@ class App:
             ValueError: it can't be read.
         """
         limit = self._limits.get(call.installation)
-        if limit is not None and limit.until > self._clock.now():
-            return Reply(HTTPStatus.TOO_MANY_REQUESTS, retry_after=limit.until - self._clock.now())
+        now = self._pacing.now()
+        if limit is not None and limit.until > now:
+            return Reply(HTTPStatus.TOO_MANY_REQUESTS, retry_after=limit.until - now)
         async with asyncio.timeout(DEADLINE):
             reply = await self._authenticated(http, call)
             if reply.status == HTTPStatus.UNAUTHORIZED and call.installation is not None:
@@ -195,7 +197,7 @@ class App:
                 return 0  # a permission is missing
             seconds = pause
         seconds = max(1, min(seconds, 60 * MINUTE))
-        self._limits[installation] = _Limit(now + seconds, pause)
+        self._limits[installation] = _Limit(self._pacing.now() + seconds, pause)
         return seconds
 
 

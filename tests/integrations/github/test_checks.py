@@ -475,3 +475,16 @@ async def test_events_of_others_and_malformed_ones_start_nothing(gate: MergeGate
     assert gate.answers[:5] == ["no merge that the gate checks"] * 5
     assert gate.section.looks.take(gate.clock.now()) == []
     assert not gate.section.looks.rediscover
+
+
+async def test_a_flip_is_seen_although_the_clock_was_set_back(gate: MergeGate) -> None:
+    pull = gate.queue.open(1)
+    await gate.second()
+    gate.clock.at = FROZEN - MINUTE + HOUR
+    await gate.seconds(2)
+    gate.clock.at = FROZEN
+    await gate.seconds(module.FLIP_INTERVAL + 1)
+    assert gate.conclusion(pull) == "FAILURE"
+    gate.clock.at = OPEN
+    await gate.seconds(module.FLIP_INTERVAL + 1)
+    assert gate.conclusion(pull) == "SUCCESS"
