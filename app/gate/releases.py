@@ -138,7 +138,9 @@ class Releases:
         await self._report([each for each in waiting if each.id not in taken], in_force, at)
 
     def _has_room(self, hold: Hold, at: Moment) -> bool:
-        """Return whether no approval of the environment waits for room: those go first."""
+        """Return whether a hold can be answered, and no approval of its environment waits for room."""
+        if hold.responder != POLLED and hold.responder not in self._reportings:
+            return False  # its section was removed, and it would only use up the place of another
         return self._full.get(hold.question.environment, 0) < at.now - 1
 
     def _judge(self, waiting: Sequence[Hold], in_force: InForce, at: Moment) -> dict[str, _Judged]:

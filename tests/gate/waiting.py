@@ -20,7 +20,7 @@ from tests.gate.conftest import OPS, Gate
 
 CI: Final = Caller("pipeline", Role.CI)
 KEY: Final = "fze_0000000000000000000000000000000000000000"
-REPORTINGS: Final = {"github": Reporting(10), "tfe": Reporting(1_000, 600)}
+REPORTINGS: Final = {"github": Reporting(10), "tfe": Reporting(1_000, 600), "fake": Reporting(100)}
 TAKEN: Final = DeliveryResult("taken")
 LATER: Final = DeliveryResult("later", "answered 500")
 REFUSED: Final = DeliveryResult("refused", "answered 422")

@@ -204,6 +204,17 @@ async def test_a_vendor_that_hangs_or_breaks_is_tried_again(
     assert "an answer could not be sent" in caplog.text
 
 
+async def test_a_hold_of_a_vendor_without_a_section_takes_no_place(gate: Gate) -> None:
+    waiting = Waiting(gate, reportings={})
+    held = await ask(waiting, "1")
+    await waiting.look()
+    assert (await waiting.holds.show(held.id)).state == "waiting"
+    assert waiting.events("decision") == []
+    gate.clock.at = held.expires_at
+    await waiting.look()
+    assert (await waiting.holds.show(held.id)).state == "rejected"
+
+
 async def test_a_vendor_without_a_section_keeps_its_answers(gate: Gate) -> None:
     waiting = Waiting(gate)
     held = await ask(waiting, "1")
