@@ -46,7 +46,7 @@ class HoldRequestBody(ClaimFields):
 
     key: KeyField = Field(
         description="identifies the deploy, such as the id of the run and job: asked again with it, it is "
-        "the same hold, finished or not; 1 to 128 printable characters",
+        "the same hold until that is finished; 1 to 128 printable characters",
         examples=["run-4711-deploy"],
     )
     timeout: PeriodField | None = Field(
@@ -104,7 +104,8 @@ class HoldsQuery(PageQuery):
     also=(409,),
     summary="Let a deploy wait until it may start",
     status_code=201,
-    responses=returns("HoldBody", "the hold; it is released in its turn, within a second if it is open", 201),
+    responses=returns("HoldBody", "the hold; it is released in its turn, within a second if it is open", 201)
+    | returns("HoldBody", "the hold that this key has already, as it was first asked for"),
 )
 async def hold(request: Request) -> Response:
     """Wait for the gate without asking again and again.
@@ -116,9 +117,8 @@ async def hold(request: Request) -> Response:
     body = await read_body(request, HoldRequestBody)
     limit_anonymous_claims(request, caller)
     here = context(request)
-    return json_response(
-        await here.hold_desk.hold(caller, _wanted(body, here.cache.steady.now())), HTTPStatus.CREATED
-    )
+    found, is_new = await here.hold_desk.hold(caller, _wanted(body, here.cache.steady.now()))
+    return json_response(found, HTTPStatus.CREATED if is_new else HTTPStatus.OK)
 
 
 @router.operation(

@@ -113,7 +113,7 @@ class HeldClaim:
             reply = self._send("POST", self._url, timeout, body)
             if reply.status in _WITHOUT_HOLDS:
                 return None
-            found = _parsed(reply, _CREATED)
+            found = _parsed(reply, _CREATED, _OK)
             self._hold_id = str(found.get("id"))
             return found
         return _parsed(self._send("GET", f"{self._url}/{self._hold_id}", timeout), _OK)
@@ -126,12 +126,12 @@ class HeldClaim:
         return self._exchange(Request(method, url, self._headers, body=body), timeout)
 
 
-def _parsed(reply: Response, expected: int) -> dict[str, Any]:
+def _parsed(reply: Response, *expected: int) -> dict[str, Any]:
     try:
         body = json.loads(reply.content)
     except (ValueError, RecursionError):
         body = None
-    if reply.status == expected and isinstance(body, dict) and str(body.get("id")).startswith("hld_"):
+    if reply.status in expected and isinstance(body, dict) and str(body.get("id")).startswith("hld_"):
         return body
     detail = body.get("detail") if isinstance(body, dict) else None
     sentence = f"the server answered {reply.status}{f': {detail}' if detail else ''}{key_hint(reply.status)}"

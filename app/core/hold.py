@@ -18,6 +18,9 @@ POLLED: Final = "poll"
 CALLBACK: Final = "callback"
 """The responder of holds whose answer goes to a URL of the request."""
 
+OF_CALLERS: Final = (POLLED, CALLBACK)
+"""The responders of holds whose keys callers choose: one key is one hold of either."""
+
 
 class HoldState(StrEnum):
     """The state of a hold; the first two are unfinished."""

@@ -5,18 +5,18 @@ Asking, looking and cancelling are here. What waits is released by `app.gate.rel
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.clock import Clock
 from app.core.decision import Question
 from app.core.decision_json import instant_or_none
-from app.core.hold import LONGEST_WAIT, POLLED, UNFINISHED, AnswerKind, Hold, HoldState
+from app.core.hold import LONGEST_WAIT, OF_CALLERS, POLLED, UNFINISHED, AnswerKind, Hold, HoldState
 from app.core.instant import DAY, format_instant
 from app.gate.audit_events import Kind, happened
 from app.gate.check import check_async
-from app.gate.claim import UNFIT, Claim
+from app.gate.claim import RETRIED_FOR, UNFIT, Claim
 from app.gate.errors import (
     InvalidFieldError,
     NoSecretKeyError,
@@ -25,7 +25,7 @@ from app.gate.errors import (
 )
 from app.gate.hold_changes import Moment, change, queue_answer
 from app.gate.ids import new_id
-from app.gate.in_force import InForce
+from app.gate.in_force import InForce, with_freezes
 from app.gate.store_cache import StoreCache
 from app.gate.waiting_room import check_room
 from app.identity.caller import Caller
@@ -62,7 +62,7 @@ class HoldRequest(NamedTuple):
     responder: str
     """The name of the vendor; `app.core.hold.POLLED` for one who looks by itself."""
     key: str
-    """Identifies the deploy at the vendor: asked again with it, it is the same hold."""
+    """Identifies the deploy at the vendor: asked again with it, it is the same hold; see `Holds.ask`."""
     target: dict[str, Any]
     """JSON-compatible: where and how the vendor is answered; nothing secret."""
     expires_at: int
@@ -72,6 +72,13 @@ class HoldRequest(NamedTuple):
     run_url: str | None = None
     secret: str | None = None
     """Given back with each answer; stored encrypted."""
+
+
+class Asked(NamedTuple):
+    """The hold of a request."""
+
+    hold: Hold
+    is_new: bool
 
 
 class Holds:
@@ -88,10 +95,19 @@ class Holds:
         """The vendors that can be answered, each with the check of its targets; None: any."""
 
     async def hold(self, caller: Caller, wanted: HoldRequest, in_force: InForce) -> Hold:
+        """Let a deploy wait; return its hold. See `ask`."""
+        return (await self.ask(caller, wanted, in_force)).hold
+
+    async def ask(self, caller: Caller, wanted: HoldRequest, in_force: InForce) -> Asked:
         """Let a deploy wait, also one that is allowed: it is released in its turn, usually within a second.
 
+        Asked again with a key, it is the known hold, as it is. Requests of vendors are about one job for
+        ever, and so are their keys. Callers choose theirs, such as the id of a run that is run again: once
+        the hold is finished, the key is free. An approval or a cancellation is given again for `RETRIED_FOR`,
+        because the first answer may be lost; an approval only while the deploy may start.
+
         Returns:
-            The hold; if there is one of that vendor and key, that one as it is, finished or not.
+            The hold, and whether it is a new one.
 
         Raises:
             UnknownNameError: the policies list no such environment, kind of change or service.
@@ -108,13 +124,14 @@ class Holds:
         now, microseconds = self._cache.steady.now(), self._clock.microseconds()
         _check(caller, wanted, now)
         self._check_target(wanted)
-        known = await self.find(wanted.responder, wanted.key)
-        if known is not None:
-            return known
+        known = await self._store.read(lambda view: view.hold_of_key(_responders(wanted), wanted.key))
+        if known is not None and (known.state in UNFINISHED or known.responder not in OF_CALLERS):
+            return Asked(known, is_new=False)
         decision = await check_async(in_force, wanted.question, microseconds // 1_000_000)
         opens_at = None if decision.allowed else decision.opens_at
         hold = self._made(caller, wanted, microseconds, now)._replace(opens_at=opens_at)
-        return await self._store.write(partial(self._settle, caller, hold, microseconds))
+        keys = _responders(wanted)
+        return await self._store.write(partial(self._settle, caller, hold, keys, in_force, microseconds))
 
     async def cancel(self, caller: Caller, hold_id: str, reason: str | None) -> Hold:
         """Cancel a hold; cancelling twice changes nothing.
@@ -148,8 +165,8 @@ class Holds:
         return await self._store.read(lambda view: view.newest_holds(wanted, before, most))
 
     async def find(self, responder: str, key: str) -> Hold | None:
-        """Return the hold of a vendor's key, finished or not; None if there is none."""
-        return await self._store.read(lambda view: view.hold_of_key(responder, key))
+        """Return the latest hold of a vendor's key, finished or not; None if there is none."""
+        return await self._store.read(lambda view: view.hold_of_key([responder], key))
 
     async def counts(self) -> list[HoldCount]:
         """Return the numbers of unfinished holds, by environment and state."""
@@ -191,18 +208,28 @@ class Holds:
             key_id=caller.key_id,
         )
 
-    def _settle(self, caller: Caller, hold: Hold, microseconds: int, transaction: "Transaction") -> Hold:
+    def _settle(
+        self,
+        caller: Caller,
+        hold: Hold,
+        responders: Sequence[str],
+        in_force: InForce,
+        microseconds: int,
+        transaction: "Transaction",
+    ) -> Asked:
         self._cache.check_caller(caller, transaction)
-        known = transaction.hold_of_key(hold.responder, hold.key)
-        if known is not None:
-            return known
+        known = transaction.hold_of_key(responders, hold.key)
+        if known is not None and _is_given_again(
+            known, hold, in_force, microseconds // 1_000_000, transaction
+        ):
+            return Asked(known, is_new=False)
         check_room(hold, MOST_UNFINISHED, transaction)
         transaction.prune_holds(hold.created_at - KEPT_FOR)
         transaction.add_hold(hold)
         transaction.append(
             happened(microseconds, Kind.HOLD_REQUESTED, caller.name, hold=to_json(hold), **proof(hold))
         )
-        return hold
+        return Asked(hold, is_new=True)
 
     def _cancel(self, caller: Caller, hold_id: str, reason: str | None, transaction: "Transaction") -> Hold:
         self._cache.check_caller(caller, transaction)
@@ -222,6 +249,32 @@ class Holds:
             sentence = _cancelled(hold, caller, reason)
             cancelled = queue_answer(transaction, cancelled, AnswerKind.REJECTED, sentence, None, at)
         return change(transaction, cancelled, Kind.HOLD_CANCELLED, caller.name, at, reason=reason)
+
+
+def _responders(wanted: HoldRequest) -> Sequence[str]:
+    """Return those among whose holds a key is looked for."""
+    return OF_CALLERS if wanted.responder in OF_CALLERS else (wanted.responder,)
+
+
+def _is_given_again(
+    known: Hold, hold: Hold, in_force: InForce, second: int, transaction: "Transaction"
+) -> bool:
+    """Return whether a known hold stands for a new request with its key; see `Holds.ask`."""
+    if known.state in UNFINISHED or known.responder not in OF_CALLERS:
+        return True
+    if hold.created_at - known.changed_at > RETRIED_FOR:
+        return False
+    if known.state is HoldState.APPROVED:
+        return _is_allowed(hold.question, in_force, second, transaction)
+    return known.state is HoldState.CANCELLED
+
+
+def _is_allowed(question: Question, in_force: InForce, second: int, transaction: "Transaction") -> bool:
+    """Decide by the freezes that are in the database now; other replicas may have started one."""
+    version = transaction.freezes_version
+    if version != in_force.freezes_version:
+        in_force = with_freezes(in_force, transaction.freezes_after(second), version)
+    return in_force.engine.decide(question, second).allowed
 
 
 def to_json(hold: Hold) -> dict[str, Any]:

@@ -44,16 +44,21 @@ class HoldDesk:
         self._policies = policies
         self._cache = cache
 
-    async def hold(self, caller: Caller, wanted: HoldRequest) -> dict[str, Any]:
-        """Let a deploy wait; return the hold, with its turn. Errors are those of `Holds.hold`.
+    async def hold(self, caller: Caller, wanted: HoldRequest) -> tuple[dict[str, Any], bool]:
+        """Let a deploy wait; return the hold, and whether it is new. Errors are those of `Holds.ask`.
 
         Raises:
-            IdempotencyConflictError: the key is that of another deploy, or of another caller.
+            IdempotencyConflictError: the key is that of another deploy, or of another caller, or its hold is
+                answered elsewhere.
         """
-        hold = await self._holds.hold(caller, wanted, self._policies.in_force)
+        hold, is_new = await self._holds.ask(caller, wanted, self._policies.in_force)
         if hold.question != wanted.question or hold.requested_by != caller.name:
             raise IdempotencyConflictError("this key is that of another deploy; take one that is unique")
-        return to_json(hold)
+        if (hold.responder, hold.target) != (wanted.responder, wanted.target):
+            raise IdempotencyConflictError(
+                "this key is that of a deploy that is answered elsewhere; take one that is unique"
+            )
+        return to_json(hold), is_new
 
     async def withdraw(self, caller: Caller, hold_id: str, reason: str | None) -> dict[str, Any]:
         """Cancel a hold of the caller's, or of anybody's for ops. Errors are those of `Holds.cancel`.

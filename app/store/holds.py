@@ -28,7 +28,14 @@ _MOST_SINGLE: Final = 50
 
 _COLUMNS: Final = select(*columns_of(Hold, holds))
 _BY_ID: Final = _COLUMNS.where(holds.c.id == bindparam("hold_id"))
-_BY_KEY: Final = _COLUMNS.where(holds.c.responder == bindparam("vendor"), holds.c.key == bindparam("of_key"))
+_BY_KEY: Final = (
+    _COLUMNS.where(
+        holds.c.responder.in_((bindparam("vendor"), bindparam("other_vendor"))),
+        holds.c.key == bindparam("of_key"),
+    )
+    .order_by(holds.c.created_at.desc(), holds.c.id.desc())
+    .limit(1)
+)
 _WAITING: Final = (
     _COLUMNS.where(text(UNFINISHED), holds.c.state == HoldState.WAITING.value)
     .order_by(holds.c.created_at, holds.c.id)
@@ -115,9 +122,9 @@ def find(connection: Connection, hold_id: str) -> Hold | None:
     return None if row is None else _hold(row)
 
 
-def of_key(connection: Connection, responder: str, key: str) -> Hold | None:
-    """Return the hold of a vendor's key."""
-    row = connection.row(_BY_KEY, vendor=responder, of_key=key)
+def of_key(connection: Connection, responders: Sequence[str], key: str) -> Hold | None:
+    """Return the latest hold of a key, at one vendor or either of two."""
+    row = connection.row(_BY_KEY, vendor=responders[0], other_vendor=responders[-1], of_key=key)
     return None if row is None else _hold(row)
 
 

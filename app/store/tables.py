@@ -314,7 +314,7 @@ holds: Final = Table(
     "holds",
     metadata,
     Column("id", String(40), primary_key=True),
-    # The vendor that is answered; with the key, a deploy that asks twice is one hold.
+    # The vendor that is answered; with the key, a deploy that asks twice is one hold while it is unfinished.
     Column("responder", String(64), nullable=False),
     Column("key", String(256), nullable=False),
     # JSON: the question; its service and environment stand beside it as well.
@@ -350,7 +350,8 @@ holds: Final = Table(
 
 UNFINISHED: Final = "state IN ('waiting', 'released')"
 
-Index("holds_key", holds.c.responder, holds.c.key, unique=True)
+Index("holds_key", holds.c.responder, holds.c.key)
+Index("holds_unfinished_key", holds.c.responder, holds.c.key, unique=True, sqlite_where=text(UNFINISHED))
 Index("holds_changed", holds.c.changed_at)
 Index("holds_released", holds.c.environment, holds.c.released_at)
 Index("holds_unfinished", holds.c.environment, holds.c.id, sqlite_where=text(UNFINISHED))

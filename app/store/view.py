@@ -211,9 +211,9 @@ class View:
         """Return a hold by id."""
         return holds.find(self._connection, hold_id)
 
-    def hold_of_key(self, responder: str, key: str) -> Hold | None:
-        """Return the hold of a vendor's key."""
-        return holds.of_key(self._connection, responder, key)
+    def hold_of_key(self, responders: Sequence[str], key: str) -> Hold | None:
+        """Return the latest hold of a key, at one vendor or either of two."""
+        return holds.of_key(self._connection, responders, key)
 
     def waiting_holds(self, most: int, known: Mapping[str, Hold] | None = None) -> list[Hold]:
         """Return the holds that wait, the longest waiting first; the `known` ones are not parsed again."""

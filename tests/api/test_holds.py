@@ -1,11 +1,13 @@
 """Deploys that wait, over HTTP: asked for, listed, looked at, cancelled."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from app.core.instant import DAY
 from app.gate.keys import KeyRequest
 from app.identity.caller import Role
 from app.main import create_app
@@ -14,6 +16,8 @@ from tests.api.conftest import bearer, key_for
 from tests.api.fakes import FakeClock
 
 OPENS = "2026-11-30T07:00:00Z"
+PATIENCE = 1_500
+"""Looks at a hold, of a fiftieth of a second."""
 
 
 def wait(gate: TestClient, headers: dict[str, str], key: str = "run-1", **fields: object) -> Any:
@@ -56,7 +60,24 @@ def test_a_deploy_waits_and_is_asked_for_until_it_is_answered(gate: TestClient, 
 def test_the_same_key_is_the_same_hold(gate: TestClient, ci: dict[str, str], clock: FakeClock) -> None:
     first = wait(gate, ci).json()
     clock.at += 60
-    assert wait(gate, ci, timeout="2h").json() == first
+    again = wait(gate, ci, timeout="2h")
+    assert (again.status_code, again.json()) == (200, first)
+
+
+def test_an_approval_is_not_given_again_in_a_freeze(
+    gate: TestClient, ci: dict[str, str], clock: FakeClock
+) -> None:
+    clock.at -= DAY
+    held = wait(gate, ci).json()["id"]
+    for _ in range(PATIENCE):
+        if gate.get(f"/holds/{held}").json()["state"] == "approved":
+            break
+        time.sleep(0.02)
+    assert wait(gate, ci).json()["id"] == held
+    clock.at += DAY
+    again = wait(gate, ci)
+    assert (again.status_code, again.json()["state"]) == (201, "waiting")
+    assert again.json()["id"] != held
 
 
 def test_a_key_of_another_deploy_or_caller_is_a_conflict(
@@ -130,6 +151,13 @@ def test_a_hold_that_is_answered_at_a_url_shows_it_nowhere(
         assert (foreign.status_code, "elsewhere" in foreign.text) == (422, False)
         held = wait(client, ci, answer={"callback": {"url": "https://ci.example.com/hook/hunter1"}}).json()
         assert held["responder"] == "callback"
+        other = wait(client, ci, answer={"callback": {"url": "https://ci.example.com/another/hunter2"}})
+        for reply in (other, wait(client, ci)):
+            assert (reply.status_code, "hunter" in reply.text, held["id"] in reply.text) == (
+                409,
+                False,
+                False,
+            )
         asked = [client.get(path) for path in (f"/holds/{held['id']}", "/holds", "/")]
         asked += [client.get(path, headers=admin) for path in ("/audit", "/metrics")]
         assert not any("hunter" in reply.text for reply in asked)

@@ -8,9 +8,11 @@ import pytest
 
 from app.core.decision import Question, together
 from app.core.errors import MalformedValueError, UnknownNameError
-from app.core.hold import LONGEST_WAIT, POLLED, Hold, HoldState
+from app.core.hold import CALLBACK, LONGEST_WAIT, POLLED, Hold, HoldState
 from app.core.instant import DAY, HOUR
+from app.core.policy import Selector
 from app.gate import holds as module
+from app.gate.claim import RETRIED_FOR
 from app.gate.errors import (
     BusyError,
     ForbiddenError,
@@ -19,6 +21,7 @@ from app.gate.errors import (
     StateConflictError,
     UnknownRecordError,
 )
+from app.gate.freezes import StartRequest
 from app.gate.holds import KEPT_FOR, HoldRequest, Holds
 from app.gate.record import verify
 from app.identity.caller import Caller, Role
@@ -30,6 +33,9 @@ from tests.gate.conftest import AFTER, OPS, Gate
 pytestmark = pytest.mark.anyio
 
 CI = Caller("pipeline", Role.CI)
+OPEN = AFTER + 3 * DAY
+FROZEN = AFTER + 3 * DAY + 10 * HOUR
+"""The audit week begins."""
 SECRET = "hunter2 of the platform"  # noqa: S105 - of nothing
 
 
@@ -56,6 +62,87 @@ async def test_a_deploy_that_asks_twice_waits_once(gate: Gate, holds: Holds) -> 
     assert [(each.environment, each.state, each.holds) for each in await holds.counts()] == [
         ("production", "waiting", 1)
     ]
+
+
+def polled(key: str = "run 1", **other: Any) -> HoldRequest:
+    given: dict[str, Any] = {"target": {}, "expires_at": AFTER + 7 * DAY}
+    return wanted(key, **given | other)._replace(responder=POLLED)
+
+
+def end(gate: Gate, held: Hold, state: HoldState) -> Hold:
+    """Finish a hold now, whoever released or rejected it."""
+    finished = held._replace(state=state, changed_at=gate.clock.at)
+    gate.store.transact(lambda transaction: transaction.change_hold(finished))
+    return finished
+
+
+async def test_an_approval_is_given_again_for_a_quarter_of_an_hour(gate: Gate, holds: Holds) -> None:
+    gate.clock.at = OPEN
+    held = await holds.hold(CI, polled(), gate.in_force)
+    gate.clock.at += 60
+    approved = end(gate, held, HoldState.APPROVED)
+    gate.clock.at += RETRIED_FOR
+    assert await holds.ask(CI, polled(), gate.in_force) == (approved, False)
+    gate.clock.at += 1
+    again, is_new = await holds.ask(CI, polled(), gate.in_force)
+    assert (again.id == held.id, again.state, is_new) == (False, HoldState.WAITING, True)
+    assert await holds.find(POLLED, "run 1") == again
+
+
+async def test_an_approval_of_before_a_freeze_is_not_given_again(gate: Gate, holds: Holds) -> None:
+    gate.clock.at = FROZEN - 1
+    approved = end(gate, await holds.hold(CI, polled(), gate.in_force), HoldState.APPROVED)
+    assert (await holds.ask(CI, polled(), gate.in_force)).hold == approved
+    gate.clock.at = FROZEN
+    again = await holds.hold(CI, polled(), gate.in_force)
+    assert (again.id == approved.id, again.state) == (False, HoldState.WAITING)
+
+
+async def test_an_approval_of_before_a_freeze_that_this_replica_has_not_seen_is_not_given_again(
+    gate: Gate, holds: Holds
+) -> None:
+    gate.clock.at = OPEN
+    approved = end(gate, await holds.hold(CI, polled(), gate.in_force), HoldState.APPROVED)
+    stale = gate.in_force
+    await gate.freezes.start(
+        OPS, StartRequest("Incident", "It burns.", Selector.model_validate({}), None, None), stale
+    )
+    again = await holds.hold(CI, polled(), stale)
+    assert (again.id == approved.id, again.state) == (False, HoldState.WAITING)
+
+
+@pytest.mark.parametrize("state", [HoldState.REJECTED, HoldState.FAILED])
+async def test_a_key_whose_hold_came_to_nothing_is_free_again(
+    gate: Gate, holds: Holds, state: HoldState
+) -> None:
+    ended = end(gate, await holds.hold(CI, polled(), gate.in_force), state)
+    again = await holds.hold(CI, polled(), gate.in_force)
+    assert (again.id == ended.id, again.state) == (False, HoldState.WAITING)
+
+
+async def test_a_key_that_was_cancelled_is_free_again_after_a_quarter_of_an_hour(
+    gate: Gate, holds: Holds
+) -> None:
+    held = await holds.hold(CI, polled(), gate.in_force)
+    cancelled = await holds.cancel(OPS, held.id, "Not this one.")
+    gate.clock.at += RETRIED_FOR
+    assert await holds.ask(CI, polled(), gate.in_force) == (cancelled, False)
+    gate.clock.at += 1
+    assert (await holds.ask(CI, polled(), gate.in_force)).is_new
+
+
+async def test_a_request_that_a_vendor_repeats_is_the_same_hold_for_as_long_as_it_is_kept(
+    gate: Gate, holds: Holds
+) -> None:
+    approved = end(gate, await holds.hold(CI, wanted(), gate.in_force), HoldState.APPROVED)
+    gate.clock.at += RETRIED_FOR + 1
+    assert await holds.ask(CI, wanted(), gate.in_force) == (approved, False)
+
+
+async def test_a_key_is_one_hold_whether_it_is_called_back_or_not(gate: Gate, holds: Holds) -> None:
+    held = await holds.hold(CI, polled(), gate.in_force)
+    called = polled(target={"url": "https://ci.example/"})._replace(responder=CALLBACK)
+    assert await holds.ask(CI, called, gate.in_force) == (held, False)
 
 
 async def test_several_services_wait_together(gate: Gate, holds: Holds) -> None:

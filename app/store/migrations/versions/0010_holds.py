@@ -50,10 +50,18 @@ def upgrade() -> None:
         sa.Column("cancelled_by", sa.String(256)),
         sa.Column("cancel_reason", sa.Text),
     )
-    op.create_index("holds_key", "holds", ["responder", "key"], unique=True)
+    op.create_index("holds_key", "holds", ["responder", "key"])
     op.create_index("holds_changed", "holds", ["changed_at"])
     op.create_index("holds_released", "holds", ["environment", "released_at"])
     unfinished = sa.text("state IN ('waiting', 'released')")
+    op.create_index(
+        "holds_unfinished_key",
+        "holds",
+        ["responder", "key"],
+        unique=True,
+        sqlite_where=unfinished,
+        postgresql_where=unfinished,
+    )
     op.create_index(
         "holds_unfinished",
         "holds",
