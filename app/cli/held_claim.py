@@ -79,12 +79,16 @@ class HeldClaim:
             self._is_older_server = True
             return self._polled(query, now, timeout)
         state = hold.get("state")
-        if state == "approved":
-            return self._released(hold, query, now, timeout)
         if state in _ENDED:
             raise UndecidedError(f"the deploy waits no longer: {_ENDED[state]}", 410, denied=True)
         # The source knows by itself that there are several services.
-        return _still_waiting(self._question.ask(query._replace(services=()), now, timeout), query)
+        answer = self._question.ask(query._replace(services=()), now, timeout)
+        if state == "approved" and answer.allowed:
+            return self._released(hold, query, now, timeout)
+        if state == "approved":
+            # A freeze has begun since the release; the server lets the deploy wait again under its key.
+            self._hold_id = None
+        return _still_waiting(answer, query)
 
     def give_up(self, query: Query, now: int) -> Answer | None:
         """Take the hold back; return the answer if it was released at the last moment."""
@@ -95,12 +99,10 @@ class HeldClaim:
             reply = self._send("DELETE", f"{self._url}/{self._hold_id}", DEADLINE, body)
             if reply.status == _OK:
                 return None
-            hold = self._hold(query, DEADLINE)
-            if hold is not None and hold.get("state") == "approved":
-                return self._released(hold, query, now, DEADLINE)
+            answer = self.ask(query, now)
         except FreezegateError:
-            pass
-        return None
+            return None
+        return answer if answer.allowed else None
 
     def _polled(self, query: Query, now: int, timeout: float) -> Answer:
         answer = self._question.ask(query._replace(services=()), now, timeout)

@@ -18,9 +18,11 @@ from app.cli.errors import UndecidedError
 from app.cli.held_claim import HeldClaim
 from app.cli.server import Request, Response
 from app.core.instant import parse_instant
+from app.gate.keys import KeyRequest
+from app.identity.caller import Role
 from app.main import create_app
 from app.settings import Settings
-from tests.api.conftest import POLICIES
+from tests.api.conftest import POLICIES, bearer, key_for
 from tests.api.fakes import FakeClock
 from tests.cli.conftest import CannedServer
 
@@ -30,6 +32,7 @@ URL = "http://gate"
 PATIENCE = 1_500
 """Looks at a hold, of a fiftieth of a second."""
 QUERY = Query("checkout")
+FREEZE = {"title": "Incident", "reason": "It burns.", "ttl": "1h"}
 
 
 class Gate:
@@ -157,6 +160,33 @@ def test_one_that_is_released_at_the_last_moment_may_deploy(gate: Gate) -> None:
     last = source.give_up(QUERY, gate.now())
     assert last is not None
     assert last.allowed
+
+
+def test_a_freeze_since_the_release_lets_it_wait_again(gate: Gate) -> None:
+    gate.clock.at = OPENS
+    source = held(gate, deploy_id="run-1")
+    source.ask(QUERY, gate.now())
+    gate.released()
+    ops = bearer(key_for(gate.client, KeyRequest("ops", Role.OPS)))
+    freeze = gate.client.post("/freezes", json=FREEZE, headers=ops).json()["id"]
+    assert not source.ask(QUERY, gate.now()).allowed
+    assert not source.ask(QUERY, gate.now()).allowed
+    again, first = gate.holds()
+    assert (again["state"], first["state"], again["key"]) == ("waiting", "approved", first["key"])
+    assert gate.client.delete(f"/freezes/{freeze}", headers=ops).status_code == 200
+    gate.released()
+    answer = source.ask(QUERY, gate.now())
+    assert (answer.allowed, answer.body["decision_id"]) == (True, gate.holds()[0]["decision_id"])
+
+
+def test_one_that_is_released_before_a_freeze_is_given_up_without_deploying(gate: Gate) -> None:
+    gate.clock.at = OPENS
+    source = held(gate)
+    source.ask(QUERY, gate.now())
+    gate.released()
+    ops = bearer(key_for(gate.client, KeyRequest("ops", Role.OPS)))
+    assert gate.client.post("/freezes", json=FREEZE, headers=ops).status_code == 201
+    assert source.give_up(QUERY, gate.now()) is None
 
 
 def test_what_waits_for_its_turn_in_an_open_environment_is_not_let_through(gate: Gate) -> None:
