@@ -1,7 +1,7 @@
 """``/holds``: deploys that wait for the gate to open."""
 
 from http import HTTPStatus
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import Path as PathField
 from fastapi import Request, Response
@@ -9,7 +9,6 @@ from pydantic import Field
 
 from app.api.can_deploy import ClaimFields
 from app.core.hold import CALLBACK, POLLED
-from app.core.instant import DAY
 from app.gate.holds import HoldRequest
 from app.gate.waiting_deploys import HoldFilter
 from app.identity.caller import Role
@@ -37,9 +36,6 @@ router = Routes(tags=["holds"])
 
 HoldId = Annotated[str, PathField(description="the id of the hold", examples=["hld_8k2m4p6r"])]
 
-USUAL_WAIT: Final = DAY
-"""Seconds that a deploy waits if the request doesn't say: over a night, but not for ever after a lost run."""
-
 
 class HoldRequestBody(ClaimFields):
     """The body of `POST /holds`."""
@@ -50,7 +46,9 @@ class HoldRequestBody(ClaimFields):
         examples=["run-4711-deploy"],
     )
     timeout: PeriodField | None = Field(
-        None, description="how long it can wait, at most 35 days; 24 hours if left out"
+        None,
+        description="how long it can wait, at most 35 days; if left out, until 24 hours after the opening "
+        "that is known now",
     )
     wait_until: InstantField | None = Field(None, description="until when it can wait, instead of `timeout`")
     answer: AnswerFields | None = Field(
@@ -59,8 +57,8 @@ class HoldRequestBody(ClaimFields):
         examples=[{"callback": {"url": "https://ci.example.com/hooks/freezegate"}}],
     )
 
-    def expires_at(self, now: int) -> int:
-        """Return when it can't wait any longer.
+    def expires_at(self, now: int) -> int | None:
+        """Return when it can't wait any longer; None if the request doesn't say.
 
         Raises:
             InvalidFieldsError: both fields are given.
@@ -71,7 +69,7 @@ class HoldRequestBody(ClaimFields):
             )
         if self.wait_until is not None:
             return self.wait_until
-        return now + (USUAL_WAIT if self.timeout is None else self.timeout)
+        return None if self.timeout is None else now + self.timeout
 
 
 class HoldsQuery(PageQuery):

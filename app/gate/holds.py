@@ -45,6 +45,10 @@ MOST_UNFINISHED: Final = 10_000
 KEPT_FOR: Final = 30 * DAY
 """Seconds that a finished hold is listed; its events stay."""
 
+USUAL_WAIT: Final = DAY
+"""Seconds that a deploy waits after the opening if the request doesn't say: enough for its turn and a closed
+hour or two, but not for ever after a lost run."""
+
 MOST_TARGET: Final = 8_192
 """Letters of a target as JSON; the longest URLs of platforms have about 2,000."""
 
@@ -65,8 +69,8 @@ class HoldRequest(NamedTuple):
     """Identifies the deploy at the vendor: asked again with it, it is the same hold; see `Holds.ask`."""
     target: dict[str, Any]
     """JSON-compatible: where and how the vendor is answered; nothing secret."""
-    expires_at: int
-    """The instant until which the vendor can wait."""
+    expires_at: int | None
+    """The instant until which the vendor can wait; None: for `USUAL_WAIT` after it opens."""
     ref: str | None = None
     actor: str | None = None
     run_url: str | None = None
@@ -129,7 +133,7 @@ class Holds:
             return Asked(known, is_new=False)
         decision = await check_async(in_force, wanted.question, microseconds // 1_000_000)
         opens_at = None if decision.allowed else decision.opens_at
-        hold = self._made(caller, wanted, microseconds, now)._replace(opens_at=opens_at)
+        hold = self._made(caller, wanted, opens_at, microseconds, now)
         keys = _responders(wanted)
         return await self._store.write(partial(self._settle, caller, hold, keys, in_force, microseconds))
 
@@ -181,7 +185,9 @@ class Holds:
             raise InvalidFieldError("answer", f"the integrations file has no section {wanted.responder}")
         check(wanted.target)
 
-    def _made(self, caller: Caller, wanted: HoldRequest, microseconds: int, now: int) -> Hold:
+    def _made(
+        self, caller: Caller, wanted: HoldRequest, opens_at: int | None, microseconds: int, now: int
+    ) -> Hold:
         sealed = None
         if wanted.secret is not None:
             if self.sealing is None:
@@ -199,10 +205,10 @@ class Holds:
             target=wanted.target,
             sealed=sealed,
             created_at=now,
-            expires_at=wanted.expires_at,
+            expires_at=_usual_end(opens_at, now) if wanted.expires_at is None else wanted.expires_at,
             state=HoldState.WAITING,
             changed_at=now,
-            opens_at=None,
+            opens_at=opens_at,
             decision_id=None,
             reports=0,
             key_id=caller.key_id,
@@ -337,7 +343,18 @@ def _check(caller: Caller, wanted: HoldRequest, now: int) -> None:
         raise InvalidFieldError("answer", f"has more than {MOST_TARGET:,} letters")
     if len(wanted.secret or "") > MOST_SECRET:
         raise InvalidFieldError("secret", f"has more than {MOST_SECRET:,} letters")
-    if wanted.expires_at <= now:
+    _check_end(wanted.expires_at, now)
+
+
+def _check_end(expires_at: int | None, now: int) -> None:
+    if expires_at is None:
+        return
+    if expires_at <= now:
         raise InvalidFieldError("expires_at", "lies in the past")
-    if wanted.expires_at > now + LONGEST_WAIT:
+    if expires_at > now + LONGEST_WAIT:
         raise InvalidFieldError("expires_at", f"is more than {LONGEST_WAIT // DAY} days away")
+
+
+def _usual_end(opens_at: int | None, now: int) -> int:
+    """Return until when a deploy waits whose request doesn't say: a whole freeze, if it can."""
+    return min(max(opens_at or now, now) + USUAL_WAIT, now + LONGEST_WAIT)

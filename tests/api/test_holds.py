@@ -48,7 +48,7 @@ def test_a_deploy_waits_and_is_asked_for_until_it_is_answered(gate: TestClient, 
         "run_url": "https://ci.example.com/1",
         "requested_by": "ci person",
         "created_at": "2026-11-27T13:05:00Z",
-        "expires_at": "2026-11-28T13:05:00Z",
+        "expires_at": "2026-12-01T07:00:00Z",
         "opens_at": OPENS,
         "decision_id": None,
     }
@@ -98,6 +98,7 @@ def test_a_key_of_another_deploy_or_caller_is_a_conflict(
 def test_it_says_until_when_it_can_wait_in_one_of_two_ways(gate: TestClient, ci: dict[str, str]) -> None:
     until = wait(gate, ci, "a", wait_until="2026-11-28T00:00:00+01:00").json()
     assert until["expires_at"] == "2026-11-27T23:00:00Z"
+    assert wait(gate, ci, "open", change="rollback").json()["expires_at"] == "2026-11-28T13:05:00Z"
     assert wait(gate, ci, "b", timeout="2h").json()["expires_at"] == "2026-11-27T15:05:00Z"
     both = wait(gate, ci, "c", timeout="2h", wait_until="2026-11-28T00:00:00Z")
     assert (both.status_code, both.json()["errors"][0]["field"]) == (422, "wait_until")

@@ -145,6 +145,14 @@ async def test_a_key_is_one_hold_whether_it_is_called_back_or_not(gate: Gate, ho
     assert await holds.ask(CI, called, gate.in_force) == (held, False)
 
 
+@pytest.mark.parametrize(
+    ("opens_at", "end"),
+    [(None, DAY), (AFTER - 1, DAY), (AFTER + 3 * DAY, 4 * DAY), (AFTER + 60 * DAY, LONGEST_WAIT)],
+)
+def test_one_that_does_not_say_waits_until_a_day_after_the_opening(opens_at: int | None, end: int) -> None:
+    assert module._usual_end(opens_at, AFTER) == AFTER + end
+
+
 async def test_several_services_wait_together(gate: Gate, holds: Holds) -> None:
     question = together(["api", "web"], duration=600)
     held = await holds.hold(CI, wanted(question=question), gate.in_force)
