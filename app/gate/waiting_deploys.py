@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.errors import FreezegateError
+from app.core.explain import message
 from app.core.hold import Hold, HoldState
 from app.core.instant import format_instant
 from app.core.turns import Waiting, turns
+from app.gate.check import check_async
 from app.gate.errors import ForbiddenError, IdempotencyConflictError
 from app.gate.holds import MOST_UNFINISHED, HoldRequest, Holds, to_json
 from app.gate.in_force import InForce, Policies
@@ -58,7 +60,7 @@ class HoldDesk:
             raise IdempotencyConflictError(
                 "this key is that of a deploy that is answered elsewhere; take one that is unique"
             )
-        return to_json(hold), is_new
+        return await self._explained(hold), is_new
 
     async def withdraw(self, caller: Caller, hold_id: str, reason: str | None) -> dict[str, Any]:
         """Cancel a hold of the caller's, or of anybody's for ops. Errors are those of `Holds.cancel`.
@@ -72,8 +74,24 @@ class HoldDesk:
         return to_json(await self._holds.cancel(caller, hold_id, reason))
 
     async def show(self, hold_id: str) -> dict[str, Any]:
-        """Return a hold. Errors are those of `Holds.show`."""
-        return to_json(await self._holds.show(hold_id))
+        """Return a hold, and why it waits. Errors are those of `Holds.show`."""
+        return await self._explained(await self._holds.show(hold_id))
+
+    async def _explained(self, hold: Hold) -> dict[str, Any]:
+        """Return a hold with the sentence that says why it waits; None if it waits no longer."""
+        sentence = None
+        if hold.state is HoldState.WAITING:
+            sentence = await self._why(hold)
+        return {**to_json(hold), "message": sentence}
+
+    async def _why(self, hold: Hold) -> str | None:
+        in_force = self._policies.in_force
+        try:
+            decision = await check_async(in_force, hold.question, self._cache.steady.now())
+        except FreezegateError:
+            return None  # the policies no longer list its names
+        sentence = message(decision, in_force.home)
+        return f"{sentence} It waits for its turn." if decision.allowed else sentence
 
     async def page(self, wanted: HoldFilter, before: str | None, most: int) -> list[dict[str, Any]]:
         """Return holds, newest first, with their turns; `before` is the id of the last one before."""

@@ -850,6 +850,9 @@ class HoldBody(BaseModel):
         None,
         description="when its turn is expected; null if it will be rejected before that; only in lists",
     )
+    message: str | None = Field(
+        None, description="why it waits, in words; null if it waits no longer; only of one hold, not in lists"
+    )
     decision_id: str | None = Field(description="the claim that released it")
     cancelled_by: str | None = Field(
         description="the name of the key or identity that cancelled it, at `changed_at`; empty if anonymous, "

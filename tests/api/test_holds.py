@@ -53,7 +53,12 @@ def test_a_deploy_waits_and_is_asked_for_until_it_is_answered(gate: TestClient, 
         "decision_id": None,
     }
     assert {name: held[name] for name in expected} == expected
+    assert held["message"].startswith("checkout may not be deployed to production")
+    assert "No deploys after Friday 14:00" in held["message"]
     assert gate.get(f"/holds/{held['id']}").json() == held
+    assert "message" not in gate.get("/holds").json()["holds"][0]
+    gate.delete(f"/holds/{held['id']}", headers=ci)
+    assert gate.get(f"/holds/{held['id']}").json()["message"] is None
     assert reply.headers["cache-control"] == "no-store"
 
 
@@ -61,7 +66,8 @@ def test_the_same_key_is_the_same_hold(gate: TestClient, ci: dict[str, str], clo
     first = wait(gate, ci).json()
     clock.at += 60
     again = wait(gate, ci, timeout="2h")
-    assert (again.status_code, again.json()) == (200, first)
+    # The sentence says how long it still is until the opening.
+    assert (again.status_code, again.json() | {"message": first["message"]}) == (200, first)
 
 
 def test_an_approval_is_not_given_again_in_a_freeze(
