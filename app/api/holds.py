@@ -162,7 +162,8 @@ async def show(request: Request, hold_id: HoldId) -> Response:
 async def cancel(request: Request, hold_id: HoldId) -> Response:
     """Cancel a hold: your own, or with the role ops that of others, whose system is answered then.
 
-    Send `reason` in a JSON body or as a parameter. One that is finished is refused with 409.
+    Send `reason` in a JSON body or as a parameter. One that is finished is refused with 409. A hold that is
+    `released` may be approved at its system all the same: the approval is on its way. It keeps `decision_id`.
     """
     caller = caller_of(request)
     body = await read_body_or_query(request, CancelFields)

@@ -853,7 +853,9 @@ class HoldBody(BaseModel):
     message: str | None = Field(
         None, description="why it waits, in words; null if it waits no longer; only of one hold, not in lists"
     )
-    decision_id: str | None = Field(description="the claim that released it")
+    decision_id: str | None = Field(
+        description="the claim that released it; if it was cancelled later, its approval may have arrived"
+    )
     cancelled_by: str | None = Field(
         description="the name of the key or identity that cancelled it, at `changed_at`; empty if anonymous, "
         "and if its key was revoked; null if it was not cancelled"

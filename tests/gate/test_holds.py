@@ -239,6 +239,16 @@ async def test_a_cancelled_hold_stays_cancelled_and_its_secret_is_gone(gate: Gat
         await holds.cancel(CI, held.id, None)
 
 
+async def test_one_that_is_cancelled_after_its_release_keeps_the_decision_that_may_have_arrived(
+    gate: Gate, holds: Holds
+) -> None:
+    held = await holds.hold(CI, wanted(), gate.in_force)
+    released = held._replace(state=HoldState.RELEASED, decision_id="dec_1")
+    gate.store.transact(lambda transaction: transaction.change_hold(released))
+    cancelled = await holds.cancel(CI, held.id, None)
+    assert (cancelled.state, cancelled.decision_id) == (HoldState.CANCELLED, "dec_1")
+
+
 async def test_a_secret_is_stored_encrypted_and_is_in_no_event(gate: Gate, holds: Holds) -> None:
     held = await holds.hold(CI, wanted(secret=SECRET), gate.in_force)
     assert held.sealed is not None
