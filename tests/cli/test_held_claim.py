@@ -316,7 +316,7 @@ def test_the_holds_are_listed_shown_and_cancelled(
     [made] = gate.holds()
     assert run(["holds", "list", "--timezone", "UTC"]) == 0
     head, row = capsys.readouterr().out.splitlines()
-    assert head.split() == ["ID", "STATE", "SERVICE", "ENVIRONMENT", "WHO", "SINCE", "TURN"]
+    assert head.split() == ["ID", "STATE", "SERVICE", "ENVIRONMENT", "WHO", "SINCE", "TURN", "EXPIRES"]
     assert row.split()[:5] == [made["id"], "waiting", "checkout", "production", "ada"]
     assert run(["holds", "show", made["id"], "--timezone", "UTC"]) == 0
     shown = capsys.readouterr().out
