@@ -248,13 +248,18 @@ class Holds:
             raise StateConflictError(f"this hold is finished: {hold.state.value}")
         at = Moment.of(self._clock, self._cache)
         cancelled = hold._replace(state=HoldState.CANCELLED, cancelled_by=caller.name, cancel_reason=reason)
-        if caller.name == hold.requested_by or hold.responder == POLLED:
+        if is_own(hold, caller) or hold.responder == POLLED:
             transaction.drop_answer(hold.responder, hold.id)
             cancelled = cancelled._replace(sealed=None)
         else:
             sentence = _cancelled(hold, caller, reason)
             cancelled = queue_answer(transaction, cancelled, AnswerKind.REJECTED, sentence, None, at)
         return change(transaction, cancelled, Kind.HOLD_CANCELLED, caller.name, at, reason=reason)
+
+
+def is_own(hold: Hold, caller: Caller) -> bool:
+    """Return whether a caller asked for a hold: a name alone proves nothing, for keys may be named alike."""
+    return (hold.requested_by, hold.key_id) == (caller.name, caller.key_id)
 
 
 def _responders(wanted: HoldRequest) -> Sequence[str]:

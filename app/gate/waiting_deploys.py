@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.errors import FreezegateError
 from app.core.explain import message
-from app.core.hold import Hold, HoldState
+from app.core.hold import OF_CALLERS, Hold, HoldState
 from app.core.instant import format_instant
 from app.core.turns import Waiting, turns
 from app.gate.check import check_async
 from app.gate.errors import ForbiddenError, IdempotencyConflictError
-from app.gate.holds import MOST_UNFINISHED, HoldRequest, Holds, to_json
+from app.gate.holds import MOST_UNFINISHED, HoldRequest, Holds, is_own, to_json
 from app.gate.in_force import InForce, Policies
 from app.gate.store_cache import StoreCache
 from app.identity.caller import Caller, Role
@@ -54,7 +54,7 @@ class HoldDesk:
                 answered elsewhere.
         """
         hold, is_new = await self._holds.ask(caller, wanted, self._policies.in_force)
-        if hold.question != wanted.question or hold.requested_by != caller.name:
+        if hold.question != wanted.question or not is_own(hold, caller):
             raise IdempotencyConflictError("this key is that of another deploy; take one that is unique")
         if (hold.responder, hold.target) != (wanted.responder, wanted.target):
             raise IdempotencyConflictError(
@@ -66,10 +66,11 @@ class HoldDesk:
         """Cancel a hold of the caller's, or of anybody's for ops. Errors are those of `Holds.cancel`.
 
         Raises:
-            ForbiddenError: it is somebody else's.
+            ForbiddenError: it is that of another caller or of a system, or the caller may not claim for it.
         """
         hold = await self._holds.show(hold_id)
-        if hold.requested_by != caller.name and not caller.may(Role.OPS):
+        own = is_own(hold, caller) and hold.responder in OF_CALLERS
+        if not (caller.may(Role.OPS) or (own and all(map(caller.may_claim, hold.question.names)))):
             raise ForbiddenError("another caller asked for this hold; cancelling it needs the role ops")
         return to_json(await self._holds.cancel(caller, hold_id, reason))
 

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.core.decision import Question
 from app.core.instant import DAY
+from app.gate.holds import HoldRequest
 from app.gate.keys import KeyRequest
-from app.identity.caller import Role
+from app.identity.caller import Caller, Role
 from app.main import create_app
 from app.settings import Settings
 from tests.api.conftest import bearer, key_for
@@ -223,8 +225,10 @@ def test_ops_cancel_what_others_asked_for_and_ci_does_not(
     gate: TestClient, keys: dict[str, str], ci: dict[str, str]
 ) -> None:
     other = bearer(key_for(gate, KeyRequest("other pipeline", Role.CI)))
+    namesake = bearer(key_for(gate, KeyRequest("ci person", Role.CI)))
     held = wait(gate, ci).json()["id"]
-    for headers in (other, {}):
+    assert wait(gate, namesake).status_code == 409
+    for headers in (other, namesake, {}):
         assert gate.delete(f"/holds/{held}", headers=headers).status_code == 403
     assert gate.get(f"/holds/{held}").json()["state"] == "waiting"
     assert gate.delete(f"/holds/{held}", headers=bearer(keys["ops"])).json()["state"] == "cancelled"
@@ -248,3 +252,26 @@ def test_holds_without_credentials_are_limited_like_claims(folder: Path, clock: 
     with TestClient(create_app(settings, clock=clock)) as client:
         statuses = [wait(client, {}, f"run-{number}").status_code for number in range(4)]
     assert statuses == [201, 201, 201, 429]
+
+
+async def _of_a_system(gate: TestClient) -> str:
+    here = gate.app.state.context  # type: ignore[attr-defined]
+    here.gate.holds.targets = {"azure-devops": lambda _: None}
+    expires_at = here.clock.now() + 3_600
+    wanted = HoldRequest(Question("checkout", "production"), "azure-devops", "plan", {}, expires_at)
+    held = await here.gate.holds.hold(Caller("azure-devops", Role.CI), wanted, here.policies.in_force)
+    return str(held.id)
+
+
+def test_a_key_that_is_named_like_a_system_does_not_cancel_its_holds(gate: TestClient) -> None:
+    assert gate.portal is not None
+    held = gate.portal.call(_of_a_system, gate)
+    namesake = bearer(key_for(gate, KeyRequest("azure-devops", Role.CI)))
+    assert gate.delete(f"/holds/{held}", headers=namesake).status_code == 403
+    assert gate.get(f"/holds/{held}").json()["state"] == "waiting"
+
+
+def test_a_key_of_some_services_cancels_what_it_asked_for(gate: TestClient) -> None:
+    narrow = bearer(key_for(gate, KeyRequest("narrow", Role.CI, services=("checkout",))))
+    held = wait(gate, narrow).json()["id"]
+    assert gate.delete(f"/holds/{held}", headers=narrow).json()["state"] == "cancelled"

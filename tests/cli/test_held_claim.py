@@ -169,6 +169,7 @@ def test_a_freeze_since_the_release_lets_it_wait_again(gate: Gate) -> None:
     gate.released()
     ops = bearer(key_for(gate.client, KeyRequest("ops", Role.OPS)))
     freeze = gate.client.post("/freezes", json=FREEZE, headers=ops).json()["id"]
+    gate.clock.at += 1
     assert not source.ask(QUERY, gate.now()).allowed
     assert not source.ask(QUERY, gate.now()).allowed
     again, first = gate.holds()
