@@ -126,7 +126,7 @@ def incident_routes(source: Source, system: str) -> Routes:
         here, section = context(request), section_of(request, source.vendor, source.section)
         webhook = Webhook(request.headers, await raw_body(request), here.clock.now())
         if not source.is_signed(section, webhook):
-            raise refuse(request, "the webhook has no valid signature")
+            raise refuse(request, "the webhook has no valid signature or token")
         try:
             payload = parse_object(webhook.body)
             incident = source.read(payload)
