@@ -13,7 +13,7 @@ from app.core.errors import FreezegateError
 _CREATED: Final = 201
 _OK: Final = 200
 _WITHOUT_HOLDS: Final = frozenset({404, 405})
-"""What a server of before holds answers."""
+"""The statuses of a server that knows no holds."""
 
 _LONGEST_KEY: Final = 100
 

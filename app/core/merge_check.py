@@ -25,7 +25,7 @@ _MOST_NAMED: Final = 10
 
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]()+!|~-])")
 _CALLS: Final = re.compile(r"([@#])(?=\w)")
-"""What would become a mention or a link to an issue."""
+"""The marks that would make a mention or a link to an issue."""
 
 
 class MergeCheck(NamedTuple):

@@ -9,7 +9,7 @@ from app.gate.audit_events import Kind
 from app.gate.holds import KEPT_FOR, proof, to_json
 
 _UNRECORDED: Final = frozenset({"opens_at"})
-"""What is reported about a hold changes without an event."""
+"""The fields that change without an event: reports about a hold."""
 
 
 class HoldRows:

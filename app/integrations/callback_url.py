@@ -1,7 +1,7 @@
 """The hosts that may be called back.
 
 A vendor's request names the address of its answer, and a token goes there with it. So the address must be on
-a host that the integrations file lists: whoever can send a request must not choose where secrets go.
+a host that the integrations file lists: a sender of requests must not choose where secrets go.
 """
 
 import re

@@ -59,7 +59,7 @@ class Place(Protocol):
 
     @property
     def place(self) -> ProjectionPlace:
-        """What is projected to it."""
+        """The place that it writes to."""
         ...
 
     async def sync(self, http: "httpx.AsyncClient", wanted: Projected) -> Written:

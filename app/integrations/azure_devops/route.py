@@ -1,7 +1,7 @@
 """``POST /integrations/azure-devops``: an Invoke REST API check of Azure DevOps, in callback mode.
 
 Azure describes the check in headers, and a token for the answer is among them. The body is the question, in
-our own words: whoever adds the check to an environment writes it.
+our own words: the person who adds the check to an environment writes it.
 """
 
 from typing import Annotated, Final

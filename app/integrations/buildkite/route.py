@@ -1,6 +1,6 @@
 """``POST /integrations/buildkite``: the webhook of builds and jobs.
 
-A build whose block step waits is told of as finished and blocked. The event doesn't say which step it is, so
+A build whose block step waits is reported as finished and blocked. The event doesn't say which step it is, so
 the build is held, and the step with the key of the section is looked for when it is unblocked.
 """
 

@@ -71,7 +71,7 @@ class Repository:
     name: str
     installation: int
     state: tuple[str, ...] | None = None
-    """What the checks of its last complete sweep depended on; None: there was none."""
+    """The facts that the checks of its last complete sweep depended on; None: there was none."""
     due_at: int = 0
     points: int = 0
     """The cost of its last sweep."""

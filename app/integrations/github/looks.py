@@ -28,7 +28,7 @@ class Look(NamedTuple):
 
     @property
     def key(self) -> tuple[str, int | None, str | None]:
-        """What is looked at."""
+        """The key of the heads that it is about; two looks of one key are one."""
         return self.repository, self.pull, self.branch
 
 

@@ -60,7 +60,7 @@ class Plan(NamedTuple):
 
 
 PlannedPolicies = dict[tuple[str, str], tuple[Planned, bool]]
-"""What was planned of a policy in a zone, by its id and the zone's name: it is the same for each service."""
+"""The plan of a policy in a zone, by its id and the zone's name: it is the same for each service."""
 
 
 def plan(

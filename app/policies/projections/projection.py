@@ -79,7 +79,7 @@ class Projected(NamedTuple):
 
     @property
     def refused(self) -> Sequence[Remark]:
-        """What the target would let through."""
+        """The remarks on deploys that the target would let through."""
         return [remark for remark in self.remarks if remark.refused]
 
 
