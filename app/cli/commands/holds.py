@@ -34,7 +34,10 @@ def command(context: click.Context) -> int:
 @server
 @as_json
 def list_holds(*, server: str | None, as_json: bool, timezone: str | None, everything: bool) -> int:
-    """List the deploys that wait, with the time of their turn, and until when they can wait."""
+    """List the deploys that wait.
+
+    Each has the time of its turn, and until when it can wait.
+    """
     found = all_pages(server, "/holds", "holds", "all" if everything else "unfinished")
     if as_json:
         print_json(found)
