@@ -63,17 +63,22 @@ async def call(
             content += chunk
             if len(content) > LARGEST_REPLY:
                 raise ValueError("a reply is too large")
-        asked = response.headers.get("Retry-After", "")
-        waits = response.status_code in _ASKS_TO_WAIT and asked.isascii() and asked.isdigit()
-        # A few digits: a longer number is no sensible delay in seconds.
-        return Reply(response.status_code, int(asked[:9]) if waits else 0, bytes(content))
+        return reply_of(response, bytes(content))
+
+
+def reply_of(response: "httpx.Response", content: bytes = b"") -> Reply:
+    """Return a response as a reply, with the content that was read of it."""
+    asked = response.headers.get("Retry-After", "")
+    waits = response.status_code in _ASKS_TO_WAIT and asked.isascii() and asked.isdigit()
+    # A few digits: a longer number is no sensible delay in seconds.
+    return Reply(response.status_code, int(asked[:9]) if waits else 0, content)
 
 
 def delivery_result(reply: Reply, refused: Collection[int]) -> DeliveryResult:
-    """Return what a reply means for an answer to a hold.
+    """Return what a reply means for a message of the outbox.
 
     Args:
-        reply: the reply of the vendor's API.
+        reply: the reply of the vendor.
         refused: the statuses after which another attempt is of no use.
     """
     if reply.is_success:

@@ -14,6 +14,7 @@ from app.clock import Clock
 from app.gate.errors import StoreUnavailableError
 from app.gate.notifications import Notifications
 from app.gate.outbox import DeliveryResult
+from app.integrations.calls import delivery_result, reply_of
 from app.integrations.receivers import Receiver
 from app.integrations.vendor import Message
 from app.outbound import Outbound
@@ -29,9 +30,6 @@ DEADLINE: Final = 10.0
 
 _REJECTED: Final = frozenset({400, 413, 422})
 """Statuses that reject the message itself; a retry would not help."""
-
-_TOO_MANY: Final = 429
-_UNAVAILABLE: Final = 503
 
 _logger: Final = logging.getLogger("freezegate.notifications")
 
@@ -102,20 +100,9 @@ class Sender:
                 # The body of the answer is not read: it may be of any length.
                 client.stream("POST", url, headers=message.headers, content=message.body) as answer,
             ):
-                return _delivery_result(answer.status_code, answer.headers.get("Retry-After", ""))
+                return delivery_result(reply_of(answer), _REJECTED)
         except Exception as error:  # noqa: BLE001 - any failure is retried; its text may hold the URL
             return DeliveryResult("later", type(error).__name__)
-
-
-def _delivery_result(status: int, retry_after: str) -> DeliveryResult:
-    why = f"answered {status}"
-    if 200 <= status < 300:  # noqa: PLR2004 - the family of good answers
-        return DeliveryResult("taken")
-    if status in _REJECTED:
-        return DeliveryResult("refused", why)
-    asked = status in (_TOO_MANY, _UNAVAILABLE) and retry_after.isascii() and retry_after.isdigit()
-    # A few digits: a longer number is no sensible delay in seconds.
-    return DeliveryResult("later", why, int(retry_after[:9]) if asked else 0)
 
 
 async def _repeat(work: Callable[[], Awaitable[None]]) -> None:
