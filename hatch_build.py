@@ -19,6 +19,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 SOURCE: Final = "app"
 INSTALLED: Final = "freezegate"
 
+BINARY: Final = frozenset({".woff2"})
+"""Suffixes of files that hold no text."""
+
 _IGNORED: Final = shutil.ignore_patterns("__pycache__", "*.pyc")
 _LAYOUT: Final = frozenset({"NEWLINE", "NL", "INDENT", "DEDENT"})
 _TEXT: Final = frozenset({"STRING", "FSTRING_MIDDLE", "TSTRING_MIDDLE", "COMMENT"})
@@ -60,7 +63,7 @@ def write_package(source: Path, target: Path) -> None:
     """
     shutil.copytree(source, target, ignore=_IGNORED)
     reference = references_to(source)
-    for file in sorted(path for path in target.rglob("*") if path.is_file()):
+    for file in sorted(path for path in target.rglob("*") if path.is_file() and path.suffix not in BINARY):
         text = file.read_text(encoding="utf-8")
         try:
             renamed = (rename if file.suffix == ".py" else _unchanged)(text, reference)

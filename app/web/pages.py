@@ -5,10 +5,12 @@ content security policy below blocks anything that would get past that.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import cache, partial
 from importlib import resources
+from pathlib import PurePath
 from typing import Any, Final
 
 from fastapi import Request
@@ -33,6 +35,7 @@ _SOURCES: Final = (
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self'",
+    "font-src 'self'",
     "connect-src 'self'",
     "form-action 'self'",
     "base-uri 'none'",
@@ -50,19 +53,33 @@ _HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
-ASSETS: Final = {
-    "dashboard.css": "text/css; charset=utf-8",
-    "dashboard.js": "text/javascript; charset=utf-8",
-    "live.js": "text/javascript; charset=utf-8",
-    "propose.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
+_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
 }
+_FOLDER: Final = resources.files("app.web").joinpath("static")
+_URL: Final = re.compile(rb'url\("([a-z0-9.-]+)"\)')
+
+
+@cache
+def assets() -> Mapping[str, str]:
+    """Return the media type of each file that pages load, by name; those of other kinds are not served."""
+    known = ((each.name, _TYPES.get(PurePath(each.name).suffix)) for each in _FOLDER.iterdir())
+    return {name: media_type for name, media_type in known if media_type is not None}
 
 
 @cache
 def asset(name: str) -> bytes:
-    """Return the content of an asset; its name is one of `ASSETS`."""
-    return resources.files("app.web").joinpath("static", name).read_bytes()
+    """Return the content of an asset; its name is one of `assets`.
+
+    Files that a stylesheet names get their versions, as in pages, so that browsers may cache them.
+    """
+    content = _FOLDER.joinpath(name).read_bytes()
+    if not name.endswith(".css"):
+        return content
+    return _URL.sub(lambda found: b'url("%b")' % _versioned(found[1].decode()).encode(), content)
 
 
 @cache
@@ -73,7 +90,11 @@ def asset_version(name: str) -> str:
 
 def _asset_url(root: str, name: str) -> str:
     """Return the URL of an asset; it changes with the content, so that browsers may cache it."""
-    return f"{root}/static/{name}?v={asset_version(name)}"
+    return f"{root}/static/{_versioned(name)}"
+
+
+def _versioned(name: str) -> str:
+    return f"{name}?v={asset_version(name)}"
 
 
 @cache

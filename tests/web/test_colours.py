@@ -19,7 +19,7 @@ from tests.web.colours import (
     seen,
 )
 
-PALETTES = palettes(asset("dashboard.css").decode())
+PALETTES = palettes(asset("base.css").decode())
 RULES = [*(f"rule-{number}" for number in range(COLOURS)), "rule-freeze", "rule-others"]
 
 FAR_ENOUGH = 10

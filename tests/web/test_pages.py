@@ -1058,3 +1058,14 @@ def test_everybody_else_gets_the_problem_document(gate: TestClient, accept: str)
     assert (
         gate.post("/nowhere", headers={"Accept": HTML}).headers["content-type"] == "application/problem+json"
     )
+
+
+def test_letters_are_shipped_and_a_stylesheet_names_their_versions(gate: TestClient) -> None:
+    sheet = gate.get("/static/base.css").text
+    letters = re.findall(r'url\("([^"]+)"\)', sheet)
+    assert len(letters) >= 3
+    for name in letters:
+        found = gate.get(f"/static/{name}")
+        assert found.headers["content-type"] == "font/woff2"
+        assert found.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert found.content.startswith(b"wOF2")

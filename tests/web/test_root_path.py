@@ -84,7 +84,7 @@ def test_a_root_path_that_is_the_beginning_of_a_route_hides_nothing(
     log = io.BytesIO()
     clock = FakeClock(1_795_784_700)
     with TestClient(create_app(settings, clock=clock, request_log=RequestLog(log))) as gate:
-        for path in ("/status", "/static/dashboard.css"):
+        for path in ("/status", "/static/base.css"):
             assert gate.get(path).status_code == gate.get(f"/sta{path}").status_code == 200
         assert gate.get("/sta/can-deploy?service=docs-site").status_code == 200
     routes = [json.loads(line)["route"] for line in log.getvalue().splitlines() if b'"route"' in line]

@@ -228,5 +228,5 @@ def test_texts_are_cut_where_they_would_not_fit() -> None:
 
 
 def test_the_colours_are_those_of_the_dashboard() -> None:
-    light = palettes(asset("dashboard.css").decode())["light"]
+    light = palettes(asset("base.css").decode())["light"]
     assert {name: light[name] for name in LIGHT} == LIGHT
