@@ -4,11 +4,13 @@ The engine, insights and lint use the same one. Timelines compile a block on fir
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 from typing import Final
 
 from app.core.candidates import Candidates
 from app.core.errors import UnknownNameError
 from app.core.policy import SERVICE_ZONE, Policy, PolicySet
+from app.core.service_groups import Catalogue, split_by_policies
 from app.core.timeline import BLOCK_BITS, BlockBudget, PolicyTimeline
 
 _UNLISTED: Final = ""
@@ -26,6 +28,16 @@ class CompiledPolicies:
         self._timelines: dict[tuple[int, str], PolicyTimeline] = {}
         self._zones_in_use: dict[int, Sequence[str]] = {}
         self._numbers = {policy.id: number for number, policy in enumerate(policy_set.policies)}
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The services of the set."""
+        return Catalogue(self.policy_set)
+
+    @cached_property
+    def alike(self) -> Sequence[Sequence[str]]:
+        """The catalogued services, in groups that no policy tells apart."""
+        return split_by_policies(self.catalogue, self.policy_set)
 
     def prepare(self, at: int) -> None:
         """Compile the block around an instant for every policy, in every zone it may be read in."""

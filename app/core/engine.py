@@ -19,12 +19,16 @@ from app.core.freeze import Freeze
 from app.core.instant import in_range
 from app.core.policy import PolicySet
 from app.core.scope import ScopeTimeline
+from app.core.service_groups import ServiceGroup, split_by_freezes
 from app.core.timeline import FreezeTimeline, PolicyTimeline, RuleTimeline
 
 SCOPES_REMEMBERED: Final = 4096
 
 JOINT_SCOPES_REMEMBERED: Final = 256
 """Scopes of several services; the names of one may take 13 kB."""
+
+STANDING_REMEMBERED: Final = 4
+"""Engines without the freezes that are over: that of now, and some for past instants."""
 
 MOST_RULES: Final = 1_000
 """Rules that match several services, each counted in each zone. Finding when they all open takes a second."""
@@ -60,6 +64,8 @@ class Engine:
         self._scopes: dict[tuple[str, str, str], ScopeTimeline] = {}
         self._joint_scopes: dict[tuple[tuple[str, ...], str, str], ScopeTimeline] = {}
         self._environments: dict[tuple[str, str], ScopeTimeline] = {}
+        self._groups: dict[str, Sequence[ServiceGroup]] = {}
+        self._standing: dict[int, Engine] = {}
         self._remembering = Lock()
 
     def decide(self, question: Question, at: int) -> Decision:
@@ -172,6 +178,49 @@ class Engine:
         """
         question = Question("", environment, self.policy_set.usual_change)
         return self.decide_in(self.environment(environment), question, in_range(at))
+
+    def service_groups(self, environment: str) -> Sequence[ServiceGroup]:
+        """Return the catalogued services by the rules that match their usual changes; found once.
+
+        Services that the same rules match are one group, whatever their names.
+
+        Raises:
+            UnknownNameError: the policies list no such environment.
+        """
+        groups = self._groups.get(environment)
+        if groups is None:
+            together: dict[ScopeTimeline, list[str]] = {}
+            for services in self._alike:
+                scope = self.scope(services[0], environment, self.policy_set.usual_change)
+                together.setdefault(scope, []).extend(services)
+            in_order = self.compiled.catalogue.in_order
+            groups = [ServiceGroup(scope, in_order(services)) for scope, services in together.items()]
+            self._groups[environment] = groups
+        return groups
+
+    @cached_property
+    def _alike(self) -> Sequence[Sequence[str]]:
+        """The catalogued services, in groups that no rule tells apart."""
+        return split_by_freezes(self.compiled.alike, self.compiled.catalogue, self.freezes)
+
+    def standing(self, at: int) -> "Engine":
+        """Return an engine without the freezes that were over by an instant.
+
+        From that instant on it decides the same, and does not look at a year of freezes to find the rules
+        of a service.
+        """
+        freezes = [each for each in self.freezes if each.until is None or each.until > at]
+        if len(freezes) == len(self.freezes):
+            return self
+        # Freezes only ever end, so their number says which ones they are.
+        engine = self._standing.get(len(freezes))
+        if engine is None:
+            engine = self.with_freezes(freezes)
+            with self._remembering:
+                if len(self._standing) >= STANDING_REMEMBERED:
+                    del self._standing[next(iter(self._standing))]
+                self._standing[len(freezes)] = engine
+        return engine
 
     def stopping(self, question: Question) -> ScopeTimeline:
         """Return the timeline of the rules that match a question and stop running deploys.

@@ -14,6 +14,7 @@ from app.gate.in_force import InForce, LoadFailure
 from app.gate.overrides import to_json as override_to_json
 from app.gate.policies import policies
 from app.gate.record import RunQuery, decisions
+from app.gate.service_state import EnvironmentState, environment_states
 from app.gate.status import status
 from app.gate.waiting_deploys import WaitingDeploys, waiting_deploys
 from app.store.records import DecisionFilter
@@ -55,6 +56,8 @@ class Overview(NamedTuple):
     """The contents of the dashboard."""
 
     status: dict[str, Any]
+    states: list[EnvironmentState]
+    """The environments with the services that differ: all of them, by groups that have the same decision."""
     then: dict[str, int | None]
     """The instant of the change after the next one, by environment."""
     weeks: list[Weeks]
@@ -96,6 +99,7 @@ def overview(query: RunQuery, moment: GateState, wanted: DecisionFilter) -> Over
     names = in_force.policy_set.environments
     return Overview(
         status(in_force, moment.last_error, moment.degraded_since, now, now, moment.calendars),
+        environment_states(in_force, now),
         {name: _then(in_force, name, now) for name in names},
         [weeks(in_force, name, now) for name in names],
         policies(in_force, now)["policies"],

@@ -1,11 +1,11 @@
 """The state of the environments, the freezes and the gate at an instant, as a JSON object."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from app.core.decision import Decision, Question, Stretch
+from app.core.decision import Stretch
 from app.core.decision_json import entry, instant_or_none
-from app.core.explain import message, state
+from app.core.explain import state
 from app.core.freeze import FreezeState
 from app.core.instant import DAY, LATEST, format_instant, in_range
 from app.core.notation import waiting_time
@@ -13,11 +13,25 @@ from app.gate import calendar_state
 from app.gate.calendar_state import CalendarState
 from app.gate.in_force import InForce, LoadFailure
 from app.gate.policy_windows import policy_freezes, selectors_json
+from app.gate.service_state import environment_state
+from app.gate.services_page import ServicesPage, state_json
 from app.gate.versions import holidays_version, tzdata_version
 from app.policies.removal import in_words
 
 UPCOMING: Final = 28 * DAY
 """Seconds ahead that freezes are listed for."""
+
+
+class Asked(NamedTuple):
+    """The part of the state that is asked for."""
+
+    environment: str | None = None
+    """The only environment; None for all."""
+    cursor: str | None = None
+    """The service that the page before ended with; None for the first page."""
+
+
+_EVERYTHING: Final = Asked()
 
 
 def status(
@@ -27,8 +41,11 @@ def status(
     at: int,
     now: int,
     calendars: Sequence[CalendarState] = (),
+    asked: Asked = _EVERYTHING,
 ) -> dict[str, Any]:
     """Return the state of every environment, and of every catalogued service that differs from it.
+
+    Of many services, each environment has a page; see `ServicesPage`.
 
     Args:
         in_force: the policies and freezes in force.
@@ -37,12 +54,18 @@ def status(
         at: the instant of the state.
         now: the present, for ages and warnings.
         calendars: what is known of the calendars by URL.
+        asked: the environments, and the page of services.
+
+    Raises:
+        UnknownNameError: the policies list no such environment.
+        InvalidFieldError: the cursor is none of this catalogue.
+        OutOfRangeError: the instant lies outside the years 2000 to 2100.
     """
     in_range(at)
     return {
         "at": format_instant(at),
         "timezone": in_force.home.name,
-        "environments": [_environment(in_force, name, at) for name in in_force.policy_set.environments],
+        "environments": _environments(in_force, at, asked),
         "freezes": _freezes(in_force, at),
         "warnings": [
             *_warnings(in_force, degraded_since, now),
@@ -73,38 +96,24 @@ def status(
 def environments(in_force: InForce, at: int) -> list[dict[str, Any]]:
     """Return the state of every environment, without services that differ: cheap enough for every second."""
     return [
-        {"environment": name, **_state(in_force.engine.decide_environment(name, at))}
+        {"environment": name, **state_json(in_force.engine.decide_environment(name, at))}
         for name in in_force.policy_set.environments
     ]
 
 
-def _environment(in_force: InForce, name: str, at: int) -> dict[str, Any]:
-    question = Question("", name, in_force.policy_set.usual_change)
-    decision = in_force.engine.decide_environment(name, at)
-    general = _state(decision)
-    services = []
-    for service in in_force.policy_set.services or ():
-        own = in_force.engine.decide(question._replace(service=service), at)
-        if _state(own) != general:
-            services.append({"service": service, "message": message(own, in_force.home), **_state(own)})
-    return {
-        "environment": name,
-        "message": state(decision, in_force.home),
-        **general,
-        "services": services,
-    }
-
-
-def _state(decision: Decision) -> dict[str, Any]:
-    return {
-        "allowed": decision.allowed,
-        "outcome": decision.outcome.value,
-        "blocking": [entry(stretch, decision.at) for stretch in decision.blocking],
-        "warnings": [entry(stretch, decision.at) for stretch in decision.warnings],
-        "opens_at": instant_or_none(decision.opens_at),
-        "closes_at": instant_or_none(decision.closes_at),
-        "closing": [entry(stretch, decision.at) for stretch in decision.closing],
-    }
+def _environments(in_force: InForce, at: int, asked: Asked) -> list[dict[str, Any]]:
+    chosen = [asked.environment] if asked.environment else list(in_force.policy_set.environments)
+    states = [environment_state(in_force, name, at) for name in chosen]
+    page = ServicesPage(in_force, states, asked.cursor)
+    return [
+        {
+            "environment": each.environment,
+            "message": state(each.decision, in_force.home),
+            **state_json(each.decision),
+            **page.of(each),
+        }
+        for each in states
+    ]
 
 
 def _freezes(in_force: InForce, at: int) -> dict[str, Any]:

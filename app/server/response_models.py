@@ -215,6 +215,10 @@ class ServiceState(BaseModel):
         description="when it closes; null while closed, or if not within two years"
     )
     closing: list[BlockingEntry] = Field(description="the rules that veto from `closes_at` on")
+    also: list[str] = Field(
+        description="further services in exactly this state, which have no entry of their own; empty unless "
+        "more than 100 services of the answer differ"
+    )
 
 
 class EnvironmentState(BaseModel):
@@ -231,7 +235,13 @@ class EnvironmentState(BaseModel):
         description="when it closes; null while closed, or if not within two years"
     )
     closing: list[BlockingEntry] = Field(description="the rules that veto from `closes_at` on")
-    services: list[ServiceState] = Field(description="the catalogued services whose state differs")
+    services: list[ServiceState] = Field(
+        description="the catalogued services whose state differs, or a page of them"
+    )
+    services_differ: int = Field(description="the number of all services whose state differs")
+    next: str | None = Field(
+        description="the `cursor` of the next page of services; null if all of them are listed"
+    )
 
 
 class FreezePeriod(BlockingEntry):

@@ -31,6 +31,34 @@ def test_status_tells_every_environment_and_the_services_that_differ(gate: TestC
     assert body["policies"]["stale"] is False
 
 
+def test_a_page_of_the_status_is_of_one_environment(gate: TestClient) -> None:
+    body = gate.get("/status", params={"environment": "production"}).json()
+    [production] = body["environments"]
+    assert (production["environment"], production["services_differ"], production["next"]) == (
+        "production",
+        1,
+        None,
+    )
+    assert [each["also"] for each in production["services"]] == [[]]
+    after = {"environment": "production", "cursor": "docs-site"}
+    [production] = gate.get("/status", params=after).json()["environments"]
+    assert (production["services"], production["services_differ"]) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"environment": "moon"}, "environment"),
+        ({"environment": "production", "cursor": "moon"}, "cursor"),
+        ({"cursor": "docs-site"}, "cursor"),
+    ],
+)
+def test_pages_that_do_not_exist_are_refused(gate: TestClient, query: dict[str, str], field: str) -> None:
+    reply = gate.get("/status", params=query)
+    assert reply.status_code == 422
+    assert [each["field"] for each in reply.json()["errors"]] == [field]
+
+
 def test_status_is_200_at_another_instant_too(gate: TestClient) -> None:
     reply = gate.get("/status", params={"at": "2026-11-25T10:00:00Z"})
     assert reply.status_code == 200
