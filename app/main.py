@@ -77,6 +77,7 @@ from app.settings import Settings, read_settings
 from app.web import assets, dashboard, error_page, operations, propose, reference, sessions
 from app.web import insights as insights_page
 from app.web import policy as policy_page
+from app.web import service as service_page
 from app.web import year as year_page
 
 _ROUTERS: Final = (
@@ -108,6 +109,7 @@ _ROUTERS: Final = (
     policy_page.router,
     propose.router,
     year_page.router,
+    service_page.router,
     sessions.router,
     reference.router,
     assets.router,

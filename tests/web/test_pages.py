@@ -791,6 +791,8 @@ PAGES = {
     "GET /dashboard/propose": "viewer",
     "POST /dashboard/propose": "viewer",
     "GET /dashboard/year": "viewer",
+    "GET /services": "viewer",
+    "GET /services/{name:path}": "viewer",
     "GET /dashboard/sign-in": "anyone",
     "POST /dashboard/sign-in": "anyone",
     "POST /dashboard/sign-out": "viewer",
@@ -828,7 +830,7 @@ def test_no_page_is_for_anybody_where_the_settings_say_so(tmp_path: Path, page: 
     settings = Settings(policies=tmp_path / "policies.yaml", anonymous_role="none")
     method, path = page.split()
     with TestClient(create_app(settings, clock=FakeClock(1_795_784_700))) as client:
-        reply = client.request(method, re.sub(r"\{\w+\}", "nothing", path), follow_redirects=False)
+        reply = client.request(method, re.sub(r"\{[\w:]+\}", "nothing", path), follow_redirects=False)
         assert reply.status_code == (401 if method == "POST" else 303)
         assert method == "POST" or reply.headers["location"] == "/dashboard/sign-in"
 

@@ -32,7 +32,8 @@ def below(tmp_path: Path) -> Iterator[TestClient]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/?wall", "/dashboard/insights", "/dashboard/policies/closed", "/docs", "/x"]
+    "path",
+    ["/", "/?wall", "/dashboard/insights", "/dashboard/policies/closed", "/services/checkout", "/docs", "/x"],
 )
 def test_every_link_and_form_of_a_page_stays_below_the_root_path(below: TestClient, path: str) -> None:
     page = Page(below.get(f"/tools/freezegate{path}", headers=HTML).text)

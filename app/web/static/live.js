@@ -75,6 +75,8 @@ function show(page) {
   const before = states();
   const focused = document.activeElement;
   document.title = page.title;
+  const [icon, freshIcon] = [document, page].map((each) => each.querySelector("link[rel=icon]"));
+  if (icon.getAttribute("href") !== freshIcon.getAttribute("href")) icon.replaceWith(document.adoptNode(freshIcon));
   Object.assign(live.dataset, page.getElementById("live").dataset);
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(part.id);
@@ -159,6 +161,9 @@ function states() {
     const title = card.querySelector(".title")?.textContent.replace(/\.$/, "");
     const frozen = card.classList.contains("frozen");
     found.set(card.dataset.id, { state: frozen ? "frozen" : "open", why: frozen && title ? `: ${title}` : "" });
+  }
+  for (const each of document.querySelectorAll("[data-state][data-names]")) {
+    found.set(each.dataset.names, { state: each.dataset.state, why: "" });
   }
   const verdict = document.querySelector("#live-answer .verdict");
   if (verdict) found.set("The answer to your question", { state: `“${verdict.textContent}”`, why: "" });

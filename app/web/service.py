@@ -1,0 +1,200 @@
+"""``/services/{name}``: one service, to be shared: its state, what comes, and how to ask about it."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Final, NamedTuple
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import Field
+
+from app.core.badge import badge
+from app.core.errors import UnknownNameError
+from app.core.explain import policy_in_words, state
+from app.core.policy import NAME_PATTERN
+from app.core.rule_style import rule_styles
+from app.gate.errors import StoreUnavailableError, UnauthenticatedError
+from app.gate.in_force import InForce
+from app.gate.record import DecisionFilter
+from app.gate.service import Service, alike, service
+from app.identity.caller import Role
+from app.server.authentication import authorised
+from app.server.context import Context, context
+from app.server.requests import Strict, read_query
+from app.web.offsets import offsets
+from app.web.pages import PageRoute, html_response, redirect, render
+from app.web.query import Blank
+from app.web.viewer import Viewer, viewer_of
+
+router = APIRouter(prefix="/services", include_in_schema=False, route_class=PageRoute)
+
+MOST_DECISIONS: Final = 10
+MOST_LISTED: Final = 60
+"""Services of the catalogue that the search lists; the field finds the others."""
+
+_NAME: Final = re.compile(NAME_PATTERN)
+_AMBIGUOUS: Final = frozenset({"", ".", ".."})
+"""Segments of a path that browsers and proxies change."""
+
+
+class SearchQuery(Strict):
+    """The field of the search."""
+
+    name: Annotated[str | None, Blank] = Field(None, max_length=128)
+
+
+class _Page(NamedTuple):
+    """Everything that a rendered page depends on, besides what is in force."""
+
+    viewer: Viewer
+    name: str
+    seq: int
+    now: int
+    degraded: bool
+
+
+def service_path(name: str) -> str:
+    """Return the path of the page of a service; a name that a path would not keep goes into the query."""
+    if _AMBIGUOUS.isdisjoint(name.split("/")):
+        return f"/services/{quote(name)}"
+    return f"/services?{urlencode({'name': name})}"
+
+
+@router.get("")
+async def search(request: Request) -> Response:
+    """Go to the page of a service, or list the services to choose from."""
+    try:
+        caller = await authorised(request, Role.VIEWER)
+    except UnauthenticatedError:
+        return redirect(request, "/dashboard/sign-in")
+    name = (read_query(request, SearchQuery).name or "").strip()
+    if name:
+        path = service_path(name)
+        return await _show(request, name) if "?" in path else redirect(request, path)
+    in_force = context(request).policies.in_force
+    known = list(in_force.policy_set.services or ())
+    return html_response(
+        render(
+            "services.html",
+            viewer_of(request, caller).root,
+            viewer=viewer_of(request, caller),
+            name="",
+            known=known,
+            listed=known[:MOST_LISTED],
+            path=service_path,
+            alike=[],
+        )
+    )
+
+
+@router.get("/{name:path}")
+async def service_page(request: Request, name: str) -> Response:
+    """Serve the page of a service; 404 with suggestions for one that the policies don't know."""
+    return await _show(request, name)
+
+
+async def _show(request: Request, name: str) -> Response:
+    try:
+        caller = await authorised(request, Role.VIEWER)
+    except UnauthenticatedError:
+        return redirect(request, "/dashboard/sign-in")
+    here = context(request)
+    in_force, now = here.policies.in_force, here.clock.now()
+    page = _Page(viewer_of(request, caller), name, here.cache.seq, now, here.cache.degraded_since is not None)
+    if _NAME.fullmatch(name) is None:
+        return _unknown(in_force, page)
+    try:
+        latest = await _latest(here, name)
+        key = (page, in_force.revision, in_force.freezes_version)
+        body = await here.shared.get(key, partial(_render, in_force, page, latest))
+    except UnknownNameError:
+        return _unknown(in_force, page)
+    return html_response(body)
+
+
+async def _latest(here: Context, name: str) -> list[dict[str, Any]] | None:
+    """Return the latest decisions about a service, with the reports on them; None without the store."""
+    wanted = DecisionFilter(name, once=True)
+    try:
+        return (await here.outcomes.decisions(wanted, None, MOST_DECISIONS)).items
+    except StoreUnavailableError:
+        return None
+
+
+def _unknown(in_force: InForce, page: _Page) -> Response:
+    known = list(in_force.policy_set.services or ())
+    body = render(
+        "services.html",
+        page.viewer.root,
+        viewer=page.viewer,
+        name=page.name,
+        known=known,
+        listed=known[:MOST_LISTED],
+        path=service_path,
+        alike=alike(in_force, page.name),
+    )
+    return html_response(body, HTTPStatus.NOT_FOUND)
+
+
+def _render(in_force: InForce, page: _Page, latest: list[dict[str, Any]] | None) -> bytes:
+    found = service(in_force, page.name, page.now)
+    frozen = [each for each in found.states if not each.decision.allowed]
+    return render(
+        "service.html",
+        page.viewer.root,
+        viewer=page.viewer,
+        seq=page.seq,
+        now=page.now,
+        home=in_force.home,
+        offsets=offsets(in_force.home, page.now),
+        service=found,
+        zone=in_force.policy_set.service_zone(page.name),
+        frozen=frozen,
+        opened=[each for each in found.states if each.decision.allowed],
+        headline=headline(found, degraded=page.degraded),
+        sentence=" ".join(state(each.decision, in_force.home) for each in found.states),
+        degraded=page.degraded,
+        styles=rule_styles(in_force.policy_set.policies, in_force.engine.freezes, page.now),
+        decisions=latest,
+        alike=[] if found.is_listed else alike(in_force, page.name),
+        known=list(in_force.policy_set.services or ()),
+        policies=[(each, policy_in_words(each, in_force.home)) for each in found.policies],
+        revision=in_force.revision,
+        path=service_path,
+        **_to_copy(page, list(in_force.policy_set.environments)),
+    )
+
+
+def headline(found: Service, *, degraded: bool) -> str:
+    """Return the state in a few words, for the title of the page and the preview of a link to it.
+
+    "checkout: frozen until Mon 08:00 CET" if all environments are frozen, else with the first that is.
+    """
+    first, others = found.states[0], len(found.states) - 1
+    shown = badge(first.decision, doubtful=degraded).message
+    if first.decision.allowed or not others:
+        return f"{found.name}: {shown}"
+    more = len(first.environments) - 1
+    where = first.environments[0] + (f" and {more} more" if more else "")
+    if all(not each.decision.allowed for each in found.states):
+        return f"{found.name}: {shown}"
+    return f"{found.name}: {where} {shown}"
+
+
+def _to_copy(page: _Page, environments: list[str]) -> Mapping[str, Any]:
+    """Return the texts to copy, about the first environment of the policies."""
+    (environment, *others), base = environments, page.viewer.base
+    query = urlencode({"service": page.name, "environment": environment}, safe="/")
+    target = f"{page.name} --environment {environment} --server {base}"
+    return {
+        "environment": environment,
+        "others": others,
+        "query": query,
+        "client": f"freezegate check {target} --claim && ./deploy.sh",
+        "curl": f"curl -fsS -H 'Accept: text/plain' '{base}/can-deploy?{query}'",
+        "markdown": f"[![deploys]({base}/badge.svg?{query})]({base}{service_path(page.name)})",
+        "feed": f"{base}/calendar.ics?{query}",
+    }
