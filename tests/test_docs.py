@@ -364,7 +364,10 @@ SHELLS: dict[str, dict[str, str]] = {
     "docs/how-to/rollout-in-steps.md": {},
     "docs/how-to/several-services.md": {},
     "docs/how-to/report-outcomes.md": {"$DECISION_ID": "DECISION_ID=$id"},
-    "docs/explanation/record.md": {"--against": "cp audit-$(date +%F).jsonl audit-2026-11-01.jsonl"},
+    "docs/explanation/record.md": {
+        "--against": "cp audit-$(date +%F).jsonl audit-2026-11-01.jsonl",
+        "verify_archive.py": f"mkdir -p archive && cp {ROOT}/deploy/verify_archive.py .",
+    },
 }
 """Pages whose shell examples run one after the other, and what a reader does before a line of them."""
 

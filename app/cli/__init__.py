@@ -45,7 +45,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "keys": "Create, list and revoke API keys.",
         "audit": "Verify and export the audit log.",
         "decisions": "Evaluate a recorded decision again.",
-        "store": "Copy the database into another.",
+        "store": "Copy the database, or prune it.",
     },
     "Set up your shell": {
         "completion": "Print the completion script of a shell.",

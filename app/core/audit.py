@@ -46,6 +46,10 @@ class Checkpoint(NamedTuple):
     hash: str
 
 
+ORIGIN: Final = Checkpoint(0, GENESIS)
+"""The checkpoint before the first event."""
+
+
 class ChainBreak(NamedTuple):
     """The first event at which the chain is broken, and the reason."""
 
@@ -73,6 +77,21 @@ def _digest(seq: int, at: int, kind: str, actor: str, data: str, previous: str) 
     return hashlib.sha256(form).hexdigest()
 
 
+def is_genuine(link: Link) -> bool:
+    """Return whether the hash of an event fits what it says, wherever it stands in the chain."""
+    return link.hash == _digest(link.seq, link.at, link.kind, link.actor, link.data, link.previous)
+
+
+def carried_over(before: str, own: str) -> str:
+    """Return the running digest over events that outlast the pruning of those around them.
+
+    Args:
+        before: the digest over the ones before, in the order of the chain; `GENESIS` before the first.
+        own: the hash of the next one.
+    """
+    return hashlib.sha256(f"{before}{own}".encode()).hexdigest()
+
+
 def chained(head: Checkpoint, events: Iterable[Event]) -> Iterator[Link]:
     """Yield events as links that continue the chain after its head."""
     seq, previous = head
@@ -86,10 +105,10 @@ def chained(head: Checkpoint, events: Iterable[Event]) -> Iterator[Link]:
 class Verifier:
     """Verify a chain link by link up to the first break."""
 
-    def __init__(self, against: Checkpoint | None = None) -> None:
-        """Start at the first event; with `against`, also require that checkpoint."""
+    def __init__(self, against: Checkpoint | None = None, start: Checkpoint = ORIGIN) -> None:
+        """Start after the event of `start`; with `against`, also require that checkpoint."""
         self._against = against
-        self.reached = Checkpoint(0, GENESIS)
+        self.reached = start
 
     def check(self, link: Link) -> ChainBreak | None:
         """Verify the next event and return the break, if there is one."""

@@ -2,6 +2,7 @@
 
 import json
 from enum import StrEnum
+from typing import Final
 
 from app.core.audit import Event
 
@@ -31,6 +32,25 @@ class Kind(StrEnum):
     HOLD_CANCELLED = "hold-cancelled"
     HOLD_EXPIRED = "hold-expired"
     REQUEST_REFUSED = "request-refused"
+    RECORD_PRUNED = "record-pruned"
+
+
+STAYING: Final = (
+    Kind.OVERRIDE_GRANTED.value,
+    Kind.OVERRIDE_APPROVED.value,
+    Kind.OVERRIDE_SPENT.value,
+    Kind.OVERRIDE_REVOKED.value,
+    Kind.FREEZE_STARTED.value,
+    Kind.FREEZE_EXTENDED.value,
+    Kind.FREEZE_CHANGED.value,
+    Kind.FREEZE_LIFTED.value,
+    Kind.KEY_CREATED.value,
+    Kind.KEY_REVOKED.value,
+    Kind.POLICIES_LOADED.value,
+    Kind.RECORD_PRUNED.value,
+)
+"""The kinds of event that are never pruned: their rows stay as well, and are compared with them. None of them
+can be removed from this list, because the digest of those that stayed is on record."""
 
 
 class Cause(StrEnum):

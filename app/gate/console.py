@@ -1,23 +1,34 @@
 """Use cases of an operator with direct access to the database; the gate may be running."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from app.clock import Clock
 from app.core.audit import Checkpoint
 from app.core.compiled import CompiledPolicies
 from app.gate import keys
-from app.gate.backtest import Backtested, BacktestRequest, Progress, backtest
+from app.gate.archive import ArchiveFound, default_folder, verify_stretches
+from app.gate.backtest import Backtested, BacktestRequest, backtest
+from app.gate.backtest import Progress as BacktestProgress
+from app.gate.ids import new_id
 from app.gate.keys import KeyRequest
+from app.gate.pace import Pace
 from app.gate.record import Verification, exported, verify
 from app.gate.replay import Replay, replay
+from app.gate.retention import Progress, Pruned, Pruner
 from app.store.copy import copy
 from app.store.store import Store
 
 if TYPE_CHECKING:
     from app.store.records import KeyRecord
+
+
+_PACES: Final = (Pace(target=50_000, rest=0, most=5_000), Pace(target=4_000, rest=3))
+"""Reading is beside the gate, in a process of its own; deletions take turns with its claims."""
 
 
 class Console:
@@ -52,12 +63,34 @@ class Console:
         """Yield every event, and at the end a checkpoint; see `app.gate.record.exported`."""
         return exported(self._store.query)
 
+    def verify_archive(self, folder: Path, progress: Callable[[int], None] | None) -> ArchiveFound:
+        """Verify that an archive has all that was pruned; see `app.gate.archive.verify_stretches`."""
+        stretches = self._store.query(lambda view: view.pruned_stretches())
+        return verify_stretches(folder, stretches, progress)
+
+    @property
+    def archive(self) -> Path | None:
+        """The folder of the archive if none is chosen: beside the database file; None on a server."""
+        return default_folder(self._store.folder)
+
+    def prune(self, keep: int, folder: Path | None, progress: Progress | None) -> Pruned:
+        """Prune the record, beside a gate that may be running; see `app.gate.retention.Pruner.prune`."""
+        return self._pruner(folder, progress).prune(keep)
+
+    def count_prunable(self, keep: int) -> int:
+        """Return the number of events that `prune` would prune."""
+        return self._pruner(None, None).count(keep)
+
+    def _pruner(self, folder: Path | None, progress: Progress | None) -> Pruner:
+        holder = new_id("prn", self._clock.microseconds())
+        return Pruner(_Direct(self._store), self._clock, holder, folder, _PACES, progress)
+
     def backtest(
         self,
         candidate: CompiledPolicies,
         wanted: BacktestRequest,
         stop: Callable[[], bool],
-        progress: Callable[[Progress], None],
+        progress: Callable[[BacktestProgress], None],
     ) -> Backtested:
         """Judge the decisions of a period by a candidate; see `app.gate.backtest.backtest`."""
         return backtest(self._store.query, candidate, wanted, stop, progress)
@@ -65,6 +98,19 @@ class Console:
     def replay(self, decision_id: str) -> Replay:
         """Evaluate a recorded decision again; see `app.gate.replay.replay`."""
         return self._store.query(partial(replay, decision_id=decision_id))
+
+
+class _Direct:
+    """The store of another process, used in turns with it."""
+
+    def __init__(self, store: Store) -> None:
+        self.query = store.query
+        self.transact = store.transact
+
+    @staticmethod
+    def pause(microseconds: int) -> None:
+        """Let a gate beside have its turn."""
+        time.sleep(microseconds / 1_000_000)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ keys, and the sessions and holds of the last month are few: they are rebuilt fro
 the end.
 """
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -67,6 +68,8 @@ class Rows(NamedTuple):
     digests: dict[str, str]
     """The stored hashes of the tokens of overrides granted in these events."""
     spends: dict[str, tuple[str, int]]
+    unknown: frozenset[str] = frozenset()
+    """The decisions of reported outcomes that were pruned."""
 
 
 class Reconciliation:
@@ -115,7 +118,7 @@ class Reconciliation:
                 if link.kind == Kind.DECISION:
                     self._decision(link, decisions.pop(link.seq, None), services.pop(link.seq, ()))
                 elif link.kind == Kind.OUTCOME_REPORTED:
-                    self._outcome(link, outcomes.pop(link.seq, None))
+                    self._outcome(link, outcomes.pop(link.seq, None), rows)
                 elif (event := self._events.get(link.kind)) is not None:
                     event(link, json.loads(link.data), rows)
             except _UNREADABLE:
@@ -132,6 +135,9 @@ class Reconciliation:
         for table, rows in view.rows_beyond(last).items():
             if rows:
                 self._differs(table, f"{rows} rows", "stand at places outside the record")
+        for table, rows in view.rows_pruned().items():
+            if rows:
+                self._differs(table, f"{rows} rows", "stand in the part of the record that was pruned")
         for own_id in view.miscounted_overrides(MOST_NAMED):
             self._differs("overrides", own_id, "its number of uses is not that of its spends")
         for name, rows in view.count_rows()._asdict().items():
@@ -183,8 +189,10 @@ class Reconciliation:
         if expected_services(data) != services:
             self._differs("decision_services", row.id, "are not the services of the decision")
 
-    def _outcome(self, link: Link, row: OutcomeRow | None) -> None:
+    def _outcome(self, link: Link, row: OutcomeRow | None, rows: Rows) -> None:
         body = json.loads(link.data)["outcome"]
+        if row is None and body["id"] in rows.unknown:
+            return
         if row is None:
             self._differs("outcomes", body["id"], "is missing")
             return
@@ -357,9 +365,16 @@ def _all_holds(view: "View") -> Iterator[Hold]:
         before = page[-1].id
 
 
-def read_rows(view: "View", links: Sequence[Link]) -> Rows:
-    """Read the rows that consecutive events are about."""
-    first, last = (links[0].seq - 1, links[-1].seq) if links else (0, 0)
+def read_rows(view: "View", links: Sequence[Link], *, staying: bool = False, pruned: bool = False) -> Rows:
+    """Read the rows that some events are about.
+
+    Args:
+        view: of the state that they were read in.
+        links: the events; consecutive, unless they are `staying`.
+        staying: they are those that stay of a pruned stretch: its decisions and outcomes are not read.
+        pruned: the record was pruned, and outcomes may be those of decisions that are gone.
+    """
+    first, last = (links[0].seq - 1, links[-1].seq) if links and not staying else (0, 0)
     granted, touched, decided = set(), set(), set()
     for link in links:
         if not link.kind.startswith("override-"):
@@ -370,14 +385,26 @@ def read_rows(view: "View", links: Sequence[Link]) -> Rows:
             granted.add(override)
         if decision:
             decided.add(decision)
+    outcomes = view.outcome_rows(first, last)
     return Rows(
         view.decision_rows(first, last),
         view.decision_services(first, last),
-        view.outcome_rows(first, last),
+        outcomes,
         {override.id: override for override in view.overrides_of(sorted(touched))},
         view.override_digests(granted),
         view.spend_rows(decided),
+        _unknown(view, [link for link in links if link.seq not in outcomes]) if pruned else frozenset(),
     )
+
+
+def _unknown(view: "View", links: Sequence[Link]) -> frozenset[str]:
+    """Return the decisions of reported outcomes that are not there."""
+    wanted: set[str] = set()
+    for link in links:
+        if link.kind == Kind.OUTCOME_REPORTED:
+            with contextlib.suppress(*_UNREADABLE):
+                wanted.add(str(json.loads(link.data)["outcome"]["id"]))
+    return frozenset(wanted - view.known_decisions(sorted(wanted)))
 
 
 def _named(link: Link) -> tuple[str, str]:

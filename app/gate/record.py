@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
+from app import __version__
 from app.clock import Clock
+from app.core.archive import checkpoint_line, manifest_of
 from app.core.audit import ChainBreak, Checkpoint, Link, Verifier
 from app.core.instant import format_instant
 from app.core.policy import PolicySet
 from app.gate.audit_events import Cause, Kind, happened
-from app.gate.errors import StoreUnavailableError, UnknownRecordError
+from app.gate.errors import StateConflictError, StoreUnavailableError, UnknownRecordError
 from app.gate.in_force import InForce
+from app.gate.pruned_record import PrunedRecord, pruned_to_json
 from app.gate.reconciliation import Difference, Reconciliation, read_rows
 from app.gate.removed import removed_before, removed_data
 from app.gate.versions import holidays_version, host_name, tzdata_version
 from app.policies.removal import Removal
-from app.store.records import DecisionFilter, PolicyRevision, StoredDecision
+from app.store.records import DecisionFilter, PolicyRevision, PrunedStretch, StoredDecision
 
 if TYPE_CHECKING:
     from app.store.store import Store
@@ -64,7 +67,7 @@ class Verification(NamedTuple):
     """The result of verifying the record and the tables."""
 
     events: int
-    """The number of events that were verified."""
+    """The position of the last event that was verified: their number, unless the record was pruned."""
     head: Checkpoint
     fault: ChainBreak | None
     """The first event that is wrong; the tables are not compared beyond it."""
@@ -74,6 +77,8 @@ class Verification(NamedTuple):
     """The number of rows that differ, listed or not."""
     unproven: dict[str, int]
     """Counts, by kind, of values that older events lack and that can't be compared."""
+    pruned: PrunedStretch | None = None
+    """The stretch that was pruned last, after which the record begins; None if it begins with event 1."""
 
     @property
     def whole(self) -> bool:
@@ -90,6 +95,7 @@ class Verification(NamedTuple):
             "differing": self.differing,
             "unproven": self.unproven,
             "checkpoint": self.head._asdict(),
+            "pruned": None if self.pruned is None else pruned_to_json(self.pruned),
         }
 
 
@@ -254,30 +260,59 @@ def verify(
 
 
 class _Walk:
-    """A verification of the record, page by page; each page and its rows are of one state of the store."""
+    """A verification of the record, page by page; each page and its rows are of one state of the store.
+
+    A record that was pruned begins at its checkpoint, with the events before it that stay.
+    """
 
     def __init__(self, against: Checkpoint | None, progress: Callable[[int, int], None] | None) -> None:
-        self._verifier = Verifier(against)
-        self._tables = Reconciliation()
+        self._against = against
         self._progress = progress
+        self._begin(None)
 
     def step(self, view: "View") -> Verification | None:
         """Verify the next page; return the result once the record ends or is wrong, and None before."""
         standing = view.head()
         head = Checkpoint(standing.seq, standing.hash)
+        if self._is_overtaken(view):
+            self._begin(view.latest_pruned())
+        if not self._start.is_read:
+            return self._check_staying(view, head)
         links = view.events_after(self._verifier.reached.seq, _TOGETHER)
         for link in links:
-            fault = self._verifier.check(link)
+            fault = self._verifier.check(link) or self._start.check(link)
             if fault is not None:
                 return self._found(head, fault)
             if self._progress is not None and link.seq % _PROGRESS_EVERY == 0:
                 self._progress(link.seq, head.seq)
-        self._tables.check(links, read_rows(view, links))
+        self._tables.check(links, read_rows(view, links, pruned=self._start.stretch is not None))
         if len(links) == _TOGETHER:
             return None
         # Includes events recorded meanwhile: this page and the tables show the same state.
         self._tables.finish(view, head.seq)
-        return self._found(head, self._verifier.finish(head))
+        return self._found(head, self._verifier.finish(head) or self._start.finish())
+
+    def _begin(self, stretch: PrunedStretch | None) -> None:
+        """Begin where the record begins."""
+        self._start = PrunedRecord(stretch)
+        self._verifier = Verifier(self._against, self._start.checkpoint)
+        self._tables = Reconciliation()
+
+    def _is_overtaken(self, view: "View") -> bool:
+        """Return whether events have been pruned meanwhile that aren't verified yet."""
+        latest = view.latest_pruned()
+        return latest is not None and latest.seq > self._verifier.reached.seq
+
+    def _check_staying(self, view: "View", head: Checkpoint) -> Verification | None:
+        """Verify the next events before the checkpoint that stay."""
+        if self._against is not None and not _may_continue(self._against, view):
+            return self._found(head, ChainBreak(self._against.seq, "is no checkpoint of what was pruned"))
+        links = self._start.next_page(view)
+        fault = next(filter(None, map(self._start.check_staying, links)), None)
+        if fault is not None:
+            return self._found(head, fault)
+        self._tables.check(links, read_rows(view, links, staying=True))
+        return None
 
     def _found(self, head: Checkpoint, fault: ChainBreak | None) -> Verification:
         tables = self._tables
@@ -288,24 +323,35 @@ class _Walk:
             tuple(tables.differences),
             tables.found,
             dict(tables.unproven),
+            self._start.stretch,
         )
 
 
+def _may_continue(against: Checkpoint, view: "View") -> bool:
+    """Return whether a record may continue a checkpoint: one that was pruned up to, or a later one."""
+    pruned = view.pruned_stretches()
+    return not pruned or against.seq > pruned[-1].seq or against in ((each.seq, each.hash) for each in pruned)
+
+
 def exported(query: "RunQuery") -> Iterator[dict[str, Any]]:
-    """Yield every event as it is stored, and at the end a checkpoint.
+    """Yield a manifest, every event as it is stored, and a checkpoint: the form of an archive file.
+
+    A record that was pruned begins after its checkpoint; the archive has the events before.
 
     Raises:
+        StateConflictError: the record is pruned meanwhile.
         StoreUnavailableError: the record can't be read.
     """
-    standing = query(lambda view: view.head())
-    for link in _events(query, standing.seq):
+    standing, pruned = query(lambda view: (view.head(), view.latest_pruned()))
+    start, end = PrunedRecord(pruned).checkpoint, Checkpoint(standing.seq, standing.hash)
+    yield manifest_of(start, end, __version__)._asdict()
+    for link in _events(query, start.seq, end.seq):
         yield link._asdict()
-    yield {"checkpoint": {"seq": standing.seq, "hash": standing.hash}}
+    yield checkpoint_line(end)
 
 
-def _events(query: "RunQuery", last: int) -> Iterator[Link]:
-    """Yield every event up to a place in the record."""
-    after = 0
+def _events(query: "RunQuery", after: int, last: int) -> Iterator[Link]:
+    """Yield every event after a place in the record, up to another."""
     while after < last:
         page = query(partial(_page_of_events, after=after, most=min(_TOGETHER, last - after)))
         yield from page
@@ -315,6 +361,9 @@ def _events(query: "RunQuery", last: int) -> Iterator[Link]:
 
 
 def _page_of_events(view: "View", after: int, most: int) -> list[Link]:
+    pruned = view.latest_pruned()
+    if pruned is not None and pruned.seq > after:
+        raise StateConflictError("the record is being pruned; export it again")
     return view.events_after(after, most)
 
 

@@ -1278,6 +1278,19 @@ class CheckpointBody(BaseModel):
     hash: str = Field(description="its hash")
 
 
+class PruningBody(BaseModel):
+    """A pruning: older events are in the archive, and the record begins after its checkpoint."""
+
+    checkpoint: CheckpointBody = Field(description="the last event that was pruned")
+    since: Instant = Field(description="the instant of that event")
+    at: Instant = Field(description="when it was pruned")
+    file: str | None = Field(
+        description="the file of the archive that ends with it; null if there is no archive"
+    )
+    sha256: str | None = Field(description="the SHA-256 of that file")
+    stay: int = Field(description="the older events that stay: of keys, overrides, freezes and policies")
+
+
 class VerificationBody(BaseModel):
     """The result of verifying the record and comparing the tables with it."""
 
@@ -1292,6 +1305,9 @@ class VerificationBody(BaseModel):
         description="by kind, the values that older events do not hold and that can't be compared"
     )
     checkpoint: CheckpointBody = Field(description="keep it: a later record must continue it")
+    pruned: PruningBody | None = Field(
+        description="the pruning that the record begins after; null if it was never pruned"
+    )
 
 
 class HealthBody(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 
 from app.store.connection import Connection
 from app.store.records import PolicyRevision
@@ -10,6 +10,11 @@ from app.store.tables import policy_revisions
 
 _SOURCES: Final = select(policy_revisions.c.sources).where(
     policy_revisions.c.revision == bindparam("revision")
+)
+_RESTORE: Final = (
+    update(policy_revisions)
+    .where(policy_revisions.c.revision == bindparam("restored"))
+    .values(sources=bindparam("text"))
 )
 _LIKE: Final = (
     select(policy_revisions.c.revision)
@@ -20,17 +25,21 @@ _LIKE: Final = (
 
 
 def keep(connection: Connection, revision: PolicyRevision) -> bool:
-    """Store the text of a policy set once; return whether it is new."""
-    if sources(connection, revision.revision) is not None:
-        return False
-    connection.insert(policy_revisions, PolicyRevision._fields, [revision])
-    return True
+    """Store the text of a policy set once; return whether it is new, or was pruned."""
+    row = connection.row(_SOURCES, revision=revision.revision)
+    if row is None:
+        connection.insert(policy_revisions, PolicyRevision._fields, [revision])
+        return True
+    if not row[0]:
+        connection.change(_RESTORE, restored=revision.revision, text=revision.sources)
+        return True
+    return False
 
 
 def sources(connection: Connection, revision: str) -> str | None:
-    """Return the text of a policy set that was in force."""
+    """Return the text of a policy set that was in force; None if there is none, or it was pruned."""
     row = connection.row(_SOURCES, revision=revision)
-    return None if row is None else str(row[0])
+    return None if row is None or not row[0] else str(row[0])
 
 
 def beginning_with(connection: Connection, start: str, most: int) -> list[str]:

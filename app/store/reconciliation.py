@@ -48,7 +48,7 @@ _BEYOND: Final = tuple(
 )
 _REVISIONS: Final = (
     select(policy_revisions.c.revision, policy_revisions.c.sources)
-    .where(policy_revisions.c.revision > bindparam("after"))
+    .where(policy_revisions.c.revision > bindparam("after"), policy_revisions.c.sources != "")
     .order_by(policy_revisions.c.revision)
     .limit(1)
 )

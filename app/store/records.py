@@ -17,6 +17,30 @@ class Head(NamedTuple):
     """The latest instant of any event, in microseconds."""
 
 
+class PrunedStretch(NamedTuple):
+    """A stretch of the audit log that was pruned; its last event is the checkpoint."""
+
+    seq: int
+    """The position of its last event."""
+    hash: str
+    first: int
+    """The position of its first event."""
+    until: int
+    """The instant of its last event, in microseconds."""
+    pruned_at: int
+    """In microseconds."""
+    file: str | None
+    """The name of its file in the archive; None if it was pruned without one."""
+    digest: str | None
+    """The SHA-256 of the file."""
+    carried: int
+    """The number of events up to here that stay."""
+    carried_digest: str
+    """Their running digest; see `app.core.audit.carried_over`."""
+    cleared: int
+    """The position up to which rows are deleted."""
+
+
 class DecisionRow(NamedTuple):
     """The columns that decisions are searched by; the decision itself is the data of its event."""
 

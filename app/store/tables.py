@@ -390,6 +390,26 @@ projections: Final = Table(
     PrimaryKeyConstraint("target", "place"),
 )
 
+checkpoints: Final = Table(
+    "checkpoints",
+    metadata,
+    # The stretches of the audit log that were pruned; the log begins after the last event of the newest.
+    Column("seq", _SEQ, primary_key=True, autoincrement=False),
+    Column("hash", String(64), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    # The instant of its last event and that of the pruning, in microseconds.
+    Column("until", BigInteger, nullable=False),
+    Column("pruned_at", BigInteger, nullable=False),
+    # The file in the archive, and its SHA-256; null if it was pruned without one.
+    Column("file", String(128)),
+    Column("digest", String(64)),
+    # The events up to here that stay, and their running digest.
+    Column("carried", BigInteger, nullable=False),
+    Column("carried_digest", String(64), nullable=False),
+    # The rows up to this position are deleted.
+    Column("cleared", BigInteger, nullable=False),
+)
+
 schema_version: Final = Table(
     "alembic_version", metadata, Column("version_num", String(32), primary_key=True)
 )

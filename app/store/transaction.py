@@ -23,6 +23,7 @@ from app.store import (
     overrides,
     policy_revisions,
     projections,
+    retention,
     sessions,
 )
 from app.store.connection import Connection
@@ -33,6 +34,7 @@ from app.store.records import (
     OutboxMessage,
     OutcomeRow,
     PolicyRevision,
+    PrunedStretch,
     SessionRecord,
 )
 from app.store.view import View
@@ -295,6 +297,26 @@ class Transaction(View):
     def prune_episodes(self, before: int) -> int:
         """Forget the incidents that were told last before an instant."""
         return self._change(lambda: incidents.prune(self._connection, before))
+
+    def add_pruned(self, stretch: PrunedStretch) -> None:
+        """Store a stretch that is pruned: the audit log begins after it from now on."""
+        self._change(lambda: retention.add(self._connection, stretch))
+
+    def clear_pruned(self, kinds: tuple[str, ...], stretch: PrunedStretch, last: int) -> int:
+        """Delete rows of a pruned stretch, up to a position; return the number of deleted events.
+
+        Args:
+            kinds: of the events that stay.
+            stretch: of which nothing is deleted before its `cleared`.
+            last: the position.
+        """
+        deleted = self._change(lambda: retention.clear(self._connection, kinds, stretch.cleared, last))
+        self._change(lambda: retention.note_cleared(self._connection, stretch.seq, last))
+        return deleted
+
+    def drop_policies(self, revision: str) -> None:
+        """Delete the text of a policy set."""
+        self._change(lambda: retention.drop_text(self._connection, revision))
 
     def flush(self) -> None:
         """Write the collected events and decisions; call it last."""

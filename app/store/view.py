@@ -26,6 +26,7 @@ from app.store import (
     policy_revisions,
     projections,
     reconciliation,
+    retention,
     sessions,
 )
 from app.store.connection import Connection
@@ -44,6 +45,7 @@ from app.store.records import (
     OutboxMessage,
     OutcomeRow,
     OverrideCounts,
+    PrunedStretch,
     SessionRecord,
     StoredDecision,
     Unfinished,
@@ -80,6 +82,38 @@ class View:
     def next_of_kind(self, kind: str, since: int) -> Link | None:
         """Return the first event of a kind other than ``decision`` at a position or later."""
         return events.next_of_kind(self._connection, kind, since)
+
+    def pruned_stretches(self) -> list[PrunedStretch]:
+        """Return the stretches of the audit log that were pruned, oldest first."""
+        return retention.stretches(self._connection)
+
+    def latest_pruned(self) -> PrunedStretch | None:
+        """Return the stretch that was pruned last, after which the audit log begins; None if nothing was."""
+        return retention.latest(self._connection)
+
+    def rows_pruned(self) -> dict[str, int]:
+        """Return the number of rows that a finished pruning should have deleted, by table."""
+        return retention.leftover(self._connection)
+
+    def time_of_event(self, seq: int) -> int | None:
+        """Return the instant of the event at a position, in microseconds; None if there is none."""
+        return retention.time_of(self._connection, seq)
+
+    def events_that_stay(self, kinds: tuple[str, ...], after: int, last: int, most: int) -> list[Link]:
+        """Return the events of some kinds, not ``decision``, between two positions, in order."""
+        return retention.staying(self._connection, kinds, after, last, most)
+
+    def revisions_between(self, after: int, last: int) -> set[str]:
+        """Return the policy revisions of the decisions between two positions."""
+        return retention.revisions_between(self._connection, after, last)
+
+    def droppable_revisions(self, before: int) -> set[str]:
+        """Return the policy revisions first loaded before an instant, in seconds, whose text is kept."""
+        return retention.droppable_revisions(self._connection, before)
+
+    def known_decisions(self, decision_ids: Sequence[str]) -> set[str]:
+        """Return those of some ids that are decisions."""
+        return retention.known(self._connection, decision_ids)
 
     def decision(self, decision_id: str) -> StoredDecision | None:
         """Return a recorded decision."""

@@ -62,7 +62,7 @@ async def test_the_same_policies_by_the_same_data_are_told_once(busy: Gate) -> N
 async def test_a_whole_record_is_whole_also_against_an_earlier_checkpoint(busy: Gate) -> None:
     found = verify(busy.store.query)
     assert (found.events, found.fault) == (12, None)
-    *told, last = exported(busy.store.query)
+    _, *told, last = exported(busy.store.query)
     assert last == {"checkpoint": {"seq": 12, "hash": found.head.hash}}
     for each in told:
         assert verify(busy.store.query, Checkpoint(each["seq"], each["hash"])).fault is None
@@ -187,7 +187,7 @@ async def test_a_record_written_anew_is_found_by_a_checkpoint(busy: Gate, raw: A
 
 
 async def test_exported_lines_carry_what_is_needed_to_verify_them(busy: Gate) -> None:
-    *told, _ = exported(busy.store.query)
+    _, *told, _ = exported(busy.store.query)
     assert set(told[0]) == {"seq", "at", "kind", "actor", "data", "previous", "hash"}
     assert all(one["hash"] == other["previous"] for one, other in itertools.pairwise(told))
     assert json.loads(told[-1]["data"])["name"] == "Alice"

@@ -1,7 +1,9 @@
 """``freezegate audit``: verify and export the audit log."""
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -14,6 +16,8 @@ from app.cli.report import echo, plain, print_json
 
 if TYPE_CHECKING:
     from app.core.audit import Checkpoint
+    from app.gate.archive import ArchiveFound
+    from app.gate.console import Console
     from app.gate.record import Verification
 
 
@@ -37,21 +41,74 @@ def command() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="An export, or the checkpoint at its end, that the record must continue.",
 )
+@click.option(
+    "--archive",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the archive; verifies the events that were pruned, too, from the first one on.",
+)
+@click.option("--offline", is_flag=True, help="Verify only the archive, without a database.")
 @database_url
 @as_json
-def verify(*, against: Path | None, database_url: str | None, as_json: bool) -> int:
+def verify(
+    *, against: Path | None, archive: Path | None, offline: bool, database_url: str | None, as_json: bool
+) -> int:
     """Verify the whole record, and that the database's tables agree with it.
 
-    Names the first event that is wrong, or the rows that differ from the record.
+    Names the first event that is wrong, or the rows that differ from the record. A record that was pruned
+    begins at its checkpoint.
     """
     checkpoint = None if against is None else _checkpoint(against)
+    if offline:
+        return _verify_offline(archive, as_json=as_json)
     with opened(database_url) as console:
+        archived = None if archive is None else _verified_archive(console, archive)
         found = console.verify(checkpoint, _progress if sys.stderr.isatty() else None)
+    if as_json:
+        print_json({**found.to_json(), "archive": archived and archived.to_json()})
+    else:
+        _print(found)
+        if archived is not None:
+            _print_archive(archived)
+    return ALLOWED if found.whole else FROZEN
+
+
+def _verify_offline(folder: Path | None, *, as_json: bool) -> int:
+    from app.gate.archive import verify_all
+
+    if folder is None:
+        raise click.UsageError("--offline verifies an archive: name its folder with --archive")
+    with _not_whole():
+        found = verify_all(folder)
     if as_json:
         print_json(found.to_json())
     else:
-        _print(found)
-    return ALLOWED if found.whole else FROZEN
+        _print_archive(found)
+    return ALLOWED
+
+
+def _verified_archive(console: "Console", folder: Path) -> "ArchiveFound":
+    show = (lambda seq: _progress(seq, seq)) if sys.stderr.isatty() else None
+    with _not_whole():
+        return console.verify_archive(folder, show)
+
+
+@contextlib.contextmanager
+def _not_whole() -> Iterator[None]:
+    """Exit with the status of an error that was found, where an archive is not whole."""
+    from app.core.archive import ArchiveError
+
+    try:
+        yield
+    except ArchiveError as error:
+        fail(str(error))
+        raise click.exceptions.Exit(FROZEN) from None
+
+
+def _print_archive(found: "ArchiveFound") -> None:
+    echo(
+        f"The archive is whole: {found.files:,} files, events 1 to {found.events}, the last with the hash "
+        f"{found.reached.hash}."
+    )
 
 
 def _print(found: "Verification") -> None:
@@ -63,10 +120,17 @@ def _print(found: "Verification") -> None:
     if found.differing > len(found.differences):
         fail(f"and {found.differing - len(found.differences)} more rows that differ from the record")
     if found.whole:
+        pruned = found.pruned
+        events = found.events if pruned is None else found.events - pruned.seq + pruned.carried
         echo(
-            f"The record is whole: {found.events} events, the last with the hash {found.head.hash}. "
+            f"The record is whole: {events} events, the last with the hash {found.head.hash}. "
             "The tables agree with it."
         )
+        if pruned is not None:
+            where = "without an archive" if pruned.file is None else "into the archive"
+            echo(
+                f"It begins after event {pruned.seq}: {pruned.seq - pruned.carried} older ones went {where}."
+            )
     for what, count in found.unproven.items():
         echo(f"Not compared, because events of older versions don't contain them: {count} {what}.")
 
@@ -85,7 +149,7 @@ def _print(found: "Verification") -> None:
 )
 @database_url
 def export(*, output: BinaryIO, database_url: str | None) -> int:
-    """Write every event as a line of JSON, then a checkpoint for `verify --against`."""
+    """Write a manifest, every event as a line of JSON, then a checkpoint for `verify --against`."""
     with opened(database_url) as console:
         output.writelines(json.dumps(item).encode() + b"\n" for item in console.export())
     output.flush()
@@ -107,6 +171,9 @@ def _checkpoint(path: Path) -> "Checkpoint":
             if "checkpoint" in item:
                 last = Checkpoint(**item["checkpoint"])
                 continue
+            if "freezegate_archive" in item:
+                verifier = Verifier(start=Checkpoint(item["first"] - 1, item["previous"]))
+                continue
             fault = verifier.check(Link(**item))
             if fault is not None:
                 raise click.UsageError(f"{path}:{number}: event {fault.seq} {fault.what}")
@@ -124,7 +191,7 @@ def _parse_line(path: Path, number: int, line: str) -> dict[str, Any]:
     except ValueError:
         item = None
     if isinstance(item, dict):
-        if set(item) == fields:
+        if set(item) == fields or {"freezegate_archive", "first", "previous"} <= set(item):
             return item
         place = item.get("checkpoint")
         if isinstance(place, dict) and type(place.get("seq")) is int and type(place.get("hash")) is str:

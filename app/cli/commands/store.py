@@ -1,16 +1,29 @@
-"""``freezegate store``: copy the database."""
+"""``freezegate store``: copy the database, and prune it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from app.cli import ALLOWED, exits
-from app.cli.database import missing_as_usage_error
-from app.cli.options import as_json
+from app.cli.database import database_url, missing_as_usage_error, opened
+from app.cli.options import as_json, duration_option
 from app.cli.report import echo, plain, print_json
+
+if TYPE_CHECKING:
+    from app.gate.console import Console
+    from app.gate.retention import Pruned
+
+_NONE: Final = "none"
+"""As a folder: prune without an archive."""
+
+_SHOWN_EVERY: Final = 1_000
 
 
 @click.group("store")
 def command() -> None:
-    """Copy the gate's database."""
+    """Copy the gate's database, or prune it."""
 
 
 @command.command(
@@ -33,3 +46,83 @@ def copy(*, source: str, target: str, as_json: bool) -> int:
         for table, rows in copied.items():
             echo(plain(f"{rows:>9} {table}"))
     return ALLOWED
+
+
+@command.command(
+    "prune",
+    short_help="Move old decisions into the archive.",
+    epilog=exits(
+        "pruned, or nothing was old enough",
+        undecided="the database or the archive can't be read or written, the record is not whole, or another "
+        "process is pruning",
+    ),
+)
+@duration_option("--keep", text="How long decisions are kept: 90d at least, such as 400d.")
+@click.option(
+    "--archive",
+    metavar="FOLDER",
+    help="Folder of the archive; default: archive beside the SQLite file. none prunes without one.",
+)
+@click.option("--dry-run", is_flag=True, help="Count the events that would be pruned.")
+@database_url
+@as_json
+def prune(
+    *, keep: int | None, archive: str | None, dry_run: bool, database_url: str | None, as_json: bool
+) -> int:
+    """Move what is older than --keep into the archive, beside a gate that may be running.
+
+    Keys, overrides, freezes and the loads of policies stay.
+    """
+    from app.gate.retention import LEAST_KEPT
+
+    if keep is None or keep < LEAST_KEPT:
+        raise click.UsageError("say how long decisions are kept: --keep 400d, or another time from 90d on")
+    with opened(database_url) as console:
+        if dry_run:
+            _print_count(console.count_prunable(keep), as_json=as_json)
+            return ALLOWED
+        found = console.prune(keep, _folder(console, archive), _progress if sys.stderr.isatty() else None)
+    if sys.stderr.isatty():
+        click.echo(err=True)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print(found)
+    return ALLOWED
+
+
+def _folder(console: "Console", given: str | None) -> Path | None:
+    if given == _NONE:
+        return None
+    folder = console.archive if given is None else Path(given)
+    if folder is None:
+        raise click.UsageError(
+            "say where the archive is: --archive FOLDER, or --archive none to prune without one"
+        )
+    return folder
+
+
+def _print_count(events: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"events": events, "dry_run": True})
+    else:
+        echo(f"{events:,} events would be pruned.")
+
+
+def _print(found: "Pruned") -> None:
+    begins = found.to_json()["since"]
+    if not found.events and not found.deleted:
+        echo(
+            "Nothing to prune." if begins is None else f"Nothing to prune: the record begins after {begins}."
+        )
+        return
+    for name in found.files:
+        echo(plain(name))
+    echo(f"{found.events:,} events pruned; the record begins after {begins}.")
+    if found.policies:
+        echo(f"{found.policies:,} texts of policies deleted, which no decision names any more.")
+
+
+def _progress(what: str, reached: int, of: int) -> None:
+    if reached % _SHOWN_EVERY == 0 or reached == of:
+        click.echo(f"\r{what}: event {reached:,} of {of:,} ", err=True, nl=False)

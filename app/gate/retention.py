@@ -1,0 +1,415 @@
+"""Retention: prune what the record has of long ago, into an archive, in small transactions beside claims.
+
+A stretch of events at a time: its file is written and on disk; then one transaction records the pruning and
+moves the checkpoint, after which the record begins; then its rows are deleted, a few at a time. A run that is
+stopped at any instant is continued by the next one.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+
+from app import __version__
+from app.clock import Clock
+from app.core.archive import ArchiveError, manifest_of, policies_line
+from app.core.audit import GENESIS, ORIGIN, Checkpoint, Link, Verifier, carried_over
+from app.core.errors import FreezegateError
+from app.core.instant import DAY, format_instant
+from app.gate import archive
+from app.gate.audit_events import STAYING, Kind, happened
+from app.gate.holds import KEPT_FOR
+from app.gate.pace import Pace, Steps
+from app.gate.sessions import FORGOTTEN_AFTER
+from app.store.records import PrunedStretch
+
+if TYPE_CHECKING:
+    from app.store.transaction import Transaction
+    from app.store.view import View
+
+Found = TypeVar("Found")
+
+LEAST_KEPT: Final = 90 * DAY
+"""Seconds that decisions are kept at least. Sessions and holds are over and forgotten by then, so that no row
+is left that only a pruned event would explain."""
+
+LEASE: Final = "pruning"
+"""The name of the lease: one process prunes at a time."""
+
+LEASE_DURATION: Final = 15
+"""Seconds after which another process takes over from one that was killed."""
+
+_MOST_IN_FILE: Final = 100_000
+"""Events in a file; some 10 MB."""
+
+_SCANNED: Final = 2_000
+"""Places in the record whose policies are looked up at a time."""
+
+
+class PruneError(FreezegateError):
+    """The record can't be pruned; nothing that isn't in the archive was deleted."""
+
+
+class Access(Protocol):
+    """The way to the store, and the pace beside others who use it."""
+
+    def query(self, query: "Callable[[View], Found]") -> Found:
+        """Run a query; see `app.store.store.Store.query`."""
+        ...
+
+    def transact(self, work: "Callable[[Transaction], Found]") -> Found:
+        """Do work in a transaction; see `app.store.store.Store.transact`."""
+        ...
+
+    def pause(self, microseconds: int) -> None:
+        """Let others have their turn.
+
+        Raises:
+            PruneError: the process is stopping.
+        """
+        ...
+
+
+class Pruned(NamedTuple):
+    """The result of a run."""
+
+    events: int
+    """The events that were pruned, or would be."""
+    deleted: int
+    """The events whose rows were deleted, those of an earlier run that was stopped included."""
+    files: tuple[str, ...]
+    """The files that were added to the archive."""
+    policies: int
+    """The texts of policy sets that no decision names any more, and that were deleted."""
+    begins: PrunedStretch | None
+    """The last stretch that is pruned; the record begins after it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON representation of the result, for the command line."""
+        begins = self.begins
+        return {
+            "events": self.events,
+            "deleted": self.deleted,
+            "files": list(self.files),
+            "policies": self.policies,
+            "checkpoint": None if begins is None else {"seq": begins.seq, "hash": begins.hash},
+            "since": None if begins is None else format_instant(begins.until // 1_000_000),
+        }
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done (``archived`` or ``deleted``), how much of it, and of how much."""
+
+
+class Pruner:
+    """Prunes the record of one database. Synchronous; one run at a time."""
+
+    def __init__(
+        self,
+        access: Access,
+        clock: Clock,
+        holder: str,
+        folder: Path | None,
+        paces: tuple[Pace, Pace],
+        progress: Progress | None = None,
+    ) -> None:
+        """Prune through `access`.
+
+        Args:
+            access: to the store.
+            clock: the source of the time.
+            holder: a name of this process, unique to it.
+            folder: of the archive; None to prune without one.
+            paces: of reading and of deleting.
+            progress: is told how far it is.
+        """
+        self._access = access
+        self._clock = clock
+        self._holder = holder
+        self._folder = folder
+        self._reading, self._deleting = (Steps(access.pause, clock, pace) for pace in paces)
+        self._progress = progress or (lambda *_: None)
+        self._leased_at = 0
+
+    def count(self, keep: int) -> int:
+        """Return the number of events older than `keep` seconds, without pruning them."""
+        start = _start(self._access.query(lambda view: view.latest_pruned()))
+        last = self._access.query(lambda view: _last_before(view, start.seq, self._limit(keep)))
+        return last - start.seq
+
+    def prune(self, keep: int, least: int = 1) -> Pruned:
+        """Prune the events older than `keep` seconds.
+
+        Args:
+            keep: seconds, `LEAST_KEPT` at least.
+            least: a stretch of fewer events is left for later.
+
+        Raises:
+            PruneError: another process is pruning, or the record is not whole.
+            ArchiveError: the archive can't be written.
+            StoreUnavailableError: the store can't be read or written.
+        """
+        limit = self._limit(keep)
+        self._take_lease()
+        try:
+            return self._prune(limit, least)
+        finally:
+            self._access.transact(lambda transaction: transaction.release_named_lease(LEASE, self._holder))
+
+    def _prune(self, limit: int, least: int) -> Pruned:
+        deleted = self._clear_all()
+        files: list[str] = []
+        events = 0
+        while (stretch := self._next_stretch(limit, least)) is not None:
+            events += stretch.seq - stretch.first + 1
+            files += [stretch.file] if stretch.file else []
+            deleted += self._clear(stretch)
+        begins = self._access.query(lambda view: view.latest_pruned())
+        policies = 0 if begins is None else self._drop_policies(begins)
+        return Pruned(events, deleted, tuple(files), policies, begins)
+
+    def _limit(self, keep: int) -> int:
+        if keep < LEAST_KEPT:
+            raise PruneError(f"decisions are kept for {LEAST_KEPT // DAY} days at least")
+        return self._clock.microseconds() - keep * 1_000_000
+
+    def _take_lease(self) -> None:
+        now = self._clock.now()
+        if not self._access.transact(partial(self._holds, now=now)):
+            raise PruneError(f"another process is pruning; try again in {LEASE_DURATION} seconds")
+        self._leased_at = now
+
+    def _holds(self, transaction: "Transaction", now: int) -> bool:
+        return transaction.take_named_lease(LEASE, self._holder, now, now + LEASE_DURATION)
+
+    def _renew_lease(self) -> None:
+        if not 0 <= self._clock.now() - self._leased_at < LEASE_DURATION // 3:
+            self._take_lease()
+
+    def _next_stretch(self, limit: int, least: int) -> PrunedStretch | None:
+        """Archive the next stretch before an instant, and move the checkpoint; None: there is none."""
+        before = self._access.query(lambda view: view.latest_pruned())
+        start = _start(before)
+        last = self._access.query(lambda view: _last_before(view, start.seq, limit))
+        last = min(last, start.seq + _MOST_IN_FILE)
+        if last - start.seq < least:
+            return None
+        found = None if self._folder is None else archive.find(self._folder, start.seq + 1)
+        if found is not None:
+            if found.manifest.last > last:
+                return None
+            last = found.manifest.last
+        walk = _Walk(start, before, self._progress)
+        links = self._links(start.seq, last)
+        if found is None and self._folder is not None:
+            end = self._checkpoint_at(last)
+            lines = self._lines(start.seq, last, walk.events(links))
+            found = archive.write(self._folder, manifest_of(start, end, __version__), lines)
+        else:
+            for _ in walk.events(links):
+                pass
+        self._check_end(walk, found, last)
+        return self._access.transact(partial(self._moved, walk=walk, found=found, before=before))
+
+    def _check_end(self, walk: "_Walk", found: archive.Archived | None, last: int) -> None:
+        if walk.reached.seq != last:
+            raise PruneError(f"event {walk.reached.seq + 1} is missing; nothing of it was pruned")
+        if found is not None and (found.manifest.start, found.manifest.end) != (walk.start, walk.reached):
+            raise ArchiveError(f"{found.name} has other events than the record: move it away")
+
+    def _links(self, after: int, last: int) -> Iterator[Link]:
+        """Yield the events between two positions, a page at a time."""
+        while after < last:
+            page = self._reading.do(
+                partial(
+                    self._access.query,
+                    partial(_page, after=after, most=min(self._reading.rows, last - after)),
+                )
+            )
+            if not page:
+                return
+            yield from page
+            after = page[-1].seq
+            self._renew_lease()
+
+    def _lines(self, after: int, last: int, links: Iterator[Link]) -> Iterator[dict[str, Any]]:
+        """Yield the lines of a file: the texts of the policies that its decisions name, and the events."""
+        named: set[str] = set()
+        for first in range(after, last, _SCANNED):
+            until = min(first + _SCANNED, last)
+            named |= self._access.query(partial(_revisions, after=first, last=until))
+        for revision in sorted(named):
+            sources = self._access.query(partial(_sources, revision=revision))
+            if sources is not None:
+                yield policies_line(revision, sources)
+        for link in links:
+            yield link._asdict()
+
+    def _checkpoint_at(self, seq: int) -> Checkpoint:
+        links = self._access.query(partial(_page, after=seq - 1, most=1))
+        if not links or links[0].seq != seq:
+            raise PruneError(f"event {seq} is missing; nothing of it was pruned")
+        return Checkpoint(seq, links[0].hash)
+
+    def _moved(
+        self,
+        transaction: "Transaction",
+        walk: "_Walk",
+        found: archive.Archived | None,
+        before: PrunedStretch | None,
+    ) -> PrunedStretch:
+        """Record the pruning of a stretch, and let the record begin after it."""
+        now = self._clock.microseconds()
+        if not self._holds(transaction, now // 1_000_000) or transaction.latest_pruned() != before:
+            raise PruneError("another process has begun to prune")
+        # Their events go, so the rows that only they explain go first.
+        transaction.prune_sessions(now // 1_000_000 - FORGOTTEN_AFTER)
+        transaction.prune_holds(now // 1_000_000 - KEPT_FOR)
+        name, digest = (None, None) if found is None else (found.name, found.digest)
+        first = walk.start.seq + 1
+        transaction.append(
+            happened(
+                now,
+                Kind.RECORD_PRUNED,
+                "",
+                first=first,
+                checkpoint=walk.reached._asdict(),
+                until=format_instant(walk.until // 1_000_000),
+                file=name,
+                sha256=digest,
+                stay={"events": walk.carried, "digest": walk.carried_digest},
+            )
+        )
+        stretch = PrunedStretch(
+            *walk.reached, first, walk.until, now, name, digest, walk.carried, walk.carried_digest, first - 1
+        )
+        transaction.add_pruned(stretch)
+        return stretch
+
+    def _clear_all(self) -> int:
+        """Delete the rows that a run before has left."""
+        left = self._access.query(lambda view: view.pruned_stretches())
+        return sum(self._clear(stretch) for stretch in left if stretch.cleared < stretch.seq)
+
+    def _clear(self, stretch: PrunedStretch) -> int:
+        """Delete the rows of a stretch, a few at a time; return the number of events."""
+        deleted = 0
+        while stretch.cleared < stretch.seq:
+            last = min(stretch.cleared + self._deleting.rows, stretch.seq)
+            deleted += self._deleting.do(
+                partial(self._access.transact, partial(self._cleared, stretch=stretch, last=last))
+            )
+            stretch = stretch._replace(cleared=last)
+            self._progress("deleted", last, stretch.seq)
+        return deleted
+
+    def _cleared(self, transaction: "Transaction", stretch: PrunedStretch, last: int) -> int:
+        if not self._holds(transaction, self._clock.now()):
+            raise PruneError("another process has begun to prune")
+        return transaction.clear_pruned(STAYING, stretch, last)
+
+    def _drop_policies(self, begins: PrunedStretch) -> int:
+        """Delete the texts of policies that no kept decision names, and that were not in force since."""
+        left = self._access.query(lambda view: view.droppable_revisions(begins.until // 1_000_000))
+        left -= self._access.query(lambda view: _loaded_since(view, begins.seq))
+        end = self._access.query(lambda view: view.head()).seq
+        for first in range(begins.seq, end, _SCANNED):
+            if not left:
+                return 0
+            scan = partial(_revisions, after=first, last=min(first + _SCANNED, end))
+            left -= self._reading.do(partial(self._access.query, scan))
+            self._renew_lease()
+        for revision in sorted(left):
+            self._access.transact(partial(_drop, revision=revision, after=end))
+        return len(left)
+
+
+class _Walk:
+    """The verification of a stretch, with the digest over its events that stay."""
+
+    def __init__(self, start: Checkpoint, before: PrunedStretch | None, progress: Progress) -> None:
+        self.start = start
+        self._verifier = Verifier(start=start)
+        self._progress = progress
+        self.until = 0
+        self.carried, self.carried_digest = (
+            (0, GENESIS) if before is None else (before.carried, before.carried_digest)
+        )
+
+    @property
+    def reached(self) -> Checkpoint:
+        """The event that was verified last."""
+        return self._verifier.reached
+
+    def events(self, links: Iterator[Link]) -> Iterator[Link]:
+        """Yield events again, each verified.
+
+        Raises:
+            PruneError: one of them is wrong.
+        """
+        for link in links:
+            fault = self._verifier.check(link)
+            if fault is not None:
+                raise PruneError(f"event {fault.seq} {fault.what}; nothing of it was pruned")
+            if link.kind in STAYING:
+                self.carried += 1
+                self.carried_digest = carried_over(self.carried_digest, link.hash)
+            self.until = link.at
+            self._progress("archived", link.seq, link.seq)
+            yield link
+
+
+def _start(before: PrunedStretch | None) -> Checkpoint:
+    return ORIGIN if before is None else Checkpoint(before.seq, before.hash)
+
+
+def _last_before(view: "View", start: int, limit: int) -> int:
+    """Return the position of the last event before an instant, by bisection: times hardly ever go back."""
+    low, high = start, view.head().seq
+    while low < high:
+        middle = (low + high + 1) // 2
+        at = view.time_of_event(middle)
+        if at is not None and at < limit:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _page(view: "View", after: int, most: int) -> list[Link]:
+    return view.events_after(after, most)
+
+
+def _revisions(view: "View", after: int, last: int) -> set[str]:
+    return view.revisions_between(after, last)
+
+
+def _sources(view: "View", revision: str) -> str | None:
+    return view.sources(revision)
+
+
+def _loaded_since(view: "View", seq: int) -> set[str]:
+    """Return the revisions that were in force after a position: the one loaded last before it, too."""
+    found: set[str] = set()
+    before = view.head().seq + 1
+    while before > seq:
+        page = view.newest_of_kind(Kind.POLICIES_LOADED.value, before, 100)
+        for link in page:
+            found.add(_revision_of(link))
+            before = link.seq
+            if before <= seq:
+                break
+        if not page:
+            break
+    return found
+
+
+def _revision_of(link: Link) -> str:
+    return str(json.loads(link.data)["revision"])
+
+
+def _drop(transaction: "Transaction", revision: str, after: int) -> None:
+    """Delete a text, unless a decision has named it meanwhile."""
+    if revision not in transaction.revisions_between(after, transaction.head().seq):
+        transaction.drop_policies(revision)

@@ -1,0 +1,255 @@
+"""Retention: what is old goes into the archive, and the record stays provable."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.archive import ArchiveError
+from app.core.audit import Checkpoint
+from app.core.decision import Question
+from app.gate.archive import verify_all
+from app.gate.claim import Claim
+from app.gate.console import Console
+from app.gate.outcomes import Outcomes, Report
+from app.gate.record import note_policies, verify
+from app.gate.retention import PruneError
+from tests.gate.conftest import ADMIN, FRIDAY, Gate, gate_on
+from tests.gate.pruning import KEEP, LONG, all_events, archived, export_to, files_of, fill, verified_by_script
+
+pytestmark = pytest.mark.anyio
+
+CLAIMS = 25
+
+
+@pytest.fixture
+async def old(gate: Gate) -> Gate:
+    """A gate with a past, and a claim of today."""
+    await fill(gate, CLAIMS)
+    gate.clock.at += LONG
+    gate.cache.load()
+    await gate.claims.claim(Claim(Question("web", "staging")), gate.in_force)
+    return gate
+
+
+@pytest.fixture
+def console(old: Gate) -> Console:
+    return Console(old.store, old.clock)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def raw(old: Gate) -> Iterator[Any]:
+    """The database, as somebody gets at it who is not the gate."""
+    connection = old.store._database.connect()
+    yield connection.raw
+    connection.raw.close()
+
+
+async def test_what_is_old_goes_into_the_archive_and_no_event_is_lost(
+    old: Gate, console: Console, folder: Path, tmp_path: Path
+) -> None:
+    before = all_events(old.store)
+    assert console.count_prunable(KEEP) == len(before) - 1
+    found = console.prune(KEEP, folder, None)
+    assert (found.events, len(found.files)) == (len(before) - 1, 1)
+    kept = all_events(old.store)
+    assert {each.kind for each in kept if each.seq < len(before)} == {
+        *("key-created", "override-granted", "override-approved", "override-spent"),
+        *("freeze-started", "freeze-extended", "freeze-lifted", "policies-loaded"),
+    }
+    whole = verify(old.store.query)
+    assert whole.whole, whole
+    assert whole.pruned is not None
+    assert whole.pruned.seq == len(before) - 1
+    assert console.verify_archive(folder, None).events == len(before) - 1
+    export = export_to(old.store, tmp_path / "export.jsonl")
+    events = [line for line in archived(folder) if "seq" in line]
+    events += [line for line in map(json.loads, export.read_text().splitlines()) if "seq" in line]
+    assert events[: len(before)] == [each._asdict() for each in before]
+    assert [each["kind"] for each in events[len(before) :]] == ["record-pruned"]
+    assert "names each of the files" in verified_by_script(folder, export)
+
+
+async def test_what_the_gate_does_goes_on_after_a_pruning(old: Gate, console: Console, folder: Path) -> None:
+    first = json.loads(all_events(old.store)[2].data)["answer"]["decision_id"]
+    newest = json.loads(all_events(old.store)[-1].data)["answer"]["decision_id"]
+    console.prune(KEEP, folder, None)
+    await fill(old, CLAIMS)
+    await Outcomes(old.store, old.clock, old.cache).report(ADMIN, Report(newest, "failed"))
+    assert old.store.query(lambda view: view.decision(first)) is None
+    assert old.store.query(lambda view: view.decision(newest)) is not None
+    assert verify(old.store.query).whole
+
+
+async def test_a_later_pruning_continues_the_archive(
+    old: Gate, console: Console, folder: Path, tmp_path: Path
+) -> None:
+    console.prune(KEEP, folder, None)
+    await fill(old, CLAIMS)
+    old.clock.at += LONG
+    found = console.prune(KEEP, folder, None)
+    assert len(found.files) == 1
+    assert verify(old.store.query).whole
+    assert verify_all(folder).files == 2
+    assert console.verify_archive(folder, None).files == 2
+    verified_by_script(folder, export_to(old.store, tmp_path / "export.jsonl"))
+    assert console.prune(KEEP, folder, None).events == 0
+
+
+async def test_an_outcome_that_was_reported_later_goes_with_its_decision(
+    old: Gate, console: Console, folder: Path
+) -> None:
+    first = json.loads(all_events(old.store)[2].data)["answer"]["decision_id"]
+    await Outcomes(old.store, old.clock, old.cache).report(ADMIN, Report(first, "failed"))
+    console.prune(KEEP, folder, None)
+    assert verify(old.store.query).whole
+
+
+async def test_texts_of_policies_go_once_no_decision_names_them(
+    old: Gate, console: Console, folder: Path, policy_file: Path, url: str
+) -> None:
+    before = old.in_force.revision
+    policy_file.write_text(FRIDAY.replace("14:00", "15:00"))  # noqa: ASYNC240 - a small file
+    newer = gate_on(url, policy_file, old.clock)
+    assert newer.in_force.revision != before
+    await newer.claims.claim(Claim(Question("web", "staging")), newer.in_force)
+    assert console.prune(KEEP, folder, None).policies == 0
+    assert old.store.query(lambda view: view.sources(before)) is not None
+    old.clock.at += LONG
+    await newer.claims.claim(Claim(Question("web", "staging")), newer.in_force)
+    assert console.prune(KEEP, folder, None).policies == 1
+    assert old.store.query(lambda view: view.sources(before)) is None
+    assert verify(old.store.query).whole
+    texts = {line["policies"] for line in archived(folder) if "policies" in line}
+    assert texts == {before, newer.in_force.revision}
+    old.store.transact(note_policies(old.in_force, old.clock.microseconds(), None))
+    assert old.store.query(lambda view: view.sources(before)) is not None
+    await newer.store.close()
+
+
+async def test_without_an_archive_the_rest_stays_provable(old: Gate, console: Console, folder: Path) -> None:
+    found = console.prune(KEEP, None, None)
+    assert found.files == ()
+    assert verify(old.store.query).whole
+    with pytest.raises(ArchiveError, match="without an archive"):
+        console.verify_archive(folder, None)
+
+
+async def test_a_record_that_is_not_whole_is_not_pruned(
+    old: Gate, console: Console, folder: Path, raw: Any
+) -> None:
+    raw.execute("UPDATE events SET actor = 'eve' WHERE seq = 5")
+    with pytest.raises(PruneError, match="event 5 was changed"):
+        console.prune(KEEP, folder, None)
+    assert old.store.query(lambda view: view.latest_pruned()) is None
+    assert files_of(folder) == []
+
+
+async def test_one_process_prunes_at_a_time(old: Gate, console: Console, folder: Path) -> None:
+    now = old.clock.now()
+    old.store.transact(lambda transaction: transaction.take_named_lease("pruning", "other", now, now + 15))
+    with pytest.raises(PruneError, match="another process"):
+        console.prune(KEEP, folder, None)
+
+
+async def test_decisions_are_kept_for_three_months_at_least(console: Console, folder: Path) -> None:
+    with pytest.raises(PruneError, match="90 days"):
+        console.prune(KEEP - 1, folder, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("UPDATE events SET actor = 'eve' WHERE seq = 2", "was changed"),
+        ("DELETE FROM events WHERE seq = 2", "other events that stay"),
+        ("UPDATE checkpoints SET file = 'other'", "another checkpoint"),
+        ("UPDATE checkpoints SET seq = seq - 1, cleared = cleared - 1", "is missing"),
+        ("DELETE FROM checkpoints", "is missing"),
+    ],
+)
+async def test_a_change_behind_the_checkpoint_is_found(
+    old: Gate, console: Console, folder: Path, raw: Any, change: str, found: str
+) -> None:
+    console.prune(KEEP, folder, None)
+    raw.execute(change)
+    fault = verify(old.store.query).fault
+    assert fault is not None
+    assert found in fault.what
+
+
+async def test_a_checkpoint_without_an_event_of_it_is_found(old: Gate, raw: Any) -> None:
+    last = all_events(old.store)[-2]
+    raw.execute(
+        "INSERT INTO checkpoints VALUES "  # noqa: S608 - a number and a hash
+        f"({last.seq}, '{last.hash}', 1, 0, 0, NULL, NULL, 0, '', 0)"
+    )
+    raw.execute(f"DELETE FROM events WHERE seq <= {last.seq} AND kind = 'decision'")  # noqa: S608 - a number
+    fault = verify(old.store.query).fault
+    assert fault is not None
+    assert "no event says" in fault.what
+
+
+async def test_rows_that_were_put_behind_the_checkpoint_are_found(
+    old: Gate, console: Console, folder: Path, raw: Any
+) -> None:
+    console.prune(KEEP, folder, None)
+    raw.execute("UPDATE decisions SET seq = 3")
+    assert "decisions" in {each.table for each in verify(old.store.query).differences}
+
+
+async def test_a_record_continues_the_checkpoints_of_its_prunings(
+    old: Gate, console: Console, folder: Path
+) -> None:
+    before = all_events(old.store)
+    found = console.prune(KEEP, folder, None)
+    assert found.begins is not None
+    for link in (before[found.begins.seq - 1], before[-1]):
+        assert verify(old.store.query, Checkpoint(link.seq, link.hash)).whole
+    fault = verify(old.store.query, Checkpoint(before[3].seq, before[3].hash)).fault
+    assert fault is not None
+    assert "no checkpoint" in fault.what
+
+
+@pytest.mark.parametrize("spoil", ["cut", "changed", "gone", "other"])
+async def test_a_spoilt_archive_is_found(
+    old: Gate, console: Console, folder: Path, spoil: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gate.retention._MOST_IN_FILE", 20)
+    console.prune(KEEP, folder, None)
+    files = files_of(folder)
+    assert len(files) > 2
+    if spoil == "cut":
+        files[1].write_bytes(files[1].read_bytes()[:-20])
+    elif spoil == "changed":
+        packed = bytearray(files[1].read_bytes())
+        packed[len(packed) // 2] ^= 1
+        files[1].write_bytes(packed)
+    elif spoil == "gone":
+        files[1].unlink()
+    else:
+        files[1].write_bytes(files[0].read_bytes())
+    with pytest.raises(ArchiveError):
+        console.verify_archive(folder, None)
+    with pytest.raises(ArchiveError):
+        verify_all(folder)
+    assert "not whole" in verified_by_script(folder, exits=1)
+
+
+async def test_the_archive_of_another_record_is_left_alone(
+    old: Gate, console: Console, folder: Path, raw: Any
+) -> None:
+    console.prune(KEEP, folder, None)
+    name = files_of(folder)[0].name
+    other = folder.parent / "other"
+    other.mkdir()
+    (other / name).write_bytes(b"no archive")
+    raw.execute("DELETE FROM checkpoints")
+    with pytest.raises(ArchiveError, match="read"):
+        console.prune(KEEP, other, None)
