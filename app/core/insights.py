@@ -18,31 +18,13 @@ from app.core.instant import HOUR
 from app.core.interval import Interval
 from app.core.policy import Policy
 from app.core.proportion import shared_out
-from app.core.waits import NO_WAITS, Queue, Request, Waits
+from app.core.rollup import Cell, Counts, Decided, cell_of, counts_of
+from app.core.waits import NO_WAITS, Request, Waits, WaitTally
 
-SUCCEEDED: Final = "succeeded"
 HOURS: Final = 168
 
 _FIRST_HOUR: Final = 72
 """The hour of the week in which local time begins to count: 1970-01-01 was a Thursday."""
-
-FREEZE_ID: Final = "frz_"
-"""How the id of an ad-hoc freeze begins; no policy can have such an id."""
-
-
-class Decided(NamedTuple):
-    """A recorded decision with its latest report, reduced to the fields that are counted."""
-
-    at: int
-    service: str
-    """The service; several as in `Question.joined`."""
-    environment: str
-    change: str
-    outcome: str
-    blocking: str | None
-    """The ids of the rules that vetoed, joined by commas, whether or not a token lifted them."""
-    result: str | None
-    """The result of the latest report; None without any."""
 
 
 class HourInsight(NamedTuple):
@@ -94,17 +76,14 @@ class Insights(NamedTuple):
 
 
 class Counting:
-    """Count decisions, which must arrive in the order of their instants.
-
-    Also feed those of `waits.PATIENCE` before and after the period; they count for waits only.
-    """
+    """Count decisions, one by one or as rollups have them, and the waits for them."""
 
     def __init__(self, compiled: CompiledPolicies, period: Interval) -> None:
         """Count the decisions of a period, by the policies as they are now."""
         self._policy_set = policy_set = compiled.policy_set
         self._start, self._end = period
         self._local = policy_set.home.local
-        self._queue = Queue(period)
+        self.waits = WaitTally(period)
         self._hour_denials = [0] * HOURS
         self._environment_denials: Counter[str] = Counter()
         self._policy_denials: Counter[str] = Counter()
@@ -114,12 +93,17 @@ class Counting:
         self._groups: dict[tuple[int, str, str], _Group] = {}
 
     def take(self, decisions: Iterable[Decided]) -> None:
-        """Count more decisions."""
+        """Count decisions; those outside the period are left out."""
         for decided in decisions:
-            if decided.outcome == Outcome.DENY:
-                self._denied(decided)
-            else:
-                self._allowed(decided)
+            if self._start <= decided.at < self._end:
+                self.add(decided.at, cell_of(decided), counts_of(decided.result))
+
+    def add(self, at: int, cell: Cell, counts: Counts) -> None:
+        """Count the decisions of a cell that were made in the minute of an instant of the period."""
+        if cell.outcome == Outcome.DENY:
+            self._denied(at, cell, counts.decisions)
+        else:
+            self._allowed(at, cell, counts)
 
     def finish(self, now: int) -> Insights:
         """Return the statistics of everything counted."""
@@ -130,7 +114,7 @@ class Counting:
         hours_compared = sum(each.comparable for each in hours)
         others_compared = sum(each.comparable for each in (*policies.values(), *environments.values()))
         of_hours, of_others = shared_out(hours_compared), shared_out(others_compared)
-        waits, waits_of = self._queue.finish(now)
+        waits, waits_of = self.waits.finish(now)
         return Insights(
             denials=sum(self._hour_denials),
             total=total,
@@ -152,31 +136,27 @@ class Counting:
             others_compared=others_compared,
         )
 
-    def _denied(self, decided: Decided) -> None:
-        names = _names(decided)
-        self._queue.denied(decided.at, _request(decided), names)
-        if self._start <= decided.at < self._end:
-            self._hour_denials[self._hour_of(decided.at)] += 1
-            self._environment_denials[decided.environment] += 1
-            self._policy_denials.update(names)
+    def _denied(self, at: int, cell: Cell, count: int) -> None:
+        self._hour_denials[self._hour_of(at)] += count
+        self._environment_denials[cell.request[1]] += count
+        for name in cell.names:
+            self._policy_denials[name] += count
 
-    def _allowed(self, decided: Decided) -> None:
-        at, request = decided.at, _request(decided)
-        self._queue.allowed(at, request)
-        if not self._start <= at < self._end:
-            return
+    def _allowed(self, at: int, cell: Cell, counts: Counts) -> None:
+        request = cell.request
         group = self._of_request.get(request)
         if group is None:
             group = self._of_request[request] = self._find_group(request)
-        overridden = decided.outcome == Outcome.OVERRIDE
+        overrides = 0
         tallies = group.tallies(at, self._hour_of(at))
-        if overridden:
-            self._policy_overrides.update(_names(decided))
+        if cell.outcome == Outcome.OVERRIDE:
+            overrides = counts.decisions
+            for name in cell.names:
+                self._policy_overrides[name] += overrides
             tallies.append(group.overridden)
-        reported = decided.result is not None
-        failed = reported and decided.result != SUCCEEDED
+        added = Tally(counts.decisions, overrides, counts.reported, counts.failed)
         for tally in tallies:
-            tally.count(overridden=overridden, reported=reported, failed=failed)
+            tally.add(added)
 
     def _hour_of(self, at: int) -> int:
         return hour_of_week(self._local(at))
@@ -287,13 +267,3 @@ class _Group:
 def hour_of_week(local: int) -> int:
     """Return the hour of the week of a local time in seconds; 0 is Monday, 00:00."""
     return (local // HOUR + _FIRST_HOUR) % HOURS
-
-
-def _request(decided: Decided) -> Request:
-    return decided.service, decided.environment, decided.change
-
-
-def _names(decided: Decided) -> set[str]:
-    """Return the ids under which the vetoes of a decision are counted; freezes share one."""
-    ids = filter(None, (decided.blocking or "").split(","))
-    return {AD_HOC if rule_id.startswith(FREEZE_ID) else rule_id for rule_id in ids}

@@ -1,11 +1,11 @@
 """Waiting times of deploys: from the first denial of a request to its next allowed claim.
 
 Requests are equal if service, environment and kind of change are: an exempt rollback doesn't end the wait
-of a denied deploy.
+of a denied deploy. Decisions count in the order of the record.
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from app.core.instant import DAY
@@ -14,6 +14,8 @@ from app.core.interval import Interval
 PATIENCE: Final = 14 * DAY
 """Seconds after which a denied deploy counts as abandoned: a later allowed claim is another deploy."""
 
+GIVEN_UP: Final = -1
+"""The end of a wait that was followed by another, or by an allowed claim too late."""
 
 Request = tuple[str, str, str]
 """Service, environment and kind of change."""
@@ -32,86 +34,114 @@ class Waits(NamedTuple):
     """Deploys that still may."""
 
 
-class _Waiting:
-    """A denied deploy."""
+class Wait(NamedTuple):
+    """The wait of a denied deploy; instants in seconds."""
 
-    __slots__ = ("policies", "since")
+    since: int
+    """The instant of the first denial."""
+    seq: int
+    """The position of the first denial in the record."""
+    policies: frozenset[str]
+    """The ids under which the vetoes of its denials are counted."""
+    ends: int | None
+    """The instant of the allowed claim, or `GIVEN_UP`; None as long as neither is known."""
 
-    def __init__(self, since: int) -> None:
-        self.since = since
-        self.policies: set[str] = set()
+    def is_over_at(self, at: int) -> bool:
+        """Return whether a claim at an instant comes too late to end it."""
+        return at - self.since > PATIENCE
+
+    def ended_at(self, at: int) -> "Wait":
+        """Return the wait after an allowed claim; where a clock went back, it took no time."""
+        return self._replace(ends=GIVEN_UP if self.is_over_at(at) else max(at, self.since))
+
+
+class Waiting:
+    """The waits that decisions begin and end, in the order of the record."""
+
+    def __init__(self, standing: Mapping[Request, Wait] | None = None) -> None:
+        """Continue from the waits that have not ended."""
+        self._standing = dict(standing or {})
+        self.changed: dict[tuple[int, int], tuple[Request, Wait]] = {}
+        """The waits that began, ended or got another policy, by `since` and `seq`."""
+
+    def denied(self, seq: int, at: int, request: Request, policies: frozenset[str]) -> None:
+        """Take a denied claim."""
+        wait = self._standing.get(request)
+        if wait is not None and wait.is_over_at(at):
+            self._change(request, wait._replace(ends=GIVEN_UP))
+            wait = None
+        if wait is None:
+            wait = Wait(at, seq, policies, None)
+        elif policies <= wait.policies:
+            return
+        else:
+            wait = wait._replace(policies=wait.policies | policies)
+        self._standing[request] = wait
+        self._change(request, wait)
+
+    def allowed(self, at: int, request: Request) -> None:
+        """Take an allowed claim."""
+        wait = self._standing.pop(request, None)
+        if wait is not None:
+            self._change(request, wait.ended_at(at))
+
+    def _change(self, request: Request, wait: Wait) -> None:
+        self.changed[wait.since, wait.seq] = request, wait
 
 
 class _Ends:
     """The ends of waits."""
 
-    __slots__ = ("lengths", "never", "waiting")
+    __slots__ = ("lengths", "never", "unended")
 
     def __init__(self) -> None:
         self.lengths = array("l")
         self.never = 0
-        self.waiting = 0
+        self.unended = array("l")
+        """When the waits began that have not ended."""
 
-    def summary(self) -> Waits:
+    def add(self, wait: Wait) -> None:
+        if wait.ends is None:
+            self.unended.append(wait.since)
+        elif wait.ends == GIVEN_UP:
+            self.never += 1
+        else:
+            self.lengths.append(wait.ends - wait.since)
+
+    def summary(self, now: int) -> Waits:
         lengths = sorted(self.lengths)
-        return Waits(len(lengths), _rank(lengths, 50), _rank(lengths, 90), self.never, self.waiting)
+        never = sum(now - since > PATIENCE for since in self.unended)
+        return Waits(
+            len(lengths),
+            _rank(lengths, 50),
+            _rank(lengths, 90),
+            self.never + never,
+            len(self.unended) - never,
+        )
 
 
-class Queue:
-    """Track waits over decisions in the order of their instants.
-
-    Also feed those of `PATIENCE` before and after the period: a deploy denied before it is already waiting,
-    and one denied at its end comes back after it.
-    """
+class WaitTally:
+    """The waits that begin in a period, in total and by policy."""
 
     def __init__(self, period: Interval) -> None:
-        """Count the waits that begin in a period."""
-        self._period = period
-        self._waiting: dict[Request, _Waiting] = {}
+        """Begin with none."""
+        self._start, self._end = period
         self._all = _Ends()
         self._of_policies: dict[str, _Ends] = {}
 
-    def denied(self, at: int, request: Request, policies: Iterable[str]) -> None:
-        """Record a denied claim."""
-        waiting = self._waiting.get(request)
-        if waiting is not None and at - waiting.since > PATIENCE:
-            self._give_up(waiting)
-            waiting = None
-        if waiting is None:
-            waiting = self._waiting[request] = _Waiting(at)
-        waiting.policies.update(policies)
-
-    def allowed(self, at: int, request: Request) -> None:
-        """Record an allowed claim."""
-        waiting = self._waiting.pop(request, None)
-        if waiting is None:
-            return
-        if at - waiting.since > PATIENCE:
-            self._give_up(waiting)
-        else:
-            for ends in self._ends(waiting):
-                ends.lengths.append(at - waiting.since)
+    def take(self, waits: Iterable[Wait]) -> None:
+        """Count waits; those that begin outside the period are left out."""
+        for wait in waits:
+            if self._start <= wait.since < self._end:
+                self._all.add(wait)
+                for name in wait.policies:
+                    ends = self._of_policies.get(name) or self._of_policies.setdefault(name, _Ends())
+                    ends.add(wait)
 
     def finish(self, now: int) -> tuple[Waits, dict[str, Waits]]:
-        """Return the waits of the period, in total and by policy; unfinished ones are counted apart."""
-        for waiting in self._waiting.values():
-            if now - waiting.since > PATIENCE:
-                self._give_up(waiting)
-            else:
-                for ends in self._ends(waiting):
-                    ends.waiting += 1
-        self._waiting = {}
-        return self._all.summary(), {name: ends.summary() for name, ends in self._of_policies.items()}
-
-    def _give_up(self, waiting: _Waiting) -> None:
-        for ends in self._ends(waiting):
-            ends.never += 1
-
-    def _ends(self, waiting: _Waiting) -> list[_Ends]:
-        """Return the counters of a wait: none if it began outside the period."""
-        if not self._period[0] <= waiting.since < self._period[1]:
-            return []
-        return [self._all, *(self._of_policies.setdefault(name, _Ends()) for name in waiting.policies)]
+        """Return the waits in total and by policy; those that have not ended are judged at `now`."""
+        of_policies = {name: ends.summary(now) for name, ends in self._of_policies.items()}
+        return self._all.summary(now), of_policies
 
 
 NO_WAITS: Final = Waits(0, None, None, 0, 0)

@@ -1,10 +1,9 @@
-"""Insights: the decisions of a period, read page by page and counted in a thread."""
+"""Insights: the decisions of a period, counted from rollups in a thread."""
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from app.clock import Clock
 from app.core.comparison import ENOUGH, LEAST, MOST, TELLING, Comparison, Tally
@@ -15,15 +14,17 @@ from app.core.explain_insights import (
     total_in_words,
     waits_in_words,
 )
-from app.core.insights import Counting, Decided, Insights
+from app.core.insights import Counting, Insights
 from app.core.instant import MINUTE, format_instant
 from app.core.notation import WEEKDAYS
 from app.core.proportion import CONFIDENCE, Range, shared_out
 from app.core.waits import PATIENCE, Waits
 from app.gate.errors import BusyError
 from app.gate.in_force import InForce
-from app.gate.record import RunQuery
-from app.store.records import DecidedFilter
+from app.gate.record import Found, RunQuery
+from app.gate.rollups import InsightsRequest, count_period
+
+__all__ = ["InsightsRequest"]
 
 if TYPE_CHECKING:
     from app.store.store import Store
@@ -33,20 +34,10 @@ MOST_UNFINISHED: Final = 8
 """Counts that are running or waiting; a further request fails with `BusyError`."""
 
 _KEPT: Final = 4
-_TOGETHER: Final = 5_000
-"""Decisions that are read, and kept in memory, at a time."""
+_LONG: Final = 5_000
+"""Decisions whose count is kept for a minute; fewer are counted again."""
 DIGITS: Final = 4
 """Decimal places of rates and intervals; more would suggest a precision that the data doesn't have."""
-
-
-class InsightsRequest(NamedTuple):
-    """The filter of the decisions; None matches all."""
-
-    start: int
-    end: int
-    service: str | None = None
-    environment: str | None = None
-    change: str | None = None
 
 
 class Measurement:
@@ -110,7 +101,7 @@ class Measurement:
     def _finished(self, asked: "_Asked", count: "_Count", task: "asyncio.Task[dict[str, Any]]") -> None:
         """Keep the result of a long count; a short one is repeated, so that its result is up to date."""
         failed = task.cancelled() or task.exception() is not None
-        if failed or task.result()["totals"]["decisions"] < _TOGETHER:
+        if failed or task.result()["totals"]["decisions"] < _LONG:
             self._forget(asked, count)
 
     def _forget(self, asked: "_Asked", count: "_Count") -> None:
@@ -160,29 +151,14 @@ def insights(
         StoreUnavailableError: the decisions can't be read.
     """
     counting = Counting(in_force.engine.compiled, (wanted.start, wanted.end))
-    for page in _pages(query, wanted):
+
+    def unless_unwanted(read: "Callable[[View], Found]") -> Found:
         if unwanted():
             raise BusyError("the gate is stopping")
-        counting.take(page)
+        return query(read)
+
+    count_period(unless_unwanted, counting, wanted)
     return to_json(counting.finish(now), in_force, wanted, now)
-
-
-def _pages(query: RunQuery, wanted: InsightsRequest) -> Iterator[list[Decided]]:
-    """Yield the decisions of the period, and those around it that waits may begin or end with."""
-    start = wanted.start - PATIENCE
-    chosen = DecidedFilter(start, wanted.end + PATIENCE, wanted.service, wanted.environment, wanted.change)
-    after = (start, 0)
-    while True:
-        page = query(partial(_page, chosen=chosen, after=after))
-        yield [decided for _, decided in page]
-        if len(page) < _TOGETHER:
-            return
-        seq, last = page[-1]
-        after = (last.at, seq)
-
-
-def _page(view: "View", chosen: DecidedFilter, after: tuple[int, int]) -> list[tuple[int, Decided]]:
-    return view.decided(chosen, after, _TOGETHER)
 
 
 def to_json(found: Insights, in_force: InForce, wanted: InsightsRequest, now: int) -> dict[str, Any]:

@@ -69,8 +69,10 @@ class Connection:
         """Run a command without values, such as ``COMMIT``."""
         self._execute(command)
 
-    def insert(self, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+    def insert(self, table: Table, columns: tuple[str, ...], rows: Sequence[Row], conflict: str = "") -> None:
         """Insert rows, many with one statement; their values have the order of `columns`.
+
+        `conflict` is the clause that says what becomes of rows that are there already.
 
         The driver releases the interpreter lock at every statement, and under load each one waits to get it
         back: one statement of many rows waits once.
@@ -78,7 +80,7 @@ class Connection:
         for first in range(0, len(rows), _ROWS_TOGETHER):
             together = rows[first : first + _ROWS_TOGETHER]
             statement = _insertion(table, columns, len(together), self._dialect.paramstyle)
-            self._execute(statement, tuple(chain.from_iterable(together)))
+            self._execute(f"{statement} {conflict}", tuple(chain.from_iterable(together)))
 
     def add(self, table: Table, row: Mapping[str, object]) -> None:
         """Insert one row, given by column names."""

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import Select, and_, bindparam, func, or_, select
 
-from app.core.insights import Decided
+from app.core.rollup import Decided
 from app.store import decision_services
 from app.store.columns import columns_of
 from app.store.connection import Connection
@@ -30,6 +30,13 @@ LATEST: Final = (
 )
 """The result of the latest report on the deploy of a row of `decisions`."""
 
+COUNTED: Final = and_(
+    # A later step that was let through belongs to the deploy of the first one.
+    or_(decisions.c.continues.is_(None), decisions.c.outcome == "deny"),
+    decisions.c.repeats.is_(None),
+)
+"""Whether a row of `decisions` is counted: each deploy once."""
+
 # In the order of the index on `at`, so that every page costs the same.
 _DECIDED: Final = (
     select(decisions.c.seq, *columns_of(Decided, decisions, result=LATEST))
@@ -37,9 +44,7 @@ _DECIDED: Final = (
         decisions.c.at >= bindparam("start"),
         decisions.c.at < bindparam("until"),
         or_(decisions.c.at > bindparam("start"), decisions.c.seq > bindparam("after")),
-        # A later step that was let through belongs to the deploy of the first one.
-        or_(decisions.c.continues.is_(None), decisions.c.outcome == "deny"),
-        decisions.c.repeats.is_(None),
+        COUNTED,
     )
     .order_by(decisions.c.at, decisions.c.seq)
     .limit(bindparam("most"))

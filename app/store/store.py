@@ -12,6 +12,7 @@ from app.core.errors import FreezegateError
 from app.store.connection import Connection
 from app.store.errors import NoDatabaseError, StoreUnavailableError
 from app.store.open import open_database
+from app.store.rollups import Numbers
 from app.store.schema import HEAD, stored_version, upgrade, version_of
 from app.store.transaction import Transaction
 from app.store.view import View
@@ -77,7 +78,8 @@ class Store:
         self._database = open_database(url, lock_wait=deadline * 3 / 4)
         self._deadline = deadline
         self._kept: set[str] = set()
-        self._connection = KeptConnection(self._database, dropped=self._kept.clear)
+        self._numbers = Numbers()
+        self._connection = KeptConnection(self._database, dropped=self._forget)
         self._writer: Writer[_Item, Any] = Writer(self._commit, deadline=deadline)
         self._readers = ThreadPoolExecutor(_READERS, "freezegate-reader")
         self._failing = False
@@ -210,6 +212,11 @@ class Store:
         self._connection.drop()
         self._database.close()
 
+    def _forget(self) -> None:
+        """Forget what is in the database: another one may stand there, or a transaction have failed."""
+        self._kept.clear()
+        self._numbers.clear()
+
     def _commit(self, works: Sequence[_Item]) -> Sequence[Any]:
         """Run a batch of works; called on the writer's thread."""
         try:
@@ -242,7 +249,7 @@ class Store:
         kinds: list[str] = []
 
         def do(connection: Connection) -> list[Any]:
-            transaction = Transaction(connection)
+            transaction = Transaction(connection, self._numbers)
             tokens = {item.token for item in works if item.token}
             if tokens:
                 transaction.look_up_tokens(sorted(tokens))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     PrimaryKeyConstraint,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -409,6 +410,70 @@ checkpoints: Final = Table(
     # The rows up to this position are deleted.
     Column("cleared", BigInteger, nullable=False),
 )
+
+# The requests and cells of rollups, numbered in the order of their first use; few, and never removed.
+rollup_requests: Final = Table(
+    "rollup_requests",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # Several services as `app.core.decision.joined` writes them.
+    Column("service", Text, nullable=False),
+    Column("environment", String(128), nullable=False),
+    Column("change", String(128), nullable=False),
+)
+
+rollup_cells: Final = Table(
+    "rollup_cells",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("request", Integer, ForeignKey(rollup_requests.c.id), nullable=False),
+    # ``allow`` (or ``warn``), ``override`` or ``deny``.
+    Column("outcome", String(16), nullable=False),
+    # The ids under which the vetoes are counted, comma-separated; all ad-hoc freezes have one.
+    Column("blocking", Text, nullable=False),
+)
+
+# Decisions counted by minute; see `app.core.rollup`. Its rows stay when decisions are pruned.
+rollups: Final = Table(
+    "rollups",
+    metadata,
+    # Days since the Unix epoch and the minute of the day, in UTC.
+    Column("day", Integer, nullable=False),
+    Column("cell", Integer, nullable=False),
+    Column("minute", SmallInteger, nullable=False),
+    Column("decisions", Integer, nullable=False),
+    Column("reported", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    PrimaryKeyConstraint("day", "cell", "minute"),
+    sqlite_with_rowid=False,
+)
+
+rollup_days: Final = Table(
+    "rollup_days",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    # The position of the latest event that changed the day's counts, or a wait that begins in it.
+    Column("changed", BigInteger, nullable=False),
+)
+
+waits: Final = Table(
+    "waits",
+    metadata,
+    # The instant of the first denial and its position in the audit log; the rows stay when it is pruned.
+    Column("since", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("request", Integer, nullable=False),
+    # The ids under which the vetoes are counted, comma-separated.
+    Column("policies", Text, nullable=False),
+    # The instant of the allowed claim that ended it; -1: it came too late; null: neither is known yet.
+    Column("ends", BigInteger),
+    PrimaryKeyConstraint("since", "seq"),
+    sqlite_with_rowid=False,
+)
+
+STANDING: Final = "ends IS NULL"
+
+Index("waits_standing", waits.c.request, sqlite_where=text(STANDING))
 
 schema_version: Final = Table(
     "alembic_version", metadata, Column("version_num", String(32), primary_key=True)

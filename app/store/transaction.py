@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from app.core.audit import Event
+from app.core.decision import joined
 from app.core.freeze import Freeze
 from app.core.hold import Hold
 from app.core.incident_freeze import Episode
@@ -24,6 +25,7 @@ from app.store import (
     policy_revisions,
     projections,
     retention,
+    rollups,
     sessions,
 )
 from app.store.connection import Connection
@@ -50,9 +52,11 @@ class Transaction(View):
     Events and decisions are collected and written together at its end, by `flush`.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, numbers: rollups.Numbers | None = None) -> None:
         """Lock the audit log; `connection` is within a writing transaction."""
         super().__init__(connection)
+        self._numbers = numbers or rollups.Numbers()
+        self._gathered = rollups.Gathered()
         self._head = events.find_head(connection, lock=True)
         self._events: list[Event] = []
         self._decisions: list[tuple[int, DecisionRow]] = []
@@ -96,6 +100,7 @@ class Transaction(View):
         """Record a decision: its event, its row, and its services if there are several."""
         seq = self.append(event)
         self._decisions.append((seq, row))
+        self._gathered.decided(seq, row, joined(services) if services else row.service)
         if services:
             self._services.extend((seq, service) for service in services)
         if row.idempotency_key is not None:
@@ -119,6 +124,9 @@ class Transaction(View):
 
     def report(self, outcome: OutcomeRow, event: Event) -> None:
         """Record an outcome; earlier ones stay."""
+        decided = rollups.decided(self._connection, outcome.decision_id)
+        if decided is not None:
+            self._gathered.reported(decided, outcome.result)
         outcomes.add(self._connection, self.append(event), outcome)
 
     def keep_policies(self, revision: PolicyRevision) -> bool:
@@ -326,6 +334,7 @@ class Transaction(View):
         decisions.add(self._connection, self._decisions)
         decision_services.add(self._connection, self._services)
         overrides.spend(self._connection, self._spends)
+        self._gathered.write(self._connection, self._numbers, end.seq)
         events.move_head(self._connection, self._head._replace(seq=end.seq, hash=end.hash))
         self._events, self._decisions, self._services, self._spends = [], [], [], []
 

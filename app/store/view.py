@@ -8,8 +8,9 @@ from app.core.continuation import EarlierStep
 from app.core.freeze import Freeze
 from app.core.hold import Hold
 from app.core.incident_freeze import Episode
-from app.core.insights import Decided
 from app.core.override import Override
+from app.core.rollup import Cell, Decided
+from app.core.waits import Request, Wait
 from app.store import (
     backtest,
     decision_services,
@@ -27,6 +28,7 @@ from app.store import (
     projections,
     reconciliation,
     retention,
+    rollups,
     sessions,
 )
 from app.store.connection import Connection
@@ -144,6 +146,22 @@ class View:
     def decided(self, wanted: DecidedFilter, after: tuple[int, int], most: int) -> list[tuple[int, Decided]]:
         """Return decisions in the order of their instants, each with its position."""
         return outcomes.decided(self._connection, wanted, after, most)
+
+    def rollup_cells(self, after: int) -> list[tuple[int, Cell]]:
+        """Return the cells that decisions are counted in, by number, above a number."""
+        return rollups.cells(self._connection, after)
+
+    def rollup_days(self, first: int, last: int) -> dict[int, int]:
+        """Return the days of a range with decisions, each with the position of its latest change."""
+        return rollups.days(self._connection, first, last)
+
+    def rollups(self, first: int, last: int) -> list[rollups.Rollup]:
+        """Return the counts of a range of days, its last one included."""
+        return rollups.of_days(self._connection, first, last)
+
+    def waits(self, start: int, end: int) -> list[tuple[Request, Wait]]:
+        """Return the waits that begin in [start, end)."""
+        return rollups.waits_of(self._connection, start, end)
 
     def recorded(self, wanted: DecidedFilter, after: tuple[int, int], most: int) -> list[Recorded]:
         """Return decisions for a backtest, in the order of their instants, after a known one."""

@@ -20,10 +20,11 @@ from app.core.explain_insights import (
     total_in_words,
     waits_in_words,
 )
-from app.core.insights import Counting, Decided, Insights, PolicyInsight
+from app.core.insights import Counting, Insights, PolicyInsight
 from app.core.instant import DAY, HOUR, MINUTE, parse_instant
 from app.core.policy import PolicySet
-from app.core.waits import PATIENCE
+from app.core.rollup import Decided, follow
+from app.core.waits import PATIENCE, Waiting
 from app.core.wallclock import zone
 from app.policies.load import load
 from app.policies.source import Snapshot, Source
@@ -72,8 +73,16 @@ def insights(
 ) -> Insights:
     end = start + days * DAY
     counting = Counting(CompiledPolicies(policy_set), (start, end))
-    counting.take(decisions)
+    counted(counting, decisions)
     return counting.finish(end + PATIENCE + 1)
+
+
+def counted(counting: Counting, decisions: Iterable[Decided]) -> None:
+    """Count decisions in the order of the record, and the waits that they begin and end."""
+    waiting, all_of_them = Waiting(), list(decisions)
+    follow(waiting, enumerate(all_of_them))
+    counting.take(all_of_them)
+    counting.waits.take(wait for _, wait in waiting.changed.values())
 
 
 def of_policy(found: Insights, policy_id: str) -> PolicyInsight:
@@ -443,7 +452,7 @@ def test_a_wait_that_begins_beside_the_period_is_not_counted_and_may_end_there(p
 def test_a_deploy_that_may_still_come_back_is_not_given_up(policy_set: PolicySet) -> None:
     end = START + 30 * DAY
     counting = Counting(CompiledPolicies(policy_set), (START, end))
-    counting.take([claim(end - 20 * DAY, "deny", "old"), claim(end - DAY, "deny")])
+    counted(counting, [claim(end - 20 * DAY, "deny", "old"), claim(end - DAY, "deny")])
     waits = counting.finish(end).waits
     assert (waits.ended, waits.median, waits.never, waits.waiting) == (0, None, 1, 1)
     assert waits_in_words(waits).endswith(" 1 did not come back within 14 days. 1 may still come back.")

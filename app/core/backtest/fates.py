@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from app.core.comparison import Comparison, Tally
 from app.core.decision import Outcome
-from app.core.insights import FREEZE_ID
 from app.core.policy import Policy
+from app.core.rollup import FREEZE_ID
 from app.core.vetoes import REFUSED, Veto
 
 

@@ -7,9 +7,9 @@ from typing import Final
 from app.core.backtest.fates import Backtest, Example, Fate, Group, PolicyEffect, UnknownName
 from app.core.comparison import Comparison, Sides, Tally, compare, sides
 from app.core.coverage import Coverage
-from app.core.insights import SUCCEEDED
 from app.core.policy import Effect, Policy
 from app.core.proportion import shared_out
+from app.core.rollup import SUCCEEDED
 from app.core.vetoes import Veto
 
 MOST_NAMES: Final = 10_000

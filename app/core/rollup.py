@@ -1,0 +1,124 @@
+"""Rollups: decisions counted by minute, so that insights don't have to read each of them.
+
+A minute is the finest unit that policies are written in, and all zones differ by whole minutes: so the counts
+of a minute say which hour of the week they belong to, and which policies were active, in any zone.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from app.core.decision import Outcome
+from app.core.decision_json import AD_HOC
+from app.core.instant import DAY, MINUTE
+from app.core.waits import Request, Waiting
+
+SUCCEEDED: Final = "succeeded"
+
+FREEZE_ID: Final = "frz_"
+"""How the id of an ad-hoc freeze begins; no policy can have such an id."""
+
+
+class Decided(NamedTuple):
+    """A recorded decision with its latest report, reduced to the fields that are counted."""
+
+    at: int
+    service: str
+    """The service; several as in `Question.joined`."""
+    environment: str
+    change: str
+    outcome: str
+    blocking: str | None
+    """The ids of the rules that vetoed, joined by commas, whether or not a token lifted them."""
+    result: str | None
+    """The result of the latest report; None without any."""
+
+    @property
+    def request(self) -> Request:
+        """The request that was decided."""
+        return self.service, self.environment, self.change
+
+
+class Cell(NamedTuple):
+    """The features of decisions that are counted together."""
+
+    request: Request
+    outcome: str
+    """``allow``, which includes warnings, ``override`` or ``deny``."""
+    blocking: str
+    """The ids under which the vetoes are counted, sorted and joined by commas; empty for plain allows."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The ids under which the vetoes are counted."""
+        return names_in(self.blocking)
+
+
+class Counts(NamedTuple):
+    """Numbers of decisions."""
+
+    decisions: int
+    reported: int = 0
+    """Of them, those of whose deploy an outcome was reported."""
+    failed: int = 0
+    """Of the reported, those that failed or were rolled back."""
+
+
+class Place(NamedTuple):
+    """A minute in which decisions with the same features are counted."""
+
+    day: int
+    """Days since the Unix epoch, in UTC."""
+    minute: int
+    """The minute of the day, in UTC."""
+    cell: Cell
+
+
+def place_of(decided: Decided) -> Place:
+    """Return where a decision is counted."""
+    day, rest = divmod(decided.at, DAY)
+    return Place(day, rest // MINUTE, cell_of(decided))
+
+
+def cell_of(decided: Decided) -> Cell:
+    """Return the features under which a decision is counted."""
+    if decided.outcome in (Outcome.DENY, Outcome.OVERRIDE):
+        return Cell(decided.request, decided.outcome, _counted(decided.blocking or ""))
+    return Cell(decided.request, Outcome.ALLOW.value, "")
+
+
+def counts_of(result: str | None) -> Counts:
+    """Return the counts of one decision with this latest report."""
+    return Counts(1, int(result is not None), int(has_failed(result)))
+
+
+def has_failed(result: str | None) -> bool:
+    """Return whether a report, if there is any, says that a deploy failed or was rolled back."""
+    return result is not None and result != SUCCEEDED
+
+
+def change_by_report(before: str | None, result: str) -> Counts:
+    """Return how a report changes the counts of its decision; `before` is the report that it supersedes."""
+    return Counts(0, int(before is None), int(has_failed(result)) - int(has_failed(before)))
+
+
+@lru_cache(maxsize=4_096)
+def _counted(blocking: str) -> str:
+    """Return the ids under which vetoes are counted: ad-hoc freezes share one."""
+    ids = filter(None, blocking.split(","))
+    return ",".join(sorted({AD_HOC if rule_id.startswith(FREEZE_ID) else rule_id for rule_id in ids}))
+
+
+@lru_cache(maxsize=4_096)
+def names_in(blocking: str) -> frozenset[str]:
+    """Return ids that were joined by commas."""
+    return frozenset(filter(None, blocking.split(",")))
+
+
+def follow(waiting: Waiting, decided: Iterable[tuple[int, Decided]]) -> None:
+    """Let decisions begin and end waits, in the order of their positions in the record."""
+    for seq, each in decided:
+        if each.outcome == Outcome.DENY:
+            waiting.denied(seq, each.at, each.request, cell_of(each).names)
+        else:
+            waiting.allowed(each.at, each.request)

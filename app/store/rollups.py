@@ -1,0 +1,278 @@
+"""Rollups of decisions: kept in the transactions that record decisions and reports, and read by insights."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import repeat
+from typing import Final, NamedTuple
+
+from sqlalchemy import Select, bindparam, or_, select, text
+
+from app.core.decision import Outcome
+from app.core.instant import DAY
+from app.core.rollup import (
+    Cell,
+    Counts,
+    Decided,
+    Place,
+    change_by_report,
+    counts_of,
+    follow,
+    names_in,
+    place_of,
+)
+from app.core.waits import Request, Wait, Waiting
+from app.store import decision_services
+from app.store.columns import columns_of
+from app.store.connection import Connection, Row
+from app.store.outcomes import COUNTED, LATEST
+from app.store.records import DecisionRow
+from app.store.tables import (
+    STANDING,
+    decisions,
+    rollup_cells,
+    rollup_days,
+    rollup_requests,
+    rollups,
+    waits,
+)
+
+_SUMMED: Final = (
+    "ON CONFLICT (day, cell, minute) DO UPDATE SET decisions = rollups.decisions + excluded.decisions, "
+    "reported = rollups.reported + excluded.reported, failed = rollups.failed + excluded.failed"
+)
+_CHANGED: Final = "ON CONFLICT (day) DO UPDATE SET changed = excluded.changed"
+_REPLACED: Final = "ON CONFLICT (since, seq) DO UPDATE SET policies = excluded.policies, ends = excluded.ends"
+
+_REQUESTS: Final = (
+    select(
+        rollup_requests.c.id,
+        rollup_requests.c.service,
+        rollup_requests.c.environment,
+        rollup_requests.c.change,
+    )
+    .where(rollup_requests.c.id > bindparam("after"))
+    .order_by(rollup_requests.c.id)
+)
+_CELLS: Final = (
+    select(
+        rollup_cells.c.id,
+        rollup_requests.c.service,
+        rollup_requests.c.environment,
+        rollup_requests.c.change,
+        rollup_cells.c.outcome,
+        rollup_cells.c.blocking,
+    )
+    .join(rollup_requests, rollup_requests.c.id == rollup_cells.c.request)
+    .where(rollup_cells.c.id > bindparam("after"))
+    .order_by(rollup_cells.c.id)
+)
+_DAYS: Final = select(rollup_days.c.day, rollup_days.c.changed).where(
+    rollup_days.c.day >= bindparam("first"), rollup_days.c.day <= bindparam("last")
+)
+_DECIDED: Final = select(*columns_of(Decided, decisions, result=LATEST)).where(
+    decisions.c.id == bindparam("decision_id"), COUNTED
+)
+_WAITS: Final = (
+    select(
+        rollup_requests.c.service,
+        rollup_requests.c.environment,
+        rollup_requests.c.change,
+        waits.c.since,
+        waits.c.seq,
+        waits.c.policies,
+        waits.c.ends,
+    )
+    .join(rollup_requests, rollup_requests.c.id == waits.c.request)
+    .where(waits.c.since >= bindparam("start"), waits.c.since < bindparam("before"))
+)
+_MOST_TOGETHER: Final = 64
+"""Requests per statement."""
+
+
+class Rollup(NamedTuple):
+    """The decisions of a minute that are counted together."""
+
+    day: int
+    cell: int
+    minute: int
+    decisions: int
+    reported: int
+    failed: int
+
+
+_ROLLUPS: Final = (
+    select(*columns_of(Rollup, rollups))
+    .where(rollups.c.day >= bindparam("first"), rollups.c.day <= bindparam("last"))
+    .order_by(rollups.c.day, rollups.c.cell, rollups.c.minute)
+)
+
+
+class Numbers:
+    """The numbers of requests and cells, as far as they were looked up.
+
+    Numbers are given away within the lock of the audit log. Forget them when a transaction fails: it may have
+    given some away.
+    """
+
+    def __init__(self) -> None:
+        """Know none."""
+        self._requests: dict[Request, int] = {}
+        self._cells: dict[Cell, int] = {}
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._requests.clear()
+        self._cells.clear()
+
+    def of_requests(self, connection: Connection, wanted: Iterable[Request]) -> dict[Request, int]:
+        """Return the numbers of requests; give new ones away."""
+        known, asked = self._requests, set(wanted)
+        if not asked <= known.keys():
+            for number, *request in connection.rows(_REQUESTS, after=len(known)):
+                known[_request(request)] = number
+            new = sorted(asked - known.keys())
+            given = dict(zip(new, range(len(known) + 1, len(known) + len(new) + 1), strict=True))
+            rows = [(number, *request) for request, number in given.items()]
+            connection.insert(rollup_requests, ("id", "service", "environment", "change"), rows)
+            known.update(given)
+        return {request: known[request] for request in asked}
+
+    def of_cells(self, connection: Connection, wanted: Collection[Cell]) -> dict[Cell, int]:
+        """Return the numbers of cells; give new ones away."""
+        known, asked = self._cells, set(wanted)
+        if not asked <= known.keys():
+            known.update((cell, number) for number, cell in cells(connection, len(known)))
+            new = sorted(asked - known.keys())
+            requests = self.of_requests(connection, (cell.request for cell in new))
+            given = dict(zip(new, range(len(known) + 1, len(known) + len(new) + 1), strict=True))
+            rows = [
+                (number, requests[cell.request], cell.outcome, cell.blocking)
+                for cell, number in given.items()
+            ]
+            connection.insert(rollup_cells, ("id", "request", "outcome", "blocking"), rows)
+            known.update(given)
+        return {cell: known[cell] for cell in asked}
+
+
+class Gathered:
+    """The changes of rollups that a transaction gathers, to write them together."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._counts: dict[Place, Counts] = {}
+        self._decided: list[tuple[int, Decided]] = []
+
+    def decided(self, seq: int, row: DecisionRow, service: str) -> None:
+        """Count a decision; `service` has several as in `Question.joined`."""
+        if not is_counted(row):
+            return
+        decided = Decided(row.at, service, row.environment, row.change, row.outcome, row.blocking, None)
+        self._add(place_of(decided), counts_of(None))
+        self._decided.append((seq, decided))
+
+    def reported(self, decided: Decided, result: str) -> None:
+        """Count a report on a counted decision, which has the result of the report before."""
+        self._add(place_of(decided), change_by_report(decided.result, result))
+
+    def write(self, connection: Connection, numbers: Numbers, seq: int) -> None:
+        """Write it; `seq` is the position of the latest event of the transaction."""
+        if not self._counts:
+            return
+        by_cell = numbers.of_cells(connection, [place.cell for place in self._counts])
+        rows = [
+            (place.day, by_cell[place.cell], place.minute, *counts) for place, counts in self._counts.items()
+        ]
+        connection.insert(rollups, Rollup._fields, rows, _SUMMED)
+        days = {place.day for place in self._counts}
+        days.update(self.__write_changed(connection, numbers))
+        connection.insert(rollup_days, ("day", "changed"), [(day, seq) for day in sorted(days)], _CHANGED)
+
+    def __write_changed(self, connection: Connection, numbers: Numbers) -> set[int]:
+        """Write the waits that its decisions begin and end; return the days in which those begin."""
+        requests = numbers.of_requests(connection, {decided.request for _, decided in self._decided})
+        waiting = Waiting(_standing(connection, requests))
+        follow(waiting, self._decided)
+        _write_changed(connection, requests, waiting)
+        return {since // DAY for since, _ in waiting.changed}
+
+    def _add(self, place: Place, more: Counts) -> None:
+        counts = self._counts.get(place)
+        self._counts[place] = more if counts is None else Counts(*map(sum, zip(counts, more, strict=True)))
+
+
+def is_counted(row: DecisionRow) -> bool:
+    """Return whether a decision is counted: repeated claims, and later steps let through, are not."""
+    return row.repeats is None and (row.continues is None or row.outcome == Outcome.DENY)
+
+
+def _write_changed(connection: Connection, requests: Mapping[Request, int], waiting: Waiting) -> None:
+    """Write the waits that changed."""
+    rows = [
+        (wait.since, wait.seq, requests[request], ",".join(sorted(wait.policies)), wait.ends)
+        for request, wait in waiting.changed.values()
+    ]
+    connection.insert(waits, ("since", "seq", "request", "policies", "ends"), rows, _REPLACED)
+
+
+def decided(connection: Connection, decision_id: str) -> Decided | None:
+    """Return a decision with its latest report; None if it is not counted."""
+    row = connection.row(_DECIDED, decision_id=decision_id)
+    return None if row is None else decision_services.named(connection, decision_id, Decided._make(row))
+
+
+def cells(connection: Connection, after: int) -> list[tuple[int, Cell]]:
+    """Return the cells above a number, each with its number."""
+    return [
+        (number, Cell(_request(request), outcome, blocking))
+        for number, *request, outcome, blocking in connection.rows(_CELLS, after=after)
+    ]
+
+
+def days(connection: Connection, first: int, last: int) -> dict[int, int]:
+    """Return the days of a range with decisions, each with the position of its latest change."""
+    return {day: changed for day, changed in connection.rows(_DAYS, first=first, last=last)}  # noqa: C416
+
+
+def of_days(connection: Connection, first: int, last: int) -> list[Rollup]:
+    """Return the counts of a range of days, its last one included."""
+    return [Rollup._make(row) for row in connection.rows(_ROLLUPS, first=first, last=last)]
+
+
+def waits_of(connection: Connection, start: int, end: int) -> list[tuple[Request, Wait]]:
+    """Return the waits that begin in [start, end), each with its request."""
+    rows = connection.rows(_WAITS, start=start, before=end)
+    return [
+        (_request(request), Wait(since, seq, names_in(policies), ends))
+        for *request, since, seq, policies, ends in rows
+    ]
+
+
+def _standing(connection: Connection, requests: Mapping[Request, int]) -> dict[Request, Wait]:
+    """Return the waits of requests that have not ended."""
+    of_numbers = {number: request for request, number in requests.items()}
+    found = {}
+    for row in _of_numbers(connection, sorted(of_numbers)):
+        number, since, seq, policies = row
+        found[of_numbers[number]] = Wait(since, seq, names_in(policies), None)
+    return found
+
+
+def _of_numbers(connection: Connection, numbers: Sequence[int]) -> Iterable[Row]:
+    for first in range(0, len(numbers), _MOST_TOGETHER):
+        together = numbers[first : first + _MOST_TOGETHER]
+        # Few different statements, so that each is prepared once: filled up to a power of two.
+        size = 1 << (len(together) - 1).bit_length()
+        filled = [*together, *repeat(together[-1], size - len(together))]
+        names = {f"request_{place}": number for place, number in enumerate(filled)}
+        yield from connection.rows(_standing_of(size), **names)
+
+
+@lru_cache
+def _standing_of(size: int) -> Select[tuple[int, int, int, str]]:
+    wanted = or_(*(waits.c.request == bindparam(f"request_{place}") for place in range(size)))
+    return select(waits.c.request, waits.c.since, waits.c.seq, waits.c.policies).where(text(STANDING), wanted)
+
+
+def _request(names: Sequence[str]) -> Request:
+    service, environment, change = names
+    return service, environment, change

@@ -1,0 +1,250 @@
+"""Insights from rollups are those that the rows of decisions give, on both databases."""
+
+import random
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import pytest
+from sqlalchemy import text
+
+from app.core.audit import Event
+from app.core.decision import joined, names_of
+from app.core.insights import Counting
+from app.core.instant import DAY, HOUR, MINUTE, parse_instant
+from app.core.rollup import Decided, follow
+from app.core.waits import PATIENCE, Waiting
+from app.gate.in_force import InForce, Policies
+from app.gate.insights import InsightsRequest, insights, to_json
+from app.policies.source import Source
+from app.store.records import DecisionRow, OutcomeRow, PolicyRevision
+from app.store.store import Store
+from tests.api.fakes import FakeClock
+from tests.gate.conftest import gate_on
+from tests.gate.history import END, OLD, START, History
+from tests.store.records import PATIENT
+
+if TYPE_CHECKING:
+    from app.store.transaction import Transaction
+    from app.store.view import View
+
+FIRST: Final = parse_instant("2026-03-20T00:00:00Z")
+LENGTH: Final = 40 * DAY
+ADDED: Final = ("waits", "rollup_days", "rollups", "rollup_cells", "rollup_requests")
+BEFORE_THEM: Final = "0012"
+POLICIES: Final = """version: 1
+timezone: Asia/Kathmandu
+environments: [production, staging]
+changes: [normal, rollback]
+services:
+  api: {tags: [tier-1]}
+  web: {}
+  abroad: {tags: [tier-1], timezone: Australia/Lord_Howe}
+policies:
+  - id: friday
+    title: No deploys after Friday
+    reason: r
+    applies_to: {environments: [production]}
+    exempt: {changes: [rollback]}
+    when: [{weekly: {from: fri 14:07, to: mon 08:00}}]
+  - id: nights
+    title: Nights
+    reason: r
+    timezone: service
+    applies_to: {tags: [tier-1]}
+    when: [{daily: {from: "20:30", to: "07:13"}}]
+  - id: third
+    title: A day
+    reason: r
+    timezone: Europe/Amsterdam
+    when: [{dates: {from: 2026-03-29, to: 2026-04-02}}]
+"""
+
+
+class Lived(NamedTuple):
+    """Recorded decisions, and the reports on them, in the order of the record."""
+
+    rows: list[tuple[DecisionRow, tuple[str, ...]]]
+    results: dict[str, str]
+    """The latest result of each decision."""
+
+    def counted(self) -> Iterator[tuple[int, Decided]]:
+        for seq, (row, services) in enumerate(self.rows):
+            if row.repeats is None and (row.continues is None or row.outcome == "deny"):
+                service = joined(services) if services else row.service
+                result = self.results.get(row.id)
+                yield (
+                    seq,
+                    Decided(row.at, service, row.environment, row.change, row.outcome, row.blocking, result),
+                )
+
+    def insights(self, in_force: InForce, wanted: InsightsRequest, now: int) -> dict[str, Any]:
+        """The insights, from all rows."""
+        decided = [
+            (seq, each)
+            for seq, each in self.counted()
+            if wanted.service in (None, *names_of(each.service))
+            and wanted.environment in (None, each.environment)
+            and wanted.change in (None, each.change)
+        ]
+        counting = Counting(in_force.engine.compiled, (wanted.start, wanted.end))
+        counting.take(each for _, each in decided)
+        waiting = Waiting()
+        follow(waiting, decided)
+        counting.waits.take(wait for _, wait in waiting.changed.values())
+        return to_json(counting.finish(now), in_force, wanted, now)
+
+
+class Life:
+    """Claims and reports as no gate would make them: all that can be recorded, in any order of instants."""
+
+    def __init__(self, seed: int, revision: str) -> None:
+        self._rng = random.Random(seed)
+        self._revision = revision
+        self._number = 0
+        self.lived = Lived([], {})
+
+    def live(self, store: Store, claims: int) -> Lived:
+        """Record so many claims, in transactions of any size."""
+        while self._number < claims:
+            store.transact(self._batch)
+        return self.lived
+
+    def _batch(self, transaction: "Transaction") -> None:
+        rng, reportable = self._rng, [row.id for row, _ in self.lived.rows if row.outcome != "deny"]
+        for _ in range(rng.choice((1, 1, 2, 70))):
+            self._record(transaction)
+        for own_id in rng.choices(reportable, k=rng.randrange(5)) if reportable else ():
+            result = rng.choices(("succeeded", "failed", "rolled-back"), (6, 2, 1))[0]
+            self.lived.results[own_id] = result
+            event = Event(self._now() * 1_000_000, "outcome-reported", "ci", "{}")
+            transaction.report(OutcomeRow(own_id, result, None, "ci", self._now()), event)
+
+    def _now(self) -> int:
+        """Instants that mostly grow, often share a minute, and sometimes go back."""
+        steps = self._number * (LENGTH // 400)
+        return FIRST + min(steps, LENGTH) + self._rng.choice((0, 0, 1, 59, -90, 5 * MINUTE, -HOUR))
+
+    def _record(self, transaction: "Transaction") -> None:
+        rng = self._rng
+        self._number += 1
+        services = tuple(sorted(rng.sample(("api", "web", "abroad", "other"), rng.choice((1, 1, 1, 2)))))
+        outcome = rng.choices(("allow", "warn", "override", "deny"), (6, 1, 2, 4))[0]
+        blocking = rng.choice(("friday", "nights,friday", "friday,frz_1", "frz_1,frz_2", "gone"))
+        earlier = [row.id for row, _ in self.lived.rows]
+        row = DecisionRow(
+            id=f"dec_{self._number:06}",
+            at=self._now(),
+            service=services[0] if len(services) == 1 else " and ".join(services),
+            environment=rng.choice(("production", "staging", "former")),
+            outcome=outcome,
+            caller="ci",
+            actor=None,
+            override_id=None,
+            idempotency_key=None,
+            fingerprint=None,
+            policy_revision=self._revision,
+            blocking=blocking if outcome in ("override", "deny") or rng.random() < 0.1 else None,
+            change=rng.choice(("normal", "rollback")),
+            duration=0,
+            continues=rng.choice(earlier) if earlier and rng.random() < 0.1 else None,
+            warnings=None,
+            repeats=rng.choice(earlier) if earlier and rng.random() < 0.1 else None,
+        )
+        named = services if len(services) > 1 else ()
+        self.lived.rows.append((row, named))
+        transaction.record(row, Event(row.at * 1_000_000, "decision", "ci", "{}"), named)
+
+
+@pytest.fixture
+def in_force(tmp_path: Path) -> InForce:
+    file = tmp_path / "odd.yaml"
+    file.write_text(POLICIES)
+    return Policies().load(Source(file), FIRST)
+
+
+def wanted_of(seed: int) -> Iterator[InsightsRequest]:
+    """Periods that begin and end anywhere, of any filter."""
+    rng = random.Random(seed)
+    yield InsightsRequest(FIRST - DAY, FIRST + LENGTH + DAY)
+    yield InsightsRequest(FIRST + 7, FIRST + 8)
+    while True:
+        start = FIRST + rng.randrange(LENGTH)
+        length = rng.choice((50, 3 * MINUTE, HOUR + 1, 3 * DAY, 20 * DAY))
+        if rng.random() < 0.5:
+            start -= start % MINUTE
+        yield InsightsRequest(
+            start,
+            start + length,
+            rng.choice((None, None, "api", "other")),
+            rng.choice((None, None, "production")),
+            rng.choice((None, None, "rollback")),
+        )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_counts_of_any_period_are_those_of_the_rows(url: str, in_force: InForce, seed: int) -> None:
+    store = Store.open(url, deadline=PATIENT)
+    kept = PolicyRevision(in_force.revision, FIRST, in_force.snapshot.to_json())
+    store.transact(lambda transaction: transaction.keep_policies(kept))
+    lived = Life(seed, in_force.revision).live(store, 400)
+    now = FIRST + LENGTH + PATIENCE // 2
+    for wanted in islice(wanted_of(seed), 25):
+        found = insights(store.query, in_force, wanted, now)
+        assert found == lived.insights(in_force, wanted, now), wanted
+    store.let_go()
+
+
+def test_an_older_database_is_counted_when_it_is_opened(url: str, in_force: InForce) -> None:
+    store = Store.open(url, deadline=PATIENT)
+    kept = PolicyRevision(in_force.revision, FIRST, in_force.snapshot.to_json())
+    store.transact(lambda transaction: transaction.keep_policies(kept))
+    life = Life(7, in_force.revision)
+    lived = life.live(store, 300)
+    before = {name: len(_contents(store, name)) for name in ADDED}
+    with store._database.engine.begin() as connection:
+        for name in ADDED:
+            connection.execute(text(f"DROP TABLE {name}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": BEFORE_THEM})
+    store.let_go()
+    store = Store.open(url, deadline=PATIENT)
+    for name in ("rollups", "waits", "rollup_cells"):
+        assert len(_contents(store, name)) == before[name]
+    now = FIRST + LENGTH
+    for wanted in islice(wanted_of(7), 3):
+        assert insights(store.query, in_force, wanted, now) == lived.insights(in_force, wanted, now)
+    # And it goes on from there.
+    life.live(store, 400)
+    wanted = InsightsRequest(FIRST - DAY, FIRST + LENGTH + DAY)
+    assert insights(store.query, in_force, wanted, now) == lived.insights(in_force, wanted, now)
+    store.let_go()
+
+
+def _contents(store: Store, name: str) -> list[Any]:
+    rows = text(f"SELECT * FROM {name}")  # noqa: S608 - a name of our own
+    return store.query(lambda view: view._connection.rows(rows))
+
+
+@pytest.mark.anyio
+async def test_the_counts_of_a_gate_are_those_of_its_rows(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "policies.yaml"
+    file.write_text(OLD)
+    gate = gate_on(url, file, FakeClock(START))
+    await History(gate, 3).live(200)
+    rows = gate.store.query(_rows_of)
+    for period in ((START, END), (START + 5 * DAY + 1, END - 9 * DAY - 3)):
+        wanted = InsightsRequest(*period)
+        found = insights(gate.store.query, gate.in_force, wanted, END)
+        assert found == rows.insights(gate.in_force, wanted, END)
+    assert found["totals"]["denials"]
+    assert found["totals"]["reported"]
+    assert found["waits"]["count"]
+    await gate.store.close()
+
+
+def _rows_of(view: "View") -> Lived:
+    last = view.head().seq
+    rows, services = view.decision_rows(0, last), view.decision_services(0, last)
+    results = {row.decision_id: row.result for _, row in sorted(view.outcome_rows(0, last).items())}
+    return Lived([(rows[seq], services.get(seq, ())) for seq in sorted(rows)], results)
