@@ -2,7 +2,8 @@
 
 ``python -m bench.engine`` prints a table; every figure is the median of its samples. Sizes take
 turns within one run, so that a machine that slows down slows all of them; compiling is CPU time. The
-largest set comes a second time, with a third of its policies replaced by those of new kinds.
+largest set comes a second time, with a third of its policies replaced by those of new kinds. A decision for
+now is also given as a ratio to a bisection of 100,000 integers, which took its turn just before.
 """
 
 import gc
@@ -13,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -33,6 +35,8 @@ SETS = {
 }
 """The size of each set, and whether it has new kinds of windows."""
 SAMPLES = 2_000
+INTEGERS = list(range(0, 700_000, 7))
+"""What a decision for now is compared with: the instants of a bare bisection."""
 ROUNDS = 5
 
 
@@ -44,7 +48,9 @@ def main() -> None:
         name: PolicySet.model_validate(policy_set(size, new_kinds=new)) for name, (size, new) in SETS.items()
     }
     compile_ms: dict[str, list[float]] = {name: [] for name in SETS}
-    rows: dict[str, dict[str, list[float]]] = {name: {"first": [], "now": [], "random": []} for name in SETS}
+    rows: dict[str, dict[str, list[float]]] = {
+        name: {"first": [], "now": [], "bisection": [], "random": []} for name in SETS
+    }
     for round_number in range(ROUNDS):
         for name, one in sets.items():
             started = time.process_time()
@@ -61,12 +67,13 @@ def main() -> None:
 
 
 def _print(compile_ms: dict[str, list[float]], rows: dict[str, dict[str, list[float]]]) -> None:
-    print("policies             compile ms  first question ms (median, max)  now µs  random instant µs")
+    print("policies             compile ms  first question ms (median, max)  now µs / bisection  random µs")
     for name, row in rows.items():
+        beside = _ratios(row["now"], row["bisection"])
         print(
             f"{name:19}  {min(compile_ms[name]):10.1f}  "
             f"{statistics.median(row['first']):8.3f} {max(row['first']):8.3f}            "
-            f"{statistics.median(row['now']):6.3f}  {statistics.median(row['random']):10.2f}"
+            f"{statistics.median(row['now']):6.3f} {beside}  {statistics.median(row['random']):10.2f}"
         )
     old, new = list(SETS)[-2:]
     print(
@@ -87,13 +94,15 @@ def _ask(engine: Engine, seed: int) -> dict[str, float]:
     asked = [Question(name) for name in rng.sample(names, min(500, len(names)))]
     first = [_timed(partial(engine.decide, question, NOW)) for question in asked]
     questions = rng.choices(asked, k=SAMPLES)
+    instants = [rng.randrange(INTEGERS[-1]) for _ in range(SAMPLES)]
+    bisection = _median(lambda instant: bisect_right(INTEGERS, instant), instants)
     now = _median(lambda question: engine.decide(question, NOW + 1), questions)
     pairs = [(question, NOW + rng.randrange(-30 * DAY, 30 * DAY)) for question in questions]
     for question, at in pairs:  # the blocks of these instants are compiled; the answers are not kept
         engine.decide(question, at)
     rng.shuffle(pairs)
     spread = _median(lambda pair: engine.decide(*pair), pairs)
-    return {"first": statistics.median(first) * 1e3, "now": now, "random": spread} | {
+    return {"first": statistics.median(first) * 1e3, "now": now, "bisection": bisection, "random": spread} | {
         "first": max(first) * 1e3 if seed == ROUNDS - 1 else statistics.median(first) * 1e3
     }
 

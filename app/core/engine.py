@@ -8,7 +8,7 @@ compiled policies, and all that no freeze matches.
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from app.core.compiled import CompiledPolicies
@@ -24,6 +24,9 @@ from app.core.timeline import FreezeTimeline, PolicyTimeline, RuleTimeline
 
 SCOPES_REMEMBERED: Final = 4096
 
+ANSWERS_REMEMBERED: Final = 4096
+"""Questions whose last decision is kept; asked again within the same segment, it takes half a microsecond."""
+
 JOINT_SCOPES_REMEMBERED: Final = 256
 """Scopes of several services; the names of one may take 13 kB."""
 
@@ -32,6 +35,10 @@ STANDING_REMEMBERED: Final = 4
 
 MOST_RULES: Final = 1_000
 """Rules that match several services, each counted in each zone. Finding when they all open takes a second."""
+
+
+_new_decision: Final = tuple.__new__
+"""Makes a decision of its fields; the constructor by name takes three times as long."""
 
 
 class Engine:
@@ -64,6 +71,7 @@ class Engine:
         self._scopes: dict[tuple[str, str, str], ScopeTimeline] = {}
         self._joint_scopes: dict[tuple[tuple[str, ...], str, str], ScopeTimeline] = {}
         self._environments: dict[tuple[str, str], ScopeTimeline] = {}
+        self._answers: dict[Question, tuple[int, int, tuple[Any, ...]]] = {}
         self._groups: dict[str, Sequence[ServiceGroup]] = {}
         self._standing: dict[int, Engine] = {}
         self._remembering = Lock()
@@ -76,10 +84,32 @@ class Engine:
             TooManyRulesError: too many rules match several services, see `MOST_RULES`.
             OutOfRangeError: the instant lies outside the years 2000 to 2100.
         """
+        known = self._answers.get(question)
+        if known is not None and known[0] <= at < known[1]:
+            # The fields after the instant, which is all that differs.
+            return _new_decision(Decision, (question, at, *known[2]))
         if question.services:
             return self._decide_all(question, in_range(at))
         scope = self.scope(question.service, question.environment, question.change)
-        return self.decide_in(scope, question, in_range(at))
+        decision = self.decide_in(scope, question, in_range(at))
+        if question.duration <= 1:
+            self._remember(question, decision, scope)
+        return decision
+
+    def remembered(self, question: Question, at: int) -> Decision | None:
+        """Return the decision, if the one on the same question that was last made holds at an instant."""
+        known = self._answers.get(question)
+        if known is None or not known[0] <= at < known[1]:
+            return None
+        return _new_decision(Decision, (question, at, *known[2]))
+
+    def _remember(self, question: Question, decision: Decision, scope: ScopeTimeline) -> None:
+        """Keep a decision for as long as it differs by the instant only."""
+        start, end = scope.unchanged(decision.at)
+        with self._remembering:
+            if len(self._answers) >= ANSWERS_REMEMBERED and question not in self._answers:
+                del self._answers[next(iter(self._answers))]
+            self._answers[question] = start, end, decision[2:]
 
     def decide_in(self, scope: ScopeTimeline, question: Question, at: int) -> Decision:
         """Decide a question by its timeline, if that is known already."""

@@ -92,6 +92,19 @@ class ScopeTimeline:
         )
         return present
 
+    def unchanged(self, at: int) -> tuple[int, int]:
+        """Return the start and end of the time around an instant in which decisions differ by `at` only.
+
+        That is its segment; a flip beyond the look-ahead is told from the instant on that it comes into view.
+        """
+        segment = self.segment(at)
+        if segment.flips_at is None:
+            return segment.start, segment.end
+        seen_from = segment.flips_at - LOOK_AHEAD
+        if at < seen_from:
+            return segment.start, min(segment.end, seen_from)
+        return max(segment.start, seen_from), segment.end
+
     def is_prepared(self, question: Question, at: int) -> bool:
         """Return whether a question takes a bisection or two: all is compiled, and no search is needed."""
         if question.duration <= 1:

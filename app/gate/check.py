@@ -18,6 +18,9 @@ def check(in_force: InForce, question: Question, at: int) -> Decision:
 
 async def check_async(in_force: InForce, question: Question, at: int) -> Decision:
     """Like `check`, but in a thread if it may take long: the first of its kind, or one far ahead."""
+    known = in_force.engine.remembered(question, at)
+    if known is not None:
+        return known
     if in_force.engine.is_prepared(question, at):
         return check(in_force, question, at)
     return await asyncio.to_thread(check, in_force, question, at)
