@@ -272,6 +272,8 @@ class _Walk:
 
     def step(self, view: "View") -> Verification | None:
         """Verify the next page; return the result once the record ends or is wrong, and None before."""
+        if not self._verifier.reached.seq:
+            view.forget_passages()
         standing = view.head()
         head = Checkpoint(standing.seq, standing.hash)
         if self._is_overtaken(view):

@@ -20,9 +20,9 @@ from sqlalchemy import (
 
 from app.core.continuation import EarlierStep
 from app.core.decision import Outcome
-from app.store import decision_services, tables
+from app.store import decision_services, passages, tables
 from app.store.columns import columns_of
-from app.store.connection import Connection
+from app.store.connection import Connection, Row
 from app.store.records import DecisionFilter, DecisionRow, StoredDecision
 from app.store.tables import FIRST_OF_DEPLOY, decisions, events, overrides
 
@@ -70,8 +70,7 @@ def add(connection: Connection, rows: Sequence[tuple[int, DecisionRow]]) -> None
 
 def find(connection: Connection, decision_id: str) -> StoredDecision | None:
     """Return a decision by id."""
-    row = connection.row(_BY_ID, decision_id=decision_id)
-    return None if row is None else StoredDecision._make(row)
+    return next(iter(_stored(connection, connection.rows(_BY_ID, decision_id=decision_id))), None)
 
 
 def step(connection: Connection, decision_id: str) -> EarlierStep | None:
@@ -83,7 +82,7 @@ def step(connection: Connection, decision_id: str) -> EarlierStep | None:
 def of_key(connection: Connection, caller: str, key: str) -> tuple[str, str] | None:
     """Return the fingerprint and the data of the decision under a caller's idempotency key."""
     row = connection.row(_BY_KEY, caller=caller, key=key)
-    return None if row is None else (row[0], row[1])
+    return None if row is None else (row[0], *passages.whole(connection, [row[1]]))
 
 
 def first_of_deploy(connection: Connection, deploy: str, *, denied: bool) -> str | None:
@@ -105,7 +104,11 @@ def newest(
     # Positions first, then events: a database that joins before it limits reads half the audit log.
     page = places.subquery()
     query = select(*_COLUMNS).join(page, page.c.seq == events.c.seq).order_by(events.c.seq.desc())
-    return [StoredDecision._make(row) for row in connection.rows(query)]
+    return _stored(connection, connection.rows(query))
+
+
+def _stored(connection: Connection, rows: Iterable[Row]) -> list[StoredDecision]:
+    return passages.with_whole_data(connection, map(StoredDecision._make, rows))
 
 
 def _newest_places(wanted: DecisionFilter, before: int | None, most: int, least: int) -> _Query:

@@ -1,16 +1,18 @@
 """The audit log: its events, and the head that marks its end."""
 
+import binascii
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, func, select, text, update
 
-from app.core.audit import Checkpoint, Event, Link, chained
+from app.core.audit import GENESIS, Checkpoint, Event, Link, chained
+from app.store import passages
 from app.store.columns import columns_of
-from app.store.connection import Connection
+from app.store.connection import Connection, Row
 from app.store.errors import StoreUnavailableError
 from app.store.records import Head
-from app.store.tables import NO_DECISION, events, head
+from app.store.tables import NO_DECISION, checkpoints, events, head
 
 _ONLY: Final = 1
 _HEAD: Final = select(*columns_of(Head, head)).where(head.c.id == _ONLY)
@@ -24,7 +26,18 @@ _MOVED: Final = _MOVE.values(
     keys_version=bindparam("new_keys_version"),
     latest_at=bindparam("new_latest_at"),
 )
-_LINK: Final = select(*columns_of(Link, events))
+_BEFORE_IT: Final = events.alias("before_it")
+_PREVIOUS: Final = func.coalesce(
+    func.nullif(events.c.previous, ""),
+    select(_BEFORE_IT.c.hash).where(_BEFORE_IT.c.seq == events.c.seq - 1).scalar_subquery(),
+    # The first event after those that were pruned.
+    select(checkpoints.c.hash).where(checkpoints.c.seq == events.c.seq - 1).scalar_subquery(),
+    "",
+)
+LINK: Final = tuple(columns_of(Link, events, previous=_PREVIOUS))
+"""The columns of a link, to be read by `links_of`."""
+
+_LINK: Final = select(*LINK)
 _AFTER: Final = _LINK.where(events.c.seq > bindparam("after")).order_by(events.c.seq).limit(bindparam("most"))
 _BEFORE: Final = (
     _LINK.where(events.c.seq < bindparam("before")).order_by(events.c.seq.desc()).limit(bindparam("most"))
@@ -34,6 +47,10 @@ _OF_KIND: Final = (
     _KIND.where(events.c.seq < bindparam("before")).order_by(events.c.seq.desc()).limit(bindparam("most"))
 )
 _NEXT_OF_KIND: Final = _KIND.where(events.c.seq >= bindparam("since")).order_by(events.c.seq).limit(1)
+_SHORTENED: Final = "decision"
+"""The kind of event that there is a million of."""
+
+_STORED_LENGTH: Final = 43
 _END: Final = 2**62
 """Beyond every position."""
 
@@ -43,7 +60,8 @@ def find_head(connection: Connection, *, lock: bool = False) -> Head:
     row = connection.row(_LOCK if lock else _HEAD)
     if row is None:
         raise StoreUnavailableError("the record has lost its head")
-    return Head._make(row)
+    found = Head._make(row)
+    return found._replace(hash=_in_hex(found.hash))
 
 
 def move_head(connection: Connection, to: Head) -> None:
@@ -58,21 +76,35 @@ def move_head(connection: Connection, to: Head) -> None:
     )
 
 
-def append(connection: Connection, at: Head, new: Sequence[Event]) -> Checkpoint:
+def append(
+    connection: Connection, at: Head, new: Sequence[Event], shortener: passages.Shortener
+) -> Checkpoint:
     """Append events after the head, which must be locked; return the new head."""
     links = list(chained(Checkpoint(at.seq, at.hash), new))
-    connection.insert(events, Link._fields, links)
+    rows = [_row(link, shortener) for link in links]
+    connection.insert(events, Link._fields, rows)
     return Checkpoint(links[-1].seq, links[-1].hash) if links else Checkpoint(at.seq, at.hash)
+
+
+def _row(link: Link, shortener: passages.Shortener) -> Link:
+    """Return a link as it is stored.
+
+    What precedes a decision is in the row before it. Other events keep it: they outlast that row.
+    """
+    own = _stored(link.hash)
+    if link.kind != _SHORTENED:
+        return link._replace(previous=_stored(link.previous), hash=own)
+    return link._replace(data=shortener.shortened(link.seq, link.data), previous="", hash=own)
 
 
 def following(connection: Connection, after: int, most: int) -> list[Link]:
     """Return the events after a position, in order."""
-    return [Link._make(row) for row in connection.rows(_AFTER, after=after, most=most)]
+    return links_of(connection, connection.rows(_AFTER, after=after, most=most))
 
 
 def newest(connection: Connection, before: int, most: int) -> list[Link]:
     """Return the events before a position, newest first."""
-    return [Link._make(row) for row in connection.rows(_BEFORE, before=before, most=most)]
+    return links_of(connection, connection.rows(_BEFORE, before=before, most=most))
 
 
 def latest_of_kind(connection: Connection, kind: str) -> Link | None:
@@ -82,11 +114,33 @@ def latest_of_kind(connection: Connection, kind: str) -> Link | None:
 
 def newest_of_kind(connection: Connection, kind: str, before: int, most: int) -> list[Link]:
     """Return the events of a kind other than ``decision`` before a position, newest first."""
-    rows = connection.rows(_OF_KIND, wanted=kind, before=before, most=most)
-    return [Link._make(row) for row in rows]
+    return links_of(connection, connection.rows(_OF_KIND, wanted=kind, before=before, most=most))
 
 
 def next_of_kind(connection: Connection, kind: str, since: int) -> Link | None:
     """Return the first event of a kind other than ``decision`` at a position or later."""
-    row = connection.row(_NEXT_OF_KIND, wanted=kind, since=since)
-    return None if row is None else Link._make(row)
+    return next(iter(links_of(connection, connection.rows(_NEXT_OF_KIND, wanted=kind, since=since))), None)
+
+
+def links_of(connection: Connection, rows: Sequence[Row]) -> list[Link]:
+    """Return the links of rows of `LINK`."""
+    data = passages.whole(connection, [row[4] for row in rows])
+    return [
+        Link(seq, at, kind, actor, whole, _in_hex(previous) if previous else GENESIS, _in_hex(own))
+        for (seq, at, kind, actor, _, previous, own), whole in zip(rows, data, strict=True)
+    ]
+
+
+def _stored(digest: str) -> str:
+    """Return a hash as it is stored; 43 letters instead of 64."""
+    return binascii.b2a_base64(bytes.fromhex(digest), newline=False)[:-1].decode()
+
+
+def _in_hex(stored: str) -> str:
+    """Return a stored hash in hexadecimal; what is none, as it is."""
+    if len(stored) != _STORED_LENGTH:
+        return stored
+    try:
+        return binascii.a2b_base64(stored + "=").hex()
+    except ValueError:
+        return stored

@@ -11,9 +11,11 @@ from typing import Final
 from sqlalchemy import bindparam, delete, func, or_, select, text, update
 
 from app.core.audit import Link
+from app.store import passages
 from app.store.columns import columns_of
 from app.store.connection import Connection
 from app.store.errors import StoreUnavailableError
+from app.store.events import LINK, links_of
 from app.store.records import Backlog, Denial, Lease, OutboxMessage
 from app.store.tables import NO_DECISION, WAITING, decisions, events, lease, outbox
 
@@ -89,7 +91,7 @@ _RELEASE: Final = (
 )
 
 _NEWS: Final = (
-    select(*columns_of(Link, events))
+    select(*LINK)
     .where(text(NO_DECISION), events.c.seq > bindparam("after"), events.c.seq <= bindparam("last"))
     .order_by(events.c.seq)
 )
@@ -248,9 +250,10 @@ def release_lease(connection: Connection, holder: str) -> None:
 
 def news(connection: Connection, after: int, last: int) -> list[Link]:
     """Return the events between two positions, without decisions."""
-    return [Link._make(row) for row in connection.rows(_NEWS, after=after, last=last)]
+    return links_of(connection, connection.rows(_NEWS, after=after, last=last))
 
 
 def denials(connection: Connection, after: int, last: int) -> list[Denial]:
     """Return the claims denied between two positions."""
-    return [Denial._make(row) for row in connection.rows(_DENIALS, after=after, last=last)]
+    rows = connection.rows(_DENIALS, after=after, last=last)
+    return passages.with_whole_data(connection, map(Denial._make, rows))

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Delete, Select, and_, bindparam, delete, f
 from app.core.audit import Link
 from app.store.columns import columns_of
 from app.store.connection import Connection
+from app.store.events import LINK, links_of
 from app.store.records import PrunedStretch
 from app.store.tables import (
     NO_DECISION,
@@ -80,8 +81,7 @@ def time_of(connection: Connection, seq: int) -> int | None:
 
 def staying(connection: Connection, kinds: tuple[str, ...], after: int, last: int, most: int) -> list[Link]:
     """Return the events of some kinds between two positions, in order."""
-    rows = connection.rows(_staying(kinds), after=after, last=last, most=most)
-    return [Link._make(row) for row in rows]
+    return links_of(connection, connection.rows(_staying(kinds), after=after, last=last, most=most))
 
 
 def clear(connection: Connection, kinds: tuple[str, ...], after: int, last: int) -> int:
@@ -141,7 +141,7 @@ def _between() -> ColumnElement[bool]:
 @lru_cache(maxsize=4)
 def _staying(kinds: tuple[str, ...]) -> Select[Any]:
     wanted = or_(*(events.c.kind == kind for kind in kinds))
-    query = select(*columns_of(Link, events)).where(text(NO_DECISION), _between(), wanted)
+    query = select(*LINK).where(text(NO_DECISION), _between(), wanted)
     return query.order_by(events.c.seq).limit(bindparam("most"))
 
 

@@ -12,6 +12,7 @@ from app.core.errors import FreezegateError
 from app.store.connection import Connection
 from app.store.errors import NoDatabaseError, StoreUnavailableError
 from app.store.open import open_database
+from app.store.passages import SharedPassages
 from app.store.rollups import Numbers
 from app.store.schema import HEAD, stored_version, upgrade, version_of
 from app.store.transaction import Transaction
@@ -79,6 +80,7 @@ class Store:
         self._deadline = deadline
         self._kept: set[str] = set()
         self._numbers = Numbers()
+        self._passages = SharedPassages()
         self._connection = KeptConnection(self._database, dropped=self._forget)
         self._writer: Writer[_Item, Any] = Writer(self._commit, deadline=deadline)
         self._readers = ThreadPoolExecutor(_READERS, "freezegate-reader")
@@ -216,6 +218,7 @@ class Store:
         """Forget what is in the database: another one may stand there, or a transaction have failed."""
         self._kept.clear()
         self._numbers.clear()
+        self._passages.clear()
 
     def _commit(self, works: Sequence[_Item]) -> Sequence[Any]:
         """Run a batch of works; called on the writer's thread."""
@@ -247,9 +250,11 @@ class Store:
     def _together(self, works: Sequence[_Item]) -> list[Any]:
         kept: set[str] = set()
         kinds: list[str] = []
+        used: dict[str, int] = {}
 
         def do(connection: Connection) -> list[Any]:
-            transaction = Transaction(connection, self._numbers)
+            nonlocal used
+            transaction = Transaction(connection, self._numbers, self._passages)
             tokens = {item.token for item in works if item.token}
             if tokens:
                 transaction.look_up_tokens(sorted(tokens))
@@ -257,10 +262,12 @@ class Store:
             transaction.flush()
             kept.update(transaction.kept)
             kinds.extend(transaction.kinds)
+            used = transaction.used
             return results
 
         results = self._connection.transact(do)
         self._kept |= kept
+        self._passages.note(used)
         self._watcher.recorded(kinds)
         return results
 

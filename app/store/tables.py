@@ -47,9 +47,23 @@ events: Final = Table(
     Column("at", BigInteger, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("actor", String(256), nullable=False),
+    # JSON; or the name of a form and values, see `app.store.passages`.
     Column("data", Text, nullable=False),
+    # Empty for decisions: it is the hash of the row before.
     Column("previous", String(64), nullable=False),
+    # Both in base 64 without padding; of versions up to 0.2, in hexadecimal.
     Column("hash", String(64), nullable=False),
+)
+
+passages: Final = Table(
+    "passages",
+    metadata,
+    # The beginning of the SHA-256 of the text, in base 64.
+    Column("name", String(12), primary_key=True),
+    # What the data of many events has in common; or a form, the names of the passages that such data has.
+    Column("text", Text, nullable=False),
+    # A position in the audit log; no event more than `REACH` of `app.store.passages` after it needs the row.
+    Column("used", BigInteger, nullable=False),
 )
 
 NO_DECISION: Final = "kind <> 'decision'"

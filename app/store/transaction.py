@@ -22,6 +22,7 @@ from app.store import (
     outbox,
     outcomes,
     overrides,
+    passages,
     policy_revisions,
     projections,
     retention,
@@ -52,11 +53,20 @@ class Transaction(View):
     Events and decisions are collected and written together at its end, by `flush`.
     """
 
-    def __init__(self, connection: Connection, numbers: rollups.Numbers | None = None) -> None:
-        """Lock the audit log; `connection` is within a writing transaction."""
+    def __init__(
+        self,
+        connection: Connection,
+        numbers: rollups.Numbers | None = None,
+        shared: passages.SharedPassages | None = None,
+    ) -> None:
+        """Lock the audit log; `connection` is within a writing transaction.
+
+        The passages in `shared` are known to be stored.
+        """
         super().__init__(connection)
         self._numbers = numbers or rollups.Numbers()
         self._gathered = rollups.Gathered()
+        self._shortener = passages.Shortener(connection, shared or passages.SharedPassages())
         self._head = events.find_head(connection, lock=True)
         self._events: list[Event] = []
         self._decisions: list[tuple[int, DecisionRow]] = []
@@ -72,6 +82,11 @@ class Transaction(View):
         """The kinds of the events that it appends."""
         self.changes = 0
         """The number of writes: an error after the first one spoils the transaction."""
+
+    @property
+    def used(self) -> dict[str, int]:
+        """The forms that it stored, to be noted once it is committed."""
+        return self._shortener.used
 
     @property
     def freezes_version(self) -> int:
@@ -313,6 +328,8 @@ class Transaction(View):
     def clear_pruned(self, kinds: tuple[str, ...], stretch: PrunedStretch, last: int) -> int:
         """Delete rows of a pruned stretch, up to a position; return the number of deleted events.
 
+        At its end, delete the passages that only pruned events were joined from.
+
         Args:
             kinds: of the events that stay.
             stretch: of which nothing is deleted before its `cleared`.
@@ -320,6 +337,8 @@ class Transaction(View):
         """
         deleted = self._change(lambda: retention.clear(self._connection, kinds, stretch.cleared, last))
         self._change(lambda: retention.note_cleared(self._connection, stretch.seq, last))
+        if last >= stretch.seq:
+            self._change(lambda: passages.drop_unused(self._connection, last))
         return deleted
 
     def drop_policies(self, revision: str) -> None:
@@ -330,7 +349,7 @@ class Transaction(View):
         """Write the collected events and decisions; call it last."""
         if not self.changes:
             return
-        end = events.append(self._connection, self._head, self._events)
+        end = events.append(self._connection, self._head, self._events, self._shortener)
         decisions.add(self._connection, self._decisions)
         decision_services.add(self._connection, self._services)
         overrides.spend(self._connection, self._spends)

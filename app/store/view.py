@@ -24,6 +24,7 @@ from app.store import (
     outbox,
     outcomes,
     overrides,
+    passages,
     policy_revisions,
     projections,
     reconciliation,
@@ -68,6 +69,10 @@ class View:
     def events_after(self, seq: int, most: int) -> list[Link]:
         """Return the events after a position, in order."""
         return events.following(self._connection, seq, most)
+
+    def forget_passages(self) -> None:
+        """Read again what events share, instead of remembering it: to verify what is stored."""
+        passages.forget()
 
     def newest_events(self, before: int, most: int) -> list[Link]:
         """Return the events before a position, newest first."""
