@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     StringConstraints,
     Tag,
     model_validator,
@@ -37,12 +38,16 @@ GLOB_PATTERN = r"[a-z0-9*][a-z0-9._/*-]{0,127}"
 """Names with ``*`` for any run of characters but ``/``."""
 
 ID_PATTERN = r"[a-z0-9][a-z0-9-]{0,63}"
+FILE_PATTERN = r"[^/\\\x00-\x1f\x7f]{1,250}\.yaml"
+"""The names of policy files in a folder."""
+
 LINK_PATTERN = r"https?://[^\s\x00-\x1f\x7f-\x9f]{1,490}"
 
 FORMS = {
     f"^{NAME_PATTERN}$": "a name is 1 to 128 of a-z, 0-9 and . _ / -, and begins with a letter or digit",
     f"^{GLOB_PATTERN}$": "a name is 1 to 128 of a-z, 0-9 and . _ / -, with * for any run of them",
     f"^{ID_PATTERN}$": "an id is 1 to 64 of a-z, 0-9 and -, and begins with a letter or digit",
+    f"^{FILE_PATTERN}$": "an owned file is one of this folder: its name without a folder, ending in .yaml",
     f"^{LINK_PATTERN}$": "a link begins with https:// or http:// and holds no spaces",
     LINE_PATTERN: "a text is one line, without control characters",
 }
@@ -57,6 +62,7 @@ Text = Annotated[
 ]
 
 Link = Annotated[str, StringConstraints(pattern=rf"^{LINK_PATTERN}$"), Field(title="URL")]
+FileName = Annotated[str, StringConstraints(pattern=rf"^{FILE_PATTERN}$"), Field(title="file name")]
 
 SERVICE_ZONE = "service"
 
@@ -381,6 +387,63 @@ class Service(_Part):
     )
 
 
+class Owner(_Part):
+    """The owner of one file of a folder, and the services that the file reaches."""
+
+    team: Text | None = Field(
+        None,
+        description="the team's name on the dashboard; the file's name without `.yaml` if left out",
+        examples=["Payments"],
+    )
+    services: list[NameGlob] | None = Field(
+        None,
+        min_length=1,
+        description="the services that the file reaches; `*` matches any run of characters except `/`",
+        examples=[["checkout", "pay-*"]],
+    )
+    tags: list[NameGlob] | None = Field(
+        None,
+        min_length=1,
+        description="the file also reaches services that carry any of these tags in the catalogue",
+        examples=[["payments"]],
+    )
+    everything: Literal[True] | None = Field(
+        None,
+        description="`true`: the file speaks for the whole company; instead of `services` and `tags`",
+        examples=[True],
+    )
+    contact: Text | None = Field(
+        None,
+        description="the `contact` of the file's policies that have none, nor one from the file's `defaults`",
+        examples=["#payments"],
+    )
+
+    @model_validator(mode="after")
+    def _reaches_something(self) -> Self:
+        reach = [self.services, self.tags]
+        if (self.everything is None) == (reach == [None, None]):
+            raise MalformedValueError(
+                "say which services the file reaches, with services or tags, or else everything: true"
+            )
+        return self
+
+
+class OwnedFile(NamedTuple):
+    """A file of a folder, and its owner."""
+
+    name: str
+    owner: Owner
+
+    @property
+    def team(self) -> str:
+        """The name of the team."""
+        return self.owner.team or self.name.removesuffix(".yaml")
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return the owner as the API shows it."""
+        return {"file": self.name, "team": self.team, "contact": self.owner.contact}
+
+
 class SelfTest(_Part):
     """A unit test of the file: a question and its expected decision."""
 
@@ -499,6 +562,13 @@ class PolicySet(_Part):
         examples=[{"max_ttl": "8h", "max_uses": 1, "approvals": 1}],
         json_schema_extra={"default": {"max_ttl": "24h", "max_uses": 5, "approvals": 0}},
     )
+    owners: dict[FileName, Owner] | None = Field(
+        None,
+        min_length=1,
+        description="in a folder: the other files by name, each with the services that it reaches and its "
+        "team; every file but this one needs an entry then",
+        examples=[{"payments.yaml": {"services": ["checkout", "pay-*"], "contact": "#payments"}}],
+    )
     policies: list[Policy] = Field(
         description="the rules, each with a veto; `[]` freezes nothing",
         examples=[[]],
@@ -509,6 +579,19 @@ class PolicySet(_Part):
         "the file",
         examples=[[{"at": "2026-11-27 14:00", "service": "api", "expect": "deny"}]],
     )
+
+    _files: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def with_files(self, files: Mapping[str, str]) -> Self:
+        """Return this set, told the name of the file of each policy that has an owner, by the policy's id."""
+        placed = self.model_copy()
+        placed._files = files  # noqa: SLF001 - a copy of its own
+        return placed
+
+    def owner_of(self, policy_id: str) -> OwnedFile | None:
+        """Return the file and owner of a policy; None if it is in no file that `owners` lists."""
+        name = self._files.get(policy_id)
+        return None if name is None or self.owners is None else OwnedFile(name, self.owners[name])
 
     @property
     def home(self) -> Zone:

@@ -53,13 +53,14 @@ def history(
 
 
 def _policy(in_force: InForce, each: Policy, at: int) -> dict[str, Any]:
-    timeline = in_force.engine.timeline(each.id)
+    timeline, owned = in_force.engine.timeline(each.id), in_force.policy_set.owner_of(each.id)
     return {
         "id": each.id,
         "title": each.title,
         "reason": each.reason,
         "contact": each.contact,
         "link": each.link,
+        "owner": owned and owned.to_json(),
         "effect": each.effect.value,
         "timezone": each.timezone or in_force.home.name,
         "in_words": policy_in_words(each, in_force.home),

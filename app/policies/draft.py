@@ -2,16 +2,17 @@
 
 import functools
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Final
 
-from app.core.policy import PolicySet
+from app.core.policy import Policy, PolicySet
 from app.policies.calendars.subscription import url_problems
 from app.policies.check import check_set, entries
 from app.policies.inheritance import inheriting, set_zone
 from app.policies.limits import too_large, too_much_work
+from app.policies.ownership import Ownership, check_owners
 from app.policies.source import Snapshot
 from app.policies.validate import MOST_DETAILS, validate
 from app.yaml.compose import read_document
@@ -57,7 +58,7 @@ def read_draft(snapshot: Snapshot) -> Draft:
     parts, problems = _parts(snapshot, documents)
     if not parts or any(map(_is_error, problems)):
         return Draft(documents, problems, None)
-    merged = _merge(parts)
+    merged = _merge(parts, [document.name for document in documents])
     draft = Draft(documents, problems, merged)
     if excess := list(too_much_work(merged, list(draft.places("policies")))):
         return Draft(documents, in_order([*problems, *excess], documents), None)
@@ -75,6 +76,7 @@ def _parts(snapshot: Snapshot, documents: Sequence[Document]) -> tuple[list[Poli
     found.add(url_problems(documents, snapshot.policies))
     # With a file missing, all names that it defines would seem unknown.
     if len(sound) == len(documents) and not any(map(_is_error, snapshot.problems)):
+        found.add(check_owners(documents))
         found.add(check_set(list(documents)))
     problems = bounded(in_order(found.problems, documents), found.more)
     return list(filter(None, parts)), problems
@@ -135,8 +137,8 @@ def _nothing_frozen(draft: Draft) -> Problem:
     return document.problem(("policies",), "nothing is ever frozen: there is no policy", Severity.WARNING)
 
 
-def _merge(parts: Sequence[PolicySet]) -> PolicySet:
-    """Merge the files into one set, and give each policy the values of its file.
+def _merge(parts: Sequence[PolicySet], names: Sequence[str]) -> PolicySet:
+    """Merge the files into one set, and give each policy the values and the reach of its file.
 
     No other key stands in two files, see `check_set`.
     """
@@ -144,10 +146,23 @@ def _merge(parts: Sequence[PolicySet]) -> PolicySet:
     catalogues = [part.services for part in parts if part.services is not None]
     home = set_zone(parts)
     lists: dict[str, Any] = {
-        "policies": [*chain.from_iterable(inheriting(part, home) for part in parts)],
+        "policies": [],
         "tests": [*chain.from_iterable(part.tests for part in parts)],
         "services": functools.reduce(operator.or_, catalogues) if catalogues else None,
         "timezone": home,
         "defaults": None,
     }
-    return parts[0].model_copy(update=single | lists)
+    merged = parts[0].model_copy(update=single | lists)
+    return _with_policies(merged, dict(zip(names, parts, strict=True)))
+
+
+def _with_policies(merged: PolicySet, parts: Mapping[str, PolicySet]) -> PolicySet:
+    """Return a merged set with the policies of its files, each with the values and the reach of its file."""
+    ownership = Ownership(merged)
+    files: dict[str, str] = {}
+    policies: list[Policy] = []
+    for name, part in parts.items():
+        own = [ownership.limited(name, policy) for policy in inheriting(part, merged.timezone)]
+        policies += own
+        files |= {policy.id: name for policy in own if name in ownership.owners}
+    return merged.model_copy(update={"policies": policies}).with_files(files)

@@ -1,7 +1,8 @@
 """Values that the policies of a file take from their file: its zone and its defaults.
 
 In a folder, a file's `timezone` holds for its own policies and tests. The zone of the set is that of one
-file: sentences, services without a zone and files without a `timezone` use it.
+file: sentences, services without a zone and files without a `timezone` use it. Where a file has `owners`, it
+is the zone of that file, so that no team sets it.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -9,7 +10,10 @@ from typing import Final
 
 from app.core.policy import Defaults, Policy, PolicySet
 
-SET_WIDE: Final = ("environments", "changes", "overrides", "unknown_services")
+OWNERS: Final = "owners"
+"""The key of the file that says what the others reach."""
+
+SET_WIDE: Final = ("environments", "changes", "overrides", "unknown_services", OWNERS)
 """Keys that stand in one file of a set, the most telling first. Its zone is the set's."""
 
 
@@ -19,7 +23,8 @@ def home_file(files: Sequence[Collection[str]]) -> int | None:
     Args:
         files: the top-level keys of each file, in the order of the set.
     """
-    stating = [number for number, keys in enumerate(files) if "timezone" in keys]
+    needed = {"timezone", *([OWNERS] if any(OWNERS in keys for keys in files) else ())}
+    stating = [number for number, keys in enumerate(files) if needed <= set(keys)]
     main = (number for key in SET_WIDE for number in stating if key in files[number])
     return next(main, stating[0] if stating else None)
 
@@ -32,7 +37,8 @@ def is_main_file(keys: Collection[str]) -> bool:
 def set_zone(parts: Sequence[PolicySet]) -> str:
     """Return the name of the zone of a set."""
     number = home_file([part.model_fields_set for part in parts])
-    return parts[number or 0].timezone
+    usual: str = PolicySet.model_fields["timezone"].default
+    return usual if number is None else parts[number].timezone
 
 
 def inheriting(part: PolicySet, home: str) -> Iterator[Policy]:

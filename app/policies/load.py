@@ -4,10 +4,11 @@ In a folder, every file states its `version`; the policies, tests and services o
 `timezone` and `defaults` hold for their own file; any other key may stand in one of them only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from app.core.engine import Engine
+from app.core.policy import Policy, PolicySet
 from app.core.wallclock import zone
 from app.policies.calendars.unloaded import frozen_until_loaded, without_fetched
 from app.policies.draft import Draft, read_draft
@@ -57,14 +58,29 @@ def accept(draft: Draft, revision: str) -> LoadedPolicies:
         raise PolicyFileError(draft.errors)
     warnings = tuple(problem for problem in draft.problems if problem.severity is Severity.WARNING)
     engine, offline = Engine(draft.policy_set), without_fetched(draft.policy_set)
+    tests = tuple(_placed_tests(draft))
     return LoadedPolicies(
         policy_set=draft.policy_set,
         engine=engine,
         revision=revision,
-        tests=tuple(_placed_tests(draft)),
+        tests=tests,
         warnings=warnings,
         tested=engine if offline is draft.policy_set else Engine(offline),
+        team_engines=_team_engines(offline, {test.file for test in tests}),
     )
+
+
+def _team_engines(policy_set: PolicySet, files: Collection[str]) -> dict[str, Engine]:
+    """Return an engine with the policies of each of these files that is a team's."""
+    own: dict[str, list[Policy]] = {}
+    for policy in policy_set.policies:
+        if (owned := policy_set.owner_of(policy.id)) is not None:
+            own.setdefault(owned.name, []).append(policy)
+    return {
+        name: Engine(policy_set.model_copy(update={"policies": own.get(name, [])}))
+        for name, owner in (policy_set.owners or {}).items()
+        if name in files and not owner.everything
+    }
 
 
 def _placed_tests(draft: Draft) -> Iterator[PlacedTest]:

@@ -1,6 +1,7 @@
 """A loaded policy set and its engine."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from app.core.engine import Engine
@@ -33,3 +34,9 @@ class LoadedPolicies:
     """The warnings about the files."""
     tested: Engine
     """The engine that self-tests ask; there, calendars by URL have no events."""
+    team_engines: Mapping[str, Engine] = field(default_factory=dict)
+    """The engines with the policies of one team's file each, by its name; the tests of that file ask it."""
+
+    def tested_by(self, file: str) -> Engine:
+        """Return the engine that the self-tests of a file ask."""
+        return self.team_engines.get(file, self.tested)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from app.core.decision import Decision, Outcome, Question
+from app.core.engine import Engine
 from app.core.instant import DAY, MINUTE
 from app.core.notation import format_time_of_day, parse_duration
 from app.core.policy import SelfTest
@@ -52,7 +53,7 @@ def problems_of(results: Iterable[SelfTestResult]) -> list[Problem]:
 
 def _run(placed: PlacedTest, loaded: LoadedPolicies) -> SelfTestResult:
     test, home = placed.test, placed.zone
-    decision = _ask(test, loaded, home)
+    decision = _ask(test, loaded.tested_by(placed.file), home)
     expected, got = _expected(test, home), _got(test, decision, home)
     passed = expected == got
     if not passed:
@@ -62,9 +63,9 @@ def _run(placed: PlacedTest, loaded: LoadedPolicies) -> SelfTestResult:
     )
 
 
-def _ask(test: SelfTest, loaded: LoadedPolicies, home: Zone) -> Decision:
+def _ask(test: SelfTest, engine: Engine, home: Zone) -> Decision:
     question = Question(test.service, test.environment, test.change, parse_duration(test.duration))
-    return loaded.tested.decide(question, parse_moment(test.at, home))
+    return engine.decide(question, parse_moment(test.at, home))
 
 
 def _name(test: SelfTest) -> str:

@@ -1,6 +1,6 @@
 """The names that a set defines, and the sentence on an unknown one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
 
@@ -57,6 +57,11 @@ class Vocabulary:
         }
         self._said: dict[tuple[str, str], str | None] = {}
         self._guesses = 0
+
+    @property
+    def tags_by_service(self) -> Iterator[tuple[str, list[str]]]:
+        """The services of the catalogue, each with its tags."""
+        return ((name, _texts(service, "tags")) for name, service in self.services.items())
 
     def zone_of(self, file: dict[str, Any]) -> Zone | None:
         """Return the zone of a file's own times; None if it can't be read."""

@@ -489,6 +489,14 @@ class Opening(BaseModel):
     until: Instant | None = Field(description="its end; null if more than two years ahead")
 
 
+class PolicyOwner(BaseModel):
+    """The owner of a policy's file, by `owners` of the policy folder."""
+
+    file: str = Field(description="the name of the file in the folder")
+    team: str = Field(description="the team; the file's name without `.yaml` if `owners` names none")
+    contact: str | None = Field(description="the team's contact")
+
+
 class PolicyBody(BaseModel):
     """A policy in force."""
 
@@ -497,6 +505,9 @@ class PolicyBody(BaseModel):
     reason: str = Field(description="why the rule exists")
     contact: str | None = Field(description="whom to ask")
     link: str | None = Field(description="where to read more")
+    owner: PolicyOwner | None = Field(
+        description="the owner of the policy's file; null without `owners`, and in the file that states them"
+    )
     effect: Literal["deny", "allow-only", "warn"] = Field(description="what it does, as in the file")
     timezone: str = Field(description="the zone of its times; `service` for the zone of each service")
     in_words: str = Field(description="what it does and when, in a sentence")

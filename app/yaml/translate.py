@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from app.core.errors import FaultyValuesError
-from app.core.policy import FORMS, Name, PolicySet
+from app.core.policy import FILE_PATTERN, FORMS, Name, PolicySet
 from app.core.windows import WindowEntry
 from app.yaml.document import Document
 from app.yaml.problem import MOST_GUESSES, Path, Problem, did_you_mean, in_quotes, nearest, quoted
@@ -232,7 +232,7 @@ def _on_one_line(sentence: str, longest: int = _LONGEST_SENTENCE) -> str:
 
 
 def _guess(error: _Error, text: str) -> str:
-    if not error.guess or error.within.private:
+    if not error.guess or error.within.private or error.context.get("pattern") == f"^{FILE_PATTERN}$":
         return ""
     candidate = better(text, Name if error.of_key else type_at(error.within.root, error.path))
     return f"; did you mean {in_quotes(candidate)}?" if candidate else ""

@@ -15,6 +15,7 @@ _LINKS: Final = {
     "Service": "[service](#service)",
     "Workdays": "[workdays](#workdays)",
     "Environment": "[environment](#environment)",
+    "Owner": "[owners](#owners)",
     "Release": "[release](#release)",
     "Defaults": "[defaults](#defaults)",
     "WindowEntry": "[window](#windows)",

@@ -13,6 +13,7 @@ from app.yaml.problem import Problem
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NAMED = re.compile(r"# (\S+\.yaml)\n")
 HEAD = "version: 1\nenvironments: [production, staging]\n"
 TESTS = "tests: [{at: 2026-11-25 12:00, service: api, environment: staging, expect: allow}]\n"
 
@@ -45,11 +46,24 @@ def test_the_shipped_files_are_clean(path: str) -> None:
 
 
 def test_every_policy_file_of_the_documents_is_clean() -> None:
-    files = [text for page in PAGES for text in snippets(page) if "\npolicies:\n" in f"\n{text}"]
+    files = [
+        text
+        for page in PAGES
+        for text in snippets(page)
+        if "\npolicies:\n" in f"\n{text}" and not NAMED.match(text)
+    ]
     assert len(files) >= 2
     for text in files:
         whole = text if "version:" in text else HEAD + text
         assert linted(whole if "\ntests:" in whole else whole + TESTS) == [], text
+
+
+def test_every_folder_of_the_documents_is_clean() -> None:
+    """Blocks that begin with a file's name are one folder together."""
+    folders = [{match[1]: text for text in snippets(page) if (match := NAMED.match(text))} for page in PAGES]
+    assert any(folders)
+    for folder in filter(None, folders):
+        assert lint(Snapshot(folder), NOW) == []
 
 
 def test_every_holiday_window_of_the_documents_is_clean() -> None:

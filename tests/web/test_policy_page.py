@@ -468,3 +468,28 @@ def test_the_page_is_clean_in_a_browser_on_a_phone_and_in_the_dark(browser: Brow
         assert serious(page) == []
         page.emulate_media(color_scheme="light")
         assert serious(page) == []
+
+
+def test_the_owner_of_a_policy_is_on_its_page_and_in_the_api(tmp_path: Path) -> None:
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    head, _, rules = POLICIES.partition("policies:\n")
+    (folder / "main.yaml").write_text(
+        f"{head}owners:\n  far.yaml: {{team: Far & Away, services: [far], contact: '#far'}}\npolicies: []\n"
+    )
+    entries = f"- id: {rules.partition('- id: tokyo')[2].join(['tokyo', ''])}".partition("  - id: local")[0]
+    (folder / "far.yaml").write_text(f"version: 1\npolicies:\n  {entries}")
+    settings = Settings(policies=folder, database_url=SecretStr(f"sqlite:///{tmp_path / 'gate.db'}"))
+    with TestClient(create_app(settings, clock=FakeClock(parse_instant("2026-11-27T14:00:00Z")))) as gate:
+        page = shown(gate, "tokyo")
+        assert "OwnerFar & Away far.yaml" in page.text
+        assert gate.get("/policies").json()["policies"][0]["owner"] == {
+            "file": "far.yaml",
+            "team": "Far & Away",
+            "contact": "#far",
+        }
+
+
+def test_a_policy_without_an_owner_says_nothing_of_one(gate: TestClient) -> None:
+    assert "Owner" not in shown(gate, "lunch").text
+    assert gate.get("/policies/lunch").json()["owner"] is None

@@ -23,12 +23,20 @@ def inherited_remarks(documents: Sequence[Document], policy_set: PolicySet) -> I
                 yield from _on_service_zones(document, policy_set, name)
 
 
-def selectors_path(document: Document, policy: Path, key: str) -> Path:
-    """Return the path of a policy's selectors: its own, or those of the defaults of its file."""
-    own = document.data[policy[0]][policy[1]]
-    return (
-        ("defaults", key) if key not in own and key in document.data.get("defaults", ()) else (*policy, key)
-    )
+def selector_path(document: Document, policy: Path, key: str, index: int) -> Path:
+    """Return the path of a policy's selector: its own, of the defaults of its file, or its id without any.
+
+    A policy of a team's file may have only the selector that `owners` gives it. A single selector may be
+    written without a list.
+    """
+    defaults = document.data.get("defaults", {})
+    if key in (own := document.data[policy[0]][policy[1]]):
+        where, written = (*policy, key), own[key]
+    elif key in defaults:
+        where, written = ("defaults", key), defaults[key]
+    else:
+        return (*policy, "id")
+    return (*where, index) if isinstance(written, list) else where
 
 
 def _on_defaults(document: Document) -> Iterator[Remark]:

@@ -18,9 +18,10 @@ from app.core.wallclock import Wall
 from app.core.windows import WindowEntry
 from app.policies.draft import Draft, in_order, read_draft
 from app.policies.lint.holidays import holiday_problems
-from app.policies.lint.inherited import inherited_remarks, selectors_path
+from app.policies.lint.inherited import inherited_remarks, selector_path
 from app.policies.lint.misreadings import misreadings
 from app.policies.lint.notices import notice_remark
+from app.policies.lint.owned import owned_remarks
 from app.policies.lint.placed_window import placed_windows
 from app.policies.lint.reach import Reach
 from app.policies.lint.shadow import Shadows
@@ -121,10 +122,15 @@ class _Lint:
             yield from self._on_exceptions(document, path, policy)
             yield from self._on_running(document, path, policy)
             yield from self._on_reach(document, path, policy)
-        for document, path, sentence in inherited_remarks(self._draft.documents, self._set):
-            yield self._warn(document, path, sentence)
+        yield from self._on_files()
         yield from self._on_shadows()
         yield from self._on_droughts()
+
+    def _on_files(self) -> Iterator[Problem]:
+        """Remark on what files give their policies, and on what owners keep from them."""
+        documents = self._draft.documents
+        for found in (inherited_remarks(documents, self._set), owned_remarks(documents, self._set)):
+            yield from (self._warn(*remark) for remark in found)
 
     def _warn(self, document: Document, path: Path, sentence: str) -> Problem:
         return document.problem(path, sentence, Severity.WARNING)
@@ -161,7 +167,7 @@ class _Lint:
             for key, selectors in (("applies_to", policy.applies_to), ("exempt", policy.exempt)):
                 for index, selector in enumerate(selectors or ()):
                     if selector.tags is not None:
-                        where = _selector_path(document, selectors_path(document, path, key), index)
+                        where = selector_path(document, path, key, index)
                         yield self._warn(document, (*where, "tags"), f"matches nothing: {_NO_TAGS}")
 
     def _why_it_matches_nothing(self, policy: Policy) -> str:
@@ -264,14 +270,6 @@ def _over_by(entry: WindowEntry, walls: Iterable[Wall]) -> int | None:
     """Return the instant after which a window never opens again in any of its zones, if there is one."""
     ends = [entry.window.over_by(wall) for wall in walls]
     return max((end for end in ends if end is not None), default=None) if None not in ends else None
-
-
-def _selector_path(document: Document, path: Path, index: int) -> Path:
-    """Return the path of a selector; a single one may be written without a list."""
-    value = document.data
-    for part in path:
-        value = value[part]
-    return (*path, index) if isinstance(value, list) else path
 
 
 def _doubled(data: Any) -> Iterator[Path]:

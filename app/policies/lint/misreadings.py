@@ -20,7 +20,7 @@ from app.core.windows.yearly import Yearly
 from app.policies.draft import Draft
 from app.policies.lint.calendars import calendar_remarks
 from app.policies.lint.cron import Remark, cron_remarks
-from app.policies.lint.inherited import selectors_path
+from app.policies.lint.inherited import selector_path
 from app.policies.lint.monthly import calendar_named, monthly_remarks
 from app.policies.lint.placed_window import placed_windows
 from app.policies.lint.reach import Reach
@@ -49,7 +49,8 @@ def misreadings(draft: Draft, policy_set: PolicySet, engine: Engine, now: int) -
         for where, sentence in _on_windows(policy, policy_set.zones_of(policy), calendar, now):
             yield _warning(document, (*path, *where), sentence)
         for number, index, sentence in not_reached(policy, reach):
-            yield _warning(document, _selector(document, path, number, index), sentence)
+            where = (*selector_path(document, path, "applies_to", number), "services", index)
+            yield _warning(document, where, sentence)
     yield from _on_scopes(draft, places, policy_set, Scopes(policy_set, engine, reach, now))
 
 
@@ -95,12 +96,3 @@ def _on_window(window: Window, zones: list[Zone], now: int, *, freezes: bool) ->
             yield from dates_remarks(window)
         case Yearly():
             yield from yearly_remarks(window, freezes=freezes)
-
-
-def _selector(document: Document, path: Path, number: int, index: int) -> Path:
-    """Return the path of a glob in `applies_to`; a single selector may be written without a list."""
-    selectors = selectors_path(document, path, "applies_to")
-    written = document.data
-    for part in selectors:
-        written = written[part]
-    return (*selectors, *((number,) if isinstance(written, list) else ()), "services", index)
