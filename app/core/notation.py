@@ -206,6 +206,11 @@ def waiting_time(seconds: int) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
 
 
+def waiting_roughly(seconds: int) -> str:
+    """Return ``2 d 18 h``: like `waiting_time`, but from a day on without minutes, rounded up."""
+    return waiting_time(seconds + -seconds % HOUR if seconds >= DAY else seconds)
+
+
 def format_duration(seconds: int) -> str:
     """Write elapsed seconds in the form that `parse_duration` reads: ``1d12h``."""
     parts = zip(_elapsed(seconds), "dhms", strict=True)

@@ -35,6 +35,11 @@ class WaitingDeploys(NamedTuple):
     more: int
     """Those that are only counted."""
 
+    @property
+    def total(self) -> int:
+        """The number of deploys that wait."""
+        return len(self.holds) + self.more
+
 
 class HoldDesk:
     """Takes in deploys that wait, gives them back, and says when their turns come."""

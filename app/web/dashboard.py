@@ -1,8 +1,6 @@
 """``/``: the dashboard."""
 
-from collections.abc import Mapping
 from functools import partial
-from math import isqrt
 from typing import Final, NamedTuple
 
 from fastapi import APIRouter, Request
@@ -10,7 +8,8 @@ from fastapi.responses import Response
 
 from app.core.rule_style import rule_styles
 from app.gate.errors import UnauthenticatedError
-from app.gate.overview import GateState
+from app.gate.overview import GateState, Overview
+from app.gate.service_state import environment_states
 from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import Context, context
@@ -20,18 +19,14 @@ from app.web.pages import PageRoute, html_response, redirect, render
 from app.web.query import ParsedQuery, parse_query
 from app.web.timeline_svg import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, draw_timeline
 from app.web.viewer import Viewer, viewer_of
+from app.web.wall import wall
 from app.web.what_if import what_if
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
-MOST_TIMELINES_ON_A_WALL: Final = 3
-"""With more environments, the wall has room for their cards only."""
-
 MOST_WAITING: Final = 5
 """Waiting deploys of an environment that are in sight, a usual batch of them; the others are folded away."""
-
-_COLUMNS: Final[Mapping[int, int]] = {1: 1, 2: 2, 3: 3, 4: 2, **dict.fromkeys(range(5, 10), 3)}
 
 
 class _PageRequest(NamedTuple):
@@ -75,12 +70,12 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
     parsed, query = wanted.query, wanted.query.query
     shown = here.gate.overview(state, query.wanted)
     styles = rule_styles(in_force.policy_set.policies, in_force.engine.freezes, now)
-    on_the_wall = query.wall is not None
-    drawn = () if on_the_wall and len(shown.weeks) > MOST_TIMELINES_ON_A_WALL else shown.weeks
+    if query.wall is not None:
+        return _render_wall(shown, wanted, state)
     # With an invalid field dropped, the answer would be to another question.
     is_asked = query.service and not parsed.errors_in("ask")
     return render(
-        "wall.html" if on_the_wall else "dashboard.html",
+        "dashboard.html",
         wanted.viewer.root,
         viewer=wanted.viewer,
         notice=wanted.notice,
@@ -96,9 +91,8 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
         asked=what_if(in_force, query, now, wanted.viewer.base) if is_asked else None,
         shown=shown,
         most_waiting=MOST_WAITING,
-        pictures=[draw_timeline(weeks, styles, in_force.home, now) for weeks in drawn],
+        pictures=[draw_timeline(weeks, styles, in_force.home, now) for weeks in shown.weeks],
         styles=styles,
-        across=columns_on_a_wall(len(shown.weeks)),
         drawing={
             "width": WIDTH,
             "height": HEIGHT,
@@ -111,6 +105,16 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
     )
 
 
-def columns_on_a_wall(environments: int) -> int:
-    """Return the columns of cards on the wall that make their letters largest."""
-    return _COLUMNS.get(environments) or max(4, isqrt(environments - 1) + 1)
+def _render_wall(shown: Overview, wanted: _PageRequest, state: GateState) -> bytes:
+    home, now = state.in_force.home, state.now
+    waiting = {each.environment: each.total for each in shown.waiting or ()}
+    return render(
+        "wall.html",
+        wanted.viewer.root,
+        seq=wanted.seq,
+        now=now,
+        home=home,
+        offsets=offsets(home, now),
+        shown=shown,
+        wall=wall(shown.status, environment_states(state.in_force, now), waiting),
+    )

@@ -23,12 +23,13 @@ from app import __version__
 from app.core.errors import FreezegateError
 from app.core.explain import local_time, scope_in_words, undirected, zone_label
 from app.core.instant import format_instant, parse_instant
-from app.core.notation import format_duration, waiting_time
+from app.core.notation import format_duration, waiting_roughly, waiting_time
 from app.core.rule_style import HATCHING_PATHS
 from app.core.wallclock import Zone
 from app.server.problems import problem_for
 from app.server.root_path import root_of
 from app.web.viewer import optional_viewer
+from app.web.wall import environments_of
 
 _SOURCES: Final = (
     "default-src 'none'",
@@ -114,6 +115,7 @@ def _templates(root: str) -> Environment:
         utc=format_instant,
         local=local_time,
         waiting=waiting_time,
+        waiting_roughly=waiting_roughly,
         scope=scope_in_words,
         duration=format_duration,
         clock=wall_clock,
@@ -121,6 +123,7 @@ def _templates(root: str) -> Environment:
         split_list=split_list,
         undirected=undirected,
         zone_label=zone_label,
+        environments_of=environments_of,
     )
     return environment
 

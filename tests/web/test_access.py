@@ -38,7 +38,7 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Browser, busy: Served, s
             expect(page.locator("main")).to_contain_text(told)
             assert serious(page) == [], page.url
 
-        look("/?wall", "FROZEN")
+        look("/?wall", "All frozen")
         look("/?service=checkout&environment=production", "The books are being closed")
         look("/?service=checkout&duration=soon", "Duration: ")
         look("/docs", "The API")

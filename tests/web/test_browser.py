@@ -157,9 +157,9 @@ def test_dark_phone_and_wall(browser: Browser, tmp_path: Path) -> None:
             page.screenshot(path=tmp_path / "phone.png", full_page=True)
         with opened(browser, gate.url, "/?wall", viewport={"width": 1920, "height": 1080}) as page:
             letters = page.evaluate(
-                "parseFloat(getComputedStyle(document.querySelector('.card .state')).fontSize)"
+                "parseFloat(getComputedStyle(document.querySelector('.tile .until')).fontSize)"
             )
-            assert letters >= 100
+            assert letters >= 70
             assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
             page.screenshot(path=tmp_path / "wall.png")
     assert all((tmp_path / f"{name}.png").stat().st_size > 10_000 for name in ("dark", "phone", "wall"))

@@ -114,7 +114,7 @@ def test_a_freeze_made_elsewhere_shows_by_itself(browser: Browser, served: Serve
 def test_the_wall_tells_of_a_flip_as_well(browser: Browser, served: Served) -> None:
     with opened(browser, served.url, "/?wall") as page:
         freeze = send(served, "POST", "/freezes", INCIDENT)
-        expect(page.locator(".card.frozen")).to_contain_text("Payment incident")
+        expect(page.locator(".tile.frozen")).to_contain_text("Payment incident")
         expect(page.locator("#announced")).to_have_text("production is frozen now: Payment incident.")
         send(served, "DELETE", f"/freezes/{freeze['id']}")
         expect(page.locator("#announced")).to_have_text("production is open now.")

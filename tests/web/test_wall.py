@@ -7,9 +7,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.clock import SystemClock
+from app.core.decision import Decision, Question
 from app.core.instant import DAY
 from app.core.wallclock import zone
+from app.gate.service_state import EnvironmentState
 from app.web.pages import wall_clock
+from app.web.wall import MOST_COMING, environments_of, grid, wall
 from tests.web.browser import opened
 from tests.web.serving import send, serving
 
@@ -23,7 +26,7 @@ NAMES: Final = (
     *(f"europe-west-{number}" for number in range(30)),
 )
 
-# What sticks out of the page, of its card, or over something else; letters in pixels; how wide the word is.
+# What sticks out of the page, of its tile, or over something else; letters of what matters, in pixels.
 LOOK: Final = """() => {
   const wrong = [], root = document.documentElement;
   const inside = (a, b) =>
@@ -31,40 +34,33 @@ LOOK: Final = """() => {
   const page = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
   if (root.scrollWidth > innerWidth) wrong.push(`the page is ${root.scrollWidth} wide`);
   if (root.scrollHeight > innerHeight) wrong.push(`the page is ${root.scrollHeight} high`);
-  for (const each of document.querySelectorAll("main > *, #live-state > *, .bottom > *")) {
-    if (!each.checkVisibility() || each.matches(".unseen")) continue;
+  const parts = "main > *, #live-state > *, .sum > *, .coming span, .bottom > *";
+  for (const each of document.querySelectorAll(parts)) {
+    if (!each.checkVisibility() || each.matches(".unseen") || !each.getClientRects().length) continue;
     if (!inside(each.getBoundingClientRect(), page)) wrong.push(`${each.className} is not on the page`);
   }
-  for (const each of document.querySelectorAll(".legend li")) {
-    const legend = each.closest(".legend").getBoundingClientRect();
-    const entry = each.getBoundingClientRect();
-    if (each.checkVisibility() && !inside(entry, legend)) wrong.push("an entry of a legend is out of sight");
-  }
-  const letters = [], fills = [];
-  for (const card of document.querySelectorAll(".card")) {
-    const box = card.getBoundingClientRect(), style = getComputedStyle(card);
-    const word = document.createRange();
-    word.selectNodeContents(card.querySelector(".state"));
-    const width = word.getBoundingClientRect().width;
-    if (!inside(word.getBoundingClientRect(), box)) wrong.push("the state sticks out");
+  const letters = [], tiles = [...document.querySelectorAll(".tile")];
+  for (const tile of tiles) {
+    const box = tile.getBoundingClientRect();
     let bottom = box.top;
-    for (const each of card.querySelectorAll(".environment, .state, .changes > *, .why > *")) {
+    for (const each of tile.children) {
       if (!each.checkVisibility()) continue;
       const place = each.getBoundingClientRect();
-      if (!inside(place, box)) wrong.push(`${each.className} sticks out`);
-      if (place.top < bottom - 1 && getComputedStyle(each.parentElement).display !== "flex") {
-        wrong.push(`${each.className} stands upon what is above it`);
-      }
+      if (!inside(place, box)) wrong.push(`${each.className || each.localName} sticks out`);
+      if (place.top < bottom - 1) wrong.push(`${each.className} stands upon what is above it`);
       bottom = Math.max(bottom, place.bottom);
+      letters.push(parseFloat(getComputedStyle(each).fontSize));
     }
-    letters.push(parseFloat(getComputedStyle(card.querySelector(".state")).fontSize));
-    fills.push(width / (box.width - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight)));
   }
-  return { wrong: [...new Set(wrong)], letters: Math.min(...letters), fill: Math.min(...fills) };
+  const boxes = tiles.map((tile) => tile.getBoundingClientRect());
+  const room = document.querySelector(".tiles").getBoundingClientRect();
+  const used = boxes.reduce((sum, box) => sum + box.width * box.height, 0) / (room.width * room.height);
+  const states = document.querySelectorAll("[data-environment]").length;
+  return { wrong: [...new Set(wrong)], letters: Math.min(...letters), used, states };
 }"""
 
 
-def policies(environments: int) -> str:
+def frozen_by_one_rule(environments: int) -> str:
     names = ", ".join(NAMES[:environments])
     more = "\n".join(
         f"  - {{id: p{number}, title: {LONG} {number}, reason: x, when: [{{daily: {{from: '0{number}:00', "
@@ -85,30 +81,83 @@ policies:
 """
 
 
+def frozen_apart(environments: int) -> str:
+    """Policies of which each freezes one environment."""
+    policies = "\n".join(
+        f"  - {{id: p{number}, title: 'Work on the racks of {number}', reason: It is warm there., "
+        f"contact: '#dc-{number}', applies_to: {{environments: [{name}]}}, when: [{{always: true}}]}}"
+        for number, name in enumerate(NAMES[:environments])
+    )
+    return f"version: 1\nenvironments: [{', '.join(NAMES[:environments])}]\npolicies:\n{policies}\n"
+
+
 def look(page: Page, width: int, height: int) -> dict[str, float]:
     page.set_viewport_size({"width": width, "height": height})
+    expect(page.locator("#live-state")).to_have_attribute("data-fitted", f"{width} {height}")
     found: dict[str, Any] = page.evaluate(LOOK)
     assert found["wrong"] == [], (width, height)
-    return {name: found[name] for name in ("letters", "fill")}
+    return {name: found[name] for name in ("letters", "used", "states")}
 
 
-@pytest.mark.parametrize(
-    ("environments", "letters"),
-    [(1, 190), (2, 140), (3, 90), (4, 140), (6, 90), (8, 85), (12, 65), (30, 40)],
-)
-def test_everything_fits_and_letters_are_large(
-    browser: Browser, tmp_path: Path, environments: int, letters: int
+@pytest.mark.parametrize("environments", [1, 2, 12, 30])
+def test_environments_frozen_by_the_same_rules_share_a_tile(
+    browser: Browser, tmp_path: Path, environments: int
 ) -> None:
-    with serving(tmp_path, policies(environments)) as gate, opened(browser, gate.url, "/?wall") as page:
-        expect(page.locator(".card.frozen")).to_have_count(environments)
-        full = look(page, 1920, 1080)
-        assert full["letters"] >= letters
-        assert full["fill"] > 0.8 or environments == 1
-        # The same picture on a screen of four times as many pixels, and on a smaller one.
-        assert look(page, 3840, 2160)["letters"] == pytest.approx(2 * full["letters"], rel=0.02)
-        assert look(page, 1280, 720)["letters"] == pytest.approx(full["letters"] / 1.5, rel=0.02)
-        for width, height in ((1366, 768), (1024, 768), (2560, 1080), (1080, 1920), (844, 390), (390, 844)):
-            look(page, width, height)
+    policies = frozen_by_one_rule(environments)
+    with serving(tmp_path, policies) as gate, opened(browser, gate.url, "/?wall") as page:
+        expect(page.locator(".tile.frozen")).to_have_count(1)
+        for width, height in ((1920, 1080), (3840, 2160), (1366, 768), (2560, 1080), (1080, 1920)):
+            found = look(page, width, height)
+            assert found["states"] == environments
+            assert found["letters"] >= min(width, height) / 40, (width, height)
+            assert found["used"] > 0.9
+
+
+@pytest.mark.parametrize("environments", [1, 2, 3, 5, 12, 30])
+def test_every_freeze_has_its_room_and_letters_that_can_be_read_from_five_metres(
+    browser: Browser, tmp_path: Path, environments: int
+) -> None:
+    with serving(tmp_path, frozen_apart(environments)) as gate, opened(browser, gate.url, "/?wall") as page:
+        expect(page.locator(".tile.frozen")).to_have_count(environments)
+        for width, height in ((1920, 1080), (3840, 2160), (1366, 768), (1080, 1920)):
+            found = look(page, width, height)
+            assert found["letters"] >= min(width, height) / 40, (width, height)
+            # Nothing is empty: what is no tile is the gaps between them.
+            assert found["used"] > 0.75, (width, height)
+
+
+def test_on_a_phone_it_may_be_scrolled_but_not_sideways(browser: Browser, tmp_path: Path) -> None:
+    phone = {"width": 390, "height": 844}
+    with (
+        serving(tmp_path, frozen_apart(12)) as gate,
+        opened(browser, gate.url, "/?wall", viewport=phone) as page,
+    ):
+        expect(page.locator(".tile").last).to_contain_text("Work on the racks of 11")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_without_a_script_the_words_are_there_at_a_usual_size(browser: Browser, tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, frozen_apart(2)) as gate,
+        opened(browser, gate.url, "/?wall", java_script_enabled=False) as page,
+    ):
+        expect(page.locator(".tile")).to_have_count(2)
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
+def test_what_is_open_stands_in_lines_beside_what_is_frozen(browser: Browser, tmp_path: Path) -> None:
+    policies = (
+        "version: 1\nenvironments: [production, staging, test]\n"
+        "services: {pay: {tags: [money]}, shop: {tags: [web]}}\npolicies:\n"
+        "  - {id: closed, title: Closed, reason: x, applies_to: {environments: [production]}, "
+        "when: [{always: true}]}\n"
+        "  - {id: payday, title: Payday, reason: x, applies_to: {tags: [money]}, when: [{always: true}]}\n"
+    )
+    with serving(tmp_path, policies) as gate, opened(browser, gate.url, "/?wall") as page:
+        expect(page.locator(".verdict")).to_have_text("1 of 3 frozen")
+        expect(page.locator(".tile")).to_have_count(1)
+        expect(page.locator(".lines li").first).to_have_text("staging, test open, no freeze planned")
+        expect(page.locator(".lines li").nth(1)).to_have_text("pay frozen in staging, test: Payday")
 
 
 def test_an_open_wall_says_so_as_large(browser: Browser, tmp_path: Path) -> None:
@@ -118,11 +167,12 @@ def test_an_open_wall_says_so_as_large(browser: Browser, tmp_path: Path) -> None
         "when: [{always: true}]}\n"
     )
     with serving(tmp_path, warned) as gate, opened(browser, gate.url, "/?wall") as page:
-        assert look(page, 1920, 1080)["letters"] >= 90
-        card = page.locator(".card.open").first
-        expect(card.get_by_text("It is late")).to_be_visible()
-        expect(card.get_by_text("Ask #oncall")).to_be_visible()
-        expect(card.get_by_text("No freeze planned.")).to_be_visible()
+        expect(page.locator(".verdict")).to_have_text("All open")
+        assert look(page, 1920, 1080)["letters"] >= 50
+        tile = page.locator(".tile.open")
+        expect(tile.get_by_text("It is late")).to_be_visible()
+        expect(tile.get_by_text("Ask #oncall")).to_be_visible()
+        expect(tile.get_by_text("no freeze planned")).to_be_visible()
 
 
 def test_the_wall_shows_what_is_wrong_with_the_gate_and_still_fits(browser: Browser, tmp_path: Path) -> None:
@@ -135,7 +185,7 @@ def test_the_wall_shows_what_is_wrong_with_the_gate_and_still_fits(browser: Brow
             (tmp_path / "policies.yaml").write_text("version: 1\n" + "".join(f"x{n}: 1\n" for n in range(9)))
             expect(page.get_by_text("The changed policy file was rejected")).to_be_visible(timeout=30_000)
             expect(page.get_by_text("And 8 more.")).to_be_visible()
-            assert look(page, 1920, 1080)["letters"] >= 100
+            assert look(page, 1920, 1080)["letters"] >= 27
 
 
 def test_the_clock_on_the_wall_goes_on(browser: Browser, tmp_path: Path) -> None:
@@ -146,3 +196,52 @@ def test_the_clock_on_the_wall_goes_on(browser: Browser, tmp_path: Path) -> None
             page.evaluate("(instant) => { window.now = () => instant * 1000; }", instant)
             expected = wall_clock(instant, zone("America/New_York"))
             expect(page.locator(".clock")).to_have_text(expected)
+
+
+@pytest.mark.parametrize("tiles", range(1, 31))
+@pytest.mark.parametrize("room", [0.6, 2.1])
+def test_a_grid_has_no_gaps(tiles: int, room: float) -> None:
+    across, first = grid(tiles, room)
+    assert (tiles - 1 + first) % across == 0
+    assert 1 <= first <= across <= 8
+
+
+def test_a_grid_of_nothing_has_a_column() -> None:
+    assert grid(0, 2.1) == (1, 1)
+
+
+def state(name: str, rules: str = "", *, freeze: bool = False) -> dict[str, Any]:
+    entries: list[dict[str, Any]] = [
+        {"id": each, "title": each, "contact": None, **({"started_by": "ada"} if freeze else {})}
+        for each in rules
+    ]
+    return {
+        "environment": name,
+        "allowed": not rules,
+        "blocking": entries,
+        "warnings": [],
+        "closing": [],
+        "opens_at": None,
+        "closes_at": None,
+    }
+
+
+def test_an_incident_stands_first_and_what_comes_is_bounded() -> None:
+    states = [state("a", "p"), state("b", "f", freeze=True), state("c"), state("d", "p")]
+    coming = [{"from": str(number)} for number in range(9)]
+    shown = wall({"environments": states, "freezes": {"upcoming": coming}}, [], {"a": 2, "d": 1})
+    assert [each.environments for each in shown.frozen] == [("b",), ("a", "d")]
+    assert [each.waiting for each in shown.frozen] == [0, 3]
+    assert environments_of(shown.frozen) == 3
+    assert (shown.frozen[0].freeze or {})["started_by"] == "ada"
+    assert [each.environments for each in shown.lines] == [("c",)]
+    assert len(shown.coming) == MOST_COMING
+
+
+def test_an_environment_without_services_that_differ_has_no_line() -> None:
+    decision = Decision(Question("", "a"), 0, (), (), None)
+    shown = wall(
+        {"environments": [state("a")], "freezes": {"upcoming": []}}, [EnvironmentState("a", decision, ())], {}
+    )
+    assert shown.differing == ()
+    assert shown.tiles == shown.open

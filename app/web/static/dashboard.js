@@ -11,8 +11,9 @@ function text(name, style, content) {
 
 // --- times: countdowns, and the viewer's own local time -----------------------------------------
 
-function waiting(seconds) {
-  const left = seconds >= 3600 ? Math.ceil(seconds / 60) * 60 : seconds;
+function waiting(seconds, roughly = false) {
+  const unit = roughly && seconds >= 86400 ? 3600 : seconds >= 3600 ? 60 : 1;
+  const left = Math.ceil(seconds / unit) * unit;
   const parts = [
     [Math.floor(left / 86400), "d"],
     [Math.floor((left % 86400) / 3600), "h"],
@@ -27,7 +28,7 @@ function countDown(within) {
   let due = false;
   for (const each of within.querySelectorAll("[data-until]")) {
     const left = Math.round((Date.parse(each.dataset.until) - now()) / 1000);
-    const said = left > 0 ? `in ${waiting(left)}` : "now";
+    const said = left > 0 ? `in ${waiting(left, "roughly" in each.dataset)}` : "now";
     due ||= left <= 0 && each.textContent !== said;
     if (each.textContent !== said) each.textContent = said;
   }

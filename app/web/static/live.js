@@ -86,6 +86,7 @@ function show(page) {
   }
   if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
   announce(before, states());
+  document.dispatchEvent(new Event("shown"));
 }
 
 // Change only the nodes that differ, so that focus, scroll positions, open details, selections and half-written
@@ -164,6 +165,10 @@ function states() {
   }
   for (const each of document.querySelectorAll("[data-state][data-names]")) {
     found.set(each.dataset.names, { state: each.dataset.state, why: "" });
+  }
+  for (const each of document.querySelectorAll("[data-environment]")) {
+    const { environment, state, why } = each.dataset;
+    found.set(environment, { state, why: state === "frozen" && why ? `: ${why}` : "" });
   }
   const verdict = document.querySelector("#live-answer .verdict");
   if (verdict) found.set("The answer to your question", { state: `“${verdict.textContent}”`, why: "" });
