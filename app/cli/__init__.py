@@ -18,6 +18,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Ask before a deploy": {
         "check": "Check whether a service may be deployed.",
         "wait": "Wait until a service may be deployed.",
+        "status": "Show what is frozen now, why and until when.",
         "calendar": "Show the coming weeks.",
         "year": "Show a whole year, or draw it to print.",
     },
@@ -36,6 +37,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "freeze": "Stop deploys now.",
         "override": "Let one urgent deploy through.",
         "holds": "List and cancel the deploys that wait.",
+        "decisions": "List and show recorded decisions.",
+        "insights": "Show what the rules stop, and how deploys fare.",
         "simulate": "Say what the report of an incident would do.",
     },
     "Run the gate": {
@@ -44,7 +47,6 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Work on the gate's database": {
         "keys": "Create, list and revoke API keys.",
         "audit": "Verify and export the audit log.",
-        "decisions": "Evaluate a recorded decision again.",
         "store": "Copy the database, or prune it.",
     },
     "Set up your shell": {

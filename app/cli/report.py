@@ -23,6 +23,15 @@ def echo(text: str, *, colour: str | None = None, err: bool = False) -> None:
     click.echo(click.style(text, fg=colour) if colour else text, color=colours(), err=err)
 
 
+def echo_line(text: str, colour: str | None) -> None:
+    """Print a line whose first word is a state, in colour and bold on a terminal."""
+    if colour is None:
+        echo(text)
+        return
+    word, space, rest = text.partition(" ")
+    click.echo(click.style(word, fg=colour, bold=True) + space + rest, color=colours())
+
+
 def plain(text: object) -> str:
     """Return a text on one line, without characters that would control a terminal or a CI system."""
     return one_line(text)

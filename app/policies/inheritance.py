@@ -6,6 +6,7 @@ is the zone of that file, so that no team sets it.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from app.core.policy import Defaults, Policy, PolicySet
@@ -23,10 +24,10 @@ def home_file(files: Sequence[Collection[str]]) -> int | None:
     Args:
         files: the top-level keys of each file, in the order of the set.
     """
-    needed = {"timezone", *([OWNERS] if any(OWNERS in keys for keys in files) else ())}
-    stating = [number for number, keys in enumerate(files) if needed <= set(keys)]
+    needed = {"timezone", OWNERS} if any(OWNERS in keys for keys in files) else {"timezone"}
+    stating = [number for number, keys in enumerate(files) if needed.issubset(keys)]
     main = (number for key in SET_WIDE for number in stating if key in files[number])
-    return next(main, stating[0] if stating else None)
+    return next(chain(main, stating), None)
 
 
 def is_main_file(keys: Collection[str]) -> bool:
