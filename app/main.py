@@ -75,7 +75,10 @@ from app.server.startup import StartupErrors, prepare
 from app.server.tracing import Tracing
 from app.settings import Settings, read_settings
 from app.web import assets, dashboard, error_page, operations, propose, reference, sessions
+from app.web import calendar as calendar_page
+from app.web import decisions as decisions_page
 from app.web import insights as insights_page
+from app.web import past as past_page
 from app.web import policy as policy_page
 from app.web import service as service_page
 from app.web import year as year_page
@@ -110,6 +113,9 @@ _ROUTERS: Final = (
     propose.router,
     year_page.router,
     service_page.router,
+    calendar_page.router,
+    past_page.router,
+    decisions_page.router,
     sessions.router,
     reference.router,
     assets.router,

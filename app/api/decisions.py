@@ -37,6 +37,7 @@ router = Routes(tags=["record"])
 
 _CSV: Final = "text/csv"
 _NDJSON: Final = "application/x-ndjson"
+_FORMATS: Final = {"csv": _CSV, "ndjson": _NDJSON}
 _EXPORT_TOGETHER: Final = 200
 """Rows of an export that are held at a time."""
 
@@ -53,6 +54,10 @@ _COLUMNS: Final = (
 
 class ListQuery(PageQuery):
     """The filter of the list of decisions."""
+
+    format: Literal["csv", "ndjson"] | None = Field(
+        None, description="export everything that matches, as `Accept` does; for links", examples=["csv"]
+    )
 
     service: NameField | None = Field(
         None, description="only of this service, alone or with others", examples=["checkout"]
@@ -137,7 +142,7 @@ async def list_decisions(request: Request) -> Response:
     query = read_query(request, ListQuery)
     here = context(request)
     wanted = with_override_of(query.wanted, here.policies.in_force.policy_set)
-    accepted = request.headers.get("accept", "")
+    accepted = _FORMATS.get(query.format or "", request.headers.get("accept", ""))
     for media_type, render in ((_CSV, _csv), (_NDJSON, ndjson_pages)):
         if media_type in accepted:
             set_deadline(request, EXPORT_DEADLINE)

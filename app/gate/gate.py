@@ -24,6 +24,7 @@ from app.gate.notifications import Notifications
 from app.gate.outcomes import Outcomes
 from app.gate.overrides import Overrides
 from app.gate.overview import GateState, Overview, overview
+from app.gate.past import Past
 from app.gate.projections import Projections
 from app.gate.record import DecisionFilter, Record
 from app.gate.revisions import Revisions
@@ -53,6 +54,7 @@ class Gate:
         self.incidents = Incidents(store, clock, cache, self.deliveries)
         self.record = Record(store, clock)
         self.revisions = Revisions(store.query)
+        self.past = Past(store.query)
         self.outcomes = Outcomes(store, clock, cache)
         self.merges = Merges(policies, clock)
         self.measurement = Measurement(store, clock)

@@ -9,7 +9,7 @@ from app.core.decision_json import first_step
 from app.core.instant import format_instant
 from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, StateConflictError, UnknownRecordError
-from app.gate.record import DecisionFilter, Page, decision, decisions
+from app.gate.record import Page, decision
 from app.gate.store_cache import StoreCache
 from app.identity.caller import Caller
 from app.store.records import OutcomeRow
@@ -62,9 +62,11 @@ class Outcomes:
         """
         return await self._store.read(lambda view: decision_with_outcomes(view, decision_id))
 
-    async def decisions(self, wanted: DecisionFilter, before: int | None, most: int) -> Page:
-        """Return recorded decisions, newest first, each with the reports on its deploy; not by policy."""
-        return await self._store.read(lambda view: decisions_with_outcomes(view, wanted, before, most))
+    async def with_reports(self, page: Page) -> Page:
+        """Return a page of decisions, each with the reports on its deploy."""
+        return await self._store.read(
+            lambda view: page._replace(items=[with_outcomes(view, each) for each in page.items])
+        )
 
     def _report(self, caller: Caller, report: Report, transaction: "Transaction") -> OutcomeRow:
         self._cache.check_caller(caller, transaction)
@@ -96,12 +98,6 @@ def decision_with_outcomes(view: "View", decision_id: str) -> dict[str, Any]:
         UnknownRecordError: there is none of that id.
     """
     return with_outcomes(view, decision(view, decision_id))
-
-
-def decisions_with_outcomes(view: "View", wanted: DecisionFilter, before: int | None, most: int) -> Page:
-    """Return a page of decisions, newest first, each with the reports on it."""
-    page = decisions(view, wanted, before, most)
-    return page._replace(items=[with_outcomes(view, each) for each in page.items])
 
 
 def with_outcomes(view: "View", found: dict[str, Any]) -> dict[str, Any]:

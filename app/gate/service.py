@@ -61,6 +61,16 @@ class Service(NamedTuple):
     policies: tuple[Policy, ...]
     """Those that apply to it in any environment, in the order of the file."""
 
+    @property
+    def frozen(self) -> list[ServiceState]:
+        """The states in which something blocks it."""
+        return [each for each in self.states if not each.decision.allowed]
+
+    @property
+    def opened(self) -> list[ServiceState]:
+        """The states in which nothing blocks it."""
+        return [each for each in self.states if each.decision.allowed]
+
 
 def service(in_force: InForce, name: str, now: int) -> Service:
     """Return the state of a service, for the usual kind of change.

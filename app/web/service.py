@@ -9,29 +9,38 @@ from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from markupsafe import Markup
 from pydantic import Field
 
 from app.core.badge import badge
 from app.core.errors import UnknownNameError
 from app.core.explain import policy_in_words, state
+from app.core.instant import DAY, EARLIEST, LATEST
+from app.core.interval import Period
 from app.core.policy import NAME_PATTERN
-from app.core.rule_style import rule_styles
+from app.core.rule_style import Style, rule_styles
+from app.gate.calendar_lanes import lanes
 from app.gate.errors import StoreUnavailableError, UnauthenticatedError
 from app.gate.in_force import InForce
+from app.gate.past import Past
 from app.gate.record import DecisionFilter
 from app.gate.service import Service, alike, service
 from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import Context, context
 from app.server.requests import Strict, read_query
+from app.web.calendar_svg import NARROW, WEEK, WIDE_QUARTER, Picture, View, draw_ribbon, monday_of
 from app.web.offsets import offsets
 from app.web.pages import PageRoute, html_response, redirect, render
+from app.web.past import past_pictures
 from app.web.query import Blank
 from app.web.viewer import Viewer, viewer_of
 
 router = APIRouter(prefix="/services", include_in_schema=False, route_class=PageRoute)
 
 MOST_DECISIONS: Final = 10
+_WEEKS: Final = 5
+_MINUTE: Final = 60
 MOST_LISTED: Final = 60
 """Services of the catalogue that the search lists; the field finds the others."""
 
@@ -108,8 +117,14 @@ async def _show(request: Request, name: str) -> Response:
         return _unknown(in_force, page)
     try:
         latest = await _latest(here, name)
-        key = (page, in_force.revision, in_force.freezes_version)
-        body = await here.shared.get(key, partial(_render, in_force, page, latest))
+        state = (in_force.revision, in_force.freezes_version)
+        # Of the minute: to read the past takes longer than all the rest, and hardly anything in it changes.
+        minute = (page.viewer.root, name, now - now % _MINUTE)
+        try:
+            past = await here.shared.get((minute, *state), partial(_past, here.gate.past, in_force, page))
+        except StoreUnavailableError:
+            past = b""
+        body = await here.shared.get((page, *state), partial(_render, in_force, page, latest, past.decode()))
     except UnknownNameError:
         return _unknown(in_force, page)
     return html_response(body)
@@ -119,7 +134,8 @@ async def _latest(here: Context, name: str) -> list[dict[str, Any]] | None:
     """Return the latest decisions about a service, with the reports on them; None without the store."""
     wanted = DecisionFilter(name, once=True)
     try:
-        return (await here.outcomes.decisions(wanted, None, MOST_DECISIONS)).items
+        page = await here.record.decisions(wanted, None, MOST_DECISIONS)
+        return (await here.outcomes.with_reports(page)).items
     except StoreUnavailableError:
         return None
 
@@ -139,9 +155,30 @@ def _unknown(in_force: InForce, page: _Page) -> Response:
     return html_response(body, HTTPStatus.NOT_FOUND)
 
 
-def _render(in_force: InForce, page: _Page, latest: list[dict[str, Any]] | None) -> bytes:
+def _past(past: Past, in_force: InForce, page: _Page) -> bytes:
+    """Render the ribbon of the last weeks, up to the present minute."""
+    home = in_force.home
+    first_day = monday_of(home.local(page.now) // DAY) - (_WEEKS - 1) * WEEK
+    period = Period(max(home.earliest(first_day * DAY), EARLIEST), page.now)
+    found = past.view(in_force, period, page.name)
+    pictures = past_pictures(in_force, found, first_day, _WEEKS * WEEK, page.now)
+    return render("service_past.html", page.viewer.root, pictures=pictures, name=page.name)
+
+
+def _coming(in_force: InForce, page: _Page, styles: Mapping[str, Style]) -> list[Picture]:
+    """Return the ribbon of the coming weeks, wide and narrow."""
+    first_day = in_force.home.local(page.now) // DAY
+    days = _WEEKS * WEEK
+    start = in_force.home.earliest(first_day * DAY)
+    period = Period(start, min(in_force.home.earliest((first_day + days) * DAY), LATEST))
+    found = lanes(in_force, period, page.name)
+    view = View(first_day, days, in_force.home, page.now, styles)
+    return [draw_ribbon(found, view, sheet) for sheet in (WIDE_QUARTER, NARROW)]
+
+
+def _render(in_force: InForce, page: _Page, latest: list[dict[str, Any]] | None, past: str) -> bytes:
     found = service(in_force, page.name, page.now)
-    frozen = [each for each in found.states if not each.decision.allowed]
+    styles = rule_styles(in_force.policy_set.policies, in_force.engine.freezes, page.now)
     return render(
         "service.html",
         page.viewer.root,
@@ -152,12 +189,14 @@ def _render(in_force: InForce, page: _Page, latest: list[dict[str, Any]] | None)
         offsets=offsets(in_force.home, page.now),
         service=found,
         zone=in_force.policy_set.service_zone(page.name),
-        frozen=frozen,
-        opened=[each for each in found.states if each.decision.allowed],
+        frozen=found.frozen,
+        opened=found.opened,
         headline=headline(found, degraded=page.degraded),
         sentence=" ".join(state(each.decision, in_force.home) for each in found.states),
         degraded=page.degraded,
-        styles=rule_styles(in_force.policy_set.policies, in_force.engine.freezes, page.now),
+        styles=styles,
+        coming=_coming(in_force, page, styles),
+        past=Markup(past),  # noqa: S704 - rendered by a template
         decisions=latest,
         alike=[] if found.is_listed else alike(in_force, page.name),
         known=list(in_force.policy_set.services or ()),
@@ -179,7 +218,7 @@ def headline(found: Service, *, degraded: bool) -> str:
         return f"{found.name}: {shown}"
     more = len(first.environments) - 1
     where = first.environments[0] + (f" and {more} more" if more else "")
-    if all(not each.decision.allowed for each in found.states):
+    if not found.opened:
         return f"{found.name}: {shown}"
     return f"{found.name}: {where} {shown}"
 

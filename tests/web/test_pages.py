@@ -257,6 +257,9 @@ def test_every_page_has_the_strict_policy_and_loads_nothing_from_elsewhere(
         "/dashboard/insights",
         "/dashboard/policies/lunch",
         "/dashboard/year",
+        "/dashboard/calendar",
+        "/dashboard/past",
+        "/dashboard/decisions",
     ):
         reply = gate.get(path)
         assert reply.status_code == 200, path
@@ -793,6 +796,10 @@ PAGES = {
     "GET /dashboard/propose": "viewer",
     "POST /dashboard/propose": "viewer",
     "GET /dashboard/year": "viewer",
+    "GET /dashboard/calendar": "viewer",
+    "GET /dashboard/past": "viewer",
+    "GET /dashboard/decisions": "viewer",
+    "GET /dashboard/decisions/{decision_id}": "viewer",
     "GET /services": "viewer",
     "GET /services/{name:path}": "viewer",
     "GET /dashboard/sign-in": "anyone",

@@ -33,7 +33,18 @@ def below(tmp_path: Path) -> Iterator[TestClient]:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/?wall", "/dashboard/insights", "/dashboard/policies/closed", "/services/checkout", "/docs", "/x"],
+    [
+        "/",
+        "/?wall",
+        "/dashboard/insights",
+        "/dashboard/policies/closed",
+        "/services/checkout",
+        "/dashboard/calendar",
+        "/dashboard/past",
+        "/dashboard/decisions",
+        "/docs",
+        "/x",
+    ],
 )
 def test_every_link_and_form_of_a_page_stays_below_the_root_path(below: TestClient, path: str) -> None:
     page = Page(below.get(f"/tools/freezegate{path}", headers=HTML).text)

@@ -162,8 +162,9 @@ def test_what_can_not_be_shown_is_said_on_a_page(year_gate: TestClient, query: s
 
 def test_the_dashboard_leads_to_the_year_of_each_environment(year_gate: TestClient) -> None:
     found = links(Page(year_gate.get("/").text))
-    assert "/dashboard/year" in found
     assert "/dashboard/year?environment=staging" in found
+    calendar = links(Page(year_gate.get("/dashboard/calendar?environment=staging").text))
+    assert "/dashboard/year?environment=staging" in calendar
 
 
 def test_without_an_anonymous_role_the_page_asks_to_sign_in(tmp_path: Path) -> None:

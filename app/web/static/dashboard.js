@@ -111,7 +111,7 @@ async function copy(button) {
 
 for (const type of ["focusin", "mouseover"]) {
   document.addEventListener(type, (event) => {
-    const stretch = event.target.closest?.(".picture g.stretch, .year a.stretch");
+    const stretch = event.target.closest?.(".picture .stretch, .year a.stretch");
     if (stretch) stretch.closest("figure").querySelector(".detail").textContent = stretch.getAttribute("aria-label");
   });
 }
@@ -151,5 +151,13 @@ document.addEventListener("submit", (event) => {
   sent.add(event.target);
   setTimeout(() => sent.delete(event.target), 5_000); // the request may have been stopped and be sent again
 });
+
+// Offer the viewer's own zone beside the gate's.
+for (const select of document.querySelectorAll("select[data-own-zone]")) {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const known = [...select.options].find(({ value }) => value === own);
+  if (known) known.textContent += known.textContent.includes("(") ? "" : " (yours)";
+  else select.append(new Option(`${own} (yours)`, own));
+}
 
 enhance(document);
