@@ -74,7 +74,7 @@ from app.server.shutdown import on_stop
 from app.server.startup import StartupErrors, prepare
 from app.server.tracing import Tracing
 from app.settings import Settings, read_settings
-from app.web import assets, dashboard, error_page, operations, propose, reference, sessions
+from app.web import assets, dashboard, error_page, operations, policy_list, propose, reference, sessions
 from app.web import calendar as calendar_page
 from app.web import decisions as decisions_page
 from app.web import insights as insights_page
@@ -110,6 +110,7 @@ _ROUTERS: Final = (
     operations.router,
     insights_page.router,
     policy_page.router,
+    policy_list.router,
     propose.router,
     year_page.router,
     service_page.router,

@@ -1,5 +1,6 @@
 """Ad-hoc freezes: start, change and lift them, and warn of forgotten ones."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -7,7 +8,7 @@ from app.clock import Clock
 from app.core.audit import Event
 from app.core.decision_json import instant_or_none
 from app.core.freeze import Freeze, FreezeState
-from app.core.instant import DAY, format_instant
+from app.core.instant import DAY, MINUTE, format_instant
 from app.core.policy import PolicySet, Selector
 from app.gate.audit_events import Kind, happened
 from app.gate.errors import InvalidFieldError, StateConflictError, UnknownRecordError
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 MAX_LENGTH: Final = 366 * DAY
 """Seconds; a longer freeze belongs in the policy file."""
+
+UNDO_WITHIN: Final = 10 * MINUTE
+"""Seconds in which the lifting of a freeze can be undone: later, deploys rely on it."""
 
 _VOCABULARY: Final = frozenset({"environments", "services", "unknown_services", "changes"})
 _NOT_CHANGES: Final = frozenset({"state", "changed_at", "rescoped_at", "forgotten", "open_ended"})
@@ -220,6 +224,40 @@ def after_the_record(now: int, transaction: "Transaction") -> int:
     """
     latest = transaction.latest_at // 1_000_000
     return now if latest <= now else latest + 1
+
+
+def lifted_lately(freezes: Iterable[Freeze], now: int) -> list[Freeze]:
+    """Return the freezes whose lifting can be undone; not those that were started again since."""
+    known = list(freezes)
+    since = [(each.title, each.selector) for each in known if each.stands(now)]
+    return [each for each in known if _is_undoable(each, now) and (each.title, each.selector) not in since]
+
+
+def undo(freeze: Freeze, now: int) -> StartRequest:
+    """Return the request that starts a lifted freeze again, until the end that it had.
+
+    Raises:
+        StateConflictError: it was not lifted lately, or would be over by now.
+    """
+    if not _is_undoable(freeze, now):
+        raise StateConflictError("this freeze was not lifted in the last ten minutes, or is over by now")
+    return StartRequest(
+        freeze.title,
+        freeze.reason,
+        freeze.selector,
+        freeze.starts_at if freeze.starts_at > now else None,
+        freeze.ends_at,
+        freeze.override,
+        freeze.contact,
+        freeze.link,
+        freeze.exempt,
+        freeze.running,
+    )
+
+
+def _is_undoable(freeze: Freeze, now: int) -> bool:
+    is_recent = freeze.lifted_at is not None and now - UNDO_WITHIN < freeze.lifted_at <= now
+    return is_recent and (freeze.ends_at is None or freeze.ends_at > now)
 
 
 def to_json(freeze: Freeze, at: int) -> dict[str, Any]:

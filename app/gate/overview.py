@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from app.core.freeze import Freeze
 from app.core.instant import DAY, LATEST
 from app.core.scope import Segment
 from app.core.wallclock import Zone
 from app.gate.calendar_state import CalendarState
 from app.gate.errors import StoreUnavailableError
+from app.gate.freezes import lifted_lately
 from app.gate.freezes import to_json as freeze_to_json
 from app.gate.in_force import InForce, LoadFailure
 from app.gate.overrides import to_json as override_to_json
@@ -64,6 +66,8 @@ class Overview(NamedTuple):
     policies: list[dict[str, Any]]
     freezes: list[dict[str, Any]]
     """The ad-hoc freezes that are active or scheduled."""
+    lifted: list[dict[str, Any]]
+    """The freezes that were lifted lately, before their planned end; empty if the store can't be read."""
     overrides: list[dict[str, Any]] | None
     """The usable ones; None if the store can't be read."""
     zones: dict[str, Zone]
@@ -78,6 +82,7 @@ class _Stored(NamedTuple):
     """The part of it that is in the store; None if that can't be read."""
 
     overrides: list[dict[str, Any]] | None
+    lifted: list[Freeze]
     latest: list[dict[str, Any]] | None
     waiting: list[WaitingDeploys] | None
 
@@ -90,12 +95,13 @@ def overview(query: RunQuery, moment: GateState, wanted: DecisionFilter) -> Over
         usable = view.newest_overrides(now, None, MOST_OVERRIDES)
         latest = decisions(view, wanted, None, MOST_DECISIONS).items
         overrides = [override_to_json(each, now, in_force) for each in usable]
-        return _Stored(overrides, latest, waiting_deploys(view, in_force, now))
+        lifted = lifted_lately(view.newest_freezes(None, MOST_OVERRIDES), now)
+        return _Stored(overrides, lifted, latest, waiting_deploys(view, in_force, now))
 
     try:
         found = query(stored)
     except StoreUnavailableError:
-        found = _Stored(None, None, None)
+        found = _Stored(None, [], None, None)
     names = in_force.policy_set.environments
     return Overview(
         status(in_force, moment.last_error, moment.degraded_since, now, now, moment.calendars),
@@ -104,6 +110,7 @@ def overview(query: RunQuery, moment: GateState, wanted: DecisionFilter) -> Over
         [weeks(in_force, name, now) for name in names],
         policies(in_force, now)["policies"],
         [freeze_to_json(each, now) for each in in_force.engine.freezes if each.stands(now)],
+        [freeze_to_json(each, now) for each in found.lifted],
         found.overrides,
         _zones(in_force),
         found.latest,

@@ -1,11 +1,13 @@
 """``/``: the dashboard."""
 
 from functools import partial
+from itertools import islice
 from typing import Final, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.core.policy import PolicySet
 from app.core.rule_style import rule_styles
 from app.gate.errors import UnauthenticatedError
 from app.gate.overview import GateState, Overview
@@ -13,10 +15,12 @@ from app.gate.service_state import environment_states
 from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import Context, context
-from app.web.flash import clear_flash, flash_message
+from app.web.flash import clear_flash, flash_message, flash_record
+from app.web.front import MOST_NAMES, coming, front_view
 from app.web.offsets import offsets
 from app.web.pages import PageRoute, html_response, redirect, render
 from app.web.query import ParsedQuery, parse_query
+from app.web.service import service_path
 from app.web.timeline_svg import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, draw_timeline
 from app.web.viewer import Viewer, viewer_of
 from app.web.wall import wall
@@ -24,6 +28,19 @@ from app.web.what_if import what_if
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
+
+MOST_OPEN: Final = 4
+"""Open environments that are in sight while others are frozen; more are one line, that opens."""
+
+MOST_DIFFERENCES: Final = 6
+MOST_COMING: Final = 5
+"""Lines in sight; the others are folded away."""
+
+MOST_SERVICES: Final = 60
+"""Services that a line opens to; the field of the question finds the others."""
+
+MOST_SUGGESTED: Final = 2_000
+"""Services of the catalogue in a page, some 40 bytes each."""
 
 MOST_WAITING: Final = 5
 """Waiting deploys of an environment that are in sight, a usual batch of them; the others are folded away."""
@@ -34,6 +51,7 @@ class _PageRequest(NamedTuple):
 
     viewer: Viewer
     notice: str | None
+    noticed: str
     query: ParsedQuery
     seq: int
 
@@ -51,7 +69,9 @@ async def dashboard(request: Request) -> Response:
         # Another replica may have made the change; this one would notice it within half a second.
         await here.cache.refresh()
     now = here.clock.now()
-    wanted = _PageRequest(viewer_of(request, caller), notice, parse_query(request), here.cache.seq)
+    wanted = _PageRequest(
+        viewer_of(request, caller), notice, flash_record(request), parse_query(request), here.cache.seq
+    )
     in_force = here.policies.in_force
     calendars = tuple(here.policies.calendar_states)
     state = GateState(in_force, here.policies.last_error, here.cache.degraded_since, now, calendars)
@@ -79,6 +99,7 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
         wanted.viewer.root,
         viewer=wanted.viewer,
         notice=wanted.notice,
+        noticed=wanted.noticed,
         seq=wanted.seq,
         errors_in=parsed.errors_in,
         given=dict(parsed.fields),
@@ -90,6 +111,15 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
         file_warnings=in_force.warnings,
         asked=what_if(in_force, query, now, wanted.viewer.base) if is_asked else None,
         shown=shown,
+        coming=coming(shown.status["freezes"]["upcoming"]),
+        front=front_view(shown, in_force.policy_set),
+        suggested=_suggested(in_force.policy_set, shown),
+        path=service_path,
+        most_names=MOST_NAMES,
+        most_open=MOST_OPEN,
+        most_differences=MOST_DIFFERENCES,
+        most_services=MOST_SERVICES,
+        most_coming=MOST_COMING,
         most_waiting=MOST_WAITING,
         pictures=[draw_timeline(weeks, styles, in_force.home, now) for weeks in shown.weeks],
         styles=styles,
@@ -118,3 +148,11 @@ def _render_wall(shown: Overview, wanted: _PageRequest, state: GateState) -> byt
         shown=shown,
         wall=wall(shown.status, environment_states(state.in_force, now), waiting),
     )
+
+
+def _suggested(policy_set: PolicySet, shown: Overview) -> list[str]:
+    """Return the services that the question suggests: of the catalogue, or of the latest decisions."""
+    if policy_set.services:
+        return list(islice(policy_set.services, MOST_SUGGESTED))
+    asked = (name for each in shown.decisions or () for name in each.get("services", [each["service"]]))
+    return sorted(set(asked))

@@ -20,6 +20,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "changed": "The freeze was changed.",
     "extended": "The end of the freeze was moved.",
     "lifted": "The freeze was lifted.",
+    "again": "The freeze is active again.",
     "approved": "The override was approved.",
     "revoked": "The override was revoked.",
     "cancelled": "The deploy was cancelled.",
@@ -28,16 +29,21 @@ _MESSAGES: Final[Mapping[str, str]] = {
 }
 
 
-def redirect_with_flash(request: Request, what: str, place: str = "/") -> Response:
-    """Redirect to a page that shows a flash message."""
+def redirect_with_flash(request: Request, what: str, place: str = "/", about: str = "") -> Response:
+    """Redirect to a page that shows a flash message, and perhaps the record that it is about, by its id."""
     reply = redirect(request, place)
-    set_cookie(request, reply, _COOKIE, what, path="/", lifetime=_LIFETIME)
+    set_cookie(request, reply, _COOKIE, f"{what}.{about}" if about else what, path="/", lifetime=_LIFETIME)
     return reply
 
 
 def flash_message(request: Request) -> str | None:
     """Return the flash message to show, if there is one."""
-    return _MESSAGES.get(request.cookies.get(_COOKIE, ""))
+    return _MESSAGES.get(request.cookies.get(_COOKIE, "").partition(".")[0])
+
+
+def flash_record(request: Request) -> str:
+    """Return the id of the record that the flash message is about; empty if it is about none."""
+    return request.cookies.get(_COOKIE, "").partition(".")[2]
 
 
 def clear_flash(request: Request, reply: Response) -> None:

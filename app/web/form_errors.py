@@ -27,7 +27,7 @@ LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
         "starts_at": "Starts",
         "ttl": "Lasts",
         "until": "Ends",
-        "open_ended": "No end",
+        "open_ended": "Lasts",
         "override": "Override",
         "running": "Running deploys",
         "contact": "Contact",
@@ -58,7 +58,7 @@ LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
 """The labels of the fields on each form."""
 
 _SENTENCES: Final[Mapping[Form, Mapping[str, str]]] = {
-    "freeze": {ONE_END: "Set when it ends: fill in “Lasts” or “Ends”, or tick “No end”."},
+    "freeze": {ONE_END: "Set when it ends: choose how long it lasts, or fill in “Ends”."},
     "change": {},
     "extend": {ONE_END: "Enter the new duration, from now."},
     "grant": {ONE_LIFE: "Enter after how long it expires."},

@@ -13,6 +13,7 @@ from app.core.errors import FreezegateError, MalformedValueError
 from app.core.instant import format_instant
 from app.core.wallclock import Zone
 from app.gate.errors import ForbiddenError, UnknownRecordError
+from app.gate.freezes import undo
 from app.gate.overrides import to_json
 from app.identity.caller import Role
 from app.server.authentication import session_caller
@@ -21,12 +22,14 @@ from app.server.operations import CancelFields, ChangeBody, EndFields, GrantBody
 from app.server.problems import InvalidFieldsError
 from app.server.requests import Strict, validated
 from app.server.root_path import root_of
+from app.web.claim_lines import claim_lines
 from app.web.cookies import delete_cookie, set_cookie
 from app.web.flash import redirect_with_flash
 from app.web.form_errors import rejected_form
 from app.web.forms import session_form
 from app.web.local_time import local_instant
 from app.web.pages import PageRoute, html_response, redirect, render, split_list
+from app.web.quick import confirmation, is_unconfirmed, quick_freeze, quick_grant
 from app.web.viewer import viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
@@ -38,9 +41,6 @@ _MOST_DIGITS: Final = 5
 _LISTS: Final = ("services", "environments", "policies", "tags")
 _EXEMPT: Final = {"exempt_changes": "changes", "exempt_services": "services"}
 """Form fields that are fields of an exemption's selector."""
-
-_ALL: Final = "*"
-"""The value of the checkbox for all environments; no name has this letter."""
 
 _TIMES: Final = ("expires_at", "starts_at", "until")
 
@@ -58,7 +58,7 @@ async def grant(request: Request) -> Response:
     here = context(request)
     in_force = here.policies.in_force
     try:
-        body = _read(form, in_force.home, GrantBody)
+        body = _read(quick_grant(form), in_force.home, GrantBody)
         override, token = await here.overrides.grant(caller, body.request(here.cache.steady.now()), in_force)
     except FreezegateError as error:
         return rejected_form(request, caller, "grant", form, error)
@@ -80,12 +80,14 @@ async def granted(request: Request, override_id: str) -> Response:
     override = await here.overrides.show(_valid_id(override_id))
     token = request.cookies.get(_TOKEN_COOKIE, "")
     now = here.clock.now()
+    viewer = viewer_of(request, caller)
     shown = render(
         "granted.html",
         root_of(request),
-        viewer=viewer_of(request, caller),
+        viewer=viewer,
         override=to_json(override, now),
         token=token if await here.overrides.opens(override, token) else None,
+        **claim_lines(override, token, viewer.base),
         now=now,
         home=here.policies.in_force.home,
     )
@@ -116,14 +118,17 @@ async def start(request: Request) -> Response:
     """Start a freeze."""
     caller, form = await session_form(request, Role.OPS)
     here = context(request)
-    in_force = here.policies.in_force
+    in_force, now = here.policies.in_force, here.clock.now()
     try:
-        body = _read(_chosen_environments(form), in_force.home, StartBody)
-        freeze = await here.freezes.start(caller, body.request(here.clock.now()), in_force)
+        fields = quick_freeze(form, in_force.home, now)
+        wanted = _read(fields, in_force.home, StartBody).request(now)
+        if is_unconfirmed(form, wanted.selector, in_force.policy_set):
+            return confirmation(request, caller, form, wanted)
+        freeze = await here.freezes.start(caller, wanted, in_force)
     except FreezegateError as error:
         return rejected_form(request, caller, "freeze", form, error)
     is_on = freeze.starts_at <= here.clock.now()
-    return redirect_with_flash(request, "frozen" if is_on else "scheduled", "/#freezes")
+    return redirect_with_flash(request, "frozen" if is_on else "scheduled", about=freeze.id)
 
 
 @router.post("/freezes/{freeze_id}/change")
@@ -161,8 +166,18 @@ async def lift(request: Request, freeze_id: str) -> Response:
     """Lift a freeze, on every replica at once."""
     caller, form = await session_form(request, Role.OPS)
     body = validated(dict(form), LiftFields)
-    await context(request).freezes.lift(caller, _valid_id(freeze_id), body.reason)
-    return redirect_with_flash(request, "lifted", "/#freezes")
+    freeze = await context(request).freezes.lift(caller, _valid_id(freeze_id), body.reason)
+    return redirect_with_flash(request, "lifted", about=freeze.id)
+
+
+@router.post("/freezes/{freeze_id}/again")
+async def start_again(request: Request, freeze_id: str) -> Response:
+    """Undo the lifting of a freeze: start the same one again."""
+    caller, _ = await session_form(request, Role.OPS)
+    here = context(request)
+    lifted = await here.freezes.show(_valid_id(freeze_id))
+    freeze = await here.freezes.start(caller, undo(lifted, here.clock.now()), here.policies.in_force)
+    return redirect_with_flash(request, "again", about=freeze.id)
 
 
 @router.post("/holds/{hold_id}/cancel")
@@ -172,22 +187,6 @@ async def cancel(request: Request, hold_id: str) -> Response:
     body = validated(dict(form), CancelFields)
     await context(request).hold_desk.withdraw(caller, _valid_id(hold_id), body.reason)
     return redirect_with_flash(request, "cancelled", "/#waiting")
-
-
-def _chosen_environments(form: dict[str, str]) -> dict[str, str]:
-    """Turn the choice of all environments into none named, as the API has it.
-
-    Raises:
-        InvalidFieldsError: nothing is chosen, or all and some; neither must freeze more than was meant.
-    """
-    chosen = split_list(form.get("environments", ""))
-    if not chosen:
-        raise InvalidFieldsError([{"field": "environments", "message": "choose all environments, or some"}])
-    if _ALL not in chosen:
-        return form
-    if chosen != [_ALL]:
-        raise InvalidFieldsError([{"field": "environments", "message": "choose either all, or some"}])
-    return {name: value for name, value in form.items() if name != "environments"}
 
 
 def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:

@@ -28,6 +28,7 @@ from app.core.rule_style import HATCHING_PATHS
 from app.core.wallclock import Zone
 from app.server.problems import problem_for
 from app.server.root_path import root_of
+from app.web.front import named
 from app.web.viewer import optional_viewer
 from app.web.wall import environments_of
 
@@ -124,6 +125,7 @@ def _templates(root: str) -> Environment:
         undirected=undirected,
         zone_label=zone_label,
         environments_of=environments_of,
+        named=named,
     )
     return environment
 

@@ -23,6 +23,8 @@ class WhatIf(NamedTuple):
     answer: dict[str, Any] | None
     why_not: str | None
     curl: str
+    command: str
+    """The question for the command line."""
 
 
 def what_if(in_force: InForce, query: DashboardQuery, now: int, base: str) -> WhatIf:
@@ -36,11 +38,12 @@ def what_if(in_force: InForce, query: DashboardQuery, now: int, base: str) -> Wh
             raise
         # An error without a field is about the time, the only field that is parsed here.
         (wrong, *_) = wrong_fields(error) or [{"field": "at", "message": str(error)}]
-        return WhatIf(None, field_error(**wrong).text, "")
+        return WhatIf(None, field_error(**wrong).text, "", "")
     return WhatIf(
         decision_to_json(decision, in_force.home, in_force.revision),
         None,
         _curl(question, at if query.at else None, base),
+        _command(question, in_force.policy_set.usual_change, at if query.at else None),
     )
 
 
@@ -53,6 +56,18 @@ def _curl(question: Question, at: int | None, base: str) -> str:
         fields["at"] = format_instant(at)
     url = f"{base}/can-deploy?{urlencode(fields, safe='/:')}"
     return f"curl -sS -H 'Accept: text/plain' {shlex.quote(url)}"
+
+
+def _command(question: Question, usual_change: str, at: int | None) -> str:
+    """Return the question as a command of ours."""
+    words = ["freezegate", "check", question.service, "--environment", question.environment]
+    if question.change != usual_change:
+        words += ["--change", question.change]
+    if question.duration:
+        words += ["--duration", format_duration(question.duration)]
+    if at is not None:
+        words += ["--at", format_instant(at)]
+    return shlex.join(words)
 
 
 def _instant(text: str, home: Zone) -> int:

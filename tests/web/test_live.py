@@ -75,7 +75,7 @@ def test_a_degraded_gate(browser: Browser, tmp_path: Path) -> None:
     with serving(tmp_path, ALWAYS) as gate, opened(browser, gate.url) as page:
         away = (tmp_path / "gate.db").rename(tmp_path / "away.db")
         expect(page.get_by_text("The store has not been reached since")).to_be_visible()
-        expect(page.locator(".card.frozen").first).to_contain_text("FROZEN")
+        expect(page.locator(".frozen-place").first).to_contain_text("FROZEN")
         away.rename(tmp_path / "gate.db")
         expect(page.get_by_text("The store has not been reached since")).to_have_count(0)
 
@@ -92,12 +92,12 @@ def test_a_degraded_gate_throws_nobody_out_who_had_to_sign_in(browser: Browser, 
         expect(page.get_by_role("link", name="Sessions")).to_be_visible()
         away.rename(tmp_path / "gate.db")
         expect(warning).to_have_count(0)
-        expect(page.locator(".card.frozen").first).to_contain_text("FROZEN")
+        expect(page.locator(".frozen-place").first).to_contain_text("FROZEN")
 
 
 def test_a_freeze_made_elsewhere_shows_by_itself(browser: Browser, served: Served) -> None:
     with opened(browser, served.url) as page:
-        card = page.locator(".card.frozen")
+        card = page.locator(".frozen-place")
         expect(card).to_have_count(0)
         # Out of rest the page asks only every four minutes: what shows sooner was pushed.
         at_rest(page)
@@ -210,6 +210,7 @@ def test_a_refresh_leaves_alone_what_somebody_is_at(browser: Browser, tmp_path: 
             sign_in(page, gate)
             row = page.locator(f"li[data-id={first}]")
             row.locator("summary").click()
+            page.locator("#freezes summary", has_text="Extend").click()
             page.locator("#freezes").get_by_label("New duration, from now").fill("5h")
             page.evaluate("document.querySelector('.picture .scroll').scrollLeft = 120")
             revoke = page.locator("#overrides li", has_text="First fix").get_by_role("button")
@@ -254,20 +255,21 @@ def test_an_alert_that_stands_is_not_put_there_again(browser: Browser, served: S
         page.evaluate(COUNT_ALERTS)
         with refreshed(page):
             send(served, "POST", "/freezes", INCIDENT)
-        expect(page.locator(".card.frozen")).to_contain_text("Payment incident")
+        expect(page.locator(".frozen-place")).to_contain_text("Payment incident")
         assert page.evaluate("window.added") == 0
 
 
 def test_the_answer_to_a_question_stays_true(browser: Browser, served: Served) -> None:
     with opened(browser, served.url, "/?service=checkout&environment=staging") as page:
         expect(page.locator(".answer .verdict")).to_have_text("Yes")
+        page.locator("#ask").get_by_text("More").click()
         page.locator("#ask").get_by_label("Duration").fill("20m")
         send(served, "POST", "/freezes", {**INCIDENT, "environments": ["staging"]})
         expect(page.locator(".answer .verdict")).to_have_text("No")
         expect(page.locator(".answer")).to_contain_text("Cards fail.")
         expect(page.locator("#announced")).to_contain_text("The answer to your question is “No” now.")
         expect(page.locator("#ask").get_by_label("Duration")).to_have_value("20m")
-        expect(page.locator("#ask .copy")).to_have_count(1)
+        expect(page.locator("#ask .copy")).to_have_count(2)
 
 
 @pytest.mark.parametrize("query", ["utm_source=slack", "service=checkout&environment=staging&duration=soon"])
@@ -276,7 +278,7 @@ def test_a_page_is_live_whatever_is_wrong_in_its_address(
 ) -> None:
     with opened(browser, served.url, f"/?{query}", refused="422") as page:
         send(served, "POST", "/freezes", INCIDENT)
-        expect(page.locator(".card.frozen")).to_contain_text("Payment incident")
+        expect(page.locator(".frozen-place")).to_contain_text("Payment incident")
         expect(page.locator("#live")).to_be_hidden()
         if "duration" in query:
             ask = page.locator("#ask")
@@ -292,12 +294,12 @@ def test_tabs_that_nobody_looks_at_take_no_connection_and_catch_up(browser: Brow
     for _ in range(8):
         tabs.append(page := context.new_page())
         page.goto(served.url)
-        expect(page.locator(".card.open")).to_have_count(2)
+        expect(page.locator("[data-state=open]")).to_have_count(2)
         until(page, "stream.readyState === EventSource.OPEN")
         page.evaluate("look(true)")
     send(served, "POST", "/freezes", INCIDENT)
     tabs[0].evaluate("look(false)")
-    expect(tabs[0].locator(".card.frozen")).to_contain_text("Payment incident")
+    expect(tabs[0].locator(".frozen-place")).to_contain_text("Payment incident")
     until(tabs[0], "stream.readyState === EventSource.OPEN")
     expect(tabs[0].locator("#live")).to_be_hidden()
     context.close()
@@ -354,7 +356,7 @@ def test_a_page_says_when_it_is_stale_and_comes_back(browser: Browser, tmp_path:
     expect(page.locator("#live")).to_contain_text("Not live")
     (tmp_path / "policies.yaml").write_text(ALWAYS)
     gate = _on(port, tmp_path)
-    expect(page.locator(".card.frozen").first).to_contain_text("FROZEN", timeout=30_000)
+    expect(page.locator(".frozen-place").first).to_contain_text("FROZEN", timeout=30_000)
     expect(page.locator("#live")).to_be_hidden(timeout=30_000)
     context.close()
     _stop(gate)

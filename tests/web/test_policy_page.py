@@ -443,7 +443,8 @@ def test_texts_of_others_are_shown_as_texts_and_keep_their_direction(tmp_path: P
 
 
 def test_the_dashboard_links_to_the_page_of_each_policy(gate: TestClient) -> None:
-    places = [each.get("href") for each in Page(gate.get("/").text).named("a")]
+    places = [each.get("href") for each in Page(gate.get("/dashboard/policies").text).named("a")]
+    assert "/dashboard/policies" in {each.get("href") for each in Page(gate.get("/").text).named("a")}
     for policy in ("friday-afternoon", "lunch", "awake", "over"):
         assert f"/dashboard/policies/{policy}" in places
 

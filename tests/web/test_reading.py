@@ -103,6 +103,6 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Browser, tmp_path:
             page.goto(gate.url + path)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         page.goto(gate.url)
-        for name in ("Freeze now", "Grant an override"):
-            page.get_by_text(name).click()
+        for name in ("start-freeze", "grant-override"):
+            page.locator(f"#{name} > summary").click()
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name

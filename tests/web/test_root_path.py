@@ -116,8 +116,8 @@ def test_below_a_root_path_people_sign_in_and_the_page_is_live(browser: Browser,
         serving(tmp_path, ALWAYS, FREEZEGATE_ROOT_PATH="/tools/gate") as gate,
         opened(browser, f"{gate.url}/tools/gate") as page,
     ):
-        expect(page.locator(".card.frozen")).to_have_count(1)
+        expect(page.locator(".frozen-place")).to_have_count(1)
         send(gate, "POST", "/freezes", {**INCIDENT, "environments": ["staging"]})
-        expect(page.locator(".card.frozen")).to_have_count(2)
+        expect(page.locator(".frozen-place")).to_have_count(2)
         sign_in(page, gate._replace(gate=gate.gate._replace(url=f"{gate.url}/tools/gate")))
         expect(page.get_by_role("button", name="Sign out")).to_be_visible()

@@ -92,7 +92,7 @@ function enhance(within) {
   countDown(within);
   for (const block of within.querySelectorAll(".copyable")) {
     if (block.nextElementSibling?.classList.contains("copy")) continue;
-    const button = text("button", "copy", "Copy");
+    const button = text("button", "copy", block.dataset.copy ?? "Copy");
     button.type = "button";
     block.after(button);
   }
