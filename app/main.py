@@ -47,6 +47,7 @@ from app.gate.calendars import Calendars
 from app.gate.gate import Gate
 from app.gate.ids import new_id
 from app.gate.in_force import Policies
+from app.gate.pruning import Pruning
 from app.identity.oidc import IdentityProviders, read_identity_file
 from app.integrations.answers import Answerer
 from app.integrations.integrations import read_integrations_file
@@ -65,7 +66,7 @@ from app.server.log import RequestLog, event
 from app.server.metrics import Metrics
 from app.server.middleware import Edge
 from app.server.openapi import complete
-from app.server.periodic import all_made, beside, log_calendars, watchers
+from app.server.periodic import all_made, beside, log_calendars, prune, watchers
 from app.server.problems import handle_error, handle_http_exception
 from app.server.response_cache import ResponseCache
 from app.server.root_path import RootPath
@@ -237,9 +238,12 @@ def create_app(
             )
             await asyncio.to_thread(prepare, context, opened.settings.admin_key)
             _warn_of_unknown_environments(opened)
-            work = all_made(watchers(context), _senders(context, opened), _work(opened, clock))
+            pruning = _pruning(context, opened)
+            work = all_made(
+                watchers(context), [prune(pruning)], _senders(context, opened), _work(opened, clock)
+            )
             async with beside(*work), tracing.sending():
-                with on_stop(partial(_end_streams, context)):
+                with on_stop(partial(_end_streams, context, pruning)):
                     yield
         finally:
             await opened.gate.close()
@@ -282,11 +286,20 @@ def _paths() -> list[str]:
     return [getattr(route, "path", "/") for router in _ROUTERS for route in router.routes]
 
 
-def _end_streams(context: Context) -> None:
-    """End the work that would delay a shutdown: event streams and long measurements."""
+def _end_streams(context: Context, pruning: Pruning) -> None:
+    """End the work that would delay a shutdown: event streams, long measurements and pruning."""
+    pruning.stop()
     context.hub.close()
     context.measurement.stop()
     context.jobs.stop()
+
+
+def _pruning(context: Context, opened: Resources) -> Pruning:
+    """Return the pruning of the record, watched by metrics."""
+    own_name = new_id("prn", context.clock.microseconds())
+    pruning = opened.gate.pruning(opened.settings.kept_for, opened.settings.archive, own_name)
+    context.metrics.watch_pruning(pruning)
+    return pruning
 
 
 def _senders(context: Context, opened: Resources) -> list[Coroutine[None, None, None]]:

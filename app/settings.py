@@ -15,6 +15,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 PREFIX: Final = "FREEZEGATE_"
 
+LEAST_DAYS: Final = 90
+"""Days that decisions are kept at least: sessions and holds are over and forgotten by then."""
+
+NO_ARCHIVE: Final = "none"
+"""In the place of a folder: prune without an archive."""
+
 _SEVERAL: Final = frozenset({"secret_key"})
 """The secrets whose file may hold several, one a line, so that one can be changed without a gap."""
 
@@ -52,6 +58,17 @@ def _check_listed_networks(text: str) -> str:
     if "*" in text:
         raise ValueError('"*" is no network; write those that calendars are in, such as 10.0.0.0/8')
     return _check_networks(text)
+
+
+def _check_kept(text: str) -> str:
+    """Return a number of days.
+
+    Raises:
+        ValueError: they are too few.
+    """
+    if int(text.removesuffix("d")) < LEAST_DAYS:
+        raise ValueError(f"must be {LEAST_DAYS}d at least, not {text!r}")
+    return text
 
 
 def _no_network(entry: str) -> str:
@@ -177,6 +194,21 @@ class Settings(BaseModel):
         description="whether calendars may have an address that begins with `http://`, on port 80 as well",
         examples=["allow"],
     )
+    keep_decisions: Annotated[str, AfterValidator(_check_kept)] | None = Field(
+        default=None,
+        title="days",
+        pattern=r"^[1-9]\d{0,4}d$",
+        examples=["400d"],
+        description="how long decisions are kept before the gate moves them into the archive: 90d at least; "
+        "all are kept if left out",
+    )
+    archive: str | None = Field(
+        default=None,
+        title="path or `none`",
+        description="the folder of the archive, which pruned events go to; `none` prunes without one; a "
+        "folder `archive` beside a SQLite file if left out",
+        examples=["/var/lib/freezegate-archive"],
+    )
     trusted_proxies: Annotated[str, AfterValidator(_check_networks)] | None = Field(
         default=None,
         title="addresses or networks",
@@ -194,6 +226,11 @@ class Settings(BaseModel):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_folder / 'freezegate.db'}"
+
+    @property
+    def kept_for(self) -> int | None:
+        """The seconds that decisions are kept; None: all are."""
+        return None if self.keep_decisions is None else int(self.keep_decisions.removesuffix("d")) * 86_400
 
     @property
     def data_folder(self) -> Path:

@@ -27,6 +27,8 @@ NO_NETWORK = "is neither an address nor a network such as 10.0.0.0/8; names are 
         ("ANONYMOUS_ROLE", "view", "must be one of ci, viewer, none, not 'view'; did you mean viewer?"),
         ("LOG_LEVEL", "INFO", "must be one of debug, info, warning, error, not 'INFO'; did you mean info?"),
         ("ANONYMOUS_CLAIMS", "10/day", "must be like 600/minute or 10/second, not '10/day'"),
+        ("KEEP_DECISIONS", "400", "must be like 400d, not '400'"),
+        ("KEEP_DECISIONS", "30d", "must be 90d at least, not '30d'"),
         ("TRUSTED_PROXIES", "nginx", f'"nginx" {NO_NETWORK}'),
         (
             "TRUSTED_PROXIES",

@@ -25,6 +25,7 @@ from app.core.archive import (
 )
 from app.core.audit import GENESIS, ORIGIN, Checkpoint, Link, carried_over
 from app.gate.audit_events import STAYING
+from app.settings import NO_ARCHIVE, SettingsError
 from app.store.records import PrunedStretch
 
 _LEVEL: Final = 4
@@ -34,9 +35,26 @@ _UNFINISHED: Final = ".unfinished"
 _OWNER_AND_GROUP: Final = 0o640
 
 
-def default_folder(beside: Path | None) -> Path | None:
-    """Return the archive in the folder of the database file; None for a server, which has none."""
-    return None if beside is None else beside / "archive"
+def chosen_folder(chosen: str | None, beside: Path | None) -> Path | None:
+    """Return the folder of the archive; None to prune without one.
+
+    Args:
+        chosen: a path, or `NO_ARCHIVE`; None: the folder ``archive`` beside the database file.
+        beside: the folder of the database file; None on a server.
+
+    Raises:
+        SettingsError: nothing is chosen, and there is no such file.
+    """
+    if chosen == NO_ARCHIVE:
+        return None
+    if chosen is not None:
+        return Path(chosen)
+    if beside is None:
+        raise SettingsError(
+            "decisions can't be pruned before you say where they go: set FREEZEGATE_ARCHIVE to a folder, "
+            f"or to {NO_ARCHIVE} to delete them"
+        )
+    return beside / "archive"
 
 
 class Archived(NamedTuple):

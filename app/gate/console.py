@@ -11,7 +11,7 @@ from app.clock import Clock
 from app.core.audit import Checkpoint
 from app.core.compiled import CompiledPolicies
 from app.gate import keys
-from app.gate.archive import ArchiveFound, default_folder, verify_stretches
+from app.gate.archive import ArchiveFound, chosen_folder, verify_stretches
 from app.gate.backtest import Backtested, BacktestRequest, backtest
 from app.gate.backtest import Progress as BacktestProgress
 from app.gate.ids import new_id
@@ -68,10 +68,9 @@ class Console:
         stretches = self._store.query(lambda view: view.pruned_stretches())
         return verify_stretches(folder, stretches, progress)
 
-    @property
-    def archive(self) -> Path | None:
-        """The folder of the archive if none is chosen: beside the database file; None on a server."""
-        return default_folder(self._store.folder)
+    def archive(self, chosen: str | None) -> Path | None:
+        """Return the folder of the archive; see `app.gate.archive.chosen_folder`."""
+        return chosen_folder(chosen, self._store.folder)
 
     def prune(self, keep: int, folder: Path | None, progress: Progress | None) -> Pruned:
         """Prune the record, beside a gate that may be running; see `app.gate.retention.Pruner.prune`."""

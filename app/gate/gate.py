@@ -6,6 +6,7 @@ from app.clock import Clock
 from app.core.hold import Reporting
 from app.gate import keys
 from app.gate.answering import Answering
+from app.gate.archive import chosen_folder
 from app.gate.backtest import Backtests
 from app.gate.claim import Claims
 from app.gate.collector import Receiver
@@ -26,6 +27,7 @@ from app.gate.overrides import Overrides
 from app.gate.overview import GateState, Overview, overview
 from app.gate.past import Past
 from app.gate.projections import Projections
+from app.gate.pruning import Pruning, Retention
 from app.gate.record import DecisionFilter, Record
 from app.gate.revisions import Revisions
 from app.gate.sessions import Sessions
@@ -111,6 +113,22 @@ class Gate:
     def lease(self, name: str, own_name: str) -> Lease:
         """Return the lease of some work that one replica does at a time; see `Lease`."""
         return Lease(self._store, self._clock, name, own_name)
+
+    def pruning(self, keep: int | None, archive: str | None, own_name: str) -> Pruning:
+        """Return the pruning of the record.
+
+        Args:
+            keep: the seconds that decisions are kept; None: all are.
+            archive: its folder, or `NO_ARCHIVE`; None: beside the database file.
+            own_name: of this replica, unique to it.
+
+        Raises:
+            SettingsError: the archive of a database server is not chosen.
+        """
+        if keep is None:
+            return Pruning(self._store, self._clock, own_name, None)
+        folder = chosen_folder(archive, self._store.folder)
+        return Pruning(self._store, self._clock, own_name, Retention(keep, folder))
 
     def answering(self, reportings: Mapping[str, Reporting], own_name: str) -> Answering:
         """Return the work on holds; `reportings` are the progress reports that each vendor takes."""

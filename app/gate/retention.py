@@ -22,6 +22,7 @@ from app.gate.audit_events import STAYING, Kind, happened
 from app.gate.holds import KEPT_FOR
 from app.gate.pace import Pace, Steps
 from app.gate.sessions import FORGOTTEN_AFTER
+from app.settings import LEAST_DAYS
 from app.store.records import PrunedStretch
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-LEAST_KEPT: Final = 90 * DAY
+LEAST_KEPT: Final = LEAST_DAYS * DAY
 """Seconds that decisions are kept at least. Sessions and holds are over and forgotten by then, so that no row
 is left that only a pruned event would explain."""
 
@@ -49,6 +50,10 @@ _SCANNED: Final = 2_000
 
 class PruneError(FreezegateError):
     """The record can't be pruned; nothing that isn't in the archive was deleted."""
+
+
+class BusyPruningError(PruneError):
+    """Another process is pruning."""
 
 
 class Access(Protocol):
@@ -138,6 +143,11 @@ class Pruner:
         last = self._access.query(lambda view: _last_before(view, start.seq, self._limit(keep)))
         return last - start.seq
 
+    def is_unfinished(self) -> bool:
+        """Return whether a run was stopped before it had deleted all rows."""
+        latest = self._access.query(lambda view: view.latest_pruned())
+        return latest is not None and latest.cleared < latest.seq
+
     def prune(self, keep: int, least: int = 1) -> Pruned:
         """Prune the events older than `keep` seconds.
 
@@ -171,13 +181,13 @@ class Pruner:
 
     def _limit(self, keep: int) -> int:
         if keep < LEAST_KEPT:
-            raise PruneError(f"decisions are kept for {LEAST_KEPT // DAY} days at least")
+            raise PruneError(f"decisions are kept for {LEAST_DAYS} days at least")
         return self._clock.microseconds() - keep * 1_000_000
 
     def _take_lease(self) -> None:
         now = self._clock.now()
         if not self._access.transact(partial(self._holds, now=now)):
-            raise PruneError(f"another process is pruning; try again in {LEASE_DURATION} seconds")
+            raise BusyPruningError(f"another process is pruning; try again in {LEASE_DURATION} seconds")
         self._leased_at = now
 
     def _holds(self, transaction: "Transaction", now: int) -> bool:
@@ -262,7 +272,7 @@ class Pruner:
         """Record the pruning of a stretch, and let the record begin after it."""
         now = self._clock.microseconds()
         if not self._holds(transaction, now // 1_000_000) or transaction.latest_pruned() != before:
-            raise PruneError("another process has begun to prune")
+            raise BusyPruningError("another process has begun to prune")
         # Their events go, so the rows that only they explain go first.
         transaction.prune_sessions(now // 1_000_000 - FORGOTTEN_AFTER)
         transaction.prune_holds(now // 1_000_000 - KEPT_FOR)
@@ -306,7 +316,7 @@ class Pruner:
 
     def _cleared(self, transaction: "Transaction", stretch: PrunedStretch, last: int) -> int:
         if not self._holds(transaction, self._clock.now()):
-            raise PruneError("another process has begun to prune")
+            raise BusyPruningError("another process has begun to prune")
         return transaction.clear_pruned(STAYING, stretch, last)
 
     def _drop_policies(self, begins: PrunedStretch) -> int:

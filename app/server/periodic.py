@@ -9,6 +9,7 @@ from typing import Final
 from app.core.errors import FreezegateError
 from app.gate.calendars import News
 from app.gate.in_force import InForce, LoadFailure
+from app.gate.pruning import Pruning
 from app.policies.removal import in_words
 from app.policies.source import POLL
 from app.server.context import Context
@@ -19,6 +20,10 @@ REFRESH_INTERVAL: Final = 0.5
 
 CALENDAR_INTERVAL: Final = 2.0
 """Seconds between two looks for calendars that are due."""
+
+
+PRUNING_INTERVAL: Final = 300.0
+"""Seconds between two looks for decisions that are old enough to be pruned; most find nothing."""
 
 
 @contextlib.asynccontextmanager
@@ -57,6 +62,18 @@ def watchers(context: Context) -> tuple[Coroutine[None, None, None], ...]:
         _every(REFRESH_INTERVAL, lambda: _publish_changes(context), "telling what has changed"),
         context.hub.keep_alive(),
     )
+
+
+def prune(pruning: Pruning) -> Coroutine[None, None, None]:
+    """Return the periodic pruning of the record."""
+    return _every(PRUNING_INTERVAL, lambda: _prune(pruning), "pruning the record")
+
+
+async def _prune(pruning: Pruning) -> None:
+    """Prune what is old, and log it."""
+    found = await pruning.look()
+    if found is not None:
+        event(logging.INFO, "record pruned", **found.to_json())
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]], doing: str) -> None:

@@ -35,6 +35,7 @@ _SERVICES: Final = delete(decision_services).where(
     decision_services.c.seq > bindparam("after"), decision_services.c.seq <= bindparam("last")
 )
 _DECISIONS: Final = delete(decisions).where(_PLACES)
+_OLDEST: Final = select(decisions.c.at).order_by(decisions.c.seq).limit(1)
 _REVISIONS: Final = select(decisions.c.policy_revision).where(_PLACES).distinct()
 _DROPPABLE: Final = select(policy_revisions.c.revision).where(
     policy_revisions.c.first_loaded_at < bindparam("before"), policy_revisions.c.sources != ""
@@ -116,6 +117,12 @@ def droppable_revisions(connection: Connection, before: int) -> set[str]:
 def drop_text(connection: Connection, revision: str) -> None:
     """Delete the text of a policy revision. Its row stays: to delete it, a database reads every decision."""
     connection.change(_DROP, dropped=revision)
+
+
+def oldest(connection: Connection) -> int | None:
+    """Return the instant of the first decision that is kept, in seconds; None if there is none."""
+    row = connection.row(_OLDEST)
+    return None if row is None else int(row[0])
 
 
 def known(connection: Connection, decision_ids: Sequence[str]) -> set[str]:

@@ -118,6 +118,10 @@ class View:
         """Return the policy revisions first loaded before an instant, in seconds, whose text is kept."""
         return retention.droppable_revisions(self._connection, before)
 
+    def oldest_decision(self) -> int | None:
+        """Return the instant of the first decision that is kept, in seconds; None if there is none."""
+        return retention.oldest(self._connection)
+
     def known_decisions(self, decision_ids: Sequence[str]) -> set[str]:
         """Return those of some ids that are decisions."""
         return retention.known(self._connection, decision_ids)

@@ -199,7 +199,7 @@ def settings_of(made: Objects, folder: Path) -> Settings:
     given = {each["name"]: each["value"] for each in container["env"] if each["name"].startswith(PREFIX)}
     mounts = [each["mountPath"] for each in container["volumeMounts"]]
     for name, value in given.items():
-        if value.startswith(("/etc", "/run", "/data")):
+        if value.startswith(("/etc", "/run", "/data", "/archive")):
             assert any(value == mount or value.startswith(f"{mount}/") for mount in mounts), name
         if name.endswith("_FILE") and name != f"{PREFIX}CA_FILE":
             (folder / name).write_text(f"content of {Path(value).name}\n")
@@ -223,6 +223,7 @@ def test_every_setting_can_be_given_and_is_passed_on(helm: Helm, tmp_path: Path)
     assert settings.proxies == ["10.0.0.0/8", "::ffff:10.0.0.0/104"]
     assert settings.root_path == "/freezegate"
     assert settings.log_level == "warning"
+    assert (settings.keep_decisions, settings.archive) == ("400d", "/archive")
     _, container = pod_of(objects(helm, POSTGRESQL))
     assert {"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"} in container["env"]
 

@@ -1,5 +1,6 @@
 """``freezegate store``: copy the database, and prune it."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,13 +11,12 @@ from app.cli import ALLOWED, exits
 from app.cli.database import database_url, missing_as_usage_error, opened
 from app.cli.options import as_json, duration_option
 from app.cli.report import echo, plain, print_json
+from app.core.instant import DAY
+from app.settings import LEAST_DAYS, SettingsError, read_settings
 
 if TYPE_CHECKING:
     from app.gate.console import Console
     from app.gate.retention import Pruned
-
-_NONE: Final = "none"
-"""As a folder: prune without an archive."""
 
 _SHOWN_EVERY: Final = 1_000
 
@@ -57,11 +57,14 @@ def copy(*, source: str, target: str, as_json: bool) -> int:
         "process is pruning",
     ),
 )
-@duration_option("--keep", text="How long decisions are kept: 90d at least, such as 400d.")
+@duration_option(
+    "--keep", text="How long decisions are kept: 90d at least; default: FREEZEGATE_KEEP_DECISIONS."
+)
 @click.option(
     "--archive",
     metavar="FOLDER",
-    help="Folder of the archive; default: archive beside the SQLite file. none prunes without one.",
+    help="Folder of the archive, or none to prune without one; default: FREEZEGATE_ARCHIVE, or archive "
+    "beside the SQLite file.",
 )
 @click.option("--dry-run", is_flag=True, help="Count the events that would be pruned.")
 @database_url
@@ -73,15 +76,12 @@ def prune(
 
     Keys, overrides, freezes and the loads of policies stay.
     """
-    from app.gate.retention import LEAST_KEPT
-
-    if keep is None or keep < LEAST_KEPT:
-        raise click.UsageError("say how long decisions are kept: --keep 400d, or another time from 90d on")
+    kept = _kept(keep)
     with opened(database_url) as console:
         if dry_run:
-            _print_count(console.count_prunable(keep), as_json=as_json)
+            _print_count(console.count_prunable(kept), as_json=as_json)
             return ALLOWED
-        found = console.prune(keep, _folder(console, archive), _progress if sys.stderr.isatty() else None)
+        found = console.prune(kept, _folder(console, archive), _progress if sys.stderr.isatty() else None)
     if sys.stderr.isatty():
         click.echo(err=True)
     if as_json:
@@ -92,14 +92,28 @@ def prune(
 
 
 def _folder(console: "Console", given: str | None) -> Path | None:
-    if given == _NONE:
-        return None
-    folder = console.archive if given is None else Path(given)
-    if folder is None:
+    try:
+        settings = read_settings(os.environ)
+        return console.archive(settings.archive if given is None else given)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _kept(given: int | None) -> int:
+    """Return the seconds that decisions are kept: those given, or of the setting.
+
+    Raises:
+        UsageError: neither is there, or they are too few.
+    """
+    try:
+        keep = read_settings(os.environ).kept_for if given is None else given
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from None
+    if keep is None or keep < LEAST_DAYS * DAY:
         raise click.UsageError(
-            "say where the archive is: --archive FOLDER, or --archive none to prune without one"
+            f"say how long decisions are kept: --keep 400d, or another time from {LEAST_DAYS}d on"
         )
-    return folder
+    return keep
 
 
 def _print_count(events: int, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from app.core.decision import Outcome
 from app.gate.gate import Gate
 from app.gate.in_force import Policies
 from app.gate.notifications import Notifications
+from app.gate.pruning import Pruning
 from app.server.metrics.calendars import Calendars
 from app.server.metrics.decisions import PolicyDecisions
 from app.server.metrics.holds import Holds
@@ -18,6 +19,7 @@ from app.server.metrics.notifications import Outbox
 from app.server.metrics.policies import EnvironmentState, PolicyState
 from app.server.metrics.projections import ProjectionStates
 from app.server.metrics.replica import ReplicaState
+from app.server.metrics.retention import RecordAge
 from app.server.metrics.versions import Versions
 from app.server.metrics.writing import Writing
 
@@ -102,6 +104,10 @@ class Metrics:
     def watch_outbox(self, notifications: Notifications) -> None:
         """Add the metrics of undelivered notifications."""
         self._registry.register(Outbox(notifications, self._clock))
+
+    def watch_pruning(self, pruning: Pruning) -> None:
+        """Add the metrics of the age of the record, and of its pruning."""
+        self._registry.register(RecordAge(pruning, self._clock))
 
     def decided(self, outcome: str, asked_by: str, determined_by: Iterable[str], times: int = 1) -> None:
         """Count a decision.

@@ -1,0 +1,108 @@
+"""Pruning beside a running gate."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app.core.archive import ArchiveError
+from app.core.decision import Question
+from app.core.instant import DAY
+from app.gate.archive import chosen_folder
+from app.gate.claim import Claim
+from app.gate.pruning import Pruning, Retention
+from app.gate.record import verify
+from app.settings import SettingsError
+from tests.gate.conftest import Gate
+from tests.gate.pruning import KEEP, LONG, files_of, fill
+
+pytestmark = pytest.mark.anyio
+
+
+def pruning_of(gate: Gate, folder: Path | None, keep: int | None = KEEP) -> Pruning:
+    return Pruning(gate.store, gate.clock, "one", None if keep is None else Retention(keep, folder))
+
+
+async def test_what_is_old_is_pruned_beside_claims(gate: Gate, tmp_path: Path) -> None:
+    await fill(gate, 12)
+    pruning = pruning_of(gate, tmp_path / "archive")
+    assert await pruning.look() is None
+    assert (pruning.state.oldest_at, pruning.state.pruned_at) == (gate.clock.at, None)
+    gate.clock.at += LONG
+    gate.cache.load()
+
+    async def claim() -> None:
+        for _ in range(20):
+            await gate.claims.claim(Claim(Question("web", "staging")), gate.in_force)
+
+    found, _ = await asyncio.gather(pruning.look(), claim())
+    assert found is not None
+    assert pruning.state.events == found.events > 20
+    assert (pruning.state.oldest_at, pruning.state.pruned_at) == (gate.clock.at, gate.clock.at)
+    assert verify(gate.store.query).whole
+    assert len(files_of(tmp_path / "archive")) == 1
+    assert await pruning.look() is None
+    pruning.stop()
+
+
+async def test_a_few_events_wait_for_the_rest_of_their_day(gate: Gate) -> None:
+    await fill(gate, 1)
+    pruning = pruning_of(gate, None)
+    gate.clock.at += KEEP + DAY - 1
+    assert await pruning.look() is None
+    gate.clock.at += 2
+    assert await pruning.look() is not None
+    pruning.stop()
+
+
+async def test_only_the_age_is_looked_up_where_all_is_kept(gate: Gate) -> None:
+    await fill(gate, 1)
+    gate.clock.at += LONG
+    pruning = pruning_of(gate, None, keep=None)
+    assert await pruning.look() is None
+    assert pruning.state.oldest_at == gate.clock.at - LONG
+
+
+async def test_another_replica_that_prunes_is_no_failure(gate: Gate) -> None:
+    await fill(gate, 1)
+    gate.clock.at += LONG
+    now = gate.clock.at
+    gate.store.transact(lambda transaction: transaction.take_named_lease("pruning", "other", now, now + 15))
+    pruning = pruning_of(gate, None)
+    assert await pruning.look() is None
+    assert pruning.state.failures == 0
+
+
+async def test_a_failure_is_counted_and_stops_nothing_else(gate: Gate, tmp_path: Path) -> None:
+    await fill(gate, 1)
+    gate.clock.at += LONG
+    (tmp_path / "archive").touch()
+    pruning = pruning_of(gate, tmp_path / "archive")
+    with pytest.raises(ArchiveError, match="can't be"):
+        await pruning.look()
+    assert pruning.state.failures == 1
+    assert verify(gate.store.query).whole
+
+
+async def test_a_stopping_gate_leaves_the_rest_for_the_next_start(gate: Gate, tmp_path: Path) -> None:
+    await fill(gate, 30)
+    gate.clock.at += LONG
+    pruning = pruning_of(gate, tmp_path / "archive")
+    work = asyncio.create_task(pruning.look())
+    await asyncio.sleep(0)
+    pruning.stop()
+    await work
+    assert await pruning.look() is None
+    assert pruning.state.failures == 0
+    assert verify(gate.store.query).whole
+    next_start = pruning_of(gate, tmp_path / "archive")
+    await next_start.look()
+    assert gate.store.query(lambda view: view.oldest_decision()) is None
+
+
+def test_the_archive_is_beside_the_file_or_chosen() -> None:
+    assert chosen_folder(None, Path("/data")) == Path("/data/archive")
+    assert chosen_folder("/archive", Path("/data")) == Path("/archive")
+    assert chosen_folder("none", Path("/data")) is None
+    with pytest.raises(SettingsError, match="FREEZEGATE_ARCHIVE"):
+        chosen_folder(None, None)
