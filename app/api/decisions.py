@@ -149,7 +149,7 @@ async def list_decisions(request: Request) -> Response:
             first = await _page(here, wanted, None, _EXPORT_TOGETHER)
             return Export(render(_all_of_it(here, wanted, first)), media_type, here.exports)
     page = await _page(here, wanted, place(query.cursor), query.limit)
-    return json_response({"decisions": page.items, "next": page.next})
+    return json_response({"decisions": page.items, "next": page.next, "since": page.since})
 
 
 @router.operation(

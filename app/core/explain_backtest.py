@@ -6,6 +6,7 @@ from app.core.backtest import Backtest, Fate, PolicyEffect, UnknownName
 from app.core.comparison import Tally
 from app.core.explain import undirected
 from app.core.explain_insights import comparison_in_words, range_in_words
+from app.core.instant import format_instant
 from app.core.proportion import Share, wilson
 
 _NAMED = 3
@@ -117,3 +118,10 @@ def _counted(number: int, noun: str) -> str:
 
 def _list(parts: Sequence[str], last: str) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+
+
+def pruned_in_words(since: int | None) -> list[str]:
+    """Return a sentence on the decisions that were pruned up to an instant; none if none were."""
+    if since is None:
+        return []
+    return [f"Decisions up to {format_instant(since)} were pruned, and are not counted."]

@@ -11,6 +11,7 @@ from app.core.errors import UnknownNameError
 from app.core.policy import Effect, PolicySet
 from app.gate.errors import BusyError
 from app.gate.job_queue import IsUnwanted
+from app.gate.pruned_record import kept_since
 from app.gate.record import RunQuery
 from app.store.records import DecidedFilter
 
@@ -54,6 +55,8 @@ class Backtested(NamedTuple):
     found: Backtest
     progress: Progress
     complete: bool
+    since: int | None = None
+    """The instant up to which decisions of the period were pruned, in seconds; None if none were."""
 
 
 class Backtests:
@@ -108,7 +111,8 @@ def backtest(
         StoreUnavailableError: the decisions can't be read.
     """
     chosen = DecidedFilter(*wanted)
-    total = query(lambda view: view.count_recorded(chosen))
+    total, since = query(lambda view: (view.count_recorded(chosen), kept_since(view)))
+    since = since if since is not None and since >= wanted.start else None
     counting = Backtesting(candidate, (wanted.start, wanted.end), EXAMPLES)
     reached = Progress(0, total, None)
     for page in _pages(query, chosen):
@@ -117,10 +121,10 @@ def backtest(
             reached = Progress(reached.decisions + len(page), total, page[-1].at)
             progress(reached)
         if len(page) == _TOGETHER and stop():
-            return Backtested(counting.finish(), reached, complete=False)
+            return Backtested(counting.finish(), reached, complete=False, since=since)
     # Claims that came in since then belong to the period, too.
     reached = reached._replace(total=reached.decisions)
-    return Backtested(counting.finish(), reached, complete=True)
+    return Backtested(counting.finish(), reached, complete=True, since=since)
 
 
 def switched_on(policy_set: PolicySet, policy_id: str) -> PolicySet:

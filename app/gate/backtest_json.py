@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from app.core.backtest import OTHERS, Backtest, Example, Fate, Group, PolicyEffect, UnknownName
 from app.core.comparison import Tally
-from app.core.explain_backtest import backtest_in_words, effect_in_words, total_in_words
+from app.core.decision_json import instant_or_none
+from app.core.explain_backtest import backtest_in_words, effect_in_words, pruned_in_words, total_in_words
 from app.core.instant import format_instant
 from app.core.notation import WEEKDAYS
 from app.core.policy import PolicySet
@@ -48,10 +49,11 @@ def to_json(
         "change": wanted.change,
         "new_revision": revision,
         "complete": tested.complete,
+        "since": instant_or_none(tested.since),
         "decisions": progress.decisions,
         "decisions_in_period": progress.total,
         "until": None if progress.until is None else format_instant(progress.until),
-        "in_words": backtest_in_words(found),
+        "in_words": [*backtest_in_words(found), *pruned_in_words(tested.since)],
         **_parts(found),
         "policies": [_policy(each) for each in found.policies],
         "no_longer_denied_by": [{"id": name, "claims": count} for name, count in found.former.most_common()],

@@ -4,6 +4,7 @@ import os
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_LETTERS: Final = 26
 
 
 def new_id(kind: str, microseconds: int) -> str:
@@ -15,3 +16,14 @@ def new_id(kind: str, microseconds: int) -> str:
     """
     number = (microseconds // 1_000) << 80 | int.from_bytes(os.urandom(10))
     return f"{kind}_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -5, -5))
+
+
+def made_at(own_id: str) -> int | None:
+    """Return when an id was made, in microseconds since the Unix epoch; None if its form is another."""
+    letters = own_id.partition("_")[2]
+    if len(letters) != _LETTERS or not set(letters) <= set(_ALPHABET):
+        return None
+    number = 0
+    for letter in letters:
+        number = number << 5 | _ALPHABET.index(letter)
+    return (number >> 80) * 1_000

@@ -8,7 +8,8 @@ from app.core.decision import names_of
 from app.core.decision_json import first_step
 from app.core.instant import format_instant
 from app.gate.audit_events import Kind, happened
-from app.gate.errors import ForbiddenError, StateConflictError, UnknownRecordError
+from app.gate.errors import ForbiddenError, StateConflictError
+from app.gate.pruned_record import unknown_decision
 from app.gate.record import Page, decision
 from app.gate.store_cache import StoreCache
 from app.identity.caller import Caller
@@ -73,7 +74,7 @@ class Outcomes:
         microseconds = self._clock.microseconds()
         deploy = transaction.deploy(report.decision_id)
         if deploy is None:
-            raise UnknownRecordError("there is no decision of that id")
+            raise unknown_decision(transaction, report.decision_id)
         if not all(map(caller.may_claim, names_of(deploy.service))):
             raise ForbiddenError("these credentials may not report on deploys of this service")
         if deploy.outcome == "deny":

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 from app.core.audit import GENESIS, ORIGIN, ChainBreak, Checkpoint, Link, carried_over, is_genuine
 from app.core.instant import format_instant
 from app.gate.audit_events import STAYING, Kind
+from app.gate.errors import UnknownRecordError
+from app.gate.ids import made_at
 from app.store.records import PrunedStretch
 
 if TYPE_CHECKING:
@@ -24,6 +26,27 @@ def pruned_to_json(stretch: PrunedStretch) -> dict[str, Any]:
         "sha256": stretch.digest,
         "stay": stretch.carried,
     }
+
+
+def kept_since(view: "View") -> int | None:
+    """Return the instant up to which decisions were pruned, in seconds; None if none were."""
+    pruned = view.latest_pruned()
+    return None if pruned is None else pruned.until // 1_000_000
+
+
+def unknown_decision(view: "View", decision_id: str) -> UnknownRecordError:
+    """Return the error that there is no such decision; it says where it is if it was pruned."""
+    at = made_at(decision_id)
+    stretches = view.pruned_stretches() if at is not None else []
+    # The id is made right before its event; it names milliseconds.
+    found = next((each for each in stretches if at is not None and at <= each.until), None)
+    if found is None:
+        return UnknownRecordError("there is no decision of that id")
+    until = format_instant(stretches[-1].until // 1_000_000)
+    where = "" if found.file is None else f"; look for it in the file {found.file} of the archive"
+    return UnknownRecordError(
+        f"there is no decision of that id any more: those up to {until} were pruned{where}"
+    )
 
 
 class PrunedRecord:

@@ -11,12 +11,13 @@ from app import __version__
 from app.clock import Clock
 from app.core.archive import checkpoint_line, manifest_of
 from app.core.audit import ChainBreak, Checkpoint, Link, Verifier
+from app.core.decision_json import instant_or_none
 from app.core.instant import format_instant
 from app.core.policy import PolicySet
 from app.gate.audit_events import Cause, Kind, happened
-from app.gate.errors import StateConflictError, StoreUnavailableError, UnknownRecordError
+from app.gate.errors import StateConflictError, StoreUnavailableError
 from app.gate.in_force import InForce
-from app.gate.pruned_record import PrunedRecord, pruned_to_json
+from app.gate.pruned_record import PrunedRecord, kept_since, pruned_to_json, unknown_decision
 from app.gate.reconciliation import Difference, Reconciliation, read_rows
 from app.gate.removed import removed_before, removed_data
 from app.gate.versions import holidays_version, host_name, tzdata_version
@@ -57,6 +58,8 @@ class Page(NamedTuple):
 
     items: list[dict[str, Any]]
     next: str | None
+    since: str | None = None
+    """The instant up to which such items were pruned; None if none were."""
 
     def to_json(self, name: str) -> dict[str, Any]:
         """Return the JSON representation of the page; `name` is that of its items."""
@@ -125,7 +128,7 @@ class Record:
             stretch = partial(_stretch, wanted=wanted, before=before, most=most - len(found), least=least)
             found += await self._store.read(stretch)
             before = least
-        return _page(found, most)
+        return _page(found, most, await self._store.read(kept_since))
 
     async def decision(self, decision_id: str) -> dict[str, Any]:
         """Return a recorded decision.
@@ -177,7 +180,7 @@ def with_override_of(wanted: DecisionFilter, policy_set: PolicySet) -> DecisionF
 
 def decisions(view: "View", wanted: DecisionFilter, before: int | None, most: int) -> Page:
     """Return recorded decisions, newest first."""
-    return _page(view.newest_decisions(wanted, before, most), most)
+    return _page(view.newest_decisions(wanted, before, most), most, kept_since(view))
 
 
 def _stretch(
@@ -186,9 +189,9 @@ def _stretch(
     return view.newest_decisions(wanted, before, most, least)
 
 
-def _page(found: list[StoredDecision], most: int) -> Page:
+def _page(found: list[StoredDecision], most: int, since: int | None) -> Page:
     more = str(found[-1].seq) if len(found) == most else None
-    return Page([to_json(each) for each in found], more)
+    return Page([to_json(each) for each in found], more, instant_or_none(since))
 
 
 def decision(view: "View", decision_id: str) -> dict[str, Any]:
@@ -199,7 +202,7 @@ def decision(view: "View", decision_id: str) -> dict[str, Any]:
     """
     found = view.decision(decision_id)
     if found is None:
-        raise UnknownRecordError("there is no decision of that id")
+        raise unknown_decision(view, decision_id)
     return to_json(found)
 
 

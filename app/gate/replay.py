@@ -12,6 +12,7 @@ from app.core.override import Override, Part, Use, judge
 from app.gate.claim import claim_body, step_of
 from app.gate.errors import UnknownRecordError
 from app.gate.in_force import InForce
+from app.gate.pruned_record import unknown_decision
 from app.gate.versions import holidays_version, tzdata_version
 from app.policies.load import load_untested
 from app.policies.source import Snapshot
@@ -48,14 +49,14 @@ def replay(view: "View", decision_id: str) -> Replay:
     """Evaluate a recorded decision again.
 
     Raises:
-        UnknownRecordError: there is no such decision, or its policies were not kept.
+        UnknownRecordError: there is no such decision, it was pruned, or its policies were not kept.
         PolicyFileError: its policies are no longer accepted: this version is stricter, or the holidays that
             are known now lack a name.
         StoreUnavailableError: the record can't be read.
     """
     stored = view.decision(decision_id)
     if stored is None:
-        raise UnknownRecordError("there is no decision of that id")
+        raise unknown_decision(view, decision_id)
     data = json.loads(stored.data)
     recorded = data["answer"]
     sources = view.sources(recorded["policy_revision"])

@@ -932,6 +932,9 @@ class DecisionPage(BaseModel):
 
     decisions: list[RecordedDecision] = Field(description="newest first")
     next: str | None = Field(description="the cursor of the next page; null on the last")
+    since: Instant | None = Field(
+        description="the instant up to which older decisions were pruned into the archive; null if none were"
+    )
 
 
 class Tally(BaseModel):
@@ -1223,6 +1226,10 @@ class BacktestBody(BaseModel):
     change: str | None = Field(description="only of this kind of change")
     new_revision: str | None = Field(description="the hash of the candidate's files")
     complete: bool = Field(description="whether all decisions of the period were judged")
+    since: Instant | None = Field(
+        description="the instant up to which decisions of the period were pruned, and not judged; null if "
+        "none were"
+    )
     decisions: int = Field(description="the decisions that were judged, from the oldest on")
     decisions_in_period: int = Field(description="all decisions of the period")
     until: Instant | None = Field(description="the instant of the last one that was judged; null without any")

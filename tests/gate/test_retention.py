@@ -9,15 +9,22 @@ import pytest
 
 from app.core.archive import ArchiveError
 from app.core.audit import Checkpoint
+from app.core.compiled import CompiledPolicies
 from app.core.decision import Question
+from app.core.instant import DAY, format_instant
 from app.gate.archive import verify_all
+from app.gate.backtest import BacktestRequest, backtest
+from app.gate.backtest_json import to_json
 from app.gate.claim import Claim
 from app.gate.console import Console
+from app.gate.errors import UnknownRecordError
+from app.gate.ids import new_id
 from app.gate.outcomes import Outcomes, Report
-from app.gate.record import note_policies, verify
+from app.gate.record import decisions, note_policies, verify
 from app.gate.retention import PruneError
-from tests.gate.conftest import ADMIN, FRIDAY, Gate, gate_on
+from tests.gate.conftest import ADMIN, AFTER, FRIDAY, Gate, gate_on
 from tests.gate.pruning import KEEP, LONG, all_events, archived, export_to, files_of, fill, verified_by_script
+from tests.store.records import EVERYTHING
 
 pytestmark = pytest.mark.anyio
 
@@ -253,3 +260,34 @@ async def test_the_archive_of_another_record_is_left_alone(
     raw.execute("DELETE FROM checkpoints")
     with pytest.raises(ArchiveError, match="read"):
         console.prune(KEEP, other, None)
+
+
+async def test_what_was_pruned_is_said_where_it_is_missed(old: Gate, console: Console, folder: Path) -> None:
+    first = json.loads(all_events(old.store)[2].data)["answer"]["decision_id"]
+    page = old.store.query(lambda view: decisions(view, EVERYTHING, None, 1))
+    assert page.since is None
+    name = console.prune(KEEP, folder, None).files[0]
+    page = old.store.query(lambda view: decisions(view, EVERYTHING, None, 1))
+    assert page.since == format_instant(AFTER)
+    outcomes = Outcomes(old.store, old.clock, old.cache)
+    for ask in (outcomes.decision(first), outcomes.report(ADMIN, Report(first, "failed"))):
+        with pytest.raises(UnknownRecordError, match=f"up to .* were pruned; look for it in the file {name}"):
+            await ask
+    with pytest.raises(UnknownRecordError, match="were pruned"):
+        console.replay(first)
+    for unknown in ("dec_0", f"dec_{'z' * 26}", new_id("dec", old.clock.microseconds())):
+        with pytest.raises(UnknownRecordError, match=r"that id$"):
+            await outcomes.decision(unknown)
+
+
+async def test_a_backtest_says_how_far_it_reaches(old: Gate, console: Console, folder: Path) -> None:
+    console.prune(KEEP, folder, None)
+    candidate = CompiledPolicies(old.in_force.policy_set)
+    whole = BacktestRequest(AFTER - DAY, old.clock.at + 1)
+    found = backtest(old.store.query, candidate, whole)
+    assert (found.progress.decisions, found.since) == (1, AFTER)
+    body = to_json(found, old.in_force.policy_set, None, whole)
+    assert body["since"] == format_instant(AFTER)
+    assert "were pruned" in body["in_words"][-1]
+    rest = BacktestRequest(AFTER + DAY, old.clock.at + 1)
+    assert backtest(old.store.query, candidate, rest).since is None
