@@ -66,12 +66,21 @@ def begin(chain: Chain, manifest: dict[str, Any]) -> None:
         raise NotWholeError("the manifest counts other events than it names")
 
 
+def sha256(text: str) -> str:
+    """Return the SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def check_text(line: dict[str, Any], end: object) -> None:
-    """Verify a line that is no event: a text that events name by its hash, or the checkpoint at the end."""
+    """Verify a line that is no event: the text of policies, by its revision, or the checkpoint at the end."""
     if end is not None:
         raise NotWholeError("something stands behind the checkpoint")
-    if "text" in line and hashlib.sha256(line["value"].encode()).hexdigest() != line["text"]:
-        raise NotWholeError("the text is not the one that events name")
+    if "policies" in line:
+        texts = json.loads(line["sources"])
+        files = {**texts["calendars"], **texts["policies"]}
+        listing = "".join(f"{sha256(files[name])}  {name}\n" for name in sorted(files))
+        if f"sha256:{sha256(listing)}" != line["policies"]:
+            raise NotWholeError("the policies are not those of their revision")
 
 
 def verify(chain: Chain, lines: Iterable[str], note: Callable[[dict[str, Any]], None]) -> None:

@@ -9,7 +9,7 @@ import click
 
 from app.cli import ALLOWED, exits
 from app.cli.database import database_url, missing_as_usage_error, opened
-from app.cli.options import as_json, duration_option
+from app.cli.options import as_json, duration_option, period
 from app.cli.report import echo, plain, print_json
 from app.core.instant import DAY
 from app.settings import LEAST_DAYS, SettingsError, read_settings
@@ -70,7 +70,7 @@ def copy(*, source: str, target: str, as_json: bool) -> int:
 @database_url
 @as_json
 def prune(
-    *, keep: int | None, archive: str | None, dry_run: bool, database_url: str | None, as_json: bool
+    *, keep: str | None, archive: str | None, dry_run: bool, database_url: str | None, as_json: bool
 ) -> int:
     """Move what is older than --keep into the archive, beside a gate that may be running.
 
@@ -99,14 +99,14 @@ def _folder(console: "Console", given: str | None) -> Path | None:
         raise click.UsageError(str(error)) from None
 
 
-def _kept(given: int | None) -> int:
+def _kept(given: str | None) -> int:
     """Return the seconds that decisions are kept: those given, or of the setting.
 
     Raises:
         UsageError: neither is there, or they are too few.
     """
     try:
-        keep = read_settings(os.environ).kept_for if given is None else given
+        keep = read_settings(os.environ).kept_for if given is None else period(given)
     except SettingsError as error:
         raise click.UsageError(str(error)) from None
     if keep is None or keep < LEAST_DAYS * DAY:
