@@ -48,7 +48,7 @@ from app.gate.gate import Gate
 from app.gate.ids import new_id
 from app.gate.in_force import Policies
 from app.gate.pruning import Pruning
-from app.identity.oidc import IdentityProviders, read_identity_file
+from app.identity.oidc import IdentityFile, IdentityProviders, People, read_identity_file
 from app.integrations.answers import Answerer
 from app.integrations.integrations import read_integrations_file
 from app.integrations.receivers import Receiver, read_receivers_file
@@ -75,7 +75,17 @@ from app.server.shutdown import on_stop
 from app.server.startup import StartupErrors, prepare
 from app.server.tracing import Tracing
 from app.settings import Settings, read_settings
-from app.web import assets, dashboard, error_page, operations, policy_list, propose, reference, sessions
+from app.web import (
+    assets,
+    dashboard,
+    error_page,
+    operations,
+    policy_list,
+    propose,
+    reference,
+    sessions,
+    sign_in,
+)
 from app.web import calendar as calendar_page
 from app.web import decisions as decisions_page
 from app.web import insights as insights_page
@@ -119,6 +129,7 @@ _ROUTERS: Final = (
     past_page.router,
     decisions_page.router,
     sessions.router,
+    sign_in.router,
     reference.router,
     assets.router,
     *(vendor.router for vendor in vendors().values() if vendor.router is not None),
@@ -141,6 +152,7 @@ class Resources(NamedTuple):
     gate: Gate
     outbound: Outbound
     providers: IdentityProviders | None
+    people: People | None
     receivers: Sequence[Receiver]
     integrations: Mapping[str, Section]
 
@@ -159,11 +171,11 @@ def open_resources(settings: Settings, clock: Clock, policies: Policies | None =
     """
     if settings.admin_key is not None:
         keys.check_given(settings.admin_key.get_secret_value())
-    issuers = None if settings.identity is None else read_identity_file(settings.identity)
+    identity = None if settings.identity is None else read_identity_file(settings.identity, os.environ)
     receivers = _receivers(settings)
     integrations = _integrations(settings)
     outbound = Outbound(settings.ca_file)
-    if issuers or receivers or integrations or settings.ca_file:
+    if identity or receivers or integrations or settings.ca_file:
         outbound.check()
     policies = policies or Policies()
     calendars = _calendars(settings, policies, outbound, clock)
@@ -173,8 +185,20 @@ def open_resources(settings: Settings, clock: Clock, policies: Policies | None =
     gate = Gate.open(settings.database, policies, clock)
     if integrations or settings.secret_key is not None:
         _use_secret_key(gate, settings)
-    providers = None if issuers is None else IdentityProviders(issuers, outbound)
-    return Resources(settings, policies, calendars, gate, outbound, providers, receivers, integrations)
+    providers, people = _identities(settings, identity, outbound)
+    return Resources(
+        settings, policies, calendars, gate, outbound, providers, people, receivers, integrations
+    )
+
+
+def _identities(
+    settings: Settings, identity: IdentityFile | None, outbound: Outbound
+) -> tuple[IdentityProviders | None, People | None]:
+    if identity is None or settings.identity is None:
+        return None, None
+    providers = IdentityProviders(identity.issuers, outbound) if identity.issuers else None
+    people = People(identity.sign_in, settings.identity.parent, os.environ, outbound)
+    return providers, people if identity.sign_in else None
 
 
 def _use_secret_key(gate: Gate, settings: Settings) -> None:
@@ -232,7 +256,9 @@ def create_app(
             opened = await asyncio.to_thread(open_resources, chosen, clock, policies)
         try:
             root_path.set(opened.settings.root_path or "", _paths())
-            outside = Outside(opened.calendars, opened.providers, opened.integrations, opened.outbound)
+            outside = Outside(
+                opened.calendars, opened.providers, opened.people, opened.integrations, opened.outbound
+            )
             app.state.context = context = build_context(
                 opened.settings, clock, opened.gate, metrics, cache, outside
             )

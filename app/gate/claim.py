@@ -23,11 +23,13 @@ from app.core.deploy_key import deploy_key
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
 from app.core.override import Use, UseResult, judge
+from app.core.policy import PolicySet
 from app.gate.audit_events import Kind, happened
 from app.gate.check import check_async
-from app.gate.errors import ForbiddenError, IdempotencyConflictError
+from app.gate.errors import IdempotencyConflictError
 from app.gate.ids import new_id
 from app.gate.in_force import InForce, with_freezes
+from app.gate.scopes import check_services
 from app.gate.store_cache import StoreCache
 from app.gate.versions import holidays_version, tzdata_version
 from app.identity.caller import ANONYMOUS, Caller, Role, person_id
@@ -83,11 +85,11 @@ class Claim(NamedTuple):
             self.deploy_id, self.caller.name, question.names, question.environment, question.change
         )
 
-    def check(self) -> None:
+    def check(self, known: PolicySet) -> None:
         """Look whether it may be made, and whether all its texts can be recorded as they are.
 
         Raises:
-            ForbiddenError: the caller may not claim for this service.
+            ForbiddenError: the caller may not claim for this service; `known` has its tags.
             MalformedValueError: a text holds control characters or half a surrogate pair.
         """
         texts = {
@@ -104,9 +106,7 @@ class Claim(NamedTuple):
         if UNFIT.search("".join(filter(None, texts.values()))) is not None:
             name = next(name for name, text in texts.items() if text and UNFIT.search(text))
             raise MalformedValueError(f"{name}: takes no control characters, and only whole characters")
-        if not all(map(self.caller.may_claim, self.question.names)):
-            which = "all of these services" if self.question.services else "this service"
-            raise ForbiddenError(f"these credentials may not claim deploys of {which}")
+        check_services(self.caller, self.question.names, known)
 
 
 class Claimed(NamedTuple):
@@ -179,7 +179,7 @@ class Claims:
             IdempotencyConflictError: the idempotency key stands for another request.
             StoreUnavailableError: the decision could not be recorded, so there is none.
         """
-        claim.check()
+        claim.check(in_force.policy_set)
         microseconds = self._clock.microseconds()
         decision = await check_async(in_force, claim.question, microseconds // 1_000_000)
         draft = _PendingClaim(claim, in_force, microseconds, decision, new_id("dec", microseconds))

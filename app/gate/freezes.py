@@ -14,6 +14,7 @@ from app.gate.audit_events import Kind, happened
 from app.gate.errors import InvalidFieldError, StateConflictError, UnknownRecordError
 from app.gate.ids import new_id
 from app.gate.in_force import InForce
+from app.gate.scopes import check_selector
 from app.gate.store_cache import StoreCache
 from app.identity.caller import Caller
 from app.policies.vocabulary import Vocabulary
@@ -76,9 +77,11 @@ class Freezes:
         Raises:
             InvalidFieldError: it ends before it starts, or is too long; or it names an environment, service,
                 tag or kind of change that the policies do not list.
+            ForbiddenError: it may stop a service outside the caller's scope.
             StoreUnavailableError: it could not be recorded.
         """
         _check_names(wanted.selector, wanted.exempt, in_force.policy_set)
+        check_selector(caller, wanted.selector, in_force.policy_set)
         microseconds = self._clock.microseconds()
         now = microseconds // 1_000_000
         starts_at = now if wanted.starts_at is None else wanted.starts_at
@@ -115,6 +118,7 @@ class Freezes:
         Raises:
             InvalidFieldError: it would end before it starts, or in the past, or last too long; its start
                 lies in the past; or it would name what the policies do not list.
+            ForbiddenError: it may stop a service outside the caller's scope, or would.
             StateConflictError: it is over.
             UnknownRecordError: there is no such freeze.
             StoreUnavailableError: it could not be recorded.
@@ -136,6 +140,7 @@ class Freezes:
         """Lift a freeze; lifting twice changes nothing, the reason included.
 
         Raises:
+            ForbiddenError: it may stop a service outside the caller's scope.
             StateConflictError: it has ended by itself.
             UnknownRecordError: there is no such freeze.
             StoreUnavailableError: it could not be recorded.
@@ -171,8 +176,9 @@ class Freezes:
         self._cache.check_caller(caller, transaction)
         microseconds = self._clock.microseconds()
         now = microseconds // 1_000_000
-        freeze = _unfinished(transaction, freeze_id, now)
+        freeze = _unfinished(self._found(caller, freeze_id, transaction), now)
         changed = _changed(freeze, wanted, now)
+        self._cache.scopes.selector(caller, changed.selector)
         if names is not None:
             _check_names(changed.selector, changed.exempt, names)
         if changed == freeze:
@@ -189,16 +195,24 @@ class Freezes:
         self._cache.check_caller(caller, transaction)
         microseconds = self._clock.microseconds()
         now = microseconds // 1_000_000
-        known = transaction.freeze(freeze_id)
-        if known is not None and known.state(now) is FreezeState.LIFTED:
+        known = self._found(caller, freeze_id, transaction)
+        if known.state(now) is FreezeState.LIFTED:
             return known
-        lasting = _unfinished(transaction, freeze_id, now)
+        lasting = _unfinished(known, now)
         lifted = lasting._replace(lifted_by=caller.name, lifted_at=now, changed_at=now, lift_reason=reason)
         transaction.change_freeze(lifted)
         transaction.append(
             happened(microseconds, Kind.FREEZE_LIFTED, caller.name, freeze=freeze_id, reason=reason)
         )
         return lifted
+
+    def _found(self, caller: Caller, freeze_id: str, transaction: "Transaction") -> Freeze:
+        """Return a freeze that lies within the caller's scope."""
+        freeze = transaction.freeze(freeze_id)
+        if freeze is None:
+            raise UnknownRecordError(_NO_SUCH)
+        self._cache.scopes.selector(caller, freeze.selector)
+        return freeze
 
 
 def begin(transaction: "Transaction", freeze: Freeze, microseconds: int) -> Freeze:
@@ -290,10 +304,7 @@ def to_json(freeze: Freeze, at: int) -> dict[str, Any]:
     }
 
 
-def _unfinished(transaction: "Transaction", freeze_id: str, now: int) -> Freeze:
-    freeze = transaction.freeze(freeze_id)
-    if freeze is None:
-        raise UnknownRecordError(_NO_SUCH)
+def _unfinished(freeze: Freeze, now: int) -> Freeze:
     state = freeze.state(now)
     if state in (FreezeState.ENDED, FreezeState.LIFTED):
         raise StateConflictError(f"this freeze is over: {state.value}")

@@ -14,6 +14,7 @@ from app.core.decision import Question
 from app.core.decision_json import instant_or_none
 from app.core.hold import LONGEST_WAIT, OF_CALLERS, POLLED, UNFINISHED, AnswerKind, Hold, HoldState
 from app.core.instant import DAY, format_instant
+from app.core.policy import PolicySet
 from app.gate.audit_events import Kind, happened
 from app.gate.check import check_async
 from app.gate.claim import RETRIED_FOR, UNFIT, Claim
@@ -126,7 +127,7 @@ class Holds:
             StoreUnavailableError: it could not be recorded.
         """
         now, microseconds = self._cache.steady.now(), self._clock.microseconds()
-        _check(caller, wanted, now)
+        _check(caller, wanted, in_force.policy_set, now)
         self._check_target(wanted)
         known = await self._store.read(lambda view: view.hold_of_key(_responders(wanted), wanted.key))
         if known is not None and (known.state in UNFINISHED or known.responder not in OF_CALLERS):
@@ -331,7 +332,7 @@ def _cancelled(hold: Hold, caller: Caller, reason: str | None) -> str:
     return f"{question.service} is not deployed to {question.environment}: {why}"
 
 
-def _check(caller: Caller, wanted: HoldRequest, now: int) -> None:
+def _check(caller: Caller, wanted: HoldRequest, known: PolicySet, now: int) -> None:
     """Look whether a deploy may wait, and whether all its texts can be recorded as they are."""
     Claim(
         wanted.question,
@@ -340,7 +341,7 @@ def _check(caller: Caller, wanted: HoldRequest, now: int) -> None:
         run_url=wanted.run_url,
         caller=caller,
         idempotency_key=wanted.key,
-    ).check()
+    ).check(known)
     for name, most in _LONGEST.items():
         if len(getattr(wanted, name) or "") > most:
             raise InvalidFieldError(name, f"has more than {most:,} letters")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.clock import Clock, not_behind
-from app.core.policy import PolicySet
+from app.core.policy import FORMS, GLOB_PATTERN, PolicySet
 from app.gate.audit_events import Kind, happened
 from app.gate.errors import InvalidFieldError, UnknownRecordError
 from app.gate.ids import new_id
@@ -25,6 +25,8 @@ FIRST_ADMIN: Final = "admin"
 _MEANS_A_TOKEN: Final = re.compile(rf"https?:|(?:{'|'.join(PREFIXES)}):|.*#\w+=")
 """The forms that mean the user of a CI system: a URL, the name in the record, or the end of that."""
 
+_GLOB: Final = re.compile(GLOB_PATTERN)
+
 _LONGEST_PERSON: Final = 256
 """Characters, as wide as the columns that persons are stored in."""
 
@@ -38,14 +40,15 @@ class KeyRequest(NamedTuple):
     expires_at: int | None = None
     person: str | None = None
     """The owner; None for a machine's key, which approves nothing."""
+    tags: tuple[str, ...] | None = None
 
 
 def create(store: "Store", clock: Clock, wanted: KeyRequest, by: str) -> tuple[KeyRecord, str]:
     """Make a key and return its record and the key itself, which is not stored.
 
     Raises:
-        InvalidFieldError: it has no name or a person without one, expires in the past, or restricts a role
-            other than ci.
+        InvalidFieldError: it has no name or a person without one, expires in the past, restricts a viewer,
+            or restricts a role to what is no name or pattern.
         StoreUnavailableError: it could not be recorded.
     """
     key = new_key()
@@ -146,6 +149,7 @@ def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, 
         expires_at=wanted.expires_at,
         revoked_at=None,
         person=None if wanted.person is None else wanted.person.strip(),
+        tags=wanted.tags,
     )
     transaction.add_key(record, digest(key))
     transaction.append(
@@ -159,6 +163,7 @@ def _add(transaction: "Transaction", clock: Clock, wanted: KeyRequest, by: str, 
             services=record.services,
             expires_at=record.expires_at,
             person=record.person,
+            tags=record.tags,
             fingerprint=fingerprint(digest(key)),
         )
     )
@@ -170,10 +175,20 @@ def _check_request(wanted: KeyRequest, now: int) -> None:
         raise InvalidFieldError("name", "say whose key it is, in printable characters")
     if wanted.person is not None:
         check_person(wanted.person)
-    if wanted.services is not None and wanted.role is not Role.CI:
-        raise InvalidFieldError("services", "only a key of role ci is restricted to services")
+    _check_scope("services", wanted.services, wanted.role)
+    _check_scope("tags", wanted.tags, wanted.role)
     if wanted.expires_at is not None and wanted.expires_at <= now:
         raise InvalidFieldError("expires_at", "lies in the past")
+
+
+def _check_scope(field: str, patterns: tuple[str, ...] | None, role: Role) -> None:
+    if patterns is None:
+        return
+    if role is Role.VIEWER:
+        raise InvalidFieldError(field, "a viewer changes nothing, so there is nothing to restrict")
+    for each in patterns:
+        if _GLOB.fullmatch(each) is None:
+            raise InvalidFieldError(field, FORMS[f"^{GLOB_PATTERN}$"])
 
 
 def check_person(written: str) -> None:

@@ -8,7 +8,7 @@ from app.core.decision import names_of
 from app.core.decision_json import first_step
 from app.core.instant import format_instant
 from app.gate.audit_events import Kind, happened
-from app.gate.errors import ForbiddenError, StateConflictError
+from app.gate.errors import StateConflictError
 from app.gate.pruned_record import unknown_decision
 from app.gate.record import Page, decision
 from app.gate.store_cache import StoreCache
@@ -75,8 +75,7 @@ class Outcomes:
         deploy = transaction.deploy(report.decision_id)
         if deploy is None:
             raise unknown_decision(transaction, report.decision_id)
-        if not all(map(caller.may_claim, names_of(deploy.service))):
-            raise ForbiddenError("these credentials may not report on deploys of this service")
+        self._cache.scopes.services(caller, names_of(deploy.service))
         if deploy.outcome == "deny":
             raise StateConflictError("this claim was denied: nothing was deployed by it")
         row = OutcomeRow(

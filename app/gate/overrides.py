@@ -14,6 +14,7 @@ from app.gate.audit_events import Kind, happened
 from app.gate.errors import ForbiddenError, InvalidFieldError, StateConflictError, UnknownRecordError
 from app.gate.ids import new_id
 from app.gate.in_force import InForce
+from app.gate.scopes import check_services
 from app.gate.store_cache import StoreCache
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, fingerprint, new_token
@@ -60,8 +61,8 @@ class Overrides:
 
         Raises:
             InvalidFieldError: it asks for more than the policies allow, or names something unknown.
-            ForbiddenError: it uses a pattern, and the caller is no admin; or it needs approvals, and the
-                credentials belong to no person.
+            ForbiddenError: it uses a pattern, and the caller is no admin; it names a service outside the
+                caller's scope; or it needs approvals, and the credentials belong to no person.
             StoreUnavailableError: it could not be recorded.
         """
         microseconds = self._cache.steady.microseconds()
@@ -106,7 +107,8 @@ class Overrides:
         """Approve an override that another person granted; approving twice changes nothing.
 
         Raises:
-            ForbiddenError: the caller granted it, or the credentials belong to no person.
+            ForbiddenError: the caller granted it, or the credentials belong to no person; or it is for a
+                service outside the caller's scope.
             StateConflictError: it is no longer usable, nothing needs this approval, or the person who
                 granted it is unknown.
             UnknownRecordError: there is no such override.
@@ -118,6 +120,7 @@ class Overrides:
         """Revoke an override, on every replica at once; revoking twice changes nothing.
 
         Raises:
+            ForbiddenError: it is for a service outside the caller's scope.
             UnknownRecordError: there is no such override.
             StoreUnavailableError: it could not be recorded.
         """
@@ -154,7 +157,7 @@ class Overrides:
     ) -> Override:
         self._cache.check_caller(caller, transaction)
         microseconds = self._cache.steady.microseconds()
-        override = _found(transaction, override_id)
+        override = self._found(caller, override_id, transaction)
         if caller.person is None:
             raise ForbiddenError(f"people approve, not keys, and {NO_PERSON}")
         if caller.person == override.granter:
@@ -177,13 +180,21 @@ class Overrides:
     def _revoke(self, caller: Caller, override_id: str, transaction: "Transaction") -> Override:
         self._cache.check_caller(caller, transaction)
         microseconds = self._cache.steady.microseconds()
-        override = _found(transaction, override_id)
+        override = self._found(caller, override_id, transaction)
         if override.revoked_at is not None:
             return override
         now = microseconds // 1_000_000
         transaction.revoke_override(override_id, caller.name, now)
         transaction.append(happened(microseconds, Kind.OVERRIDE_REVOKED, caller.name, override=override_id))
         return override._replace(revoked_by=caller.name, revoked_at=now)
+
+    def _found(self, caller: Caller, override_id: str, transaction: "Transaction") -> Override:
+        """Return an override that lies within the caller's scope."""
+        override = transaction.override(override_id)
+        if override is None:
+            raise UnknownRecordError(_NO_SUCH)
+        self._cache.scopes.services(caller, override.services)
+        return override
 
 
 def to_json(override: Override, at: int, in_force: InForce | None = None) -> dict[str, Any]:
@@ -224,13 +235,6 @@ def to_json(override: Override, at: int, in_force: InForce | None = None) -> dic
         "revoked_by": override.revoked_by,
         "revoked_at": instant_or_none(override.revoked_at),
     }
-
-
-def _found(transaction: "Transaction", override_id: str) -> Override:
-    override = transaction.override(override_id)
-    if override is None:
-        raise UnknownRecordError(_NO_SUCH)
-    return override
 
 
 def _check_wanted(override: Override, in_force: InForce) -> None:
@@ -298,6 +302,7 @@ def _check_environments(wanted: GrantRequest, known: PolicySet) -> None:
 
 
 def _check_services(caller: Caller, wanted: GrantRequest, known: PolicySet) -> None:
+    check_services(caller, wanted.services, known)
     catalogue = known.services or {}
     for service in wanted.services:
         if "*" in service:

@@ -25,7 +25,7 @@ from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME
 from app.identity.caller import person_id
 from app.identity.credentials import fingerprint
 from app.policies.source import Snapshot
-from app.store.records import DecisionRow, HoldFilter, OutcomeRow
+from app.store.records import DecisionRow, HoldFilter, KeyRecord, OutcomeRow, SessionRecord
 
 if TYPE_CHECKING:
     from app.store.view import View
@@ -34,6 +34,8 @@ MOST_NAMED: Final = 100
 """Differences that are listed; more are only counted."""
 
 _TOGETHER: Final = 200
+_KEY_FIELDS: Final = ("name", "role", "services", "tags", "expires_at", "person")
+_SESSION_FIELDS: Final = ("person", "name", "role", "services", "tags", "issuer")
 _BY_STATE: Final = frozenset({"state", "forgotten"})
 """Fields of a published freeze that depend on the instant."""
 
@@ -278,7 +280,7 @@ class Reconciliation:
         self._freezes[data["freeze"]].update(lifted)
 
     def _key_created(self, link: Link, data: dict[str, Any], _: Rows) -> None:
-        expected = {name: data.get(name) for name in ("name", "role", "services", "expires_at", "person")}
+        expected = {name: data.get(name) for name in _KEY_FIELDS}
         expected |= {"created_by": link.actor, "created_at": link.at // 1_000_000, "revoked_at": None}
         self._expect_fingerprint(expected, data, "keys")
         self._keys[data["key"]] = expected
@@ -293,6 +295,7 @@ class Reconciliation:
             "created_at": now,
             "expires_at": now + LIFETIME,
             "revoked_at": None,
+            **{name: data.get(name) for name in _SESSION_FIELDS},
         }
         if "browser" in data:
             expected["browser"] = data["browser"]
@@ -320,9 +323,7 @@ class Reconciliation:
         digests = view.key_digests()
         rows = {}
         for key in view.keys():  # noqa: SIM118 - no mapping
-            services = None if key.services is None else list(key.services)
-            readable = {"services": services, "fingerprint": fingerprint(digests[key.id])}
-            rows[key.id] = {**key._asdict(), **readable}
+            rows[key.id] = _as_event(key, digests[key.id])
         self._compare_all("keys", self._keys, rows)
 
     def _compare_freezes(self, view: "View") -> None:
@@ -336,10 +337,7 @@ class Reconciliation:
         self._compare_all("freezes", expected, {})
 
     def _compare_sessions(self, view: "View") -> None:
-        rows = {
-            session.id: {**session._asdict(), "fingerprint": fingerprint(digest)}
-            for digest, session in view.session_rows()
-        }
+        rows = {session.id: _as_event(session, digest) for digest, session in view.session_rows()}
         standing = {
             own_id: expected
             for own_id, expected in self._sessions.items()
@@ -428,3 +426,11 @@ def _revision_of(sources: str) -> str | None:
         return Snapshot.from_json(sources).revision
     except _UNREADABLE:
         return None
+
+
+def _as_event(record: KeyRecord | SessionRecord, digest: str) -> dict[str, Any]:
+    """Return the row of a key or session as its event has it: with a fingerprint, and JSON's lists."""
+    fields = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in record._asdict().items()
+    }
+    return {**fields, "fingerprint": fingerprint(digest)}

@@ -67,10 +67,6 @@ class Access(Protocol):
         """Do work in a transaction; see `app.store.store.Store.transact`."""
         ...
 
-    def transact_again(self, work: "Callable[[Transaction], Found]") -> Found:
-        """Do work that is done again if it is lost, without waiting for the disk where that is possible."""
-        ...
-
     def pause(self, microseconds: int) -> None:
         """Let others have their turn.
 
@@ -311,8 +307,9 @@ class Pruner:
         deleted = 0
         while stretch.cleared < stretch.seq:
             last = min(stretch.cleared + self._deleting.rows, stretch.seq)
-            work = self._deleting.timed(partial(self._cleared, stretch=stretch, last=last))
-            deleted += self._deleting.do(partial(self._access.transact_again, work))
+            deleted += self._deleting.do(
+                partial(self._access.transact, partial(self._cleared, stretch=stretch, last=last))
+            )
             stretch = stretch._replace(cleared=last)
             self._progress("deleted", last, stretch.seq)
         return deleted

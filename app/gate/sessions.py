@@ -1,10 +1,12 @@
-"""Sessions: a browser exchanges an API key for a cookie.
+"""Sessions: a browser exchanges an API key for a cookie, or a person signs in at an issuer.
 
-A session has the rights of its key, for as long as the key is valid, and for at most 12 hours.
+A session of a key has its rights, for as long as the key is valid. A session of a person has the rights that
+the issuer's claims gave at sign-in: a change there takes effect at the next. Both last 12 hours at most.
 """
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.instant import DAY, HOUR
 from app.gate.audit_events import Kind, happened
@@ -14,7 +16,7 @@ from app.gate.keys import is_usable
 from app.gate.store_cache import StoreCache, caller_of
 from app.identity.caller import Caller, Role
 from app.identity.credentials import digest, fingerprint, is_session, new_session
-from app.store.records import KeyRecord, SessionRecord
+from app.store.records import KeyRecord, SessionOwner, SessionRecord
 
 if TYPE_CHECKING:
     from app.store.store import Store
@@ -37,7 +39,7 @@ class Opened(NamedTuple):
 
     record: SessionRecord
     name: str
-    """The name of its key."""
+    """The name of its key or its person."""
     role: str
 
 
@@ -64,19 +66,45 @@ class Sessions:
         """
         if caller.key_id is None:
             raise ForbiddenError("a session is opened with an API key")
+        return await self._open(caller, browser, {}, key=caller.key_id)
+
+    async def open_of_person(self, caller: Caller, issuer: str, browser: str) -> str:
+        """Open a session for a person whom an issuer has signed in; return its secret, see `open`.
+
+        Args:
+            caller: the caller, with a name, a role and a person.
+            issuer: the URL of the issuer.
+            browser: see `open`.
+
+        Raises:
+            StoreUnavailableError: it could not be recorded.
+        """
+        assert caller.role is not None and caller.person is not None  # noqa: S101, PT018 - they signed in
+        rights = {
+            "person": caller.person,
+            "name": caller.name,
+            "role": caller.role.value,
+            "services": caller.services,
+            "tags": caller.tags,
+            "issuer": issuer,
+        }
+        return await self._open(caller, browser, rights, key=None)
+
+    async def _open(self, caller: Caller, browser: str, rights: dict[str, Any], *, key: str | None) -> str:
         secret = new_session()
         microseconds = self._cache.steady.microseconds()
         now = microseconds // 1_000_000
         said = "".join(letter for letter in browser if letter.isprintable())[:_MOST_SAID]
         own_id = new_id("ses", microseconds)
-        session = SessionRecord(own_id, caller.key_id, said, now, now + LIFETIME, None)
+        session = SessionRecord(own_id, key, said, now, now + LIFETIME, None, **rights)
         event = happened(
             microseconds,
             Kind.SESSION_OPENED,
             caller.name,
             session=session.id,
-            key=caller.key_id,
+            key=key,
             browser=said,
+            **rights,
             fingerprint=fingerprint(digest(secret)),
         )
 
@@ -106,6 +134,8 @@ class Sessions:
         now = self._cache.steady.now()
         if session is None or not _is_open(session, now):
             return None
+        if session.key_id is None:
+            return _person_of(session)
         key = self._cache.key_of_id(session.key_id)
         if key is None or not is_usable(key, now):
             return None
@@ -127,43 +157,78 @@ class Sessions:
         return session
 
     async def listed(self, caller: Caller) -> list[Opened]:
-        """Return the open sessions of the caller, newest first; for an admin, those of all keys."""
+        """Return the open sessions of the caller, newest first; for an admin, those of everyone."""
         now = self._cache.steady.now()
         keys = {key.id: key for key in self._cache.known_keys if _sees(caller, key)}
-        key_ids = None if caller.may(Role.ADMIN) else list(keys)
-        found = await self._store.read(lambda view: view.open_sessions(now, key_ids, MOST_LISTED))
-        known = ((record, keys.get(record.key_id)) for record in found)
-        return [Opened(record, key.name, key.role) for record, key in known if key is not None]
+        owner = None if _sees_all(caller) else SessionOwner(tuple(keys), caller.person)
+        found = await self._store.read(lambda view: view.open_sessions(now, owner, MOST_LISTED))
+        opened = (_opened(record, keys) for record in found)
+        return [each for each in opened if each is not None]
 
-    async def close(self, caller: Caller, session_id: str) -> None:
+    async def close(self, caller: Caller, session_id: str) -> str | None:
         """Revoke a session: the caller's own, or any for an admin. Revoking twice changes nothing.
+
+        Returns:
+            The URL of the issuer that signed its person in; None for a session of a key.
 
         Raises:
             UnknownRecordError: the caller has no such session.
             StoreUnavailableError: it could not be recorded.
         """
-        await self._store.write(partial(self._close, caller, session_id))
+        return await self._store.write(partial(self._close, caller, session_id))
 
-    def _close(self, caller: Caller, session_id: str, transaction: "Transaction") -> None:
+    def _close(self, caller: Caller, session_id: str, transaction: "Transaction") -> str | None:
         self._cache.steady.follow(transaction.latest_at)
         session = transaction.session(session_id)
-        key = None if session is None else transaction.key(session.key_id)
-        if session is None or key is None or not _sees(caller, key):
+        if session is None or not _may_close(caller, session, transaction):
             raise UnknownRecordError("there is no session of that id")
         if session.revoked_at is not None:
-            return
+            return session.issuer
         microseconds = self._cache.steady.microseconds()
         transaction.revoke_session(session_id, microseconds // 1_000_000)
         transaction.append(happened(microseconds, Kind.SESSION_CLOSED, caller.name, session=session_id))
+        return session.issuer
 
 
 def _is_open(session: SessionRecord, now: int) -> bool:
     return session.revoked_at is None and session.expires_at > now
 
 
+def _person_of(session: SessionRecord) -> Caller:
+    """Return the caller that a session of a person authenticates."""
+    return Caller(
+        session.name or "",
+        None if session.role is None else Role(session.role),
+        session.services,
+        session_id=session.id,
+        person=session.person,
+        tags=session.tags,
+    )
+
+
+def _opened(record: SessionRecord, keys: Mapping[str, KeyRecord]) -> Opened | None:
+    """Return a session as it is listed; None if its key is not among those that are seen."""
+    if record.key_id is None:
+        return Opened(record, record.name or "", record.role or "")
+    key = keys.get(record.key_id)
+    return None if key is None else Opened(record, key.name, key.role)
+
+
+def _may_close(caller: Caller, session: SessionRecord, transaction: "Transaction") -> bool:
+    if session.key_id is None:
+        return _sees_all(caller) or session.person == caller.person
+    key = transaction.key(session.key_id)
+    return key is not None and _sees(caller, key)
+
+
+def _sees_all(caller: Caller) -> bool:
+    """Return whether the caller may list and close everyone's sessions: an admin without a scope."""
+    return caller.may(Role.ADMIN) and caller.scope is None
+
+
 def _sees(caller: Caller, key: KeyRecord) -> bool:
     """Return whether the caller may list and close the sessions of a key: its person, or an admin."""
-    if caller.may(Role.ADMIN) or key.id == caller.key_id:
+    if _sees_all(caller) or key.id == caller.key_id:
         return True
     owner = caller_of(key).person
     return owner == caller.person if owner or caller.person else key.name == caller.name

@@ -12,6 +12,7 @@ from app.clock import Clock, SteadyClock
 from app.core.instant import DAY
 from app.gate.errors import StoreUnavailableError, UnauthenticatedError
 from app.gate.in_force import FREEZES_KEPT_FOR, Policies
+from app.gate.scopes import ScopeCheck
 from app.identity.caller import Caller, Role, person_id
 from app.store.records import HoldCounts, KeyRecord, OverrideCounts
 
@@ -35,6 +36,8 @@ class StoreCache:
         self._store = store
         self._policies = policies
         self._clock = clock
+        self.scopes = ScopeCheck(policies)
+        """The check of what lies outside a caller's scope, by the policies in force."""
         self.steady = SteadyClock(clock)
         """The clock of grants and expiries; it follows the latest instant of the record."""
         self._behind = False
@@ -159,4 +162,4 @@ if TYPE_CHECKING:
 def caller_of(key: KeyRecord) -> Caller:
     """Return the caller that a key authenticates."""
     person = None if key.person is None else person_id(key.person)
-    return Caller(key.name, Role(key.role), key.services, key.id, person=person)
+    return Caller(key.name, Role(key.role), key.services, key.id, person=person, tags=key.tags)

@@ -71,11 +71,13 @@ class HoldDesk:
         """Cancel a hold of the caller's, or of anybody's for ops. Errors are those of `Holds.cancel`.
 
         Raises:
-            ForbiddenError: it is that of another caller or of a system, or the caller may not claim for it.
+            ForbiddenError: it is that of another caller or of a system, or the caller may not act on its
+                services.
         """
         hold = await self._holds.show(hold_id)
         own = is_own(hold, caller) and hold.responder in OF_CALLERS
-        if not (caller.may(Role.OPS) or (own and all(map(caller.may_claim, hold.question.names)))):
+        self._cache.scopes.services(caller, hold.question.names)
+        if not (caller.may(Role.OPS) or own):
             raise ForbiddenError("another caller asked for this hold; cancelling it needs the role ops")
         return to_json(await self._holds.cancel(caller, hold_id, reason))
 

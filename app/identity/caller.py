@@ -1,10 +1,11 @@
 """Callers and roles."""
 
 import unicodedata
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from app.core.policy import glob_pattern
+from app.identity.scope import Scope, TagsOf
 
 
 class Role(StrEnum):
@@ -31,21 +32,31 @@ class Caller(NamedTuple):
     role: Role | None
     """None: no access to anything that needs a role."""
     services: tuple[str, ...] | None = None
-    """The services, or patterns, that a caller of role ci is restricted to; None for all."""
+    """The services, or patterns, that the caller's actions are restricted to; see `scope`."""
     key_id: str | None = None
     """The id of the API key that was presented or that opened the session."""
     session_id: str | None = None
     """The id of the session, for a person in a browser."""
     person: str | None = None
     """The person behind the credentials, see `person_id`; None if they name none."""
+    tags: tuple[str, ...] | None = None
+    """The tags of the services that the caller's actions are restricted to; see `scope`."""
+
+    @property
+    def scope(self) -> Scope | None:
+        """The services that the caller's actions reach; None for all."""
+        if self.services is None and self.tags is None:
+            return None
+        return Scope(self.services or (), self.tags or ())
 
     def may(self, role: Role) -> bool:
         """Return whether the caller has `role`."""
         return self.role is not None and self.role.covers(role)
 
-    def may_claim(self, service: str) -> bool:
-        """Return whether the caller may claim deploys of a service."""
-        return self.services is None or glob_pattern(self.services).fullmatch(service) is not None
+    def may_operate(self, services: Iterable[str], tags_of: TagsOf) -> bool:
+        """Return whether each of some services, or patterns, lies within the caller's scope."""
+        scope = self.scope
+        return scope is None or all(scope.covers(each, tags_of) for each in services)
 
 
 ANONYMOUS: Final = Caller("", None)

@@ -132,6 +132,21 @@ def failed(request: Request, here: Context, why: str) -> Exception:
     return UnauthenticatedError(why)
 
 
+def check_failures(request: Request) -> None:
+    """Refuse to try more credentials from an address of which too many have failed.
+
+    Raises:
+        RefusedError: too many have; nothing is counted.
+    """
+    if wait := context(request).failures.is_over(_address(request)):
+        raise _too_many("too many credentials from this address have failed", wait)
+
+
+async def note_refusal(request: Request, name: str, why: str) -> None:
+    """Record that a known caller was refused."""
+    await _note_refusal(context(request), request, name, why)
+
+
 def _too_many(why: str, wait: int) -> RefusedError:
     return RefusedError(HTTPStatus.TOO_MANY_REQUESTS, why, headers={"Retry-After": str(wait)})
 

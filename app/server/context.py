@@ -25,7 +25,7 @@ from app.gate.sessions import Sessions
 from app.gate.store_cache import StoreCache
 from app.gate.waiting_deploys import HoldDesk
 from app.identity.caller import Role
-from app.identity.oidc import IdentityProviders
+from app.identity.oidc import IdentityProviders, People
 from app.outbound import Outbound
 from app.server.batches import BatchThread
 from app.server.capacity import capacity_of, raise_file_limit
@@ -44,6 +44,10 @@ MOST_CANDIDATES_OF_ADDRESS: Final = 4
 
 MOST_JOBS_OF_ADDRESS: Final = 4
 """Jobs of an address that run or wait; half of `MOST_UNFINISHED`."""
+
+MOST_SIGN_INS: Final = 32
+MOST_SIGN_INS_OF_ADDRESS: Final = 8
+"""Sign-ins that wait for an issuer at a time; an issuer that hangs holds each up for some seconds."""
 
 FAILURES: Final = "20/minute"
 """The limit of failed credentials from one address."""
@@ -81,6 +85,9 @@ class Context:
     running_jobs: ConcurrencyLimit
     anonymous_role: Role | None
     providers: IdentityProviders | None
+    people: People | None
+    """The issuers at which people sign in."""
+    sign_ins: ConcurrencyLimit
     integrations: Mapping[str, BaseModel]
     """The sections of the integrations file, by the names of their vendors."""
     outbound: Outbound
@@ -93,6 +100,7 @@ class Outside(NamedTuple):
 
     calendars: Calendars
     providers: IdentityProviders | None
+    people: People | None
     integrations: Mapping[str, BaseModel]
     outbound: Outbound
 
@@ -133,6 +141,8 @@ def build_context(
         running_jobs=ConcurrencyLimit("long computations", MOST_UNFINISHED, MOST_JOBS_OF_ADDRESS, 5),
         anonymous_role=None if settings.anonymous_role == "none" else Role(settings.anonymous_role),
         providers=outside.providers,
+        people=outside.people,
+        sign_ins=ConcurrencyLimit("sign-ins", MOST_SIGN_INS, MOST_SIGN_INS_OF_ADDRESS, 5),
         integrations=outside.integrations,
         outbound=outside.outbound,
         failures=RateLimit(clock, FAILURES),

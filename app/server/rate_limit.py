@@ -35,6 +35,12 @@ class RateLimit:
         self._counts: OrderedDict[str, tuple[int, int]] = OrderedDict()
         """The number of calls of each network, and the second in which its window ends."""
 
+    def is_over(self, address: str) -> int:
+        """Return the seconds until the window ends if the limit is reached, else 0; count nothing."""
+        now = self._clock.now()
+        count, until = self._counts.get(network_of(address), (0, 0))
+        return until - now if until > now and count >= self._most else 0
+
     def wait(self, address: str) -> int:
         """Count a call; return 0 if it is within the limit, else the seconds until the window ends."""
         network, now = network_of(address), self._clock.now()

@@ -58,11 +58,12 @@ def _warn_of_approvers(context: Context) -> None:
             "nor grant what needs approval; make new ones with freezegate keys create --person",
             keys=found.without_person,
         )
-    if found.by_name and context.providers is not None and context.providers.grants_ops:
+    issuers = (context.providers, context.people)
+    if found.by_name and any(each is not None and each.grants_ops for each in issuers):
         event(
             logging.WARNING,
-            "the policies ask for approvals, and operators may use identity tokens: the owners of these keys "
-            "are other people there, unless --person is the person of the token (issuer#claim=id)",
+            "the policies ask for approvals, and operators may sign in or use identity tokens: the owners of "
+            "these keys are other people there, unless --person is the person there (issuer#claim=id)",
             keys=found.by_name,
         )
 

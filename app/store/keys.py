@@ -1,17 +1,15 @@
 """Queries for API keys, by their hashes."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import bindparam, func, select, update
 
-from app.store.columns import columns_of
+from app.store.columns import columns_of, names_of_text, names_to_text
 from app.store.connection import Connection
 from app.store.records import KeyRecord
 from app.store.tables import keys
 
-_SERVICES: Final = KeyRecord._fields.index("services")
 _COLUMNS: Final = select(*columns_of(KeyRecord, keys))
 _BY_ID: Final = _COLUMNS.where(keys.c.id == bindparam("key_id"))
 _ALL: Final = _COLUMNS.order_by(keys.c.id)
@@ -26,8 +24,8 @@ _REVOKE: Final = (
 
 def add(connection: Connection, key: KeyRecord, digest: str) -> None:
     """Store a new key under its hash."""
-    services = None if key.services is None else json.dumps(key.services)
-    connection.add(keys, {**key._asdict(), "services": services, "digest": digest})
+    lists = {"services": names_to_text(key.services), "tags": names_to_text(key.tags)}
+    connection.add(keys, {**key._asdict(), **lists, "digest": digest})
 
 
 def find(connection: Connection, key_id: str) -> KeyRecord | None:
@@ -59,5 +57,4 @@ def revoke(connection: Connection, key_id: str, now: int) -> bool:
 
 def _key(row: Sequence[Any]) -> KeyRecord:
     key = KeyRecord._make(row)
-    services: str | None = row[_SERVICES]
-    return key if services is None else key._replace(services=tuple(json.loads(services)))
+    return key._replace(services=names_of_text(key.services), tags=names_of_text(key.tags))

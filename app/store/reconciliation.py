@@ -8,6 +8,7 @@ from sqlalchemy import Column, Select, bindparam, func, or_, select
 from app.store.columns import columns_of
 from app.store.connection import Connection, Row
 from app.store.records import DecisionRow, OutcomeRow, SessionRecord
+from app.store.sessions import session_of
 from app.store.tables import (
     approvals,
     decision_services,
@@ -97,7 +98,7 @@ def key_digests(connection: Connection) -> dict[str, str]:
 def session_rows(connection: Connection) -> list[tuple[str, SessionRecord]]:
     """Return all sessions that were not pruned, each with its hash, in the order of ids."""
     query = select(sessions.c.digest, *columns_of(SessionRecord, sessions)).order_by(sessions.c.id)
-    return [(digest, SessionRecord._make(row)) for digest, *row in connection.rows(query)]
+    return [(digest, session_of(row)) for digest, *row in connection.rows(query)]
 
 
 def count_rows(connection: Connection) -> Counts:

@@ -201,13 +201,30 @@ class SessionRecord(NamedTuple):
     """A session of the dashboard, without its secret; instants in seconds."""
 
     id: str
-    key_id: str
-    """The id of the API key that opened it."""
+    key_id: str | None
+    """The id of the API key that opened it; None for that of a person, which has the fields below."""
     browser: str
     """The browser's User-Agent."""
     created_at: int
     expires_at: int
     revoked_at: int | None
+    person: str | None = None
+    """The person that an issuer signed in, in normal form."""
+    name: str | None = None
+    """The person's name in the record."""
+    role: str | None = None
+    services: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    issuer: str | None = None
+    """The URL of the issuer."""
+
+
+class SessionOwner(NamedTuple):
+    """Whose sessions are listed: those of some keys, and those of a person."""
+
+    key_ids: tuple[str, ...]
+    person: str | None
+    """In normal form."""
 
 
 class KeyRecord(NamedTuple):
@@ -218,13 +235,15 @@ class KeyRecord(NamedTuple):
     """The name of the person or machine."""
     role: str
     services: tuple[str, ...] | None
-    """The services that a key of role ci is restricted to."""
+    """The services, or patterns, that its actions are restricted to; see `app.identity.scope`."""
     created_by: str
     created_at: int
     expires_at: int | None
     revoked_at: int | None
     person: str | None = None
     """The person that it belongs to, as written; None for a machine's."""
+    tags: tuple[str, ...] | None = None
+    """The tags of the services that its actions are restricted to."""
 
 
 class Denial(NamedTuple):

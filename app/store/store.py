@@ -140,14 +140,10 @@ class Store:
             self._watcher.refused()
             raise
 
-    def transact(self, work: Callable[[Transaction], Found], *, flushed: bool = True) -> Found:
-        """Do work in a transaction of its own, in the calling thread; see `write`.
-
-        Without `flushed`, a failure of the machine may undo it; a later transaction brings it to disk.
-        """
-        database = self._database
+    def transact(self, work: Callable[[Transaction], Found]) -> Found:
+        """Do work in a transaction of its own, in the calling thread; see `write`."""
         try:
-            with database.writing() if flushed else database.writing_unflushed() as connection:
+            with self._database.writing() as connection:
                 transaction = Transaction(connection)
                 result = work(transaction)
                 transaction.flush()

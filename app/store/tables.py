@@ -247,6 +247,8 @@ keys: Final = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
     Column("person", String(256)),
+    # JSON, as the services are: the tags of the services that it is restricted to.
+    Column("tags", Text),
 )
 
 sessions: Final = Table(
@@ -254,12 +256,20 @@ sessions: Final = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("digest", String(64), nullable=False, unique=True),
-    # A session has the rights of its key, for as long as the key is valid.
-    Column("key_id", String(40), ForeignKey(keys.c.id), nullable=False),
+    # A session of a key has its rights, for as long as the key is valid; null: that of a person, see below.
+    Column("key_id", String(40), ForeignKey(keys.c.id)),
     Column("browser", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    # Of a person: who it is, and what the issuer's claims gave them when they signed in.
+    Column("person", String(256)),
+    Column("name", String(256)),
+    Column("role", String(16)),
+    # JSON, as those of keys are.
+    Column("services", Text),
+    Column("tags", Text),
+    Column("issuer", Text),
 )
 
 Index("sessions_key", sessions.c.key_id)

@@ -49,6 +49,7 @@ from app.store.records import (
     OutcomeRow,
     OverrideCounts,
     PrunedStretch,
+    SessionOwner,
     SessionRecord,
     StoredDecision,
     Unfinished,
@@ -324,9 +325,9 @@ class View:
         """Return the session of a secret, by the secret's hash."""
         return sessions.of_digest(self._connection, digest)
 
-    def open_sessions(self, now: int, key_ids: Collection[str] | None, most: int) -> list[SessionRecord]:
-        """Return the open sessions, newest first; of some keys, or of all."""
-        return sessions.still_open(self._connection, now, key_ids, most)
+    def open_sessions(self, now: int, owner: SessionOwner | None, most: int) -> list[SessionRecord]:
+        """Return the open sessions, newest first; of an owner, or all."""
+        return sessions.still_open(self._connection, now, owner, most)
 
     def lease(self) -> Lease:
         """Return the lease of the replica that sends notifications."""

@@ -29,10 +29,16 @@ _MESSAGES: Final[Mapping[str, str]] = {
 }
 
 
-def redirect_with_flash(request: Request, what: str, place: str = "/", about: str = "") -> Response:
-    """Redirect to a page that shows a flash message, and perhaps the record that it is about, by its id."""
+def redirect_with_flash(
+    request: Request, what: str, place: str = "/", about: str = "", *, followed: bool = False
+) -> Response:
+    """Redirect to a page that shows a flash message, and perhaps the record that it is about, by its id.
+
+    `followed` if the request came from another site: then the cookie must come after its link.
+    """
     reply = redirect(request, place)
-    set_cookie(request, reply, _COOKIE, f"{what}.{about}" if about else what, path="/", lifetime=_LIFETIME)
+    said = f"{what}.{about}" if about else what
+    set_cookie(request, reply, _COOKIE, said, path="/", lifetime=_LIFETIME, followed=followed)
     return reply
 
 

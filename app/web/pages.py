@@ -172,6 +172,11 @@ def redirect(request: Request, place: str) -> Response:
     return Response(status_code=303, headers={**_HEADERS, "Location": root_of(request) + place})
 
 
+def redirect_away(url: str) -> Response:
+    """Redirect to a page of another site, such as an issuer."""
+    return Response(status_code=303, headers={**_HEADERS, "Location": url})
+
+
 class PageRoute(APIRoute):
     """A route whose errors are rendered as pages."""
 

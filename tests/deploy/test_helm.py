@@ -257,7 +257,7 @@ def test_the_files_in_the_examples_are_ones_that_the_gate_takes(helm: Helm, tmp_
     for name in ("identity", "notifications"):
         text = made[f"ConfigMap gate-freezegate-{name}"]["data"][f"{name}.yaml"]
         (tmp_path / f"{name}.yaml").write_text(text)
-    assert read_identity_file(tmp_path / "identity.yaml")
+    assert read_identity_file(tmp_path / "identity.yaml", {"OIDC_CLIENT_SECRET": "x"}).sign_in
     assert read_receivers_file(tmp_path / "notifications.yaml", {})
 
 

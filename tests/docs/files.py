@@ -45,9 +45,15 @@ def settings() -> dict[str, str]:
 
 def identity() -> dict[str, str]:
     """Return the tables of the identity file."""
-    whole = _schema(issuers._File)
+    whole = _schema(issuers.IdentityFile)
     parts = whole["$defs"]
-    definitions = Definitions(parts, {"Issuer": "[issuer](#issuer)", "Rule": "[rule](#rule)"})
+    links = {
+        "Issuer": "[issuer](#issuer)",
+        "Rule": "[rule](#rule)",
+        "SignInIssuer": "[issuer](#issuer-to-sign-in-at)",
+        "PersonRule": "[rule](#rule-of-a-person)",
+    }
+    definitions = Definitions(parts, links)
     tables = {name: key_table(parts[name], definitions) for name in definitions.links}
     return {"file": key_table(whole, definitions), **tables}
 

@@ -25,12 +25,22 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_key_is_made_for_somebody_and_known_by_its_hash_only(gate: Gate) -> None:
-    wanted = KeyRequest(" pipeline ", Role.CI, ("api",), AFTER + 60, " Ada Lovelace ")
+    wanted = KeyRequest(" pipeline ", Role.CI, ("api",), AFTER + 60, " Ada Lovelace ", ("team-*",))
     record, key = keys.create(gate.store, gate.clock, wanted, "alice")
     assert is_key(key)
     await gate.cache.refresh()
     assert gate.cache.key(digest(key)) == record
-    assert record[1:] == ("pipeline", "ci", ("api",), "alice", AFTER, AFTER + 60, None, "Ada Lovelace")
+    assert record[1:] == (
+        "pipeline",
+        "ci",
+        ("api",),
+        "alice",
+        AFTER,
+        AFTER + 60,
+        None,
+        "Ada Lovelace",
+        ("team-*",),
+    )
     assert_whole(gate.store)
 
 
@@ -40,7 +50,10 @@ async def test_a_key_is_made_for_somebody_and_known_by_its_hash_only(gate: Gate)
         (KeyRequest("", Role.CI), "name"),
         (KeyRequest("  ", Role.CI), "name"),
         (KeyRequest("a\x00b", Role.CI), "name"),
-        (KeyRequest("alice", Role.OPS, ("api",)), "services"),
+        (KeyRequest("alice", Role.VIEWER, ("api",)), "services"),
+        (KeyRequest("alice", Role.VIEWER, tags=("tier-1",)), "tags"),
+        (KeyRequest("alice", Role.OPS, ("Team A",)), "services"),
+        (KeyRequest("alice", Role.OPS, tags=("",)), "tags"),
         (KeyRequest("alice", Role.OPS, None, AFTER), "expires_at"),
         (KeyRequest("alice", Role.OPS, person=" "), "person"),
         (KeyRequest("alice", Role.OPS, person="a\u200bda"), "person"),

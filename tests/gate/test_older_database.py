@@ -50,6 +50,13 @@ def test_what_it_could_not_know_belongs_to_nobody(store: Store) -> None:
     assert sum(freeze.changed_at is not None for freeze in freezes) == 2
 
 
+def test_its_sessions_are_those_of_keys(store: Store) -> None:
+    sessions = [session for _, session in store.query(lambda view: view.session_rows())]
+    assert sorted(row[0] for row in TABLES["sessions"]) == [session.id for session in sessions]
+    assert all(session.key_id is not None for session in sessions)
+    assert {session[6:] for session in sessions} == {(None,) * 6}
+
+
 def test_a_row_that_was_changed_is_named(store: Store) -> None:
     statement = "UPDATE decisions SET outcome = 'allow' WHERE id = :id"
     with store._database.engine.begin() as connection:

@@ -24,7 +24,7 @@ from app.gate.reconciliation import MOST_NAMED, Difference
 from app.gate.record import Verification, verify
 from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME, Sessions
 from app.gate.store_cache import caller_of
-from app.identity.caller import Role
+from app.identity.caller import Caller, Role
 from app.identity.credentials import digest
 from app.store.tables import events, head
 from tests.api.fakes import FakeClock
@@ -63,6 +63,8 @@ async def lived_in(busy: Gate) -> Gate:
     assert caller.session_id is not None
     await sessions.close(caller, caller.session_id)
     await sessions.open(caller_of(record), "another browser")
+    person = Caller("ada", Role.OPS, ("api",), person="https://id.example#sub=7", tags=("tier-1",))
+    await sessions.open_of_person(person, "https://id.example", "a third browser")
     return busy
 
 
@@ -184,6 +186,13 @@ TAMPERED = {
     "a session lasts longer": ("UPDATE sessions SET expires_at = expires_at + 1", "sessions", "expires_at"),
     "a session is not closed": ("UPDATE sessions SET revoked_at = NULL", "sessions", "revoked_at"),
     "a session is deleted": ("DELETE FROM sessions", "sessions", "is missing"),
+    "a session has another role": ("UPDATE sessions SET role = 'admin'", "sessions", "role"),
+    "a session has no scope": ("UPDATE sessions SET tags = NULL", "sessions", "tags"),
+    "a session is another person's": (
+        "UPDATE sessions SET person = 'eve' WHERE person IS NOT NULL",
+        "sessions",
+        "person",
+    ),
     "policies are written anew": (
         "UPDATE policy_revisions SET sources = replace(sources, 'fri 14:00', 'fri 15:00')",
         "policy_revisions",
@@ -253,7 +262,7 @@ async def test_events_of_older_versions_are_held_against_what_they_tell(lived_in
     assert found.unproven == {
         "hashes of keys": 2,
         "hashes of tokens": 2,
-        "hashes of sessions": 2,
+        "hashes of sessions": 3,
         "idempotency keys of decisions": 1,
     }
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from app.gate import keys
-from app.gate.errors import StoreUnavailableError
+from app.gate.errors import StoreUnavailableError, UnknownRecordError
 from app.gate.keys import KeyRequest
 from app.gate.sessions import LIFETIME, MOST_REMEMBERED, Sessions
 from app.gate.store_cache import caller_of
-from app.identity.caller import Role
+from app.identity.caller import Caller, Role
 from app.identity.credentials import new_session
 from tests.api.fakes import FakeClock
-from tests.gate.conftest import Gate, gate_on
+from tests.gate.conftest import ADMIN, Gate, gate_on
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +34,53 @@ async def test_a_session_revoked_on_one_replica_is_over_on_the_other_at_once(gat
     await here.close(caller, caller.session_id)
     assert await there.caller(secret, from_memory=True) is None
     assert await here.caller(secret, from_memory=True) is None
+
+
+PERSON = Caller("ada@example.org", Role.OPS, ("shop/*",), person="https://id.example#sub=7", tags=("shop",))
+ISSUER = "https://id.example"
+
+
+async def test_a_session_of_a_person_has_what_the_issuer_gave_and_lasts_twelve_hours(gate: Gate) -> None:
+    sessions = Sessions(gate.store, gate.cache)
+    secret = await sessions.open_of_person(PERSON, ISSUER, "a browser")
+    caller = await sessions.caller(secret, from_memory=False)
+    assert caller is not None
+    assert caller == PERSON._replace(session_id=caller.session_id)
+    gate.clock.at += LIFETIME - 1
+    assert await sessions.caller(secret, from_memory=False) == caller
+    gate.clock.at += 1
+    assert await sessions.caller(secret, from_memory=False) is None
+
+
+async def test_sessions_of_people_are_seen_and_closed_by_themselves_and_by_admins(gate: Gate) -> None:
+    sessions = Sessions(gate.store, gate.cache)
+    eve = Caller("eve", Role.ADMIN, ("api",), person="https://id.example#sub=8")
+    secrets = [await sessions.open_of_person(each, ISSUER, "") for each in (PERSON, PERSON, eve)]
+    key_secret = await opened(gate, sessions)
+    ada, _, scoped = [await sessions.caller(each, from_memory=False) for each in secrets]
+    of_key = await sessions.caller(key_secret, from_memory=False)
+    assert ada is not None
+    assert scoped is not None
+    assert of_key is not None
+    # An admin of a team is no admin of the sessions of others.
+    assert [len(await sessions.listed(each)) for each in (ada, scoped, of_key, ADMIN)] == [2, 1, 1, 4]
+    assert {(each.name, each.role) for each in await sessions.listed(ada)} == {("ada@example.org", "ops")}
+    for stranger in (scoped, of_key):
+        with pytest.raises(UnknownRecordError):
+            await sessions.close(stranger, str(ada.session_id))
+    await sessions.close(ada, str(ada.session_id))
+    await sessions.close(ADMIN, str(scoped.session_id))
+    assert [await sessions.caller(each, from_memory=False) is None for each in secrets] == [True, False, True]
+
+
+async def test_the_person_of_a_key_and_of_an_issuer_are_one_if_the_key_names_it(gate: Gate) -> None:
+    sessions = Sessions(gate.store, gate.cache)
+    wanted = KeyRequest("ada-laptop", Role.OPS, person="https://id.example#sub=7")
+    record, _ = keys.create(gate.store, gate.clock, wanted, "test")
+    gate.cache.load()
+    await sessions.open(caller_of(record), "")
+    await sessions.open_of_person(PERSON, ISSUER, "")
+    assert [len(await sessions.listed(each)) for each in (PERSON, caller_of(record))] == [2, 2]
 
 
 @pytest.fixture

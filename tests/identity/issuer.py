@@ -31,11 +31,22 @@ class LocalIssuer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                self.answer("")
+
+            def do_POST(self) -> None:
+                self.answer(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+
+            def answer(self, form: str) -> None:
                 issuer.fetched.append(self.path)
-                status, content = issuer.replies.get(self.path) or issuer.reply(self.path)
+                path, _, query = self.path.partition("?")
+                status, content = issuer.replies.get(self.path) or issuer.handle(
+                    path, query or form, self.headers.get("Authorization", "")
+                )
                 self.send_response(status)
                 if status in (301, 302):
-                    self.send_header("Location", "/elsewhere")
+                    self.send_header("Location", content.decode() or "/elsewhere")
+                if content.startswith(b"<"):
+                    self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -55,6 +66,10 @@ class LocalIssuer:
 
     def add_key(self, key_id: str, algorithm: str = "RS256") -> None:
         self.keys[key_id] = (algorithm, MAKERS[algorithm]())
+
+    def handle(self, path: str, form: str, authorization: str) -> tuple[int, bytes]:
+        """The answer to a request: its status, and its content or, of a redirect, its target."""
+        return self.reply(path)
 
     def reply(self, path: str) -> tuple[int, bytes]:
         if path == "/.well-known/openid-configuration":

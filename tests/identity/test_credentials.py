@@ -1,4 +1,3 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,26 +49,6 @@ def test_each_role_may_do_what_those_before_it_may() -> None:
         assert [role.covers(other) for other in roles] == [other <= place for other in range(4)]
         assert Caller("x", role).may(role)
     assert not any(ANONYMOUS.may(role) for role in roles)
-
-
-@pytest.mark.parametrize(
-    ("services", "service", "may"),
-    [
-        (None, "anything", True),
-        (("api",), "api", True),
-        (("api",), "api2", False),
-        (("web/*",), "web/shop", True),
-        (("web/*",), "web/shop/cart", False),
-        (("a", "b"), "b", True),
-        ((), "a", False),
-    ],
-)
-def test_a_caller_may_be_restricted_to_services(
-    services: tuple[str, ...] | None,
-    service: str,
-    may: bool,  # noqa: FBT001 - a column of the table
-) -> None:
-    assert Caller("pipeline", Role.CI, services).may_claim(service) is may
 
 
 def test_the_same_person_is_the_same_however_they_are_written() -> None:

@@ -402,10 +402,39 @@ issuers:
 """
 
 
+PEOPLE = """\
+sign_in:
+  - id: acme
+    name: Acme
+    issuer: https://id.example
+    client_id: freezegate
+    rules:
+      - groups: [sre]
+        role: ops
+"""
+
+
+def test_the_issuers_that_people_sign_in_at_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "identity.yaml"
+    file.write_text(PEOPLE)
+    read = read_identity_file(file, {})
+    assert read.issuers == []
+    (issuer,) = read.sign_in
+    assert issuer.scopes == ["openid", "profile", "email"]
+    assert issuer.client_secret(tmp_path, {}) is None
+    (tmp_path / "secret").write_text("s e c\n")
+    file.write_text(f"{PEOPLE}    client_secret_file: secret\n")
+    (issuer,) = read_identity_file(file, {}).sign_in
+    assert issuer.client_secret(tmp_path, {}) == "s e c"
+    file.write_text(f"{PEOPLE}    client_secret_env: ACME\n")
+    (issuer,) = read_identity_file(file, {"ACME": "x"}).sign_in
+    assert issuer.client_secret(tmp_path, {"ACME": "x"}) == "x"
+
+
 def test_the_file_of_issuers_is_read(tmp_path: Path) -> None:
     file = tmp_path / "identity.yaml"
     file.write_text(json.dumps(GOOD))
-    (read,) = read_identity_file(file)
+    (read,) = read_identity_file(file, {}).issuers
     assert (read.issuer, read.rules[0].role) == ("https://x.example", Role.CI)
 
 
@@ -442,13 +471,40 @@ def test_the_file_of_issuers_is_read(tmp_path: Path) -> None:
         (json.dumps(GOOD).replace('{"sub": "x"}', "{}"), "claims"),
         (json.dumps(GOOD).replace('{"sub": "x"}', '{"sub": 1.5}'), "claims"),
         (json.dumps({"issuers": GOOD["issuers"] * 2}), "stands in line 1 already"),
+        ("{}", "name issuers, sign_in or both"),
+        (
+            PEOPLE + PEOPLE.removeprefix("sign_in:\n"),
+            r"sign_in\[1\]\.id: .*stands in line 2 already; give each",
+        ),
+        (
+            PEOPLE.replace("groups: [sre]", "role: ops").replace("\n        role: ops", ""),
+            "name claims or groups",
+        ),
+        (PEOPLE.replace("groups: [sre]", "groups: []"), "groups: an empty list"),
+        (PEOPLE + "    scopes: [profile]\n", "scopes must include openid"),
+        (PEOPLE + "    scopes: [openid, a b]\n", r"scopes\[1\]"),
+        (
+            PEOPLE + "    client_secret_env: FREEZEGATE_X\n",
+            "variables that begin with FREEZEGATE_ are settings",
+        ),
+        (
+            PEOPLE + "    client_secret_env: NOT_THERE\n",
+            r"sign_in\[0\]: the variable NOT_THERE holds no secret",
+        ),
+        (
+            PEOPLE + "    client_secret_file: none\n",
+            r"sign_in\[0\]: the file none can't be read: No such file",
+        ),
+        (PEOPLE + "    client_secret_file: a\n    client_secret_env: B\n", "not both"),
+        (PEOPLE.replace("id: acme", "id: A/B"), r"sign_in\[0\]\.id: .*can't be used: an id is 1 to 64"),
+        (PEOPLE.replace("https://", "http://"), "must begin with https://"),
     ],
 )
 def test_a_wrong_file_of_issuers_says_where(tmp_path: Path, content: str, said: str) -> None:
     file = tmp_path / "identity.yaml"
     file.write_text(content)
     with pytest.raises(IdentityFileError, match=said) as raised:
-        read_identity_file(file)
+        read_identity_file(file, {})
     assert "pydantic" not in str(raised.value)
     assert "Input should" not in str(raised.value)
 
@@ -457,7 +513,7 @@ def test_every_mistake_of_a_file_of_issuers_is_told_at_once(tmp_path: Path) -> N
     file = tmp_path / "identity.yaml"
     file.write_text(FILE.replace("audience", "audiance").replace("role: ci", "role: boss"))
     with pytest.raises(IdentityFileError) as raised:
-        read_identity_file(file)
+        read_identity_file(file, {})
     assert [problem.line for problem in raised.value.problems] == [3, 7]
 
 
@@ -468,7 +524,7 @@ def test_claims_are_read_as_yaml_1_2(tmp_path: Path) -> None:
             "sub: x", "a: NO\n          b: 12:30\n          on: yes\n          c: 0123\n          d: '0123'"
         )
     )
-    (read,) = read_identity_file(file)
+    (read,) = read_identity_file(file, {}).issuers
     assert read.rules[0].claims == {"a": "NO", "b": "12:30", "on": "yes", "c": 123, "d": "0123"}
 
 
@@ -476,16 +532,29 @@ def test_a_file_of_issuers_that_is_no_text_is_told(tmp_path: Path) -> None:
     file = tmp_path / "identity.yaml"
     file.write_bytes(b"issuers:\n  - \xff\n")
     with pytest.raises(IdentityFileError, match=":2:1: the file is not UTF-8 from here on"):
-        read_identity_file(file)
+        read_identity_file(file, {})
 
 
 def test_the_example_of_the_page_is_good(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs/how-to/ci/without-a-secret.md").read_text()
     file = tmp_path / "identity.yaml"
     file.write_text(page.partition("```yaml\n")[2].partition("```")[0])
-    assert [issuer.audience for issuer in read_identity_file(file)] == ["freezegate", "freezegate"]
+    assert [issuer.audience for issuer in read_identity_file(file, {}).issuers] == [
+        "freezegate",
+        "freezegate",
+    ]
+
+
+def test_the_sections_of_the_page_about_signing_in_are_good(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/sign-in.md").read_text()
+    examples = [part.partition("```")[0] for part in page.split("```yaml\n")[1:]]
+    assert len(examples) == 7
+    for example in examples:
+        (tmp_path / "identity.yaml").write_text(example)
+        (issuer,) = read_identity_file(tmp_path / "identity.yaml", {"OIDC_CLIENT_SECRET": "x"}).sign_in
+        assert issuer.rules
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(IdentityFileError, match="can't be read"):
-        read_identity_file(tmp_path / "identity.yaml")
+        read_identity_file(tmp_path / "identity.yaml", {})

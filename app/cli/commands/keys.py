@@ -1,7 +1,7 @@
 """``freezegate keys``: create, list and revoke API keys, on the database."""
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -9,6 +9,8 @@ from app.cli import ALLOWED, FROZEN, USAGE, exits, fail
 from app.cli.database import console_actor, database_url, opened
 from app.cli.options import as_json, checked, duration_option, name, period
 from app.cli.report import echo, plain, print_json, print_table
+
+_TIMES: Final = ("created_at", "expires_at", "revoked_at")
 
 
 @click.group("keys")
@@ -34,7 +36,14 @@ def command() -> None:
     "services",
     metavar="NAME",
     multiple=True,
-    help="With --role ci: only this service or pattern. Repeatable.",
+    help="Restrict the key to this service or pattern, with any role but viewer. Repeatable.",
+)
+@click.option(
+    "--tag",
+    "tags",
+    metavar="TAG",
+    multiple=True,
+    help="Restrict the key to services with this tag, besides those of --service. Repeatable.",
 )
 @duration_option("--expires", text="Time until the key expires; default: never.")
 @database_url
@@ -45,6 +54,7 @@ def create(
     person: str | None,
     role: str,
     services: tuple[str, ...],
+    tags: tuple[str, ...],
     expires: str | None,
     database_url: str | None,
     as_json: bool,
@@ -56,7 +66,7 @@ def create(
 
     with opened(database_url) as console:
         expires_at = None if expires is None else console.now() + period(expires)
-        wanted = keys.KeyRequest(owner, Role(role), services or None, expires_at, person)
+        wanted = keys.KeyRequest(owner, Role(role), services or None, expires_at, person, tags or None)
         try:
             record, key = console.create_key(wanted, console_actor())
         except InvalidFieldError as error:
@@ -85,8 +95,8 @@ def list_them(*, database_url: str | None, as_json: bool) -> int:
     elif not found:
         echo("There are no keys.")
     else:
-        head = ("ID", "NAME", "PERSON", "ROLE", "SERVICES", "CREATED", "EXPIRES", "REVOKED")
-        columns = ("id", "name", "person", "role", "services", "created_at", "expires_at", "revoked_at")
+        head = ("ID", "NAME", "PERSON", "ROLE", "SERVICES", "TAGS", "CREATED", "EXPIRES", "REVOKED")
+        columns = ("id", "name", "person", "role", "services", "tags", *_TIMES)
         print_table(head, [[_cell(each[column]) for column in columns] for each in found])
     return ALLOWED
 
@@ -135,9 +145,8 @@ def secret() -> int:
 def _to_json(record: Any) -> dict[str, Any]:
     from app.core.decision_json import instant_or_none
 
-    times = ("created_at", "expires_at", "revoked_at")
     fields: dict[str, Any] = record._asdict()
-    return {**fields, **{each: instant_or_none(fields[each]) for each in times}}
+    return {**fields, **{each: instant_or_none(fields[each]) for each in _TIMES}}
 
 
 def _cell(value: Any) -> str:

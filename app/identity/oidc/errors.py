@@ -8,8 +8,16 @@ class CredentialsError(FreezegateError):
     """An identity token is invalid; the text says why."""
 
 
+class NoRuleError(FreezegateError):
+    """An issuer has signed a person in, and no rule gives them a role; `name` is theirs."""
+
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(message)
+
+
 class IssuerUnavailableError(FreezegateError):
-    """The issuer's keys can't be fetched, and none are cached."""
+    """The issuer can't be reached, and what is needed of it isn't cached."""
 
 
 class IdentityFileError(YamlFileError):

@@ -1,4 +1,4 @@
-"""The file of issuers: whose identity tokens are accepted, and the role that their claims give.
+"""The identity file: whose identity tokens are accepted, where people sign in, and what their claims give.
 
 ```yaml
 issuers:
@@ -11,33 +11,20 @@ issuers:
 ```
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from app.core.policy import GLOB_PATTERN
-from app.core.url import secure_url
-from app.identity.caller import Role
 from app.identity.oidc.errors import IdentityFileError
+from app.identity.oidc.rule import Claim, Part, Rights, Url, fit
+from app.identity.oidc.sign_in_section import SignInIssuer
+from app.yaml.document import Document
 from app.yaml.file import read_file
 
 
-def _simple(value: object) -> object:
-    if isinstance(value, str | int):  # a bool is an int to Python
-        return value
-    raise ValueError("must be a text, a whole number, or true or false")
-
-
-Claim = Annotated[Any, AfterValidator(_simple), Field(title="claim value")]
-Url = Annotated[str, StringConstraints(max_length=500), AfterValidator(secure_url), Field(title="https URL")]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Rule(_Part):
+class Rule(Rights):
     """The role and services of a token whose claims include exactly these values."""
 
     claims: dict[str, Claim] = Field(
@@ -46,26 +33,13 @@ class Rule(_Part):
         "`true` or `false`",
         examples=[{"repository": "acme/checkout", "ref": "refs/heads/main"}],
     )
-    role: Role = Field(description="the role that the token gives", examples=["ci"])
-    services: (
-        list[Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$"), Field(title="name pattern")]]
-        | None
-    ) = Field(
-        None,
-        min_length=1,
-        description="the only services that the token may claim deploys of; all if left out",
-        examples=[["checkout"]],
-    )
 
     def fits(self, told: dict[str, Any]) -> bool:
         """Return whether every claim is present and equal; true, 1 and "1" differ."""
-        return all(
-            name in told and type(told[name]) is type(value) and told[name] == value
-            for name, value in self.claims.items()
-        )
+        return fit(self.claims, told)
 
 
-class Issuer(_Part):
+class Issuer(Part):
     """An issuer whose tokens are accepted."""
 
     issuer: Url = Field(
@@ -88,22 +62,56 @@ class Issuer(_Part):
     )
 
 
-class _File(_Part):
-    issuers: list[Issuer] = Field(min_length=1, description="the issuers whose tokens are accepted")
+class IdentityFile(Part):
+    """The content of the file: at least one of its two sections."""
+
+    issuers: list[Issuer] = Field(
+        [],
+        min_length=1,
+        description="the issuers whose identity tokens the API accepts; needed if there is no `sign_in`",
+    )
+    sign_in: list[SignInIssuer] = Field(
+        [],
+        min_length=1,
+        description="the issuers at which people sign in to the dashboard; needed if there are no `issuers`",
+    )
+
+    @model_validator(mode="after")
+    def _has_issuers(self) -> "IdentityFile":
+        if not self.issuers and not self.sign_in:
+            raise ValueError("name issuers, sign_in or both")
+        return self
 
 
-def read_identity_file(path: Path) -> list[Issuer]:
-    """Read the file of issuers.
+def read_identity_file(path: Path, environment: Mapping[str, str]) -> IdentityFile:
+    """Read the identity file, and check that the secrets of clients can be read.
+
+    Args:
+        path: of the file.
+        environment: holds the variables that `client_secret_env` names.
 
     Raises:
         IdentityFileError: it can't be read, or something in it is wrong.
     """
-    content, document = read_file(path, _File, IdentityFileError)
+    content, document = read_file(path, IdentityFile, IdentityFileError)
+    _check_unique(document, "issuers", "issuer", [each.issuer.rstrip("/") for each in content.issuers])
+    _check_unique(document, "sign_in", "id", [each.id for each in content.sign_in])
+    for index, issuer in enumerate(content.sign_in):
+        try:
+            issuer.client_secret(path.parent, environment)
+        except ValueError as error:
+            raise IdentityFileError([document.problem(("sign_in", index), str(error))]) from None
+    return content
+
+
+def _check_unique(document: Document, section: str, field: str, values: list[str]) -> None:
     first: dict[str, int] = {}
-    for index, issuer in enumerate(content.issuers):
-        before = first.setdefault(issuer.issuer.rstrip("/"), index)
+    for index, value in enumerate(values):
+        before = first.setdefault(value, index)
         if before != index:
-            line = document.place(("issuers", before)).best.line
-            sentence = f"this issuer stands in line {line} already; put its rules together"
-            raise IdentityFileError([document.problem(("issuers", index, "issuer"), sentence)])
-    return content.issuers
+            line = document.place((section, before)).best.line
+            sentence = f"this {field} stands in line {line} already; {_CURES[section]}"
+            raise IdentityFileError([document.problem((section, index, field), sentence)])
+
+
+_CURES: Final = {"issuers": "put its rules together", "sign_in": "give each entry an id of its own"}

@@ -6,11 +6,11 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from app.core.url import secure_url
+from app.identity.oidc.calls import call
 from app.identity.oidc.errors import IssuerUnavailableError
-from app.identity.oidc.issuers import Issuer
 from app.outbound import Outbound
 
 FRESH_FOR: Final = 600
@@ -26,8 +26,9 @@ have been withdrawn at an issuer that can't be reached from here."""
 RETRY_AFTER: Final = 30
 """Seconds between two fetches, however many tokens name unknown keys."""
 
-_TIMEOUT: Final = 2.0
-_LARGEST: Final = 1024 * 1024
+DEADLINE: Final = 2.0
+"""Seconds of a fetch, in all."""
+
 _MOST_KEYS: Final = 100
 
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -44,10 +45,22 @@ class Key(NamedTuple):
     """The only algorithm that it may be used with; None: any that fits its type."""
 
 
+class KeySource(Protocol):
+    """An issuer as far as its keys go."""
+
+    @property
+    def issuer(self) -> str:
+        """Its URL."""
+
+    @property
+    def jwks_url(self) -> str | None:
+        """The URL of its keys; None: as its discovery document says."""
+
+
 class Keyring:
     """Find the key that a token names."""
 
-    def __init__(self, issuer: Issuer, fetch: Fetch, deadline: float = _TIMEOUT) -> None:
+    def __init__(self, issuer: KeySource, fetch: Fetch, deadline: float = DEADLINE) -> None:
         """Fetch the keys of `issuer` by `fetch` when needed, within `deadline` seconds in all."""
         self._issuer = issuer
         self._fetch = fetch
@@ -143,17 +156,7 @@ async def fetch(outbound: Outbound, url: str) -> bytes:
         httpx.HTTPError: there was no response.
         OutboundError: the certificates to trust can't be used.
     """
-    content = bytearray()
-    # Without decompression: a small compressed body could expand to a huge one.
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    async with (
-        outbound.client(_TIMEOUT) as client,
-        client.stream("GET", url, headers=headers) as reply,
-    ):
-        if reply.status_code != HTTPStatus.OK:
-            raise ValueError(f"answered {reply.status_code}")
-        async for chunk in reply.aiter_raw():
-            content += chunk
-            if len(content) > _LARGEST:
-                raise ValueError("the answer has no end")
-    return bytes(content)
+    answer = await call(outbound, url, {})
+    if answer.status != HTTPStatus.OK:
+        raise ValueError(f"answered {answer.status}")
+    return answer.content
