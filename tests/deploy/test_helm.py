@@ -121,7 +121,7 @@ def test_the_pod_is_as_strict_as_that_of_the_manifests(name: str, helm: Helm) ->
     same = ("ports", "securityContext", "startupProbe", "readinessProbe", "livenessProbe", "resources")
     assert {key: container[key] for key in same} == {key: CONTAINER[key] for key in same}
     for mount in container["volumeMounts"]:
-        assert mount.get("readOnly", False) == (mount["name"] != "data")
+        assert mount.get("readOnly", False) == (mount["name"] not in ("data", "archive"))
     assert {each["name"] for each in pod["volumes"]} == {each["name"] for each in container["volumeMounts"]}
 
 
@@ -185,7 +185,8 @@ def test_everything_of_ours_that_is_mounted_is_made(name: str, helm: Helm) -> No
         for source in sources:
             if "persistentVolumeClaim" in source:
                 claim = source["persistentVolumeClaim"]["claimName"]
-                assert (claim == "my-claim") == ("PersistentVolumeClaim" not in made)
+                is_theirs = claim in ("my-claim", "freezegate-archive")
+                assert is_theirs == ("PersistentVolumeClaim" not in made)
             elif "configMap" in source:
                 config = source["configMap"]["name"]
                 assert f"ConfigMap {config}" in made or config in given
