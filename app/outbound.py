@@ -98,6 +98,14 @@ class Outbound:
             return None
         return proxy if "://" in proxy else f"http://{proxy}"
 
+    def tls_context(self) -> ssl.SSLContext:
+        """Return the context for connections of other protocols than HTTP.
+
+        Raises:
+            OutboundError: the certificates can't be used.
+        """
+        return self._context()
+
     def _context(self) -> ssl.SSLContext:
         if self._trusted is None:
             context = _system_trust()

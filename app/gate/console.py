@@ -2,15 +2,17 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.clock import Clock
+from app.core.anchor import Anchor
 from app.core.audit import Checkpoint
 from app.core.compiled import CompiledPolicies
 from app.gate import keys
+from app.gate.anchor_check import AnchorsFound, compare_anchors
 from app.gate.archive import ArchiveFound, chosen_folder, verify_stretches
 from app.gate.backtest import Backtested, BacktestRequest, backtest
 from app.gate.backtest import Progress as BacktestProgress
@@ -58,6 +60,10 @@ class Console:
     def verify(self, against: Checkpoint | None, progress: Callable[[int, int], None] | None) -> Verification:
         """Verify the whole record and the tables; see `app.gate.record.verify`."""
         return verify(self._store.query, against, progress)
+
+    def compare_anchors(self, anchors: Sequence[Anchor]) -> AnchorsFound:
+        """Compare the record with anchors; see `app.gate.anchor_check.compare_anchors`."""
+        return compare_anchors(self._store.query, anchors)
 
     def export(self) -> Iterator[dict[str, Any]]:
         """Yield every event, and at the end a checkpoint; see `app.gate.record.exported`."""

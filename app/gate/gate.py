@@ -11,6 +11,7 @@ from app.gate.backtest import Backtests
 from app.gate.claim import Claims
 from app.gate.collector import Receiver
 from app.gate.deliveries import Deliveries
+from app.gate.event_feed import Anchoring, EventFeed
 from app.gate.feeds import policies_stamp
 from app.gate.freezes import Freezes
 from app.gate.holds import Holds
@@ -64,6 +65,10 @@ class Gate:
         self.jobs = JobQueue()
         self.sessions = Sessions(store, cache)
         self.live = Live(store, policies, cache, clock)
+        self.feeds: list[EventFeed] = []
+        """The feeds of the record that this gate serves."""
+        self.anchorings: list[Anchoring] = []
+        """The anchors that it makes."""
 
     @classmethod
     def open(cls, url: str, policies: Policies, clock: Clock) -> "Gate":
@@ -74,6 +79,18 @@ class Gate:
             StoreUnavailableError: the database can't be opened.
         """
         return cls(Store.open(url), policies, clock)
+
+    def event_feed(self, own_name: str, *, from_start: bool) -> EventFeed:
+        """Return the feed of the record for a SIEM; see `EventFeed`."""
+        feed = EventFeed(self._store, self._clock, "siem", own_name, from_start=from_start)
+        self.feeds.append(feed)
+        return feed
+
+    def anchoring(self, every: int, own_name: str) -> Anchoring:
+        """Return the anchors of the record, one `every` so many seconds."""
+        anchoring = Anchoring(self._store, self._clock, every, own_name)
+        self.anchorings.append(anchoring)
+        return anchoring
 
     async def close(self) -> None:
         """Finish the claims that are waiting, and close the database."""

@@ -17,7 +17,7 @@ from prometheus_client.samples import Sample
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from app.core.instant import DAY, parse_instant
+from app.core.instant import DAY, HOUR, parse_instant
 from app.core.merge_check import MergeCheck
 from app.core.merge_freeze import Head, MergeRule, branch_pattern, repository_pattern
 from app.core.notification import Occasion
@@ -112,6 +112,10 @@ def exposed(gate: TestClient, keys: dict[str, str], outbox: Notifications) -> Ex
     of_url = CalendarState("Releases", "calendar.example (3f9ac02b)", kept, None, None, None, None)
     here.policies.report_calendars(lambda: [of_url])
     here.gate.projections.begin(ProjectionPlace("argocd", "shop", [], 90))
+    feed, anchoring = here.gate.event_feed("rep", from_start=True), here.gate.anchoring(HOUR, "rep")
+    assert gate.portal is not None
+    assert gate.portal.call(feed.take)
+    assert gate.portal.call(anchoring.due)
     here.metrics.webhook_refused("pagerduty")
     here.metrics.incident_reported("pagerduty", "started")
     here.gate.merges.count(MERGES, "acme/shop", [(HEAD, MergeCheck(False, "", "", ""))])

@@ -96,7 +96,7 @@ def _section(name: str, section: type[Section]) -> Iterator[str]:
 
 def _page_of(name: str) -> str:
     """Return a link to the page of a vendor."""
-    for page in (f"platforms/{name}.md", f"incidents/{name}.md", f"project/{name}.md"):
+    for page in (f"platforms/{name}.md", f"incidents/{name}.md", f"project/{name}.md", f"{name}.md"):
         if (HOW_TO / page).exists():
             return f"[how to](../how-to/{page})"
     return ""

@@ -15,7 +15,9 @@ from app.cli.options import as_json
 from app.cli.report import echo, plain, print_json
 
 if TYPE_CHECKING:
+    from app.core.anchor import Anchor
     from app.core.audit import Checkpoint
+    from app.gate.anchor_check import AnchorsFound
     from app.gate.archive import ArchiveFound
     from app.gate.console import Console
     from app.gate.record import Verification
@@ -46,11 +48,28 @@ def command() -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of the archive; verifies the events that were pruned, too, from the first one on.",
 )
+@click.option(
+    "--anchor",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of anchors, one a line, that the record must lead to.",
+)
+@click.option(
+    "--anchor-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Public key in PEM form that all anchors must be signed by.",
+)
 @click.option("--offline", is_flag=True, help="Verify only the archive, without a database.")
 @database_url
 @as_json
 def verify(
-    *, against: Path | None, archive: Path | None, offline: bool, database_url: str | None, as_json: bool
+    *,
+    against: Path | None,
+    archive: Path | None,
+    anchor: Path | None,
+    anchor_key: Path | None,
+    offline: bool,
+    database_url: str | None,
+    as_json: bool,
 ) -> int:
     """Verify the whole record, and that the database's tables agree with it.
 
@@ -58,18 +77,39 @@ def verify(
     begins at its checkpoint.
     """
     checkpoint = None if against is None else _checkpoint(against)
+    anchors = _anchors(anchor, anchor_key)
     if offline:
         return _verify_offline(archive, as_json=as_json)
     with opened(database_url) as console:
         archived = None if archive is None else _verified_archive(console, archive)
         found = console.verify(checkpoint, _progress if sys.stderr.isatty() else None)
+        anchored = console.compare_anchors(anchors) if anchors else None
     if as_json:
-        print_json({**found.to_json(), "archive": archived and archived.to_json()})
+        parts = {"archive": archived, "anchors": anchored}
+        print_json({**found.to_json(), **{name: part and part.to_json() for name, part in parts.items()}})
     else:
         _print(found)
-        if archived is not None:
-            _print_archive(archived)
-    return ALLOWED if found.whole else FROZEN
+        _print_archive(archived)
+        _print_anchors(anchored)
+    return ALLOWED if found.whole and not (anchored and anchored.fault) else FROZEN
+
+
+def _anchors(anchor: Path | None, key: Path | None) -> "list[Anchor]":
+    from app.cli.anchor_files import read_anchors
+
+    if anchor is None and key is not None:
+        raise click.UsageError("--anchor-key needs --anchor, the file of the anchors")
+    return [] if anchor is None else read_anchors(anchor, key)
+
+
+def _print_anchors(found: "AnchorsFound | None") -> None:
+    if found is None:
+        return
+    if found.fault is not None:
+        fail(found.fault)
+        return
+    rest = f"; {found.pruned} are of what was pruned" if found.pruned else ""
+    echo(f"It leads to {found.agreeing} anchors{rest}.")
 
 
 def _verify_offline(folder: Path | None, *, as_json: bool) -> int:
@@ -104,7 +144,9 @@ def _not_whole() -> Iterator[None]:
         raise click.exceptions.Exit(FROZEN) from None
 
 
-def _print_archive(found: "ArchiveFound") -> None:
+def _print_archive(found: "ArchiveFound | None") -> None:
+    if found is None:
+        return
     echo(
         f"The archive is whole: {found.files:,} files, events 1 to {found.events}, the last with the hash "
         f"{found.reached.hash}."

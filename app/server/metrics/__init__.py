@@ -18,6 +18,7 @@ from app.server.metrics.merges import MergeHeads
 from app.server.metrics.notifications import Outbox
 from app.server.metrics.policies import EnvironmentState, PolicyState
 from app.server.metrics.projections import ProjectionStates
+from app.server.metrics.record_feeds import RecordFeeds
 from app.server.metrics.replica import ReplicaState
 from app.server.metrics.retention import RecordAge
 from app.server.metrics.versions import Versions
@@ -99,6 +100,7 @@ class Metrics:
         self._registry.register(Holds(gate.cache, self._policies, self._clock))
         self._registry.register(ProjectionStates(gate.projections, self._clock))
         self._registry.register(MergeHeads(gate.merges))
+        self._registry.register(RecordFeeds(gate.feeds, gate.anchorings, self._clock))
         gate.watched_by(self._writing)
 
     def watch_outbox(self, notifications: Notifications) -> None:

@@ -1,0 +1,1 @@
+"""Events of the record, pushed to a SIEM."""
