@@ -68,6 +68,7 @@ from app.server.middleware import Edge
 from app.server.openapi import complete
 from app.server.periodic import all_made, beside, log_calendars, prune, watchers
 from app.server.problems import handle_error, handle_http_exception
+from app.server.refusals import counting
 from app.server.response_cache import ResponseCache
 from app.server.root_path import RootPath
 from app.server.routes import Routes
@@ -293,7 +294,7 @@ def create_app(
     app.add_middleware(Edge, clock=clock, metrics=metrics, log=request_log or RequestLog())
     app.add_middleware(root_path.before)
     app.add_middleware(StartupErrors)
-    app.add_exception_handler(FreezegateError, error_page.or_problem(handle_error))
+    app.add_exception_handler(FreezegateError, error_page.or_problem(counting(handle_error)))
     app.add_exception_handler(HTTPException, error_page.or_problem(handle_http_exception))
     complete(app, [each for router in _ROUTERS if isinstance(router, Routes) for each in router.declarations])
     return app

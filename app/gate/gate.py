@@ -30,6 +30,7 @@ from app.gate.past import Past
 from app.gate.projections import Projections
 from app.gate.pruning import Pruning, Retention
 from app.gate.record import DecisionFilter, Record
+from app.gate.refusals import Refusals
 from app.gate.revisions import Revisions
 from app.gate.sessions import Sessions
 from app.gate.store_cache import StoreCache
@@ -63,6 +64,7 @@ class Gate:
         self.measurement = Measurement(store, clock)
         self.backtests = Backtests(store, clock)
         self.jobs = JobQueue()
+        self.refusals = Refusals(store, clock)
         self.sessions = Sessions(store, cache)
         self.live = Live(store, policies, cache, clock)
         self.feeds: list[EventFeed] = []

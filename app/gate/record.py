@@ -15,7 +15,7 @@ from app.core.decision_json import instant_or_none
 from app.core.instant import format_instant
 from app.core.policy import PolicySet
 from app.gate.audit_events import Cause, Kind, happened
-from app.gate.errors import StateConflictError, StoreUnavailableError
+from app.gate.errors import StateConflictError
 from app.gate.in_force import InForce
 from app.gate.pruned_record import PrunedRecord, kept_since, pruned_to_json, unknown_decision
 from app.gate.reconciliation import Difference, Reconciliation, read_rows
@@ -160,16 +160,6 @@ class Record:
     def removed_before(self, in_force: InForce) -> tuple[Removal, ...]:
         """Return what is missing in the set that this process begins with; ask before it is noted."""
         return self._store.query(lambda view: removed_before(view, in_force))
-
-    async def note_refusal(self, name: str, method: str, route: str, why: str) -> None:
-        """Record the refusal of an authenticated caller; the request is refused even if that fails."""
-        event = happened(
-            self._clock.microseconds(), Kind.REQUEST_REFUSED, name, method=method, route=route, why=why
-        )
-        try:
-            await self._store.write(lambda transaction: transaction.append(event))
-        except StoreUnavailableError:
-            _logger.warning("a refused request of %s could not be put into the record", name)
 
 
 def with_override_of(wanted: DecisionFilter, policy_set: PolicySet) -> DecisionFilter:

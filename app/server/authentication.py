@@ -16,6 +16,7 @@ from app.identity.caller import ANONYMOUS, Caller, Role
 from app.identity.credentials import digest, is_key
 from app.server.context import Context, context
 from app.server.problems import RefusedError
+from app.server.refusals import note_refused
 
 SESSION_COOKIE: Final = "freezegate_session"
 
@@ -36,8 +37,9 @@ async def authorised(request: Request, role: Role) -> Caller:
     if caller.may(role):
         return caller
     if not caller.name:
+        note_refused(request, HTTPStatus.UNAUTHORIZED, "no credentials")
         raise UnauthenticatedError(f"this needs the role {role.value}; send credentials that have it")
-    await _note_refusal(here, request, caller.name, f"needs the role {role.value}")
+    note_refused(request, HTTPStatus.FORBIDDEN, f"needs the role {role.value}", caller.name)
     raise ForbiddenError(f"this needs the role {role.value}")
 
 
@@ -48,6 +50,7 @@ def limit_anonymous_claims(request: Request, caller: Caller) -> None:
         RefusedError: there were too many from this address.
     """
     if not caller.name and (wait := context(request).anonymous_claims.wait(_address(request))):
+        note_refused(request, HTTPStatus.TOO_MANY_REQUESTS, "too many claims without credentials")
         raise _too_many("too many claims without credentials from this address", wait)
 
 
@@ -109,7 +112,7 @@ async def key_caller(request: Request, secret: str) -> Caller:
     if key.revoked_at is not None or (
         key.expires_at is not None and key.expires_at <= here.cache.steady.now()
     ):
-        await _note_refusal(here, request, key.name, "the key was revoked or has expired")
+        note_refused(request, HTTPStatus.UNAUTHORIZED, "the key was revoked or has expired", key.name)
         raise failed(request, here, _INVALID)
     return caller_of(key)
 
@@ -128,7 +131,9 @@ async def _identified(request: Request, here: Context, secret: str) -> Caller:
 def failed(request: Request, here: Context, why: str) -> Exception:
     """Count a failure of credentials from this address; return the error to raise."""
     if wait := here.failures.wait(_address(request)):
+        note_refused(request, HTTPStatus.TOO_MANY_REQUESTS, "too many failed credentials")
         return _too_many("too many credentials from this address have failed", wait)
+    note_refused(request, HTTPStatus.UNAUTHORIZED, "invalid credentials")
     return UnauthenticatedError(why)
 
 
@@ -143,8 +148,9 @@ def check_failures(request: Request) -> None:
 
 
 async def note_refusal(request: Request, name: str, why: str) -> None:
-    """Record that a known caller was refused."""
-    await _note_refusal(context(request), request, name, why)
+    """Record that a known caller was refused with 403, for a page that answers by itself."""
+    note_refused(request, HTTPStatus.FORBIDDEN, why, name)
+    await context(request).gate.refusals.write()
 
 
 def _too_many(why: str, wait: int) -> RefusedError:
@@ -153,8 +159,3 @@ def _too_many(why: str, wait: int) -> RefusedError:
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
-
-
-async def _note_refusal(here: Context, request: Request, name: str, why: str) -> None:
-    route = getattr(request.scope.get("route"), "path", "")
-    await here.record.note_refusal(name, request.method, route, why)

@@ -60,6 +60,7 @@ def watchers(context: Context) -> tuple[Coroutine[None, None, None], ...]:
         _every(CALENDAR_INTERVAL, lambda: refresh_calendars(context), "fetching calendars"),
         _every(REFRESH_INTERVAL, context.cache.refresh, "looking for changes in the store"),
         _every(REFRESH_INTERVAL, lambda: _publish_changes(context), "telling what has changed"),
+        _every(REFRESH_INTERVAL, context.gate.refusals.write, "recording refused requests"),
         context.hub.keep_alive(),
     )
 

@@ -416,7 +416,14 @@ def test_a_refused_request_of_somebody_known_is_put_into_the_record(
     assert gate.post("/overrides", json=GRANT, headers=bearer(keys["ci"])).status_code == 403
     told = gate.get("/audit", headers=bearer(keys["admin"])).json()["events"][0]
     assert (told["kind"], told["actor"]) == ("request-refused", "ci person")
-    assert told["data"] == {"method": "POST", "route": "/overrides", "why": "needs the role ops"}
+    assert told["data"] == {
+        "status": 403,
+        "why": "needs the role ops",
+        "method": "POST",
+        "route": "/overrides",
+        "address": "testclient",
+        "count": 1,
+    }
 
 
 def test_a_key_expires(gate: TestClient, clock: FakeClock) -> None:

@@ -117,6 +117,7 @@ def exposed(gate: TestClient, keys: dict[str, str], outbox: Notifications) -> Ex
     assert gate.portal.call(feed.take)
     assert gate.portal.call(anchoring.due)
     here.metrics.webhook_refused("pagerduty")
+    assert gate.get("/audit").status_code == 401
     here.metrics.incident_reported("pagerduty", "started")
     here.gate.merges.count(MERGES, "acme/shop", [(HEAD, MergeCheck(False, "", "", ""))])
     series: dict[str, list[Mapping[str, str]]] = defaultdict(list)

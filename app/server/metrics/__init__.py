@@ -72,6 +72,12 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
+        self._refused = Counter(
+            "freezegate_refused_requests_total",
+            "Requests refused for their caller or beyond a limit, by route, status and reason",
+            ["route", "status", "reason"],
+            registry=self._registry,
+        )
         self._refused_webhooks = Counter(
             "freezegate_webhooks_refused_total",
             "Webhooks without a valid signature, by the vendor whose route they were sent to",
@@ -127,6 +133,10 @@ class Metrics:
     def claimed(self, microseconds: int) -> None:
         """Record the duration of a claim."""
         self._claims.observe(max(0, microseconds) / 1_000_000)
+
+    def refused(self, route: str, status: int, reason: str) -> None:
+        """Count a refused request; `route` is the template of its path, and `reason` a sentence of ours."""
+        self._refused.labels(route, str(int(status)), reason).inc()
 
     def expect_webhooks(self, source: str) -> None:
         """Begin at 0 for a vendor, so that the first refusal is an increase."""
