@@ -67,6 +67,18 @@ class Service(NamedTuple):
         return [each for each in self.states if not each.decision.allowed]
 
     @property
+    def coming(self) -> list[tuple[tuple[str, ...], tuple[ComingFreeze, ...]]]:
+        """The freezes to come, by the environments that have the same ones; none without any."""
+        found: list[tuple[tuple[str, ...], tuple[ComingFreeze, ...]]] = []
+        for each in self.states:
+            place = next((at for at, (_, coming) in enumerate(found) if coming == each.coming), None)
+            if place is not None:
+                found[place] = ((*found[place][0], *each.environments), each.coming)
+            elif each.coming:
+                found.append((each.environments, each.coming))
+        return found
+
+    @property
     def opened(self) -> list[ServiceState]:
         """The states in which nothing blocks it."""
         return [each for each in self.states if each.decision.allowed]

@@ -21,7 +21,7 @@ from app.web.offsets import offsets
 from app.web.pages import PageRoute, html_response, redirect, render
 from app.web.query import ParsedQuery, parse_query
 from app.web.service import service_path
-from app.web.timeline_svg import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, draw_timeline
+from app.web.timeline_svg import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, draw_timeline, each_once
 from app.web.viewer import Viewer, viewer_of
 from app.web.wall import wall
 from app.web.what_if import what_if
@@ -121,7 +121,7 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
         most_services=MOST_SERVICES,
         most_coming=MOST_COMING,
         most_waiting=MOST_WAITING,
-        pictures=[draw_timeline(weeks, styles, in_force.home, now) for weeks in shown.weeks],
+        pictures=[draw_timeline(weeks, styles, in_force.home, now) for weeks in each_once(shown.weeks)],
         styles=styles,
         drawing={
             "width": WIDTH,

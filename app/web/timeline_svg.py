@@ -14,6 +14,7 @@ from app.core.instant import DAY, HOUR
 from app.core.interval import Interval
 from app.core.rule_style import Style
 from app.core.wallclock import Zone, calendar_date, weekday
+from app.gate.calendar_lanes import Run, runs_of
 from app.gate.overview import DAYS, Weeks
 
 DAY_WIDTH: Final = 34
@@ -21,6 +22,9 @@ HOUR_HEIGHT: Final = 7
 LEFT: Final = 40
 TOP: Final = 34
 _GAP: Final = 2
+_MARK: Final = 5
+_MOST_MARKS: Final = 3
+"""Marks that have their full width; more of them share it."""
 _SATURDAY: Final = 5
 
 WIDTH: Final = LEFT + DAYS * DAY_WIDTH + 1
@@ -82,12 +86,12 @@ def draw_timeline(weeks: Weeks, styles: Mapping[str, Style], home: Zone, now: in
     """Draw what blocks an environment, on the wall clock of `home`."""
     boxes: dict[tuple[str, int | None, int | None], list[Box]] = {}
     stretches: dict[tuple[str, int | None, int | None], Stretch] = {}
-    for segment in weeks.segments:
-        shown = home.shown(segment.start, segment.end)
-        for lane, stretch in enumerate(segment.blocking):
+    for part in (part for run in runs_of(weeks.segments) for part in run.parts):
+        shown = home.shown(part.start, part.end)
+        for stretch, across in zip(part.rules, _across(len(part.rules)), strict=True):
             key = (stretch.rule.id, stretch.start, stretch.end)
             stretches[key] = stretch
-            boxes.setdefault(key, []).extend(_boxes(weeks.first_day, shown, lane, len(segment.blocking)))
+            boxes.setdefault(key, []).extend(_boxes(weeks.first_day, shown, across))
     x, y = LEFT, round(TOP + home.local(now) % DAY * HOUR_HEIGHT / HOUR, 2)
     return Timeline(
         weeks.environment,
@@ -98,6 +102,20 @@ def draw_timeline(weeks: Weeks, styles: Mapping[str, Style], home: Zone, now: in
         Box(x, y, DAY_WIDTH - _GAP, 0),
         weeks.whole,
     )
+
+
+def each_once(found: Iterable[Weeks]) -> list[Weeks]:
+    """Return the weeks of environments; those with the same freezes as one, by all of their names."""
+    once: list[tuple[list[Run], Weeks]] = []
+    for weeks in found:
+        runs = list(runs_of(weeks.segments))
+        place = next((at for at, (known, _) in enumerate(once) if known == runs), None)
+        if place is None or not weeks.whole:
+            once.append((runs, weeks))
+        else:
+            names = f"{once[place][1].environment}, {weeks.environment}"
+            once[place] = (runs, weeks._replace(environment=names))
+    return [weeks for _, weeks in once]
 
 
 def _legend(stretches: Iterable[Stretch], styles: Mapping[str, Style], now: int) -> Iterator[LegendEntry]:
@@ -111,14 +129,24 @@ def _legend(stretches: Iterable[Stretch], styles: Mapping[str, Style], now: int)
         yield LegendEntry(styles[own_id], rules[own_id].title)
 
 
-def _boxes(first_day: int, shown: Iterable[Interval], lane: int, lanes: int) -> Iterator[Box]:
-    """Yield a box for each day; rules that block together share its width."""
-    width = (DAY_WIDTH - _GAP) / lanes
+def _across(rules: int) -> Iterator[tuple[float, float]]:
+    """Yield the place and width of each rule of a part: the first leads, the others are marks."""
+    whole = DAY_WIDTH - _GAP
+    marks = min((rules - 1) * _MARK, _MOST_MARKS * _MARK)
+    yield 0, whole - marks
+    for number in range(rules - 1):
+        width = marks / (rules - 1)
+        yield whole - marks + number * width, width
+
+
+def _boxes(first_day: int, shown: Iterable[Interval], across: tuple[float, float]) -> Iterator[Box]:
+    """Yield a box for each day."""
+    beside, width = across
     for start, end in shown:
         for day in range(start // DAY, (end - 1) // DAY + 1):
             above = max(start - day * DAY, 0) * HOUR_HEIGHT / HOUR
             below = min(end - day * DAY, DAY) * HOUR_HEIGHT / HOUR
-            x = LEFT + (day - first_day) * DAY_WIDTH + lane * width
+            x = LEFT + (day - first_day) * DAY_WIDTH + beside
             yield Box(round(x, 2), round(TOP + above, 2), round(width, 2), round(below - above, 2))
 
 

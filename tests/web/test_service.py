@@ -195,3 +195,31 @@ def test_the_page_and_its_icon_change_live(browser: Browser, tmp_path: Path) -> 
             page.locator("#find-service").fill("docs-site")
             page.keyboard.press("Enter")
             expect(page.get_by_role("heading", name="docs-site")).to_be_visible()
+
+
+def test_a_policy_names_its_owner(tmp_path: Path) -> None:
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "main.yaml").write_text(
+        "version: 1\nservices: {shop: {}, mail: {}}\n"
+        "owners:\n  shop.yaml: {team: Shop & Co, services: [shop]}\npolicies: []\n"
+    )
+    (folder / "shop.yaml").write_text(
+        "version: 1\npolicies:\n"
+        "  - {id: nights, title: Nights, reason: r, contact: '#shop',"
+        " applies_to: {services: [shop]}, when: [{daily: {from: '22:00', to: '06:00'}}]}\n"
+    )
+    settings = Settings(policies=folder, database_url=SecretStr(f"sqlite:///{tmp_path}/gate.db"))
+    with TestClient(create_app(settings, clock=FakeClock(AT))) as client:
+        assert "Owned by Shop & Co · Ask #shop" in Page(client.get("/services/shop").text).text
+        assert "No policy applies to this service." in Page(client.get("/services/mail").text).text
+
+
+def test_environments_with_the_same_freezes_to_come_share_a_list(
+    catalogue: tuple[TestClient, FakeClock],
+) -> None:
+    client, _ = catalogue
+    page = Page(client.get("/services/tokyo").text)
+    assert page.text.count("Next freezes") == 1
+    assert "production euFri 4 Dec 14:00 CET to Mon 7 Dec 08:00 CET" in page.text
+    assert page.text.count("Fri 4 Dec 14:00 CET to Mon 7 Dec 08:00 CET") == 1

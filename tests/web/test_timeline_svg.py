@@ -23,6 +23,7 @@ from app.web.timeline_svg import (
     StretchShape,
     Timeline,
     draw_timeline,
+    each_once,
 )
 
 FRIDAY = "2026-11-27T13:00:00Z"  # 14:00 in Amsterdam
@@ -122,7 +123,7 @@ def test_a_stretch_that_ends_at_midnight_has_no_part_in_the_next_day() -> None:
     assert shown(found, "evening") == [(day, 20, 24) for day in range(DAYS)]
 
 
-def test_rules_that_block_together_share_the_width_of_a_day() -> None:
+def test_a_rule_that_blocks_beside_a_longer_one_is_a_mark_at_its_edge() -> None:
     found = drawn([policy("a", daily("10:00", "16:00")), policy("b", daily("12:00", "14:00"))])
     (whole, first, after) = (box for box in of(found, "a")[0].boxes if column(box) == 0)
     (second,) = (box for box in of(found, "b")[0].boxes if column(box) == 0)
@@ -133,7 +134,7 @@ def test_rules_that_block_together_share_the_width_of_a_day() -> None:
         (14, 16),
     )
     assert whole.width == after.width == DAY_WIDTH - 2
-    assert first.width == second.width == whole.width / 2
+    assert (first.width, second.width) == (whole.width - 5, 5)
     assert (whole.x, first.x) == (LEFT, LEFT)
     assert second.x == first.x + first.width
 
@@ -339,3 +340,20 @@ def test_what_changes_every_minute_is_not_drawn_but_said() -> None:
     found = drawn([policy("jobs", every_minute)])
     assert (found.whole, found.drawn) == (False, ())
     assert drawn([policy("jobs", {"cron": {"start": "0 * * * *", "duration": "30m"}})]).whole
+
+
+def test_environments_with_the_same_freezes_are_drawn_once() -> None:
+    daily_at_noon = daily("12:00", "13:00")
+    policy_set = PolicySet.model_validate(
+        {
+            "version": 1,
+            "environments": ["production", "eu", "staging", "us"],
+            "policies": [
+                policy("noon", daily_at_noon, applies_to={"environments": ["production", "eu", "us"]})
+            ],
+        }
+    )
+    at = parse_instant(FRIDAY)
+    in_force = InForce(Engine(policy_set), Snapshot.of("version: 1\n"), 0, ())
+    found = each_once(weeks(in_force, name, at) for name in policy_set.environments)
+    assert [each.environment for each in found] == ["production, eu, us", "staging"]
