@@ -53,7 +53,7 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Browser, busy: Served, s
         look(told="How it went")
         look("/services", "docs-site")
         look("/services/checkout", "The books are being closed")
-        look("/services/docs-site", "No freeze is planned")
+        look("/services/docs-site", "In its pipeline")
         look("/dashboard/insights?days=7", "Request failed")
         look("/dashboard/sign-in", "Paste an API key")
         page.get_by_label("API key").fill("fzk_wrong")

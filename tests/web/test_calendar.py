@@ -20,6 +20,8 @@ from app.core.wallclock import zone
 from app.gate import calendar_lanes
 from app.gate.calendar_lanes import Lane, lanes, rules_of
 from app.gate.in_force import InForce
+from app.gate.keys import KeyRequest
+from app.identity.caller import Role
 from app.main import create_app
 from app.policies.load import load
 from app.policies.source import Snapshot
@@ -35,7 +37,9 @@ from app.web.calendar_svg import (
     monday_of,
 )
 from app.web.calendar_words import hours_in_words
+from tests.api.conftest import bearer, key_for
 from tests.api.fakes import FakeClock
+from tests.hostile import HOSTILE
 from tests.web.browser import serious
 from tests.web.pages import Page
 from tests.web.still import still
@@ -305,3 +309,30 @@ def test_a_calendar_fits_a_phone_and_is_walked_by_keyboard(browser: Browser, tmp
             " text.getBoundingClientRect().height))"
         )
         assert letters > 9, "pixels of the smallest letters"
+
+
+def test_hostile_texts_stay_texts_in_pictures_lists_and_on_the_pages_of_services(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICIES)
+    settings = Settings(policies=tmp_path / "p.yaml", database_url=SecretStr(f"sqlite:///{tmp_path}/g.db"))
+    clock = FakeClock(NOW)
+    with TestClient(create_app(settings, clock=clock)) as gate:
+        ops = bearer(key_for(gate, KeyRequest("ada", Role.OPS)))
+        for text in HOSTILE[::3]:
+            body = {"title": text, "reason": text, "contact": text, "services": ["shop"], "ttl": "1h"}
+            assert gate.post("/freezes", json=body, headers=ops).is_success
+            gate.post("/can-deploy", json={"service": "shop", "actor": text, "ref": text}, headers=ops)
+        clock.at += 1
+        shown = gate.get("/decisions?limit=1").json()["decisions"][0]["decision_id"]
+        for path in (
+            "/services/shop", "/dashboard/calendar", "/dashboard/calendar?service=shop",
+            "/dashboard/past?service=shop", "/dashboard/decisions", f"/dashboard/decisions/{shown}",
+        ):  # fmt: skip
+            reply = gate.get(path)
+            assert reply.status_code == 200
+            assert not re.search("[\u202a-\u202e\u2066-\u2069]", reply.text), path
+            page = Page(reply.text)
+            assert page.unclosed == [], path
+            for tag, attributes in page.elements:
+                assert tag not in ("iframe", "base", "style", "b"), path
+                assert not [name for name in attributes if name.startswith("on")], path
+                assert not str(attributes.get("href", "")).startswith(("javascript:", "data:", "//")), path
