@@ -32,6 +32,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 MOST_OPEN: Final = 4
 """Open environments that are in sight while others are frozen; more are one line, that opens."""
 
+MOST_DECISIONS: Final = 8
 MOST_DIFFERENCES: Final = 6
 MOST_COMING: Final = 5
 """Lines in sight; the others are folded away."""
@@ -92,6 +93,7 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
     styles = rule_styles(in_force.policy_set.policies, in_force.engine.freezes, now)
     if query.wall is not None:
         return _render_wall(shown, wanted, state)
+    drawn = shown.weeks if len(shown.weeks) <= MOST_NAMES else ()
     # With an invalid field dropped, the answer would be to another question.
     is_asked = query.service and not parsed.errors_in("ask")
     return render(
@@ -117,11 +119,12 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
         path=service_path,
         most_names=MOST_NAMES,
         most_open=MOST_OPEN,
+        most_decisions=MOST_DECISIONS,
         most_differences=MOST_DIFFERENCES,
         most_services=MOST_SERVICES,
         most_coming=MOST_COMING,
         most_waiting=MOST_WAITING,
-        pictures=[draw_timeline(weeks, styles, in_force.home, now) for weeks in each_once(shown.weeks)],
+        pictures=[draw_timeline(weeks, styles, in_force.home, now) for weeks in each_once(drawn)],
         styles=styles,
         drawing={
             "width": WIDTH,

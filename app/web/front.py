@@ -18,7 +18,7 @@ from app.gate.service_state import EnvironmentState, ServiceGroup
 MOST_NAMES: Final = 3
 """Environments that a line names; more are counted."""
 
-Kind = Literal["frozen", "longer", "open", "closes"]
+Kind = Literal["frozen", "longer", "open", "closes", "stays"]
 
 Entry = Mapping[str, Any]
 """A rule, as in `app.core.decision_json.entry`."""
@@ -57,7 +57,7 @@ class Difference(NamedTuple):
     """Services that a rule singles out, in the environments in which it does."""
 
     kind: Kind
-    """Frozen while others are not, or for longer; open while others are not; or with other hours."""
+    """Frozen while others are not, or for longer; open while others are not; closing earlier, or later."""
     rules: tuple[Entry, ...]
     environments: tuple[str, ...]
     services: tuple[str, ...]
@@ -217,7 +217,8 @@ class _Differences:
             elif general.blocking:
                 self._gather(state, group, "open", general.blocking, own.flips_at)
             elif own.closing and own.flips_at != general.flips_at:
-                self._gather(state, group, "closes", own.closing, own.flips_at)
+                kind: Kind = "stays" if _after(own.flips_at, general.flips_at) else "closes"
+                self._gather(state, group, kind, own.closing, own.flips_at)
 
     def _gather(
         self,
@@ -266,7 +267,7 @@ class _Differences:
 
     def differences(self) -> list[Difference]:
         """Return what was gathered, the frozen ones first."""
-        order = ("frozen", "longer", "open", "closes")
+        order = ("frozen", "longer", "open", "closes", "stays")
         made = [_finished(each) for each in self._found.values()]
         return sorted(made, key=lambda each: order.index(each.kind))
 

@@ -89,7 +89,7 @@ def test_five_are_in_sight_and_the_card_says_how_many_wait(gate: TestClient, key
     page = gate.get("/").text
     assert page.index('id="live-state"') < page.index('href="#waiting">12 deploys wait</a>')
     assert page.index('id="waiting"') < page.index('id="live-weeks"')
-    assert "production · 12 wait" in Page(gate.get("/?wall").text).text
+    assert "12 waiting" in Page(gate.get("/?wall").text).text
 
 
 def test_more_than_can_be_shown_are_counted(

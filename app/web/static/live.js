@@ -198,7 +198,8 @@ function showDecision(decision) {
   details.append(summary(decision), "\n", text("p", "", decision.message), "\n", explanation(decision));
   ownTimes(item);
   list.prepend("\n", item);
-  while (list.children.length > MOST_DECISIONS) list.lastElementChild.remove();
+  const most = Number(part.dataset.most) || MOST_DECISIONS;
+  while (list.children.length > most) list.lastElementChild.remove();
 }
 
 function summary(decision) {
