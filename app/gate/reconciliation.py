@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.audit import Link
@@ -17,6 +18,7 @@ from app.core.errors import FreezegateError
 from app.core.hold import Hold
 from app.core.override import Approval, Override
 from app.gate.audit_events import Kind
+from app.gate.decision_forms import DecisionForms
 from app.gate.decision_rows import expected_row, expected_services, is_plain_row
 from app.gate.freezes import to_json as freeze_to_json
 from app.gate.hold_rows import HoldRows
@@ -25,6 +27,7 @@ from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME
 from app.identity.caller import person_id
 from app.identity.credentials import fingerprint
 from app.policies.source import Snapshot
+from app.store.events import LinksInParts
 from app.store.records import DecisionRow, HoldFilter, KeyRecord, OutcomeRow, SessionRecord
 
 if TYPE_CHECKING:
@@ -89,6 +92,7 @@ class Reconciliation:
         self._sessions: dict[str, dict[str, Any]] = {}
         self._forgotten_before = 0
         self._holds = HoldRows()
+        self._forms = DecisionForms()
         self._revisions: set[str] = set()
         self._events_of: Counter[str] = Counter()
         """Counts of the events that imply a row, by table."""
@@ -112,13 +116,15 @@ class Reconciliation:
             ),
         }
 
-    def check(self, links: Sequence[Link], rows: Rows) -> None:
-        """Compare consecutive events with their rows."""
+    def check(self, links: Sequence[Link], rows: Rows, page: LinksInParts | None = None) -> None:
+        """Compare consecutive events with their rows; `page` has the parts that their data is joined from."""
         decisions, outcomes, services = dict(rows.decisions), dict(rows.outcomes), dict(rows.services)
-        for link in links:
+        self._forms.add(page.forms if page else {})
+        for link, parts in zip(links, page.parts if page else repeat([]), strict=False):
             try:
                 if link.kind == Kind.DECISION:
-                    self._decision(link, decisions.pop(link.seq, None), services.pop(link.seq, ()))
+                    row = decisions.pop(link.seq, None)
+                    self._decision(link, parts, row, services.pop(link.seq, ()))
                 elif link.kind == Kind.OUTCOME_REPORTED:
                     self._outcome(link, outcomes.pop(link.seq, None), rows)
                 elif (event := self._events.get(link.kind)) is not None:
@@ -174,10 +180,12 @@ class Reconciliation:
             else:
                 self._differs(table, own_id, "is in no event")
 
-    def _decision(self, link: Link, row: DecisionRow | None, services: tuple[str, ...]) -> None:
+    def _decision(
+        self, link: Link, parts: list[str], row: DecisionRow | None, services: tuple[str, ...]
+    ) -> None:
         if row is not None:
             self._revisions.add(row.policy_revision)
-            if not services and is_plain_row(link, row):
+            if not services and self._is_plain(link, parts, row):
                 return
         data = json.loads(link.data)
         if row is None:
@@ -190,6 +198,10 @@ class Reconciliation:
             self._compare("decisions", row.id, expected._asdict(), row._asdict())
         if expected_services(data) != services:
             self._differs("decision_services", row.id, "are not the services of the decision")
+
+    def _is_plain(self, link: Link, parts: list[str], row: DecisionRow) -> bool:
+        """Return whether an event has exactly this row, if that can be told without parsing it."""
+        return bool(parts and self._forms.is_row(link, parts, row)) or is_plain_row(link, row)
 
     def _outcome(self, link: Link, row: OutcomeRow | None, rows: Rows) -> None:
         body = json.loads(link.data)["outcome"]

@@ -273,14 +273,16 @@ class _Walk:
             self._begin(view.latest_pruned())
         if not self._start.is_read:
             return self._check_staying(view, head)
-        links = view.events_after(self._verifier.reached.seq, _TOGETHER)
+        page = view.events_in_parts(self._verifier.reached.seq, _TOGETHER)
+        links = page.links
         for link in links:
             fault = self._verifier.check(link) or self._start.check(link)
             if fault is not None:
                 return self._found(head, fault)
             if self._progress is not None and link.seq % _PROGRESS_EVERY == 0:
                 self._progress(link.seq, head.seq)
-        self._tables.check(links, read_rows(view, links, pruned=self._start.stretch is not None))
+        rows = read_rows(view, links, pruned=self._start.stretch is not None)
+        self._tables.check(links, rows, page)
         if len(links) == _TOGETHER:
             return None
         # Includes events recorded meanwhile: this page and the tables show the same state.

@@ -2,7 +2,7 @@
 
 import binascii
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, func, select, text, update
 
@@ -38,7 +38,13 @@ LINK: Final = tuple(columns_of(Link, events, previous=_PREVIOUS))
 """The columns of a link, to be read by `links_of`."""
 
 _LINK: Final = select(*LINK)
-_AFTER: Final = _LINK.where(events.c.seq > bindparam("after")).order_by(events.c.seq).limit(bindparam("most"))
+_AFTER: Final = (
+    select(*columns_of(Link, events))
+    .where(events.c.seq > bindparam("after"))
+    .order_by(events.c.seq)
+    .limit(bindparam("most"))
+)
+_PREVIOUS_OF: Final = select(_PREVIOUS).where(events.c.seq == bindparam("place"))
 _BEFORE: Final = (
     _LINK.where(events.c.seq < bindparam("before")).order_by(events.c.seq.desc()).limit(bindparam("most"))
 )
@@ -53,6 +59,16 @@ _SHORTENED: Final = "decision"
 _STORED_LENGTH: Final = 43
 _END: Final = 2**62
 """Beyond every position."""
+
+
+class LinksInParts(NamedTuple):
+    """Consecutive events, with the parts that their data is joined from."""
+
+    links: list[Link]
+    parts: list[list[str]]
+    """Of each event, the name of its form and the values; empty if its data is stored whole."""
+    forms: dict[str, passages.Form]
+    """The forms by name."""
 
 
 def find_head(connection: Connection, *, lock: bool = False) -> Head:
@@ -99,7 +115,30 @@ def _row(link: Link, shortener: passages.Shortener) -> Link:
 
 def following(connection: Connection, after: int, most: int) -> list[Link]:
     """Return the events after a position, in order."""
-    return links_of(connection, connection.rows(_AFTER, after=after, most=most))
+    return following_in_parts(connection, after, most).links
+
+
+def following_in_parts(connection: Connection, after: int, most: int) -> LinksInParts:
+    """Return the events after a position, in order, with the parts that their data is joined from."""
+    rows = connection.rows(_AFTER, after=after, most=most)
+    joined = passages.joined(connection, [row[4] for row in rows])
+    links: list[Link] = []
+    before_seq, before = after, _hash_at(connection, rows[0][0]) if rows else ""
+    for (seq, at, kind, actor, _, previous, own), data in zip(rows, joined.data, strict=True):
+        if previous:
+            before = _in_hex(previous)
+        elif links and seq != before_seq + 1:
+            before = ""
+        own_hash = _in_hex(own)
+        links.append(Link(seq, at, kind, actor, data, before or GENESIS, own_hash))
+        before_seq, before = seq, own_hash
+    return LinksInParts(links, joined.parts, joined.forms)
+
+
+def _hash_at(connection: Connection, seq: int) -> str:
+    """Return the hash of the event before a position; empty if there is none."""
+    row = connection.row(_PREVIOUS_OF, place=seq)
+    return _in_hex(row[0]) if row else ""
 
 
 def newest(connection: Connection, before: int, most: int) -> list[Link]:

@@ -5,20 +5,17 @@ passages; forms and passages are rows of one table, each under the beginning of 
 The hash of an event is that of its whole data, so the chain covers every passage that it is joined from.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, Self, TypeVar
 
 from sqlalchemy import bindparam, delete, or_, select, update
 
-from app.core.passages import HOLE, cut, filled, name_of, pieces_of
+from app.core.passages import HOLE, cut, filler, name_of, pieces_of
 from app.store.connection import Connection
 from app.store.tables import passages
 
 START: Final = "\x1e"
 """Begins data that is joined from a form, and a form; JSON can't begin with it."""
-
-_NAME_ENDS: Final = 13
-"""Where the name ends in data that is joined: after the start and twelve letters."""
 
 REACH: Final = 100_000
 """Positions in the audit log: no event that far after the `used` of a passage is joined from it."""
@@ -63,16 +60,29 @@ class _Form(NamedTuple):
         return 2 * new < sum(map(len, self.rows.values()))
 
 
-class _Pieces(NamedTuple):
+class Form(NamedTuple):
     """A form, ready to be filled."""
 
-    pieces: tuple[str, ...]
-    order: tuple[int, ...]
+    fill: Callable[[Sequence[str]], str]
+    """Returns the text that has these values, behind the name of the form."""
+    values: int
+    """The number of values, the name included."""
+
+
+class Joined(NamedTuple):
+    """The data of events."""
+
+    data: list[str]
+    """As it was recorded."""
+    parts: list[list[str]]
+    """The name of its form and the values; empty if it is stored whole."""
+    forms: dict[str, Form]
+    """The forms by name."""
 
 
 # Both hold what follows from content, so they are right for every database.
 _forms: Final[dict[tuple[tuple[str, ...], tuple[int, ...]], _Form]] = {}
-_pieces: Final[dict[str, _Pieces]] = {}
+_read_forms: Final[dict[str, Form]] = {}
 
 
 class SharedPassages:
@@ -167,11 +177,26 @@ def whole(connection: Connection, data: Sequence[str]) -> list[str]:
 
     Data whose form can't be read is returned as it is stored; the hash of its event tells.
     """
-    wanted = {each[1:_NAME_ENDS] for each in data if each.startswith(START)}
-    known = {name: pieces for name in wanted if (pieces := _pieces.get(name)) is not None}
-    if len(known) < len(wanted):
-        known |= _read(connection, wanted - known.keys())
-    return [_joined(each, known) if each.startswith(START) else each for each in data]
+    return joined(connection, data).data
+
+
+def joined(connection: Connection, stored: Sequence[str]) -> Joined:
+    """Return the data of events as it was recorded, and the parts that it is joined from."""
+    # The names keep their START: it is looked for in a million of them.
+    parts = [each.split(HOLE) if each.startswith(START) else [] for each in stored]
+    wanted = {each[0] for each in parts if each}
+    forms = {name: form for name in wanted if (form := _read_forms.get(name)) is not None}
+    if len(forms) < len(wanted):
+        forms |= _read(connection, wanted - forms.keys())
+    data = []
+    for place, values in enumerate(parts):
+        form = forms.get(values[0]) if values else None
+        if form is None or len(values) != form.values:
+            data.append(stored[place])
+            parts[place] = []
+        else:
+            data.append(form.fill(values))
+    return Joined(data, parts, forms)
 
 
 def with_whole_data(connection: Connection, found: Iterable[Record]) -> list[Record]:
@@ -181,34 +206,26 @@ def with_whole_data(connection: Connection, found: Iterable[Record]) -> list[Rec
     return [each._replace(data=text) for each, text in zip(records, data, strict=True)]
 
 
-def _joined(stored: str, known: Mapping[str, _Pieces]) -> str:
-    form, *values = stored.split(HOLE)
-    read = known.get(form[1:])
-    if read is None or len(values) <= max(read.order, default=-1):
-        return stored
-    return filled(read.pieces, read.order, values)
-
-
-def _read(connection: Connection, names: Iterable[str]) -> dict[str, _Pieces]:
-    """Read and remember the pieces of forms; not of those of which a row is missing, or isn't of its name."""
-    forms = {
-        name: text[1:].split(HOLE)
-        for name, text in _sound(connection, names).items()
-        if text.startswith(START)
-    }
+def _read(connection: Connection, names: Iterable[str]) -> dict[str, Form]:
+    """Read and remember forms; not those of which a row is missing, or isn't of its name."""
+    found = _sound(connection, {name.removeprefix(START) for name in names})
+    forms = {START + name: text[1:].split(HOLE) for name, text in found.items() if text.startswith(START)}
     texts = _sound(connection, {passage for _, *form in forms.values() for passage in form})
     read = {
-        name: _Pieces(
-            pieces_of([texts[passage] for passage in form]),
-            tuple(int(place) for place in order.split(",") if place),
-        )
+        name: _form([texts[passage] for passage in form], order)
         for name, (order, *form) in forms.items()
         if all(passage in texts for passage in form)
     }
-    if len(_pieces) + len(read) > _MOST_REMEMBERED:
-        _pieces.clear()
-    _pieces.update(read)
+    if len(_read_forms) + len(read) > _MOST_REMEMBERED:
+        _read_forms.clear()
+    _read_forms.update(read)
     return read
+
+
+def _form(texts: Sequence[str], order: str) -> Form:
+    # The name stands before the values.
+    places = [int(place) + 1 for place in order.split(",") if place]
+    return Form(filler(pieces_of(texts), places), max(places, default=0) + 1)
 
 
 def _sound(connection: Connection, names: Iterable[str]) -> dict[str, str]:
@@ -227,7 +244,7 @@ def _texts(connection: Connection, names: Iterable[str]) -> dict[str, str]:
 
 def forget() -> None:
     """Forget the passages in memory, so that they are read again."""
-    _pieces.clear()
+    _read_forms.clear()
 
 
 def drop_unused(connection: Connection, checkpoint: int) -> int:

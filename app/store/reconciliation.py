@@ -25,7 +25,7 @@ _TOGETHER: Final = 64
 """Ids per statement."""
 
 _DECISIONS: Final = (
-    select(decisions.c.seq, *columns_of(DecisionRow, decisions))
+    select(*columns_of(DecisionRow, decisions), decisions.c.seq)
     .where(decisions.c.seq > bindparam("after"), decisions.c.seq <= bindparam("last"))
     .order_by(decisions.c.seq)
 )
@@ -67,7 +67,7 @@ class Counts(NamedTuple):
 def decision_rows(connection: Connection, after: int, last: int) -> dict[int, DecisionRow]:
     """Return the rows of decisions between two positions, by position."""
     found = connection.rows(_DECISIONS, after=after, last=last)
-    return {seq: DecisionRow._make(row) for seq, *row in found}
+    return {row[-1]: DecisionRow._make(row[:-1]) for row in found}
 
 
 def outcome_rows(connection: Connection, after: int, last: int) -> dict[int, OutcomeRow]:

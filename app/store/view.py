@@ -71,6 +71,10 @@ class View:
         """Return the events after a position, in order."""
         return events.following(self._connection, seq, most)
 
+    def events_in_parts(self, seq: int, most: int) -> events.LinksInParts:
+        """Return the events after a position, in order, with the parts that their data is joined from."""
+        return events.following_in_parts(self._connection, seq, most)
+
     def forget_passages(self) -> None:
         """Read again what events share, instead of remembering it: to verify what is stored."""
         passages.forget()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.core.passages import HOLE, cut, filled, name_of, pieces_of
+from app.core.passages import HOLE, cut, filler, name_of, pieces_of
 
 NAMES = ("id", "message", "policy_revision", "service", "services", "at", "until", "opens_at", "ref", "actor")
 WORDS = ("api", "api may be deployed. Closes Fri 27 Nov 14:00 CET, in 2 d 1 h.", "2026-11-27T13:00:00Z", "14")
@@ -24,7 +24,7 @@ anything = st.recursive(
 
 def joined(text: str) -> str:
     parts = cut(text)
-    return filled(pieces_of(parts.passages), parts.order, parts.values)
+    return filler(pieces_of(parts.passages), parts.order)(parts.values)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -73,4 +73,9 @@ def test_a_name_follows_from_the_text() -> None:
 @pytest.mark.parametrize("values", [[], ["one"]])
 def test_values_that_are_missing_are_an_error(values: list[str]) -> None:
     with pytest.raises(IndexError):
-        filled(("a", "b", "c"), (0, 1), values)
+        filler(("a", "b", "c"), (0, 1))(values)
+
+
+def test_pieces_that_do_not_fit_the_holes_are_an_error() -> None:
+    with pytest.raises(ValueError, match="between"):
+        filler(("a", "b"), (0, 1))
