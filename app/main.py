@@ -64,10 +64,11 @@ from app.policies.source import Source
 from app.server.context import Context, Outside, build_context
 from app.server.log import RequestLog, event
 from app.server.metrics import Metrics
-from app.server.middleware import Edge
+from app.server.middleware import Edge, RequestIds
 from app.server.openapi import complete
 from app.server.periodic import all_made, beside, log_calendars, prune, watchers
 from app.server.problems import handle_error, handle_http_exception
+from app.server.quick_answers import QuickAnswers
 from app.server.refusals import counting
 from app.server.response_cache import ResponseCache
 from app.server.root_path import RootPath
@@ -248,6 +249,7 @@ def create_app(
     cache = ResponseCache("/can-deploy", clock, policies, metrics)
     tracing = Tracing(os.environ)
     root_path = RootPath()
+    log, ids = request_log or RequestLog(), RequestIds(clock)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -286,12 +288,14 @@ def create_app(
         redoc_url=None,
         telemetry=tracing.config,
     )
+    if not tracing.is_on:
+        app.state.quick_answers = QuickAnswers("/can-deploy", cache, root_path, clock, metrics, log, ids)
     for router in _ROUTERS:
         app.include_router(router)
     app.add_middleware(root_path.within)
     app.add_middleware(cache.before)
     app.add_middleware(tracing.before)
-    app.add_middleware(Edge, clock=clock, metrics=metrics, log=request_log or RequestLog())
+    app.add_middleware(Edge, clock=clock, metrics=metrics, log=log, ids=ids)
     app.add_middleware(root_path.before)
     app.add_middleware(StartupErrors)
     app.add_exception_handler(FreezegateError, error_page.or_problem(counting(handle_error)))

@@ -49,9 +49,9 @@ class Catalogue:
 
     def _candidates(self, selector: Selector) -> Iterable[str]:
         """Return services of which a selector selects no others."""
-        if selector.services is not None and not any("*" in glob for glob in selector.services):
-            return {name for name in selector.services if name in self._tags}
-        if selector.tags is not None and not any("*" in glob for glob in selector.tags):
+        if selector.services is not None and not _have_stars(selector.services):
+            return self._tags.keys() & set(selector.services)
+        if selector.tags is not None and not _have_stars(selector.tags):
             return {name for tag in selector.tags for name in self._tagged.get(tag, ())}
         return self._tags
 
@@ -95,6 +95,10 @@ def split(
         for name in group:
             parts.setdefault((group_number, tuple(seen.get(name, ()))), []).append(name)
     return list(parts.values())
+
+
+def _have_stars(globs: Iterable[str]) -> bool:
+    return any("*" in glob for glob in globs)
 
 
 def _by_zone(services: Iterable[str], policy_set: PolicySet) -> list[Sequence[str]]:

@@ -8,6 +8,7 @@ Plain ASGI: a middleware class of the framework's costs twenty times as much a r
 import asyncio
 import json
 import re
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
@@ -45,12 +46,12 @@ _URGENT: Final = frozenset(
 
 _UNMATCHED: Final = "unmatched"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_SAFE_HEADERS: Final = (
+SAFE_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
 )
-_LAST_ANSWER: Final = (*_SAFE_HEADERS, (b"connection", b"close"))
+_LAST_ANSWER: Final = (*SAFE_HEADERS, (b"connection", b"close"))
 """The headers of the answer to a request that offers an upgrade. Our protocol ignores the offer and drops the
 field; another server would read the body as the next request, so the connection is closed."""
 
@@ -61,16 +62,31 @@ def set_deadline(request: Request, seconds: float | None) -> None:
     deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
 
+class RequestIds:
+    """New request ids: each is used once in this process, and hardly in another."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin at the present, in microseconds."""
+        self._last = clock.microseconds()
+
+    def new(self) -> bytes:
+        """Return an id that no request has."""
+        self._last += 1
+        return b"%x" % self._last
+
+
 class Edge:
     """The outermost layer of the application; see the module."""
 
-    def __init__(self, app: ASGIApp, clock: Clock, metrics: Metrics, log: RequestLog) -> None:
-        """Wrap `app`; count in `metrics` and write to `log`."""
+    def __init__(
+        self, app: ASGIApp, clock: Clock, metrics: Metrics, log: RequestLog, ids: "RequestIds | None" = None
+    ) -> None:
+        """Wrap `app`; count in `metrics`, write to `log`, and take new ids from `ids`."""
         self._app = app
         self._clock = clock
         self._metrics = metrics
         self._log = log
-        self._last_id = clock.microseconds()
+        self._ids = ids or RequestIds(clock)
         self._plain: frozenset[str] | None = None
         self._pacer = Pacer()
 
@@ -103,13 +119,7 @@ class Edge:
 
     def _identify(self, scope: Scope) -> bytes:
         """Return the caller's request id if it is well-formed, else a new one."""
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-                request_id: bytes = value
-                break
-        else:
-            self._last_id += 1
-            request_id = b"%x" % self._last_id
+        request_id = given_request_id(scope["headers"]) or self._ids.new()
         scope.setdefault("state", {})["request_id"] = request_id.decode()
         return request_id
 
@@ -140,6 +150,14 @@ class Edge:
             )
 
 
+def given_request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the first well-formed request id of a caller."""
+    for name, value in headers:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return value
+    return None
+
+
 def _as_get(scope: Scope) -> Scope:
     """Return the scope of a HEAD as that of a GET; unchanged for a stream."""
     return scope if scope["path"] in _ENDLESS else {**scope, "method": "GET"}
@@ -161,7 +179,7 @@ class _Exchange:
         self.scope = scope
         self.method = method
         """The method of the client; the application sees GET for a HEAD."""
-        self.added = _SAFE_HEADERS if not _offers_upgrade(scope) else _LAST_ANSWER
+        self.added = SAFE_HEADERS if not _offers_upgrade(scope) else _LAST_ANSWER
         self.request_id = request_id
         self.started = started
         self.status = 0

@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 
 from app.server.capacity import Capacity
 from app.server.connections import Connections
+from app.server.quick_answers import QuickAnswer, QuickAnswers, quick_answers_of
 
 KEEP_ALIVE: Final = 130
 """Seconds that a connection stays open for the next request. Longer than proxies keep theirs to us (nginx 60
@@ -81,6 +82,9 @@ class GateProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._admitted = connections
+        self._quick: QuickAnswers | None = quick_answers_of(self.app)
+        self._ready: QuickAnswer | None = None
+        """The answer to the request that is being read, if it is known from its head."""
         self._deadline: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
         """The request that is being answered, or was last."""
@@ -178,7 +182,8 @@ class GateProtocol(HttpToolsProtocol):
         """Expect the rest of the head."""
         self._in_head = True
         self._without_progress = 0
-        super().on_message_begin()
+        self.url, self.headers = b"", []
+        self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
         """Begin the body, unless the head exceeds a limit or has to be parsed again."""
@@ -186,6 +191,10 @@ class GateProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             self._offered = True
             return
+        self._ready = self._find_answer()
+        if self._ready is not None:
+            return
+        self._begin_scope()
         super().on_headers_complete()
         self._cancel_deadline()
         self._in_head, self._in_body = False, True
@@ -197,6 +206,24 @@ class GateProtocol(HttpToolsProtocol):
         if self.expect_100_continue:
             # A client that gets its answer at once sends no body; its next request would be read as one.
             self.cycle.keep_alive = False
+
+    def _find_answer(self) -> QuickAnswer | None:
+        """Return the answer from memory, unless an earlier request or the client keeps it waiting."""
+        running, parser = self._running, self.parser
+        if self._quick is None or (running is not None and not running.response_complete):
+            return None
+        if self.flow.write_paused or not parser.should_keep_alive():
+            return None
+        if parser.get_method() != b"GET" or parser.get_http_version() != "1.1":
+            return None
+        return self._quick.find(self.url, self.headers)
+
+    def _begin_scope(self) -> None:
+        """Begin the scope of a request, after its head: a quick answer needs none."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
 
     def _check_head(self) -> None:
         # Most heads come in a few pieces and need no measuring. The first piece is not counted.
@@ -222,8 +249,11 @@ class GateProtocol(HttpToolsProtocol):
         if self._offered:
             return
         self._cancel_deadline()
-        self._in_body = False
         self._without_progress = 0
+        if self._ready is not None:
+            self._answer_at_once(self._ready)
+            return
+        self._in_body = False
         super().on_message_complete()
         self._note_work()
 
@@ -231,6 +261,14 @@ class GateProtocol(HttpToolsProtocol):
         """Continue with the next pipelined request, or wait for one."""
         super().on_response_complete()
         self._note_work()
+
+    def _answer_at_once(self, answer: QuickAnswer) -> None:
+        """Send an answer from memory, and wait for the next request."""
+        self._ready = None
+        self._in_head = False
+        self.transport.write(answer.encoded(self.server_state.default_headers))
+        super().on_response_complete()
+        self._admitted.waits(self)
 
     def _note_work(self) -> None:
         """Report to `Connections` whether a request is being answered or is still incomplete.

@@ -15,8 +15,8 @@ from app.gate.in_force import InForce, Policies
 from app.server.metrics import Metrics
 from app.server.middleware import LOG_FIELDS, ROUTE
 
-_KEPT: Final = 1024
-_PRIVATE: Final = frozenset({b"authorization", b"x-override-token"})
+MOST_KEPT: Final = 1024
+PRIVATE: Final = frozenset({b"authorization", b"x-override-token"})
 """Request headers that only the route can judge: the cache serves public questions only."""
 
 PLAIN_TEXT: Final = b"text/plain"
@@ -59,7 +59,7 @@ class ResponseCache:
         if not self._is_valid(*valid_for):
             self._answers.clear()
             self._valid_for = valid_for
-        if len(self._answers) < _KEPT:
+        if len(self._answers) < MOST_KEPT:
             self._answers[query] = answer
 
     def before(self, app: ASGIApp) -> ASGIApp:
@@ -78,15 +78,20 @@ class ResponseCache:
 
         return answer_or_pass
 
-    def _find(self, scope: Scope) -> DecisionResponse | None:
-        if scope["path"] != self._path or scope["method"] != "GET" or not self._answers:
+    def answer(self, query: bytes) -> DecisionResponse | None:
+        """Return the answer to a query string, if it is still valid; it is public, and JSON."""
+        answer = self._answers.get(query)
+        if answer is None or not self._is_valid(self._clock.now(), self._policies.in_force):
             return None
-        if not self._is_valid(self._clock.now(), self._policies.in_force):
+        return answer
+
+    def _find(self, scope: Scope) -> DecisionResponse | None:
+        if scope["path"] != self._path or scope["method"] != "GET":
             return None
         headers = scope["headers"]
-        if any(name in _PRIVATE for name, _ in headers) or wants_plain_text(headers):
+        if any(name in PRIVATE for name, _ in headers) or wants_plain_text(headers):
             return None
-        return self._answers.get(scope["query_string"])
+        return self.answer(scope["query_string"])
 
     def _is_valid(self, now: int, in_force: InForce) -> bool:
         second, known = self._valid_for

@@ -28,6 +28,11 @@ class RootPath:
         """Serve at the root until `set` is called."""
         self._root = ""
 
+    @property
+    def root(self) -> str:
+        """The path below which the gate is served; empty if it is served at the root."""
+        return self._root
+
     def set(self, root: str, routes: Iterable[str]) -> None:
         """Serve below `root`.
 

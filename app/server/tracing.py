@@ -64,6 +64,11 @@ class Tracing:
                 self._missing = error.name
 
     @property
+    def is_on(self) -> bool:
+        """Whether requests get spans."""
+        return self._provider is not None
+
+    @property
     def config(self) -> TelemetryConfig:
         """The framework's configuration: spans of requests only, or nothing if tracing is off."""
         return {

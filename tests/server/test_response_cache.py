@@ -38,11 +38,11 @@ def kept(answers: ResponseCache, query: bytes, headers: tuple[tuple[bytes, bytes
 def test_no_more_answers_are_kept_than_the_bound_and_those_kept_stay(policies: Policies) -> None:
     clock = FakeClock(NOW)
     answers = ResponseCache("/can-deploy", clock, policies, Metrics(policies, clock))
-    for number in range(response_cache._KEPT + 1):
+    for number in range(response_cache.MOST_KEPT + 1):
         answers.keep(b"service=s%d" % number, (NOW, policies.in_force), ANSWER)
     assert kept(answers, b"service=s0")
-    assert kept(answers, b"service=s%d" % (response_cache._KEPT - 1))
-    assert not kept(answers, b"service=s%d" % response_cache._KEPT)
+    assert kept(answers, b"service=s%d" % (response_cache.MOST_KEPT - 1))
+    assert not kept(answers, b"service=s%d" % response_cache.MOST_KEPT)
 
 
 def test_an_answer_counts_for_its_second_and_for_callers_without_credentials(policies: Policies) -> None:
