@@ -95,6 +95,7 @@ from app.web import past as past_page
 from app.web import policy as policy_page
 from app.web import service as service_page
 from app.web import year as year_page
+from app.web.dashboard import prepare_first_pages
 
 _ROUTERS: Final = (
     can_deploy.router,
@@ -269,7 +270,10 @@ def create_app(
             _warn_of_unknown_environments(opened)
             pruning = _pruning(context, opened)
             work = all_made(
-                watchers(context), [prune(pruning)], _senders(context, opened), _work(opened, clock)
+                watchers(context),
+                [prune(pruning), prepare_first_pages(context, opened.settings.root_path or "")],
+                _senders(context, opened),
+                _work(opened, clock),
             )
             async with beside(*work), tracing.sending():
                 with on_stop(partial(_end_streams, context, pruning)):

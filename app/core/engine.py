@@ -220,7 +220,7 @@ class Engine:
         groups = self._groups.get(environment)
         if groups is None:
             together: dict[ScopeTimeline, list[str]] = {}
-            for services in self._alike:
+            for services in self.alike:
                 scope = self.scope(services[0], environment, self.policy_set.usual_change)
                 together.setdefault(scope, []).extend(services)
             in_order = self.compiled.catalogue.in_order
@@ -229,7 +229,7 @@ class Engine:
         return groups
 
     @cached_property
-    def _alike(self) -> Sequence[Sequence[str]]:
+    def alike(self) -> Sequence[Sequence[str]]:
         """The catalogued services, in groups that no rule tells apart."""
         return split_by_freezes(self.compiled.alike, self.compiled.catalogue, self.freezes)
 

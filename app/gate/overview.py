@@ -103,9 +103,10 @@ def overview(query: RunQuery, moment: GateState, wanted: DecisionFilter) -> Over
     except StoreUnavailableError:
         found = _Stored(None, [], None, None)
     names = in_force.policy_set.environments
+    states = environment_states(in_force, now)
     return Overview(
-        status(in_force, moment.last_error, moment.degraded_since, now, now, moment.calendars),
-        environment_states(in_force, now),
+        status(in_force, moment.last_error, moment.degraded_since, now, now, moment.calendars, states=states),
+        states,
         {name: _then(in_force, name, now) for name in names},
         [weeks(in_force, name, now) for name in names],
         policies(in_force, now)["policies"],

@@ -5,7 +5,7 @@ dozen environments takes about a millisecond, once the rules of each group are k
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app.core.decision import Decision, Question, Stretch
 from app.core.engine import Engine
@@ -42,6 +42,17 @@ class EnvironmentState(NamedTuple):
     def differing_services(self) -> int:
         """The number of the services that differ."""
         return sum(len(group.services) for group in self.differing)
+
+
+MOST_PREPARED: Final = 2_000
+"""Groups of services, in all environments together, that are compiled ahead of the first page."""
+
+
+def prepare_states(in_force: InForce, at: int) -> None:
+    """Find and compile the rules of all groups of services, unless there are too many; may take a while."""
+    engine = in_force.engine.standing(at)
+    if len(engine.alike) * len(in_force.policy_set.environments) <= MOST_PREPARED:
+        environment_states(in_force, at)
 
 
 def environment_states(in_force: InForce, at: int) -> list[EnvironmentState]:

@@ -13,7 +13,7 @@ from app.gate import calendar_state
 from app.gate.calendar_state import CalendarState
 from app.gate.in_force import InForce, LoadFailure
 from app.gate.policy_windows import policy_freezes, selectors_json
-from app.gate.service_state import environment_state
+from app.gate.service_state import EnvironmentState, environment_state, environment_states
 from app.gate.services_page import ServicesPage, state_json
 from app.gate.versions import holidays_version, tzdata_version
 from app.policies.removal import in_words
@@ -42,6 +42,7 @@ def status(
     now: int,
     calendars: Sequence[CalendarState] = (),
     asked: Asked = _EVERYTHING,
+    states: Sequence[EnvironmentState] | None = None,
 ) -> dict[str, Any]:
     """Return the state of every environment, and of every catalogued service that differs from it.
 
@@ -55,6 +56,7 @@ def status(
         now: the present, for ages and warnings.
         calendars: what is known of the calendars by URL.
         asked: the environments, and the page of services.
+        states: the state of what is asked for at the instant, if it is known already.
 
     Raises:
         UnknownNameError: the policies list no such environment.
@@ -65,7 +67,7 @@ def status(
     return {
         "at": format_instant(at),
         "timezone": in_force.home.name,
-        "environments": _environments(in_force, at, asked),
+        "environments": _environments(in_force, at, asked, states),
         "freezes": _freezes(in_force, at),
         "warnings": [
             *_warnings(in_force, degraded_since, now),
@@ -101,9 +103,13 @@ def environments(in_force: InForce, at: int) -> list[dict[str, Any]]:
     ]
 
 
-def _environments(in_force: InForce, at: int, asked: Asked) -> list[dict[str, Any]]:
-    chosen = [asked.environment] if asked.environment else list(in_force.policy_set.environments)
-    states = [environment_state(in_force, name, at) for name in chosen]
+def _environments(
+    in_force: InForce, at: int, asked: Asked, states: Sequence[EnvironmentState] | None
+) -> list[dict[str, Any]]:
+    if states is None and asked.environment is not None:
+        states = [environment_state(in_force, asked.environment, at)]
+    elif states is None:
+        states = environment_states(in_force, at)
     page = ServicesPage(in_force, states, asked.cursor)
     return [
         {

@@ -10,6 +10,7 @@ from app.core.errors import FreezegateError
 from app.gate.calendars import News
 from app.gate.in_force import InForce, LoadFailure
 from app.gate.pruning import Pruning
+from app.gate.service_state import prepare_states
 from app.policies.removal import in_words
 from app.policies.source import POLL
 from app.server.context import Context
@@ -115,6 +116,7 @@ def poll_policies(context: Context) -> None:
     elif changed is not None:
         event(logging.INFO, "policies loaded", revision=changed.revision)
         _log_removed(changed)
+        prepare_states(changed, context.clock.now())
     if not context.record.has_noted(context.policies.in_force):
         remember(context)
 

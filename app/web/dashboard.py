@@ -1,5 +1,6 @@
 """``/``: the dashboard."""
 
+import asyncio
 from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple
@@ -11,14 +12,14 @@ from app.core.policy import PolicySet
 from app.core.rule_style import rule_styles
 from app.gate.errors import UnauthenticatedError
 from app.gate.overview import GateState, Overview
-from app.gate.service_state import environment_states
+from app.gate.service_state import environment_states, prepare_states
 from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import Context, context
 from app.web.flash import clear_flash, flash_message, flash_record
 from app.web.front import MOST_NAMES, coming, front_view
 from app.web.offsets import offsets
-from app.web.pages import PageRoute, html_response, redirect, render
+from app.web.pages import PageRoute, html_response, prepare_pages, redirect, render
 from app.web.query import ParsedQuery, parse_query
 from app.web.service import service_path
 from app.web.timeline_svg import DAY_WIDTH, HEIGHT, HOUR_HEIGHT, LEFT, TOP, WIDTH, draw_timeline, each_once
@@ -45,6 +46,10 @@ MOST_SUGGESTED: Final = 2_000
 
 MOST_WAITING: Final = 5
 """Waiting deploys of an environment that are in sight, a usual batch of them; the others are folded away."""
+
+
+PREPARED_AFTER: Final = 1.0
+"""Seconds after the start: questions come first, and a gate that is started for one command has no pages."""
 
 
 class _PageRequest(NamedTuple):
@@ -84,6 +89,13 @@ async def dashboard(request: Request) -> Response:
     reply = html_response(body, 422 if wanted.query.errors else 200)
     clear_flash(request, reply)
     return reply
+
+
+async def prepare_first_pages(here: Context, root: str) -> None:
+    """Compile what the first page needs, a moment after the start: its reader should not wait for that."""
+    await asyncio.sleep(PREPARED_AFTER)
+    await asyncio.to_thread(prepare_pages, root)
+    await asyncio.to_thread(prepare_states, here.policies.in_force, here.clock.now())
 
 
 def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:

@@ -29,6 +29,7 @@ from app.core.wallclock import Zone
 from app.server.problems import problem_for
 from app.server.root_path import root_of
 from app.web.front import named
+from app.web.timeline_text import day_columns, rectangles
 from app.web.viewer import optional_viewer
 from app.web.wall import environments_of
 
@@ -120,6 +121,8 @@ def _templates(root: str) -> Environment:
         scope=scope_in_words,
         duration=format_duration,
         clock=wall_clock,
+        day_columns=day_columns,
+        rectangles=rectangles,
         user_text=user_text,
         split_list=split_list,
         undirected=undirected,
@@ -144,6 +147,12 @@ def split_list(text: str) -> list[str]:
 def user_text(text: str) -> Markup:
     """Wrap the text of a user in `<bdi>`, so that its direction does not affect the text around it."""
     return Markup("<bdi>%s</bdi>") % undirected(text)
+
+
+def prepare_pages(root: str) -> None:
+    """Compile the templates of the first pages that people open; takes some tenths of a second."""
+    for name in ("dashboard.html", "wall.html"):
+        _templates(root).get_template(name)
 
 
 def render(template: str, root: str, **values: Any) -> bytes:

@@ -5,6 +5,7 @@ zone; labels give times in the zone of their rule, as everywhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from app.core.decision import Stretch
@@ -95,7 +96,7 @@ def draw_timeline(weeks: Weeks, styles: Mapping[str, Style], home: Zone, now: in
     x, y = LEFT, round(TOP + home.local(now) % DAY * HOUR_HEIGHT / HOUR, 2)
     return Timeline(
         weeks.environment,
-        tuple(_days(weeks.first_day)),
+        _days(weeks.first_day),
         tuple(StretchShape(styles[key[0]], _label(stretches[key], now), tuple(boxes[key])) for key in boxes),
         Box(x, TOP, DAY_WIDTH - _GAP, round(y - TOP, 2)),
         tuple(_legend(stretches.values(), styles, now)),
@@ -150,7 +151,13 @@ def _boxes(first_day: int, shown: Iterable[Interval], across: tuple[float, float
             yield Box(round(x, 2), round(TOP + above, 2), round(width, 2), round(below - above, 2))
 
 
-def _days(first_day: int) -> Iterator[Day]:
+@lru_cache(maxsize=4)
+def _days(first_day: int) -> tuple[Day, ...]:
+    """Return the columns; the same for all environments on one day."""
+    return tuple(_columns(first_day))
+
+
+def _columns(first_day: int) -> Iterator[Day]:
     for column in range(DAYS):
         day = first_day + column
         date = calendar_date(day)

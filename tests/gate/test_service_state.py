@@ -14,7 +14,12 @@ from app.core.instant import DAY, HOUR, LATEST, parse_instant
 from app.core.policy import PolicySet, Selector
 from app.gate.errors import InvalidFieldError
 from app.gate.in_force import InForce
-from app.gate.service_state import environment_state, environment_states
+from app.gate.service_state import (
+    MOST_PREPARED,
+    environment_state,
+    environment_states,
+    prepare_states,
+)
 from app.gate.services_page import MOST_APART, MOST_ENTRIES, MOST_NAMES
 from app.gate.status import Asked, status
 from app.policies.source import Snapshot
@@ -125,6 +130,14 @@ def test_services_with_the_same_decision_are_one_group_in_the_order_of_the_catal
 def test_an_environment_without_a_catalogue_has_no_groups() -> None:
     gate = in_force({"policies": [policy("one", applies_to={"services": ["api"]})]})
     assert [each.differing for each in environment_states(gate, NOW)] == [[], [], []]
+
+
+def test_the_groups_of_a_usual_company_are_prepared_and_those_of_a_huge_one_wait() -> None:
+    usual, huge = many(40, 4), many(MOST_PREPARED, MOST_PREPARED)
+    for gate in (usual, huge):
+        prepare_states(gate, NOW)
+    assert set(usual.engine._groups) == set(ENVIRONMENTS)
+    assert not huge.engine._groups
 
 
 def test_unknown_environments_and_instants_out_of_range_are_refused() -> None:
