@@ -24,7 +24,7 @@ _GroupKey = tuple[tuple[int, ...], frozenset[str], str, str, str]
 `Coverage`."""
 
 
-_Keys = tuple[tuple[int, str], ...]
+CoverageKey = tuple[tuple[int, str], ...]
 """Policies by number, each with the zone that it is read in."""
 
 
@@ -64,6 +64,14 @@ class Coverage:
         if first >= last:
             return self._active[first]
         return tuple(sorted(set(chain.from_iterable(self._active[first : last + 1]))))
+
+    def cuts(self, start: int, end: int) -> list[tuple[int, tuple[int, ...]]]:
+        """Return the policies active at the start of a part of the period, and at each change in it."""
+        if self._starts is None:
+            self._starts = self._cut()
+        first, last = bisect_right(self._starts, start), bisect_left(self._starts, end)
+        changes = zip(self._starts[first:last], self._active[first + 1 : last + 1], strict=True)
+        return [(start, self._active[first]), *changes]
 
     def _swept(self) -> "array[int] | None":
         """Return the boundaries of all lines; None while sweeping over them would not pay."""
@@ -112,22 +120,29 @@ class CoverageIndex:
         self._policies = compiled.policy_set.policies
         self._period = period
         self._lines: dict[tuple[int, str], _Line] = {}
-        self._by_group: dict[_GroupKey, _Keys] = {}
-        self._found: dict[_Keys, Coverage] = {}
+        self._by_group: dict[_GroupKey, CoverageKey] = {}
+        self._found: dict[CoverageKey, Coverage] = {}
 
     def of(self, service: str, environment: str, change: str) -> Coverage:
         """Return the coverage of the policies that apply to a request.
 
         Several services, as `app.core.decision.joined` writes them, have the policies of any of them.
         """
+        return self.of_key(self.key_of(service, environment, change))
+
+    def key_of(self, service: str, environment: str, change: str) -> CoverageKey:
+        """Return the policies that apply to a request; requests with the same ones share their coverage."""
         keys = [self._keys(each, environment, change) for each in names_of(service)]
-        lines = keys[0] if len(keys) == 1 else tuple(sorted(set().union(*keys)))
-        found = self._found.get(lines)
+        return keys[0] if len(keys) == 1 else tuple(sorted(set().union(*keys)))
+
+    def of_key(self, key: CoverageKey) -> Coverage:
+        """Return the coverage of policies."""
+        found = self._found.get(key)
         if found is None:
-            found = self._found[lines] = Coverage([*_each_once(self._line(*line) for line in lines)])
+            found = self._found[key] = Coverage([*_each_once(self._line(*line) for line in key)])
         return found
 
-    def _keys(self, service: str, environment: str, change: str) -> _Keys:
+    def _keys(self, service: str, environment: str, change: str) -> CoverageKey:
         policy_set = self._compiled.policy_set
         tags = policy_set.tags_of(service)
         named = tuple(
@@ -144,7 +159,7 @@ class CoverageIndex:
 
     def _find(
         self, named: tuple[int, ...], tags: frozenset[str], environment: str, change: str, service_zone: str
-    ) -> _Keys:
+    ) -> CoverageKey:
         zone_of = self._compiled.policy_set.zone_of
         others = (
             number

@@ -7,24 +7,19 @@ policies with the environments. In each, the chance of any wrong verdict is at m
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from app.core.comparison import Comparison, Sides, Tally, compare, sides
 from app.core.compiled import CompiledPolicies
-from app.core.coverage import Coverage, CoverageIndex
+from app.core.coverage import CoverageIndex
 from app.core.decision import Outcome
 from app.core.decision_json import AD_HOC
-from app.core.instant import HOUR
 from app.core.interval import Interval
 from app.core.policy import Policy
 from app.core.proportion import shared_out
-from app.core.rollup import Cell, Counts, Decided, cell_of, counts_of
+from app.core.rollup import Counts, Decided, cell_of, counts_of
+from app.core.rollup_sums import HOURS, Group, Kind, Kinds, Slot, Sums, hour_of_week
 from app.core.waits import NO_WAITS, Request, Waits, WaitTally
-
-HOURS: Final = 168
-
-_FIRST_HOUR: Final = 72
-"""The hour of the week in which local time begins to count: 1970-01-01 was a Thursday."""
 
 
 class HourInsight(NamedTuple):
@@ -89,21 +84,46 @@ class Counting:
         self._policy_denials: Counter[str] = Counter()
         self._policy_overrides: Counter[str] = Counter()
         self._coverage = CoverageIndex(compiled, period)
-        self._of_request: dict[Request, _Group] = {}
-        self._groups: dict[tuple[int, str, str], _Group] = {}
+        self._of_requests: dict[Request, Group] = {}
+        self._groups: dict[Group, _Deploys] = {}
 
     def take(self, decisions: Iterable[Decided]) -> None:
         """Count decisions; those outside the period are left out."""
         for decided in decisions:
             if self._start <= decided.at < self._end:
-                self.add(decided.at, cell_of(decided), counts_of(decided.result))
+                self._take(decided)
 
-    def add(self, at: int, cell: Cell, counts: Counts) -> None:
-        """Count the decisions of a cell that were made in the minute of an instant of the period."""
-        if cell.outcome == Outcome.DENY:
-            self._denied(at, cell, counts.decisions)
+    def take_sums(
+        self, sums: Sums, kinds: Kinds, environment: str | None = None, change: str | None = None
+    ) -> None:
+        """Count sums of minutes of the period; None matches all environments, and all kinds of change."""
+        for kind, slot, counts in kinds.each(sums):
+            if environment in (None, kind.group.environment) and change in (None, kind.group.change):
+                self._add(kind, slot, counts)
+        self.take_waits(sums, environment, change)
+
+    def take_waits(self, sums: Sums, environment: str | None = None, change: str | None = None) -> None:
+        """Count the waits of sums; None matches all environments, and all kinds of change."""
+        for (where, what, policies), ends in sums.waits.items():
+            if environment in (None, where) and change in (None, what):
+                self.waits.extend(policies, ends)
+
+    def _take(self, decided: Decided) -> None:
+        cell = cell_of(decided)
+        group = self._of_requests.get(cell.request)
+        if group is None:
+            _, environment, change = cell.request
+            group = Group(self._coverage.key_of(*cell.request), environment, change)
+            self._of_requests[cell.request] = group
+        active = self._coverage.of_key(group.coverage).at(decided.at)
+        slot = Slot(hour_of_week(self._local(decided.at)), active)
+        self._add(Kind(group, cell.outcome, cell.names), slot, counts_of(decided.result))
+
+    def _add(self, kind: Kind, slot: Slot, counts: Counts) -> None:
+        if kind.outcome == Outcome.DENY:
+            self._denied(kind, slot, counts.decisions)
         else:
-            self._allowed(at, cell, counts)
+            self._allowed(kind, slot, counts)
 
     def finish(self, now: int) -> Insights:
         """Return the statistics of everything counted."""
@@ -136,36 +156,25 @@ class Counting:
             others_compared=others_compared,
         )
 
-    def _denied(self, at: int, cell: Cell, count: int) -> None:
-        self._hour_denials[self._hour_of(at)] += count
-        self._environment_denials[cell.request[1]] += count
-        for name in cell.names:
+    def _denied(self, kind: Kind, slot: Slot, count: int) -> None:
+        self._hour_denials[slot.hour] += count
+        self._environment_denials[kind.group.environment] += count
+        for name in kind.names:
             self._policy_denials[name] += count
 
-    def _allowed(self, at: int, cell: Cell, counts: Counts) -> None:
-        request = cell.request
-        group = self._of_request.get(request)
-        if group is None:
-            group = self._of_request[request] = self._find_group(request)
-        overrides = 0
-        tallies = group.tallies(at, self._hour_of(at))
-        if cell.outcome == Outcome.OVERRIDE:
-            overrides = counts.decisions
-            for name in cell.names:
+    def _allowed(self, kind: Kind, slot: Slot, counts: Counts) -> None:
+        deploys = self._groups.get(kind.group)
+        if deploys is None:
+            deploys = self._groups[kind.group] = _Deploys(kind.group)
+        overrides = counts.decisions if kind.outcome == Outcome.OVERRIDE else 0
+        tallies = deploys.tallies(slot)
+        if overrides:
+            for name in kind.names:
                 self._policy_overrides[name] += overrides
-            tallies.append(group.overridden)
+            tallies.append(deploys.overridden)
         added = Tally(counts.decisions, overrides, counts.reported, counts.failed)
         for tally in tallies:
             tally.add(added)
-
-    def _hour_of(self, at: int) -> int:
-        return hour_of_week(self._local(at))
-
-    def _find_group(self, request: Request) -> "_Group":
-        """Return the group of a request: same environment, kind of change and policies."""
-        _, environment, change = request
-        coverage = self._coverage.of(*request)
-        return self._groups.setdefault((id(coverage), environment, change), _Group(coverage, environment))
 
     def _hours(self, total: Tally) -> list[Sides]:
         """Return, for each hour of the week, the deploys in it and at other times."""
@@ -181,7 +190,7 @@ class Counting:
         applying = [Tally() for _ in numbers]
         strata: list[list[tuple[Tally, Tally]]] = [[] for _ in numbers]
         for group in self._groups.values():
-            for number in group.coverage.applying:
+            for number in group.applying:
                 applying[number].add(group.total)
             for number, tally in group.inside().items():
                 strata[number].append((tally, group.total))
@@ -229,26 +238,26 @@ class Counting:
         )
 
 
-class _Group:
+class _Deploys:
     """The deploys of one kind of change to one environment, to which the same policies apply.
 
     The gate treats them all alike, so it can't cause a difference between their failure rates.
     """
 
-    __slots__ = ("active", "coverage", "environment", "hours", "overridden", "total")
+    __slots__ = ("active", "applying", "environment", "hours", "overridden", "total")
 
-    def __init__(self, coverage: Coverage, environment: str) -> None:
-        self.coverage = coverage
-        self.environment = environment
+    def __init__(self, group: Group) -> None:
+        self.applying = {number for number, _ in group.coverage}
+        self.environment = group.environment
         self.total = Tally()
         self.overridden = Tally()
         self.hours: dict[int, Tally] = {}
         self.active: dict[tuple[int, ...], Tally] = {}
         """By the policies that were active."""
 
-    def tallies(self, at: int, hour: int) -> list[Tally]:
-        """Return the tallies in which a deploy is counted."""
-        active = self.coverage.at(at)
+    def tallies(self, slot: Slot) -> list[Tally]:
+        """Return the tallies in which deploys are counted."""
+        hour, active = slot
         return [
             self.total,
             self.hours.get(hour) or self.hours.setdefault(hour, Tally()),
@@ -262,8 +271,3 @@ class _Group:
             for number in active:
                 found.setdefault(number, Tally()).add(tally)
         return found
-
-
-def hour_of_week(local: int) -> int:
-    """Return the hour of the week of a local time in seconds; 0 is Monday, 00:00."""
-    return (local // HOUR + _FIRST_HOUR) % HOURS

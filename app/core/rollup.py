@@ -19,6 +19,10 @@ FREEZE_ID: Final = "frz_"
 """How the id of an ad-hoc freeze begins; no policy can have such an id."""
 
 
+FAILED_BITS: Final = 31
+"""Where reported and failed decisions are one number: the low bits, which are those that failed."""
+
+
 class Decided(NamedTuple):
     """A recorded decision with its latest report, reduced to the fields that are counted."""
 

@@ -89,26 +89,35 @@ class Waiting:
         self.changed[wait.since, wait.seq] = request, wait
 
 
-class _Ends:
+class WaitEnds:
     """The ends of waits."""
 
     __slots__ = ("lengths", "never", "unended")
 
     def __init__(self) -> None:
+        """Begin with none."""
         self.lengths = array("l")
         self.never = 0
         self.unended = array("l")
-        """When the waits began that have not ended."""
+        """The instants since which those wait that have not ended."""
 
-    def add(self, wait: Wait) -> None:
-        if wait.ends is None:
-            self.unended.append(wait.since)
-        elif wait.ends == GIVEN_UP:
+    def add(self, since: int, ends: int | None) -> None:
+        """Count a wait."""
+        if ends is None:
+            self.unended.append(since)
+        elif ends == GIVEN_UP:
             self.never += 1
         else:
-            self.lengths.append(wait.ends - wait.since)
+            self.lengths.append(ends - since)
+
+    def extend(self, others: "WaitEnds") -> None:
+        """Count other waits, too."""
+        self.lengths.extend(others.lengths)
+        self.never += others.never
+        self.unended.extend(others.unended)
 
     def summary(self, now: int) -> Waits:
+        """Return their summary; those that have not ended are judged at `now`."""
         lengths = sorted(self.lengths)
         never = sum(now - since > PATIENCE for since in self.unended)
         return Waits(
@@ -126,17 +135,22 @@ class WaitTally:
     def __init__(self, period: Interval) -> None:
         """Begin with none."""
         self._start, self._end = period
-        self._all = _Ends()
-        self._of_policies: dict[str, _Ends] = {}
+        self._all = WaitEnds()
+        self._of_policies: dict[str, WaitEnds] = {}
 
     def take(self, waits: Iterable[Wait]) -> None:
         """Count waits; those that begin outside the period are left out."""
         for wait in waits:
             if self._start <= wait.since < self._end:
-                self._all.add(wait)
-                for name in wait.policies:
-                    ends = self._of_policies.get(name) or self._of_policies.setdefault(name, _Ends())
-                    ends.add(wait)
+                ends = WaitEnds()
+                ends.add(wait.since, wait.ends)
+                self.extend(wait.policies, ends)
+
+    def extend(self, policies: Iterable[str], ends: WaitEnds) -> None:
+        """Count waits of the same policies, all of which begin in the period."""
+        self._all.extend(ends)
+        for name in policies:
+            self._of_policies.setdefault(name, WaitEnds()).extend(ends)
 
     def finish(self, now: int) -> tuple[Waits, dict[str, Waits]]:
         """Return the waits in total and by policy; those that have not ended are judged at `now`."""

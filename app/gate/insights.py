@@ -22,7 +22,7 @@ from app.core.waits import PATIENCE, Waits
 from app.gate.errors import BusyError
 from app.gate.in_force import InForce
 from app.gate.record import Found, RunQuery
-from app.gate.rollups import InsightsRequest, count_period
+from app.gate.rollups import InsightsRequest, KeptSums
 
 __all__ = ["InsightsRequest"]
 
@@ -53,6 +53,7 @@ class Measurement:
         self._clock = clock
         self._free = asyncio.Semaphore(1)
         self._counts: dict[_Asked, _Count] = {}
+        self._kept = KeptSums()
 
     async def insights(self, in_force: InForce, wanted: InsightsRequest) -> dict[str, Any]:
         """Return the insights of a period, by the policies in force now; at most a minute old.
@@ -95,8 +96,8 @@ class Measurement:
     ) -> dict[str, Any]:
         async with self._free:
             count.begun = True
-            query = self._store.query
-            return await asyncio.to_thread(insights, query, in_force, wanted, now, count.unwanted.is_set)
+            query, unwanted = self._store.query, count.unwanted.is_set
+            return await asyncio.to_thread(insights, query, in_force, wanted, now, unwanted, self._kept)
 
     def _finished(self, asked: "_Asked", count: "_Count", task: "asyncio.Task[dict[str, Any]]") -> None:
         """Keep the result of a long count; a short one is repeated, so that its result is up to date."""
@@ -143,8 +144,9 @@ def insights(
     wanted: InsightsRequest,
     now: int,
     unwanted: Callable[[], bool] = lambda: False,
+    kept: KeptSums | None = None,
 ) -> dict[str, Any]:
-    """Return the insights of a period, counted in this thread.
+    """Return the insights of a period, counted in this thread; `kept` are the sums of counts before.
 
     Raises:
         BusyError: the result is no longer needed, as `unwanted` says.
@@ -157,7 +159,7 @@ def insights(
             raise BusyError("the gate is stopping")
         return query(read)
 
-    count_period(unless_unwanted, counting, wanted)
+    (kept or KeptSums()).count(unless_unwanted, counting, in_force, wanted)
     return to_json(counting.finish(now), in_force, wanted, now)
 
 

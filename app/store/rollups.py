@@ -1,15 +1,16 @@
 """Rollups of decisions: kept in the transactions that record decisions and reports, and read by insights."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import repeat
 from typing import Final, NamedTuple
 
-from sqlalchemy import Select, bindparam, or_, select, text
+from sqlalchemy import BigInteger, Select, TextClause, bindparam, cast, or_, select, text
 
 from app.core.decision import Outcome
 from app.core.instant import DAY
 from app.core.rollup import (
+    FAILED_BITS,
     Cell,
     Counts,
     Decided,
@@ -77,9 +78,8 @@ _WAITS: Final = (
         rollup_requests.c.service,
         rollup_requests.c.environment,
         rollup_requests.c.change,
-        waits.c.since,
-        waits.c.seq,
         waits.c.policies,
+        waits.c.since,
         waits.c.ends,
     )
     .join(rollup_requests, rollup_requests.c.id == waits.c.request)
@@ -100,11 +100,29 @@ class Rollup(NamedTuple):
     failed: int
 
 
+_RESULTS: Final = cast(rollups.c.reported, BigInteger) * (1 << FAILED_BITS) + rollups.c.failed
 _ROLLUPS: Final = (
-    select(*columns_of(Rollup, rollups))
+    select(rollups.c.day, rollups.c.cell, rollups.c.minute, rollups.c.decisions, _RESULTS)
     .where(rollups.c.day >= bindparam("first"), rollups.c.day <= bindparam("last"))
     .order_by(rollups.c.day, rollups.c.cell, rollups.c.minute)
 )
+# The cross join makes SQLite look up each cell in each day, instead of reading all cells of the days.
+_OF_CELLS: Final = (
+    "SELECT rollups.day, rollups.cell, minute, decisions, "
+    "CAST(reported AS BIGINT) * :reported_one + failed "
+    "FROM rollup_days CROSS JOIN rollups WHERE rollup_days.day BETWEEN :first AND :last "
+    "AND rollups.day = rollup_days.day AND rollups.cell IN ({}) ORDER BY rollups.day, rollups.cell, minute"
+)
+
+
+class WaitRow(NamedTuple):
+    """A wait, as insights count it; instants in seconds."""
+
+    request: Request
+    policies: frozenset[str]
+    since: int
+    ends: int | None
+    """See `app.core.waits.Wait`."""
 
 
 class Numbers:
@@ -233,17 +251,28 @@ def days(connection: Connection, first: int, last: int) -> dict[int, int]:
     return {day: changed for day, changed in connection.rows(_DAYS, first=first, last=last)}  # noqa: C416
 
 
-def of_days(connection: Connection, first: int, last: int) -> list[Rollup]:
-    """Return the counts of a range of days, its last one included."""
-    return [Rollup._make(row) for row in connection.rows(_ROLLUPS, first=first, last=last)]
+def of_days(connection: Connection, first: int, last: int) -> list[Row]:
+    """Return the counts of a range of days, its last one included, as `rollup_sums` adds them up."""
+    return connection.rows(_ROLLUPS, first=first, last=last)
 
 
-def waits_of(connection: Connection, start: int, end: int) -> list[tuple[Request, Wait]]:
-    """Return the waits that begin in [start, end), each with its request."""
-    rows = connection.rows(_WAITS, start=start, before=end)
+def of_cells(connection: Connection, first: int, last: int, numbers: Sequence[int]) -> list[Row]:
+    """Return the counts of some cells in a range of days, its last one included."""
+    found: list[Row] = []
+    for names in _named(numbers):
+        found += connection.rows(
+            _of_cells(len(names)), reported_one=1 << FAILED_BITS, first=first, last=last, **names
+        )
+    return found
+
+
+def waits_of(connection: Connection, start: int, end: int) -> list[WaitRow]:
+    """Return the waits that begin in [start, end)."""
     return [
-        (_request(request), Wait(since, seq, names_in(policies), ends))
-        for *request, since, seq, policies, ends in rows
+        WaitRow((service, environment, change), names_in(policies), since, ends)
+        for service, environment, change, policies, since, ends in connection.rows(
+            _WAITS, start=start, before=end
+        )
     ]
 
 
@@ -251,25 +280,32 @@ def _standing(connection: Connection, requests: Mapping[Request, int]) -> dict[R
     """Return the waits of requests that have not ended."""
     of_numbers = {number: request for request, number in requests.items()}
     found = {}
-    for row in _of_numbers(connection, sorted(of_numbers)):
-        number, since, seq, policies = row
-        found[of_numbers[number]] = Wait(since, seq, names_in(policies), None)
+    for names in _named(sorted(of_numbers)):
+        for number, since, seq, policies in connection.rows(_standing_of(len(names)), **names):
+            found[of_numbers[number]] = Wait(since, seq, names_in(policies), None)
     return found
 
 
-def _of_numbers(connection: Connection, numbers: Sequence[int]) -> Iterable[Row]:
+def _named(numbers: Sequence[int]) -> Iterator[dict[str, int]]:
+    """Yield numbers as values of bound parameters.
+
+    Filled up to a power of two: so there are few different statements, and each is prepared once.
+    """
     for first in range(0, len(numbers), _MOST_TOGETHER):
         together = numbers[first : first + _MOST_TOGETHER]
-        # Few different statements, so that each is prepared once: filled up to a power of two.
         size = 1 << (len(together) - 1).bit_length()
         filled = [*together, *repeat(together[-1], size - len(together))]
-        names = {f"request_{place}": number for place, number in enumerate(filled)}
-        yield from connection.rows(_standing_of(size), **names)
+        yield {f"number_{place}": number for place, number in enumerate(filled)}
+
+
+@lru_cache
+def _of_cells(size: int) -> TextClause:
+    return text(_OF_CELLS.format(", ".join(f":number_{place}" for place in range(size))))
 
 
 @lru_cache
 def _standing_of(size: int) -> Select[tuple[int, int, int, str]]:
-    wanted = or_(*(waits.c.request == bindparam(f"request_{place}") for place in range(size)))
+    wanted = or_(*(waits.c.request == bindparam(f"number_{place}") for place in range(size)))
     return select(waits.c.request, waits.c.since, waits.c.seq, waits.c.policies).where(text(STANDING), wanted)
 
 

@@ -10,7 +10,6 @@ from app.core.hold import Hold
 from app.core.incident_freeze import Episode
 from app.core.override import Override
 from app.core.rollup import Cell, Decided
-from app.core.waits import Request, Wait
 from app.store import (
     backtest,
     decision_services,
@@ -32,7 +31,7 @@ from app.store import (
     rollups,
     sessions,
 )
-from app.store.connection import Connection
+from app.store.connection import Connection, Row
 from app.store.records import (
     Backlog,
     DecidedFilter,
@@ -54,6 +53,7 @@ from app.store.records import (
     StoredDecision,
     Unfinished,
 )
+from app.store.rollups import WaitRow
 
 
 class View:
@@ -169,11 +169,15 @@ class View:
         """Return the days of a range with decisions, each with the position of its latest change."""
         return rollups.days(self._connection, first, last)
 
-    def rollups(self, first: int, last: int) -> list[rollups.Rollup]:
-        """Return the counts of a range of days, its last one included."""
+    def rollups(self, first: int, last: int) -> list[Row]:
+        """Return the counts of a range of days, its last one included; see `app.core.rollup_sums.Row`."""
         return rollups.of_days(self._connection, first, last)
 
-    def waits(self, start: int, end: int) -> list[tuple[Request, Wait]]:
+    def rollups_of(self, cells: Sequence[int], first: int, last: int) -> list[Row]:
+        """Like `rollups`, of some cells."""
+        return rollups.of_cells(self._connection, first, last, cells)
+
+    def waits(self, start: int, end: int) -> list[WaitRow]:
         """Return the waits that begin in [start, end)."""
         return rollups.waits_of(self._connection, start, end)
 

@@ -2,11 +2,14 @@
 
 import random
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import text
 
 from app.core.audit import Event
@@ -17,8 +20,10 @@ from app.core.rollup import Decided, follow
 from app.core.waits import PATIENCE, Waiting
 from app.gate.in_force import InForce, Policies
 from app.gate.insights import InsightsRequest, insights, to_json
+from app.gate.rollups import KeptSums
 from app.policies.source import Source
 from app.store.records import DecisionRow, OutcomeRow, PolicyRevision
+from app.store.schema import HEAD, MIGRATIONS
 from app.store.store import Store
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import gate_on
@@ -33,6 +38,7 @@ FIRST: Final = parse_instant("2026-03-20T00:00:00Z")
 LENGTH: Final = 40 * DAY
 ADDED: Final = ("waits", "rollup_days", "rollups", "rollup_cells", "rollup_requests")
 BEFORE_THEM: Final = "0012"
+WITH_THEM: Final = "0013"
 POLICIES: Final = """version: 1
 timezone: Asia/Kathmandu
 environments: [production, staging]
@@ -196,6 +202,39 @@ def test_the_counts_of_any_period_are_those_of_the_rows(url: str, in_force: InFo
     store.let_go()
 
 
+def test_kept_sums_follow_what_is_recorded_meanwhile(url: str, in_force: InForce) -> None:
+    store = Store.open(url, deadline=PATIENT)
+    texts = PolicyRevision(in_force.revision, FIRST, in_force.snapshot.to_json())
+    store.transact(lambda transaction: transaction.keep_policies(texts))
+    life, kept, now = Life(11, in_force.revision), KeptSums(), FIRST + LENGTH
+    wanted = wanted_of(11)
+    for claims in range(30, 400, 60):
+        lived = life.live(store, claims)
+        for each in (*islice(wanted, 3), InsightsRequest(FIRST - 40 * DAY, FIRST + LENGTH + 40 * DAY)):
+            found = insights(store.query, in_force, each, now, kept=kept)
+            assert found == lived.insights(in_force, each, now), (claims, each)
+    store.let_go()
+
+
+def test_kept_sums_are_those_of_the_policies_in_force_and_of_this_database(
+    in_force: InForce, tmp_path: Path
+) -> None:
+    kept = KeptSums()
+    wanted = InsightsRequest(FIRST - DAY, FIRST + LENGTH + DAY)
+    others = tmp_path / "others.yaml"
+    others.write_text(POLICIES.replace("14:07", "09:00").replace("Asia/Kathmandu", "America/New_York"))
+    other = Policies().load(Source(others), FIRST)
+    for seed, policies in ((1, in_force), (1, other), (2, other)):
+        store = Store.open(f"sqlite:///{tmp_path / f'{seed}.db'}", deadline=PATIENT)
+        texts = PolicyRevision(policies.revision, FIRST, policies.snapshot.to_json())
+        store.transact(partial(_keep, texts=texts))
+        rows = store.query(_rows_of)
+        lived = rows if rows.rows else Life(seed, policies.revision).live(store, 100)
+        found = insights(store.query, policies, wanted, FIRST + LENGTH, kept=kept)
+        assert found == lived.insights(policies, wanted, FIRST + LENGTH)
+        store.let_go()
+
+
 def test_an_older_database_is_counted_when_it_is_opened(url: str, in_force: InForce) -> None:
     store = Store.open(url, deadline=PATIENT)
     kept = PolicyRevision(in_force.revision, FIRST, in_force.snapshot.to_json())
@@ -203,12 +242,7 @@ def test_an_older_database_is_counted_when_it_is_opened(url: str, in_force: InFo
     life = Life(7, in_force.revision)
     lived = life.live(store, 300)
     before = {name: len(_contents(store, name)) for name in ADDED}
-    with store._database.engine.begin() as connection:
-        for name in ADDED:
-            connection.execute(text(f"DROP TABLE {name}"))
-        connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": BEFORE_THEM})
-    store.let_go()
-    store = Store.open(url, deadline=PATIENT)
+    _migrate_again(store)
     for name in ("rollups", "waits", "rollup_cells"):
         assert len(_contents(store, name)) == before[name]
     now = FIRST + LENGTH
@@ -219,6 +253,24 @@ def test_an_older_database_is_counted_when_it_is_opened(url: str, in_force: InFo
     wanted = InsightsRequest(FIRST - DAY, FIRST + LENGTH + DAY)
     assert insights(store.query, in_force, wanted, now) == lived.insights(in_force, wanted, now)
     store.let_go()
+
+
+def _migrate_again(store: Store) -> None:
+    """Run the migration that counts on what is recorded."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    version = text("UPDATE alembic_version SET version_num = :version")
+    with store._database.engine.begin() as connection:
+        for name in ADDED:
+            connection.execute(text(f"DROP TABLE {name}"))
+        connection.execute(version, {"version": BEFORE_THEM})
+        config.attributes["connection"] = connection
+        command.upgrade(config, WITH_THEM)
+        connection.execute(version, {"version": HEAD})
+
+
+def _keep(transaction: "Transaction", texts: PolicyRevision) -> None:
+    transaction.keep_policies(texts)
 
 
 def _contents(store: Store, name: str) -> list[Any]:

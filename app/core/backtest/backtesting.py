@@ -9,9 +9,9 @@ from app.core.backtest.sums import Place, Sums
 from app.core.compiled import CompiledPolicies
 from app.core.coverage import Coverage
 from app.core.decision import in_words, names_of
-from app.core.insights import hour_of_week
 from app.core.instant import MINUTE
 from app.core.interval import Interval
+from app.core.rollup_sums import hour_of_week
 from app.core.vetoes import REFUSED, Veto, Vetoes
 
 EXAMPLES: Final = 10
