@@ -1,6 +1,6 @@
 """``/decisions``: the recorded claims, and the outcomes of their deploys."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
@@ -9,13 +9,14 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
+from app.core.tabular import csv_head
+from app.gate.export_worker import Form
 from app.gate.outcomes import Report, to_json
 from app.gate.record import DecisionFilter, Page, with_override_of
 from app.identity.caller import Role
 from app.server.authentication import limit_anonymous_claims
 from app.server.context import Context, context
-from app.server.export import EXPORT_DEADLINE, Export, Rows, csv_pages, ndjson_pages
-from app.server.middleware import set_deadline
+from app.server.export import Export
 from app.server.openapi import returns
 from app.server.problems import InvalidFieldsError
 from app.server.requests import (
@@ -38,8 +39,8 @@ router = Routes(tags=["record"])
 _CSV: Final = "text/csv"
 _NDJSON: Final = "application/x-ndjson"
 _FORMATS: Final = {"csv": _CSV, "ndjson": _NDJSON}
-_EXPORT_TOGETHER: Final = 200
-"""Rows of an export that are held at a time."""
+_AT_ONCE: Final = 100
+"""Decisions of an export that are rendered here; only a longer one needs another process."""
 
 DecisionId = Annotated[
     str, PathField(description="the id of the recorded decision", examples=["dec_8k2m4p6r"])
@@ -143,12 +144,11 @@ async def list_decisions(request: Request) -> Response:
     here = context(request)
     wanted = with_override_of(query.wanted, here.policies.in_force.policy_set)
     accepted = _FORMATS.get(query.format or "", request.headers.get("accept", ""))
-    for media_type, render in ((_CSV, _csv), (_NDJSON, ndjson_pages)):
+    for media_type, form in ((_CSV, Form(_COLUMNS)), (_NDJSON, Form(None))):
         if media_type in accepted:
-            set_deadline(request, EXPORT_DEADLINE)
-            first = await _page(here, wanted, None, _EXPORT_TOGETHER)
-            return Export(render(_all_of_it(here, wanted, first)), media_type, here.exports)
-    page = await _page(here, wanted, place(query.cursor), query.limit)
+            first = await here.record.decisions(wanted, None, _AT_ONCE)
+            return Export(_all_of_it(here, wanted, form, first), media_type, here.running_exports)
+    page = await here.record.decisions(wanted, place(query.cursor), query.limit)
     return json_response({"decisions": page.items, "next": page.next, "since": page.since})
 
 
@@ -189,23 +189,17 @@ async def report(request: Request, decision_id: DecisionId) -> Response:
     return json_response(to_json(outcome), HTTPStatus.CREATED)
 
 
-async def _page(here: Context, wanted: DecisionFilter, before: int | None, most: int) -> Page:
-    return await here.record.decisions(wanted, before, most)
-
-
-def _csv(pages: AsyncIterator[Rows]) -> AsyncIterator[str]:
-    return csv_pages(_COLUMNS, _with_names(pages))
-
-
-async def _with_names(pages: AsyncIterator[Rows]) -> AsyncIterator[Rows]:
-    """Yield rows whose `services` has the names of the claim in one cell; `service` has several in words."""
-    async for rows in pages:
-        yield [{**row, "services": " ".join(row.get("services") or [row["service"]])} for row in rows]
-
-
-async def _all_of_it(here: Context, wanted: DecisionFilter, page: Page) -> AsyncIterator[Rows]:
-    while True:
-        yield page.items
-        if page.next is None:
-            return
-        page = await _page(here, wanted, place(page.next), _EXPORT_TOGETHER)
+async def _all_of_it(
+    here: Context, wanted: DecisionFilter, form: Form, first: Page
+) -> AsyncGenerator[bytes, None]:
+    if form.columns is not None:
+        yield csv_head(form.columns).encode()
+    yield form.text(first).encode()
+    if first.next is None:
+        return
+    cursor: str | None = first.next
+    async with here.exports.open():
+        while cursor is not None:
+            part = await here.exports.page(wanted, place(cursor), form)
+            yield part.body
+            cursor = part.next

@@ -12,6 +12,7 @@ from app.gate.claim import Claims
 from app.gate.collector import Receiver
 from app.gate.deliveries import Deliveries
 from app.gate.event_feed import Anchoring, EventFeed
+from app.gate.exports import Exports
 from app.gate.feeds import policies_stamp
 from app.gate.freezes import Freezes
 from app.gate.holds import Holds
@@ -57,6 +58,7 @@ class Gate:
         self.projections = Projections(store, policies, clock)
         self.incidents = Incidents(store, clock, cache, self.deliveries)
         self.record = Record(store, clock)
+        self.exports = Exports(store.url)
         self.revisions = Revisions(store.query)
         self.past = Past(store.query)
         self.outcomes = Outcomes(store, clock, cache)

@@ -173,6 +173,20 @@ def decisions(view: "View", wanted: DecisionFilter, before: int | None, most: in
     return _page(view.newest_decisions(wanted, before, most), most, kept_since(view))
 
 
+def find_decisions(query: RunQuery, wanted: DecisionFilter, before: int | None, most: int) -> Page:
+    """Return recorded decisions, newest first, in the calling thread; see `Record.decisions`."""
+    if wanted.policy is None:
+        return query(lambda view: decisions(view, wanted, before, most))
+    if before is None:
+        before = query(lambda view: view.head()).seq + 1
+    found: list[StoredDecision] = []
+    while before > 0 and len(found) < most:
+        least = max(before - _SCANNED, 0)
+        found += query(partial(_stretch, wanted=wanted, before=before, most=most - len(found), least=least))
+        before = least
+    return _page(found, most, query(kept_since))
+
+
 def _stretch(
     view: "View", wanted: DecisionFilter, before: int, most: int, least: int
 ) -> list[StoredDecision]:

@@ -11,6 +11,7 @@ from app.clock import Clock
 from app.gate.backtest import Backtests
 from app.gate.calendars import Calendars
 from app.gate.claim import Claims
+from app.gate.exports import Exports
 from app.gate.freezes import Freezes
 from app.gate.gate import Gate
 from app.gate.holds import Holds
@@ -80,7 +81,8 @@ class Context:
     recent: ResponseCache
     shared: SingleFlight
     batches: BatchThread
-    exports: ConcurrencyLimit
+    exports: Exports
+    running_exports: ConcurrencyLimit
     candidates: ConcurrencyLimit
     running_jobs: ConcurrencyLimit
     anonymous_role: Role | None
@@ -136,7 +138,8 @@ def build_context(
         recent=recent,
         shared=SingleFlight(),
         batches=BatchThread(),
-        exports=ConcurrencyLimit("exports", MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS),
+        exports=gate.exports,
+        running_exports=ConcurrencyLimit("exports", MOST_EXPORTS, MOST_EXPORTS_OF_ADDRESS),
         candidates=ConcurrencyLimit("candidates", MOST_CANDIDATES, MOST_CANDIDATES_OF_ADDRESS, 5),
         running_jobs=ConcurrencyLimit("long computations", MOST_UNFINISHED, MOST_JOBS_OF_ADDRESS, 5),
         anonymous_role=None if settings.anonymous_role == "none" else Role(settings.anonymous_role),

@@ -75,6 +75,7 @@ class Store:
 
     def __init__(self, url: str, deadline: float) -> None:
         """Use `Store.open`."""
+        self.url = url
         # A lock wait should fail, with its reason, before the deadline does.
         self._database = open_database(url, lock_wait=deadline * 3 / 4)
         self._deadline = deadline

@@ -389,7 +389,7 @@ def test_decisions_are_filtered(gate: TestClient, keys: dict[str, str]) -> None:
 def test_exports_carry_every_decision_and_run_no_formula(
     gate: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.api.decisions._EXPORT_TOGETHER", 2)
+    monkeypatch.setattr("app.api.decisions._AT_ONCE", 2)
     for actor in ("=1+1", "@cmd", "a,b", 'a"b', "+1"):
         claim(gate, actor=actor)
     exported = gate.get("/decisions", headers={"Accept": "text/csv"})

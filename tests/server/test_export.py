@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 
 import pytest
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.clock import SystemClock
+from app.core.tabular import json_lines, spreadsheet_cell
 from app.gate.in_force import Policies
 from app.server.concurrency import ConcurrencyLimit
-from app.server.export import Export, Rows, ndjson_pages, spreadsheet_cell
+from app.server.export import PIECE, Export
 from app.server.log import RequestLog
 from app.server.metrics import Metrics
 from app.server.middleware import Edge, set_deadline
@@ -48,21 +49,24 @@ async def test_pages_are_read_as_they_are_taken_and_a_deadline_cuts_them_off(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL, "uvicorn.error")
-    made = 0
+    made, closed = 0, False
     cut_off: Callable[[], None] = asyncio.Event().set
     limit = ConcurrencyLimit("exports", 1, 1)
 
-    async def pages() -> AsyncIterator[Rows]:
-        nonlocal made
-        while True:
-            made += 1
-            yield [ROW] * 200
-            await asyncio.sleep(0)
+    async def pages() -> AsyncGenerator[bytes, None]:
+        nonlocal made, closed
+        try:
+            while True:
+                made += 1
+                yield json_lines([ROW] * 200).encode()
+                await asyncio.sleep(0)
+        finally:
+            closed = True
 
     async def export(scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal cut_off
         cut_off = partial(set_deadline, Request(scope), 0)
-        await Export(ndjson_pages(pages()), "application/x-ndjson", limit)(scope, receive, send)
+        await Export(pages(), "application/x-ndjson", limit)(scope, receive, send)
 
     clock = SystemClock()
     edge = Edge(export, clock, Metrics(Policies(), clock), RequestLog())
@@ -84,6 +88,37 @@ async def test_pages_are_read_as_they_are_taken_and_a_deadline_cuts_them_off(
         cut_now()
         assert not (await idle.rest()).endswith(b"0\r\n\r\n")
         assert len(limit) == 0
+        assert closed
+
+
+async def test_each_piece_that_is_taken_moves_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader may take longer than the deadline in all."""
+    moved = 0
+
+    def moves(_: Request, seconds: float | None) -> None:
+        nonlocal moved
+        assert seconds == 60
+        moved += 1
+
+    monkeypatch.setattr("app.server.export.set_deadline", moves)
+
+    async def pages() -> AsyncGenerator[bytes, None]:
+        yield b"x" * (2 * PIECE + 1)
+        yield b"y"
+
+    sent = []
+
+    async def send(message: Message) -> None:
+        sent.append(bytes(message.get("body", b"")))
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    limit = ConcurrencyLimit("exports", 1, 1)
+    await Export(pages(), "text/csv", limit)({"type": "http", "client": None}, receive, send)
+    assert [len(each) for each in sent] == [0, PIECE, PIECE, 1, 1, 0]
+    assert moved == 5
 
 
 def test_so_many_at_a_time_and_no_more() -> None:
