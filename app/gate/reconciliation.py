@@ -23,6 +23,7 @@ from app.gate.decision_rows import expected_row, expected_services, is_plain_row
 from app.gate.freezes import to_json as freeze_to_json
 from app.gate.hold_rows import HoldRows
 from app.gate.overrides import to_json as override_to_json
+from app.gate.rollup_check import RollupCheck
 from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME
 from app.identity.caller import person_id
 from app.identity.credentials import fingerprint
@@ -93,6 +94,7 @@ class Reconciliation:
         self._forgotten_before = 0
         self._holds = HoldRows()
         self._forms = DecisionForms()
+        self._rollups = RollupCheck()
         self._revisions: set[str] = set()
         self._events_of: Counter[str] = Counter()
         """Counts of the events that imply a row, by table."""
@@ -119,6 +121,7 @@ class Reconciliation:
     def check(self, links: Sequence[Link], rows: Rows, page: LinksInParts | None = None) -> None:
         """Compare consecutive events with their rows; `page` has the parts that their data is joined from."""
         decisions, outcomes, services = dict(rows.decisions), dict(rows.outcomes), dict(rows.services)
+        self._rollups.take(decisions, services)
         self._forms.add(page.forms if page else {})
         for link, parts in zip(links, page.parts if page else repeat([]), strict=False):
             try:
@@ -152,6 +155,10 @@ class Reconciliation:
             extra = rows - (self._events_of[name] - self._missing[name])
             if extra:
                 self._differs(name, f"{extra} rows", "are in no event")
+        for day in self._rollups.differing(view):
+            self._differs(
+                "rollups", day, "are not the sums of the decisions of the day and the reports on them"
+            )
         self._compare_keys(view)
         self._compare_freezes(view)
         self._compare_sessions(view)

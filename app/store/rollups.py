@@ -30,6 +30,7 @@ from app.store.records import DecisionRow
 from app.store.tables import (
     STANDING,
     decisions,
+    outcomes,
     rollup_cells,
     rollup_days,
     rollup_requests,
@@ -43,6 +44,18 @@ _SUMMED: Final = (
 )
 _CHANGED: Final = "ON CONFLICT (day) DO UPDATE SET changed = excluded.changed"
 _REPLACED: Final = "ON CONFLICT (since, seq) DO UPDATE SET policies = excluded.policies, ends = excluded.ends"
+
+
+class Rollup(NamedTuple):
+    """The decisions of a minute that are counted together."""
+
+    day: int
+    cell: int
+    minute: int
+    decisions: int
+    reported: int
+    failed: int
+
 
 _REQUESTS: Final = (
     select(
@@ -85,19 +98,17 @@ _WAITS: Final = (
     .join(rollup_requests, rollup_requests.c.id == waits.c.request)
     .where(waits.c.since >= bindparam("start"), waits.c.since < bindparam("before"))
 )
+_ROWS: Final = (
+    select(*columns_of(Rollup, rollups)).where(rollups.c.day == bindparam("wanted")).order_by(rollups.c.cell)
+)
+_REPORTED: Final = (
+    select(decisions.c.seq, *columns_of(Decided, decisions, result=LATEST))
+    .where(decisions.c.seq > bindparam("after"), decisions.c.id.in_(select(outcomes.c.decision_id)), COUNTED)
+    .order_by(decisions.c.seq)
+    .limit(bindparam("most"))
+)
 _MOST_TOGETHER: Final = 64
 """Requests per statement."""
-
-
-class Rollup(NamedTuple):
-    """The decisions of a minute that are counted together."""
-
-    day: int
-    cell: int
-    minute: int
-    decisions: int
-    reported: int
-    failed: int
 
 
 _RESULTS: Final = cast(rollups.c.reported, BigInteger) * (1 << FAILED_BITS) + rollups.c.failed
@@ -264,6 +275,17 @@ def of_cells(connection: Connection, first: int, last: int, numbers: Sequence[in
             _of_cells(len(names)), reported_one=1 << FAILED_BITS, first=first, last=last, **names
         )
     return found
+
+
+def rows_of(connection: Connection, day: int) -> list[Rollup]:
+    """Return the counts of a day."""
+    return [Rollup._make(row) for row in connection.rows(_ROWS, wanted=day)]
+
+
+def reported(connection: Connection, after: int, most: int) -> list[tuple[int, Decided]]:
+    """Return the counted decisions with a report after a position, in the order of the record."""
+    rows = connection.rows(_REPORTED, after=after, most=most)
+    return decision_services.with_names(connection, [(seq, Decided._make(row)) for seq, *row in rows])
 
 
 def waits_of(connection: Connection, start: int, end: int) -> list[WaitRow]:

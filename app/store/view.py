@@ -53,7 +53,7 @@ from app.store.records import (
     StoredDecision,
     Unfinished,
 )
-from app.store.rollups import WaitRow
+from app.store.rollups import Rollup, WaitRow
 
 
 class View:
@@ -176,6 +176,14 @@ class View:
     def rollups_of(self, cells: Sequence[int], first: int, last: int) -> list[Row]:
         """Like `rollups`, of some cells."""
         return rollups.of_cells(self._connection, first, last, cells)
+
+    def rollup_rows(self, day: int) -> list[Rollup]:
+        """Return the counts of a day."""
+        return rollups.rows_of(self._connection, day)
+
+    def reported(self, after: int, most: int) -> list[tuple[int, Decided]]:
+        """Return the counted decisions with a report after a position, in the order of the record."""
+        return rollups.reported(self._connection, after, most)
 
     def waits(self, start: int, end: int) -> list[WaitRow]:
         """Return the waits that begin in [start, end)."""

@@ -13,20 +13,22 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from app.core.audit import Event
-from app.core.decision import joined, names_of
+from app.core.decision import Question, joined, names_of
 from app.core.insights import Counting
 from app.core.instant import DAY, HOUR, MINUTE, parse_instant
 from app.core.rollup import Decided, follow
 from app.core.waits import PATIENCE, Waiting
+from app.gate.claim import Claim
 from app.gate.in_force import InForce, Policies
 from app.gate.insights import InsightsRequest, insights, to_json
+from app.gate.record import verify
 from app.gate.rollups import KeptSums
 from app.policies.source import Source
 from app.store.records import DecisionRow, OutcomeRow, PolicyRevision
 from app.store.schema import HEAD, MIGRATIONS
 from app.store.store import Store
 from tests.api.fakes import FakeClock
-from tests.gate.conftest import gate_on
+from tests.gate.conftest import Gate, gate_on
 from tests.gate.history import END, OLD, START, History
 from tests.store.records import PATIENT
 
@@ -292,7 +294,31 @@ async def test_the_counts_of_a_gate_are_those_of_its_rows(url: str, tmp_path: Pa
     assert found["totals"]["denials"]
     assert found["totals"]["reported"]
     assert found["waits"]["count"]
+    assert verify(gate.store.query).whole
     await gate.store.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE rollups SET decisions = decisions + 1 WHERE minute = (SELECT max(minute) FROM rollups)",
+        "UPDATE rollups SET failed = failed + 1 WHERE minute = (SELECT max(minute) FROM rollups)",
+        "UPDATE rollups SET minute = minute - 1 WHERE minute = (SELECT max(minute) FROM rollups)",
+        "UPDATE rollup_cells SET outcome = 'override' WHERE id = 1",
+        "DELETE FROM rollups WHERE minute = (SELECT max(minute) FROM rollups)",
+    ],
+)
+@pytest.mark.anyio
+async def test_a_verification_names_the_day_of_a_rollup_that_was_changed(gate: Gate, change: str) -> None:
+    for service in ("api", "web", "api"):
+        await gate.claims.claim(Claim(Question(service)), gate.in_force)
+        gate.clock.at += 60
+    assert verify(gate.store.query).whole
+    with gate.store._database.engine.begin() as connection:
+        connection.execute(text(change))
+    found = verify(gate.store.query)
+    what = "are not the sums of the decisions of the day and the reports on them"
+    assert found.differences == (("rollups", "2026-11-27", what),)
 
 
 def _rows_of(view: "View") -> Lived:
