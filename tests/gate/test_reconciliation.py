@@ -255,6 +255,7 @@ def rewrite(gate: Gate, change: Callable[[dict[str, Any]], dict[str, Any]]) -> N
 async def test_events_of_older_versions_are_held_against_what_they_tell(lived_in: Gate, raw: Any) -> None:
     rewrite(lived_in, _older)
     raw.execute("UPDATE keys SET person = NULL")
+    raw.execute("UPDATE sessions SET person = NULL")
     raw.execute("UPDATE overrides SET granter = NULL")
     found = verified(lived_in)
     assert found.fault is None
