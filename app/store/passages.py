@@ -6,6 +6,7 @@ The hash of an event is that of its whole data, so the chain covers every passag
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple, Protocol, Self, TypeVar
 
 from sqlalchemy import bindparam, delete, or_, select, update
@@ -184,10 +185,7 @@ def joined(connection: Connection, stored: Sequence[str]) -> Joined:
     """Return the data of events as it was recorded, and the parts that it is joined from."""
     # The names keep their START: it is looked for in a million of them.
     parts = [each.split(HOLE) if each.startswith(START) else [] for each in stored]
-    wanted = {each[0] for each in parts if each}
-    forms = {name: form for name in wanted if (form := _read_forms.get(name)) is not None}
-    if len(forms) < len(wanted):
-        forms |= _read(connection, wanted - forms.keys())
+    forms = _remembered(connection, {each[0] for each in parts if each})
     data = []
     for place, values in enumerate(parts):
         form = forms.get(values[0]) if values else None
@@ -199,6 +197,14 @@ def joined(connection: Connection, stored: Sequence[str]) -> Joined:
     return Joined(data, parts, forms)
 
 
+def _remembered(connection: Connection, names: AbstractSet[str]) -> dict[str, Form]:
+    """Return the forms of names, read where they are not remembered."""
+    forms = {name: form for name in names if (form := _read_forms.get(name)) is not None}
+    if len(forms) < len(names):
+        forms |= _read(connection, names - forms.keys())
+    return forms
+
+
 def with_whole_data(connection: Connection, found: Iterable[Record]) -> list[Record]:
     """Return records with their data as it was recorded."""
     records = list(found)
@@ -206,16 +212,21 @@ def with_whole_data(connection: Connection, found: Iterable[Record]) -> list[Rec
     return [each._replace(data=text) for each, text in zip(records, data, strict=True)]
 
 
-def _read(connection: Connection, names: Iterable[str]) -> dict[str, Form]:
-    """Read and remember forms; not those of which a row is missing, or isn't of its name."""
-    found = _sound(connection, {name.removeprefix(START) for name in names})
-    forms = {START + name: text[1:].split(HOLE) for name, text in found.items() if text.startswith(START)}
+def _complete(connection: Connection, forms: Mapping[str, Sequence[str]]) -> dict[str, Form]:
+    """Put the texts of passages into forms; leave out a form of which one is missing."""
     texts = _sound(connection, {passage for _, *form in forms.values() for passage in form})
-    read = {
+    return {
         name: _form([texts[passage] for passage in form], order)
         for name, (order, *form) in forms.items()
         if all(passage in texts for passage in form)
     }
+
+
+def _read(connection: Connection, names: Iterable[str]) -> dict[str, Form]:
+    """Read and remember forms; not those of which a row is missing, or isn't of its name."""
+    found = _sound(connection, {name.removeprefix(START) for name in names})
+    forms = {START + name: text[1:].split(HOLE) for name, text in found.items() if text.startswith(START)}
+    read = _complete(connection, forms)
     if len(_read_forms) + len(read) > _MOST_REMEMBERED:
         _read_forms.clear()
     _read_forms.update(read)
