@@ -122,7 +122,8 @@ async def start(request: Request) -> Response:
     try:
         fields = quick_freeze(form, in_force.home, now)
         wanted = _read(fields, in_force.home, StartBody).request(now)
-        if is_unconfirmed(form, wanted.selector, in_force.policy_set):
+        # A role with a scope can't freeze everything: it is refused, not asked.
+        if caller.scope is None and is_unconfirmed(form, wanted.selector, in_force.policy_set):
             return confirmation(request, caller, form, wanted)
         freeze = await here.freezes.start(caller, wanted, in_force)
     except FreezegateError as error:

@@ -253,3 +253,58 @@ def test_nothing_yet_says_how_to_begin(gate: TestClient, folder: Path, keys: dic
 
 def test_policies_are_for_those_who_may_look(gate: TestClient) -> None:
     assert re.search(r'aria-current="?page"?>Policies', gate.get("/dashboard/policies").text)
+
+
+def as_team(
+    gate: TestClient, services: tuple[str, ...] | None = None, tags: tuple[str, ...] | None = None
+) -> tuple[Page, str]:
+    """Sign in as ops of a team; the dashboard, and the proof of forms."""
+    form = Page(gate.get("/dashboard/sign-in").text)
+    key = key_for(gate, KeyRequest("team", Role.OPS, services=services, tags=tags))
+    reply = gate.post("/dashboard/sign-in", data={"proof": form.value("proof"), "key": key})
+    page = Page(reply.text)
+    return page, page.value("proof")
+
+
+def form_of(gate: TestClient, opened: str) -> str:
+    """The markup of a form of ops."""
+    return gate.get("/").text.partition(f'<details id="{opened}"')[2].partition("</form>")[0]
+
+
+def test_a_role_of_a_team_is_offered_its_services_and_not_everything(gate: TestClient) -> None:
+    page, _ = as_team(gate, services=("docs-*",))
+    assert "Comma-separated. You may freeze the services docs-*." in page.text
+    assert "You may grant for the services docs-*." in page.text
+    assert "Everything" not in page.text
+    assert "All 2 environments" in page.text
+    for opened in ("start-freeze", "grant-override"):
+        form = Page(form_of(gate, opened))
+        assert {each.get("value") for each in form.named("option")} >= {"docs-site"}
+        assert "checkout" not in {each.get("value") for each in form.named("option")}
+    (field,) = [
+        each for each in Page(form_of(gate, "start-freeze")).named("input") if each["name"] == "services"
+    ]
+    assert (field.get("value"), "required" in field) == ("docs-*", True)
+
+
+def test_a_role_of_tags_freezes_by_them(gate: TestClient, folder: Path) -> None:
+    in_force(gate, folder, policy_file(2, 5))
+    page, proof = as_team(gate, tags=("team-search",))
+    assert "You may freeze the services tagged team-search." in page.text
+    freeze = Page(form_of(gate, "start-freeze"))
+    fields = {str(each["name"]): each.get("value") for each in freeze.named("input")}
+    assert fields["tags"] == "team-search"
+    assert not fields["services"]
+    assert [each["value"] for each in freeze.named("option")][:1] == ["search-api"]
+    gate.post(
+        "/dashboard/freezes", data={**INCIDENT, "proof": proof, "tags": "team-search", "environments": "*"}
+    )
+    assert [each["tags"] for each in gate.get("/freezes").json()["freezes"]] == [["team-search"]]
+
+
+def test_a_role_of_a_team_is_refused_everything_without_being_asked(gate: TestClient) -> None:
+    _, proof = as_team(gate, services=("docs-*",))
+    reply = gate.post("/dashboard/freezes", data={**INCIDENT, "proof": proof, "environments": "*"})
+    assert reply.status_code == 403
+    assert "may act only on the services docs-*" in Page(reply.text).text
+    assert "Freeze everything?" not in reply.text

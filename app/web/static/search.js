@@ -2,10 +2,11 @@
 "use strict";
 
 const MOST_SUGGESTED = 8;
-const known = [...document.querySelectorAll("#services option")].map((each) => each.value);
+const valuesOf = (list) => [...(list?.options ?? [])].map((each) => each.value);
+const suggested = valuesOf(document.getElementById("services"));
 
 // The names that have what is typed in them; those that begin with it, or have a part that does, stand first.
-function matching(typed) {
+function matching(typed, known) {
   const rank = (name) => (name.startsWith(typed) ? 0 : /[-_./]/.test(name[name.indexOf(typed) - 1]) ? 1 : 2);
   return known.filter((name) => name.includes(typed))
     .sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1)).slice(0, MOST_SUGGESTED);
@@ -13,6 +14,9 @@ function matching(typed) {
 
 let lists = 0;
 function suggest(field) {
+  // The form of a role with a scope suggests its own services.
+  const own = field.form.querySelector(".own-services");
+  const known = own ? valuesOf(own) : suggested;
   if (!known.length) return;
   const isMany = field.dataset.search === "many";
   const list = document.createElement("ul");
@@ -40,7 +44,7 @@ function suggest(field) {
   }
 
   function open() {
-    const found = typed() ? matching(typed()) : [];
+    const found = typed() ? matching(typed(), known) : [];
     if (!found.length || (found.length === 1 && found[0] === typed())) {
       close();
       return;
