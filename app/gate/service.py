@@ -58,6 +58,8 @@ class Service(NamedTuple):
     """Whether it is in the catalogue, or there is no catalogue."""
     states: tuple[ServiceState, ...]
     """Frozen ones first; otherwise in the order of the policy file."""
+    coming: tuple[tuple[ComingFreeze, tuple[str, ...]], ...]
+    """The freezes to come, the next one first, each once with the environments that have it."""
     policies: tuple[Policy, ...]
     """Those that apply to it in any environment, in the order of the file."""
 
@@ -65,18 +67,6 @@ class Service(NamedTuple):
     def frozen(self) -> list[ServiceState]:
         """The states in which something blocks it."""
         return [each for each in self.states if not each.decision.allowed]
-
-    @property
-    def coming(self) -> list[tuple[tuple[str, ...], tuple[ComingFreeze, ...]]]:
-        """The freezes to come, by the environments that have the same ones; none without any."""
-        found: list[tuple[tuple[str, ...], tuple[ComingFreeze, ...]]] = []
-        for each in self.states:
-            place = next((at for at, (_, coming) in enumerate(found) if coming == each.coming), None)
-            if place is not None:
-                found[place] = ((*found[place][0], *each.environments), each.coming)
-            elif each.coming:
-                found.append((each.environments, each.coming))
-        return found
 
     @property
     def opened(self) -> list[ServiceState]:
@@ -102,6 +92,7 @@ def service(in_force: InForce, name: str, now: int) -> Service:
         tuple(sorted(policy_set.tags_of(name))),
         policy_set.services is None or name in policy_set.services,
         tuple(sorted(_merged(states), key=lambda each: each.decision.allowed)),
+        tuple(_planned(states)),
         tuple(policy for policy in policy_set.policies if id(policy) in applying),
     )
 
@@ -137,8 +128,18 @@ def _merged(states: Iterable[ServiceState]) -> list[ServiceState]:
     return merged
 
 
+def _planned(states: Iterable[ServiceState]) -> Iterator[tuple[ComingFreeze, tuple[str, ...]]]:
+    """Yield each freeze to come once, with the environments that have it."""
+    places: dict[ComingFreeze, list[str]] = {}
+    for each in states:
+        for freeze in each.coming:
+            places.setdefault(freeze, []).extend(each.environments)
+    for freeze in sorted(places, key=lambda each: each.start):
+        yield freeze, tuple(places[freeze])
+
+
 def _shown(each: ServiceState) -> tuple[object, ...]:
-    """Return what a page shows of a state; the environments may differ in rules that are over."""
+    """Return what a page shows of a state; the environments may differ in rules that are over, or later."""
     decision = each.decision
     return (
         decision.kind,
@@ -147,7 +148,7 @@ def _shown(each: ServiceState) -> tuple[object, ...]:
         decision.flips_at,
         decision.following,
         decision.closing,
-        each.coming,
+        [freeze[:3] for freeze in each.coming[:1]],
     )
 
 

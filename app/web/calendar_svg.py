@@ -18,6 +18,8 @@ _SATURDAY: Final = 5
 _BOLD_LETTER: Final = 7.4
 _HEAD: Final = 24
 _BETWEEN_TICKS: Final = 62
+_TICK: Final = 44
+"""The width of a date, to be whole before the edge."""
 _WIDE_DAY: Final = 20
 """Units of a day from which days are lines of their own."""
 _CLOSE: Final = 13
@@ -229,7 +231,7 @@ def _ticks(view: View, width: float) -> Iterator[Title]:
     is_daily = width >= _BETWEEN_TICKS
     for day in range(view.first_day, end) if is_daily else range(monday, end, weeks * WEEK):
         x, date = (day - view.first_day) * width, calendar_date(day)
-        if x + _BETWEEN_TICKS / 2 <= view.days * width:
+        if x + _TICK <= view.days * width:
             yield Title(round(x, 2), 14, f"{date:%a} {date.day}" if is_daily else f"{date.day} {date:%b}")
 
 

@@ -1,11 +1,15 @@
 """Freezes of a calendar in words, and the ids of their entries in its lists."""
 
+from typing import Final
+
 from app.core.decision import Stretch
 from app.core.explain import local_time, scope_in_words, undirected
 from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR
 from app.core.wallclock import Zone
 from app.gate.calendar_lanes import Run, ScopedFreeze
+
+_MINUTE: Final = 60
 
 
 def run_id(lane: int, start: int) -> str:
@@ -47,6 +51,10 @@ def _rule_in_words(stretch: Stretch, where: Zone, now: int) -> str:
 
 
 def hours_in_words(seconds: int) -> str:
-    """Return a length of time in hours, or in days from two of them on."""
-    hours = max(round(seconds / HOUR), 1)
+    """Return a length of time in hours, in days from two of them on, and below one in minutes or seconds."""
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    if seconds < HOUR:
+        return f"{seconds // _MINUTE} min"
+    hours = round(seconds / HOUR)
     return f"{hours} h" if hours < 2 * 24 else f"{hours // 24} d" + (f" {hours % 24} h" if hours % 24 else "")

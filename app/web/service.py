@@ -13,13 +13,14 @@ from markupsafe import Markup
 from pydantic import Field
 
 from app.core.badge import badge
+from app.core.decision import Rule
 from app.core.errors import UnknownNameError
 from app.core.explain import policy_in_words, state
 from app.core.instant import DAY, EARLIEST, LATEST
 from app.core.interval import Period
 from app.core.policy import NAME_PATTERN
-from app.core.rule_style import Style, rule_styles
-from app.gate.calendar_lanes import lanes
+from app.core.rule_style import OTHERS, Style, rule_styles
+from app.gate.calendar_lanes import lanes, rules_of
 from app.gate.errors import StoreUnavailableError, UnauthenticatedError
 from app.gate.in_force import InForce
 from app.gate.past import Past
@@ -39,9 +40,11 @@ from app.web.viewer import Viewer, viewer_of
 router = APIRouter(prefix="/services", include_in_schema=False, route_class=PageRoute)
 
 MOST_DECISIONS: Final = 10
+MOST_COMING: Final = 6
+"""Freezes to come that are listed before the fold."""
 _WEEKS: Final = 5
 _MINUTE: Final = 60
-MOST_LISTED: Final = 60
+MOST_LISTED: Final = 300
 """Services of the catalogue that the search lists; the field finds the others."""
 
 _NAME: Final = re.compile(NAME_PATTERN)
@@ -84,7 +87,7 @@ async def search(request: Request) -> Response:
         path = service_path(name)
         return await _show(request, name) if "?" in path else redirect(request, path)
     in_force = context(request).policies.in_force
-    known = list(in_force.policy_set.services or ())
+    known = sorted(in_force.policy_set.services or ())
     return html_response(
         render(
             "services.html",
@@ -141,7 +144,7 @@ async def _latest(here: Context, name: str) -> list[dict[str, Any]] | None:
 
 
 def _unknown(in_force: InForce, page: _Page) -> Response:
-    known = list(in_force.policy_set.services or ())
+    known = sorted(in_force.policy_set.services or ())
     body = render(
         "services.html",
         page.viewer.root,
@@ -161,24 +164,28 @@ def _past(past: Past, in_force: InForce, page: _Page) -> bytes:
     first_day = monday_of(home.local(page.now) // DAY) - (_WEEKS - 1) * WEEK
     period = Period(max(home.earliest(first_day * DAY), EARLIEST), page.now)
     found = past.view(in_force, period, page.name)
-    pictures = past_pictures(in_force, found, first_day, _WEEKS * WEEK, page.now)
+    pictures = past_pictures(in_force, found, first_day, _WEEKS * WEEK, page.now) if found.lanes else []
     return render("service_past.html", page.viewer.root, pictures=pictures, name=page.name)
 
 
-def _coming(in_force: InForce, page: _Page, styles: Mapping[str, Style]) -> list[Picture]:
-    """Return the ribbon of the coming weeks, wide and narrow."""
+def _coming(
+    in_force: InForce, page: _Page, styles: Mapping[str, Style]
+) -> tuple[list[Picture], list[tuple[Style, Rule]]]:
+    """Return the ribbon of the coming weeks, wide and narrow, and its legend."""
     first_day = in_force.home.local(page.now) // DAY
     days = _WEEKS * WEEK
     start = in_force.home.earliest(first_day * DAY)
     period = Period(start, min(in_force.home.earliest((first_day + days) * DAY), LATEST))
     found = lanes(in_force, period, page.name)
     view = View(first_day, days, in_force.home, page.now, styles)
-    return [draw_ribbon(found, view, sheet) for sheet in (WIDE_QUARTER, NARROW)]
+    legend = [(styles.get(rule.id, OTHERS), rule) for rule in rules_of(found)]
+    return [draw_ribbon(found, view, sheet) for sheet in (WIDE_QUARTER, NARROW)], legend
 
 
 def _render(in_force: InForce, page: _Page, latest: list[dict[str, Any]] | None, past: str) -> bytes:
     found = service(in_force, page.name, page.now)
     styles = rule_styles(in_force.policy_set.policies, in_force.engine.freezes, page.now)
+    coming, legend = _coming(in_force, page, styles)
     return render(
         "service.html",
         page.viewer.root,
@@ -196,7 +203,9 @@ def _render(in_force: InForce, page: _Page, latest: list[dict[str, Any]] | None,
         sentence=" ".join(state(each.decision, in_force.home) for each in found.states),
         degraded=page.degraded,
         styles=styles,
-        coming=_coming(in_force, page, styles),
+        coming=coming,
+        legend=legend,
+        most_coming=MOST_COMING,
         past=Markup(past),  # noqa: S704 - rendered by a template
         decisions=latest,
         alike=[] if found.is_listed else alike(in_force, page.name),

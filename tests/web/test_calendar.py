@@ -205,7 +205,15 @@ def test_a_ribbon_has_a_row_for_each_lane_and_marks_for_deploys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(60, "1 h"), (8 * 3600, "8 h"), (2 * DAY, "2 d"), (2 * DAY + 3600, "2 d 1 h")]
+    ("seconds", "words"),
+    [
+        (17, "17 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (8 * 3600, "8 h"),
+        (2 * DAY, "2 d"),
+        (2 * DAY + 3600, "2 d 1 h"),
+    ],
 )
 def test_a_length_is_in_hours_or_days(seconds: int, words: str) -> None:
     assert hours_in_words(seconds) == words

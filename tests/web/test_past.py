@@ -134,7 +134,7 @@ def test_times_and_lengths_can_be_linked(lived: tuple[TestClient, FakeClock]) ->
     assert "/dashboard/past?view=quarter&from=2026-08-24" in found
     assert "/dashboard/past?view=week&from=2026-11-16" in found
     calm = Page(gate.get("/dashboard/past?from=2026-01-05").text)
-    assert "The record has no policies of this time." in calm.text
+    assert "Nothing is on record for this time." in calm.text
     ahead = Page(gate.get("/dashboard/past?view=week&from=2027-01-05").text)
     assert "23 Nov to 29 Nov 2026" in ahead.text, "nothing lies ahead"
     for wrong in ("view=day", "from=soon", "x=1"):

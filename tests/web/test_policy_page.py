@@ -199,7 +199,7 @@ def test_a_policy_that_denies_lists_what_it_stopped(used: TestClient) -> None:
     page = shown(used, "friday-afternoon")
     assert "Stopped lately" in page.text
     assert "search → production ada" in page.text
-    assert "GET /decisions?policy=friday-afternoon" in page.text
+    assert "/dashboard/decisions?policy=friday-afternoon" in [each.get("href") for each in page.named("a")]
     assert "Switch it on" not in page.text
 
 
@@ -207,7 +207,7 @@ def test_a_search_that_takes_too_long_is_given_up(used: TestClient, monkeypatch:
     monkeypatch.setattr("app.web.policy.SEARCH", 0)
     text = shown(used, "awake").text
     assert "There are too few of them in a long record to be found in time." in text
-    assert "All of them: GET /decisions?policy=awake" in text
+    assert "in time. All of them" in text
     assert "Nothing yet" not in text
 
 
