@@ -85,6 +85,8 @@ class GateProtocol(HttpToolsProtocol):
         self._quick: QuickAnswers | None = quick_answers_of(self.app)
         self._ready: QuickAnswer | None = None
         """The answer to the request that is being read, if it is known from its head."""
+        self._answered = False
+        """Whether a request of these data got its answer from memory."""
         self._deadline: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
         """The request that is being answered, or was last."""
@@ -123,6 +125,7 @@ class GateProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the data in pieces, and check the limits after each."""
         self._unset_keepalive_if_required()
+        self._answered = False
         if len(data) <= _PIECE and not self._refused:
             self._take(data)
             return
@@ -208,9 +211,13 @@ class GateProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _find_answer(self) -> QuickAnswer | None:
-        """Return the answer from memory, unless an earlier request or the client keeps it waiting."""
+        """Return the answer from memory, unless an earlier request or the client keeps it waiting.
+
+        One a turn of the loop: a client that sends thousands of requests ahead of their answers must not hold
+        up the others. Its further ones wait for the application, and count against `MAX_AHEAD`.
+        """
         running, parser = self._running, self.parser
-        if self._quick is None or (running is not None and not running.response_complete):
+        if self._quick is None or self._answered or (running is not None and not running.response_complete):
             return None
         if self.flow.write_paused or not parser.should_keep_alive():
             return None
@@ -265,6 +272,7 @@ class GateProtocol(HttpToolsProtocol):
     def _answer_at_once(self, answer: QuickAnswer) -> None:
         """Send an answer from memory, and wait for the next request."""
         self._ready = None
+        self._answered = True
         self._in_head = False
         self.transport.write(answer.encoded(self.server_state.default_headers))
         super().on_response_complete()

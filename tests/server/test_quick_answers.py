@@ -18,6 +18,7 @@ from app.policies.source import Source
 from app.server.log import RequestLog
 from app.server.metrics import Metrics
 from app.server.middleware import RequestIds
+from app.server.protocol import MAX_AHEAD
 from app.server.quick_answers import QuickAnswers, quick_answers_of
 from app.server.response_cache import MOST_KEPT, DecisionResponse, ResponseCache
 from app.server.root_path import RootPath
@@ -191,7 +192,22 @@ async def test_requests_on_one_connection_are_answered_in_their_order(gate: Gate
     # It had to wait, so the application answers it.
     assert await client.reply() == (200, b"GET /can-deploy")
     await client.send(PLAIN % b"" + PLAIN % b"" + b"GET /last HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert [await client.reply() for _ in range(3)] == [(423, b"{}"), (423, b"{}"), (200, b"GET /last")]
+    # One for each read: the second is no burst that the protocol answers by itself.
+    assert [await client.reply() for _ in range(3)] == [
+        (423, b"{}"),
+        (200, b"GET /can-deploy"),
+        (200, b"GET /last"),
+    ]
+
+
+async def test_a_burst_of_questions_ahead_of_their_answers_is_bounded(gate: Gate, client: Client) -> None:
+    gate.application.begin.clear()
+    await client.send((PLAIN % b"") * (3 * MAX_AHEAD))
+    assert await client.reply() == (423, b"{}")
+    gate.application.begin.set()
+    for _ in range(MAX_AHEAD + 1):
+        assert await client.reply() == (200, b"GET /can-deploy")
+    assert await client.rest() == b""
 
 
 async def test_a_claim_after_an_answer_from_memory_keeps_its_body(client: Client) -> None:
