@@ -48,6 +48,11 @@ class Place(NamedTuple):
         return " ".join(each["id"] for each in self.rules or self.closing) or "open"
 
     @property
+    def is_incident(self) -> bool:
+        """Whether an ad-hoc freeze is among the rules that freeze it."""
+        return not self.allowed and any("started_by" in each for each in self.rules)
+
+    @property
     def title(self) -> str:
         """Return the titles of its rules as plain text."""
         return undirected("; ".join(each["title"].rstrip(".") for each in self.rules))
@@ -118,7 +123,8 @@ def front_view(shown: Overview, policy_set: PolicySet) -> FrontView:
         found.add(each)
     found.add_scopes(shown, policy_set)
     return FrontView(
-        [each for each in places if not each.allowed],
+        # An incident stands first.
+        sorted((each for each in places if not each.allowed), key=lambda each: not each.is_incident),
         [each for each in places if each.allowed],
         found.differences(),
         len(shown.states),

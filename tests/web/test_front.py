@@ -308,3 +308,17 @@ def test_a_role_of_a_team_is_refused_everything_without_being_asked(gate: TestCl
     assert reply.status_code == 403
     assert "may act only on the services docs-*" in Page(reply.text).text
     assert "Freeze everything?" not in reply.text
+
+
+def test_an_incident_stands_first_and_is_marked(
+    gate: TestClient, folder: Path, proof: dict[str, str]
+) -> None:
+    rule = {"id": "closed", "title": "Books", "reason": "Counted.", "applies_to": {"environments": ["a"]}}
+    in_force(
+        gate, folder, policy_file(2, 0, [{**rule, "when": [{"always": True}]}]).replace("staging", "a", 1)
+    )
+    places = Page(gate.get("/").text).named("article")
+    assert [each["class"] for each in places] == ["frozen-place"]
+    gate.post("/dashboard/freezes", data={**proof, **INCIDENT})
+    places = Page(gate.get("/").text).named("article")
+    assert [each["class"] for each in places] == ["frozen-place incident", "frozen-place"]
