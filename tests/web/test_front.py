@@ -322,3 +322,13 @@ def test_an_incident_stands_first_and_is_marked(
     gate.post("/dashboard/freezes", data={**proof, **INCIDENT})
     places = Page(gate.get("/").text).named("article")
     assert [each["class"] for each in places] == ["frozen-place incident", "frozen-place"]
+
+
+def test_a_viewer_who_is_signed_in_is_not_told_to_sign_in(gate: TestClient) -> None:
+    form = Page(gate.get("/dashboard/sign-in").text)
+    key = key_for(gate, KeyRequest("looks", Role.VIEWER))
+    gate.post("/dashboard/sign-in", data={"proof": form.value("proof"), "key": key})
+    text = text_of(gate)
+    assert "In an incident, a person with the role ops freezes here." in text
+    assert "Ask a person with the role ops to grant one." in text
+    assert "Sign in" not in text
