@@ -148,7 +148,7 @@ def _shown(each: ServiceState) -> tuple[object, ...]:
         decision.flips_at,
         decision.following,
         decision.closing,
-        [freeze[:3] for freeze in each.coming[:1]],
+        [(freeze.start, freeze.zone) for freeze in each.coming[:1]],
     )
 
 

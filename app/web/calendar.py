@@ -25,6 +25,7 @@ from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import context
 from app.server.requests import NameField, Strict, read_query
+from app.web.calendar_alike import differences
 from app.web.calendar_svg import (
     NARROW,
     WEEK,
@@ -90,6 +91,12 @@ class _Page(NamedTuple):
         start = max(self.where.earliest(self.first_day * DAY), EARLIEST)
         end = self.where.earliest((self.first_day + WEEKS[self.view] * WEEK) * DAY)
         return Period(start, min(end, LATEST))
+
+    @property
+    def chosen(self) -> str:
+        """The first day as a date, for the field; empty where that is the present week."""
+        present = monday_of(self.where.local(self.now) // DAY)
+        return "" if self.first_day == present else calendar_date(self.first_day).isoformat()
 
     def address(self, **changed: str) -> str:
         """Return the query of the same page with other fields."""
@@ -169,6 +176,7 @@ def _rendered(in_force: InForce, page: _Page, found: list[Lane], **values: Any) 
             "lanes": [
                 (lane, drawn, _entries(lane, number, page)) for number, (lane, drawn) in enumerate(pictures)
             ],
+            "differences": differences(found, page.period, page.where, page.now),
             "overview": overview if len(found) > 1 else None,
             "legend": [(styles.get(rule.id, OTHERS), rule) for rule in rules_of(found)],
             "places": dict(_places(page)),

@@ -118,6 +118,7 @@ def _rendered(in_force: InForce, page: _Page, found: PastView | None, **values: 
         page.viewer.root,
         viewer=page.viewer,
         page=page,
+        chosen=_chosen(page, monday_of(home.local(page.now) // DAY)),
         now=page.now,
         home=home,
         known=list(in_force.policy_set.services or ()),
@@ -221,6 +222,12 @@ def _title(page: _Page, days: int) -> str:
     first, last = calendar_date(page.first_day), calendar_date(page.first_day + days - 1)
     years = f" {first.year}" if first.year != last.year else ""
     return f"{first.day} {first:%b}{years} to {last.day} {last:%b} {last.year}"
+
+
+def _chosen(page: _Page, present: int) -> str:
+    """Return the first day as a date, for the field; empty where the page ends with the present week."""
+    latest = present - (WEEKS[page.view] - 1) * WEEK
+    return "" if page.first_day == latest else calendar_date(page.first_day).isoformat()
 
 
 def _places(page: _Page, today: int) -> dict[str, str]:

@@ -26,6 +26,7 @@ from app.main import create_app
 from app.policies.load import load
 from app.policies.source import Snapshot
 from app.settings import Settings
+from app.web.calendar_alike import Difference, Told, differences
 from app.web.calendar_svg import (
     NARROW,
     WIDE,
@@ -234,6 +235,40 @@ def links(page: Page) -> list[str]:
     return [each.get("href") or "" for each in page.named("a")]
 
 
+def test_environments_that_hardly_differ_are_told_by_the_difference() -> None:
+    text = POLICIES.replace("[production, eu]", "[production, eu, staging]")
+    lasting = freeze("2026-12-01T08:00:00Z", None, environments=["eu"])
+    found = lanes(in_force(text, [lasting]), weeks_from(MONDAY), "tokyo")
+    first, second = differences(found, weeks_from(MONDAY), HOME, NOW)
+    assert first is None, "the first is drawn"
+    assert second == Difference(("production", "staging"), (Told("Incident", ""),), ())
+    brief = freeze("2026-12-01T08:00:00Z", "2026-12-01T09:00:00Z", environments=["production", "staging"])
+    found = lanes(in_force(text, [brief]), weeks_from(MONDAY), "tokyo")
+    when = "Tue 1 Dec 09:00 CET to Tue 1 Dec 10:00 CET"
+    assert differences(found, weeks_from(MONDAY), HOME, NOW)[1] == Difference(
+        ("production", "staging"), (), (Told("Incident", when),)
+    )
+    assert differences(shown(in_force()), weeks_from(MONDAY), HOME, NOW) == [None, None], (
+        "these have too little in common"
+    )
+
+
+def test_a_lane_that_hardly_differs_is_folded(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(
+        "version: 1\nenvironments: [eu, us]\npolicies:\n"
+        "  - {id: all, title: Audit, reason: r, when: [{dates: {from: 2026-12-01, to: 2026-12-02}}]}\n"
+        "  - {id: us, title: <i>Vote</i>, reason: r, applies_to: {environments: [us]},"
+        " when: [{dates: {from: 2026-12-10, to: 2026-12-10}}]}\n"
+    )
+    settings = Settings(policies=tmp_path / "p.yaml", database_url=SecretStr(f"sqlite:///{tmp_path}/g.db"))
+    with TestClient(create_app(settings, clock=FakeClock(NOW))) as client:
+        page = Page(client.get("/dashboard/calendar").text)
+    assert page.unclosed == []
+    assert "As eu, and also <i>Vote</i> (Thu 10 Dec 00:00 UTC to Fri 11 Dec 00:00 UTC)." in page.text
+    assert page.text.count("Show the weeks") == 1
+    assert "<i>Vote</i>" in page.isolated
+
+
 def test_every_bar_leads_to_an_entry_of_the_list(planned: TestClient) -> None:
     page = Page(planned.get("/dashboard/calendar").text)
     assert page.unclosed == []
@@ -255,7 +290,9 @@ def test_views_zones_services_and_times_can_be_linked(planned: TestClient) -> No
     found = links(page)
     assert "/dashboard/calendar?view=quarter&from=2026-08-31&zone=Asia/Tokyo" in found
     assert "/dashboard/calendar?view=weeks&from=2026-11-30&zone=Asia/Tokyo" in found
+    assert {"type": "date", "name": "from", "value": "2026-11-30"} in page.named("input"), "a filter keeps it"
     service = Page(planned.get("/dashboard/calendar?service=shop&environment=staging").text)
+    assert {"type": "date", "name": "from", "value": ""} in service.named("input"), "of the present"
     assert "Nights" in service.text
     assert "production" not in [each.get("id") for _, each in service.elements]
     assert "/services/shop" in links(service)

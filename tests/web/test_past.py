@@ -128,7 +128,9 @@ def test_the_past_of_one_service_has_its_own_freezes_and_deploys(
 
 def test_times_and_lengths_can_be_linked(lived: tuple[TestClient, FakeClock]) -> None:
     gate, _ = lived
-    found = [each.get("href") for each in Page(gate.get("/dashboard/past?from=2026-10-19").text).named("a")]
+    page = Page(gate.get("/dashboard/past?from=2026-10-19").text)
+    assert {"type": "date", "name": "from", "value": "2026-10-19"} in page.named("input"), "a filter keeps it"
+    found = [each.get("href") for each in page.named("a")]
     assert "/dashboard/past?view=month&from=2026-09-14" in found
     assert "/dashboard/past?view=month&from=2026-11-23" in found
     assert "/dashboard/past?view=quarter&from=2026-08-24" in found

@@ -244,10 +244,10 @@ def test_environments_that_differ_only_later_share_a_panel(tmp_path: Path) -> No
         "  - {id: now, title: Closed, reason: r, when: [{dates: {from: 2026-11-27, to: 2026-11-28}}]}\n"
         "  - {id: all, title: Audit, reason: r, when: [{dates: {from: 2026-12-01, to: 2026-12-02}}]}\n"
         "  - {id: us, title: Election, reason: r, applies_to: {environments: [us]},"
-        " when: [{dates: {from: 2026-12-10, to: 2026-12-11}}]}\n"
+        " when: [{dates: {from: 2026-12-02, to: 2026-12-03}}]}\n"
     )
     with TestClient(create_app(Settings(policies=tmp_path / "policies.yaml"), clock=FakeClock(AT))) as client:
         page = Page(client.get("/services/any").text)
     assert page.text.count("Opens in") == 1
-    assert "All environments: Audit" in page.text
-    assert "us: Election" in page.text
+    assert "eu: Audit" in page.text
+    assert "us: Audit · Election" in page.text
