@@ -17,6 +17,12 @@ from app.store.records import DecisionFilter
 
 _logger: Final = logging.getLogger("freezegate")
 _ROOT: Final = Path(__file__).parents[2]
+_PASSED_ON: Final = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONTZPATH", "PYTHONHOME", "LD_LIBRARY_PATH"),
+    *("TMPDIR", "SQLITE_TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "KRB5CCNAME", "KRB5_CONFIG"),
+)
+"""The variables that the other process gets, beside those that lead libpq to its database (``PG…``)."""
+
 _BUFFERED: Final = 256 * 1024
 """Bytes of a page that wait in this process before the other one is paused."""
 
@@ -83,14 +89,15 @@ class Exports:
         return Rendered(await process.stdout.readexactly(head["size"]), head["next"])
 
     async def _start(self) -> Process:
-        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
+            # The working directory may hold packages and modules of the same names.
+            "-P",
             "-m",
             "app.gate.export_worker",
             stdin=PIPE,
             stdout=PIPE,
-            env={**os.environ, "PYTHONPATH": path},
+            env=_environment(),
             limit=_BUFFERED,
             # Ctrl-C is for the gate, which ends it.
             start_new_session=True,
@@ -105,3 +112,11 @@ class Exports:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Return the variables of the other process: no secrets, and the path that this one imports from."""
+    passed = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name[:2] == "PG"}
+    root, here = str(_ROOT), str(Path.cwd())
+    path = [each for each in sys.path if Path(each).is_absolute() and (each == root or each != here)]
+    return {**passed, "PYTHONPATH": os.pathsep.join(path if root in path else [root, *path])}

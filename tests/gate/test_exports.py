@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -39,6 +40,11 @@ async def exported(exports: Exports, form: Form = LINES, wanted: DecisionFilter 
             if part.next is None:
                 return whole
             cursor = int(part.next)
+
+
+def variables(process: int) -> set[str]:
+    lines = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    return {line.partition(b"=")[0].decode() for line in lines}
 
 
 async def test_every_decision_is_exported_once_newest_first_beside_new_claims(gate: Gate) -> None:
@@ -100,3 +106,31 @@ async def test_a_client_that_goes_leaves_no_half_page_to_another(gate: Gate) -> 
         with pytest.raises(asyncio.CancelledError):
             await impatient
         assert await exports.page(ALL, None, LINES) == before
+
+
+async def test_nothing_is_imported_from_the_working_directory(
+    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither another package `app` nor a `json.py` beside it, also if the path names that folder."""
+    await claim(gate, MANY)
+    package = tmp_path / "elsewhere" / "app"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package.parent / "json.py").write_text("open('executed', 'w').close()")
+    monkeypatch.chdir(package.parent)
+    monkeypatch.setenv("PYTHONPATH", ".")
+    monkeypatch.syspath_prepend(str(package.parent))
+    assert len((await exported(Exports(gate.store.url))).splitlines()) == MANY
+    assert not (package.parent / "executed").exists()
+
+
+async def test_the_other_process_gets_no_secrets(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FREEZEGATE_ADMIN_KEY", "FREEZEGATE_SECRET_KEY", "SIEM_TOKEN", "PGAPPNAME"):
+        monkeypatch.setenv(name, "value")
+    exports = Exports(gate.store.url)
+    async with exports.open():
+        await exports.page(ALL, None, LINES)
+        assert exports._process is not None
+        names = variables(exports._process.pid)
+    assert {"PATH", "PGAPPNAME", "PYTHONPATH"} <= names
+    assert not [name for name in names if "FREEZEGATE" in name or "TOKEN" in name]
