@@ -147,12 +147,6 @@ def check_failures(request: Request) -> None:
         raise _too_many("too many credentials from this address have failed", wait)
 
 
-async def note_refusal(request: Request, name: str, why: str) -> None:
-    """Record that a known caller was refused with 403, for a page that answers by itself."""
-    note_refused(request, HTTPStatus.FORBIDDEN, why, name)
-    await context(request).gate.refusals.write()
-
-
 def _too_many(why: str, wait: int) -> RefusedError:
     return RefusedError(HTTPStatus.TOO_MANY_REQUESTS, why, headers={"Retry-After": str(wait)})
 

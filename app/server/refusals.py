@@ -48,7 +48,7 @@ def note_refused(request: Request, status: HTTPStatus, why: str, name: str = "")
 
 
 def counting(handle: Handler) -> Handler:
-    """Wrap an error handler: what it refuses with 401, 403 or 429 is counted, and put on record when due."""
+    """Wrap an error handler: what it refuses with 401, 403 or 429 is counted. A periodic task records it."""
 
     async def handle_and_count(request: Request, error: Exception) -> Response:
         refused = await handle(request, error)
@@ -56,7 +56,6 @@ def counting(handle: Handler) -> Handler:
             status = HTTPStatus(refused.status_code)
             caller = request.scope.get("state", {}).get(_CALLER)
             note_refused(request, status, _REASONS[status], "" if caller is None else caller.name)
-            await context(request).gate.refusals.write()
         return refused
 
     return handle_and_count

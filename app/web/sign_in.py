@@ -1,5 +1,6 @@
 """``/dashboard/sign-in``: exchange an API key for a session, or sign in at an issuer; ``/signed-out``."""
 
+from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -11,8 +12,9 @@ from app.identity.oidc.errors import CredentialsError, NoRuleError
 from app.identity.oidc.login import LIFETIME as LOGIN_LIFETIME
 from app.identity.oidc.login import Login, local_path
 from app.identity.oidc.people import People, SignedIn
-from app.server.authentication import SESSION_COOKIE, check_failures, failed, key_caller, note_refusal
+from app.server.authentication import SESSION_COOKIE, check_failures, failed, key_caller
 from app.server.context import context
+from app.server.refusals import note_refused
 from app.server.root_path import root_of
 from app.web.cookies import delete_cookie, set_cookie
 from app.web.flash import redirect_with_flash
@@ -78,7 +80,7 @@ async def signed_in_at(request: Request, issuer_id: str) -> Response:
     except CredentialsError as error:
         return _refused(request, issuer_id, failed(request, here, str(error)), 401)
     except NoRuleError as error:
-        await note_refusal(request, error.name, "no rule gives this person a role")
+        note_refused(request, HTTPStatus.FORBIDDEN, "no rule gives this person a role", error.name)
         return _refused(request, issuer_id, error, 403)
     secret = await here.sessions.open_of_person(
         signed_in.caller, signed_in.issuer, request.headers.get("user-agent", "")
