@@ -6,6 +6,7 @@ is synced. Syslog has no answers: what is on its way when a connection breaks ma
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 from collections.abc import Sequence
@@ -34,6 +35,10 @@ _PORTS: Final = {"tls": 6514, "tcp": 601, "udp": 514}
 """The registered ports of syslog over each transport."""
 
 _LARGEST_DATAGRAM: Final = 65_000
+"""Bytes of a message that a datagram surely has room for."""
+
+_TOO_LARGE: Final = {"left_out": "too large for a datagram; GET /audit has it"}
+"""What stands for the data of an event that no datagram has room for."""
 
 
 class DestinationError(FreezegateError):
@@ -170,10 +175,11 @@ class Destination:
             raise DestinationError(f"answered {reply.status}", reply.retry_after)
 
     async def _log(self, server: SyslogServer, lines: Sequence[str], times: Sequence[str]) -> None:
-        messages = [syslog_message(line, at) for line, at in zip(lines, times, strict=True)]
         if server.transport == "udp":
-            await asyncio.to_thread(_send_datagrams, server, messages)
+            datagrams = [_datagram(line, at) for line, at in zip(lines, times, strict=True)]
+            await asyncio.to_thread(_send_datagrams, server, datagrams)
             return
+        messages = [syslog_message(line, at) for line, at in zip(lines, times, strict=True)]
         context = self._outbound.tls_context() if server.transport == "tls" else None
         _, writer = await asyncio.open_connection(server.host, server.port, ssl=context)
         try:
@@ -193,13 +199,24 @@ def syslog_message(line: str, at: str) -> bytes:
     return head.encode("ascii") + b"\xef\xbb\xbf" + line.encode()
 
 
+def _datagram(line: str, at: str) -> bytes:
+    """Return the message of a line; if no datagram has room for it, a note stands for the event's data."""
+    message = syslog_message(line, at)
+    if len(message) <= _LARGEST_DATAGRAM:
+        return message
+    event = json.loads(line)
+    # OCSF has the data among what it doesn't map.
+    event.get("unmapped", event)["data"] = _TOO_LARGE
+    return syslog_message(json.dumps(event), at)
+
+
 def _send_datagrams(server: SyslogServer, messages: Sequence[bytes]) -> None:
     family, kind, protocol, _, address = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_DGRAM)[
         0
     ]
     with socket.socket(family, kind, protocol) as sender:
         for message in messages:
-            sender.sendto(message[:_LARGEST_DATAGRAM], address)
+            sender.sendto(message, address)
 
 
 def _append(path: Path, lines: Sequence[str]) -> None:

@@ -370,6 +370,21 @@ async def test_syslog_over_udp_has_a_datagram_for_each_event(store: Store, http:
         assert b'"seq": 1' in server.recv(65_536)
 
 
+@pytest.mark.parametrize("form", ["json", "ocsf"])
+async def test_an_event_too_large_for_a_datagram_is_shortened_and_stays_json(
+    store: Store, http: httpx.AsyncClient, form: str
+) -> None:
+    record(store, 1, text="é" * 40_000)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(20)
+        url = f"udp://127.0.0.1:{server.getsockname()[1]}"
+        await push_all(pushing(store, siem(syslog=url, format=form, since="beginning")), http)
+        sent = json.loads(server.recv(65_536).partition(b"\xef\xbb\xbf")[2])
+    assert list(sent.get("unmapped", sent)["data"]) == ["left_out"]
+    assert sent.get("seq") == 1 or sent["metadata"]["sequence"] == 1
+
+
 def test_the_ports_of_syslog_are_the_registered_ones() -> None:
     assert syslog_server("tls://siem.example.com").port == 6514
     assert syslog_server("udp://siem.example.com").port == 514
