@@ -117,6 +117,10 @@ class Exports:
 def _environment() -> dict[str, str]:
     """Return the variables of the other process: no secrets, and the path that this one imports from."""
     passed = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name[:2] == "PG"}
-    root, here = str(_ROOT), str(Path.cwd())
-    path = [each for each in sys.path if Path(each).is_absolute() and (each == root or each != here)]
-    return {**passed, "PYTHONPATH": os.pathsep.join(path if root in path else [root, *path])}
+    return {**passed, "PYTHONPATH": os.pathsep.join([str(_ROOT), *_elsewhere()])}
+
+
+def _elsewhere() -> list[str]:
+    """Return the folders that this process imports from, without the working directory."""
+    left_out = (str(_ROOT), str(Path.cwd()))
+    return [each for each in sys.path if Path(each).is_absolute() and each not in left_out]
