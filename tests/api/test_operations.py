@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from app.gate.keys import KeyRequest
 from app.identity.caller import Role
+from app.server.context import Context
 from tests.api.conftest import bearer, key_for
 from tests.api.fakes import FakeClock
 
@@ -414,6 +415,9 @@ def test_a_refused_request_of_somebody_known_is_put_into_the_record(
     gate: TestClient, keys: dict[str, str]
 ) -> None:
     assert gate.post("/overrides", json=GRANT, headers=bearer(keys["ci"])).status_code == 403
+    here: Context = gate.app.state.context  # type: ignore[attr-defined]
+    assert gate.portal is not None
+    gate.portal.call(here.gate.refusals.write)
     told = gate.get("/audit", headers=bearer(keys["admin"])).json()["events"][0]
     assert (told["kind"], told["actor"]) == ("request-refused", "ci person")
     assert told["data"] == {

@@ -14,7 +14,7 @@ from app.gate.record import verify
 from app.identity.credentials import new_key
 from app.identity.oidc.login import LIFETIME
 from app.main import create_app
-from app.server.context import FAILURES, MOST_SIGN_INS_OF_ADDRESS
+from app.server.context import FAILURES, MOST_SIGN_INS_OF_ADDRESS, Context
 from app.settings import Settings
 from tests.api.conftest import POLICIES
 from tests.api.fakes import FakeClock
@@ -200,7 +200,10 @@ def test_a_person_whom_no_rule_fits_is_refused_with_their_groups(
     assert "Acme signed you in as oidc:ada, and no rule of this gate gives that a role" in text
     assert "your groups (groups): guests" in text
     assert "freezegate_session" not in gate.cookies
-    store = gate.app.state.context.gate._store  # type: ignore[attr-defined]
+    here: Context = gate.app.state.context  # type: ignore[attr-defined]
+    assert gate.portal is not None
+    gate.portal.call(here.gate.refusals.write)
+    store = here.gate._store
     (refused,) = [
         link for link in store.query(lambda view: view.events_after(0, 9)) if link.kind == "request-refused"
     ]
