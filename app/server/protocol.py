@@ -216,14 +216,18 @@ class GateProtocol(HttpToolsProtocol):
         One a turn of the loop: a client that sends thousands of requests ahead of their answers must not hold
         up the others. Its further ones wait for the application, and count against `MAX_AHEAD`.
         """
-        running, parser = self._running, self.parser
-        if self._quick is None or self._answered or (running is not None and not running.response_complete):
+        parser = self.parser
+        if self._quick is None or self._answered or self._is_answering():
             return None
         if self.flow.write_paused or not parser.should_keep_alive():
             return None
         if parser.get_method() != b"GET" or parser.get_http_version() != "1.1":
             return None
         return self._quick.find(self.url, self.headers)
+
+    def _is_answering(self) -> bool:
+        """Return whether an earlier request waits for its answer."""
+        return self._running is not None and not self._running.response_complete
 
     def _begin_scope(self) -> None:
         """Begin the scope of a request, after its head: a quick answer needs none."""
