@@ -70,7 +70,7 @@ class _Count:
         self.written_at: int | None = None
 
     def is_recent(self, now: int) -> bool:
-        """Whether an event told of the kind less than a minute ago."""
+        """Return whether an event told of the kind less than a minute ago."""
         return self.written_at is not None and now - self.written_at < EVERY
 
 
