@@ -1,10 +1,11 @@
 """Sessions: a browser exchanges an API key for a cookie, or a person signs in at an issuer.
 
 A session of a key has its rights, for as long as the key is valid. A session of a person has the rights that
-the issuer's claims gave at sign-in: a change there takes effect at the next. Both last 12 hours at most.
+the issuer's claims gave at sign-in: a change there takes effect at the next. It is over where the identity
+file no longer has its issuer, or a rule that gives these rights. Both last 12 hours at most.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -52,6 +53,8 @@ class Sessions:
         self._cache = cache
         self._seen: dict[str, SessionRecord] = {}
         """The sessions looked up last, by the hashes of their secrets; the latest at the end."""
+        self.still_given: Callable[[str | None, Caller], bool] = _nothing_given
+        """Whether the issuer of a URL still gives a person their rights; without sign-ins, none does."""
 
     async def open(self, caller: Caller, browser: str) -> str:
         """Open a session for the caller of a key and return its secret, which is not stored.
@@ -120,6 +123,8 @@ class Sessions:
     async def caller(self, secret: str, *, from_memory: bool) -> Caller | None:
         """Return the caller that a session authenticates; None if it is invalid, expired or revoked.
 
+        None, too, for a session of a person whose issuer, or whose rights, are configured no longer.
+
         Args:
             secret: the value of the cookie.
             from_memory: whether a session seen before is valid while the store can't be reached, as a key
@@ -135,7 +140,8 @@ class Sessions:
         if session is None or not _is_open(session, now):
             return None
         if session.key_id is None:
-            return _person_of(session)
+            person = _person_of(session)
+            return person if self.still_given(session.issuer, person) else None
         key = self._cache.key_of_id(session.key_id)
         if key is None or not is_usable(key, now):
             return None
@@ -188,6 +194,10 @@ class Sessions:
         transaction.revoke_session(session_id, microseconds // 1_000_000)
         transaction.append(happened(microseconds, Kind.SESSION_CLOSED, caller.name, session=session_id))
         return session.issuer
+
+
+def _nothing_given(_issuer: str | None, _caller: Caller) -> bool:
+    return False
 
 
 def _is_open(session: SessionRecord, now: int) -> bool:

@@ -98,14 +98,18 @@ class StoreCache:
         return self._keys.get(digest)
 
     def check_caller(self, caller: Caller, transaction: "Transaction") -> None:
-        """Check that the key of a caller is still valid, if keys have changed since.
+        """Check that the session of a caller is still open, and their key valid if keys have changed since.
 
         Call it first in a transaction: from there on, grants and expiries go by its latest instant.
 
         Raises:
-            UnauthenticatedError: it was revoked.
+            UnauthenticatedError: one of them was revoked.
         """
         self.steady.follow(transaction.latest_at)
+        if caller.session_id is not None:
+            session = transaction.session(caller.session_id)
+            if session is None or session.revoked_at is not None:
+                raise UnauthenticatedError("this session is over; sign in again")
         if caller.key_id is None or transaction.keys_version == self._keys_version:
             return
         key = transaction.key(caller.key_id)

@@ -114,6 +114,8 @@ def build_context(
     metrics.watch(gate)
     for source in outside.integrations:
         metrics.expect_webhooks(source)
+    if outside.people is not None:
+        gate.sessions.still_given = outside.people.still_give
     capacity = capacity_of(raise_file_limit())
     return Context(
         clock=clock,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.gate import keys
-from app.gate.errors import StoreUnavailableError, UnknownRecordError
+from app.gate.errors import StoreUnavailableError, UnauthenticatedError, UnknownRecordError
 from app.gate.keys import KeyRequest
 from app.gate.sessions import LIFETIME, MOST_REMEMBERED, Sessions
 from app.gate.store_cache import caller_of
@@ -40,8 +40,15 @@ PERSON = Caller("ada@example.org", Role.OPS, ("shop/*",), person="https://id.exa
 ISSUER = "https://id.example"
 
 
-async def test_a_session_of_a_person_has_what_the_issuer_gave_and_lasts_twelve_hours(gate: Gate) -> None:
+def sessions_of_people(gate: Gate) -> Sessions:
+    """Return sessions whose issuer and rules are all still there."""
     sessions = Sessions(gate.store, gate.cache)
+    sessions.still_given = lambda _issuer, _caller: True
+    return sessions
+
+
+async def test_a_session_of_a_person_has_what_the_issuer_gave_and_lasts_twelve_hours(gate: Gate) -> None:
+    sessions = sessions_of_people(gate)
     secret = await sessions.open_of_person(PERSON, ISSUER, "a browser")
     caller = await sessions.caller(secret, from_memory=False)
     assert caller is not None
@@ -53,7 +60,7 @@ async def test_a_session_of_a_person_has_what_the_issuer_gave_and_lasts_twelve_h
 
 
 async def test_sessions_of_people_are_seen_and_closed_by_themselves_and_by_admins(gate: Gate) -> None:
-    sessions = Sessions(gate.store, gate.cache)
+    sessions = sessions_of_people(gate)
     eve = Caller("eve", Role.ADMIN, ("api",), person="https://id.example#sub=8")
     secrets = [await sessions.open_of_person(each, ISSUER, "") for each in (PERSON, PERSON, eve)]
     key_secret = await opened(gate, sessions)
@@ -74,13 +81,48 @@ async def test_sessions_of_people_are_seen_and_closed_by_themselves_and_by_admin
 
 
 async def test_the_person_of_a_key_and_of_an_issuer_are_one_if_the_key_names_it(gate: Gate) -> None:
-    sessions = Sessions(gate.store, gate.cache)
+    sessions = sessions_of_people(gate)
     wanted = KeyRequest("ada-laptop", Role.OPS, person="https://id.example#sub=7")
     record, _ = keys.create(gate.store, gate.clock, wanted, "test")
     gate.cache.load()
     await sessions.open(caller_of(record), "")
     await sessions.open_of_person(PERSON, ISSUER, "")
     assert [len(await sessions.listed(each)) for each in (PERSON, caller_of(record))] == [2, 2]
+
+
+async def test_a_session_of_a_person_is_over_where_its_issuer_or_rights_are_given_no_longer(
+    gate: Gate,
+) -> None:
+    sessions = Sessions(gate.store, gate.cache)
+    secret = await sessions.open_of_person(PERSON, ISSUER, "")
+    key_secret = await opened(gate, sessions)
+    assert await sessions.caller(secret, from_memory=True) is None, "a gate without sign-ins knows no people"
+    asked = []
+
+    def still_given(issuer: str | None, caller: Caller) -> bool:
+        asked.append((issuer, caller._replace(session_id=None)))
+        return len(asked) == 1
+
+    sessions.still_given = still_given
+    assert await sessions.caller(secret, from_memory=True) is not None
+    assert await sessions.caller(secret, from_memory=True) is None
+    assert asked == [(ISSUER, PERSON)] * 2
+    assert await sessions.caller(key_secret, from_memory=True) is not None
+
+
+@pytest.mark.parametrize("of_key", [False, True])
+async def test_a_session_revoked_since_it_was_looked_up_changes_nothing(gate: Gate, *, of_key: bool) -> None:
+    sessions = sessions_of_people(gate)
+    secret = await (opened(gate, sessions) if of_key else sessions.open_of_person(PERSON, ISSUER, ""))
+    caller = await sessions.caller(secret, from_memory=False)
+    assert caller is not None
+    gate.store.transact(lambda transaction: gate.cache.check_caller(caller, transaction))
+    await sessions.close(ADMIN, str(caller.session_id))
+    with pytest.raises(UnauthenticatedError, match="this session is over"):
+        gate.store.transact(lambda transaction: gate.cache.check_caller(caller, transaction))
+    unknown = caller._replace(session_id="ses_unknown")
+    with pytest.raises(UnauthenticatedError, match="this session is over"):
+        gate.store.transact(lambda transaction: gate.cache.check_caller(unknown, transaction))
 
 
 @pytest.fixture

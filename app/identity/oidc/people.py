@@ -105,6 +105,16 @@ class People:
         """Return the id of an issuer's URL; None if it is configured no longer."""
         return next((key for key, each in self._places.items() if each.section.issuer == issuer), None)
 
+    def still_give(self, issuer: str | None, caller: Caller) -> bool:
+        """Return whether an issuer is configured, and a rule of it gives the rights that a person has.
+
+        Args:
+            issuer: its URL.
+            caller: the person, with the rights of their session.
+        """
+        sections = (place.section for place in self._places.values())
+        return any(each.issuer == issuer and each.still_gives(caller) for each in sections)
+
     async def begin(self, login: Login, redirect_uri: str, now: int) -> str:
         """Return the URL at the issuer that a sign-in begins at.
 

@@ -23,6 +23,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, model_validator
 
 from app.core.policy import ID_PATTERN
+from app.identity.caller import Caller, person_id
 from app.identity.oidc.rule import Claim, Part, Rights, Url, fit
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500), Field(title="text")]
@@ -136,6 +137,20 @@ class SignInIssuer(Part):
     def needs_groups(self) -> bool:
         """Whether any rule asks for groups."""
         return any(rule.groups is not None for rule in self.rules)
+
+    @property
+    def person_form(self) -> str:
+        """What the persons of this issuer begin with: ``https://id.example.com#sub=``."""
+        return person_id(f"{self.issuer}#{self.person_claim}=")
+
+    def still_gives(self, caller: Caller) -> bool:
+        """Return whether a person of this issuer could have the rights of a caller by its rules."""
+        # A person whose id is long is a hash; see `person_of`.
+        person = caller.person or ""
+        return person.startswith((self.person_form, "sha256:")) and any(
+            (rule.role, rule.only_services, rule.only_tags) == (caller.role, caller.services, caller.tags)
+            for rule in self.rules
+        )
 
     def client_secret(self, folder: Path, environment: Mapping[str, str]) -> str | None:
         """Return the secret of the client; None for a public one.
