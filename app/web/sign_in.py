@@ -25,6 +25,7 @@ router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=Pag
 
 _HERE: Final = "/dashboard/sign-in"
 _LOGIN_COOKIE: Final = "freezegate_login"
+_NOT_BEGUN: Final = "this sign-in was not begun in this browser, or took too long; start again"
 _NO_SUCH: Final = "there is no issuer of that name to sign in at"
 
 
@@ -74,6 +75,10 @@ async def signed_in_at(request: Request, issuer_id: str) -> Response:
     """Take the issuer's answer, and open a session for the person."""
     people, here = _people(request, issuer_id), context(request)
     check_failures(request)
+    if _LOGIN_COOKIE not in request.cookies:
+        # Not counted: a page of another site can make any browser ask for this URL, without the cookie.
+        note_refused(request, HTTPStatus.UNAUTHORIZED, "no cookie of a sign-in")
+        return _refused(request, issuer_id, UnauthenticatedError(_NOT_BEGUN), HTTPStatus.UNAUTHORIZED)
     try:
         with here.sign_ins.held(request.scope):
             signed_in = await _answered(request, people, issuer_id)
@@ -107,7 +112,7 @@ async def _answered(request: Request, people: People, issuer_id: str) -> SignedI
     now = context(request).clock.now()
     login = Login.of_cookie(request.cookies.get(_LOGIN_COOKIE, ""), issuer_id, now)
     if login is None:
-        raise CredentialsError("this sign-in was not begun in this browser, or took too long; start again")
+        raise CredentialsError(_NOT_BEGUN)
     return await people.finish(login, _redirect_uri(request, issuer_id), request.query_params, now)
 
 

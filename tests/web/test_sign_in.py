@@ -1,8 +1,9 @@
 """Sign in at a real issuer, over the pages: the whole way, and everything that goes wrong on it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,7 +37,13 @@ def issuer() -> Iterator[PersonIssuer]:
     made.close()
 
 
-def gate_at(folder: Path, issuer: PersonIssuer, **settings: Any) -> TestClient:
+def gate_at(
+    folder: Path,
+    issuer: PersonIssuer,
+    changes: Mapping[str, Any] | None = MappingProxyType({}),
+    **settings: Any,
+) -> TestClient:
+    """Return a gate with an issuer, with changes of its section; without any, if those are None."""
     (folder / "policies.yaml").write_text(POLICIES)
     (folder / "secret").write_text(SECRET)
     section = {
@@ -46,11 +53,12 @@ def gate_at(folder: Path, issuer: PersonIssuer, **settings: Any) -> TestClient:
         "client_id": CLIENT,
         "client_secret_file": "secret",
         "rules": RULES,
+        **(changes or {}),
     }
     (folder / "identity.yaml").write_text(json.dumps({"sign_in": [section]}))
     given = Settings(
         policies=folder / "policies.yaml",
-        identity=folder / "identity.yaml",
+        identity=None if changes is None else folder / "identity.yaml",
         anonymous_role="none",
         **settings,
     )
@@ -139,6 +147,30 @@ def test_a_sign_in_leads_back_to_this_gate_alone(
     assert gate.get(begun(gate, issuer, place)).headers["location"] == location
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issuer": "https://id.example"},
+        {"rules": [{"groups": ["sre"], "role": "ops"}]},
+        {"rules": [{"groups": ["sre"], "role": "admin", "services": ["docs-*"]}]},
+        {"rules": [{"groups": ["sre"], "role": "admin", "tags": ["docs"]}]},
+        {"person_claim": "user_id"},
+        None,
+    ],
+)
+def test_a_session_ends_with_the_issuer_or_the_rule_that_gave_it(
+    tmp_path: Path, issuer: PersonIssuer, changes: dict[str, Any] | None
+) -> None:
+    database = f"sqlite:///{tmp_path / 'gate.db'}"
+    with gate_at(tmp_path, issuer, database_url=database) as gate:
+        gate.get(begun(gate, issuer))
+        cookies = dict(gate.cookies)
+    for there, changed in ((True, {"name": "Acme Inc."}), (False, changes), (True, {})):
+        with gate_at(tmp_path, issuer, changed, database_url=database) as gate:
+            gate.cookies.update(cookies)
+            assert (gate.get("/dashboard/sessions").status_code == 200) is there
+
+
 def test_the_form_for_a_key_leads_back_to_this_gate_alone(tmp_path: Path, issuer: PersonIssuer) -> None:
     key = new_key()
     with gate_at(tmp_path, issuer, admin_key=key) as gate:
@@ -160,6 +192,15 @@ def test_an_answer_without_the_cookie_of_its_browser_is_refused(
     assert "not begun in this browser, or took too long; start again" in Page(reply.text).text
     assert "Sign in with Acme" in Page(reply.text).text
     assert "freezegate_session" not in gate.cookies
+
+
+def test_answers_that_another_page_makes_a_browser_send_do_not_lock_its_office_out(
+    gate: TestClient, issuer: PersonIssuer
+) -> None:
+    # As `<img src=…>` of any page does: without the cookie, which no other site may set or send along.
+    for _ in range(25):
+        assert gate.get("/dashboard/sign-in/acme/callback?code=c&state=s").status_code == 401
+    assert gate.get(begun(gate, issuer)).status_code == 303
 
 
 def test_an_answer_counts_once(gate: TestClient, issuer: PersonIssuer) -> None:
