@@ -114,6 +114,22 @@ async def test_the_first_rule_that_fits_decides(
         assert (caller.role, caller.services, caller.tags) == expected
 
 
+@pytest.mark.parametrize(
+    ("verified", "fits"), [(True, True), (False, False), ("true", False), (1, False), (None, False)]
+)
+async def test_a_rule_on_an_address_fits_only_one_that_the_issuer_has_verified(
+    issuer: PersonIssuer, verified: object, *, fits: bool
+) -> None:
+    issuer.person["email"] = "ada@example.org"
+    issuer.changed = {"email_verified": verified}
+    gate = people(issuer, rules=[{"claims": {"email": "ada@example.org"}, "role": "ops"}])
+    if fits:
+        assert (await signed_in(gate)).role is Role.OPS
+    else:
+        with pytest.raises(NoRuleError, match=r"no rule of this gate gives that a role.*did not verify"):
+            await signed_in(gate)
+
+
 async def test_a_refusal_names_the_groups(issuer: PersonIssuer) -> None:
     issuer.person["groups"] = ["guests", "line\nbreak"]
     with pytest.raises(NoRuleError, match=r"your groups \(groups\): guests, line break\. Ask") as caught:

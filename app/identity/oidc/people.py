@@ -20,7 +20,7 @@ from app.identity.oidc.discovery import Discovery, Endpoints
 from app.identity.oidc.errors import CredentialsError, IssuerUnavailableError, NoRuleError
 from app.identity.oidc.keyring import Keyring, fetch
 from app.identity.oidc.login import Login
-from app.identity.oidc.sign_in_section import SignInIssuer
+from app.identity.oidc.sign_in_section import SignInIssuer, has_verified_address
 from app.identity.oidc.tokens import Expected, signed_with, unverified_parts, verified_claims
 from app.identity.oidc.vendors import name_of, person_of
 from app.outbound import Outbound, OutboundError
@@ -324,8 +324,15 @@ def _caller(section: SignInIssuer, claims: dict[str, Any]) -> Caller:
     raise NoRuleError(
         name,
         f"{section.name} signed you in as {name}, and no rule of this gate gives that a role; your groups "
-        f"({section.groups_claim}): {_said(named)}. Ask an admin of this gate",
+        f"({section.groups_claim}): {_said(named)}. {_about_address(section, claims)}Ask an admin of this gate",
     )
+
+
+def _about_address(section: SignInIssuer, claims: Mapping[str, Any]) -> str:
+    """Return why no rule on an address fits, as a sentence; empty if that is not the reason."""
+    if has_verified_address(claims) or not any(rule.names_address for rule in section.rules):
+        return ""
+    return f"{section.name} did not verify your e-mail address, so no rule on it fits. "
 
 
 def _groups(value: Any) -> Iterator[str]:
@@ -339,7 +346,7 @@ def _name(claims: Mapping[str, Any]) -> str:
     People choose other names themselves, and could choose that of a key.
     """
     email = claims.get("email")
-    if claims.get("email_verified") is True and isinstance(email, str) and "@" in email:
+    if has_verified_address(claims) and isinstance(email, str) and "@" in email:
         return name_of(generic.VENDOR, {"sub": email}).partition(":")[2]
     chosen = claims.get("preferred_username")
     return name_of(generic.VENDOR, {"sub": chosen if isinstance(chosen, str) and chosen else claims["sub"]})

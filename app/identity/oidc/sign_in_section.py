@@ -40,7 +40,7 @@ class PersonRule(Rights):
         None,
         min_length=1,
         description="the claims that the person must have, with exactly these values, as in the rules of "
-        "issuers",
+        "issuers; with `email`, the issuer must also say `email_verified: true`",
         examples=[{"hd": "example.com"}],
     )
     groups: list[Line] | None = Field(
@@ -56,11 +56,23 @@ class PersonRule(Rights):
             raise ValueError("name claims or groups: without either, everyone at the issuer would match")
         return self
 
+    @property
+    def names_address(self) -> bool:
+        """Whether the rule is on an e-mail address, which many issuers let people choose without a check."""
+        return "email" in (self.claims or {})
+
     def fits(self, told: Mapping[str, Any], groups: Collection[str]) -> bool:
         """Return whether the claims and the groups of a person fit."""
+        if self.names_address and not has_verified_address(told):
+            return False
         return fit(self.claims or {}, told) and (
             self.groups is None or not set(self.groups).isdisjoint(groups)
         )
+
+
+def has_verified_address(told: Mapping[str, Any]) -> bool:
+    """Return whether an issuer says that it has verified the e-mail address of a person."""
+    return told.get("email_verified") is True
 
 
 class SignInIssuer(Part):
