@@ -1,7 +1,7 @@
 """API keys: created on the database, or by the gate itself at its first start."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.clock import Clock, not_behind
@@ -208,6 +208,18 @@ def check_person(written: str) -> None:
         )
 
 
+def is_person_of(written: str, forms: Collection[str]) -> bool:
+    """Return whether a person may be one of those who sign in.
+
+    Args:
+        written: the person of a key.
+        forms: what the persons who sign in begin with, see `SignInIssuer.person_form`; empty: only identity
+            tokens are accepted, of any issuer.
+    """
+    begins = not forms or person_id(written).startswith(tuple(map(person_id, forms)))
+    return begins and is_of_a_token(written)
+
+
 def is_of_a_token(person: str) -> bool:
     """Return whether a person has the form that `app.identity.oidc` gives to identity tokens."""
     issuer, _, user = person_id(person).partition("#")
@@ -221,7 +233,7 @@ class Approvers(NamedTuple):
     without_person: list[str]
     """Keys that belong to no person."""
     by_name: list[str]
-    """Keys whose person is not that of an identity token; there, the owner counts as another person."""
+    """Keys whose person is not that of a sign-in or an identity token; there, the owner is another person."""
 
 
 def is_usable(key: KeyRecord, now: int) -> bool:
@@ -229,25 +241,27 @@ def is_usable(key: KeyRecord, now: int) -> bool:
     return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
 
 
-def doubtful_approvers(known: Iterable[KeyRecord], policy_set: PolicySet, now: int) -> Approvers:
-    """Return the doubtful keys among the usable ones of ops and admins, if the policies ask for approvals."""
+def doubtful_approvers(
+    known: Iterable[KeyRecord], policy_set: PolicySet, now: int, forms: Collection[str] = ()
+) -> Approvers:
+    """Return the doubtful keys among the usable ones of ops and admins, if the policies ask for approvals.
+
+    Args:
+        known: all keys.
+        policy_set: the policies in force.
+        now: the present instant, in seconds.
+        forms: what the persons who sign in begin with; see `is_person_of`.
+    """
     if not _asks_for_approvals(policy_set):
         return Approvers([], [])
     usable = [key for key in known if _may_approve(key, now)]
     without_person = [key.name for key in usable if key.person is None]
-    by_name = [key.name for key in usable if _has_other_person(key)]
+    by_name = [key.name for key in usable if key.person and not is_person_of(key.person, forms)]
     return Approvers(sorted(without_person), sorted(by_name))
 
 
 def _may_approve(key: KeyRecord, now: int) -> bool:
     return Role(key.role).covers(Role.OPS) and is_usable(key, now)
-
-
-def _has_other_person(key: KeyRecord) -> bool:
-    """Return whether a key has a person that can't be that of an identity token."""
-    if not key.person:
-        return False
-    return not is_of_a_token(key.person)
 
 
 def _asks_for_approvals(policy_set: PolicySet) -> bool:

@@ -50,7 +50,8 @@ def _warn_of_approvers(context: Context) -> None:
     """Warn of keys that can't approve, or not as intended, if the policies require approvals."""
     now = context.cache.steady.now()
     policy_set = context.policies.in_force.policy_set
-    found = keys.doubtful_approvers(context.cache.known_keys, policy_set, now)
+    forms = () if context.people is None else context.people.person_forms
+    found = keys.doubtful_approvers(context.cache.known_keys, policy_set, now, forms)
     if found.without_person:
         event(
             logging.WARNING,
@@ -58,13 +59,14 @@ def _warn_of_approvers(context: Context) -> None:
             "nor grant what needs approval; make new ones with freezegate keys create --person",
             keys=found.without_person,
         )
-    issuers = (context.providers, context.people)
-    if found.by_name and any(each is not None and each.grants_ops for each in issuers):
+    by_tokens = context.providers is not None and context.providers.grants_ops
+    if found.by_name and (forms or by_tokens):
         event(
             logging.WARNING,
             "the policies ask for approvals, and operators may sign in or use identity tokens: the owners of "
             "these keys are other people there, unless --person is the person there (issuer#claim=id)",
             keys=found.by_name,
+            persons=[f"{form}ID" for form in forms],
         )
 
 

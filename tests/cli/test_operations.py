@@ -122,6 +122,39 @@ def test_a_decision_of_an_older_version_says_why_it_cannot_be_evaluated_again(
     assert len(told["refused"]) == 1
 
 
+def test_where_people_sign_in_a_new_key_of_another_person_is_warned_of(
+    tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = f"sqlite:///{tmp_path / 'gate.db'}"
+    Store.open(database).let_go()
+    monkeypatch.setenv("FREEZEGATE_DATABASE_URL", database)
+    file = tmp_path / "identity.yaml"
+    rules = "[{groups: [sre], role: ops}]"
+    secret = "client_secret_env: NOT_SET_HERE"  # noqa: S105 - the name of a variable
+    named = "id: a, name: A, issuer: 'https://id.example', client_id: c"
+    file.write_text(f"sign_in:\n  - {{{named}, {secret}, rules: {rules}}}\n")
+    warning = "People sign in as https://id.example#sub=ID"
+    by_name = "keys create --name ada --person ada@example.com --role"
+    shell(f"{by_name} ops")
+    assert warning not in shell.err
+    monkeypatch.setenv("FREEZEGATE_IDENTITY", str(file))
+    assert is_key(shell(f"{by_name} ops"))
+    assert warning in shell.err
+    shell.json(f"{by_name} admin")
+    assert warning in shell.err
+    for other in (
+        f"{by_name} ci",
+        "keys create --name ada --role ops",
+        "keys create --name ada --person https://ID.example#sub=7 --role ops",
+    ):
+        shell(other)
+        assert warning not in shell.err
+    for content in (file.read_text().replace("role: ops", "role: viewer"), "sign_in: []"):
+        file.write_text(content)
+        shell(f"{by_name} ops")
+        assert warning not in shell.err
+
+
 def test_after_a_record_of_years_ahead_new_keys_and_tokens_work(
     tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -163,6 +163,51 @@ async def test_where_approvals_are_asked_for_a_start_names_keys_that_can_hardly_
     assert told == expected | ({"other people there": ["boss"]} if identity == "ops" else {})
 
 
+@pytest.mark.parametrize(
+    ("role", "claim", "doubtful"),
+    [
+        ("ops", "sub", ["by name", "elsewhere", "other claim"]),
+        ("ops", "user_id", ["by name", "elsewhere", "right"]),
+        ("viewer", "sub", None),
+    ],
+)
+async def test_where_people_sign_in_a_start_names_keys_of_other_people_than_those(
+    tmp_path: Path,
+    policy_file: Path,
+    caplog: pytest.LogCaptureFixture,
+    role: str,
+    claim: str,
+    doubtful: list[str] | None,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'gate.db'}"
+    store = Store.open(url)
+    given = {
+        "by name": "ada@example.com",
+        "elsewhere": "https://token.actions.githubusercontent.com#actor_id=7",
+        "other claim": "https://ID.example#user_id=7",
+        "right": "https://ID.example#sub=7",
+    }
+    for name, person in given.items():
+        keys.create(store, FakeClock(AFTER), KeyRequest(name, Role.OPS, person=person), "root")
+    store.let_go()
+    rule = f"{{groups: [sre], role: {role}}}"
+    named = "id: acme, name: A, issuer: 'https://id.example', client_id: c"
+    section = f"{{{named}, person_claim: {claim}, rules: [{rule}]}}"
+    (tmp_path / "identity.yaml").write_text(f"sign_in:\n  - {section}\n")
+    settings = Settings(
+        policies=policy_file, database_url=SecretStr(url), identity=tmp_path / "identity.yaml"
+    )
+    with caplog.at_level(logging.WARNING):
+        application = create_app(settings, clock=FakeClock(AFTER + 60))
+        async with application.router.lifespan_context(application):
+            pass
+    told = [each.__dict__["fields"] for each in caplog.records if "other people there" in each.message]
+    if doubtful is None:
+        assert told == []
+    else:
+        assert told == [{"keys": doubtful, "persons": [f"https://id.example#{claim}=ID"]}]
+
+
 def test_where_no_approvals_are_asked_for_no_key_is_doubtful() -> None:
     key = KeyRecord("key_1", "alice", "ops", None, "", AFTER, None, None)
     asking = PolicySet.model_validate({"version": 1, "policies": [], "overrides": {"approvals": 1}})

@@ -1,5 +1,7 @@
 """``freezegate keys``: create, list and revoke API keys, on the database."""
 
+import contextlib
+import os
 import sys
 from typing import Any, Final
 
@@ -9,6 +11,7 @@ from app.cli import ALLOWED, FROZEN, USAGE, exits, fail
 from app.cli.database import console_actor, database_url, opened
 from app.cli.options import as_json, checked, duration_option, name, period
 from app.cli.report import echo, plain, print_json, print_table
+from app.settings import read_settings
 
 _TIMES: Final = ("created_at", "expires_at", "revoked_at")
 
@@ -72,6 +75,8 @@ def create(
         except InvalidFieldError as error:
             fail(f"{error.field}: {error}")
             return USAGE
+    if person is not None and wanted.role.covers(Role.OPS):
+        _warn_of_sign_ins(person, database_url)
     if as_json:
         print_json({**_to_json(record), "key": key})
         return ALLOWED
@@ -140,6 +145,32 @@ def secret() -> int:
 
     click.echo(new_secret_key())
     return ALLOWED
+
+
+def _warn_of_sign_ins(person: str, database_url: str | None) -> None:
+    """Warn that the person of a key is none of those who sign in, by the identity file of the settings.
+
+    A file that can't be read stops the gate's start, where the error is shown; here it is passed over.
+    """
+    from app.gate.keys import is_person_of
+    from app.identity.oidc.errors import IdentityFileError
+    from app.identity.oidc.issuers import read_identity_file
+    from app.identity.oidc.sign_in_section import person_forms
+
+    file = read_settings(os.environ, database_url=database_url).identity
+    if file is None:
+        return
+    with contextlib.suppress(IdentityFileError):
+        forms = person_forms(read_identity_file(file, None).sign_in)
+        if forms and not is_person_of(person, forms):
+            as_written = " or ".join(f"{form}ID" for form in forms)
+            echo(
+                plain(
+                    f"People sign in as {as_written}. {person} is another person, so the owner of this key "
+                    "could approve their own overrides there; give --person in that form."
+                ),
+                err=True,
+            )
 
 
 def _to_json(record: Any) -> dict[str, Any]:

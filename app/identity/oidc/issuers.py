@@ -83,12 +83,12 @@ class IdentityFile(Part):
         return self
 
 
-def read_identity_file(path: Path, environment: Mapping[str, str]) -> IdentityFile:
+def read_identity_file(path: Path, environment: Mapping[str, str] | None) -> IdentityFile:
     """Read the identity file, and check that the secrets of clients can be read.
 
     Args:
         path: of the file.
-        environment: holds the variables that `client_secret_env` names.
+        environment: holds the variables that `client_secret_env` names; None: no secret is read.
 
     Raises:
         IdentityFileError: it can't be read, or something in it is wrong.
@@ -96,9 +96,9 @@ def read_identity_file(path: Path, environment: Mapping[str, str]) -> IdentityFi
     content, document = read_file(path, IdentityFile, IdentityFileError)
     _check_unique(document, "issuers", "issuer", [each.issuer.rstrip("/") for each in content.issuers])
     _check_unique(document, "sign_in", "id", [each.id for each in content.sign_in])
-    for index, issuer in enumerate(content.sign_in):
+    for index, issuer in enumerate(content.sign_in if environment is not None else ()):
         try:
-            issuer.client_secret(path.parent, environment)
+            issuer.client_secret(path.parent, environment or {})
         except ValueError as error:
             raise IdentityFileError([document.problem(("sign_in", index), str(error))]) from None
     return content

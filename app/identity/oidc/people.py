@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from app.identity.caller import Caller, Role
+from app.identity.caller import Caller
 from app.identity.oidc import generic
 from app.identity.oidc.calls import Answer, basic, call
 from app.identity.oidc.discovery import Discovery, Endpoints
 from app.identity.oidc.errors import CredentialsError, IssuerUnavailableError, NoRuleError
 from app.identity.oidc.keyring import Keyring, fetch
 from app.identity.oidc.login import Login
-from app.identity.oidc.sign_in_section import SignInIssuer, has_verified_address
+from app.identity.oidc.sign_in_section import SignInIssuer, has_verified_address, person_forms
 from app.identity.oidc.tokens import Expected, signed_with, unverified_parts, verified_claims
 from app.identity.oidc.vendors import name_of, person_of
 from app.outbound import Outbound, OutboundError
@@ -96,10 +96,9 @@ class People:
         return {own_id: place.section.name for own_id, place in self._places.items()}
 
     @property
-    def grants_ops(self) -> bool:
-        """Whether any rule gives role ops or admin."""
-        sections = (place.section for place in self._places.values())
-        return any(rule.role.covers(Role.OPS) for section in sections for rule in section.rules)
+    def person_forms(self) -> tuple[str, ...]:
+        """What the persons who may sign in as ops or admin begin with; none if no rule gives these roles."""
+        return person_forms(place.section for place in self._places.values())
 
     def id_of(self, issuer: str | None) -> str | None:
         """Return the id of an issuer's URL; None if it is configured no longer."""
@@ -324,7 +323,8 @@ def _caller(section: SignInIssuer, claims: dict[str, Any]) -> Caller:
     raise NoRuleError(
         name,
         f"{section.name} signed you in as {name}, and no rule of this gate gives that a role; your groups "
-        f"({section.groups_claim}): {_said(named)}. {_about_address(section, claims)}Ask an admin of this gate",
+        f"({section.groups_claim}): {_said(named)}. {_about_address(section, claims)}"
+        "Ask an admin of this gate",
     )
 
 

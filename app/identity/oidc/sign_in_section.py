@@ -16,14 +16,14 @@ sign_in:
 ```
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 
 from app.core.policy import ID_PATTERN
-from app.identity.caller import Caller, person_id
+from app.identity.caller import Caller, Role, person_id
 from app.identity.oidc.rule import Claim, Part, Rights, Url, fit
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500), Field(title="text")]
@@ -153,13 +153,18 @@ class SignInIssuer(Part):
     @property
     def person_form(self) -> str:
         """What the persons of this issuer begin with: ``https://id.example.com#sub=``."""
-        return person_id(f"{self.issuer}#{self.person_claim}=")
+        return f"{self.issuer}#{self.person_claim}="
+
+    @property
+    def grants_ops(self) -> bool:
+        """Whether any rule gives role ops or admin."""
+        return any(rule.role.covers(Role.OPS) for rule in self.rules)
 
     def still_gives(self, caller: Caller) -> bool:
         """Return whether a person of this issuer could have the rights of a caller by its rules."""
         # A person whose id is long is a hash; see `person_of`.
         person = caller.person or ""
-        return person.startswith((self.person_form, "sha256:")) and any(
+        return person.startswith((person_id(self.person_form), "sha256:")) and any(
             (rule.role, rule.only_services, rule.only_tags) == (caller.role, caller.services, caller.tags)
             for rule in self.rules
         )
@@ -186,6 +191,11 @@ class SignInIssuer(Part):
             why = getattr(error, "strerror", None) or "it is no text"
             raise ValueError(f"the file {self.client_secret_file} can't be read: {why}") from None
         return _whole(text, f"the file {self.client_secret_file}")
+
+
+def person_forms(sections: Iterable[SignInIssuer]) -> tuple[str, ...]:
+    """Return what the persons who may sign in as ops or admin begin with; see `SignInIssuer.person_form`."""
+    return tuple(each.person_form for each in sections if each.grants_ops)
 
 
 def _whole(text: str, where: str) -> str:
