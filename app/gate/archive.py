@@ -1,12 +1,14 @@
 """The archive: the files that pruned events go to, one for each stretch.
 
-A file is whole or not there: it is written beside, flushed to disk, read again, and renamed. Only then do its
-events go from the database.
+A file is whole or not there: it is written beside, flushed to disk, read again and verified, and renamed.
+Only then do its events go from the database.
 """
 
 import contextlib
 import gzip
+import logging
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import file_digest
 from pathlib import Path
@@ -32,7 +34,18 @@ _LEVEL: Final = 4
 """Of compression: half the time of the usual 6, for some hundredths more."""
 
 _UNFINISHED: Final = ".unfinished"
+_BROKEN: Final = ".broken"
 _OWNER_AND_GROUP: Final = 0o640
+_logger: Final = logging.getLogger("freezegate")
+
+Reading = Callable[[Iterator[bytes], Callable[[bytes], object]], None]
+"""Calls a function with each of some lines, at its own pace."""
+
+
+def at_once(lines: Iterator[bytes], take: Callable[[bytes], object]) -> None:
+    """Read without a pause."""
+    for line in lines:
+        take(line)
 
 
 def chosen_folder(chosen: str | None, beside: Path | None) -> Path | None:
@@ -66,16 +79,19 @@ class Archived(NamedTuple):
     manifest: Manifest
 
 
-def write(folder: Path, manifest: Manifest, lines: Iterable[dict[str, Any]]) -> Archived:
-    """Write the file of a stretch, whole or not at all.
+def write(
+    folder: Path, manifest: Manifest, lines: Iterable[dict[str, Any]], reading: Reading = at_once
+) -> Archived:
+    """Write the file of a stretch, whole or not at all, and read it again before it gets its name.
 
     Args:
         folder: of the archive; made if it is missing.
         manifest: of the file.
         lines: the texts and events.
+        reading: reads the file again, at its pace.
 
     Raises:
-        ArchiveError: the folder or the file can't be written.
+        ArchiveError: the folder or the file can't be written, or what is on disk is something else.
     """
     name = name_of(manifest.first, manifest.last)
     beside = folder / f".{name}{_UNFINISHED}"
@@ -90,6 +106,8 @@ def write(folder: Path, manifest: Manifest, lines: Iterable[dict[str, Any]]) -> 
             file.flush()
             os.fsync(file.fileno())
         digest = _digest_of(beside)
+        if verify(beside, reading=reading) != manifest:
+            raise ArchiveError(f"{name}: what is on disk is not what was written")
         beside.rename(folder / name)
         _flush_folder(folder)
     except (OSError, EOFError) as error:
@@ -97,13 +115,14 @@ def write(folder: Path, manifest: Manifest, lines: Iterable[dict[str, Any]]) -> 
     return Archived(name, digest, manifest)
 
 
-def find(folder: Path, first: int) -> Archived | None:
+def find(folder: Path, first: int, reading: Reading = at_once) -> Archived | None:
     """Return the file that begins at a position: written before, by a run that was stopped right behind it.
 
-    Files that were not finished are removed.
+    Files that were not finished are removed. One that is not whole is put aside, so that it is written again:
+    its events are all in the record still.
 
     Raises:
-        ArchiveError: it is not whole, or there are several.
+        ArchiveError: it can't be read, or there are several.
     """
     try:
         for unfinished in folder.glob(f".events-*{_UNFINISHED}"):
@@ -113,10 +132,26 @@ def find(folder: Path, first: int) -> Archived | None:
             return None
         if len(names) > 1:
             raise ArchiveError(f"the archive {folder} has several files that begin at event {first}")
-        manifest = verify(folder / names[0])
+        manifest = _whole_or_aside(folder / names[0], reading)
+        if manifest is None:
+            return None
         return Archived(names[0], _digest_of(folder / names[0]), manifest)
     except OSError as error:
         raise ArchiveError(f"the archive {folder} can't be read: {_why(error)}") from error
+
+
+def _whole_or_aside(path: Path, reading: Reading) -> Manifest | None:
+    """Return the manifest of a file; None if it is not whole, and was put aside."""
+    try:
+        return verify(path, reading=reading)
+    except ArchiveError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno is not None:
+            raise
+        aside = path.with_name(f"{path.name}{_BROKEN}")
+        _logger.warning("%s; it is put aside as %s, and its events are written again", error, aside.name)
+        path.rename(aside)
+        return None
 
 
 def files(folder: Path) -> list[Path]:
@@ -131,21 +166,25 @@ def files(folder: Path) -> list[Path]:
         raise ArchiveError(f"the archive {folder} can't be read: {_why(error)}") from error
 
 
-def verify(path: Path, each: Callable[[Link], None] | None = None) -> Manifest:
+def verify(path: Path, each: Callable[[Link], None] | None = None, reading: Reading = at_once) -> Manifest:
     """Verify a file by itself, and return its manifest.
 
     Args:
         path: of the file.
         each: is called with each of its events.
+        reading: reads its lines, at its pace.
 
     Raises:
         ArchiveError: it is not whole, or can't be read.
     """
     verifier = ArchiveVerifier(path.name)
-    for line in _lines(path):
+
+    def take(line: bytes) -> None:
         link = verifier.take(line)
         if link is not None and each is not None:
             each(link)
+
+    reading(_lines(path), take)
     return verifier.finish()
 
 
@@ -238,7 +277,7 @@ def _lines(path: Path) -> Iterator[bytes]:
     try:
         with gzip.open(path) as lines:
             yield from lines
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ArchiveError(f"{path.name}: it can't be read: {_why(error)}") from error
 
 

@@ -133,6 +133,6 @@ def _state(view: "View", state: PruningState) -> PruningState:
 
 def _prune(pruner: Pruner, keep: int) -> Pruned | None:
     """Prune if there are many events, or a day's, or rows that a run before has left."""
-    if pruner.is_unfinished() or pruner.count(keep) >= _MANY or pruner.count(keep + DAY):
+    if pruner.is_unfinished() or pruner.count(keep, _MANY) >= _MANY or pruner.count(keep + DAY, 1):
         return pruner.prune(keep)
     return None

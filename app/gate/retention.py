@@ -8,6 +8,7 @@ stopped at any instant is continued by the next one.
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -137,11 +138,15 @@ class Pruner:
         self._progress = progress or (lambda *_: None)
         self._leased_at = 0
 
-    def count(self, keep: int) -> int:
-        """Return the number of events older than `keep` seconds, without pruning them."""
+    def count(self, keep: int, most: int | None = None) -> int:
+        """Return the number of events to prune if `keep` seconds are kept, without pruning them.
+
+        Args:
+            keep: seconds, `LEAST_KEPT` at least.
+            most: stop counting there; None to count all.
+        """
         start = _start(self._access.query(lambda view: view.latest_pruned()))
-        last = self._access.query(lambda view: _last_before(view, start.seq, self._limit(keep)))
-        return last - start.seq
+        return self._last_before(start.seq, self._limit(keep), most) - start.seq
 
     def is_unfinished(self) -> bool:
         """Return whether a run was stopped before it had deleted all rows."""
@@ -201,11 +206,10 @@ class Pruner:
         """Archive the next stretch before an instant, and move the checkpoint; None: there is none."""
         before = self._access.query(lambda view: view.latest_pruned())
         start = _start(before)
-        last = self._access.query(lambda view: _last_before(view, start.seq, limit))
-        last = min(last, start.seq + _MOST_IN_FILE)
+        last = self._last_before(start.seq, limit, _MOST_IN_FILE)
         if last - start.seq < least:
             return None
-        found = None if self._folder is None else archive.find(self._folder, start.seq + 1)
+        found = None if self._folder is None else archive.find(self._folder, start.seq + 1, self._paced)
         if found is not None:
             if found.manifest.last > last:
                 return None
@@ -215,12 +219,32 @@ class Pruner:
         if found is None and self._folder is not None:
             end = self._checkpoint_at(last)
             lines = self._lines(start.seq, last, walk.events(links))
-            found = archive.write(self._folder, manifest_of(start, end, __version__), lines)
+            found = archive.write(self._folder, manifest_of(start, end, __version__), lines, self._paced)
         else:
             for _ in walk.events(links):
                 pass
         self._check_end(walk, found, last)
         return self._access.transact(partial(self._moved, walk=walk, found=found, before=before))
+
+    def _last_before(self, start: int, limit: int, most: int | None) -> int:
+        """Return the position of the last event that is older than an instant, like each one before it.
+
+        Times can go back where a clock was set. So bisection only says how far to look: nothing as young as
+        `limit` lies up to the position that is returned.
+
+        Args:
+            start: the position after which to look.
+            limit: the instant, in microseconds.
+            most: events to look at.
+        """
+        end = self._access.query(partial(_crossing, start=start, limit=limit))
+        end = end if most is None else min(end, start + most)
+        for after in range(start, end, _SCANNED):
+            scan = partial(_first_since, since=limit, after=after, last=min(after + _SCANNED, end))
+            young = self._access.query(scan)
+            if young is not None:
+                return young - 1
+        return end
 
     def _check_end(self, walk: "_Walk", found: archive.Archived | None, last: int) -> None:
         if walk.reached.seq != last:
@@ -241,6 +265,11 @@ class Pruner:
                 return
             yield from page
             after = page[-1].seq
+            self._renew_lease()
+
+    def _paced(self, lines: Iterator[bytes], take: Callable[[bytes], object]) -> None:
+        """Verify the lines of a file, some at a time."""
+        while self._reading.do(partial(_take_some, lines, take, self._reading.rows)):
             self._renew_lease()
 
     def _lines(self, after: int, last: int, links: Iterator[Link]) -> Iterator[dict[str, Any]]:
@@ -342,7 +371,7 @@ class _Walk:
         self.start = start
         self._verifier = Verifier(start=start)
         self._progress = progress
-        self.until = 0
+        self.until = 0 if before is None else before.until
         self.carried, self.carried_digest = (
             (0, GENESIS) if before is None else (before.carried, before.carried_digest)
         )
@@ -365,7 +394,7 @@ class _Walk:
             if link.kind in STAYING:
                 self.carried += 1
                 self.carried_digest = carried_over(self.carried_digest, link.hash)
-            self.until = link.at
+            self.until = max(self.until, link.at)
             self._progress("archived", link.seq, link.seq)
             yield link
 
@@ -374,8 +403,8 @@ def _start(before: PrunedStretch | None) -> Checkpoint:
     return ORIGIN if before is None else Checkpoint(before.seq, before.hash)
 
 
-def _last_before(view: "View", start: int, limit: int) -> int:
-    """Return the position of the last event before an instant, by bisection: times hardly ever go back."""
+def _crossing(view: "View", start: int, limit: int) -> int:
+    """Return a position after which times pass an instant, or the end of the record, by bisection."""
     low, high = start, view.head().seq
     while low < high:
         middle = (low + high + 1) // 2
@@ -385,6 +414,19 @@ def _last_before(view: "View", start: int, limit: int) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _first_since(view: "View", since: int, after: int, last: int) -> int | None:
+    return view.first_event_since(since, after, last)
+
+
+def _take_some(lines: Iterator[bytes], take: Callable[[bytes], object], most: int) -> int:
+    """Verify some lines; return how many there were."""
+    taken = 0
+    for line in islice(lines, most):
+        take(line)
+        taken += 1
+    return taken
 
 
 def _page(view: "View", after: int, most: int) -> list[Link]:

@@ -29,6 +29,16 @@ _CLEARED: Final = (
     .values(cleared=bindparam("new_cleared"))
 )
 _TIME: Final = select(events.c.at).where(events.c.seq == bindparam("position"))
+_FIRST_SINCE: Final = (
+    select(events.c.seq)
+    .where(
+        events.c.seq > bindparam("after"),
+        events.c.seq <= bindparam("last"),
+        events.c.at >= bindparam("since"),
+    )
+    .order_by(events.c.seq)
+    .limit(1)
+)
 _PLACES: Final = and_(decisions.c.seq > bindparam("after"), decisions.c.seq <= bindparam("last"))
 _OUTCOMES: Final = delete(outcomes).where(outcomes.c.decision_id.in_(select(decisions.c.id).where(_PLACES)))
 _SERVICES: Final = delete(decision_services).where(
@@ -77,6 +87,12 @@ def add(connection: Connection, stretch: PrunedStretch) -> None:
 def time_of(connection: Connection, seq: int) -> int | None:
     """Return the instant of the event at a position, in microseconds; None if there is none."""
     row = connection.row(_TIME, position=seq)
+    return None if row is None else int(row[0])
+
+
+def first_since(connection: Connection, since: int, after: int, last: int) -> int | None:
+    """Return the first position between two whose event is of an instant or later, in microseconds."""
+    row = connection.row(_FIRST_SINCE, since=since, after=after, last=last)
     return None if row is None else int(row[0])
 
 

@@ -111,6 +111,13 @@ class View:
         """Return the instant of the event at a position, in microseconds; None if there is none."""
         return retention.time_of(self._connection, seq)
 
+    def first_event_since(self, since: int, after: int, last: int) -> int | None:
+        """Return the first position between two whose event is of an instant or later, in microseconds.
+
+        Each event between them is read, so let them be few.
+        """
+        return retention.first_since(self._connection, since, after, last)
+
     def events_that_stay(self, kinds: tuple[str, ...], after: int, last: int, most: int) -> list[Link]:
         """Return the events of some kinds, not ``decision``, between two positions, in order."""
         return retention.staying(self._connection, kinds, after, last, most)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core.archive import ArchiveError
+from app.core.archive import ArchiveError, written
 from app.core.audit import Checkpoint
 from app.core.compiled import CompiledPolicies
 from app.core.decision import Question
@@ -141,6 +141,38 @@ async def test_texts_of_policies_go_once_no_decision_names_them(
     await newer.store.close()
 
 
+async def test_a_clock_that_was_set_back_for_a_moment_makes_nothing_young_go(
+    gate: Gate, folder: Path
+) -> None:
+    begun = gate.clock.at
+    for at, claims in ((begun, 45), (begun - 20 * 365 * DAY, 10), (begun, 45)):
+        gate.clock.at = at
+        for _ in range(claims):
+            await gate.claims.claim(Claim(Question("web", "staging")), gate.in_force)
+    console = Console(gate.store, gate.clock)
+    gate.clock.at = begun + DAY
+    assert console.count_prunable(KEEP) == 0
+    assert console.prune(KEEP, folder, None).events == 0
+    gate.clock.at = begun + LONG
+    await gate.claims.claim(Claim(Question("web", "staging")), gate.in_force)
+    last = all_events(gate.store)[-1].seq
+    found = console.prune(KEEP, folder, None)
+    assert found.begins is not None
+    assert (found.events, found.begins.until // 1_000_000) == (last - 1, begun)
+
+
+async def test_a_stretch_says_until_its_youngest_event(gate: Gate, folder: Path) -> None:
+    begun = gate.clock.at
+    for at in (begun, begun - DAY):
+        gate.clock.at = at
+        await gate.claims.claim(Claim(Question("web", "staging")), gate.in_force)
+    gate.clock.at = begun + LONG
+    await gate.claims.claim(Claim(Question("web", "staging")), gate.in_force)
+    found = Console(gate.store, gate.clock).prune(KEEP, folder, None)
+    assert found.begins is not None
+    assert found.begins.until // 1_000_000 == begun
+
+
 async def test_without_an_archive_the_rest_stays_provable(old: Gate, console: Console, folder: Path) -> None:
     found = console.prune(KEEP, None, None)
     assert found.files == ()
@@ -249,8 +281,8 @@ async def test_a_spoilt_archive_is_found(
     assert "not whole" in verified_by_script(folder, exits=1)
 
 
-async def test_the_archive_of_another_record_is_left_alone(
-    old: Gate, console: Console, folder: Path, raw: Any
+async def test_a_file_that_is_not_whole_is_put_aside_and_written_again(
+    old: Gate, console: Console, folder: Path, raw: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     console.prune(KEEP, folder, None)
     name = files_of(folder)[0].name
@@ -258,8 +290,41 @@ async def test_the_archive_of_another_record_is_left_alone(
     other.mkdir()
     (other / name).write_bytes(b"no archive")
     raw.execute("DELETE FROM checkpoints")
-    with pytest.raises(ArchiveError, match="read"):
+    with pytest.raises(PruneError, match="is missing"):
         console.prune(KEEP, other, None)
+    assert (other / f"{name}.broken").read_bytes() == b"no archive"
+    assert f"{name}.broken, and its events are written again" in caplog.text
+
+
+async def test_a_file_that_cannot_be_read_just_now_stays(old: Gate, console: Console, folder: Path) -> None:
+    place = folder / "events-000000000001-000000000009.jsonl.gz"
+    place.mkdir(parents=True)
+    with pytest.raises(ArchiveError, match="directory"):
+        console.prune(KEEP, folder, None)
+    assert place.is_dir()
+
+
+async def test_a_file_is_read_again_before_any_row_goes(
+    old: Gate, console: Console, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = all_events(old.store)
+    monkeypatch.setattr(
+        "app.gate.archive.written", lambda line: written(line).replace(b"staging", b"stagxng")
+    )
+    with pytest.raises(ArchiveError, match="was changed"):
+        console.prune(KEEP, folder, None)
+    assert (all_events(old.store), files_of(folder)) == (before, [])
+    monkeypatch.undo()
+    assert console.prune(KEEP, folder, None).events == len(before) - 1
+
+
+async def test_a_file_that_lost_lines_is_not_taken(
+    old: Gate, console: Console, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gate.archive.checkpoint_line", lambda _: {})
+    with pytest.raises(ArchiveError, match="cut off"):
+        console.prune(KEEP, folder, None)
+    assert old.store.query(lambda view: view.latest_pruned()) is None
 
 
 async def test_what_was_pruned_is_said_where_it_is_missed(old: Gate, console: Console, folder: Path) -> None:
