@@ -265,7 +265,10 @@ class Claims:
 
     def _keep_policies(self, in_force: InForce, transaction: "Transaction") -> None:
         """Right after a reload: a decision must not be recorded without what it was made by."""
-        if self._store.keeps(in_force.revision) or in_force.revision in transaction.kept:
+        if (
+            self._store.keeps(in_force.revision, transaction.keys_version)
+            or in_force.revision in transaction.kept
+        ):
             return
         if self._texts.revision != in_force.revision:
             texts = in_force.snapshot.to_json()

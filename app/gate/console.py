@@ -78,9 +78,11 @@ class Console:
         """Return the folder of the archive; see `app.gate.archive.chosen_folder`."""
         return chosen_folder(chosen, self._store.folder)
 
-    def prune(self, keep: int, folder: Path | None, progress: Progress | None) -> Pruned:
+    def prune(
+        self, keep: int, folder: Path | None, progress: Progress | None, *, force: bool = False
+    ) -> Pruned:
         """Prune the record, beside a gate that may be running; see `app.gate.retention.Pruner.prune`."""
-        return self._pruner(folder, progress).prune(keep)
+        return self._pruner(folder, progress).prune(keep, force=force)
 
     def count_prunable(self, keep: int) -> int:
         """Return the number of events that `prune` would prune."""

@@ -45,6 +45,10 @@ LEASE_DURATION: Final = 15
 _MOST_IN_FILE: Final = 100_000
 """Events in a file; some 10 MB."""
 
+_AGO: Final = DAY
+_QUIET: Final = 7 * DAY
+"""A clock is trusted by an event of more than `_AGO` seconds before it, but at most `_QUIET` more."""
+
 _SCANNED: Final = 2_000
 """Places in the record whose policies are looked up at a time."""
 
@@ -153,19 +157,23 @@ class Pruner:
         latest = self._access.query(lambda view: view.latest_pruned())
         return latest is not None and latest.cleared < latest.seq
 
-    def prune(self, keep: int, least: int = 1) -> Pruned:
+    def prune(self, keep: int, least: int = 1, *, force: bool = False) -> Pruned:
         """Prune the events older than `keep` seconds.
 
         Args:
             keep: seconds, `LEAST_KEPT` at least.
             least: a stretch of fewer events is left for later.
+            force: prune whatever the clock says, and into another folder than before.
 
         Raises:
-            PruneError: another process is pruning, or the record is not whole.
-            ArchiveError: the archive can't be written.
+            PruneError: another process is pruning, the record is not whole, or the clock is far ahead of it.
+            ArchiveError: the archive can't be written, or lacks what was pruned last.
             StoreUnavailableError: the store can't be read or written.
         """
         limit = self._limit(keep)
+        if not force and self.count(keep, 1):
+            self._check_clock()
+            self._check_archive()
         self._take_lease()
         try:
             return self._prune(limit, least)
@@ -188,6 +196,33 @@ class Pruner:
         if keep < LEAST_KEPT:
             raise PruneError(f"decisions are kept for {LEAST_DAYS} days at least")
         return self._clock.microseconds() - keep * 1_000_000
+
+    def _check_clock(self) -> None:
+        """Refuse to prune by a clock that runs ahead: then all that is kept looks old.
+
+        Events are dated by the same clock, so the newest ones prove nothing for a day.
+        """
+        now = self._clock.microseconds()
+        at = self._access.query(partial(_time_before, limit=now - _AGO * 1_000_000))
+        if at is not None and now - at > (_AGO + _QUIET) * 1_000_000:
+            raise PruneError(
+                f"the clock says {format_instant(now // 1_000_000)}, and the last event of more than a day "
+                f"before is of {format_instant(at // 1_000_000)}: check the clock. If it is right, the gate "
+                "prunes a day after its next event; freezegate store prune --force prunes now"
+            )
+
+    def _check_archive(self) -> None:
+        """Refuse an archive without the file that was written last: replicas may have a folder each."""
+        latest = self._access.query(lambda view: view.latest_pruned())
+        if self._folder is None or latest is None or latest.file is None or latest.digest is None:
+            return
+        try:
+            archive.check_digest(self._folder / latest.file, latest.digest)
+        except ArchiveError as error:
+            raise ArchiveError(
+                f"{error}. It was written last, so {self._folder} is not the archive: all replicas need the "
+                "same folder. Copy the file there, or go on without it with freezegate store prune --force"
+            ) from error
 
     def _take_lease(self) -> None:
         now = self._clock.now()
@@ -414,6 +449,13 @@ def _crossing(view: "View", start: int, limit: int) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _time_before(view: "View", limit: int) -> int | None:
+    """Return the time of the last event before an instant; None if there is none."""
+    start = _start(view.latest_pruned()).seq
+    last = _crossing(view, start, limit)
+    return view.time_of_event(last) if last > start else None
 
 
 def _first_since(view: "View", since: int, after: int, last: int) -> int | None:

@@ -62,6 +62,13 @@ class _Item(NamedTuple):
     token: str | None
 
 
+class _Kept(NamedTuple):
+    """The texts of policies that are known to be stored, as of a version of the store."""
+
+    version: int
+    revisions: frozenset[str]
+
+
 class _SpoiltError(Exception):
     """A work of a batch raised after it had written: the batch must not be committed."""
 
@@ -79,7 +86,7 @@ class Store:
         # A lock wait should fail, with its reason, before the deadline does.
         self._database = open_database(url, lock_wait=deadline * 3 / 4)
         self._deadline = deadline
-        self._kept: set[str] = set()
+        self._kept = _Kept(-1, frozenset())
         self._numbers = Numbers()
         self._passages = SharedPassages()
         self._connection = KeptConnection(self._database, dropped=self._forget)
@@ -150,7 +157,7 @@ class Store:
                 transaction.flush()
         except self._database.failures as error:
             raise StoreUnavailableError(f"the database can't be written: {_cause(error)}") from error
-        self._kept |= transaction.kept
+        self._note_kept(transaction.keys_version, transaction.kept)
         return result
 
     async def read(self, query: Callable[[View], Found]) -> Found:
@@ -176,9 +183,16 @@ class Store:
         except self._database.failures as error:
             raise StoreUnavailableError(f"the database can't be read: {_cause(error)}") from error
 
-    def keeps(self, revision: str) -> bool:
-        """Return whether the text of a policy set is known to be stored, without a query."""
-        return revision in self._kept
+    def keeps(self, revision: str, version: int | None = None) -> bool:
+        """Return whether the text of a policy set is known to be stored, without a query.
+
+        Args:
+            revision: of the set.
+            version: the `Transaction.keys_version` of now: a text may have been pruned since an earlier one.
+                None takes what was known last.
+        """
+        kept = self._kept
+        return revision in kept.revisions and version in (None, kept.version)
 
     async def ping(self) -> bool:
         """Return whether the database can be read and written."""
@@ -217,9 +231,17 @@ class Store:
 
     def _forget(self) -> None:
         """Forget what is in the database: another one may stand there, or a transaction have failed."""
-        self._kept.clear()
+        self._kept = _Kept(-1, frozenset())
         self._numbers.clear()
         self._passages.clear()
+
+    def _note_kept(self, version: int, revisions: set[str]) -> None:
+        """Note the texts that are stored; what was known of an earlier version may have been pruned."""
+        before = self._kept
+        if version < before.version:
+            return
+        known = before.revisions if version == before.version else frozenset[str]()
+        self._kept = _Kept(version, known | revisions)
 
     def _commit(self, works: Sequence[_Item]) -> Sequence[Any]:
         """Run a batch of works; called on the writer's thread."""
@@ -252,9 +274,10 @@ class Store:
         kept: set[str] = set()
         kinds: list[str] = []
         used: dict[str, int] = {}
+        version = -1
 
         def do(connection: Connection) -> list[Any]:
-            nonlocal used
+            nonlocal used, version
             transaction = Transaction(connection, self._numbers, self._passages)
             tokens = {item.token for item in works if item.token}
             if tokens:
@@ -263,11 +286,11 @@ class Store:
             transaction.flush()
             kept.update(transaction.kept)
             kinds.extend(transaction.kinds)
-            used = transaction.used
+            used, version = transaction.used, transaction.keys_version
             return results
 
         results = self._connection.transact(do)
-        self._kept |= kept
+        self._note_kept(version, kept)
         self._passages.note(used)
         self._watcher.recorded(kinds)
         return results

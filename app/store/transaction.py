@@ -95,7 +95,7 @@ class Transaction(View):
 
     @property
     def keys_version(self) -> int:
-        """The version of the keys: counted up at each change."""
+        """The version of the keys, and of the texts of policies: counted up where one changes or goes."""
         return self._head.keys_version
 
     @property
@@ -342,8 +342,9 @@ class Transaction(View):
         return deleted
 
     def drop_policies(self, revision: str) -> None:
-        """Delete the text of a policy set."""
+        """Delete the text of a policy set, and count up the version by which replicas know what is stored."""
         self._change(lambda: retention.drop_text(self._connection, revision))
+        self._head = self._head._replace(keys_version=self._head.keys_version + 1)
 
     def flush(self) -> None:
         """Write the collected events and decisions; call it last."""

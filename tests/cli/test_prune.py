@@ -47,7 +47,7 @@ def test_what_is_old_is_pruned_and_both_parts_are_verified(
     assert json.loads(said(capsys, "store prune --keep 90d --dry-run --json"))["events"] == events
     assert "Nothing to prune." in said(capsys, "store prune --keep 300d")
     monkeypatch.setenv("FREEZEGATE_KEEP_DECISIONS", "100d")
-    found = json.loads(said(capsys, "store prune --json"))
+    found = json.loads(said(capsys, "store prune --force --json"))
     assert (found["events"], found["files"]) == (events, [path.name for path in files_of(archive)])
     assert found["checkpoint"]["seq"] == events
     assert "Nothing to prune: the record begins after" in said(capsys, "store prune")
@@ -69,7 +69,7 @@ def test_a_spoilt_archive_is_an_error_that_was_found(
     events: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive = tmp_path / "elsewhere"
-    text = said(capsys, "store prune --keep 90d --archive", str(archive))
+    text = said(capsys, "store prune --keep 90d --force --archive", str(archive))
     assert f"{events} events pruned" in text
     (path,) = files_of(archive)
     path.write_bytes(path.read_bytes()[:-9])
@@ -84,7 +84,7 @@ def test_policies_that_are_deleted_are_counted(
     policies.write_text(FRIDAY.replace("14:00", "15:00"))
     later = FakeClock(SystemClock().now() - 150 * DAY)
     gate_on(f"sqlite:///{tmp_path / 'gate.db'}", policies, later).store.let_go()
-    assert "1 texts of policies deleted" in said(capsys, "store prune --keep 90d --archive none")
+    assert "1 texts of policies deleted" in said(capsys, "store prune --keep 90d --force --archive none")
     store = Store.open(f"sqlite:///{tmp_path / 'gate.db'}")
     assert archived(tmp_path / "archive") == []
     assert store.query(lambda view: view.oldest_decision()) is None

@@ -420,6 +420,10 @@ def test_a_wrong_value_is_refused_by_the_schema(path: str, value: Any, why: str,
         (changed(POSTGRESQL, "identity.existingConfigMap", "x"), "identity.existingConfigMap, not both"),
         (changed(SQLITE, "notifications.inline", "receivers: []"), "name the Secret with them"),
         (changed(SQLITE, "admission.enabled", True), "set ingress.enabled and ingress.tlsSecret"),
+        (
+            changed(POSTGRESQL, "archive.existingClaim", ""),
+            "settings.keepDecisions: say where pruned decisions go",
+        ),
         (changed(POSTGRESQL, "integrations", {}), "in integrations.existingSecret"),
     ],
 )

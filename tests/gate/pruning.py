@@ -55,6 +55,15 @@ async def _grant_and_freeze(gate: Gate) -> None:
     await gate.claims.claim(Claim(Question("api, web", services=("api", "web"))), gate.in_force)
 
 
+async def grow_old(gate: Gate, seconds: int = LONG) -> None:
+    """Let time pass, with a claim two days before its end."""
+    gate.clock.at += seconds - 2 * DAY
+    gate.cache.load()
+    await gate.claims.claim(Claim(Question("web", "staging")), gate.in_force)
+    gate.clock.at += 2 * DAY
+    gate.cache.load()
+
+
 def export_to(store: Store, file: Path) -> Path:
     file.write_text("".join(json.dumps(line) + "\n" for line in exported(store.query)))
     return file

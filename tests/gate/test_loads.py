@@ -54,7 +54,7 @@ async def test_a_replica_with_older_files_does_not_record_them_again_when_its_co
     lagging = Record(other.store, other.clock)
     lagging.note_policies(other.in_force)
     second = change(gate, Record(gate.store, gate.clock), policy_file, OTHER, AFTER + 60)
-    other.store._kept.clear()
+    other.store._forget()
     assert not lagging.has_noted(other.in_force)
     lagging.note_policies(other.in_force)
     assert lagging.has_noted(other.in_force)

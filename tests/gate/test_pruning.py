@@ -12,9 +12,10 @@ from app.gate.archive import chosen_folder
 from app.gate.claim import Claim
 from app.gate.pruning import Pruning, Retention
 from app.gate.record import verify
+from app.gate.retention import PruneError
 from app.settings import SettingsError
 from tests.gate.conftest import Gate
-from tests.gate.pruning import KEEP, LONG, files_of, fill
+from tests.gate.pruning import KEEP, LONG, files_of, fill, grow_old
 
 pytestmark = pytest.mark.anyio
 
@@ -28,8 +29,7 @@ async def test_what_is_old_is_pruned_beside_claims(gate: Gate, tmp_path: Path) -
     pruning = pruning_of(gate, tmp_path / "archive")
     assert await pruning.look() is None
     assert (pruning.state.oldest_at, pruning.state.pruned_at) == (gate.clock.at, None)
-    gate.clock.at += LONG
-    gate.cache.load()
+    await grow_old(gate)
 
     async def claim() -> None:
         for _ in range(20):
@@ -38,7 +38,7 @@ async def test_what_is_old_is_pruned_beside_claims(gate: Gate, tmp_path: Path) -
     found, _ = await asyncio.gather(pruning.look(), claim())
     assert found is not None
     assert pruning.state.events == found.events > 20
-    assert (pruning.state.oldest_at, pruning.state.pruned_at) == (gate.clock.at, gate.clock.at)
+    assert (pruning.state.oldest_at, pruning.state.pruned_at) == (gate.clock.at - 2 * DAY, gate.clock.at)
     assert verify(gate.store.query).whole
     assert len(files_of(tmp_path / "archive")) == 1
     assert await pruning.look() is None
@@ -48,7 +48,7 @@ async def test_what_is_old_is_pruned_beside_claims(gate: Gate, tmp_path: Path) -
 async def test_a_few_events_wait_for_the_rest_of_their_day(gate: Gate) -> None:
     await fill(gate, 1)
     pruning = pruning_of(gate, None)
-    gate.clock.at += KEEP + DAY - 1
+    await grow_old(gate, KEEP + DAY - 1)
     assert await pruning.look() is None
     gate.clock.at += 2
     assert await pruning.look() is not None
@@ -65,7 +65,7 @@ async def test_only_the_age_is_looked_up_where_all_is_kept(gate: Gate) -> None:
 
 async def test_another_replica_that_prunes_is_no_failure(gate: Gate) -> None:
     await fill(gate, 1)
-    gate.clock.at += LONG
+    await grow_old(gate)
     now = gate.clock.at
     gate.store.transact(lambda transaction: transaction.take_named_lease("pruning", "other", now, now + 15))
     pruning = pruning_of(gate, None)
@@ -75,7 +75,7 @@ async def test_another_replica_that_prunes_is_no_failure(gate: Gate) -> None:
 
 async def test_a_failure_is_counted_and_stops_nothing_else(gate: Gate, tmp_path: Path) -> None:
     await fill(gate, 1)
-    gate.clock.at += LONG
+    await grow_old(gate)
     (tmp_path / "archive").touch()
     pruning = pruning_of(gate, tmp_path / "archive")
     with pytest.raises(ArchiveError, match="can't be"):
@@ -84,9 +84,36 @@ async def test_a_failure_is_counted_and_stops_nothing_else(gate: Gate, tmp_path:
     assert verify(gate.store.query).whole
 
 
+async def test_a_clock_that_runs_ahead_prunes_nothing(gate: Gate, tmp_path: Path) -> None:
+    await fill(gate, 1)
+    gate.clock.at += LONG
+    pruning = pruning_of(gate, tmp_path / "archive")
+    for _ in range(2):
+        with pytest.raises(PruneError, match="check the clock"):
+            await pruning.look()
+        # A claim is dated by the same clock, and proves nothing.
+        await gate.claims.claim(Claim(Question("web", "staging")), gate.in_force)
+    assert pruning.state.failures == 2
+    gate.clock.at += DAY + 1
+    assert await pruning.look() is not None
+    pruning.stop()
+
+
+async def test_an_archive_without_the_last_file_is_refused(gate: Gate, tmp_path: Path) -> None:
+    await fill(gate, 1)
+    await grow_old(gate)
+    await pruning_of(gate, tmp_path / "one").look()
+    await grow_old(gate)
+    other = pruning_of(gate, tmp_path / "two")
+    with pytest.raises(ArchiveError, match="two is not the archive"):
+        await other.look()
+    assert other.state.failures == 1
+    assert await pruning_of(gate, tmp_path / "one").look() is not None
+
+
 async def test_a_stopping_gate_leaves_the_rest_for_the_next_start(gate: Gate, tmp_path: Path) -> None:
     await fill(gate, 30)
-    gate.clock.at += LONG
+    await grow_old(gate)
     pruning = pruning_of(gate, tmp_path / "archive")
     work = asyncio.create_task(pruning.look())
     await asyncio.sleep(0)
@@ -97,7 +124,7 @@ async def test_a_stopping_gate_leaves_the_rest_for_the_next_start(gate: Gate, tm
     assert verify(gate.store.query).whole
     next_start = pruning_of(gate, tmp_path / "archive")
     await next_start.look()
-    assert gate.store.query(lambda view: view.oldest_decision()) is None
+    assert gate.store.query(lambda view: view.oldest_decision()) == gate.clock.at - 2 * DAY
 
 
 def test_the_archive_is_beside_the_file_or_chosen() -> None:

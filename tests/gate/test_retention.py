@@ -64,7 +64,7 @@ async def test_what_is_old_goes_into_the_archive_and_no_event_is_lost(
 ) -> None:
     before = all_events(old.store)
     assert console.count_prunable(KEEP) == len(before) - 1
-    found = console.prune(KEEP, folder, None)
+    found = console.prune(KEEP, folder, None, force=True)
     assert (found.events, len(found.files)) == (len(before) - 1, 1)
     kept = all_events(old.store)
     assert {each.kind for each in kept if each.seq < len(before)} == {
@@ -87,7 +87,7 @@ async def test_what_is_old_goes_into_the_archive_and_no_event_is_lost(
 async def test_what_the_gate_does_goes_on_after_a_pruning(old: Gate, console: Console, folder: Path) -> None:
     first = json.loads(all_events(old.store)[2].data)["answer"]["decision_id"]
     newest = json.loads(all_events(old.store)[-1].data)["answer"]["decision_id"]
-    console.prune(KEEP, folder, None)
+    console.prune(KEEP, folder, None, force=True)
     await fill(old, CLAIMS)
     await Outcomes(old.store, old.clock, old.cache).report(ADMIN, Report(newest, "failed"))
     assert old.store.query(lambda view: view.decision(first)) is None
@@ -98,16 +98,16 @@ async def test_what_the_gate_does_goes_on_after_a_pruning(old: Gate, console: Co
 async def test_a_later_pruning_continues_the_archive(
     old: Gate, console: Console, folder: Path, tmp_path: Path
 ) -> None:
-    console.prune(KEEP, folder, None)
+    console.prune(KEEP, folder, None, force=True)
     await fill(old, CLAIMS)
     old.clock.at += LONG
-    found = console.prune(KEEP, folder, None)
+    found = console.prune(KEEP, folder, None, force=True)
     assert len(found.files) == 1
     assert verify(old.store.query).whole
     assert verify_all(folder).files == 2
     assert console.verify_archive(folder, None).files == 2
     verified_by_script(folder, export_to(old.store, tmp_path / "export.jsonl"))
-    assert console.prune(KEEP, folder, None).events == 0
+    assert console.prune(KEEP, folder, None, force=True).events == 0
 
 
 async def test_an_outcome_that_was_reported_later_goes_with_its_decision(
@@ -115,7 +115,7 @@ async def test_an_outcome_that_was_reported_later_goes_with_its_decision(
 ) -> None:
     first = json.loads(all_events(old.store)[2].data)["answer"]["decision_id"]
     await Outcomes(old.store, old.clock, old.cache).report(ADMIN, Report(first, "failed"))
-    console.prune(KEEP, folder, None)
+    console.prune(KEEP, folder, None, force=True)
     assert verify(old.store.query).whole
 
 
@@ -127,16 +127,30 @@ async def test_texts_of_policies_go_once_no_decision_names_them(
     newer = gate_on(url, policy_file, old.clock)
     assert newer.in_force.revision != before
     await newer.claims.claim(Claim(Question("web", "staging")), newer.in_force)
-    assert console.prune(KEEP, folder, None).policies == 0
+    assert console.prune(KEEP, folder, None, force=True).policies == 0
     assert old.store.query(lambda view: view.sources(before)) is not None
     old.clock.at += LONG
     await newer.claims.claim(Claim(Question("web", "staging")), newer.in_force)
-    assert console.prune(KEEP, folder, None).policies == 1
+    assert console.prune(KEEP, folder, None, force=True).policies == 1
     assert old.store.query(lambda view: view.sources(before)) is None
     assert verify(old.store.query).whole
     texts = {line["policies"] for line in archived(folder) if "policies" in line}
     assert texts == {before, newer.in_force.revision}
     old.store.transact(note_policies(old.in_force, old.clock.microseconds(), None))
+    assert old.store.query(lambda view: view.sources(before)) is not None
+    await newer.store.close()
+
+
+async def test_a_replica_that_is_up_for_long_stores_again_what_was_pruned(
+    old: Gate, policy_file: Path, url: str
+) -> None:
+    before = old.in_force.revision
+    policy_file.write_text(FRIDAY.replace("14:00", "15:00"))  # noqa: ASYNC240 - a small file
+    newer = gate_on(url, policy_file, old.clock)
+    old.clock.at += LONG
+    await newer.claims.claim(Claim(Question("web", "staging")), newer.in_force)
+    assert Console(newer.store, old.clock).prune(KEEP, None, None, force=True).policies == 1
+    await old.claims.claim(Claim(Question("web", "staging")), old.in_force)
     assert old.store.query(lambda view: view.sources(before)) is not None
     await newer.store.close()
 
@@ -152,11 +166,11 @@ async def test_a_clock_that_was_set_back_for_a_moment_makes_nothing_young_go(
     console = Console(gate.store, gate.clock)
     gate.clock.at = begun + DAY
     assert console.count_prunable(KEEP) == 0
-    assert console.prune(KEEP, folder, None).events == 0
+    assert console.prune(KEEP, folder, None, force=True).events == 0
     gate.clock.at = begun + LONG
     await gate.claims.claim(Claim(Question("web", "staging")), gate.in_force)
     last = all_events(gate.store)[-1].seq
-    found = console.prune(KEEP, folder, None)
+    found = console.prune(KEEP, folder, None, force=True)
     assert found.begins is not None
     assert (found.events, found.begins.until // 1_000_000) == (last - 1, begun)
 
@@ -168,13 +182,13 @@ async def test_a_stretch_says_until_its_youngest_event(gate: Gate, folder: Path)
         await gate.claims.claim(Claim(Question("web", "staging")), gate.in_force)
     gate.clock.at = begun + LONG
     await gate.claims.claim(Claim(Question("web", "staging")), gate.in_force)
-    found = Console(gate.store, gate.clock).prune(KEEP, folder, None)
+    found = Console(gate.store, gate.clock).prune(KEEP, folder, None, force=True)
     assert found.begins is not None
     assert found.begins.until // 1_000_000 == begun
 
 
 async def test_without_an_archive_the_rest_stays_provable(old: Gate, console: Console, folder: Path) -> None:
-    found = console.prune(KEEP, None, None)
+    found = console.prune(KEEP, None, None, force=True)
     assert found.files == ()
     assert verify(old.store.query).whole
     with pytest.raises(ArchiveError, match="without an archive"):
@@ -186,7 +200,7 @@ async def test_a_record_that_is_not_whole_is_not_pruned(
 ) -> None:
     raw.execute("UPDATE events SET actor = 'eve' WHERE seq = 5")
     with pytest.raises(PruneError, match="event 5 was changed"):
-        console.prune(KEEP, folder, None)
+        console.prune(KEEP, folder, None, force=True)
     assert old.store.query(lambda view: view.latest_pruned()) is None
     assert files_of(folder) == []
 
@@ -195,7 +209,7 @@ async def test_one_process_prunes_at_a_time(old: Gate, console: Console, folder:
     now = old.clock.now()
     old.store.transact(lambda transaction: transaction.take_named_lease("pruning", "other", now, now + 15))
     with pytest.raises(PruneError, match="another process"):
-        console.prune(KEEP, folder, None)
+        console.prune(KEEP, folder, None, force=True)
 
 
 async def test_decisions_are_kept_for_three_months_at_least(console: Console, folder: Path) -> None:
@@ -216,7 +230,7 @@ async def test_decisions_are_kept_for_three_months_at_least(console: Console, fo
 async def test_a_change_behind_the_checkpoint_is_found(
     old: Gate, console: Console, folder: Path, raw: Any, change: str, found: str
 ) -> None:
-    console.prune(KEEP, folder, None)
+    console.prune(KEEP, folder, None, force=True)
     raw.execute(change)
     fault = verify(old.store.query).fault
     assert fault is not None
@@ -238,7 +252,7 @@ async def test_a_checkpoint_without_an_event_of_it_is_found(old: Gate, raw: Any)
 async def test_rows_that_were_put_behind_the_checkpoint_are_found(
     old: Gate, console: Console, folder: Path, raw: Any
 ) -> None:
-    console.prune(KEEP, folder, None)
+    console.prune(KEEP, folder, None, force=True)
     raw.execute("UPDATE decisions SET seq = 3")
     assert "decisions" in {each.table for each in verify(old.store.query).differences}
 
@@ -247,7 +261,7 @@ async def test_a_record_continues_the_checkpoints_of_its_prunings(
     old: Gate, console: Console, folder: Path
 ) -> None:
     before = all_events(old.store)
-    found = console.prune(KEEP, folder, None)
+    found = console.prune(KEEP, folder, None, force=True)
     assert found.begins is not None
     for link in (before[found.begins.seq - 1], before[-1]):
         assert verify(old.store.query, Checkpoint(link.seq, link.hash)).whole
@@ -261,7 +275,7 @@ async def test_a_spoilt_archive_is_found(
     old: Gate, console: Console, folder: Path, spoil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.gate.retention._MOST_IN_FILE", 20)
-    console.prune(KEEP, folder, None)
+    console.prune(KEEP, folder, None, force=True)
     files = files_of(folder)
     assert len(files) > 2
     if spoil == "cut":
@@ -284,14 +298,14 @@ async def test_a_spoilt_archive_is_found(
 async def test_a_file_that_is_not_whole_is_put_aside_and_written_again(
     old: Gate, console: Console, folder: Path, raw: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    console.prune(KEEP, folder, None)
+    console.prune(KEEP, folder, None, force=True)
     name = files_of(folder)[0].name
     other = folder.parent / "other"
     other.mkdir()
     (other / name).write_bytes(b"no archive")
     raw.execute("DELETE FROM checkpoints")
     with pytest.raises(PruneError, match="is missing"):
-        console.prune(KEEP, other, None)
+        console.prune(KEEP, other, None, force=True)
     assert (other / f"{name}.broken").read_bytes() == b"no archive"
     assert f"{name}.broken, and its events are written again" in caplog.text
 
@@ -300,7 +314,7 @@ async def test_a_file_that_cannot_be_read_just_now_stays(old: Gate, console: Con
     place = folder / "events-000000000001-000000000009.jsonl.gz"
     place.mkdir(parents=True)
     with pytest.raises(ArchiveError, match="directory"):
-        console.prune(KEEP, folder, None)
+        console.prune(KEEP, folder, None, force=True)
     assert place.is_dir()
 
 
@@ -312,10 +326,10 @@ async def test_a_file_is_read_again_before_any_row_goes(
         "app.gate.archive.written", lambda line: written(line).replace(b"staging", b"stagxng")
     )
     with pytest.raises(ArchiveError, match="was changed"):
-        console.prune(KEEP, folder, None)
+        console.prune(KEEP, folder, None, force=True)
     assert (all_events(old.store), files_of(folder)) == (before, [])
     monkeypatch.undo()
-    assert console.prune(KEEP, folder, None).events == len(before) - 1
+    assert console.prune(KEEP, folder, None, force=True).events == len(before) - 1
 
 
 async def test_a_file_that_lost_lines_is_not_taken(
@@ -323,7 +337,7 @@ async def test_a_file_that_lost_lines_is_not_taken(
 ) -> None:
     monkeypatch.setattr("app.gate.archive.checkpoint_line", lambda _: {})
     with pytest.raises(ArchiveError, match="cut off"):
-        console.prune(KEEP, folder, None)
+        console.prune(KEEP, folder, None, force=True)
     assert old.store.query(lambda view: view.latest_pruned()) is None
 
 
@@ -331,7 +345,7 @@ async def test_what_was_pruned_is_said_where_it_is_missed(old: Gate, console: Co
     first = json.loads(all_events(old.store)[2].data)["answer"]["decision_id"]
     page = old.store.query(lambda view: decisions(view, EVERYTHING, None, 1))
     assert page.since is None
-    name = console.prune(KEEP, folder, None).files[0]
+    name = console.prune(KEEP, folder, None, force=True).files[0]
     page = old.store.query(lambda view: decisions(view, EVERYTHING, None, 1))
     assert page.since == format_instant(AFTER)
     outcomes = Outcomes(old.store, old.clock, old.cache)
@@ -346,7 +360,7 @@ async def test_what_was_pruned_is_said_where_it_is_missed(old: Gate, console: Co
 
 
 async def test_a_backtest_says_how_far_it_reaches(old: Gate, console: Console, folder: Path) -> None:
-    console.prune(KEEP, folder, None)
+    console.prune(KEEP, folder, None, force=True)
     candidate = CompiledPolicies(old.in_force.policy_set)
     whole = BacktestRequest(AFTER - DAY, old.clock.at + 1)
     found = backtest(old.store.query, candidate, whole)

@@ -32,7 +32,7 @@ def prune_until_killed(url: str, folder: Path, now: int, told: "Connection[bytes
     def tell(what: str, reached: int, _: int) -> None:
         told.send_bytes(f"{what} {reached}".encode())
 
-    Console(store, clock).prune(KEEP, folder, tell)
+    Console(store, clock).prune(KEEP, folder, tell, force=True)
     told.send_bytes(b"done")
 
 
@@ -68,7 +68,7 @@ def test_kill_9_while_pruning_loses_and_repeats_no_event(url: str, policy_file: 
             verified_by_script(folder)
         # Its lease runs out.
         now += retention.LEASE_DURATION
-    Console(store, FakeClock(now)).prune(KEEP, folder, None)
+    Console(store, FakeClock(now)).prune(KEEP, folder, None, force=True)
     export = export_to(store, tmp_path / "export.jsonl")
     events = [line for line in archived(folder) if "seq" in line]
     assert len(events) == len(before)

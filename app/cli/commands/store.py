@@ -67,10 +67,21 @@ def copy(*, source: str, target: str, as_json: bool) -> int:
     "beside the SQLite file.",
 )
 @click.option("--dry-run", is_flag=True, help="Count the events that would be pruned.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Prune also where the clock is far ahead of the record, or the archive lacks what was pruned last.",
+)
 @database_url
 @as_json
 def prune(
-    *, keep: str | None, archive: str | None, dry_run: bool, database_url: str | None, as_json: bool
+    *,
+    keep: str | None,
+    archive: str | None,
+    dry_run: bool,
+    force: bool,
+    database_url: str | None,
+    as_json: bool,
 ) -> int:
     """Move what is older than --keep into the archive, beside a gate that may be running.
 
@@ -81,7 +92,8 @@ def prune(
         if dry_run:
             _print_count(console.count_prunable(kept), as_json=as_json)
             return ALLOWED
-        found = console.prune(kept, _folder(console, archive), _progress if sys.stderr.isatty() else None)
+        progress = _progress if sys.stderr.isatty() else None
+        found = console.prune(kept, _folder(console, archive), progress, force=force)
     if sys.stderr.isatty():
         click.echo(err=True)
     if as_json:

@@ -79,6 +79,9 @@ capabilities: {drop: [ALL]}
 {{- if and (eq .Values.database.type "sqlite") (gt (int .Values.replicas) 1) -}}
 {{- fail "replicas: SQLite is one file and takes one replica; set database.type to postgresql for several" -}}
 {{- end -}}
+{{- if and .Values.settings.keepDecisions (eq .Values.database.type "postgresql") (not .Values.settings.archive) (not .Values.archive.existingClaim) -}}
+{{- fail "settings.keepDecisions: say where pruned decisions go: archive.existingClaim, a volume that all replicas can write; or settings.archive: none" -}}
+{{- end -}}
 {{- if and (eq .Values.database.type "postgresql") (not .Values.database.postgresql.existingSecret) -}}
 {{- fail "database: name the Secret with the URL of PostgreSQL in database.postgresql.existingSecret" -}}
 {{- end -}}
