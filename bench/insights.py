@@ -166,11 +166,12 @@ def many(number: int) -> None:
 _MANY = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {services} * 4)
-INSERT INTO rollup_requests SELECT i + 1, 'service-' || (i / 4),
+INSERT INTO rollup_requests (id, service, environment, change) SELECT i + 1, 'service-' || (i / 4),
   CASE i % 4 WHEN 0 THEN 'staging' WHEN 2 THEN 'testing' ELSE 'production' END,
   CASE i % 4 WHEN 3 THEN 'rollback' ELSE 'normal' END FROM n;
-INSERT INTO rollup_cells SELECT id, id, 'allow', '' FROM rollup_requests;
-INSERT INTO rollup_cells SELECT id + {services} * 4, id, 'deny', 'friday-afternoon' FROM rollup_requests;
+INSERT INTO rollup_cells (id, request, outcome, blocking) SELECT id, id, 'allow', '' FROM rollup_requests;
+INSERT INTO rollup_cells (id, request, outcome, blocking)
+  SELECT id + {services} * 4, id, 'deny', 'friday-afternoon' FROM rollup_requests;
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {number})
 INSERT INTO rollups SELECT {day} + i * 365 / ({number} + 1), 1 + abs(random()) % ({services} * 4)
   + (abs(random()) % 10 = 0) * {services} * 4, abs(random()) % 1440, 1, (i % 3 > 0), (i % 30 = 1) FROM n

@@ -54,6 +54,11 @@ class Cell(NamedTuple):
     """The ids under which the vetoes are counted, sorted and joined by commas; empty for plain allows."""
 
     @property
+    def digest(self) -> int:
+        """See `digest_of`."""
+        return digest_of((*self.request, self.outcome, self.blocking))
+
+    @property
     def names(self) -> frozenset[str]:
         """The ids under which the vetoes are counted."""
         return names_in(self.blocking)
@@ -105,6 +110,12 @@ def has_failed(result: str | None) -> bool:
 def change_by_report(before: str | None, result: str) -> Counts:
     """Return how a report changes the counts of its decision; `before` is the report that it supersedes."""
     return Counts(0, int(before is None), int(has_failed(result)) - int(has_failed(before)))
+
+
+def digest_of(names: Iterable[str]) -> int:
+    """Return a number of 64 bits, signed, by which names are found; different ones may have the same."""
+    digest = blake2b("\0".join(names).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 @lru_cache(maxsize=4_096)

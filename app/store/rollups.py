@@ -1,11 +1,11 @@
 """Rollups of decisions: kept in the transactions that record decisions and reports, and read by insights."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import repeat
-from typing import Final, NamedTuple
+from itertools import islice, repeat
+from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import BigInteger, Select, TextClause, bindparam, cast, or_, select, text
+from sqlalchemy import BigInteger, Select, TextClause, bindparam, cast, func, or_, select, text
 
 from app.core.decision import Outcome
 from app.core.instant import DAY
@@ -17,6 +17,7 @@ from app.core.rollup import (
     Place,
     change_by_report,
     counts_of,
+    digest_of,
     follow,
     names_in,
     place_of,
@@ -46,6 +47,12 @@ _CHANGED: Final = "ON CONFLICT (day) DO UPDATE SET changed = excluded.changed"
 _REPLACED: Final = "ON CONFLICT (since, seq) DO UPDATE SET policies = excluded.policies, ends = excluded.ends"
 
 
+Named = TypeVar("Named", Request, Cell)
+
+MOST_REMEMBERED: Final = 4_096
+"""Requests, and cells, whose numbers are in memory: more than a batch has, and most gates have in all."""
+
+
 class Rollup(NamedTuple):
     """The decisions of a minute that are counted together."""
 
@@ -57,29 +64,16 @@ class Rollup(NamedTuple):
     failed: int
 
 
-_REQUESTS: Final = (
-    select(
-        rollup_requests.c.id,
-        rollup_requests.c.service,
-        rollup_requests.c.environment,
-        rollup_requests.c.change,
-    )
-    .where(rollup_requests.c.id > bindparam("after"))
-    .order_by(rollup_requests.c.id)
-)
+_NAMES: Final = (rollup_requests.c.service, rollup_requests.c.environment, rollup_requests.c.change)
+_OF_CELL: Final = (*_NAMES, rollup_cells.c.outcome, rollup_cells.c.blocking)
 _CELLS: Final = (
-    select(
-        rollup_cells.c.id,
-        rollup_requests.c.service,
-        rollup_requests.c.environment,
-        rollup_requests.c.change,
-        rollup_cells.c.outcome,
-        rollup_cells.c.blocking,
-    )
+    select(rollup_cells.c.id, *_OF_CELL)
     .join(rollup_requests, rollup_requests.c.id == rollup_cells.c.request)
     .where(rollup_cells.c.id > bindparam("after"))
     .order_by(rollup_cells.c.id)
 )
+_LAST_REQUEST: Final = select(func.max(rollup_requests.c.id))
+_LAST_CELL: Final = select(func.max(rollup_cells.c.id))
 _DAYS: Final = select(rollup_days.c.day, rollup_days.c.changed).where(
     rollup_days.c.day >= bindparam("first"), rollup_days.c.day <= bindparam("last")
 )
@@ -137,16 +131,21 @@ class WaitRow(NamedTuple):
 
 
 class Numbers:
-    """The numbers of requests and cells, as far as they were looked up.
+    """The numbers of requests and cells: those that were used last are remembered, others are looked up.
 
     Numbers are given away within the lock of the audit log. Forget them when a transaction fails: it may have
     given some away.
     """
 
-    def __init__(self) -> None:
-        """Know none."""
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        """Remember at most `most` requests and as many cells."""
+        self._most = most
         self._requests: dict[Request, int] = {}
         self._cells: dict[Cell, int] = {}
+
+    def __len__(self) -> int:
+        """Return how many are remembered."""
+        return len(self._requests) + len(self._cells)
 
     def clear(self) -> None:
         """Forget all."""
@@ -155,32 +154,41 @@ class Numbers:
 
     def of_requests(self, connection: Connection, wanted: Iterable[Request]) -> dict[Request, int]:
         """Return the numbers of requests; give new ones away."""
-        known, asked = self._requests, set(wanted)
-        if not asked <= known.keys():
-            for number, *request in connection.rows(_REQUESTS, after=len(known)):
-                known[_request(request)] = number
-            new = sorted(asked - known.keys())
-            given = dict(zip(new, range(len(known) + 1, len(known) + len(new) + 1), strict=True))
-            rows = [(number, *request) for request, number in given.items()]
-            connection.insert(rollup_requests, ("id", "service", "environment", "change"), rows)
-            known.update(given)
-        return {request: known[request] for request in asked}
+        found, missing = _recalled(self._requests, set(wanted))
+        if missing:
+            found.update(_stored_requests(connection, missing))
+            given = _given(connection, _LAST_REQUEST, missing - found.keys())
+            rows = [(number, *request, digest_of(request)) for request, number in given.items()]
+            connection.insert(rollup_requests, ("id", "service", "environment", "change", "digest"), rows)
+            found.update(given)
+        self._remember(self._requests, found)
+        return found
 
-    def of_cells(self, connection: Connection, wanted: Collection[Cell]) -> dict[Cell, int]:
+    def of_cells(self, connection: Connection, wanted: Iterable[Cell]) -> dict[Cell, int]:
         """Return the numbers of cells; give new ones away."""
-        known, asked = self._cells, set(wanted)
-        if not asked <= known.keys():
-            known.update((cell, number) for number, cell in cells(connection, len(known)))
-            new = sorted(asked - known.keys())
-            requests = self.of_requests(connection, (cell.request for cell in new))
-            given = dict(zip(new, range(len(known) + 1, len(known) + len(new) + 1), strict=True))
+        found, missing = _recalled(self._cells, set(wanted))
+        if missing:
+            stored = _stored_cells(connection, missing)
+            self._remember(self._requests, {cell.request: request for cell, (_, request) in stored.items()})
+            found.update((cell, number) for cell, (number, _) in stored.items())
+            given = _given(connection, _LAST_CELL, missing - found.keys())
+            requests = self.of_requests(connection, {cell.request for cell in given})
             rows = [
-                (number, requests[cell.request], cell.outcome, cell.blocking)
+                (number, requests[cell.request], cell.outcome, cell.blocking, cell.digest)
                 for cell, number in given.items()
             ]
-            connection.insert(rollup_cells, ("id", "request", "outcome", "blocking"), rows)
-            known.update(given)
-        return {cell: known[cell] for cell in asked}
+            connection.insert(rollup_cells, ("id", "request", "outcome", "blocking", "digest"), rows)
+            found.update(given)
+        self._remember(self._cells, found)
+        return found
+
+    def _remember(self, known: dict[Named, int], used: Mapping[Named, int]) -> None:
+        """Remember what was used, as the latest; forget what was not used for longest."""
+        for each in used:
+            known.pop(each, None)
+        known.update(used)
+        for each in list(islice(known, max(0, len(known) - self._most))):
+            del known[each]
 
 
 class Gathered:
@@ -308,6 +316,41 @@ def _standing(connection: Connection, requests: Mapping[Request, int]) -> dict[R
     return found
 
 
+def _recalled(known: Mapping[Named, int], wanted: set[Named]) -> tuple[dict[Named, int], set[Named]]:
+    """Return the known numbers, and what has none."""
+    found = {each: known[each] for each in wanted if each in known}
+    return found, wanted - found.keys()
+
+
+def _given(connection: Connection, last: Select[tuple[int]], new: set[Named]) -> dict[Named, int]:
+    """Return numbers for what is new."""
+    if not new:
+        return {}
+    row = connection.row(last)
+    first = (row[0] or 0) + 1 if row else 1
+    return {each: number for number, each in enumerate(sorted(new), first)}
+
+
+def _stored_requests(connection: Connection, wanted: set[Request]) -> dict[Request, int]:
+    """Return the numbers of those requests that are stored."""
+    found = {}
+    for names in _named(sorted(map(digest_of, wanted))):
+        for number, *request in connection.rows(_requests_of(len(names)), **names):
+            found[_request(request)] = number
+    return {request: number for request, number in found.items() if request in wanted}
+
+
+def _stored_cells(connection: Connection, wanted: set[Cell]) -> dict[Cell, tuple[int, int]]:
+    """Return the numbers of those cells that are stored, each with that of its request."""
+    found = {}
+    for names in _named(sorted(cell.digest for cell in wanted)):
+        for number, request_number, *request, outcome, blocking in connection.rows(
+            _cells_of(len(names)), **names
+        ):
+            found[Cell(_request(request), outcome, blocking)] = number, request_number
+    return {cell: numbers for cell, numbers in found.items() if cell in wanted}
+
+
 def _named(numbers: Sequence[int]) -> Iterator[dict[str, int]]:
     """Yield numbers as values of bound parameters.
 
@@ -329,6 +372,19 @@ def _of_cells(size: int) -> TextClause:
 def _standing_of(size: int) -> Select[tuple[int, int, int, str]]:
     wanted = or_(*(waits.c.request == bindparam(f"number_{place}") for place in range(size)))
     return select(waits.c.request, waits.c.since, waits.c.seq, waits.c.policies).where(text(STANDING), wanted)
+
+
+@lru_cache
+def _requests_of(size: int) -> Select[Any]:
+    wanted = or_(*(rollup_requests.c.digest == bindparam(f"number_{place}") for place in range(size)))
+    return select(rollup_requests.c.id, *_NAMES).where(wanted)
+
+
+@lru_cache
+def _cells_of(size: int) -> Select[Any]:
+    wanted = or_(*(rollup_cells.c.digest == bindparam(f"number_{place}") for place in range(size)))
+    query = select(rollup_cells.c.id, rollup_cells.c.request, *_OF_CELL)
+    return query.join(rollup_requests, rollup_requests.c.id == rollup_cells.c.request).where(wanted)
 
 
 def _request(names: Sequence[str]) -> Request:

@@ -435,7 +435,8 @@ checkpoints: Final = Table(
     Column("cleared", BigInteger, nullable=False),
 )
 
-# The requests and cells of rollups, numbered in the order of their first use; few, and never removed.
+# The requests and cells of rollups, numbered in the order of their first use. Names may be too long for an
+# index: the digest is that of `app.core.rollup`.
 rollup_requests: Final = Table(
     "rollup_requests",
     metadata,
@@ -444,7 +445,10 @@ rollup_requests: Final = Table(
     Column("service", Text, nullable=False),
     Column("environment", String(128), nullable=False),
     Column("change", String(128), nullable=False),
+    Column("digest", BigInteger),
 )
+
+Index("rollup_requests_digest", rollup_requests.c.digest)
 
 rollup_cells: Final = Table(
     "rollup_cells",
@@ -455,7 +459,10 @@ rollup_cells: Final = Table(
     Column("outcome", String(16), nullable=False),
     # The ids under which the vetoes are counted, comma-separated; all ad-hoc freezes have one.
     Column("blocking", Text, nullable=False),
+    Column("digest", BigInteger),
 )
+
+Index("rollup_cells_digest", rollup_cells.c.digest)
 
 # Decisions counted by minute; see `app.core.rollup`. Its rows stay when decisions are pruned.
 rollups: Final = Table(
