@@ -36,6 +36,9 @@ LEAST_KEPT: Final = LEAST_DAYS * DAY
 """Seconds that decisions are kept at least. Sessions and holds are over and forgotten by then, so that no row
 is left that only a pruned event would explain."""
 
+COUNTS_OUTLIVE: Final = 10
+"""How many times as long as decisions the counts of insights are kept."""
+
 LEASE: Final = "pruning"
 """The name of the lease: one process prunes at a time."""
 
@@ -176,11 +179,11 @@ class Pruner:
             self._check_archive()
         self._take_lease()
         try:
-            return self._prune(limit, least)
+            return self._prune(limit, least, keep)
         finally:
             self._access.transact(lambda transaction: transaction.release_named_lease(LEASE, self._holder))
 
-    def _prune(self, limit: int, least: int) -> Pruned:
+    def _prune(self, limit: int, least: int, keep: int) -> Pruned:
         deleted = self._clear_all()
         files: list[str] = []
         events = 0
@@ -190,6 +193,8 @@ class Pruner:
             deleted += self._clear(stretch)
         begins = self._access.query(lambda view: view.latest_pruned())
         policies = 0 if begins is None else self._drop_policies(begins)
+        if begins is not None:
+            self._drop_rollups(min(self._limit(keep * COUNTS_OUTLIVE), begins.until))
         return Pruned(events, deleted, tuple(files), policies, begins)
 
     def _limit(self, keep: int) -> int:
@@ -383,6 +388,13 @@ class Pruner:
             raise BusyPruningError("another process has begun to prune")
         return transaction.clear_pruned(STAYING, stretch, last)
 
+    def _drop_rollups(self, limit: int) -> None:
+        """Delete the counts of the days before that of an instant, a day at a time."""
+        before = limit // (1_000_000 * DAY)
+        for day in sorted(self._access.query(lambda view: view.rollup_days(0, before - 1))):
+            self._deleting.do(partial(self._access.transact, partial(_without_rollups, day=day)))
+            self._renew_lease()
+
     def _drop_policies(self, begins: PrunedStretch) -> int:
         """Delete the texts of policies that no kept decision names, and that were not in force since."""
         left = self._access.query(lambda view: view.droppable_revisions(begins.until // 1_000_000))
@@ -432,6 +444,10 @@ class _Walk:
             self.until = max(self.until, link.at)
             self._progress("archived", link.seq, link.seq)
             yield link
+
+
+def _without_rollups(transaction: "Transaction", day: int) -> None:
+    transaction.prune_rollups(day)
 
 
 def _start(before: PrunedStretch | None) -> Checkpoint:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import islice, repeat
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import BigInteger, Select, TextClause, bindparam, cast, func, or_, select, text
+from sqlalchemy import BigInteger, Select, TextClause, bindparam, cast, delete, func, or_, select, text
 
 from app.core.decision import Outcome
 from app.core.instant import DAY
@@ -94,6 +94,13 @@ _WAITS: Final = (
 )
 _ROWS: Final = (
     select(*columns_of(Rollup, rollups)).where(rollups.c.day == bindparam("wanted")).order_by(rollups.c.cell)
+)
+_PRUNE: Final = (
+    delete(rollups).where(rollups.c.day == bindparam("wanted")),
+    delete(rollup_days).where(rollup_days.c.day == bindparam("wanted")),
+)
+_PRUNE_WAITS: Final = delete(waits).where(
+    waits.c.since >= bindparam("start"), waits.c.since < bindparam("before")
 )
 _REPORTED: Final = (
     select(decisions.c.seq, *columns_of(Decided, decisions, result=LATEST))
@@ -304,6 +311,13 @@ def waits_of(connection: Connection, start: int, end: int) -> list[WaitRow]:
             _WAITS, start=start, before=end
         )
     ]
+
+
+def prune(connection: Connection, day: int) -> None:
+    """Delete the counts of a day, and the waits that begin in it."""
+    for statement in _PRUNE:
+        connection.change(statement, wanted=day)
+    connection.change(_PRUNE_WAITS, start=day * DAY, before=(day + 1) * DAY)
 
 
 def _standing(connection: Connection, requests: Mapping[Request, int]) -> dict[Request, Wait]:

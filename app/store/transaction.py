@@ -341,6 +341,10 @@ class Transaction(View):
             self._change(lambda: passages.drop_unused(self._connection, last))
         return deleted
 
+    def prune_rollups(self, day: int) -> None:
+        """Delete the rollups of a day, given in days since the Unix epoch, and the waits that begin in it."""
+        self._change(lambda: rollups.prune(self._connection, day))
+
     def drop_policies(self, revision: str) -> None:
         """Delete the text of a policy set, and count up the version by which replicas know what is stored."""
         self._change(lambda: retention.drop_text(self._connection, revision))

@@ -21,7 +21,7 @@ from app.gate.errors import UnknownRecordError
 from app.gate.ids import new_id
 from app.gate.outcomes import Outcomes, Report
 from app.gate.record import decisions, note_policies, verify
-from app.gate.retention import PruneError
+from app.gate.retention import COUNTS_OUTLIVE, PruneError
 from tests.gate.conftest import ADMIN, AFTER, FRIDAY, Gate, gate_on
 from tests.gate.pruning import KEEP, LONG, all_events, archived, export_to, files_of, fill, verified_by_script
 from tests.store.records import EVERYTHING
@@ -108,6 +108,26 @@ async def test_a_later_pruning_continues_the_archive(
     assert console.verify_archive(folder, None).files == 2
     verified_by_script(folder, export_to(old.store, tmp_path / "export.jsonl"))
     assert console.prune(KEEP, folder, None, force=True).events == 0
+
+
+async def test_counts_of_insights_are_kept_ten_times_as_long(
+    old: Gate, console: Console, folder: Path
+) -> None:
+    def counted() -> list[int]:
+        return sorted(old.store.query(lambda view: view.rollup_days(0, 2**31 - 1)))
+
+    today = old.clock.at // DAY
+    console.prune(KEEP, folder, None)
+    first, *_ = counted()
+    assert today - first >= LONG // DAY
+    old.clock.at = (first + 1) * DAY + KEEP * COUNTS_OUTLIVE - 1
+    console.prune(KEEP, folder, None)
+    assert counted()[0] == first
+    old.clock.at += 1
+    console.prune(KEEP, folder, None)
+    assert counted() == [today]
+    assert not old.store.query(lambda view: view.waits(0, today * DAY))
+    assert verify(old.store.query).whole
 
 
 async def test_an_outcome_that_was_reported_later_goes_with_its_decision(
