@@ -28,6 +28,9 @@ _SLOT_BITS: Final = 40
 _SLOT: Final = (1 << _SLOT_BITS) - 1
 _MOST_BLOCKS: Final = 16
 
+MOST_CELLS: Final = 20_000
+"""Cells whose kinds are remembered between counts; made-up names of services may be any number."""
+
 Row = tuple[int, int, int, int, int]
 """Day, number of the cell, minute of the day, decisions; reported and failed ones in one number."""
 
@@ -100,25 +103,36 @@ class Kinds:
         self._blocks: dict[int, CoverageIndex] = {}
         self._hours_of: tuple[int, tuple[list[int], list[int]]] = (-1, ([], []))
         """The latest day that was looked at, and its hours."""
-        self.cells: list[Cell] = []
-        """The cells by their numbers, which begin with 1."""
-        self._of_cells: list[int] = []
+        self.latest: tuple[int, Cell] | None = None
+        """The cell with the highest number of all that were learned, and its number."""
+        self._of_cells: dict[int, int] = {}
         self._kinds: list[Kind] = []
         self._numbers: dict[Kind, int] = {}
         self._actives: list[tuple[int, ...]] = [()]
         self._active_numbers: dict[tuple[int, ...], int] = {(): 0}
 
-    def learn(self, cells: Iterable[Cell]) -> None:
-        """Take the next cells."""
-        for cell in cells:
+    def __len__(self) -> int:
+        """Return how many cells are known."""
+        return len(self._of_cells)
+
+    def unknown(self, cells: Iterable[int]) -> set[int]:
+        """Return the numbers of the cells to be learned; forget the others if they are too many."""
+        if len(self._of_cells) > MOST_CELLS:
+            self._of_cells.clear()
+        return set(cells) - self._of_cells.keys()
+
+    def learn(self, cells: Iterable[tuple[int, Cell]]) -> None:
+        """Take cells, each with its number."""
+        for own_number, cell in cells:
             _, environment, change = cell.request
             group = Group(self._keys.key_of(*cell.request), environment, change)
             kind = Kind(group, cell.outcome, cell.names)
             number = self._numbers.setdefault(kind, len(self._kinds))
             if number == len(self._kinds):
                 self._kinds.append(kind)
-            self.cells.append(cell)
-            self._of_cells.append(number)
+            if self.latest is None or own_number > self.latest[0]:
+                self.latest = own_number, cell
+            self._of_cells[own_number] = number
 
     def each(self, sums: Sums) -> Iterator[tuple[Kind, Slot, Counts]]:
         """Yield the counts of sums, by kind and slot."""
@@ -141,7 +155,7 @@ class Kinds:
             if cell != cell_before or day != day_before:
                 if day != day_before:
                     plans, day_before = {}, day
-                cell_before, number = cell, of_cells[cell - 1]
+                cell_before, number = cell, of_cells[cell]
                 kind = self._kinds[number]
                 # Which policies were active says nothing about denials.
                 group = None if kind.outcome == Outcome.DENY else kind.group

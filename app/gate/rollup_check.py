@@ -63,7 +63,11 @@ class RollupCheck:
 def _counted(view: "View") -> DayDigests:
     """Return the sums of the rollups, read a few days at a time."""
     found = DayDigests()
-    cells: dict[int, Cell] = dict(view.rollup_cells(0))
+    cells: dict[int, Cell] = {}
+    after = 0
+    while page := view.rollup_cells(after, _TOGETHER):
+        cells.update(page)
+        after = page[-1][0]
     for day in sorted(view.rollup_days(0, 2**31 - 1)):
         for _, cell, minute, decisions, reported, failed in view.rollup_rows(day):
             found.add(day, minute, cells[cell], Counts(decisions, reported, failed))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _DAYS_TOGETHER: Final = 7
 """Days whose rollups are in memory at a time; of ten million decisions a year, some 30 MB."""
+_CELLS_TOGETHER: Final = 5_000
+"""Cells that are looked up at a time."""
 _ROWS_TOGETHER: Final = 5_000
 """Decisions of a part of a minute that are read at a time."""
 _MOST_KEPT: Final = 96
@@ -139,13 +141,18 @@ def _cut(days: range) -> Iterator[_Days]:
 
 def _knows(view: "View", kinds: Kinds) -> bool:
     """Return whether the known cells are those of the database; not if a backup was restored meanwhile."""
-    last = len(kinds.cells)
-    return not last or [cell for _, cell in view.rollup_cells(last - 1)][:1] == kinds.cells[-1:]
+    latest = kinds.latest
+    return latest is None or view.rollup_cells(latest[0] - 1, 1) == [latest]
 
 
-def _learn(view: "View", kinds: Kinds) -> None:
-    """Take the cells that are new in this state of the database."""
-    kinds.learn(cell for _, cell in view.rollup_cells(len(kinds.cells)))
+def _learn(view: "View", kinds: Kinds, cells: Iterable[int]) -> None:
+    """Take those of some cells that are unknown."""
+    unknown = kinds.unknown(cells)
+    after, last = min(unknown, default=1) - 1, max(unknown, default=0)
+    while after < last:
+        page = view.rollup_cells(after, _CELLS_TOGETHER)
+        kinds.learn(each for each in page if each[0] in unknown)
+        after = page[-1][0] if page else last
 
 
 def _read_days(query: RunQuery, kinds: Kinds, days: _Days) -> _Kept:
@@ -161,8 +168,9 @@ def _read_days(query: RunQuery, kinds: Kinds, days: _Days) -> _Kept:
 def _days(view: "View", kinds: Kinds, first: int, last: int) -> tuple[Sums, int]:
     """Return the sums of days, and the position of the latest event that changed them, in one state."""
     sums = Sums()
-    _learn(view, kinds)
-    kinds.add_counts(sums, view.rollups(first, last))
+    rows = view.rollups(first, last)
+    _learn(view, kinds, {row[1] for row in rows})
+    kinds.add_counts(sums, rows)
     _add_waits(sums, view.waits(first * DAY, (last + 1) * DAY))
     return sums, max(view.rollup_days(first, last).values(), default=0)
 
@@ -176,8 +184,8 @@ def _read_minutes(query: RunQuery, kinds: Kinds, part: Interval) -> Iterator[Sum
 def _minutes(view: "View", kinds: Kinds, part: Interval) -> Sums:
     start, end = part
     sums = Sums()
-    _learn(view, kinds)
     rows = view.rollups(start // DAY, (end - 1) // DAY)
+    _learn(view, kinds, {row[1] for row in rows})
     kinds.add_counts(sums, (row for row in rows if start <= row[0] * DAY + row[2] * MINUTE < end))
     _add_waits(sums, view.waits(start, end))
     return sums
@@ -187,9 +195,12 @@ def _of_service(view: "View", kinds: Kinds, wanted: InsightsRequest, part: Inter
     """Return the sums of one service; nothing of it is kept."""
     start, end = part
     sums = Sums()
-    _learn(view, kinds)
-    cells = [number for number, cell in enumerate(kinds.cells, 1) if wanted.matches(cell.request)]
-    rows = view.rollups_of(cells, start // DAY, (end - 1) // DAY)
+    cells = {}
+    if wanted.service is not None:
+        named = view.rollup_cells_of(wanted.service)
+        cells = {number: cell for number, cell in named if wanted.matches(cell.request)}
+    kinds.learn((number, cells[number]) for number in kinds.unknown(cells))
+    rows = view.rollups_of(list(cells), start // DAY, (end - 1) // DAY)
     kinds.add_counts(sums, (row for row in rows if start <= row[0] * DAY + row[2] * MINUTE < end))
     _add_waits(sums, (wait for wait in view.waits(start, end) if wanted.matches(wait.request)))
     return sums

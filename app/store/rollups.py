@@ -66,11 +66,14 @@ class Rollup(NamedTuple):
 
 _NAMES: Final = (rollup_requests.c.service, rollup_requests.c.environment, rollup_requests.c.change)
 _OF_CELL: Final = (*_NAMES, rollup_cells.c.outcome, rollup_cells.c.blocking)
-_CELLS: Final = (
+_NUMBERED: Final = (
     select(rollup_cells.c.id, *_OF_CELL)
     .join(rollup_requests, rollup_requests.c.id == rollup_cells.c.request)
-    .where(rollup_cells.c.id > bindparam("after"))
     .order_by(rollup_cells.c.id)
+)
+_CELLS: Final = _NUMBERED.where(rollup_cells.c.id > bindparam("after")).limit(bindparam("most"))
+_CELLS_OF: Final = _NUMBERED.where(
+    or_(rollup_requests.c.service == bindparam("named"), rollup_requests.c.service.contains(","))
 )
 _LAST_REQUEST: Final = select(func.max(rollup_requests.c.id))
 _LAST_CELL: Final = select(func.max(rollup_cells.c.id))
@@ -264,11 +267,19 @@ def decided(connection: Connection, decision_id: str) -> Decided | None:
     return None if row is None else decision_services.named(connection, decision_id, Decided._make(row))
 
 
-def cells(connection: Connection, after: int) -> list[tuple[int, Cell]]:
-    """Return the cells above a number, each with its number."""
+def cells(connection: Connection, after: int, most: int) -> list[tuple[int, Cell]]:
+    """Return the cells above a number, each with its number, in order."""
+    return _cells(connection.rows(_CELLS, after=after, most=most))
+
+
+def cells_of(connection: Connection, service: str) -> list[tuple[int, Cell]]:
+    """Return the cells of a service, and those of several services, each with its number, in order."""
+    return _cells(connection.rows(_CELLS_OF, named=service))
+
+
+def _cells(rows: Iterable[Row]) -> list[tuple[int, Cell]]:
     return [
-        (number, Cell(_request(request), outcome, blocking))
-        for number, *request, outcome, blocking in connection.rows(_CELLS, after=after)
+        (number, Cell(_request(request), outcome, blocking)) for number, *request, outcome, blocking in rows
     ]
 
 

@@ -168,9 +168,13 @@ class View:
         """Return decisions in the order of their instants, each with its position."""
         return outcomes.decided(self._connection, wanted, after, most)
 
-    def rollup_cells(self, after: int) -> list[tuple[int, Cell]]:
+    def rollup_cells_of(self, service: str) -> list[tuple[int, Cell]]:
+        """Return the cells of a service, and those of several services, each with its number."""
+        return rollups.cells_of(self._connection, service)
+
+    def rollup_cells(self, after: int, most: int) -> list[tuple[int, Cell]]:
         """Return the cells that decisions are counted in, by number, above a number."""
-        return rollups.cells(self._connection, after)
+        return rollups.cells(self._connection, after, most)
 
     def rollup_days(self, first: int, last: int) -> dict[int, int]:
         """Return the days of a range with decisions, each with the position of its latest change."""
