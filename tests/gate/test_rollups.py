@@ -16,7 +16,8 @@ from app.core.audit import Event
 from app.core.decision import Question, joined, names_of
 from app.core.insights import Counting
 from app.core.instant import DAY, HOUR, MINUTE, parse_instant
-from app.core.rollup import Decided, follow
+from app.core.rollup import Cell, Decided, follow
+from app.core.rollup_sums import Kinds
 from app.core.waits import PATIENCE, Waiting
 from app.gate.claim import Claim
 from app.gate.in_force import InForce, Policies
@@ -236,6 +237,25 @@ def test_kept_sums_are_those_of_the_policies_in_force_and_of_this_database(
         found = insights(store.query, policies, wanted, FIRST + LENGTH, kept=kept)
         assert found == lived.insights(policies, wanted, FIRST + LENGTH)
         store.let_go()
+
+
+def test_made_up_names_do_not_stay_in_memory(
+    url: str, in_force: InForce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.core.rollup_sums.MOST_CELLS", 3)
+    store = Store.open(url, deadline=PATIENT)
+    texts = PolicyRevision(in_force.revision, FIRST, in_force.snapshot.to_json())
+    store.transact(lambda transaction: transaction.keep_policies(texts))
+    lived, kept = Life(5, in_force.revision).live(store, 150), KeptSums()
+    for wanted in islice(wanted_of(5), 8):
+        found = insights(store.query, in_force, wanted, FIRST + LENGTH, kept=kept)
+        assert found == lived.insights(in_force, wanted, FIRST + LENGTH), wanted
+    kinds = Kinds(in_force.engine.compiled)
+    for number in range(1, 100):
+        cell = Cell((f"made-up-{number}", "production", "normal"), "allow", "")
+        kinds.learn((each, cell) for each in kinds.unknown([number]))
+        assert len(kinds) <= 4
+    store.let_go()
 
 
 def test_an_older_database_is_counted_when_it_is_opened(url: str, in_force: InForce) -> None:
