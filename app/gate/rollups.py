@@ -8,7 +8,7 @@ from app.core.decision import names_of
 from app.core.insights import Counting
 from app.core.instant import DAY, MINUTE
 from app.core.interval import Interval
-from app.core.rollup import Decided
+from app.core.rollup import Cell, Decided
 from app.core.rollup_sums import BLOCK, Kinds, Sums
 from app.core.waits import Request
 from app.gate.in_force import InForce
@@ -195,15 +195,18 @@ def _of_service(view: "View", kinds: Kinds, wanted: InsightsRequest, part: Inter
     """Return the sums of one service; nothing of it is kept."""
     start, end = part
     sums = Sums()
-    cells = {}
-    if wanted.service is not None:
-        named = view.rollup_cells_of(wanted.service)
-        cells = {number: cell for number, cell in named if wanted.matches(cell.request)}
+    cells = _cells_of(view, wanted)
     kinds.learn((number, cells[number]) for number in kinds.unknown(cells))
     rows = view.rollups_of(list(cells), start // DAY, (end - 1) // DAY)
     kinds.add_counts(sums, (row for row in rows if start <= row[0] * DAY + row[2] * MINUTE < end))
     _add_waits(sums, (wait for wait in view.waits(start, end) if wanted.matches(wait.request)))
     return sums
+
+
+def _cells_of(view: "View", wanted: InsightsRequest) -> dict[int, Cell]:
+    """Return the cells of a service that are counted, by number."""
+    named = view.rollup_cells_of(wanted.service or "")
+    return {number: cell for number, cell in named if wanted.matches(cell.request)}
 
 
 def _add_waits(sums: Sums, waits: Iterable["WaitRow"]) -> None:
