@@ -5,13 +5,14 @@ passages; forms and passages are rows of one table, each under the beginning of 
 The hash of an event is that of its whole data, so the chain covers every passage that it is joined from.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple, Protocol, Self, TypeVar
 
 from sqlalchemy import bindparam, delete, or_, select, update
 
-from app.core.passages import HOLE, cut, filler, name_of, pieces_of
+from app.core.passages import HOLE, Cut, Mould, cut, filler, mould_of, name_of, pieces_of
 from app.store.connection import Connection
 from app.store.tables import passages
 
@@ -26,6 +27,12 @@ _A_ROW: Final = 40
 
 _TOGETHER: Final = 64
 _MOST_REMEMBERED: Final = 4_096
+
+_MOST_MOULDS: Final = 8
+"""Each text is tried in all, until one fits."""
+
+_WORTH_A_MOULD: Final = 200
+"""Texts of a form, after which its mould has paid: making it takes as long as cutting a hundred of them."""
 
 _OF_NAMES: Final = select(passages.c.name, passages.c.text)
 _USED: Final = (
@@ -86,6 +93,34 @@ _forms: Final[dict[tuple[tuple[str, ...], tuple[int, ...]], _Form]] = {}
 _read_forms: Final[dict[str, Form]] = {}
 
 
+class _Moulds:
+    """The moulds of the forms that most texts have; one that was used lately is tried first."""
+
+    def __init__(self) -> None:
+        self._moulds: list[tuple[Mould, _Form]] = []
+        self._counts: Counter[str] = Counter()
+
+    def find(self, text: str) -> tuple[_Form, Sequence[str]] | None:
+        """Return the form and the values of a text; None if no mould fits."""
+        for place, (mould, form) in enumerate(self._moulds):
+            values = mould(text)
+            if values is not None:
+                if place:
+                    self._moulds.insert(0, self._moulds.pop(place))
+                return form, values
+        return None
+
+    def count(self, form: _Form, parts: Cut) -> None:
+        """Count a text of which no mould fits; make one for a form that comes often."""
+        self._counts[form.name] += 1
+        if self._counts[form.name] < _WORTH_A_MOULD:
+            if len(self._counts) > _MOST_REMEMBERED:
+                self._counts.clear()
+            return
+        del self._counts[form.name]
+        self._moulds = [(mould_of(parts.passages, parts.order), form), *self._moulds[: _MOST_MOULDS - 1]]
+
+
 class SharedPassages:
     """The forms that are known to be stored, as of committed transactions, and those seen once."""
 
@@ -93,6 +128,17 @@ class SharedPassages:
         """Know of none."""
         self._used: dict[str, int] = {}
         self._seen: set[str] = set()
+        self._moulds = _Moulds()
+
+    def cut(self, data: str) -> tuple[_Form, Sequence[str]]:
+        """Return the form of data, and the values that fill it."""
+        found = self._moulds.find(data)
+        if found is not None:
+            return found
+        parts = cut(data)
+        form = _form_of(parts.passages, parts.order)
+        self._moulds.count(form, parts)
+        return form, parts.values
 
     def knows(self, name: str, seq: int) -> bool:
         """Return whether a form is stored, and noted as used, for an event at a position."""
@@ -132,11 +178,10 @@ class Shortener:
         """Return what to store as the data of the event at a position."""
         if HOLE in data or data.startswith(START):
             return data
-        parts = cut(data)
-        form = _form_of(parts.passages, parts.order)
+        form, values = self._shared.cut(data)
         if not self._is_kept(form, seq):
             return data
-        return HOLE.join((START + form.name, *parts.values))
+        return HOLE.join((START + form.name, *values))
 
     def _is_kept(self, form: _Form, seq: int) -> bool:
         if form.name in self.used or self._shared.knows(form.name, seq):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.core.passages import HOLE, cut, filler, name_of, pieces_of
+from app.core.passages import HOLE, cut, filler, mould_of, name_of, pieces_of
 
 NAMES = ("id", "message", "policy_revision", "service", "services", "at", "until", "opens_at", "ref", "actor")
 WORDS = ("api", "api may be deployed. Closes Fri 27 Nov 14:00 CET, in 2 d 1 h.", "2026-11-27T13:00:00Z", "14")
@@ -63,6 +63,53 @@ def test_answers_that_differ_in_service_and_time_share_every_passage() -> None:
 
 def test_an_instant_that_stands_twice_is_kept_once() -> None:
     assert cut(answer("api", "1", "2 d 1 h")).values.count("2026-11-27T13:00:00Z") == 1
+
+
+def values_by_mould(of: str, text: str) -> list[str] | None:
+    parts = cut(of)
+    values = mould_of(parts.passages, parts.order)(text)
+    return None if values is None else list(values)
+
+
+ONE = answer("api", "2026-11-25T12:00:00Z", "2 d 1 h")
+
+
+@pytest.mark.parametrize("left", ["2 d 1 h", "1 d 1 h", "11 d 1 h"])
+def test_a_mould_cuts_a_text_of_the_same_form_as_it_is_cut_anew(left: str) -> None:
+    other = answer("web", "2026-11-25T12:00:01Z", left)
+    assert values_by_mould(ONE, other) == cut(other).values
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ONE.replace("after 14:00", "after 15:00"),
+        # Another form keeps what stands three times once, and what differs twice.
+        answer("api", "2026-11-27T13:00:00Z", "2 d 1 h"),
+        ONE.replace('"from": "2026-11-27T13:00:00Z"', '"from": "2026-11-27T14:00:00Z"'),
+        # One value would hold a member.
+        ONE.replace('"at": "', '"at": "1", "more": [1], "other": "'),
+        ONE.replace("api may", "{api} may"),
+        ONE[:-1],
+    ],
+)
+def test_a_text_of_another_form_fits_no_mould(other: str) -> None:
+    assert values_by_mould(ONE, other) is None
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(anything, anything)
+def test_what_a_mould_cuts_is_joined_to_what_it_was(value: Any, other: Any) -> None:
+    text, parts = json.dumps(value), cut(json.dumps(other))
+    mould = mould_of(parts.passages, parts.order)
+    for each in (text, json.dumps(other)):
+        values = mould(each)
+        assert values is None or filler(pieces_of(parts.passages), parts.order)(values) == each
+
+
+def test_a_mould_takes_many_values() -> None:
+    text = json.dumps([{"at": f"2026-11-{number}", "ref": "same ref"} for number in range(120)])
+    assert values_by_mould(text, text) == cut(text).values
 
 
 def test_a_name_follows_from_the_text() -> None:

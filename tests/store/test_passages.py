@@ -73,6 +73,22 @@ async def test_what_many_decisions_say_is_stored_once_and_read_as_it_was(store: 
     assert verify(store.query).fault is None
 
 
+async def test_forms_that_come_often_get_moulds_and_the_same_rows(store: Store) -> None:
+    reasons = [f"{REASON} {word}" for word in ("one", "two", "three")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passages, "_WORTH_A_MOULD", 2)
+        patch.setattr(passages, "_MOST_MOULDS", 2)
+        for number in range(18):
+            await record(store, number, reason=reasons[number % 3])
+    assert sum(data.startswith(START) for data in stored(store)) >= 12
+    assert store.query(lambda view: [link.data for link in view.events_after(0, 18)]) == [
+        told(number, reasons[number % 3]) for number in range(18)
+    ]
+    assert len(store._passages._moulds._moulds) == 2
+    assert len([each for each in stored(store, "text", "passages") if each.startswith(START)]) == 3
+    assert verify(store.query).fault is None
+
+
 async def test_it_is_read_from_the_database_by_another_process(store: Store) -> None:
     await record(store, 1, 2, 3)
     passages.forget()
