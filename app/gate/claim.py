@@ -18,7 +18,7 @@ from app.clock import Clock
 from app.core.audit import Event
 from app.core.continuation import Continuation, LaterStep, continued, continued_parts, judge_continuation
 from app.core.decision import Decision, Outcome, Question, each_rule_once
-from app.core.decision_json import decision_to_json, determined_by, first_step
+from app.core.decision_json import decision_to_json, determined_by
 from app.core.deploy_key import deploy_key
 from app.core.errors import MalformedValueError
 from app.core.instant import MINUTE, parse_instant
@@ -26,6 +26,7 @@ from app.core.override import Use, UseResult, judge
 from app.core.policy import PolicySet
 from app.gate.audit_events import Kind, happened
 from app.gate.check import check_async
+from app.gate.claim_answers import Answer, Answers, answer_of
 from app.gate.errors import IdempotencyConflictError
 from app.gate.ids import new_id
 from app.gate.in_force import InForce, with_freezes
@@ -44,6 +45,9 @@ RETRIED_FOR: Final = 15 * MINUTE
 
 # Half of a surrogate pair is no text that a database takes; control characters have no place in a record.
 UNFIT: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+_encode: Final = json.JSONEncoder().encode
 
 
 class Claim(NamedTuple):
@@ -160,6 +164,7 @@ class Claims:
         self._cache = cache
         self._texts = PolicyRevision("", 0, "")
         self._fresh: InForce | None = None
+        self._answers = Answers()
 
     async def claim(self, claim: Claim, in_force: InForce, also: "Also | None" = None) -> Claimed:
         """Decide a claim by the policies in force, now.
@@ -187,7 +192,8 @@ class Claims:
         if claim.continues is not None:
             await self._prepare_stopping(draft)
         elif claim.token is None and claim.deploy_id is None:
-            prepared = _written(draft, None, _Time(decision.at, 0))
+            answer = self._answers.to(decision, in_force)
+            prepared = _written(draft, answer, None, _Time(decision.at, 0))
         return await self._store.write(partial(self._settle, draft, prepared, also), token=claim.token)
 
     def _settle(
@@ -212,7 +218,7 @@ class Claims:
         use = None if claim.token is None else self._use(draft, time, transaction)
         if also is not None:
             also(transaction, draft.decision, draft.own_id)
-        written = prepared or _written(draft, use, time, _repeated(draft, use, transaction))
+        written = prepared or self._write(draft, use, time, _repeated(draft, use, transaction))
         self._keep_policies(draft.in_force, transaction)
         transaction.record(written.row, written.event, _beyond_row(claim.question))
         if use is not None and use.spends and use.override is not None:
@@ -227,6 +233,15 @@ class Claims:
                 )
             )
         return written.claimed
+
+    def _write(self, draft: _PendingClaim, use: Use | None, time: _Time, repeats: str | None) -> "_Written":
+        """Return what is recorded and answered; see `_written`."""
+        if use is None and draft.continuation is None:
+            answer = self._answers.to(draft.decision, draft.in_force)
+        else:
+            told = _told(draft.claim, use)
+            answer = answer_of(draft.decision, draft.in_force, told, draft.continuation)
+        return _written(draft, answer, use, time, repeats)
 
     @staticmethod
     async def _prepare_stopping(draft: _PendingClaim) -> None:
@@ -338,12 +353,12 @@ def _beyond_row(question: Question) -> tuple[str, ...]:
     return question.services if len(question.services) > 1 else ()
 
 
-def _written(draft: _PendingClaim, use: Use | None, time: _Time, repeats: str | None = None) -> _Written:
-    claim, decision = draft.claim, draft.decision
-    told = use and use.published(to_granter=_granted_by(claim.caller, use))
-    body = claim_body(decision, draft.in_force, draft.own_id, told, draft.continuation)
-    # As people read it: it is shown in the logs of pipelines.
-    text = json.dumps(body, ensure_ascii=False)
+def _written(
+    draft: _PendingClaim, answer: Answer, use: Use | None, time: _Time, repeats: str | None = None
+) -> _Written:
+    claim, decision, fingerprint = draft.claim, draft.decision, None
+    if claim.idempotency_key is not None:
+        fingerprint = claim.fingerprint
     rest: dict[str, Any] = {
         "opens_at": decision.opens_at,
         "ref": claim.ref,
@@ -351,44 +366,47 @@ def _written(draft: _PendingClaim, use: Use | None, time: _Time, repeats: str | 
         "run_url": claim.run_url,
         "request_id": claim.request_id,
         "idempotency_key": claim.idempotency_key,
-        "fingerprint": None if claim.idempotency_key is None else claim.fingerprint,
+        "fingerprint": fingerprint,
         "tzdata": tzdata_version(),
         "holidays": holidays_version(),
         "freezegate": __version__,
-        "freezes": [
-            freeze.to_data() for freeze in draft.in_force.engine.freezes_for(claim.question, decision.at)
-        ],
-        "token": use and _token_data(use, told, time),
     }
+    later: dict[str, Any] = {"token": use and _token_data(use, _told(claim, use), time)}
+    if claim.deploy_id is not None:
+        later |= {"deploy_id": claim.deploy_id, "repeats": repeats}
     spent = use.override.id if use is not None and use.spends and use.override is not None else None
     row = DecisionRow(
         id=draft.own_id,
         at=decision.at,
         service=claim.question.service,
         environment=claim.question.environment,
-        outcome=body["outcome"],
+        outcome=answer.outcome,
         caller=claim.caller.name,
         actor=claim.actor,
         override_id=spent,
         idempotency_key=claim.idempotency_key,
-        fingerprint=rest["fingerprint"],
+        fingerprint=fingerprint,
         policy_revision=draft.in_force.revision,
-        blocking=",".join(stretch.rule.id for stretch in decision.blocking) or None,
+        blocking=answer.blocking,
         change=claim.question.change,
         duration=claim.question.duration,
-        continues=first_step(body),
-        warnings=",".join(stretch.rule.id for stretch in decision.warnings) or None,
+        continues=answer.continues,
+        warnings=answer.warnings,
         deploy=claim.deploy,
         repeats=repeats,
     )
-    if claim.deploy_id is not None:
-        rest |= {"deploy_id": claim.deploy_id, "repeats": repeats}
-    data = f'{{"answer": {text}, {json.dumps(rest)[1:]}'
+    text = answer.text(draft.own_id)
+    data = f'{{"answer": {text}, {_encode(rest)[1:-1]}, "freezes": {answer.freezes}, {_encode(later)[1:]}'
     event = Event(draft.microseconds, Kind.DECISION.value, claim.caller.name, data)
     claimed = Claimed(
-        text.encode(), row.outcome, decision.opens_at, determined_by(body), repeats=repeats is not None
+        text.encode(), row.outcome, decision.opens_at, answer.determined_by, repeats=repeats is not None
     )
     return _Written(row, event, claimed)
+
+
+def _told(claim: Claim, use: Use | None) -> Use | None:
+    """Return the part of an override that the caller may see."""
+    return use and use.published(to_granter=_granted_by(claim.caller, use))
 
 
 def _token_data(use: Use, told: Use | None, time: _Time) -> dict[str, Any]:
