@@ -19,7 +19,7 @@ _END: Final = '"}'
 
 
 class Answer(NamedTuple):
-    """What is answered to a claim, and recorded, but for the id of the decision."""
+    """An answer to a claim, as it is recorded, but for the id of the decision."""
 
     beginning: str
     """All before the id of the decision."""
