@@ -61,12 +61,13 @@ def _check_listed_networks(text: str) -> str:
 
 
 def _check_kept(text: str) -> str:
-    """Return a number of days.
+    """Return a number of days; a text that is none is left to the pattern.
 
     Raises:
         ValueError: they are too few.
     """
-    if int(text.removesuffix("d")) < LEAST_DAYS:
+    days = text.removesuffix("d")
+    if days.isdecimal() and int(days) < LEAST_DAYS:
         raise ValueError(f"must be {LEAST_DAYS}d at least, not {text!r}")
     return text
 

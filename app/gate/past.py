@@ -18,6 +18,7 @@ from app.core.scope import ScopeTimeline, Segment
 from app.gate.audit_events import Kind
 from app.gate.calendar_lanes import Lane, grouped, runs_of, within
 from app.gate.in_force import InForce
+from app.gate.pruned_record import kept_since
 from app.gate.record import RunQuery
 from app.gate.revisions import Load
 from app.policies.load import load_untested
@@ -81,6 +82,8 @@ class PastView(NamedTuple):
     """From when on the policies are known; None if they are not at all."""
     revisions: int
     """The number of sets that were in force."""
+    pruned_until: int | None = None
+    """Up to when deploys are not known any more, if that is within the period."""
 
 
 class _Reign(NamedTuple):
@@ -112,10 +115,12 @@ class Past:
         freezes = self._query(lambda view: view.freezes_after(read.start))
         engines = list(self._engines(in_force, reigns, freezes))
         lanes = grouped(_lane(name, kept, period) for name, kept in _segments(engines, service).items())
+        pruned = self._query(kept_since)
         return PastView(
             tuple(PastLane(lane, self._deploys(lane, period, service)) for lane in lanes),
             min((reign.start for reign, _ in engines), default=None),
             len({reign.revision for reign, _ in engines}),
+            pruned if pruned is not None and pruned >= period.start else None,
         )
 
     def _engines(

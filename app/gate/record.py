@@ -123,9 +123,9 @@ class Record:
         if before is None:
             before = (await self._store.read(lambda view: view.head())).seq + 1
         found: list[StoredDecision] = []
-        while before > 0 and len(found) < most:
+        while before > 0 and len(found) <= most:
             least = max(before - _SCANNED, 0)
-            stretch = partial(_stretch, wanted=wanted, before=before, most=most - len(found), least=least)
+            stretch = partial(_stretch, wanted=wanted, before=before, most=most + 1 - len(found), least=least)
             found += await self._store.read(stretch)
             before = least
         return _page(found, most, await self._store.read(kept_since))
@@ -170,7 +170,7 @@ def with_override_of(wanted: DecisionFilter, policy_set: PolicySet) -> DecisionF
 
 def decisions(view: "View", wanted: DecisionFilter, before: int | None, most: int) -> Page:
     """Return recorded decisions, newest first."""
-    return _page(view.newest_decisions(wanted, before, most), most, kept_since(view))
+    return _page(view.newest_decisions(wanted, before, most + 1), most, kept_since(view))
 
 
 def find_decisions(query: RunQuery, wanted: DecisionFilter, before: int | None, most: int) -> Page:
@@ -180,9 +180,10 @@ def find_decisions(query: RunQuery, wanted: DecisionFilter, before: int | None, 
     if before is None:
         before = query(lambda view: view.head()).seq + 1
     found: list[StoredDecision] = []
-    while before > 0 and len(found) < most:
+    while before > 0 and len(found) <= most:
         least = max(before - _SCANNED, 0)
-        found += query(partial(_stretch, wanted=wanted, before=before, most=most - len(found), least=least))
+        left = most + 1 - len(found)
+        found += query(partial(_stretch, wanted=wanted, before=before, most=left, least=least))
         before = least
     return _page(found, most, query(kept_since))
 
@@ -194,8 +195,9 @@ def _stretch(
 
 
 def _page(found: list[StoredDecision], most: int, since: int | None) -> Page:
-    more = str(found[-1].seq) if len(found) == most else None
-    return Page([to_json(each) for each in found], more, instant_or_none(since))
+    """Return the first `most` of the decisions; one more that was found tells that a page follows."""
+    more = str(found[most - 1].seq) if len(found) > most else None
+    return Page([to_json(each) for each in found[:most]], more, instant_or_none(since))
 
 
 def decision(view: "View", decision_id: str) -> dict[str, Any]:
@@ -230,9 +232,9 @@ def to_json(stored: StoredDecision) -> dict[str, Any]:
 
 def events(view: "View", before: int | None, most: int) -> Page:
     """Return events, newest first."""
-    found = view.newest_events(_FAR if before is None else before, most)
-    more = str(found[-1].seq) if len(found) == most else None
-    return Page([event_to_json(each) for each in found], more)
+    found = view.newest_events(_FAR if before is None else before, most + 1)
+    more = str(found[most - 1].seq) if len(found) > most else None
+    return Page([event_to_json(each) for each in found[:most]], more)
 
 
 def event_to_json(link: Link) -> dict[str, Any]:

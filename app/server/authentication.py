@@ -21,6 +21,9 @@ from app.server.refusals import note_refused
 SESSION_COOKIE: Final = "freezegate_session"
 
 _INVALID: Final = "that key or token is not valid"
+_EMPTY: Final = (
+    "Authorization has no key or token: is the secret missing? Leave the header out to ask without one"
+)
 
 
 async def authorised(request: Request, role: Role) -> Caller:
@@ -61,6 +64,9 @@ async def _caller(request: Request, here: Context, role: Role) -> Caller:
     scheme, _, secret = credentials[0].partition(" ")
     if len(credentials) > 1 or scheme.lower() != "bearer":
         raise failed(request, here, "send credentials once, as Authorization: Bearer …")
+    if not secret.strip():
+        # Never anonymous: a pipeline whose secret is missing would pass for a caller without credentials.
+        raise failed(request, here, _EMPTY)
     if not is_key(secret):
         return await _identified(request, here, secret)
     return await key_caller(request, secret)

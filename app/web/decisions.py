@@ -84,6 +84,7 @@ async def decisions_page(request: Request) -> Response:
         query=asked.query,
         further=page and page.next and urlencode({**_fields(asked), "cursor": page.next}),
         later=query.cursor is not None,
+        pruned=page and _pruned(page, wanted),
     )
     return html_response(body, 422 if why else 200)
 
@@ -121,6 +122,14 @@ async def _page(here: Context, wanted: DecisionFilter, before: int | None) -> Pa
         return await here.outcomes.with_reports(page)
     except StoreUnavailableError:
         return None
+
+
+def _pruned(page: Page, wanted: DecisionFilter) -> int | None:
+    """Return up to when decisions were pruned, on the last page of a time that begins before that."""
+    if page.next is not None or page.since is None:
+        return None
+    since = parse_instant(page.since)
+    return since if wanted.start is None or wanted.start < since else None
 
 
 def _asked(query: DecisionsPageQuery, home: Zone) -> tuple[_Asked, str | None]:

@@ -137,8 +137,13 @@ def _drawn(in_force: InForce, page: _Page, found: PastView, days: int, start: in
         "pictures": past_pictures(in_force, found, page.first_day, days, page.now),
         "legend": [(styles.get(rule.id, OTHERS), rule) for rule in _by_title(rules)],
         "lanes": [_listed(lane, number, in_force, page) for number, lane in enumerate(found.lanes)],
-        "unknown_until": found.known_since if (found.known_since or start) > start + HOUR else None,
+        "unknown_until": unknown_until(found, start),
     }
+
+
+def unknown_until(found: PastView, start: int) -> int | None:
+    """Return from when on the policies of a time are known; None if they are from its start, or never."""
+    return found.known_since if (found.known_since or start) > start + HOUR else None
 
 
 def past_pictures(

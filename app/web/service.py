@@ -33,7 +33,7 @@ from app.server.requests import Strict, read_query
 from app.web.calendar_svg import NARROW, WEEK, WIDE_QUARTER, Picture, View, draw_ribbon, monday_of
 from app.web.offsets import offsets
 from app.web.pages import PageRoute, html_response, redirect, render
-from app.web.past import past_pictures
+from app.web.past import past_pictures, unknown_until
 from app.web.query import Blank
 from app.web.viewer import Viewer, viewer_of
 
@@ -165,7 +165,16 @@ def _past(past: Past, in_force: InForce, page: _Page) -> bytes:
     period = Period(max(home.earliest(first_day * DAY), EARLIEST), page.now)
     found = past.view(in_force, period, page.name)
     pictures = past_pictures(in_force, found, first_day, _WEEKS * WEEK, page.now) if found.lanes else []
-    return render("service_past.html", page.viewer.root, pictures=pictures, name=page.name)
+    return render(
+        "service_past.html",
+        page.viewer.root,
+        pictures=pictures,
+        name=page.name,
+        found=found,
+        unknown_until=unknown_until(found, period.start),
+        home=home,
+        now=page.now,
+    )
 
 
 def _coming(

@@ -114,3 +114,12 @@ def test_two_authorization_headers_are_refused_whatever_they_hold(
         assert reply.status_code == 401
         assert reply.json()["detail"] == "send credentials once, as Authorization: Bearer …"
     assert gate.get("/overrides", headers={"Authorization": good}).status_code == 200
+
+
+@pytest.mark.parametrize("sent", ["Bearer", "Bearer ", "bearer  "])
+def test_an_empty_credential_is_never_anonymous(gate: TestClient, sent: str) -> None:
+    body = {"service": "api", "environment": "staging"}
+    assert gate.post("/can-deploy", json=body).status_code == 200
+    reply = gate.post("/can-deploy", json=body, headers={"Authorization": sent})
+    assert reply.status_code == 401
+    assert reply.json()["detail"].startswith("Authorization has no key or token: is the secret missing?")

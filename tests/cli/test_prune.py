@@ -45,7 +45,9 @@ def test_what_is_old_is_pruned_and_both_parts_are_verified(
     archive, export = tmp_path / "archive", tmp_path / "export.jsonl"
     assert said(capsys, "store prune --keep 90d --dry-run") == f"{events} events would be pruned.\n"
     assert json.loads(said(capsys, "store prune --keep 90d --dry-run --json"))["events"] == events
-    assert "Nothing to prune." in said(capsys, "store prune --keep 300d")
+    for days in ("300d", "400d", "1200d"):
+        assert "Nothing to prune." in said(capsys, "store prune --keep", days)
+    assert "--keep 90d" in said(capsys, "store prune --help")
     monkeypatch.setenv("FREEZEGATE_KEEP_DECISIONS", "100d")
     found = json.loads(said(capsys, "store prune --force --json"))
     assert (found["events"], found["files"]) == (events, [path.name for path in files_of(archive)])
@@ -96,7 +98,8 @@ def test_policies_that_are_deleted_are_counted(
     ("command", "sentence"),
     [
         ("store prune", "--keep 400d"),
-        ("store prune --keep 30d", "90d on"),
+        ("store prune --keep 30d", "--keep: must be 90d at least, not '30d'"),
+        ("store prune --keep 4h", "--keep: must be like 400d, not '4h'"),
         ("audit verify --offline", "--archive"),
     ],
 )

@@ -83,6 +83,7 @@ def list_decisions(
         print_json(page)
     else:
         _print_page(page, _local(zone))
+        _print_reach(page, params.get("from"), _local(zone))
     return ALLOWED
 
 
@@ -108,6 +109,17 @@ def _print_page(page: Mapping[str, Any], local: Callable[[object], str]) -> None
     )
     if page.get("next"):
         echo(f"Older ones follow; show them with --cursor {page['next']}.", err=True)
+
+
+def _print_reach(page: Mapping[str, Any], start: str | None, local: Callable[[object], str]) -> None:
+    """Say how far the record reaches, behind the last page of a time that begins before it was pruned."""
+    from app.core.instant import parse_instant
+
+    since = page.get("since")
+    if page.get("next") or not isinstance(since, str):
+        return
+    if start is None or parse_instant(start) < parse_instant(since):
+        echo(f"Decisions up to {local(since)} were pruned; look for older ones in the archive.", err=True)
 
 
 @command.command("show", epilog=_EXITS)

@@ -9,15 +9,15 @@ import click
 
 from app.cli import ALLOWED, exits
 from app.cli.database import database_url, missing_as_usage_error, opened
-from app.cli.options import as_json, duration_option, period
+from app.cli.options import as_json
 from app.cli.report import echo, plain, print_json
-from app.core.instant import DAY
 from app.settings import LEAST_DAYS, SettingsError, read_settings
 
 if TYPE_CHECKING:
     from app.gate.console import Console
     from app.gate.retention import Pruned
 
+_SETTING: Final = "FREEZEGATE_KEEP_DECISIONS"
 _SHOWN_EVERY: Final = 1_000
 
 
@@ -57,8 +57,10 @@ def copy(*, source: str, target: str, as_json: bool) -> int:
         "process is pruning",
     ),
 )
-@duration_option(
-    "--keep", text="How long decisions are kept: 90d at least; default: FREEZEGATE_KEEP_DECISIONS."
+@click.option(
+    "--keep",
+    metavar=f"{LEAST_DAYS}d",
+    help="How many days decisions are kept, 90d at least; default: FREEZEGATE_KEEP_DECISIONS.",
 )
 @click.option(
     "--archive",
@@ -112,18 +114,18 @@ def _folder(console: "Console", given: str | None) -> Path | None:
 
 
 def _kept(given: str | None) -> int:
-    """Return the seconds that decisions are kept: those given, or of the setting.
+    """Return the seconds that decisions are kept: those given, as the setting takes them, or of the setting.
 
     Raises:
-        UsageError: neither is there, or they are too few.
+        UsageError: neither is there, they are too few, or they are no days.
     """
     try:
-        keep = read_settings(os.environ).kept_for if given is None else period(given)
+        keep = read_settings(os.environ, keep_decisions=given).kept_for
     except SettingsError as error:
-        raise click.UsageError(str(error)) from None
-    if keep is None or keep < LEAST_DAYS * DAY:
+        raise click.UsageError(str(error).replace(_SETTING, "--keep" if given else _SETTING)) from None
+    if keep is None:
         raise click.UsageError(
-            f"say how long decisions are kept: --keep 400d, or another time from {LEAST_DAYS}d on"
+            f"say how many days decisions are kept: --keep 400d, or any other from {LEAST_DAYS}d on"
         )
     return keep
 
