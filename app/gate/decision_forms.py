@@ -7,12 +7,14 @@ which columns are the same for all of them, and in which value each of the other
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.audit import Link
 from app.core.instant import format_instant
-from app.store.passages import Form
 from app.store.records import DecisionRow
+
+if TYPE_CHECKING:
+    from app.store.passages import Form
 
 _MARK: Final = 904_175_310_000_000
 """A number that no answer holds: plus its place, it marks a value, in a text or as a number."""
@@ -48,7 +50,7 @@ class DecisionForms:
         """Know none."""
         self._columns: dict[str, _Columns | None] = {}
 
-    def add(self, forms: Mapping[str, Form]) -> None:
+    def add(self, forms: "Mapping[str, Form]") -> None:
         """Read forms, by name, that events may have; known ones are not read again."""
         if len(self._columns) > _MOST:
             self._columns.clear()
@@ -91,7 +93,7 @@ def _is(text: str | None, place: int | None, values: Sequence[str]) -> bool:
     return values[place] == text or values[place] == _encode(text)[1:-1]
 
 
-def _read(name: str, form: Form) -> _Columns | None:
+def _read(name: str, form: "Form") -> _Columns | None:
     """Return the columns of a form; None if they don't follow from it."""
     marks = [name, *(str(_MARK + place) for place in range(1, form.values))]
     try:

@@ -28,10 +28,10 @@ from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME
 from app.identity.caller import person_id
 from app.identity.credentials import fingerprint
 from app.policies.source import Snapshot
-from app.store.events import LinksInParts
 from app.store.records import DecisionRow, HoldFilter, KeyRecord, OutcomeRow, SessionRecord
 
 if TYPE_CHECKING:
+    from app.store.events import LinksInParts
     from app.store.view import View
 
 MOST_NAMED: Final = 100
@@ -118,7 +118,7 @@ class Reconciliation:
             ),
         }
 
-    def check(self, links: Sequence[Link], rows: Rows, page: LinksInParts | None = None) -> None:
+    def check(self, links: Sequence[Link], rows: Rows, page: "LinksInParts | None" = None) -> None:
         """Compare consecutive events with their rows; `page` has the parts that their data is joined from."""
         decisions, outcomes, services = dict(rows.decisions), dict(rows.outcomes), dict(rows.services)
         self._rollups.take(decisions, services)

@@ -8,7 +8,6 @@ from app.core.decision import joined
 from app.core.instant import DAY, MINUTE
 from app.core.rollup import Cell, Counts, DayDigests, Decided, cell_of, change_by_report, counts_of, place_of
 from app.store.records import DecisionRow
-from app.store.rollups import is_counted
 
 if TYPE_CHECKING:
     from app.store.view import View
@@ -30,7 +29,7 @@ class RollupCheck:
         """Expect decisions to be counted."""
         add, once, cells = self._expected.add, counts_of(None), self._cells
         for seq, row in rows.items():
-            if not is_counted(row):
+            if not row.is_counted:
                 continue
             service = joined(services[seq]) if seq in services else row.service
             fields = (service, row.environment, row.change, row.outcome, row.blocking)

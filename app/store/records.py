@@ -76,6 +76,11 @@ class DecisionRow(NamedTuple):
     repeats: str | None = None
     """The first claim of the deploy with such an answer, denied or allowed; None if it is this one."""
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether it counts in insights: repeated claims, and later steps let through, don't."""
+        return self.repeats is None and (self.continues is None or self.outcome == "deny")
+
 
 class StoredDecision(NamedTuple):
     """A decision as recorded."""

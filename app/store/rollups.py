@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import BigInteger, Select, TextClause, bindparam, cast, delete, func, or_, select, text
 
-from app.core.decision import Outcome
 from app.core.instant import DAY
 from app.core.rollup import (
     FAILED_BITS,
@@ -211,7 +210,7 @@ class Gathered:
 
     def decided(self, seq: int, row: DecisionRow, service: str) -> None:
         """Count a decision; `service` has several as in `Question.joined`."""
-        if not is_counted(row):
+        if not row.is_counted:
             return
         decided = Decided(row.at, service, row.environment, row.change, row.outcome, row.blocking, None)
         self._add(place_of(decided), counts_of(None))
@@ -245,11 +244,6 @@ class Gathered:
     def _add(self, place: Place, more: Counts) -> None:
         counts = self._counts.get(place)
         self._counts[place] = more if counts is None else Counts(*map(sum, zip(counts, more, strict=True)))
-
-
-def is_counted(row: DecisionRow) -> bool:
-    """Return whether a decision is counted: repeated claims, and later steps let through, are not."""
-    return row.repeats is None and (row.continues is None or row.outcome == Outcome.DENY)
 
 
 def _write_changed(connection: Connection, requests: Mapping[Request, int], waiting: Waiting) -> None:
