@@ -127,7 +127,7 @@ def test_the_times_of_notices_are_shown_with_the_policy_and_remind_in_the_feed(
     friday, *others = gate.get("/policies").json()["policies"]
     assert friday["notify_before_s"] == [604_800, 3_600]
     assert {each["notify_before_s"] == [] for each in others} == {True}
-    page = gate.get("/", headers={"Accept": "text/html"}).text
+    page = gate.get("/dashboard/policies").text
     assert page.count("Announced 7 d, 1 h ahead.") == 1
     feed = gate.get("/calendar.ics").text
     assert feed.count("BEGIN:VALARM") == 2 * feed.count("X-FREEZEGATE-RULE:friday") > 0
@@ -337,5 +337,6 @@ def test_status_and_dashboard_show_calendars_without_their_urls(gate: TestClient
     page = gate.get("/").text
     assert "The calendar Releases was last checked 3 h ago: the server can&#39;t be reached." in page
     assert "The calendar Audits was never loaded." in page
-    assert "Calendars: <bdi>Releases</bdi>, checked" in page
-    assert "<bdi>Audits</bdi>, never loaded." in page
+    policies = gate.get("/dashboard/policies").text
+    assert "Calendars: <bdi>Releases</bdi>, checked" in policies
+    assert "<bdi>Audits</bdi>, never loaded." in policies
