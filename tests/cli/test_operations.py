@@ -286,8 +286,11 @@ def test_keys_are_made_listed_and_revoked(gate: str, shell: Shell) -> None:
     (record,) = [each for each in shell.json("keys list") if each["id"] == made["id"]]
     assert record["revoked_at"] is not None
     shell("keys revoke key_0", exits=1)
-    shell("keys create --name alice --role ops --service api", exits=2)
-    assert "only a key of role ci" in shell.err
+    scoped = shell.json("keys create --name alice --role ops --service api --person Alice")
+    (record,) = [each for each in shell.json("keys list") if each["id"] == scoped["id"]]
+    assert (record["role"], record["services"]) == ("ops", ["api"])
+    shell("keys create --name dave --role viewer --service api", exits=2)
+    assert "a viewer changes nothing" in shell.err
 
 
 def test_a_record_that_was_tampered_with_is_told(
