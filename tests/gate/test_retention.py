@@ -117,14 +117,14 @@ async def test_counts_of_insights_are_kept_ten_times_as_long(
         return sorted(old.store.query(lambda view: view.rollup_days(0, 2**31 - 1)))
 
     today = old.clock.at // DAY
-    console.prune(KEEP, folder, None)
+    console.prune(KEEP, folder, None, force=True)
     first, *_ = counted()
     assert today - first >= LONG // DAY
     old.clock.at = (first + 1) * DAY + KEEP * COUNTS_OUTLIVE - 1
-    console.prune(KEEP, folder, None)
+    console.prune(KEEP, folder, None, force=True)
     assert counted()[0] == first
     old.clock.at += 1
-    console.prune(KEEP, folder, None)
+    console.prune(KEEP, folder, None, force=True)
     assert counted() == [today]
     assert not old.store.query(lambda view: view.waits(0, today * DAY))
     assert verify(old.store.query).whole
