@@ -129,13 +129,18 @@ question?.addEventListener("change", summarise);
 question?.addEventListener("submit", async (event) => {
   event.preventDefault();
   history.pushState(null, "", address());
+  asked = location.search;
   question.classList.add("asking");
   await refresh();
   const told = document.querySelector("#live-answer .answer, #live-answer .alert");
   if (told) document.getElementById("announced").textContent = told.querySelector(".sentence")?.textContent ?? told.textContent;
   question.classList.remove("asking");
 });
-addEventListener("popstate", () => location.reload());
+// Back and forward show another question. A link within the page is an entry of the history, too, but no question.
+let asked = location.search;
+addEventListener("popstate", () => {
+  if (location.search !== asked) location.reload();
+});
 
 // A form of ops begins with its first field, and Escape closes it.
 for (const each of document.querySelectorAll("#operate > details")) {
