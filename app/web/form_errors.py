@@ -32,7 +32,7 @@ LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
         "running": "Running deploys",
         "contact": "Contact",
         "link": "Link",
-        "exempt": "Still allowed",
+        "exempt": "Services still allowed",
     },
     "change": {
         "title": "Title",

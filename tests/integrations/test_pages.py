@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from app.integrations.integrations import read_integrations_file
 from app.integrations.vendors import vendors
@@ -32,11 +34,19 @@ def sections() -> list[tuple[str, str]]:
     return [(page.name, block) for page in pages for block in blocks(page) if block.startswith(WITH_SECTION)]
 
 
+def _pem(name: str) -> str:
+    """Return a private key: anchors are signed by Ed25519, GitHub's App by RSA."""
+    if "anchor" not in name:
+        return private_pem()
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Ed25519PrivateKey.generate().private_bytes(*form).decode()
+
+
 @pytest.mark.parametrize(("page", "text"), sections())
 def test_the_sections_of_a_page_are_read(page: str, text: str, tmp_path: Path) -> None:
     assert page
     for path in re.findall(r"/run/secrets/([\w.-]+)", text):
-        secret = private_pem() if path.endswith(".pem") else "whsec_c2VjcmV0LW9mLXRoaXMtdGVzdA==\n"
+        secret = _pem(path) if path.endswith(".pem") else "whsec_c2VjcmV0LW9mLXRoaXMtdGVzdA==\n"
         (tmp_path / path).write_text(secret)
     file = tmp_path / "integrations.yaml"
     file.write_text(text.replace("/run/secrets/", f"{tmp_path}/"))

@@ -528,7 +528,7 @@ def test_what_can_not_be_done_is_told_on_a_page(
         Page(reply.text)
         .text.partition("Sign out")[2]
         .strip()
-        .startswith(("Request failed", "Not frozen", "Not granted"))
+        .startswith(("Request failed", "Not frozen", "Not granted", "Not found"))
     )
 
 

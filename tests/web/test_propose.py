@@ -387,7 +387,7 @@ def test_the_dashboard_leads_here_also_from_warnings_about_the_files(tmp_path: P
     with TestClient(
         create_app(Settings(policies=tmp_path / "policies.yaml"), request_log=RequestLog(io.BytesIO()))
     ) as gate:
-        page = Page(gate.get("/").text)
+        page = Page(gate.get("/dashboard/policies").text)
     links = [each["href"] for each in page.named("a")]
     assert HERE in links
     assert f"{HERE}?file=policies.yaml&line=2" in links

@@ -32,6 +32,7 @@ def test_a_change_is_typed_checked_and_taken_away(browser: Browser, tmp_path: Pa
             browser, gate.url, refused="503", color_scheme="dark", viewport={"width": 390, "height": 844}
         ) as page:
             expect(page.get_by_text("The books are being closed").first).to_be_visible()
+            page.goto(f"{gate.url}/dashboard/policies")
             page.get_by_role("link", name="Propose a change").click()
             area, said = page.get_by_label("Text of policies.yaml"), page.locator("#said")
             expect(said).to_contain_text("No hours open or close")

@@ -8,7 +8,9 @@ import pytest
 
 from app.cli import run
 from app.core.instant import DAY, parse_instant
+from app.gate.keys import KeyRequest, create
 from app.gate.pruning import Pruning, Retention
+from app.identity.caller import Role
 from tests.api.fakes import FakeClock
 from tests.cli.served import ServedGate, served
 from tests.gate.conftest import FRIDAY, gate_on
@@ -36,7 +38,10 @@ async def _prune(folder: Path) -> None:
     clock = FakeClock(parse_instant(NOW) - 200 * DAY)
     gate = gate_on(f"sqlite:///{folder / 'gate.db'}", folder / "policies.yaml", clock)
     await fill(gate, 3)
-    clock.at += 200 * DAY
+    clock.at += 198 * DAY
+    # A clock without an event since would be doubted.
+    create(gate.store, clock, KeyRequest("late", Role.VIEWER), "test")
+    clock.at += 2 * DAY
     pruning = Pruning(gate.store, clock, "one", Retention(KEEP, folder / "archive"))
     assert await pruning.look() is not None
     pruning.stop()
