@@ -158,11 +158,6 @@ function announce(before, after) {
 
 function states() {
   const found = new Map();
-  for (const card of document.querySelectorAll(".card[data-id]")) {
-    const title = card.querySelector(".title")?.textContent.replace(/\.$/, "");
-    const frozen = card.classList.contains("frozen");
-    found.set(card.dataset.id, { state: frozen ? "frozen" : "open", why: frozen && title ? `: ${title}` : "" });
-  }
   for (const each of document.querySelectorAll("[data-state][data-names]")) {
     found.set(each.dataset.names, { state: each.dataset.state, why: "" });
   }
