@@ -62,7 +62,6 @@ class Overview(NamedTuple):
     """The environments with the services that differ: all of them, by groups that have the same decision."""
     then: dict[str, int | None]
     """The instant of the change after the next one, by environment."""
-    weeks: list[Weeks]
     policies: list[dict[str, Any]]
     freezes: list[dict[str, Any]]
     """The ad-hoc freezes that are active or scheduled."""
@@ -108,7 +107,6 @@ def overview(query: RunQuery, moment: GateState, wanted: DecisionFilter) -> Over
         status(in_force, moment.last_error, moment.degraded_since, now, now, moment.calendars, states=states),
         states,
         {name: _then(in_force, name, now) for name in names},
-        [weeks(in_force, name, now) for name in names],
         policies(in_force, now)["policies"],
         [freeze_to_json(each, now) for each in in_force.engine.freezes if each.stands(now)],
         [freeze_to_json(each, now) for each in found.lifted],

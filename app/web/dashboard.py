@@ -10,9 +10,10 @@ from fastapi.responses import Response
 
 from app.core.policy import PolicySet
 from app.core.rule_style import rule_styles
+from app.core.wallclock import Zone
 from app.gate.errors import UnauthenticatedError
-from app.gate.overview import GateState, Overview
-from app.gate.service_state import environment_states, prepare_states
+from app.gate.overview import GateState, Overview, weeks
+from app.gate.service_state import prepare_states
 from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import Context, context
@@ -102,10 +103,11 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
     in_force, now = state.in_force, state.now
     parsed, query = wanted.query, wanted.query.query
     shown = here.gate.overview(state, query.wanted)
-    styles = rule_styles(in_force.policy_set.policies, in_force.engine.freezes, now)
     if query.wall is not None:
-        return _render_wall(shown, wanted, state)
-    drawn = shown.weeks if len(shown.weeks) <= MOST_NAMES else ()
+        return _render_wall(shown, wanted, in_force.home, now)
+    styles = rule_styles(in_force.policy_set.policies, in_force.engine.freezes, now)
+    names = in_force.policy_set.environments
+    drawn = [weeks(in_force, name, now) for name in names] if len(names) <= MOST_NAMES else []
     # With an invalid field dropped, the answer would be to another question.
     is_asked = query.service and not parsed.errors_in("ask")
     return render(
@@ -136,7 +138,7 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
         most_services=MOST_SERVICES,
         most_coming=MOST_COMING,
         most_waiting=MOST_WAITING,
-        pictures=[draw_timeline(weeks, styles, in_force.home, now) for weeks in each_once(drawn)],
+        pictures=[draw_timeline(each, styles, in_force.home, now) for each in each_once(drawn)],
         styles=styles,
         drawing={
             "width": WIDTH,
@@ -150,9 +152,7 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
     )
 
 
-def _render_wall(shown: Overview, wanted: _PageRequest, state: GateState) -> bytes:
-    home, now = state.in_force.home, state.now
-    waiting = {each.environment: each.total for each in shown.waiting or ()}
+def _render_wall(shown: Overview, wanted: _PageRequest, home: Zone, now: int) -> bytes:
     return render(
         "wall.html",
         wanted.viewer.root,
@@ -161,7 +161,7 @@ def _render_wall(shown: Overview, wanted: _PageRequest, state: GateState) -> byt
         home=home,
         offsets=offsets(home, now),
         shown=shown,
-        wall=wall(shown.status, environment_states(state.in_force, now), waiting),
+        wall=wall(shown),
     )
 
 

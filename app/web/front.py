@@ -48,9 +48,14 @@ class Place(NamedTuple):
         return " ".join(each["id"] for each in self.rules or self.closing) or "open"
 
     @property
+    def freeze(self) -> Entry | None:
+        """The first ad-hoc freeze among its rules."""
+        return next((each for each in self.rules if "started_by" in each), None)
+
+    @property
     def is_incident(self) -> bool:
         """Whether an ad-hoc freeze is among the rules that freeze it."""
-        return not self.allowed and any("started_by" in each for each in self.rules)
+        return not self.allowed and self.freeze is not None
 
     @property
     def title(self) -> str:
@@ -116,19 +121,12 @@ class FrontView(NamedTuple):
 
 def front_view(shown: Overview, policy_set: PolicySet) -> FrontView:
     """Return the first view of an overview."""
-    exempt = {each["id"]: each["exempt"] for each in (*shown.policies, *shown.freezes)}
-    places = _places(shown, exempt)
+    frozen, opened = places(shown)
     found = _Differences()
     for each in shown.states:
         found.add(each)
     found.add_scopes(shown, policy_set)
-    return FrontView(
-        # An incident stands first.
-        sorted((each for each in places if not each.allowed), key=lambda each: not each.is_incident),
-        [each for each in places if each.allowed],
-        found.differences(),
-        len(shown.states),
-    )
+    return FrontView(frozen, opened, found.differences(), len(shown.states))
 
 
 class Coming(NamedTuple):
@@ -158,14 +156,18 @@ def named(environments: Sequence[str], total: int) -> str:
     return f"{environments[0]}, {environments[1]} and {len(environments) - 2} more"
 
 
-def _places(shown: Overview, exempt: Mapping[str, Sequence[Entry] | None]) -> list[Place]:
+def places(shown: Overview) -> tuple[list[Place], list[Place]]:
+    """Return the environments that are frozen, those of an incident first, and the open ones."""
+    exempt = {each["id"]: each["exempt"] for each in (*shown.policies, *shown.freezes)}
     groups: dict[tuple[object, ...], list[EnvironmentState]] = {}
     for each in shown.states:
         decision = each.decision
         told = decision.blocking or decision.warnings
         key = (decision.allowed, _ids(told), decision.flips_at, _ids(decision.closing))
         groups.setdefault(key, []).append(each)
-    return [_place(group, shown.then, exempt) for group in groups.values()]
+    found = [_place(group, shown.then, exempt) for group in groups.values()]
+    frozen = sorted((each for each in found if not each.allowed), key=lambda each: not each.is_incident)
+    return frozen, [each for each in found if each.allowed]
 
 
 def _place(

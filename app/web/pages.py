@@ -31,7 +31,6 @@ from app.server.root_path import root_of
 from app.web.front import named
 from app.web.timeline_text import day_columns, rectangles
 from app.web.viewer import optional_viewer
-from app.web.wall import environments_of
 
 _SOURCES: Final = (
     "default-src 'none'",
@@ -127,7 +126,6 @@ def _templates(root: str) -> Environment:
         split_list=split_list,
         undirected=undirected,
         zone_label=zone_label,
-        environments_of=environments_of,
         named=named,
     )
     return environment

@@ -6,9 +6,11 @@ until the same instant share a line, so that thirty environments are as easy to 
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, sqrt
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from app.gate.overview import Overview
 from app.gate.service_state import EnvironmentState
+from app.web.front import Entry, Place, places
 
 MOST_COMING: Final = 4
 """Freezes to come that are listed."""
@@ -22,33 +24,17 @@ _TILE: Final = 1.7
 
 _MOST_ACROSS: Final = 8
 
-_Entry = Mapping[str, Any]
-"""As in `app.core.decision_json.entry`."""
-
 
 class Tile(NamedTuple):
-    """Environments in one state: the same rules, until the same instant."""
+    """Environments in one state, and the deploys that wait for them."""
 
-    environments: tuple[str, ...]
-    allowed: bool
-    changes_at: str | None
-    """RFC 3339; None if it does not change within two years."""
-    told: tuple[_Entry, ...]
-    """The rules that block, or that warn while it is open."""
-    closing: tuple[_Entry, ...]
-    """The rules that will close it."""
+    place: Place
     waiting: int
-    """Deploys that wait."""
 
     @property
     def contact(self) -> str | None:
-        """Whom to ask: the first contact of its rules."""
-        return next((each["contact"] for each in self.told if each["contact"]), None)
-
-    @property
-    def freeze(self) -> _Entry | None:
-        """The first ad-hoc freeze among its rules."""
-        return next((each for each in self.told if "started_by" in each), None)
+        """The contact to ask: the first of its rules."""
+        return next((each["contact"] for each in self.place.rules if each["contact"]), None)
 
 
 class Differing(NamedTuple):
@@ -67,18 +53,28 @@ class Wall(NamedTuple):
     frozen: tuple[Tile, ...]
     open: tuple[Tile, ...]
     differing: tuple[Differing, ...]
-    coming: tuple[_Entry, ...]
+    coming: tuple[Entry, ...]
     """The next freezes of policies and the scheduled ones, as in `/status`."""
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
-        """What is drawn large: what is frozen, or everything while nothing is."""
+        """The tiles that are drawn large: the frozen ones, or all while nothing is frozen."""
         return self.frozen or self.open
 
     @property
     def lines(self) -> tuple[Tile, ...]:
-        """What is drawn as lines: what is open beside something frozen."""
+        """The tiles that are drawn as lines: the open ones beside something frozen."""
         return self.open if self.frozen else ()
+
+    @property
+    def frozen_environments(self) -> int:
+        """The number of environments that are frozen."""
+        return sum(len(each.place.environments) for each in self.frozen)
+
+    @property
+    def total(self) -> int:
+        """The number of all environments."""
+        return self.frozen_environments + sum(len(each.place.environments) for each in self.open)
 
     @property
     def wide(self) -> "Grid":
@@ -108,49 +104,20 @@ def grid(tiles: int, room: float) -> Grid:
     return Grid(across, max(1, across * rows - tiles + 1))
 
 
-def environments_of(tiles: Sequence[Tile]) -> int:
-    """Return the number of environments in tiles."""
-    return sum(len(each.environments) for each in tiles)
-
-
-def wall(status: Mapping[str, Any], states: Sequence[EnvironmentState], waiting: Mapping[str, int]) -> Wall:
-    """Return what the wall shows.
-
-    Args:
-        status: as `app.gate.status.status` returns it.
-        states: the same environments, with the groups of services that differ.
-        waiting: the number of deploys that wait, by environment.
-    """
-    tiles = list(_tiles(status["environments"], waiting))
+def wall(shown: Overview) -> Wall:
+    """Return the wall of an overview."""
+    waiting = {each.environment: each.total for each in shown.waiting or ()}
+    frozen, opened = places(shown)
     return Wall(
-        # An incident stands first, where the most room is.
-        tuple(sorted((each for each in tiles if not each.allowed), key=lambda each: each.freeze is None)),
-        tuple(each for each in tiles if each.allowed),
-        tuple(_differing(states)),
-        tuple(status["freezes"]["upcoming"][:MOST_COMING]),
+        tuple(_tile(each, waiting) for each in frozen),
+        tuple(_tile(each, waiting) for each in opened),
+        tuple(_differing(shown.states)),
+        tuple(shown.status["freezes"]["upcoming"][:MOST_COMING]),
     )
 
 
-def _tiles(states: Sequence[_Entry], waiting: Mapping[str, int]) -> Iterator[Tile]:
-    alike: dict[tuple[object, ...], list[_Entry]] = {}
-    for each in states:
-        rules = tuple(rule["id"] for rule in (*each["blocking"], *each["warnings"], *each["closing"]))
-        alike.setdefault((each["allowed"], _changes_at(each), rules), []).append(each)
-    for group in alike.values():
-        first, names = group[0], tuple(each["environment"] for each in group)
-        yield Tile(
-            names,
-            first["allowed"],
-            _changes_at(first),
-            tuple(first["blocking"] or first["warnings"]),
-            tuple(first["closing"]),
-            sum(waiting.get(name, 0) for name in names),
-        )
-
-
-def _changes_at(state: _Entry) -> str | None:
-    at: str | None = state["closes_at"] if state["allowed"] else state["opens_at"]
-    return at
+def _tile(place: Place, waiting: Mapping[str, int]) -> Tile:
+    return Tile(place, sum(waiting.get(name, 0) for name in place.environments))
 
 
 def _differing(states: Sequence[EnvironmentState]) -> Iterator[Differing]:

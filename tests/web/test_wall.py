@@ -1,18 +1,22 @@
 """The view for a wall: everything fits, however many environments there are, and is as large as can be."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.clock import SystemClock
-from app.core.decision import Decision, Question
+from app.core.freeze import Freeze
 from app.core.instant import DAY
 from app.core.wallclock import zone
-from app.gate.service_state import EnvironmentState
+from app.gate.errors import StoreUnavailableError
+from app.gate.overview import GateState, Overview, overview
+from app.gate.record import DecisionFilter
+from app.gate.waiting_deploys import WaitingDeploys
 from app.web.pages import wall_clock
-from app.web.wall import MOST_COMING, environments_of, grid, wall
+from app.web.wall import MOST_COMING, grid, wall
+from tests.gate.test_service_state import NOW, freeze, in_force, policy
 from tests.web.browser import opened
 from tests.web.serving import send, serving
 
@@ -210,38 +214,34 @@ def test_a_grid_of_nothing_has_a_column() -> None:
     assert grid(0, 2.1) == (1, 1)
 
 
-def state(name: str, rules: str = "", *, freeze: bool = False) -> dict[str, Any]:
-    entries: list[dict[str, Any]] = [
-        {"id": each, "title": each, "contact": None, **({"started_by": "ada"} if freeze else {})}
-        for each in rules
-    ]
-    return {
-        "environment": name,
-        "allowed": not rules,
-        "blocking": entries,
-        "warnings": [],
-        "closing": [],
-        "opens_at": None,
-        "closes_at": None,
-    }
+def overview_of(policies: list[dict[str, Any]], freezes: list[Freeze] | None = None) -> Overview:
+    """Return the overview of four environments, without a store."""
+
+    def unreachable(_: object) -> NoReturn:
+        raise StoreUnavailableError
+
+    gate = in_force({"environments": ["a", "b", "c", "d"], "policies": policies}, freezes)
+    return overview(unreachable, GateState(gate, None, None, NOW), DecisionFilter())
 
 
 def test_an_incident_stands_first_and_what_comes_is_bounded() -> None:
-    states = [state("a", "p"), state("b", "f", freeze=True), state("c"), state("d", "p")]
-    coming = [{"from": str(number)} for number in range(9)]
-    shown = wall({"environments": states, "freezes": {"upcoming": coming}}, [], {"a": 2, "d": 1})
-    assert [each.environments for each in shown.frozen] == [("b",), ("a", "d")]
+    always, daily = [{"always": True}], [{"daily": {"from": "20:00", "to": "21:00"}}]
+    closed = policy("p", when=always, applies_to={"environments": ["a", "d"]})
+    coming = [
+        policy(f"later-{number}", when=daily, applies_to={"environments": ["c"]}) for number in range(9)
+    ]
+    found = overview_of([closed, *coming], [freeze("f", NOW - 1, None, environments=["b"])])
+    waiting = [WaitingDeploys("a", [{}], 1), WaitingDeploys("d", [], 1)]
+    shown = wall(found._replace(waiting=waiting))
+    assert [each.place.environments for each in shown.frozen] == [("b",), ("a", "d")]
     assert [each.waiting for each in shown.frozen] == [0, 3]
-    assert environments_of(shown.frozen) == 3
-    assert (shown.frozen[0].freeze or {})["started_by"] == "ada"
-    assert [each.environments for each in shown.lines] == [("c",)]
+    assert (shown.frozen_environments, shown.total) == (3, 4)
+    assert (shown.frozen[0].place.freeze or {})["started_by"] == "ada"
+    assert [each.place.environments for each in shown.lines] == [("c",)]
     assert len(shown.coming) == MOST_COMING
 
 
 def test_an_environment_without_services_that_differ_has_no_line() -> None:
-    decision = Decision(Question("", "a"), 0, (), (), None)
-    shown = wall(
-        {"environments": [state("a")], "freezes": {"upcoming": []}}, [EnvironmentState("a", decision, ())], {}
-    )
+    shown = wall(overview_of([]))
     assert shown.differing == ()
     assert shown.tiles == shown.open
