@@ -159,15 +159,20 @@ def named(environments: Sequence[str], total: int) -> str:
 def places(shown: Overview) -> tuple[list[Place], list[Place]]:
     """Return the environments that are frozen, those of an incident first, and the open ones."""
     exempt = {each["id"]: each["exempt"] for each in (*shown.policies, *shown.freezes)}
+    found = [_place(group, shown.then, exempt) for group in _alike(shown.states)]
+    frozen = sorted((each for each in found if not each.allowed), key=lambda each: not each.is_incident)
+    return frozen, [each for each in found if each.allowed]
+
+
+def _alike(states: Iterable[EnvironmentState]) -> Iterable[list[EnvironmentState]]:
+    """Group environments by the rules that freeze or will close them, and by the instant of the change."""
     groups: dict[tuple[object, ...], list[EnvironmentState]] = {}
-    for each in shown.states:
+    for each in states:
         decision = each.decision
         told = decision.blocking or decision.warnings
         key = (decision.allowed, _ids(told), decision.flips_at, _ids(decision.closing))
         groups.setdefault(key, []).append(each)
-    found = [_place(group, shown.then, exempt) for group in groups.values()]
-    frozen = sorted((each for each in found if not each.allowed), key=lambda each: not each.is_incident)
-    return frozen, [each for each in found if each.allowed]
+    return groups.values()
 
 
 def _place(
