@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
@@ -31,6 +31,9 @@ def command() -> None:
     """
 
 
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 @command.command(
     "verify",
     short_help="Verify the whole record.",
@@ -40,7 +43,7 @@ def command() -> None:
 )
 @click.option(
     "--against",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=_FILE,
     help="An export, or the checkpoint at its end, that the record must continue.",
 )
 @click.option(
@@ -50,12 +53,12 @@ def command() -> None:
 )
 @click.option(
     "--anchor",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=_FILE,
     help="File of anchors, one a line, that the record must lead to.",
 )
 @click.option(
     "--anchor-key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=_FILE,
     help="Public key in PEM form that all anchors must be signed by.",
 )
 @click.option("--offline", is_flag=True, help="Verify only the archive, without a database.")
