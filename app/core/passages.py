@@ -39,7 +39,7 @@ _WORTH_SHARING: Final = 6
 """Letters of a value that is kept once if it fills several holes; shorter ones are equal by chance."""
 
 _NO_VALUE: Final = '"{}\\[\\]'
-"""What no value of a mould holds, within the brackets of a pattern."""
+"""The letters that no value of a mould holds, within the brackets of a pattern."""
 
 _NAME_BYTES: Final = 9
 """Of the SHA-256 of a passage: two of a million passages are alike with a chance of one in ten billion."""
@@ -49,11 +49,11 @@ class Cut(NamedTuple):
     """A text in parts."""
 
     passages: tuple[str, ...]
-    """What it shares with others, with holes."""
+    """The passages that it shares with others, with holes between them."""
     order: tuple[int, ...]
     """For each hole, the place of its value."""
     values: list[str]
-    """What fills the holes."""
+    """The texts that fill the holes."""
 
 
 Mould = Callable[[str], tuple[str, ...] | None]

@@ -38,7 +38,7 @@ _LARGEST_DATAGRAM: Final = 65_000
 """Bytes of a message that a datagram surely has room for."""
 
 _TOO_LARGE: Final = {"left_out": "too large for a datagram; GET /audit has it"}
-"""What stands for the data of an event that no datagram has room for."""
+"""The data of an event in a datagram that has no room for its own."""
 
 
 class DestinationError(FreezegateError):

@@ -97,7 +97,7 @@ class People:
 
     @property
     def person_forms(self) -> tuple[str, ...]:
-        """What the persons who may sign in as ops or admin begin with; none if no rule gives these roles."""
+        """The beginnings of the persons that sign in as ops or admin; none if no rule gives these roles."""
         return person_forms(place.section for place in self._places.values())
 
     def id_of(self, issuer: str | None) -> str | None:

@@ -152,7 +152,7 @@ class SignInIssuer(Part):
 
     @property
     def person_form(self) -> str:
-        """What the persons of this issuer begin with: ``https://id.example.com#sub=``."""
+        """The beginning of the persons of this issuer: ``https://id.example.com#sub=``."""
         return f"{self.issuer}#{self.person_claim}="
 
     @property
