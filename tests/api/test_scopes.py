@@ -25,12 +25,17 @@ from tests.web.pages import Page
 
 POLICIES: Final = """\
 version: 1
-environments: [production, staging]
+environments: [production, staging, sealed]
 services:
   checkout: {tags: [team-shop]}
   docs-site: {tags: [team-docs]}
 overrides: {approvals: 1}
-policies: []
+policies:
+- id: sealed
+  title: Sealed
+  applies_to: {environments: [sealed]}
+  when: [{dates: {from: 2020-01-01, to: 2099-12-31}}]
+  reason: Holds wait here for as long as the tests need them to.
 """
 TEAMS: Final[dict[str, tuple[dict[str, Any], str, str, str]]] = {
     "by services": ({"services": ("checkout", "shop/*")}, "shop/cart", "docs-site", "the services checkout"),
@@ -95,7 +100,8 @@ def grant(service: str) -> dict[str, Any]:
 
 
 def hold(service: str) -> dict[str, Any]:
-    return {"service": service, "key": f"run-{next(_numbers)}"}
+    # Where it is frozen: elsewhere the gate may approve it, and so finish it, before the test acts on it.
+    return {"service": service, "environment": "sealed", "key": f"run-{next(_numbers)}"}
 
 
 def _cancel(team: Acting, service: str) -> Any:
