@@ -113,6 +113,7 @@ class _Direct:
     def __init__(self, store: Store) -> None:
         self.query = store.query
         self.transact = store.transact
+        self.transact_again = partial(store.transact, flushed=False)
 
     @staticmethod
     def pause(microseconds: int) -> None:

@@ -118,6 +118,10 @@ class _Access:
             raise StoreUnavailableError("the gate is stopping")
         return asyncio.run_coroutine_threadsafe(self._store.write(work), self._loop).result()
 
+    def transact_again(self, work: "Callable[[Transaction], Found]") -> Found:
+        """Do work in the transaction of a batch of claims, which waits for the disk anyway."""
+        return self.transact(work)
+
     def pause(self, microseconds: int) -> None:
         """Let others have their turn."""
         if self._stopping.wait(microseconds / 1_000_000):

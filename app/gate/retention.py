@@ -75,6 +75,10 @@ class Access(Protocol):
         """Do work in a transaction; see `app.store.store.Store.transact`."""
         ...
 
+    def transact_again(self, work: "Callable[[Transaction], Found]") -> Found:
+        """Do work that is done again if it is lost, without waiting for the disk where that is possible."""
+        ...
+
     def pause(self, microseconds: int) -> None:
         """Let others have their turn.
 
@@ -376,9 +380,8 @@ class Pruner:
         deleted = 0
         while stretch.cleared < stretch.seq:
             last = min(stretch.cleared + self._deleting.rows, stretch.seq)
-            deleted += self._deleting.do(
-                partial(self._access.transact, partial(self._cleared, stretch=stretch, last=last))
-            )
+            work = self._deleting.timed(partial(self._cleared, stretch=stretch, last=last))
+            deleted += self._deleting.do(partial(self._access.transact_again, work))
             stretch = stretch._replace(cleared=last)
             self._progress("deleted", last, stretch.seq)
         return deleted

@@ -82,6 +82,13 @@ class Database(ABC):
         """Begin a transaction on a connection with `BEGIN_WRITING` or `BEGIN_READING`."""
         connection.say(command)
 
+    def begin_unflushed(self, connection: Connection) -> None:
+        """Begin a writing transaction whose commit doesn't wait for the disk."""
+        self.begin(connection, self.BEGIN_WRITING)
+
+    def end_unflushed(self, connection: Connection) -> None:  # noqa: B027 - nothing was changed
+        """Let the next transactions wait for the disk again."""
+
     @abstractmethod
     def takes_writes(self, connection: Connection) -> bool:
         """Return whether a transaction that has begun could commit a write, as far as is known."""
@@ -105,25 +112,39 @@ class Database(ABC):
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """Run a transaction that only reads."""
-        with self._pooled(self.BEGIN_READING, "ROLLBACK") as connection:
+        with self._running(self.BEGIN_READING, "ROLLBACK") as connection:
             yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """Run a transaction that writes, on a connection of the pool."""
-        with self._pooled(self.BEGIN_WRITING, "COMMIT") as connection:
+        with self._running(self.BEGIN_WRITING, "COMMIT") as connection:
             yield connection
 
     @contextlib.contextmanager
-    def _pooled(self, begin: str, end: str) -> Iterator[Connection]:
+    def writing_unflushed(self) -> Iterator[Connection]:
+        """Like `writing`, for what is done again if it is lost: it is on disk with a later transaction."""
+        with self._pooled() as connection:
+            self.begin_unflushed(connection)
+            yield connection
+            connection.say("COMMIT")
+            self.end_unflushed(connection)
+
+    @contextlib.contextmanager
+    def _running(self, begin: str, end: str) -> Iterator[Connection]:
+        with self._pooled() as connection:
+            self.begin(connection, begin)
+            yield connection
+            connection.say(end)
+
+    @contextlib.contextmanager
+    def _pooled(self) -> Iterator[Connection]:
         pool = self.engine.pool
         pooled = pool.connect()
         try:
             connection = Connection(pooled.driver_connection, self.engine.dialect)
             with self.deadline(connection):
-                self.begin(connection, begin)
                 yield connection
-                connection.say(end)
         except BaseException:
             pooled.invalidate()
             raise

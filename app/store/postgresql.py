@@ -113,6 +113,11 @@ class PostgreSQL(Database):
         if self._behind_pooler:
             connection.say(_limits(self._lock_wait, for_this_transaction=True))
 
+    def begin_unflushed(self, connection: Connection) -> None:
+        """Begin a transaction that a failure of the server may undo."""
+        super().begin_unflushed(connection)
+        connection.say("SET LOCAL synchronous_commit = off")
+
     def is_present(self, connection: Connection) -> bool:
         """Return whether the connection is open at both ends, as far as is known here."""
         return _is_open(connection.raw)

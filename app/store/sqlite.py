@@ -111,6 +111,15 @@ class SQLite(Database):
         """
         return self._kept == _identity(self.file)
 
+    def begin_unflushed(self, connection: Connection) -> None:
+        """Begin a transaction that a failure of the machine may undo; the log stays consistent."""
+        connection.say("PRAGMA synchronous = NORMAL")
+        super().begin_unflushed(connection)
+
+    def end_unflushed(self, connection: Connection) -> None:
+        """Flush at every commit again."""
+        connection.say("PRAGMA synchronous = FULL")
+
     def takes_writes(self, connection: Connection) -> bool:  # noqa: ARG002 - that it could begin says the rest
         """Return whether the file system is writable: after a disk error it may turn read-only."""
         return not os.statvfs(self.file.parent).f_flag & os.ST_RDONLY

@@ -148,10 +148,14 @@ class Store:
             self._watcher.refused()
             raise
 
-    def transact(self, work: Callable[[Transaction], Found]) -> Found:
-        """Do work in a transaction of its own, in the calling thread; see `write`."""
+    def transact(self, work: Callable[[Transaction], Found], *, flushed: bool = True) -> Found:
+        """Do work in a transaction of its own, in the calling thread; see `write`.
+
+        Without `flushed`, a failure of the machine may undo it; a later transaction brings it to disk.
+        """
+        database = self._database
         try:
-            with self._database.writing() as connection:
+            with database.writing() if flushed else database.writing_unflushed() as connection:
                 transaction = Transaction(connection)
                 result = work(transaction)
                 transaction.flush()
