@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import sys
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 FORM = 1
 USAGES = (2, 3)
 FIELDS = ("seq", "at", "kind", "actor", "data", "previous")
+UNREADABLE = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError)
 
 
 class NotWholeError(Exception):
@@ -136,8 +138,10 @@ def verify_file(
     """Verify a file; errors begin with its name."""
     try:
         verify(chain, lines, note)
-    except (NotWholeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotWholeError(f"{path.name}: {type(error).__name__}: {error}") from None
+    except NotWholeError as error:
+        raise NotWholeError(f"{path.name}: {error}") from None
+    except UNREADABLE as error:
+        raise NotWholeError(f"{path.name}: it can't be read: {type(error).__name__}: {error}") from None
 
 
 if __name__ == "__main__":

@@ -290,7 +290,7 @@ async def test_a_record_continues_the_checkpoints_of_its_prunings(
     assert "no checkpoint" in fault.what
 
 
-@pytest.mark.parametrize("spoil", ["cut", "changed", "gone", "other"])
+@pytest.mark.parametrize("spoil", ["cut", "changed", "unpackable", "gone", "other"])
 async def test_a_spoilt_archive_is_found(
     old: Gate, console: Console, folder: Path, spoil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,6 +304,10 @@ async def test_a_spoilt_archive_is_found(
         packed = bytearray(files[1].read_bytes())
         packed[len(packed) // 2] ^= 1
         files[1].write_bytes(packed)
+    elif spoil == "unpackable":
+        packed = bytearray(files[1].read_bytes())
+        packed[10] |= 0b110  # a type of block that RFC 1951 reserves, right behind the header of RFC 1952
+        files[1].write_bytes(packed)
     elif spoil == "gone":
         files[1].unlink()
     else:
@@ -312,7 +316,9 @@ async def test_a_spoilt_archive_is_found(
         console.verify_archive(folder, None)
     with pytest.raises(ArchiveError):
         verify_all(folder)
-    assert "not whole" in verified_by_script(folder, exits=1)
+    said = verified_by_script(folder, exits=1)
+    assert "not whole" in said
+    assert "NotWholeError" not in said
 
 
 async def test_a_file_that_is_not_whole_is_put_aside_and_written_again(
