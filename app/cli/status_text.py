@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from app.core.decision_text import one_line
+from app.core.reason import title_and_reason
 
 SCREEN: Final = 38
 """Lines that a screen of 40 has for the answer, beside the command and the next prompt."""
@@ -111,7 +112,7 @@ def rule_line(rule: Body) -> str:
     by = f" Started by {rule['started_by']}." if rule.get("started_by") else ""
     contact = f" Ask {rule['contact']}." if rule.get("contact") else ""
     link = f" {rule['link']}" if rule.get("link") else ""
-    return one_line(f"{str(rule.get('title')).rstrip('.')}: {rule.get('reason')}{by}{contact}{link}")
+    return one_line(f"{title_and_reason(rule.get('title'), rule.get('reason'))}{by}{contact}{link}")
 
 
 def grouped(states: Iterable[Body]) -> list[Group]:

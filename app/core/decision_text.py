@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from app.core.reason import own_reason
+
 _HASH_BEFORE_HASH: Final = re.compile("#(?=#)")
 _VERDICTS: Final = {True: "allowed", False: "denied"}
 
@@ -48,4 +50,5 @@ def one_line(text: object) -> str:
 def _reason(entry: Mapping[str, Any]) -> str:
     contact = f" Ask {entry['contact']}." if entry.get("contact") else ""
     link = f" {entry['link']}" if entry.get("link") else ""
-    return one_line(f"  {entry.get('id')}: {entry.get('reason')}{contact}{link}")
+    said = f"{own_reason(entry.get('title'), entry.get('reason'))}{contact}{link}".lstrip()
+    return one_line(f"  {entry.get('id')}{f': {said}' if said else ''}")

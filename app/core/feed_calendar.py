@@ -8,6 +8,7 @@ from app.core.explain import local_time
 from app.core.feed import Entry, Feed, Wanted
 from app.core.freeze import Freeze
 from app.core.policy import Policy
+from app.core.reason import own_reason
 from app.core.wallclock import Zone
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def _alarm(event: "Event", lead: int) -> "Alarm":
 
 def _lines(entry: Entry, shown: Feed, home: Zone) -> list[str]:
     rule = entry.rule
-    lines = [rule.reason]
+    own = own_reason(rule.title, rule.reason)
+    lines = [own] if own else []
     if isinstance(rule, Freeze):
         lines.append(f"Started by: {rule.started_by}")
     if rule.contact is not None:

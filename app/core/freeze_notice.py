@@ -8,6 +8,7 @@ from app.core.instant import MINUTE, format_instant
 from app.core.notation import format_duration, waiting_time
 from app.core.notification import Notification, Occasion, full_stop, joined, one_line
 from app.core.policy import SERVICE_ZONE, Effect, Policy
+from app.core.reason import own_reason
 from app.core.wallclock import Zone
 
 
@@ -47,7 +48,9 @@ def _text(ahead: Ahead, home: Zone, now: int) -> tuple[str, ...]:
     scope = one_line(explain.scope_in_words(policy.scope_json("applies_to")))
     ask = (f"Ask {full_stop(one_line(policy.contact))}",) if policy.contact else ()
     title, when = full_stop(one_line(policy.title)), _when(ahead, home, now)
-    return f"{title} {when}", full_stop(one_line(policy.reason)), f"It covers {scope}.", *ask
+    own = own_reason(policy.title, policy.reason)
+    why = (full_stop(one_line(own)),) if own else ()
+    return f"{title} {when}", *why, f"It covers {scope}.", *ask
 
 
 def _when(ahead: Ahead, home: Zone, now: int) -> str:

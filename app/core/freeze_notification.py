@@ -8,6 +8,7 @@ from app.core.freeze import Freeze, FreezeState
 from app.core.instant import format_instant
 from app.core.notation import waiting_time
 from app.core.notification import Notification, Occasion, full_stop, joined, one_line, person
+from app.core.reason import own_reason
 from app.core.wallclock import Zone
 
 
@@ -17,10 +18,10 @@ def freeze_started(freeze: Freeze, at: int, home: Zone, key: str) -> Notificatio
     if freeze.starts_at > freeze.created_at:
         said = f"{who} scheduled a freeze of {_where(freeze)}: {full_stop(title)}"
         when = f"It begins {explain.local_time(freeze.starts_at, home, at)}. {_until(freeze, at, home)}"
-        text = (said, full_stop(one_line(freeze.reason)), when, *_whom_to_ask(freeze))
+        text = (said, *_reason(freeze), when, *_whom_to_ask(freeze))
         return _of_freeze(Occasion.FREEZE_STARTED, freeze, at, f"Freeze scheduled: {title}", text, key)
     said = f"{who} froze {_where(freeze)}: {full_stop(title)}"
-    text = (said, full_stop(one_line(freeze.reason)), _until(freeze, at, home), *_whom_to_ask(freeze))
+    text = (said, *_reason(freeze), _until(freeze, at, home), *_whom_to_ask(freeze))
     return _of_freeze(Occasion.FREEZE_STARTED, freeze, at, f"Deploys are frozen: {title}", text, key)
 
 
@@ -39,7 +40,7 @@ def freeze_changed(freeze: Freeze, at: int, home: Zone, key: str, who: str) -> N
     begins = f"It begins {starts}. " if freeze.starts_at > at else ""
     text = (
         f"{person(who)} changed the freeze of {_where(freeze)}: {full_stop(title)}",
-        full_stop(one_line(freeze.reason)),
+        *_reason(freeze),
         f"{begins}{_until(freeze, at, home)}",
         _started(freeze, at, home),
         *_whom_to_ask(freeze),
@@ -63,7 +64,7 @@ def freeze_soon(freeze: Freeze, home: Zone, now: int) -> Notification:
     said = f"{_where(freeze)} will be frozen from {when} on: {full_stop(title)}"
     text = (
         said[0].upper() + said[1:],
-        full_stop(one_line(freeze.reason)),
+        *_reason(freeze),
         _started(freeze, now, home),
         *_whom_to_ask(freeze),
     )
@@ -78,7 +79,7 @@ def freeze_begins(freeze: Freeze, home: Zone) -> Notification:
     said = f"{_where(freeze)} is frozen, as {person(freeze.started_by)} scheduled it: {full_stop(title)}"
     text = (
         said[0].upper() + said[1:],
-        full_stop(one_line(freeze.reason)),
+        *_reason(freeze),
         _until(freeze, at, home),
         *_whom_to_ask(freeze),
     )
@@ -118,6 +119,12 @@ def _of_freeze(
     return Notification(
         key, event, at, title, tuple(text), tuple(selector.environments or ()), freeze.id, data
     )
+
+
+def _reason(freeze: Freeze) -> tuple[str, ...]:
+    """Return a sentence with the reason of a freeze; none if the title, which is said before it, says it."""
+    own = own_reason(freeze.title, freeze.reason)
+    return (full_stop(one_line(own)),) if own else ()
 
 
 def _where(freeze: Freeze) -> str:

@@ -16,6 +16,7 @@ from app.core.explain import local_time, started, titles, undirected
 from app.core.freeze import Freeze
 from app.core.instant import format_instant
 from app.core.merge_freeze import Head, MergeRule, MergeVerdict
+from app.core.reason import own_reason
 
 LONGEST_TITLE: Final = 200
 """Characters; GitHub shows about a hundred beside the name of the check."""
@@ -122,7 +123,9 @@ def _reasons(decision: Decision) -> Iterator[str]:
 
 def _reason(stretch: Stretch, at: int) -> str:
     rule = stretch.rule
-    parts = [f"**{_plain(rule.title)}**", _plain(rule.reason)]
+    parts = [f"**{_plain(rule.title)}**"]
+    if own := own_reason(rule.title, rule.reason):
+        parts.append(_plain(own))
     if isinstance(rule, Freeze):
         parts.append(f"{_plain(_capital(started(rule, stretch.zone, at)))}.")
     elif rule.contact:

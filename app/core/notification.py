@@ -13,6 +13,7 @@ from app.core.decision_json import instant_or_none
 from app.core.instant import format_instant
 from app.core.notation import waiting_time
 from app.core.override import Override
+from app.core.reason import own_reason
 from app.core.wallclock import Zone
 
 LONGEST: Final = 300
@@ -226,7 +227,12 @@ def _of_policies(
     event: Occasion, decision: Decision, title: str, text: str, at: int | None = None
 ) -> Notification:
     environment = decision.question.environment
-    reasons = (f"{one_line(s.rule.title).rstrip('.')}: {one_line(s.rule.reason)}" for s in decision.blocking)
+    # The text begins with the titles.
+    reasons = (
+        f"{one_line(rule.title).rstrip('.')}: {one_line(rule.reason)}"
+        for rule in (stretch.rule for stretch in decision.blocking)
+        if own_reason(rule.title, rule.reason)
+    )
     return Notification(
         f"{event}:{environment}:{decision.at}",
         event,

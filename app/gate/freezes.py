@@ -314,7 +314,8 @@ def _unfinished(freeze: Freeze, now: int) -> Freeze:
 def _changed(freeze: Freeze, wanted: Change, now: int) -> Freeze:
     """Return the freeze with the changes; check its start and end if one of them moves."""
     scope = {**freeze.selector.model_dump(), **wanted.scope}
-    changed = freeze._replace(**wanted.values, selector=Selector.model_validate(scope))
+    named = freeze._replace(**wanted.values, selector=Selector.model_validate(scope))
+    changed = _titled(freeze, named, wanted)
     if changed.starts_at != freeze.starts_at:
         if freeze.starts_at <= now:
             raise InvalidFieldError("starts_at", "this freeze has begun; its start stays as it was")
@@ -323,6 +324,12 @@ def _changed(freeze: Freeze, wanted: Change, now: int) -> Freeze:
     if (changed.starts_at, changed.ends_at) != (freeze.starts_at, freeze.ends_at):
         _check_end(max(now, changed.starts_at), changed.ends_at, changed.starts_at)
     return changed
+
+
+def _titled(before: Freeze, after: Freeze, wanted: Change) -> Freeze:
+    """Return the changed freeze with its title as the reason, if no other is given or was."""
+    was_title = "reason" not in wanted.values and before.reason == before.title
+    return after._replace(reason=after.title) if was_title or not after.reason else after
 
 
 def change_event(

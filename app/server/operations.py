@@ -20,8 +20,8 @@ from app.server.requests import (
 
 Glob = Annotated[str, StringConstraints(pattern=rf"^{GLOB_PATTERN}$"), Field(title="name pattern")]
 
-_REQUIRED: Final = ("title", "reason", "starts_at", "override", "running")
-_VALUES: Final = (*_REQUIRED, "contact", "link")
+_REQUIRED: Final = ("title", "starts_at", "override", "running")
+_VALUES: Final = (*_REQUIRED, "reason", "contact", "link")
 _SCOPE: Final = ("environments", "services", "tags")
 
 ONE_LIFE: Final = "give ttl or expires_at, one of them"
@@ -170,8 +170,10 @@ class StartBody(EndFields, _ScopeFields):
     title: Sentence = Field(
         description="what is frozen, in one line; shown to everyone who is blocked", examples=["Incident 42"]
     )
-    reason: Sentence = Field(
-        description="why; shown to everyone who is blocked", examples=["Payments are down"]
+    reason: Sentence | None = Field(
+        None,
+        description="why; shown to everyone who is blocked; the title if left out, which is then said once",
+        examples=["Payments are down"],
     )
     starts_at: InstantField | None = Field(None, description="when it starts; now if left out")
     override: Literal["token", "never"] = Field(
@@ -189,7 +191,7 @@ class StartBody(EndFields, _ScopeFields):
         selector = Selector.model_validate({name: each for name, each in named.items() if each})
         return StartRequest(
             self.title,
-            self.reason,
+            self.reason or self.title,
             selector,
             self.starts_at,
             self.end(now if self.starts_at is None else self.starts_at),
@@ -210,7 +212,9 @@ class ChangeBody(EndFields, _ScopeFields):
         examples=["Incident 42: cards only"],
     )
     reason: Sentence | None = Field(
-        None, description="why; shown to everyone who is blocked", examples=["Cards are down"]
+        None,
+        description="why; shown to everyone who is blocked; `null`: the title says it",
+        examples=["Cards are down"],
     )
     starts_at: InstantField | None = Field(None, description="when it starts; only until it has begun")
     override: Literal["token", "never"] | None = Field(

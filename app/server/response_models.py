@@ -55,7 +55,7 @@ class BlockingEntry(BaseModel):
     id: str = Field(description="the policy's id in the file, or the freeze's id")
     kind: Literal["policy", "freeze"] = Field(description="a policy of the file, or an ad-hoc freeze")
     title: str = Field(description="the rule in one line")
-    reason: str = Field(description="why the rule exists")
+    reason: str = Field(description="why the rule exists; the title of a freeze that was given no reason")
     from_: Instant | None = Field(
         alias="from", description="when it began or begins; null if more than two years ago"
     )
@@ -808,7 +808,7 @@ class FreezeBody(BaseModel):
         description="`ended` by its end, `lifted` by someone before it"
     )
     title: str = Field(description="what is frozen, in one line")
-    reason: str = Field(description="why")
+    reason: str = Field(description="why; the title, if only that was given")
     contact: str | None = Field(description="whom to ask")
     link: str | None = Field(description="where to read more")
     environments: list[str] | None = Field(description="the environments that it covers; null for all")

@@ -139,8 +139,8 @@ async def change(request: Request, freeze_id: str) -> Response:
     here = context(request)
     known, in_force = _valid_id(freeze_id), here.policies.in_force
     try:
-        # `read_form` drops empty fields; these two are cleared.
-        emptied = {name: None for name in ("contact", "link") if name not in form}
+        # `read_form` drops empty fields; these are cleared.
+        emptied = {name: None for name in ("reason", "contact", "link") if name not in form}
         body = validated({**_fields(form, in_force.home), **emptied}, ChangeBody)
         await here.freezes.change(caller, known, body.change(here.clock.now()), in_force)
     except FreezegateError as error:

@@ -24,6 +24,7 @@ from app.core.errors import FreezegateError
 from app.core.explain import local_time, scope_in_words, undirected, zone_label
 from app.core.instant import format_instant, parse_instant
 from app.core.notation import format_duration, waiting_roughly, waiting_time
+from app.core.reason import own_reason
 from app.core.rule_style import HATCHING_PATHS
 from app.core.wallclock import Zone
 from app.server.problems import problem_for
@@ -127,6 +128,7 @@ def _templates(root: str) -> Environment:
         undirected=undirected,
         zone_label=zone_label,
         named=named,
+        own_reason=own_reason,
     )
     return environment
 

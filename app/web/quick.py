@@ -29,8 +29,7 @@ _END_OF_DAY: Final = "day"
 def quick_freeze(form: Mapping[str, str], home: Zone, now: int) -> dict[str, str]:
     """Return the form of a freeze with the fields that its chips stand for.
 
-    The reason is the title, if only that is given. A duration or an end that is filled in counts instead of
-    the chip.
+    A duration or an end that is filled in counts instead of the chip.
 
     Raises:
         InvalidFieldsError: no environment is chosen, or everything and some; neither must freeze more than
@@ -39,8 +38,6 @@ def quick_freeze(form: Mapping[str, str], home: Zone, now: int) -> dict[str, str
     fields = {
         name: value for name, value in form.items() if name not in ("lasts", "confirmed", "environments")
     }
-    if "title" in fields:
-        fields.setdefault("reason", fields["title"])
     if not any(name in fields for name in _ENDS):
         fields |= _end(form.get("lasts", ""), home, now)
     chosen = _chosen(form)

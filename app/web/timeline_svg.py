@@ -13,6 +13,7 @@ from app.core.explain import local_time, started, undirected
 from app.core.freeze import Freeze
 from app.core.instant import DAY, HOUR
 from app.core.interval import Interval
+from app.core.reason import own_reason
 from app.core.rule_style import Style
 from app.core.wallclock import Zone, calendar_date, weekday
 from app.gate.calendar_lanes import Run, runs_of
@@ -176,7 +177,8 @@ def _label(stretch: Stretch, now: int) -> str:
     start, end = stretch.bounds(now)
     since = "for longer than two years" if start is None else f"from {local_time(start, stretch.zone, now)}"
     until = "with no end in sight" if end is None else f"to {local_time(end, stretch.zone, now)}"
-    label = f"{stretch.rule.title.rstrip('.')}: {since} {until}. {stretch.rule.reason}"
+    own = own_reason(stretch.rule.title, stretch.rule.reason)
+    label = f"{stretch.rule.title.rstrip('.')}: {since} {until}. {own}".rstrip()
     if isinstance(stretch.rule, Freeze):
         who = started(stretch.rule, stretch.zone, now)
         label = f"{label.rstrip('.')}. {who[0].upper()}{who[1:]}."

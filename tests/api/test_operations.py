@@ -153,6 +153,27 @@ def test_a_freeze_is_changed_by_what_is_given(gate: TestClient, keys: dict[str, 
     assert gate.patch(place, json={"exempt": None}, headers=ops).json()["exempt"] == []
 
 
+def test_a_title_is_enough_for_a_freeze_and_is_said_once(gate: TestClient, keys: dict[str, str]) -> None:
+    ops = bearer(keys["ops"])
+    started = gate.post("/freezes", json={"title": "Incident 42", "ttl": "2h"}, headers=ops).json()
+    assert started["reason"] == "Incident 42"
+    asked = {"service": "web", "change": "rollback"}
+    denied = gate.get("/can-deploy", params=asked, headers={"Accept": "text/plain"}).text
+    assert denied.count("Incident 42") == 1
+    assert f"\n  {started['id']}\n" in denied
+    for page in ("/", "/?wall=1", "/services/web"):
+        shown = " ".join(re.sub(r"<[^>]*>", " ", gate.get(page).text.partition("<main")[2]).split())
+        assert "Incident 42" in shown, page
+        assert not re.search(r"Incident 42\W*Incident 42", shown), page
+    place = f"/freezes/{started['id']}"
+    renamed = gate.patch(place, json={"title": "Cards are down"}, headers=ops).json()
+    assert renamed["reason"] == "Cards are down"
+    gate.patch(place, json={"reason": "The acquirer is"}, headers=ops)
+    kept = gate.patch(place, json={"title": "Incident 43"}, headers=ops).json()
+    assert kept["reason"] == "The acquirer is"
+    assert gate.patch(place, json={"reason": None}, headers=ops).json()["reason"] == "Incident 43"
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -216,6 +216,13 @@ def test_an_incident_is_stopped_extended_and_lifted(gate: str, shell: Shell) -> 
     assert "this freeze is over: lifted" in shell.err
 
 
+def test_a_title_is_enough_for_a_freeze_and_is_printed_once(gate: str, shell: Shell) -> None:
+    started = shell("freeze start --ttl 2h --title", "Payments are down")
+    assert started.count("Payments are down") == 1
+    assert started.endswith("\n  started by admin")
+    assert shell("status").count("Payments are down") == 1
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -298,3 +298,15 @@ def test_keys_fit_into_the_outbox_and_differ() -> None:
 
 def test_every_event_has_a_word_of_its_own() -> None:
     assert len({each.value for each in Occasion}) == len(Occasion.__members__)
+
+
+def test_a_reason_that_repeats_the_title_is_not_sent_again() -> None:
+    same = freeze(reason="Incident 42.", starts_at=AT + HOUR, ends_at=AT + 2 * HOUR)
+    told = [
+        freeze_started(same, AT, HOME, "k"),
+        freeze_started(freeze(reason="incident 42"), AT, HOME, "k"),
+        freeze_changed(same, AT, HOME, "k", "alice"),
+        freeze_soon(same, HOME, AT),
+        freeze_begins(same, HOME),
+    ]
+    assert {"\n".join(each.text).lower().count("incident 42") for each in told} == {1}

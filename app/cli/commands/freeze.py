@@ -10,6 +10,7 @@ from app.cli.local_time import ZoneName, local_printer, resolve_fields, zone_of_
 from app.cli.options import as_json, checked, duration_option, instant_option, name, server, timezone
 from app.cli.report import echo, plain, print_json, print_table
 from app.core.errors import MalformedValueError
+from app.core.reason import own_reason
 
 _FIELDS: Final = ("changes", "services", "tags", "environments")
 """The fields of a selector."""
@@ -94,7 +95,7 @@ def _scope_options(function: Any) -> Any:
     "start", epilog=exits("done", undecided="the server can't be reached, or refuses the request")
 )
 @click.option("--title", metavar="TEXT", required=True, help="Shown to everyone who is blocked.")
-@click.option("--reason", metavar="TEXT", required=True, help="Reason, shown with the title.")
+@click.option("--reason", metavar="TEXT", help="Reason, shown with the title; default: the title says it.")
 @_scope_options
 @instant_option("--starts-at", text="Time at which it starts; default: now.")
 @_end_options
@@ -190,7 +191,7 @@ def extend(*, freeze_id: str, server: str | None, as_json: bool, timezone: str |
 @click.option(
     "--clear",
     multiple=True,
-    type=click.Choice(["contact", "link", "environments", "services", "tags", "exempt"]),
+    type=click.Choice(["reason", "contact", "link", "environments", "services", "tags", "exempt"]),
     help="Remove this setting; without `services`, for example, all services are frozen. Repeatable.",
 )
 @timezone
@@ -276,12 +277,17 @@ def _print(freeze: dict[str, Any], zone_name: ZoneName, *, as_json: bool) -> int
     for line in (
         f"{freeze.get('id')} is {freeze.get('state')}: {freeze.get('title')}",
         f"  stops {_scope(freeze)}{exempt}, from {local(freeze.get('starts_at'))} {end}{finish}",
-        f"  started by {freeze.get('started_by')}: {freeze.get('reason')}",
+        f"  started by {freeze.get('started_by')}{_reason(freeze)}",
         *([f"  ask {freeze['contact']}"] if freeze.get("contact") else ()),
         *([f"  lifted by {freeze['lifted_by']}{why}"] if freeze.get("lifted_by") else ()),
     ):
         echo(plain(line))
     return ALLOWED
+
+
+def _reason(freeze: dict[str, Any]) -> str:
+    own = own_reason(freeze.get("title"), freeze.get("reason"))
+    return f": {own}" if own else ""
 
 
 def _scope(freeze: dict[str, Any]) -> str:

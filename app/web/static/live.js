@@ -216,7 +216,9 @@ function explanation(decision) {
     value.append(...content);
     list.append("\n", text("dt", "", name), value);
   };
-  const why = (entry) => `${entry.reason}${entry.contact ? ` Ask ${entry.contact}.` : ""}`;
+  const same = (entry) => [entry.reason, entry.title].map((said) => said.trim().replace(/\.+$/, "").toLowerCase());
+  const own = (entry) => (new Set(same(entry)).size > 1 ? entry.reason : "");
+  const why = (entry) => `${own(entry)}${entry.contact ? ` Ask ${entry.contact}.` : ""}`.trim();
   for (const entry of decision.blocking) row(entry.title, why(entry));
   for (const entry of decision.warnings) row(`Warning: ${entry.title}`, why(entry));
   if (decision.services) row("Services", decision.services.join(", "));
