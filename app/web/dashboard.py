@@ -10,8 +10,8 @@ from fastapi.responses import Response
 
 from app.core.policy import PolicySet
 from app.core.rule_style import rule_styles
-from app.core.wallclock import Zone
 from app.gate.errors import UnauthenticatedError
+from app.gate.in_force import InForce
 from app.gate.overview import GateState, Overview, weeks
 from app.gate.service_state import prepare_states
 from app.identity.caller import Role
@@ -104,7 +104,7 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
     parsed, query = wanted.query, wanted.query.query
     shown = here.gate.overview(state, query.wanted)
     if query.wall is not None:
-        return _render_wall(shown, wanted, in_force.home, now)
+        return _render_wall(in_force, shown, wanted, now)
     styles = rule_styles(in_force.policy_set.policies, in_force.engine.freezes, now)
     names = in_force.policy_set.environments
     drawn = [weeks(in_force, name, now) for name in names] if len(names) <= MOST_NAMES else []
@@ -152,16 +152,16 @@ def _render(here: Context, state: GateState, wanted: _PageRequest) -> bytes:
     )
 
 
-def _render_wall(shown: Overview, wanted: _PageRequest, home: Zone, now: int) -> bytes:
+def _render_wall(in_force: InForce, shown: Overview, wanted: _PageRequest, now: int) -> bytes:
     return render(
         "wall.html",
         wanted.viewer.root,
         seq=wanted.seq,
         now=now,
-        home=home,
-        offsets=offsets(home, now),
+        home=in_force.home,
+        offsets=offsets(in_force.home, now),
         shown=shown,
-        wall=wall(shown),
+        wall=wall(shown, in_force.policy_set),
     )
 
 

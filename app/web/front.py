@@ -122,11 +122,16 @@ class FrontView(NamedTuple):
 def front_view(shown: Overview, policy_set: PolicySet) -> FrontView:
     """Return the first view of an overview."""
     frozen, opened = places(shown)
+    return FrontView(frozen, opened, differences(shown, policy_set), len(shown.states))
+
+
+def differences(shown: Overview, policy_set: PolicySet) -> list[Difference]:
+    """Return what rules single out: services, and requests that no environment's state stands for."""
     found = _Differences()
     for each in shown.states:
         found.add(each)
     found.add_scopes(shown, policy_set)
-    return FrontView(frozen, opened, found.differences(), len(shown.states))
+    return found.differences()
 
 
 class Coming(NamedTuple):

@@ -4,16 +4,19 @@ Environments that are frozen by the same rules until the same instant share a ti
 until the same instant share a line, so that thirty environments are as easy to read as two.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from math import ceil, sqrt
 from typing import Final, NamedTuple
 
+from app.core.policy import PolicySet
 from app.gate.overview import Overview
-from app.gate.service_state import EnvironmentState
-from app.web.front import Entry, Place, places
+from app.web.front import Coming, Difference, Place, coming, differences, places
 
 MOST_COMING: Final = 4
 """Freezes to come that are listed."""
+
+MOST_LINES: Final = 4
+"""Lines of exceptions: more would take the room of what is frozen."""
 
 _WIDE: Final = 2.1
 _UPRIGHT: Final = 0.6
@@ -37,24 +40,15 @@ class Tile(NamedTuple):
         return next((each["contact"] for each in self.place.rules if each["contact"]), None)
 
 
-class Differing(NamedTuple):
-    """Services whose state is not that of their environments, all by the same rule."""
-
-    services: tuple[str, ...]
-    environments: tuple[str, ...]
-    allowed: bool
-    title: str
-    """The title of the first rule that blocks them; empty where they are open."""
-
-
 class Wall(NamedTuple):
     """All that the wall shows."""
 
     frozen: tuple[Tile, ...]
     open: tuple[Tile, ...]
-    differing: tuple[Differing, ...]
-    coming: tuple[Entry, ...]
-    """The next freezes of policies and the scheduled ones, as in `/status`."""
+    exceptions: tuple[Difference, ...]
+    """The services and changes whose state is not that of their environments."""
+    coming: tuple[Coming, ...]
+    """The next freezes of policies and the scheduled ones."""
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
@@ -75,6 +69,21 @@ class Wall(NamedTuple):
     def total(self) -> int:
         """The number of all environments."""
         return self.frozen_environments + sum(len(each.place.environments) for each in self.open)
+
+    @property
+    def told(self) -> tuple[Difference, ...]:
+        """The exceptions that have a line; the last line counts the others."""
+        return self.exceptions if len(self.exceptions) <= MOST_LINES else self.exceptions[: MOST_LINES - 1]
+
+    @property
+    def excepted(self) -> str:
+        """The exceptions to a verdict about all environments, in words; empty if there are none."""
+        kind = "open" if self.frozen else "frozen"
+        services = [each.services for each in self.exceptions if each.kind == kind]
+        if not all(services):
+            return "with exceptions"
+        count = len(set().union(*services))
+        return f"except {count} service{'s' if count > 1 else ''}" if count else ""
 
     @property
     def wide(self) -> "Grid":
@@ -104,33 +113,17 @@ def grid(tiles: int, room: float) -> Grid:
     return Grid(across, max(1, across * rows - tiles + 1))
 
 
-def wall(shown: Overview) -> Wall:
+def wall(shown: Overview, policy_set: PolicySet) -> Wall:
     """Return the wall of an overview."""
     waiting = {each.environment: each.total for each in shown.waiting or ()}
     frozen, opened = places(shown)
     return Wall(
         tuple(_tile(each, waiting) for each in frozen),
         tuple(_tile(each, waiting) for each in opened),
-        tuple(_differing(shown.states)),
-        tuple(shown.status["freezes"]["upcoming"][:MOST_COMING]),
+        tuple(each for each in differences(shown, policy_set) if each.kind in ("frozen", "open")),
+        tuple(coming(shown.status["freezes"]["upcoming"])[:MOST_COMING]),
     )
 
 
 def _tile(place: Place, waiting: Mapping[str, int]) -> Tile:
     return Tile(place, sum(waiting.get(name, 0) for name in place.environments))
-
-
-def _differing(states: Sequence[EnvironmentState]) -> Iterator[Differing]:
-    """Yield the services that differ: first by rule, then with the environments that they differ in."""
-    places: dict[tuple[bool, str, tuple[str, ...]], list[str]] = {}
-    for state in states:
-        by_rule: dict[tuple[bool, str], list[str]] = {}
-        for group in state.differing:
-            if group.decision.allowed != state.decision.allowed:
-                blocking = group.decision.blocking
-                key = (group.decision.allowed, blocking[0].rule.title if blocking else "")
-                by_rule.setdefault(key, []).extend(group.services)
-        for (allowed, title), services in by_rule.items():
-            places.setdefault((allowed, title, tuple(services)), []).append(state.environment)
-    for (allowed, title, names), environments in places.items():
-        yield Differing(names, tuple(environments), allowed, title)

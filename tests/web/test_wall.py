@@ -11,11 +11,11 @@ from app.core.freeze import Freeze
 from app.core.instant import DAY
 from app.core.wallclock import zone
 from app.gate.errors import StoreUnavailableError
-from app.gate.overview import GateState, Overview, overview
+from app.gate.overview import GateState, overview
 from app.gate.record import DecisionFilter
 from app.gate.waiting_deploys import WaitingDeploys
 from app.web.pages import wall_clock
-from app.web.wall import MOST_COMING, grid, wall
+from app.web.wall import MOST_COMING, MOST_LINES, Wall, grid, wall
 from tests.gate.test_service_state import NOW, freeze, in_force, policy
 from tests.web.browser import opened
 from tests.web.serving import send, serving
@@ -161,7 +161,7 @@ def test_what_is_open_stands_in_lines_beside_what_is_frozen(browser: Browser, tm
         expect(page.locator(".verdict")).to_have_text("1 of 3 frozen")
         expect(page.locator(".tile")).to_have_count(1)
         expect(page.locator(".lines li").first).to_have_text("staging, test open, no freeze planned")
-        expect(page.locator(".lines li").nth(1)).to_have_text("pay frozen in staging, test: Payday")
+        expect(page.locator(".lines li").nth(1)).to_have_text("pay frozen in staging and test: Payday")
 
 
 def test_an_open_wall_says_so_as_large(browser: Browser, tmp_path: Path) -> None:
@@ -214,14 +214,20 @@ def test_a_grid_of_nothing_has_a_column() -> None:
     assert grid(0, 2.1) == (1, 1)
 
 
-def overview_of(policies: list[dict[str, Any]], freezes: list[Freeze] | None = None) -> Overview:
-    """Return the overview of four environments, without a store."""
+def wall_of(
+    policies: list[dict[str, Any]],
+    freezes: list[Freeze] | None = None,
+    waiting: list[WaitingDeploys] | None = None,
+    **file: object,
+) -> Wall:
+    """Return the wall of four environments, without a store."""
 
     def unreachable(_: object) -> NoReturn:
         raise StoreUnavailableError
 
-    gate = in_force({"environments": ["a", "b", "c", "d"], "policies": policies}, freezes)
-    return overview(unreachable, GateState(gate, None, None, NOW), DecisionFilter())
+    gate = in_force({"environments": ["a", "b", "c", "d"], "policies": policies, **file}, freezes)
+    found = overview(unreachable, GateState(gate, None, None, NOW), DecisionFilter())
+    return wall(found._replace(waiting=waiting), gate.policy_set)
 
 
 def test_an_incident_stands_first_and_what_comes_is_bounded() -> None:
@@ -230,9 +236,8 @@ def test_an_incident_stands_first_and_what_comes_is_bounded() -> None:
     coming = [
         policy(f"later-{number}", when=daily, applies_to={"environments": ["c"]}) for number in range(9)
     ]
-    found = overview_of([closed, *coming], [freeze("f", NOW - 1, None, environments=["b"])])
     waiting = [WaitingDeploys("a", [{}], 1), WaitingDeploys("d", [], 1)]
-    shown = wall(found._replace(waiting=waiting))
+    shown = wall_of([closed, *coming], [freeze("f", NOW - 1, None, environments=["b"])], waiting)
     assert [each.place.environments for each in shown.frozen] == [("b",), ("a", "d")]
     assert [each.waiting for each in shown.frozen] == [0, 3]
     assert (shown.frozen_environments, shown.total) == (3, 4)
@@ -242,6 +247,42 @@ def test_an_incident_stands_first_and_what_comes_is_bounded() -> None:
 
 
 def test_an_environment_without_services_that_differ_has_no_line() -> None:
-    shown = wall(overview_of([]))
-    assert shown.differing == ()
+    shown = wall_of([])
+    assert shown.exceptions == ()
+    assert shown.excepted == ""
     assert shown.tiles == shown.open
+
+
+ALWAYS: Final = [{"always": True}]
+SERVICES: Final = {"pay": {"tags": ["money"]}, "shop": {}, "till": {"tags": ["money"]}}
+
+
+def test_a_verdict_about_all_environments_names_the_services_that_it_is_not_true_of() -> None:
+    payday = policy("payday", when=ALWAYS, applies_to={"tags": ["money"]})
+    assert wall_of([payday], services=SERVICES).excepted == "except 2 services"
+    closed = policy("closed", when=ALWAYS, exempt=[{"services": ["shop"]}])
+    assert wall_of([closed], services=SERVICES).excepted == "except 1 service"
+    # Where something is frozen anyway, what else is frozen is no exception to it.
+    assert wall_of([closed, payday], services=SERVICES).excepted == "except 1 service"
+
+
+def test_services_that_no_catalogue_lists_have_a_line_as_well() -> None:
+    payday = policy("payday", when=ALWAYS, applies_to={"services": ["pay", "ledger-*"]})
+    shown = wall_of([payday])
+    assert [(each.kind, each.scope) for each in shown.exceptions] == [("frozen", "pay or ledger-*")]
+    assert shown.excepted == "with exceptions"
+
+
+def test_a_freeze_that_begins_at_other_times_elsewhere_is_listed_once() -> None:
+    daily = [{"daily": {"from": "20:00", "to": "21:00"}}]
+    zones = {"a": {"timezone": "Asia/Tokyo"}, "b": {"timezone": "Europe/Paris"}}
+    shown = wall_of([policy("p", when=daily, timezone="service")], services=zones)
+    assert [(each.first["id"], each.zones) for each in shown.coming] == [("p", 2)]
+
+
+def test_more_exceptions_than_there_is_room_for_are_counted() -> None:
+    each_its_own = [
+        policy(f"p{each}", when=ALWAYS, applies_to={"services": [f"s-{each}"]}) for each in range(9)
+    ]
+    shown = wall_of(each_its_own)
+    assert (len(shown.exceptions), len(shown.told)) == (9, MOST_LINES - 1)
