@@ -15,12 +15,14 @@ from app.core.xml_text import xml_text
 
 LABEL: Final = "deploys"
 
-GREEN: Final = "1a7f37"
-AMBER: Final = "8a5a00"
-RED: Final = "b42318"
+GREEN: Final = "0b6b43"
+AMBER: Final = "8a4b00"
+BLUE: Final = "1d4ed8"
+RED: Final = "b3261e"
 GREY: Final = "595959"
 LABEL_COLOUR: Final = "333333"
-"""White text on each of these has a contrast of 4.5 at least (WCAG AA)."""
+"""Those of the pages: frozen is blue, and red is kept for incidents. White text on each has a contrast of 4.5
+at least (WCAG AA)."""
 
 _SOON: Final = 6 * DAY
 """Up to this far ahead, a weekday names a day unambiguously."""
@@ -53,7 +55,8 @@ def badge(decision: Decision, *, doubtful: bool = False) -> Badge:
     if decision.blocking:
         where = decision.blocking[0].zone
         opens = decision.opens_at
-        return Badge(f"frozen until {_moment(opens, where, decision.at)}" if opens else "frozen", RED)
+        colour = RED if any(each.rule.kind == "freeze" for each in decision.blocking) else BLUE
+        return Badge(f"frozen until {_moment(opens, where, decision.at)}" if opens else "frozen", colour)
     if doubtful:
         return Badge("unknown", GREY)
     if decision.outcome is Outcome.WARN:

@@ -48,6 +48,11 @@ class ServiceState(NamedTuple):
     coming: tuple[ComingFreeze, ...]
     timeline: ScopeTimeline
 
+    @property
+    def is_incident(self) -> bool:
+        """Whether an ad-hoc freeze is among the rules that block it."""
+        return any(stretch.rule.kind == "freeze" for stretch in self.decision.blocking)
+
 
 class Service(NamedTuple):
     """A service as the policies in force see it."""

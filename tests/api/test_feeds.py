@@ -17,7 +17,7 @@ from icalendar import Calendar
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from app.core.badge import AMBER, GREEN, GREY, LABEL_COLOUR, RED, Badge, svg
+from app.core.badge import AMBER, BLUE, GREEN, GREY, LABEL_COLOUR, RED, Badge, svg
 from app.core.decision import Question
 from app.core.engine import Engine
 from app.core.feed import MOST, Wanted
@@ -596,12 +596,12 @@ def picture(gate: TestClient, **asked: str) -> ET.Element:
 @pytest.mark.parametrize(
     ("at", "asked", "message", "colour"),
     [
-        ("2026-11-27T13:05:00Z", {}, "frozen until Mon 08:00 CET", RED),
+        ("2026-11-27T13:05:00Z", {}, "frozen until Mon 08:00 CET", BLUE),
         ("2026-11-27T13:05:00Z", {"service": "docs-site"}, "open", GREEN),
-        ("2026-11-27T13:05:00Z", {"service": "checkout"}, "frozen until Mon 08:00 CET", RED),
+        ("2026-11-27T13:05:00Z", {"service": "checkout"}, "frozen until Mon 08:00 CET", BLUE),
         ("2026-11-27T13:05:00Z", {"environment": "staging"}, "open", GREEN),
         ("2026-11-25T11:30:00Z", {}, "open, with a warning", AMBER),
-        ("2027-07-03T11:30:00Z", {}, "frozen until Mon 08:00 CEST", RED),
+        ("2027-07-03T11:30:00Z", {}, "frozen until Mon 08:00 CEST", BLUE),
     ],
 )
 def test_the_badges_say_how_it_stands(
@@ -618,11 +618,12 @@ def test_the_badges_say_how_it_stands(
 def test_a_badge_names_the_day_of_a_far_opening_and_none_where_there_is_none(gate: TestClient) -> None:
     freeze(gate, until="2026-12-24T10:00:00Z", services=["docs-site"])
     freeze(gate, open_ended=True, services=["checkout"])
-    message = [
-        gate.get("/badge.json", params={"service": name}).json()["message"]
-        for name in ("docs-site", "checkout")
+    told = [gate.get("/badge.json", params={"service": name}).json() for name in ("docs-site", "checkout")]
+    # An ad-hoc freeze is red, as on the dashboard.
+    assert [(each["message"], each["color"]) for each in told] == [
+        ("frozen until Thu 24 Dec 11:00 CET", RED),
+        ("frozen", RED),
     ]
-    assert message == ["frozen until Thu 24 Dec 11:00 CET", "frozen"]
 
 
 def test_while_the_store_is_away_no_badge_says_open(gate: TestClient) -> None:
@@ -632,7 +633,7 @@ def test_while_the_store_is_away_no_badge_says_open(gate: TestClient) -> None:
     ]
     assert [(each["message"], each["color"]) for each in told] == [
         ("unknown", GREY),
-        ("frozen until Mon 08:00 CET", RED),
+        ("frozen until Mon 08:00 CET", BLUE),
     ]
 
 
@@ -644,7 +645,7 @@ def test_badges_are_fetched_anew_and_load_nothing(gate: TestClient) -> None:
     assert not re.search(r"<script|<style|<image|href|url\(|@import", drawn.text)
 
 
-@pytest.mark.parametrize("colour", [GREEN, AMBER, RED, GREY, LABEL_COLOUR])
+@pytest.mark.parametrize("colour", [GREEN, AMBER, BLUE, RED, GREY, LABEL_COLOUR])
 def test_white_is_readable_on_every_colour(colour: str) -> None:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (0, 2, 4)]
     linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in parts]

@@ -188,7 +188,7 @@ def test_the_page_and_its_icon_change_live(browser: Browser, tmp_path: Path) -> 
             assert "icon-open" in (icon.get_attribute("href") or "")
             send(busy, "POST", "/freezes", {**INCIDENT, "environments": ["production"]})
             expect(page.locator(".frozen-panel")).to_contain_text("Payment incident")
-            assert "icon-frozen" in (icon.get_attribute("href") or "")
+            assert "icon-incident" in (icon.get_attribute("href") or "")
             expect(page.locator("#announced")).to_contain_text("production is frozen now")
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         with opened(browser, busy.url, "/services/checkout", viewport={"width": 390, "height": 844}) as page:
