@@ -19,6 +19,7 @@ RUN ["sh", "-c", "exec /opt/freezegate/bin/python -m pip install --no-deps --no-
 RUN ["/opt/freezegate/bin/python", "-m", "pip", "uninstall", "--yes", "pip"]
 # Unchecked: the code never changes, and whatever copies the image need not keep the times of files.
 RUN ["/opt/freezegate/bin/python", "-c", "import compileall, py_compile, sysconfig; compileall.compile_dir(sysconfig.get_path('purelib') + '/freezegate', quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)"]
+RUN ["/opt/freezegate/bin/python", "-I", "-c", "from freezegate.web.pages import prepare_pages; prepare_pages('')"]
 # The same command as the entrypoint, so that `docker exec GATE freezegate keys create …` works.
 RUN ["/opt/freezegate/bin/python", "-c", "import pathlib; command = pathlib.Path('/opt/freezegate/bin/freezegate'); command.write_text('#!/bin/sh\\nexec /opt/freezegate/bin/python -I -B -u -m freezegate \"$@\"\\n'); command.chmod(0o755)"]
 

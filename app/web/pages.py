@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import cache, partial
 from importlib import resources
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from fastapi import Request
@@ -29,6 +29,7 @@ from app.core.rule_style import HATCHING_PATHS
 from app.core.wallclock import Zone
 from app.server.problems import problem_for
 from app.server.root_path import root_of
+from app.web.bytecode import TemplateBytecode
 from app.web.front import named
 from app.web.timeline_text import day_columns, rectangles
 from app.web.viewer import optional_viewer
@@ -63,6 +64,7 @@ _TYPES: Final = {
     ".woff2": "font/woff2",
 }
 _FOLDER: Final = resources.files("app.web").joinpath("static")
+_COMPILED: Final = Path(__file__).parent / "templates" / "__pycache__"
 _URL: Final = re.compile(rb'url\("([a-z0-9.-]+)"\)')
 
 
@@ -104,6 +106,7 @@ def _versioned(name: str) -> str:
 def _templates(root: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("app.web"),
+        bytecode_cache=TemplateBytecode(_COMPILED),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -150,8 +153,8 @@ def user_text(text: str) -> Markup:
 
 
 def prepare_pages(root: str) -> None:
-    """Compile the templates of the first pages that people open; takes some tenths of a second."""
-    for name in ("dashboard.html", "wall.html"):
+    """Compile all templates, or read them where they are kept compiled; takes seconds, or some milliseconds."""
+    for name in _templates(root).list_templates(["html"]):
         _templates(root).get_template(name)
 
 
