@@ -107,10 +107,10 @@ def _row(link: Link, shortener: passages.Shortener) -> Link:
 
     What precedes a decision is in the row before it. Other events keep it: they outlast that row.
     """
-    own = _stored(link.hash)
-    if link.kind != _SHORTENED:
-        return link._replace(previous=_stored(link.previous), hash=own)
-    return link._replace(data=shortener.shortened(link.seq, link.data), previous="", hash=own)
+    seq, at, kind, actor, data, previous, own = link
+    if kind != _SHORTENED:
+        return Link(seq, at, kind, actor, data, _stored(previous), _stored(own))
+    return Link(seq, at, kind, actor, shortener.shortened(seq, data), "", _stored(own))
 
 
 def following(connection: Connection, after: int, most: int) -> list[Link]:

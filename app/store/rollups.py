@@ -152,10 +152,6 @@ class Numbers:
         self._requests: dict[Request, int] = {}
         self._cells: dict[Cell, int] = {}
 
-    def __len__(self) -> int:
-        """Return how many are remembered."""
-        return len(self._requests) + len(self._cells)
-
     def clear(self) -> None:
         """Forget all."""
         self._requests.clear()

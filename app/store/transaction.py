@@ -64,10 +64,11 @@ class Transaction(View):
         The passages in `shared` are known to be stored.
         """
         super().__init__(connection)
-        self._numbers = numbers or rollups.Numbers()
+        self._numbers = rollups.Numbers() if numbers is None else numbers
         self._gathered = rollups.Gathered()
         self._shortener = passages.Shortener(connection, shared or passages.SharedPassages())
         self._head = events.find_head(connection, lock=True)
+        self._latest_at = self._head.latest_at
         self._events: list[Event] = []
         self._decisions: list[tuple[int, DecisionRow]] = []
         self._services: list[tuple[int, str]] = []
@@ -101,12 +102,12 @@ class Transaction(View):
     @property
     def latest_at(self) -> int:
         """The latest instant of any event, in microseconds."""
-        return self._head.latest_at
+        return self._latest_at
 
     def append(self, event: Event) -> int:
         """Append an event to the audit log; return its position."""
         self.changes += 1
-        self._head = self._head._replace(latest_at=max(self._head.latest_at, event.at))
+        self._latest_at = max(self._latest_at, event.at)
         self._events.append(event)
         self.kinds.append(event.kind)
         return self._head.seq + len(self._events)
@@ -359,7 +360,8 @@ class Transaction(View):
         decision_services.add(self._connection, self._services)
         overrides.spend(self._connection, self._spends)
         self._gathered.write(self._connection, self._numbers, end.seq)
-        events.move_head(self._connection, self._head._replace(seq=end.seq, hash=end.hash))
+        to = self._head._replace(seq=end.seq, hash=end.hash, latest_at=self._latest_at)
+        events.move_head(self._connection, to)
         self._events, self._decisions, self._services, self._spends = [], [], [], []
 
     def _change(self, work: Callable[[], Result]) -> Result:

@@ -13,7 +13,7 @@ from app.store.connection import Connection, Row
 from app.store.rollups import MOST_REMEMBERED, Numbers
 from app.store.store import Store
 from app.store.transaction import Transaction
-from tests.store.records import PATIENT, event, recording, row
+from tests.store.records import PATIENT, POLICIES, event, recording, row
 
 NAMES: Final = 20_000
 TOGETHER: Final = 1_000
@@ -99,6 +99,20 @@ def test_what_was_used_last_is_remembered(url: str) -> None:
         many = cells(["a", "b", "c", "d"])
         assert list(map(numbers.of_cells(watched, many).get, many)) == [1, 2, 3, 4]
         assert len(numbers._cells) == len(numbers._requests) == 2
+    store.let_go()
+
+
+def test_transactions_remember_for_those_after_them(url: str) -> None:
+    store, numbers = Store.open(url, deadline=PATIENT), Numbers()
+    with store._database.writing() as connection:
+        transaction = Transaction(connection, numbers)
+        transaction.keep_policies(POLICIES)
+        named(1, "checkout")(transaction)
+        transaction.flush()
+        watched = Watched(connection)
+        request = ("checkout", "production", "normal")
+        assert numbers.of_requests(watched, [request]) == {request: 1}
+        assert watched.statements == 0
     store.let_go()
 
 
