@@ -62,6 +62,7 @@ from app.policies.calendars.fetch import Fetcher
 from app.policies.calendars.kept import CalendarFolder
 from app.policies.source import Source
 from app.server.context import Context, Outside, build_context
+from app.server.direct import DirectRoutes
 from app.server.log import RequestLog, event
 from app.server.metrics import Metrics
 from app.server.middleware import Edge, RequestIds
@@ -296,13 +297,16 @@ def create_app(
         app.state.quick_answers = QuickAnswers("/can-deploy", cache, root_path, clock, metrics, log, ids)
     for router in _ROUTERS:
         app.include_router(router)
+    handle_own_error = error_page.or_problem(counting(handle_error))
     app.add_middleware(root_path.within)
+    if not tracing.is_on:
+        app.add_middleware(DirectRoutes(can_deploy.router.endpoints, handle_own_error).before)
     app.add_middleware(cache.before)
     app.add_middleware(tracing.before)
     app.add_middleware(Edge, clock=clock, metrics=metrics, log=log, ids=ids)
     app.add_middleware(root_path.before)
     app.add_middleware(StartupErrors)
-    app.add_exception_handler(FreezegateError, error_page.or_problem(counting(handle_error)))
+    app.add_exception_handler(FreezegateError, handle_own_error)
     app.add_exception_handler(HTTPException, error_page.or_problem(handle_http_exception))
     complete(app, [each for router in _ROUTERS if isinstance(router, Routes) for each in router.declarations])
     return app

@@ -3,6 +3,7 @@
 import json
 import re
 from http import HTTPStatus
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Request, Response
@@ -293,12 +294,8 @@ def _headers(
 
 
 def _log_fields(question: Question, outcome: str) -> str:
-    names: dict[str, Any] = {
-        "service": question.service,
-        "environment": question.environment,
-        "outcome": outcome,
-    }
-    return ", " + json.dumps(names)[1:-1]
+    service, environment = quoted(question.service), quoted(question.environment)
+    return f', "service": {service}, "environment": {environment}, "outcome": {quoted(outcome)}'
 
 
 def _has_credentials(request: Request) -> bool:

@@ -37,6 +37,8 @@ class Routes(APIRouter):
         """Create an empty router; the arguments are those of `APIRouter`."""
         super().__init__(tags=tags, include_in_schema=include_in_schema)
         self.declarations: list[Declaration] = []
+        self.endpoints: dict[tuple[str, str], Callable[..., Awaitable[Response]]] = {}
+        """The endpoints by method and path template, with the check of the role."""
 
     def operation(
         self,
@@ -76,6 +78,7 @@ class Routes(APIRouter):
 
         def register(endpoint: Endpoint) -> Endpoint:
             checked = endpoint if role is None else _checked(endpoint, role)
+            self.endpoints[method, path] = checked
             self.add_api_route(
                 path,
                 checked,
