@@ -4,7 +4,9 @@ import os
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _LETTERS: Final = 26
+_SHIFTS: Final = tuple(range(120, -10, -10))
 
 
 def new_id(kind: str, microseconds: int) -> str:
@@ -15,7 +17,8 @@ def new_id(kind: str, microseconds: int) -> str:
         microseconds: now, since the Unix epoch.
     """
     number = (microseconds // 1_000) << 80 | int.from_bytes(os.urandom(10))
-    return f"{kind}_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -5, -5))
+    # Two letters at a time: each claim has an id.
+    return f"{kind}_" + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def made_at(own_id: str) -> int | None:

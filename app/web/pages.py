@@ -153,7 +153,7 @@ def user_text(text: str) -> Markup:
 
 
 def prepare_pages(root: str) -> None:
-    """Compile all templates, or read them where they are kept compiled; takes seconds, or some milliseconds."""
+    """Compile all templates, or read those that are kept compiled; takes up to a second."""
     for name in _templates(root).list_templates(["html"]):
         _templates(root).get_template(name)
 
