@@ -61,11 +61,17 @@ class _Form(NamedTuple):
     name: str
     rows: dict[str, str]
     """The texts of the form and its passages, by name."""
+    is_sound: bool = True
+    """Whether no two of its texts have the same name."""
 
     def is_worth(self, stored: Mapping[str, str]) -> bool:
         """Return whether it pays at once, as so much of it is stored that the rest is short."""
         new = sum(len(text) + _A_ROW for name, text in self.rows.items() if name not in stored)
         return 2 * new < sum(map(len, self.rows.values()))
+
+    def may_stand_beside(self, stored: Mapping[str, str]) -> bool:
+        """Return whether no other text has a name of its rows: names are short enough to be made equal."""
+        return all(self.rows.get(name, text) == text for name, text in stored.items())
 
 
 class Form(NamedTuple):
@@ -87,6 +93,9 @@ class Joined(NamedTuple):
     forms: dict[str, Form]
     """The forms by name."""
 
+
+Used = dict[str, tuple[_Form, int]]
+"""Forms by name, each with the position at which it was noted as used."""
 
 # Both hold what follows from content, so they are right for every database.
 _forms: Final[dict[tuple[tuple[str, ...], tuple[int, ...]], _Form]] = {}
@@ -126,7 +135,7 @@ class SharedPassages:
 
     def __init__(self) -> None:
         """Know of none."""
-        self._used: dict[str, int] = {}
+        self._used: dict[str, tuple[_Form, int]] = {}
         self._seen: set[str] = set()
         self._moulds = _Moulds()
 
@@ -140,9 +149,13 @@ class SharedPassages:
         self._moulds.count(form, parts)
         return form, parts.values
 
-    def knows(self, name: str, seq: int) -> bool:
-        """Return whether a form is stored, and noted as used, for an event at a position."""
-        return seq - self._used.get(name, seq - REACH) < REACH
+    def knows(self, form: _Form, seq: int) -> bool:
+        """Return whether a form is stored, and noted as used, for an event at a position.
+
+        One of the same name is not enough: its texts may be others.
+        """
+        found = self._used.get(form.name)
+        return found is not None and seq - found[1] < REACH and found[0] == form
 
     def was_seen(self, name: str) -> bool:
         """Return whether a form was seen before: one that is seen once may not be worth its rows."""
@@ -153,7 +166,7 @@ class SharedPassages:
         self._seen.add(name)
         return False
 
-    def note(self, used: Mapping[str, int]) -> None:
+    def note(self, used: "Used") -> None:
         """Note the positions of the forms that a committed transaction stored."""
         if len(self._used) > _MOST_REMEMBERED:
             self._used.clear()
@@ -171,8 +184,8 @@ class Shortener:
         """Write missing passages through `connection`; those in `shared` are stored."""
         self._connection = connection
         self._shared = shared
-        self.used: dict[str, int] = {}
-        """The positions of the forms that it stored."""
+        self.used: Used = {}
+        """The forms that it stored, by name, each with its position."""
 
     def shortened(self, seq: int, data: str) -> str:
         """Return what to store as the data of the event at a position."""
@@ -184,23 +197,26 @@ class Shortener:
         return HOLE.join((START + form.name, *values))
 
     def _is_kept(self, form: _Form, seq: int) -> bool:
-        if form.name in self.used or self._shared.knows(form.name, seq):
+        own = self.used.get(form.name)
+        if self._shared.knows(form, seq) or (own is not None and own[0] == form):
             return True
         stored = _texts(self._connection, form.rows)
         is_known = form.name in stored or self._shared.was_seen(form.name)
         if not (is_known or form.is_worth(stored)) or not _keep(self._connection, form, stored, seq):
             return False
-        self.used[form.name] = seq
+        self.used[form.name] = form, seq
         return True
 
 
 def _form_of(cut_into: tuple[str, ...], order: tuple[int, ...]) -> _Form:
     form = _forms.get((cut_into, order))
     if form is None:
-        rows = {name_of(each): each for each in cut_into}
-        text = START + HOLE.join((",".join(map(str, order)), *map(name_of, cut_into)))
+        names = [name_of(each) for each in cut_into]
+        text = START + HOLE.join((",".join(map(str, order)), *names))
         name = name_of(text)
-        form = _Form(name, {name: text, **rows})
+        texts = [text, *cut_into]
+        rows = dict(zip([name, *names], texts, strict=True))
+        form = _Form(name, rows, is_sound=len(rows) == len(set(texts)))
         if len(_forms) >= _MOST_REMEMBERED:
             _forms.clear()
         _forms[cut_into, order] = form
@@ -209,7 +225,7 @@ def _form_of(cut_into: tuple[str, ...], order: tuple[int, ...]) -> _Form:
 
 def _keep(connection: Connection, form: _Form, stored: Mapping[str, str], seq: int) -> bool:
     """Store the missing rows of a form, and note all as used; return False if another text has a name."""
-    if any(form.rows[name] != text for name, text in stored.items()):
+    if not form.is_sound or not form.may_stand_beside(stored):
         return False
     for name in stored:
         connection.change(_USED, named=name, now=seq)

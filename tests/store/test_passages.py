@@ -171,6 +171,28 @@ async def test_a_passage_under_a_taken_name_is_not_shared(store: Store, url: str
     assert [data for data in stored(store) if data in (told(3), told(4))] == [told(3), told(4)]
 
 
+async def test_texts_whose_names_are_equal_are_never_taken_for_each_other(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of 256 names, these texts have many twice.
+    monkeypatch.setattr("app.core.passages._NAME_BYTES", 1)
+    monkeypatch.setattr(passages, "_forms", {})
+    written = [(number, f"{REASON} {chr(65 + number % 80) * 9}!") for number in range(240)]
+
+    def write(transaction: Transaction) -> None:
+        for number, reason in written:
+            transaction.record(row(number), Event(NOW, "decision", "", told(number, reason)))
+
+    await store.write(write)
+    for number, reason in [(500, written[0][1]), (501, written[41][1]), (502, written[79][1])]:
+        await record(store, number, reason=reason)
+        written.append((number, reason))
+    assert any(data.startswith(START) for data in stored(store))
+    passages.forget()
+    found = store.query(lambda view: view.events_after(0, 999))
+    assert [link.data for link in found] == [told(*each) for each in written]
+
+
 async def test_only_what_no_later_event_needs_is_dropped(store: Store) -> None:
     await record(store, 1, 2)
     used = stored(store, "used", "passages")
@@ -190,8 +212,12 @@ async def test_the_use_is_noted_again_in_time(store: Store, monkeypatch: pytest.
 def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.store.passages._MOST_REMEMBERED", 2)
     shared = SharedPassages()
+
+    def form(name: str) -> passages._Form:
+        return passages._Form(name, {name: name})
+
     for name in "abcd":
-        shared.note({name: 7})
+        shared.note({name: (form(name), 7)})
         shared.was_seen(name)
-    assert [shared.knows(name, 8) for name in "abcd"] == [False, False, False, True]
+    assert [shared.knows(form(name), 8) for name in "abcd"] == [False, False, False, True]
     assert [shared.was_seen(name) for name in "dc"] == [True, True]
