@@ -171,10 +171,9 @@ def test_every_column_that_was_added_follows_its_list() -> None:
             both = text + text_of(ROOT / "app/core")
             assert all(re.search(rf"^    {name}: ", both, re.MULTILINE) for name in added)
         elif path == "app/gate/reconciliation.py":
-            # It compares freezes by all of their fields, and decisions by `decision_rows`; the instant of the
-            # head is no event's.
-            beside = text_of(ROOT / "app/gate/decision_rows.py") + text_of(ROOT / "app/core/freeze.py")
-            fields = set(re.findall(r"\w+", text + beside))
+            # It compares freezes by all of their fields; the instant of the head is no event's.
+            beside = ("app/gate/decision_rows.py", "app/gate/page_rows.py", "app/core/freeze.py")
+            fields = set(re.findall(r"\w+", text + "".join(text_of(ROOT / each) for each in beside)))
             assert added - fields <= {"latest_at"}
         else:
             assert not [name for name in added if not re.search(rf"\b{name}\b", text)], path

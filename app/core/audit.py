@@ -139,9 +139,14 @@ class Verifier:
 
     def finish(self, head: Checkpoint) -> ChainBreak | None:
         """Verify that the chain reaches its head and the checkpoint."""
-        last = max(head.seq, self._against.seq if self._against else 0)
-        if self.reached.seq < last:
-            return ChainBreak(self.reached.seq + 1, f"is missing: the record goes up to event {last}")
-        if head != self.reached:
-            return ChainBreak(self.reached.seq, "is not what the head of the record says it is")
-        return None
+        return finished(self.reached, self._against, head)
+
+
+def finished(reached: Checkpoint, against: Checkpoint | None, head: Checkpoint) -> ChainBreak | None:
+    """Return what is wrong with the end of a verified chain: it must reach its head and a checkpoint."""
+    last = max(head.seq, against.seq if against else 0)
+    if reached.seq < last:
+        return ChainBreak(reached.seq + 1, f"is missing: the record goes up to event {last}")
+    if head != reached:
+        return ChainBreak(reached.seq, "is not what the head of the record says it is")
+    return None

@@ -133,12 +133,12 @@ def filler(pieces: Sequence[str], order: Sequence[int]) -> Callable[[Sequence[st
     """
     if len(pieces) != len(order) + 1:
         raise ValueError("there is a piece before, between and after holes")
-    text = "%s".join(piece.replace("%", "%%") for piece in pieces)
     if not order:
-        return lambda _: text % ()
+        return lambda _: pieces[0]
     # The fastest way: verification fills a million of them.
-    pick = itemgetter(*order)
-    return lambda values: text % pick(values)
+    places = [len(pieces) + place for place in order]
+    pick = itemgetter(0, *(each for both in zip(places, range(1, len(pieces)), strict=True) for each in both))
+    return lambda values: "".join(pick([*pieces, *values]))
 
 
 def mould_of(passages: Sequence[str], order: Sequence[int]) -> Mould:

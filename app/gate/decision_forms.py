@@ -5,8 +5,9 @@ which columns are the same for all of them, and in which value each of the other
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.audit import Link
@@ -14,12 +15,17 @@ from app.core.instant import format_instant
 from app.store.records import DecisionRow
 
 if TYPE_CHECKING:
+    from app.store.connection import Row
     from app.store.passages import Form
 
 _MARK: Final = 904_175_310_000_000
 """A number that no answer holds: plus its place, it marks a value, in a text or as a number."""
 
 _MARKED: Final = str(_MARK)[:8]
+
+_VARYING: Final = itemgetter(
+    *map(DecisionRow._fields.index, ("at", "actor", "idempotency_key", "fingerprint"))
+)
 _MOST: Final = 4_096
 
 _encode: Final = json.JSONEncoder().encode
@@ -58,7 +64,12 @@ class DecisionForms:
             name: _read(name, form) for name, form in forms.items() if name not in self._columns
         }
 
-    def is_row(self, link: Link, values: Sequence[str], row: DecisionRow) -> bool:
+    def revisions(self, names: Iterable[str]) -> set[str]:
+        """Return the policies that the decisions of forms were made by, as far as the forms tell."""
+        found = (self._columns.get(name) for name in names)
+        return {columns.policy_revision for columns in found if columns is not None}
+
+    def is_row(self, link: Link, values: Sequence[str], row: "Row") -> bool:
         """Return whether an event has exactly this row, if that follows from its form.
 
         False decides nothing: decisions by a token, of several services, of a running deploy, or of a named
@@ -67,22 +78,23 @@ class DecisionForms:
         Args:
             link: the event.
             values: the name of its form, and its values.
-            row: the row.
+            row: the columns of the row, those of `DecisionRow`, and its position.
         """
         columns = self._columns[values[0]]
         if columns is None:
             return False
-        expected: tuple[object, ...] = (
-            values[columns.id], row.at, values[columns.service], columns.environment, columns.outcome,
-            link.actor, row.actor, None, row.idempotency_key, row.fingerprint, columns.policy_revision,
-            columns.blocking, columns.change, columns.duration, None, columns.warnings, None, None,
+        at, actor, key, fingerprint = _VARYING(row)
+        expected = (
+            values[columns.id], at, values[columns.service], columns.environment, columns.outcome,
+            link.actor, actor, None, key, fingerprint, columns.policy_revision,
+            columns.blocking, columns.change, columns.duration, None, columns.warnings, None, None, link.seq,
         )  # fmt: skip
         return (
-            tuple.__eq__(row, expected)
-            and values[columns.at] == _written(row.at)
-            and _is(row.actor, columns.actor, values)
-            and _is(row.idempotency_key, columns.idempotency_key, values)
-            and _is(row.fingerprint, columns.fingerprint, values)
+            row == expected
+            and values[columns.at] == _written(at)
+            and _is(actor, columns.actor, values)
+            and _is(key, columns.idempotency_key, values)
+            and _is(fingerprint, columns.fingerprint, values)
         )
 
 

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from app import __version__
 from app.clock import Clock
 from app.core.archive import checkpoint_line, manifest_of
-from app.core.audit import ChainBreak, Checkpoint, Link, Verifier
+from app.core.audit import ChainBreak, Checkpoint, Link, finished
 from app.core.decision_json import instant_or_none
 from app.core.instant import format_instant
 from app.core.policy import PolicySet
 from app.gate.audit_events import Cause, Kind, happened
 from app.gate.errors import StateConflictError
+from app.gate.findings import Difference
 from app.gate.in_force import InForce
+from app.gate.page_check import PageCheck, PageFound
 from app.gate.pruned_record import PrunedRecord, kept_since, pruned_to_json, unknown_decision
-from app.gate.reconciliation import Difference, Reconciliation, read_rows
+from app.gate.reconciliation import Reconciliation
 from app.gate.removed import removed_before, removed_data
 from app.gate.versions import holidays_version, host_name, tzdata_version
 from app.policies.removal import Removal
@@ -281,7 +283,7 @@ class _Walk:
 
     def step(self, view: "View") -> Verification | None:
         """Verify the next page; return the result once the record ends or is wrong, and None before."""
-        if not self._verifier.reached.seq:
+        if not self._reached.seq:
             view.forget_passages()
         standing = view.head()
         head = Checkpoint(standing.seq, standing.hash)
@@ -289,32 +291,42 @@ class _Walk:
             self._begin(view.latest_pruned())
         if not self._start.is_read:
             return self._check_staying(view, head)
-        page = view.events_in_parts(self._verifier.reached.seq, _TOGETHER)
-        links = page.links
-        for link in links:
-            fault = self._verifier.check(link) or self._start.check(link)
-            if fault is not None:
-                return self._found(head, fault)
-            if self._progress is not None and link.seq % _PROGRESS_EVERY == 0:
-                self._progress(link.seq, head.seq)
-        rows = read_rows(view, links, pruned=self._start.stretch is not None)
-        self._tables.check(links, rows, page)
-        if len(links) == _TOGETHER:
+        page = self._pages.check(view, *self._reached, self._against, pruned=self._start.stretch is not None)
+        fault = self._take(page, head.seq)
+        if fault is not None:
+            return self._found(head, fault)
+        if page.is_full:
             return None
         # Includes events recorded meanwhile: this page and the tables show the same state.
         self._tables.finish(view, head.seq)
-        return self._found(head, self._verifier.finish(head) or self._start.finish())
+        return self._found(head, finished(self._reached, self._against, head) or self._start.finish())
+
+    def _take(self, page: PageFound, last: int) -> ChainBreak | None:
+        """Go on after a page; return what is wrong with it."""
+        for link in page.ordered:
+            fault = self._start.check(link)
+            if fault is not None:
+                self._reached = Checkpoint(link.seq, link.hash)
+                return fault
+        before, self._reached = self._reached.seq, page.reached
+        if page.fault is None:
+            self._tables.add(page.findings, page.ordered)
+        if self._progress is not None:
+            for seq in range(before // _PROGRESS_EVERY + 1, self._reached.seq // _PROGRESS_EVERY + 1):
+                self._progress(seq * _PROGRESS_EVERY, last)
+        return page.fault
 
     def _begin(self, stretch: PrunedStretch | None) -> None:
         """Begin where the record begins."""
         self._start = PrunedRecord(stretch)
-        self._verifier = Verifier(self._against, self._start.checkpoint)
+        self._reached = self._start.checkpoint
+        self._pages = PageCheck()
         self._tables = Reconciliation()
 
     def _is_overtaken(self, view: "View") -> bool:
         """Return whether events have been pruned meanwhile that aren't verified yet."""
         latest = view.latest_pruned()
-        return latest is not None and latest.seq > self._verifier.reached.seq
+        return latest is not None and latest.seq > self._reached.seq
 
     def _check_staying(self, view: "View", head: Checkpoint) -> Verification | None:
         """Verify the next events before the checkpoint that stay."""
@@ -324,13 +336,13 @@ class _Walk:
         fault = next(filter(None, map(self._start.check_staying, links)), None)
         if fault is not None:
             return self._found(head, fault)
-        self._tables.check(links, read_rows(view, links, staying=True))
+        self._tables.add(self._pages.check_staying(view, links), links)
         return None
 
     def _found(self, head: Checkpoint, fault: ChainBreak | None) -> Verification:
-        tables = self._tables
+        tables = self._tables.found
         return Verification(
-            self._verifier.reached.seq,
+            self._reached.seq,
             head,
             fault,
             tuple(tables.differences),

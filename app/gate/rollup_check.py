@@ -1,73 +1,120 @@
 """The comparison of rollups with the rows of decisions that they count, by day."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.core.decision import joined
 from app.core.instant import DAY, MINUTE
-from app.core.rollup import Cell, Counts, DayDigests, Decided, cell_of, change_by_report, counts_of, place_of
+from app.core.rollup import Counts, DayDigests, Decided, cell_of, change_by_report, weight_of
 from app.store.records import DecisionRow
 
 if TYPE_CHECKING:
+    from app.store.connection import Row
+    from app.store.rollups import Rollup
     from app.store.view import View
 
 _TOGETHER: Final = 5_000
 _BEFORE_ALL: Final = -1
 
+_MOST_KNOWN: Final = 65_536
+"""Weights of cells in memory, some 10 MB; more are worked out, or read, again."""
 
-class RollupCheck:
-    """Sums of the decisions that were read, and of the rollups that should count them."""
+
+_AT: Final = DecisionRow._fields.index("at")
+_SERVICE: Final = DecisionRow._fields.index("service")
+
+
+class DecisionWeights:
+    """The weights of the cells that decisions are counted in; most decisions have one that is known."""
 
     def __init__(self) -> None:
-        """Expect nothing."""
-        self._expected = DayDigests()
-        self._cells: dict[tuple[str, str, str, str, str | None], Cell] = {}
-        """By the fields of a row: for most decisions, there is one already."""
+        """Know none."""
+        self._of_forms: dict[tuple[str, str], int] = {}
+        """By the name of a form and the service."""
+        self._of_rows: dict[tuple[str, ...], int] = {}
+        """By the fields of a row."""
 
-    def take(self, rows: Mapping[int, DecisionRow], services: Mapping[int, tuple[str, ...]]) -> None:
-        """Expect decisions to be counted."""
-        add, once, cells = self._expected.add, counts_of(None), self._cells
-        for seq, row in rows.items():
-            if not row.is_counted:
-                continue
-            service = joined(services[seq]) if seq in services else row.service
-            fields = (service, row.environment, row.change, row.outcome, row.blocking)
-            cell = cells.get(fields)
-            if cell is None:
-                cell = cells[fields] = cell_of(Decided(row.at, *fields, None))
-            day, rest = divmod(row.at, DAY)
-            add(day, rest // MINUTE, cell, once)
+    def add_alike(self, sums: DayDigests, form: str, columns: "Row") -> None:
+        """Count a decision whose row follows from its form, up to its service."""
+        key = form, columns[_SERVICE]
+        weight = self._of_forms.get(key)
+        if weight is None:
+            _make_room(self._of_forms)
+            self._of_forms[key] = weight = _weight(DecisionRow._make(columns[:-1]), columns[_SERVICE])
+        sums.add_decision(columns[_AT], weight)
 
-    def differing(self, view: "View") -> Iterator[str]:
-        """Yield the days, in UTC, of which the rollups are not the sums of the decisions and the reports.
+    def add(self, sums: DayDigests, row: DecisionRow, services: tuple[str, ...]) -> None:
+        """Count a decision, if it is counted; `services` are those of one on several."""
+        if not row.is_counted:
+            return
+        key = (*services, row.service, row.environment, row.change, row.outcome, row.blocking or "")
+        weight = self._of_rows.get(key)
+        if weight is None:
+            _make_room(self._of_rows)
+            self._of_rows[key] = weight = _weight(row, joined(services) if services else row.service)
+        sums.add_decision(row.at, weight)
 
-        Rollups stay when decisions are pruned: days up to that of the checkpoint are not compared.
-        """
-        pruned = view.latest_pruned()
-        after = _BEFORE_ALL if pruned is None else pruned.until // (1_000_000 * DAY)
-        self._take_reports(view)
-        for day in self._expected.differing(_counted(view), after):
-            yield datetime.fromtimestamp(day * DAY, UTC).date().isoformat()
 
-    def _take_reports(self, view: "View") -> None:
-        after = 0
-        while page := view.reported(after, _TOGETHER):
-            for _, decided in page:
-                if decided.result is not None:
-                    self._expected.add(*place_of(decided), change_by_report(None, decided.result))
-            after = page[-1][0]
+def _make_room(known: dict[Any, int]) -> None:
+    if len(known) >= _MOST_KNOWN:
+        known.clear()
+
+
+def _weight(row: DecisionRow, service: str) -> int:
+    decided = Decided(row.at, service, row.environment, row.change, row.outcome, row.blocking, None)
+    return weight_of(cell_of(decided))
+
+
+def differing_days(view: "View", expected: DayDigests) -> Iterator[str]:
+    """Yield the days, in UTC, of which the rollups are not the sums of the decisions and the reports.
+
+    Rollups stay when decisions are pruned: days up to that of the checkpoint are not compared.
+
+    Args:
+        view: of the tables.
+        expected: the decisions; the reports are added to it.
+    """
+    pruned = view.latest_pruned()
+    after = _BEFORE_ALL if pruned is None else pruned.until // (1_000_000 * DAY)
+    _add_reports(view, expected)
+    for day in expected.differing(_counted(view), after):
+        yield datetime.fromtimestamp(day * DAY, UTC).date().isoformat()
+
+
+def _add_reports(view: "View", expected: DayDigests) -> None:
+    after = 0
+    while page := view.reported(after, _TOGETHER):
+        for _, decided in page:
+            if decided.result is not None:
+                day, rest = divmod(decided.at, DAY)
+                weight = weight_of(cell_of(decided))
+                expected.add(day, rest // MINUTE, weight, change_by_report(None, decided.result))
+        after = page[-1][0]
 
 
 def _counted(view: "View") -> DayDigests:
-    """Return the sums of the rollups, read a few days at a time."""
+    """Return the sums of the rollups, read a day at a time."""
     found = DayDigests()
-    cells: dict[int, Cell] = {}
-    after = 0
-    while page := view.rollup_cells(after, _TOGETHER):
-        cells.update(page)
-        after = page[-1][0]
+    weights: dict[int, int] = {}
     for day in sorted(view.rollup_days(0, 2**31 - 1)):
-        for _, cell, minute, decisions, reported, failed in view.rollup_rows(day):
-            found.add(day, minute, cells[cell], Counts(decisions, reported, failed))
+        rows = view.rollup_rows(day)
+        for first in range(0, len(rows), _TOGETHER):
+            page = rows[first : first + _TOGETHER]
+            _learn(view, weights, page)
+            for _, cell, minute, decisions, reported, failed in page:
+                found.add(day, minute, weights[cell], Counts(decisions, reported, failed))
     return found
+
+
+def _learn(view: "View", weights: dict[int, int], rows: "list[Rollup]") -> None:
+    """Read the cells of rows whose weights are unknown."""
+    unknown = {row.cell for row in rows} - weights.keys()
+    if len(weights) + len(unknown) > _MOST_KNOWN:
+        weights.clear()
+        unknown = {row.cell for row in rows}
+    after, last = min(unknown, default=0) - 1, max(unknown, default=-1)
+    while after < last:
+        page = view.rollup_cells(after, _TOGETHER)
+        weights.update((number, weight_of(cell)) for number, cell in page if number in unknown)
+        after = page[-1][0] if page else last

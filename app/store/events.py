@@ -1,7 +1,7 @@
 """The audit log: its events, and the head that marks its end."""
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, func, select, text, update
@@ -61,14 +61,38 @@ _END: Final = 2**62
 """Beyond every position."""
 
 
-class LinksInParts(NamedTuple):
-    """Consecutive events, with the parts that their data is joined from."""
+class StoredEvents(NamedTuple):
+    """Consecutive events as they are stored."""
 
-    links: list[Link]
-    parts: list[list[str]]
-    """Of each event, the name of its form and the values; empty if its data is stored whole."""
+    rows: list[Row]
     forms: dict[str, passages.Form]
-    """The forms by name."""
+    """The forms that their data is joined from, by name."""
+    before: Checkpoint
+    """The event before the first one; its hash is empty if there is none."""
+
+    def in_parts(self) -> Iterator[tuple[Link, list[str]]]:
+        """Yield each event, with the name of its form and its values; those are empty if it is stored whole.
+
+        One is made at a time: whole, a few thousand take megabytes, and the time to fetch them from memory.
+        """
+        before_seq, before = self.before
+        for seq, at, kind, actor, stored, previous, own in self.rows:
+            if previous:
+                before = _in_hex(previous)
+            elif seq != before_seq + 1:
+                before = ""
+            own_hash = _in_hex(own)
+            data, parts = passages.joined(stored, self.forms)
+            yield Link(seq, at, kind, actor, data, before or GENESIS, own_hash), parts
+            before_seq, before = seq, own_hash
+
+    def others(self) -> list[Link]:
+        """Return the events that are no decisions."""
+        return [
+            Link(seq, at, kind, actor, data, _in_hex(previous) if previous else GENESIS, _in_hex(own))
+            for seq, at, kind, actor, data, previous, own in self.rows
+            if kind != _SHORTENED
+        ]
 
 
 def find_head(connection: Connection, *, lock: bool = False) -> Head:
@@ -115,24 +139,15 @@ def _row(link: Link, shortener: passages.Shortener) -> Link:
 
 def following(connection: Connection, after: int, most: int) -> list[Link]:
     """Return the events after a position, in order."""
-    return following_in_parts(connection, after, most).links
+    return [link for link, _ in stored_after(connection, after, most).in_parts()]
 
 
-def following_in_parts(connection: Connection, after: int, most: int) -> LinksInParts:
-    """Return the events after a position, in order, with the parts that their data is joined from."""
+def stored_after(connection: Connection, after: int, most: int) -> StoredEvents:
+    """Return the events after a position, in order, as they are stored."""
     rows = connection.rows(_AFTER, after=after, most=most)
-    joined = passages.joined(connection, [row[4] for row in rows])
-    links: list[Link] = []
-    before_seq, before = after, _hash_at(connection, rows[0][0]) if rows else ""
-    for (seq, at, kind, actor, _, previous, own), data in zip(rows, joined.data, strict=True):
-        if previous:
-            before = _in_hex(previous)
-        elif links and seq != before_seq + 1:
-            before = ""
-        own_hash = _in_hex(own)
-        links.append(Link(seq, at, kind, actor, data, before or GENESIS, own_hash))
-        before_seq, before = seq, own_hash
-    return LinksInParts(links, joined.parts, joined.forms)
+    first = rows[0][0] if rows else 0
+    before = Checkpoint(first - 1, _hash_at(connection, first) if rows else "")
+    return StoredEvents(rows, passages.forms_of(connection, [row[4] for row in rows]), before)
 
 
 def _hash_at(connection: Connection, seq: int) -> str:

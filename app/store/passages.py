@@ -83,17 +83,6 @@ class Form(NamedTuple):
     """The number of values, the name included."""
 
 
-class Joined(NamedTuple):
-    """The data of events."""
-
-    data: list[str]
-    """As it was recorded."""
-    parts: list[list[str]]
-    """The name of its form and the values; empty if it is stored whole."""
-    forms: dict[str, Form]
-    """The forms by name."""
-
-
 Used = dict[str, tuple[_Form, int]]
 """Forms by name, each with the position at which it was noted as used."""
 
@@ -239,23 +228,27 @@ def whole(connection: Connection, data: Sequence[str]) -> list[str]:
 
     Data whose form can't be read is returned as it is stored; the hash of its event tells.
     """
-    return joined(connection, data).data
+    forms = forms_of(connection, data)
+    return [joined(each, forms)[0] for each in data]
 
 
-def joined(connection: Connection, stored: Sequence[str]) -> Joined:
-    """Return the data of events as it was recorded, and the parts that it is joined from."""
+def forms_of(connection: Connection, stored: Iterable[str]) -> dict[str, Form]:
+    """Return the forms that the data of events is joined from, by the names that begin it."""
     # The names keep their START: it is looked for in a million of them.
-    parts = [each.split(HOLE) if each.startswith(START) else [] for each in stored]
-    forms = _remembered(connection, {each[0] for each in parts if each})
-    data = []
-    for place, values in enumerate(parts):
-        form = forms.get(values[0]) if values else None
-        if form is None or len(values) != form.values:
-            data.append(stored[place])
-            parts[place] = []
-        else:
-            data.append(form.fill(values))
-    return Joined(data, parts, forms)
+    return _remembered(connection, {each.split(HOLE, 1)[0] for each in stored if each.startswith(START)})
+
+
+def joined(stored: str, forms: Mapping[str, Form]) -> tuple[str, list[str]]:
+    """Return the data of an event as it was recorded, and the name of its form and the values.
+
+    Those are empty if it is stored whole.
+    """
+    if stored.startswith(START):
+        values = stored.split(HOLE)
+        form = forms.get(values[0])
+        if form is not None and len(values) == form.values:
+            return form.fill(values), values
+    return stored, []
 
 
 def _remembered(connection: Connection, names: AbstractSet[str]) -> dict[str, Form]:

@@ -66,8 +66,12 @@ class Counts(NamedTuple):
 
 def decision_rows(connection: Connection, after: int, last: int) -> dict[int, DecisionRow]:
     """Return the rows of decisions between two positions, by position."""
-    found = connection.rows(_DECISIONS, after=after, last=last)
-    return {row[-1]: DecisionRow._make(row[:-1]) for row in found}
+    return {row[-1]: DecisionRow._make(row[:-1]) for row in decision_columns(connection, after, last)}
+
+
+def decision_columns(connection: Connection, after: int, last: int) -> list[Row]:
+    """Return the columns of `DecisionRow` and the position of decisions between two positions."""
+    return connection.rows(_DECISIONS, after=after, last=last)
 
 
 def outcome_rows(connection: Connection, after: int, last: int) -> dict[int, OutcomeRow]:

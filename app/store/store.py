@@ -12,7 +12,7 @@ from app.core.errors import FreezegateError
 from app.store.connection import Connection
 from app.store.errors import NoDatabaseError, StoreUnavailableError
 from app.store.open import open_database
-from app.store.passages import SharedPassages
+from app.store.passages import SharedPassages, Used
 from app.store.rollups import Numbers
 from app.store.schema import HEAD, stored_version, upgrade, version_of
 from app.store.transaction import Transaction
@@ -277,7 +277,7 @@ class Store:
     def _together(self, works: Sequence[_Item]) -> list[Any]:
         kept: set[str] = set()
         kinds: list[str] = []
-        used: dict[str, int] = {}
+        used: Used = {}
         version = -1
 
         def do(connection: Connection) -> list[Any]:

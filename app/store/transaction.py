@@ -85,7 +85,7 @@ class Transaction(View):
         """The number of writes: an error after the first one spoils the transaction."""
 
     @property
-    def used(self) -> dict[str, int]:
+    def used(self) -> passages.Used:
         """The forms that it stored, to be noted once it is committed."""
         return self._shortener.used
 

@@ -71,9 +71,9 @@ class View:
         """Return the events after a position, in order."""
         return events.following(self._connection, seq, most)
 
-    def events_in_parts(self, seq: int, most: int) -> events.LinksInParts:
-        """Return the events after a position, in order, with the parts that their data is joined from."""
-        return events.following_in_parts(self._connection, seq, most)
+    def stored_events(self, seq: int, most: int) -> events.StoredEvents:
+        """Return the events after a position, in order, as they are stored."""
+        return events.stored_after(self._connection, seq, most)
 
     def forget_passages(self) -> None:
         """Read again what events share, instead of remembering it: to verify what is stored."""
@@ -243,6 +243,10 @@ class View:
     def decision_rows(self, after: int, last: int) -> dict[int, DecisionRow]:
         """Return the rows of decisions between two positions, by position."""
         return reconciliation.decision_rows(self._connection, after, last)
+
+    def decision_columns(self, after: int, last: int) -> list[Row]:
+        """Return the columns of `DecisionRow` and the position of decisions between two positions."""
+        return reconciliation.decision_columns(self._connection, after, last)
 
     def decision_services(self, after: int, last: int) -> dict[int, tuple[str, ...]]:
         """Return the services of the decisions on several between two positions, by position, sorted."""

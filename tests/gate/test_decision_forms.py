@@ -58,10 +58,10 @@ async def test_the_row_of_each_decision_follows_from_its_form(
         forms = DecisionForms()
         forms.add({"form": form})
         # A quote in a text ends its value, so that the rest of it is in the form: then it is parsed.
-        told += forms.is_row(link, values, row)
+        told += forms.is_row(link, values, (*row, link.seq))
         for name in DecisionRow._fields:
             changed: Any = 7 if isinstance(getattr(row, name), int) else "changed"
-            assert not forms.is_row(link, values, row._replace(**{name: changed})), name
+            assert not forms.is_row(link, values, (*row._replace(**{name: changed}), link.seq)), name
     assert told >= len(recorded) / 3
 
 
@@ -84,7 +84,7 @@ def test_what_does_not_follow_from_a_form_is_left_to_be_parsed(data: str) -> Non
     row = DecisionRow(
         "dec_1", 1, "a", "b", "allow", "", None, None, None, None, "r", None, "c", 0, None, None
     )
-    assert not forms.is_row(Link(1, 1, "decision", "", data, "", ""), values, row)
+    assert not forms.is_row(Link(1, 1, "decision", "", data, "", ""), values, (*row, 1))
 
 
 def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,11 @@ from app.core.policy import Selector
 from app.gate import keys
 from app.gate.claim import Claim
 from app.gate.decision_rows import is_plain_row
+from app.gate.findings import MOST_NAMED, Difference
 from app.gate.freezes import StartRequest
 from app.gate.keys import KeyRequest
 from app.gate.outcomes import Outcomes, Report
 from app.gate.overrides import GrantRequest
-from app.gate.reconciliation import MOST_NAMED, Difference
 from app.gate.record import Verification, verify
 from app.gate.sessions import FORGOTTEN_AFTER, LIFETIME, Sessions
 from app.gate.store_cache import caller_of
@@ -293,7 +293,7 @@ async def test_sessions_are_missed_until_the_gate_forgets_them_itself(lived_in: 
 async def test_what_happens_while_the_record_is_verified_is_in_it(
     lived_in: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.gate.record._TOGETHER", 3)
+    monkeypatch.setattr("app.gate.page_check.TOGETHER", 3)
     (override,) = await lived_in.overrides.newest(usable=True, before=None, most=9)
     lifted = iter([freeze.id for freeze in lived_in.store.query(lambda view: view.newest_freezes(None, 1))])
 

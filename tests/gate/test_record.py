@@ -70,7 +70,7 @@ async def test_a_whole_record_is_whole_also_against_an_earlier_checkpoint(busy: 
 
 async def test_progress_is_told(busy: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.gate.record._PROGRESS_EVERY", 4)
-    monkeypatch.setattr("app.gate.record._TOGETHER", 5)
+    monkeypatch.setattr("app.gate.page_check.TOGETHER", 5)
     told: list[tuple[int, int]] = []
     assert verify(busy.store.query, progress=lambda *at: told.append(at)).fault is None
     assert told == [(4, 12), (8, 12), (12, 12)]

@@ -1,0 +1,95 @@
+"""The verification of a page of the record: the hashes of its events, and the rows that they imply."""
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from app.core.audit import GENESIS, ChainBreak, Checkpoint, Link, Verifier
+from app.gate.audit_events import Kind
+from app.gate.decision_forms import DecisionForms
+from app.gate.findings import Findings
+from app.gate.page_rows import PageRows, read_rows
+from app.gate.rollup_check import DecisionWeights
+
+if TYPE_CHECKING:
+    from app.store.view import View
+
+TOGETHER: Final = 5_000
+"""Events of a page."""
+
+_ONE_BY_ONE: Final = frozenset(
+    {
+        *(Kind.DECISION.value, Kind.OUTCOME_REPORTED.value, Kind.REQUEST_REFUSED.value),
+        *(Kind.OVERRIDE_GRANTED.value, Kind.OVERRIDE_APPROVED.value),
+        *(Kind.OVERRIDE_SPENT.value, Kind.OVERRIDE_REVOKED.value),
+    }
+)
+"""Events that are compared by themselves. Others change what earlier ones began."""
+
+
+class PageFound(NamedTuple):
+    """The result of verifying consecutive events and their rows."""
+
+    previous: str
+    """The hash of the event that the first one follows."""
+    reached: Checkpoint
+    """The last event that is right."""
+    fault: ChainBreak | None
+    """The first one that is wrong; then no rows are compared."""
+    ordered: list[Link]
+    """Those up to there that must be followed in order."""
+    findings: Findings
+    is_full: bool
+    """Whether more events may follow."""
+
+
+class PageCheck:
+    """Verifies pages, in any order."""
+
+    def __init__(self) -> None:
+        """Know nothing of other pages."""
+        self._forms = DecisionForms()
+        self._weights = DecisionWeights()
+
+    def check(
+        self, view: "View", after: int, previous: str | None, against: Checkpoint | None, *, pruned: bool
+    ) -> PageFound:
+        """Verify the events after a position, and their rows, in one state of the database.
+
+        Args:
+            view: the state.
+            after: the position.
+            previous: the hash of the event there; None takes that which is stored, to be compared later.
+            against: a checkpoint that the record must continue.
+            pruned: the record was pruned, and outcomes may be those of decisions that are gone.
+        """
+        page = view.stored_events(after, TOGETHER)
+        before = (page.before.hash or GENESIS) if previous is None else previous
+        verifier, findings = Verifier(against, Checkpoint(after, before)), Findings()
+        ordered: list[Link] = []
+        last = page.rows[-1][0] if page.rows else after
+        rows = PageRows(
+            read_rows(view, page.others(), (after, last), pruned=pruned),
+            self._forms,
+            self._weights,
+            findings,
+        )
+        self._forms.add(page.forms)
+        for link, parts in page.in_parts():
+            fault = verifier.check(link)
+            if fault is not None:
+                return PageFound(before, verifier.reached, fault, ordered, Findings(), is_full=False)
+            rows.check(link, parts)
+            if link.kind not in _ONE_BY_ONE:
+                ordered.append(link)
+        rows.finish()
+        findings.revisions |= self._forms.revisions(page.forms)
+        is_full = len(page.rows) == TOGETHER
+        return PageFound(before, verifier.reached, None, ordered, findings, is_full)
+
+    def check_staying(self, view: "View", links: list[Link]) -> Findings:
+        """Compare the rows of events that stay of what was pruned."""
+        findings = Findings()
+        rows = PageRows(read_rows(view, links), self._forms, self._weights, findings)
+        for link in links:
+            rows.check(link, [])
+        rows.finish()
+        return findings
