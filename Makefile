@@ -41,7 +41,7 @@ layers: .venv/dev
 	$(BIN)/lint-imports --no-cache
 
 unit: .venv/dev
-	$(BIN)/pytest -n 2 --dist worksteal --cov
+	$(BIN)/pytest -n 3 --dist worksteal --cov
 
 # The engine against its slow twin a million times, and the API against its own document for longer.
 test-long: .venv/dev

@@ -156,6 +156,7 @@ def test_a_rate_that_doubles_is_not_passed_over(policy_set: PolicySet) -> None:
     assert verdicts[Verdict.WORSE] >= 30
 
 
+@pytest.mark.no_cover
 def test_of_many_years_without_any_effect_few_show_one_anywhere(policy_set: PolicySet) -> None:
     wrong_policies = wrong_hours = 0
     years = 60
@@ -217,6 +218,7 @@ def test_an_enforced_policy_shows_no_effect_by_what_it_lets_through() -> None:
         assert not any(each.comparison and each.comparison.differs for each in found.policies)
 
 
+@pytest.mark.no_cover
 def test_of_many_enforced_years_few_show_an_effect_anywhere(policy_set: PolicySet) -> None:
     wrong_others = wrong_hours = 0
     for seed in range(40):

@@ -16,7 +16,7 @@ from tests.spec.twin import LATEST, LOOK_AHEAD, Rule, Twin
 # Counted line by line, it takes twice as long and covers no line that nothing else does.
 pytestmark = pytest.mark.no_cover
 
-CASES = int(os.environ.get("FREEZEGATE_CASES", "20000"))
+CASES = int(os.environ.get("FREEZEGATE_CASES", "8000"))
 FIRST_SEED = int(os.environ.get("FREEZEGATE_SEED", "1"))
 PER_SET = 40
 SHARDS = 8

@@ -59,7 +59,7 @@ _REACHES = st.sampled_from([reach(), reach(catalogue=False), reach(unknown="refu
 
 
 @given(_POLICIES, _REACHES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_policy_said_to_match_nothing_matches_nothing(one: Policy, of: Reach) -> None:
     if of.matches_nothing(one):
         assert not [request for request in requests(of) if one.matches(*request)]
@@ -68,7 +68,7 @@ def test_a_policy_said_to_match_nothing_matches_nothing(one: Policy, of: Reach) 
 @given(_POLICIES, _POLICIES, _REACHES)
 @example(policy(applies_to={"services": ["a*b"]}), policy(applies_to={"services": ["a*"]}), reach())
 @example(policy(exempt={"services": ["*"]}), policy(exempt={"services": ["a*"]}), reach())
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_policy_said_to_reach_no_further_reaches_no_further(one: Policy, other: Policy, of: Reach) -> None:
     if of.within(one, other):
         assert not [
@@ -77,7 +77,7 @@ def test_a_policy_said_to_reach_no_further_reaches_no_further(one: Policy, other
 
 
 @given(_POLICIES, _REACHES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_policy_said_to_match_every_unknown_service_does(one: Policy, of: Reach) -> None:
     for environment, change in of.scopes:
         if of.matches_every_unknown(one, environment, change):
