@@ -70,18 +70,14 @@ def _digest(seq: int, at: int, kind: str, actor: str, data: str, previous: str) 
     """Return the hash of the parts. Unrolled: verification calls it a million times."""
     if data.isascii() and actor.isascii() and kind.isascii() and previous.isascii():
         # Letters are bytes then, so that the whole is encoded at once.
+        place, instant = str(seq), str(at)
         text = (
-            f"{len(str(seq))}:{seq},{len(str(at))}:{at},{len(kind)}:{kind},{len(actor)}:{actor},"
+            f"{len(place)}:{place},{len(instant)}:{instant},{len(kind)}:{kind},{len(actor)}:{actor},"
             f"{len(data)}:{data},{len(previous)}:{previous},"
         )
         return hashlib.sha256(text.encode()).hexdigest()
-    place, instant, what, who = b"%d" % seq, b"%d" % at, kind.encode(), actor.encode()
-    rest, before = data.encode(), previous.encode()
-    form = b"%d:%b,%d:%b,%d:%b,%d:%b,%d:%b,%d:%b," % (
-        len(place), place, len(instant), instant, len(what), what, len(who), who, len(rest), rest,
-        len(before), before,
-    )  # fmt: skip
-    return hashlib.sha256(form).hexdigest()
+    parts = [str(part).encode() for part in (seq, at, kind, actor, data, previous)]
+    return hashlib.sha256(b"".join([b"%d:%b," % (len(part), part) for part in parts])).hexdigest()
 
 
 def is_genuine(link: Link) -> bool:

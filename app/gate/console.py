@@ -19,6 +19,7 @@ from app.gate.backtest import Progress as BacktestProgress
 from app.gate.ids import new_id
 from app.gate.keys import KeyRequest
 from app.gate.pace import Pace
+from app.gate.pages_ahead import helper_for
 from app.gate.record import Verification, exported, verify
 from app.gate.replay import Replay, replay
 from app.gate.retention import Progress, Pruned, Pruner
@@ -59,7 +60,7 @@ class Console:
 
     def verify(self, against: Checkpoint | None, progress: Callable[[int, int], None] | None) -> Verification:
         """Verify the whole record and the tables; see `app.gate.record.verify`."""
-        return verify(self._store.query, against, progress)
+        return verify(self._store.query, against, progress, partial(helper_for, self._store.url))
 
     def compare_anchors(self, anchors: Sequence[Anchor]) -> AnchorsFound:
         """Compare the record with anchors; see `app.gate.anchor_check.compare_anchors`."""

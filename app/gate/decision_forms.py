@@ -5,7 +5,7 @@ which columns are the same for all of them, and in which value each of the other
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -23,30 +23,40 @@ _MARK: Final = 904_175_310_000_000
 
 _MARKED: Final = str(_MARK)[:8]
 
-_VARYING: Final = itemgetter(
-    *map(DecisionRow._fields.index, ("at", "actor", "idempotency_key", "fingerprint"))
-)
+_NAMES_OWN: Final = ("id", "service", "actor", "idempotency_key", "fingerprint")
+_NAMES_ALIKE: Final = tuple(name for name in DecisionRow._fields if name not in (*_NAMES_OWN, "at", "caller"))
+_OWN: Final = itemgetter(*map(DecisionRow._fields.index, _NAMES_OWN))
+_ALIKE: Final = itemgetter(*map(DecisionRow._fields.index, _NAMES_ALIKE))
+_AT: Final = DecisionRow._fields.index("at")
+_CALLER: Final = DecisionRow._fields.index("caller")
+_SEQ: Final = len(DecisionRow._fields)
+
 _MOST: Final = 4_096
 
 _encode: Final = json.JSONEncoder().encode
 
 
 class _Columns(NamedTuple):
-    """The columns of the decisions of a form; those of values are their places."""
+    """The columns of the decisions of a form."""
 
-    id: int
-    at: int
-    service: int
-    actor: int | None
-    idempotency_key: int | None
-    fingerprint: int | None
-    environment: str
-    outcome: str
+    alike: tuple[object, ...]
+    """Those that are the same for all of them."""
     policy_revision: str
-    blocking: str | None
-    change: str
-    duration: int
-    warnings: str | None
+    at: int
+    """The place of the value that tells the instant."""
+    places: tuple[int | None, ...]
+    """The places of the values of the others; None of one that is null."""
+    own: Callable[[Sequence[str | None]], tuple[str | None, ...]]
+    """Returns the others, of values with None behind them."""
+
+    def are_texts_of(self, row: "Row", values: Sequence[str]) -> bool:
+        """Return whether the others stand in the values as JSON writes them."""
+        return all(
+            place is None
+            if text is None
+            else place is not None and values[place] in (text, _encode(text)[1:-1])
+            for text, place in zip(_OWN(row), self.places, strict=True)
+        )
 
 
 class DecisionForms:
@@ -81,28 +91,14 @@ class DecisionForms:
             row: the columns of the row, those of `DecisionRow`, and its position.
         """
         columns = self._columns[values[0]]
-        if columns is None:
-            return False
-        at, actor, key, fingerprint = _VARYING(row)
-        expected = (
-            values[columns.id], at, values[columns.service], columns.environment, columns.outcome,
-            link.actor, actor, None, key, fingerprint, columns.policy_revision,
-            columns.blocking, columns.change, columns.duration, None, columns.warnings, None, None, link.seq,
-        )  # fmt: skip
         return (
-            row == expected
-            and values[columns.at] == _written(at)
-            and _is(actor, columns.actor, values)
-            and _is(key, columns.idempotency_key, values)
-            and _is(fingerprint, columns.fingerprint, values)
+            columns is not None
+            and _ALIKE(row) == columns.alike
+            and row[_CALLER] == link.actor
+            and row[_SEQ] == link.seq
+            and values[columns.at] == _written(row[_AT])
+            and (_OWN(row) == columns.own([*values, None]) or columns.are_texts_of(row, values))
         )
-
-
-def _is(text: str | None, place: int | None, values: Sequence[str]) -> bool:
-    """Return whether a text stands in a value, as JSON writes it; None where there is none."""
-    if place is None or text is None:
-        return place is None and text is None
-    return values[place] == text or values[place] == _encode(text)[1:-1]
 
 
 def _read(name: str, form: "Form") -> _Columns | None:
@@ -124,26 +120,25 @@ def _columns(data: dict[str, Any], places: dict[str, int]) -> _Columns | None:
     answer = data["answer"]
     if "deploy_id" in data or "services" in answer or answer["continues"] or answer["outcome"] == "override":
         return None
-    actor, key, fingerprint = (
-        None if data[name] is None else places[data[name]]
-        for name in ("actor", "idempotency_key", "fingerprint")
-    )
-    columns = _Columns(
-        id=places[answer["decision_id"]],
-        at=places[answer["at"]],
-        service=places[answer["service"]],
-        actor=actor,
-        idempotency_key=key,
-        fingerprint=fingerprint,
-        environment=answer["environment"],
-        outcome=answer["outcome"],
-        policy_revision=answer["policy_revision"],
-        blocking=",".join([each["id"] for each in answer["blocking"]]) or None,
-        change=answer["change"],
-        duration=answer["duration_s"],
-        warnings=",".join([each["id"] for each in answer["warnings"]]) or None,
-    )
-    return None if _MARKED in repr(columns[6:]) else columns
+    named = (data[name] for name in ("actor", "idempotency_key", "fingerprint"))
+    own = (answer["decision_id"], answer["service"], *named)
+    own_places = tuple(None if text is None else places[text] for text in own)
+    revision = answer["policy_revision"]
+    alike = {
+        **dict.fromkeys(("override_id", "continues", "deploy", "repeats")),
+        "environment": answer["environment"],
+        "outcome": answer["outcome"],
+        "policy_revision": revision,
+        "blocking": ",".join([each["id"] for each in answer["blocking"]]) or None,
+        "change": answer["change"],
+        "duration": answer["duration_s"],
+        "warnings": ",".join([each["id"] for each in answer["warnings"]]) or None,
+    }
+    columns = tuple(alike[name] for name in _NAMES_ALIKE)
+    if _MARKED in repr(columns):
+        return None
+    pick = itemgetter(*(-1 if place is None else place for place in own_places))
+    return _Columns(columns, revision, places[answer["at"]], own_places, pick)
 
 
 @lru_cache(maxsize=1_024)

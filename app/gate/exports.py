@@ -4,25 +4,16 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Final, NamedTuple
 
+from app.gate.child_process import command_of, environment
 from app.gate.errors import StoreUnavailableError
 from app.gate.export_worker import Form
 from app.store.records import DecisionFilter
 
 _logger: Final = logging.getLogger("freezegate")
-_ROOT: Final = Path(__file__).parents[2]
-_PASSED_ON: Final = (
-    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONTZPATH", "PYTHONHOME", "LD_LIBRARY_PATH"),
-    *("TMPDIR", "SQLITE_TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "KRB5CCNAME", "KRB5_CONFIG"),
-)
-"""The variables that the other process gets, beside those that lead libpq to its database (``PG…``)."""
-
 _BUFFERED: Final = 256 * 1024
 """Bytes of a page that wait in this process before the other one is paused."""
 
@@ -90,14 +81,10 @@ class Exports:
 
     async def _start(self) -> Process:
         self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            # The working directory may hold packages and modules of the same names.
-            "-P",
-            "-m",
-            "app.gate.export_worker",
+            *command_of("app.gate.export_worker"),
             stdin=PIPE,
             stdout=PIPE,
-            env=_environment(),
+            env=environment(),
             limit=_BUFFERED,
             # Ctrl-C is for the gate, which ends it.
             start_new_session=True,
@@ -112,15 +99,3 @@ class Exports:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-
-
-def _environment() -> dict[str, str]:
-    """Return the variables of the other process: no secrets, and the path that this one imports from."""
-    passed = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name[:2] == "PG"}
-    return {**passed, "PYTHONPATH": os.pathsep.join([str(_ROOT), *_elsewhere()])}
-
-
-def _elsewhere() -> list[str]:
-    """Return the folders that this process imports from, without the working directory."""
-    left_out = (str(_ROOT), str(Path.cwd()))
-    return [each for each in sys.path if Path(each).is_absolute() and each not in left_out]

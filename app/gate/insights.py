@@ -21,7 +21,8 @@ from app.core.proportion import CONFIDENCE, Range, shared_out
 from app.core.waits import PATIENCE, Waits
 from app.gate.errors import BusyError
 from app.gate.in_force import InForce
-from app.gate.record import Found, RunQuery
+from app.gate.pages_ahead import Found
+from app.gate.record import RunQuery
 from app.gate.rollups import InsightsRequest, KeptSums
 
 __all__ = ["InsightsRequest"]

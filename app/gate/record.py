@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app import __version__
 from app.clock import Clock
@@ -14,11 +14,13 @@ from app.core.audit import ChainBreak, Checkpoint, Link, finished
 from app.core.decision_json import instant_or_none
 from app.core.instant import format_instant
 from app.core.policy import PolicySet
+from app.gate import page_check
 from app.gate.audit_events import Cause, Kind, happened
 from app.gate.errors import StateConflictError
 from app.gate.findings import Difference
 from app.gate.in_force import InForce
-from app.gate.page_check import PageCheck, PageFound
+from app.gate.page_check import PageCheck, PageFound, PageRequest
+from app.gate.pages_ahead import HelperFor, RunQuery, verified_ahead, without_helper
 from app.gate.pruned_record import PrunedRecord, kept_since, pruned_to_json, unknown_decision
 from app.gate.reconciliation import Reconciliation
 from app.gate.removed import removed_before, removed_data
@@ -31,9 +33,7 @@ if TYPE_CHECKING:
     from app.store.transaction import Transaction
     from app.store.view import View
 
-__all__ = ["DecisionFilter"]
-
-Found = TypeVar("Found")
+__all__ = ["DecisionFilter", "RunQuery"]
 
 _logger: Final = logging.getLogger("freezegate")
 _PROGRESS_EVERY: Final = 50_000
@@ -45,14 +45,6 @@ _SCANNED: Final = 200_000
 """Places in the record that one query looks at; that takes some hundredths of a second."""
 _FAR: Final = 2**62
 """Beyond every place in the record."""
-
-
-class RunQuery(Protocol):
-    """Runs a query on one state of the store; `app.store.store.Store.query` does."""
-
-    def __call__(self, query: "Callable[[View], Found]", /) -> Found:
-        """Return the result of `query`."""
-        ...
 
 
 class Page(NamedTuple):
@@ -252,7 +244,10 @@ def event_to_json(link: Link) -> dict[str, Any]:
 
 
 def verify(
-    query: "RunQuery", against: Checkpoint | None = None, progress: Callable[[int, int], None] | None = None
+    query: RunQuery,
+    against: Checkpoint | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    helper: HelperFor = without_helper,
 ) -> Verification:
     """Verify the whole record, and compare the tables with it; stop at the first event that is wrong.
 
@@ -260,13 +255,15 @@ def verify(
         query: runs a query on the store; a few thousand events are read, and kept in memory, at a time.
         against: a checkpoint that the record must continue.
         progress: called from time to time with the number of verified events and that of all events.
+        helper: starts another process, which verifies pages meanwhile, if there are many events.
 
     Raises:
         StoreUnavailableError: the record can't be read.
     """
     walk = _Walk(against, progress)
-    while (found := query(walk.step)) is None:
-        pass
+    found = query(walk.step)
+    while found is None:
+        found = walk.leap(query, helper) or query(walk.step)
     return found
 
 
@@ -279,6 +276,7 @@ class _Walk:
     def __init__(self, against: Checkpoint | None, progress: Callable[[int, int], None] | None) -> None:
         self._against = against
         self._progress = progress
+        self._has_leapt = False
         self._begin(None)
 
     def step(self, view: "View") -> Verification | None:
@@ -291,7 +289,8 @@ class _Walk:
             self._begin(view.latest_pruned())
         if not self._start.is_read:
             return self._check_staying(view, head)
-        page = self._pages.check(view, *self._reached, self._against, pruned=self._start.stretch is not None)
+        request = PageRequest(self._reached.seq, self._against, page_check.TOGETHER)
+        page = self._pages.check(view, request, self._reached.hash)
         fault = self._take(page, head.seq)
         if fault is not None:
             return self._found(head, fault)
@@ -300,6 +299,26 @@ class _Walk:
         # Includes events recorded meanwhile: this page and the tables show the same state.
         self._tables.finish(view, head.seq)
         return self._found(head, finished(self._reached, self._against, head) or self._start.finish())
+
+    def leap(self, query: RunQuery, helper: HelperFor) -> Verification | None:
+        """Verify what a helper makes faster, once; return the result if it is wrong, and None before.
+
+        At a page that isn't right it stops: `step` then finds out what is wrong.
+        """
+        if self._has_leapt or not self._start.is_read:
+            return None
+        self._has_leapt = True
+        standing = query(lambda view: view.head())
+        request = PageRequest(self._reached.seq, self._against, page_check.TOGETHER)
+        with helper(standing.seq - self._reached.seq) as other:
+            pages = verified_ahead(query, self._pages, other, request, standing.seq) if other else ()
+            for page in pages:
+                if not page.continues(self._reached):
+                    break
+                fault = self._take(page, standing.seq)
+                if fault is not None:
+                    return self._found(Checkpoint(standing.seq, standing.hash), fault)
+        return None
 
     def _take(self, page: PageFound, last: int) -> ChainBreak | None:
         """Go on after a page; return what is wrong with it."""
@@ -358,7 +377,7 @@ def _may_continue(against: Checkpoint, view: "View") -> bool:
     return not pruned or against.seq > pruned[-1].seq or against in ((each.seq, each.hash) for each in pruned)
 
 
-def exported(query: "RunQuery") -> Iterator[dict[str, Any]]:
+def exported(query: RunQuery) -> Iterator[dict[str, Any]]:
     """Yield a manifest, every event as it is stored, and a checkpoint: the form of an archive file.
 
     A record that was pruned begins after its checkpoint; the archive has the events before.
@@ -375,7 +394,7 @@ def exported(query: "RunQuery") -> Iterator[dict[str, Any]]:
     yield checkpoint_line(end)
 
 
-def _events(query: "RunQuery", after: int, last: int) -> Iterator[Link]:
+def _events(query: RunQuery, after: int, last: int) -> Iterator[Link]:
     """Yield every event after a place in the record, up to another."""
     while after < last:
         page = query(partial(_page_of_events, after=after, most=min(_TOGETHER, last - after)))

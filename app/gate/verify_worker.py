@@ -1,0 +1,44 @@
+"""The process that verifies pages of the record beside the one that was asked to, on another core.
+
+``python -m app.gate.verify_worker`` reads requests from its input, one JSON array per line, and answers each
+with a line of JSON. It ends with its input, so it doesn't outlive the process that started it.
+"""
+
+import contextlib
+import gc
+import json
+import sys
+from functools import partial
+from typing import BinaryIO, Final
+
+from app.core.audit import Checkpoint
+from app.gate.page_check import PageCheck, PageRequest
+from app.store.store import Store
+
+READY: Final = b"ready\n"
+"""Says that it has started; that takes as long as verifying some pages."""
+
+_PATIENCE: Final = 60.0
+"""Seconds that a query may take."""
+
+
+def work(source: BinaryIO, target: BinaryIO) -> None:
+    """Answer requests until they end; the first line is the URL of the database."""
+    store = Store(json.loads(source.readline()), _PATIENCE)
+    target.write(READY)
+    target.flush()
+    pages = PageCheck()
+    for line in source:
+        after, against, most = json.loads(line)
+        request = PageRequest(after, None if against is None else Checkpoint(*against), most)
+        found = store.query(partial(pages.check_ahead, request=request))
+        target.write(json.dumps(found and found.to_json()).encode() + b"\n")
+        target.flush()
+    store.let_go()
+
+
+if __name__ == "__main__":
+    # Nothing of a page is in a cycle, and looking for cycles among a million rows takes a while.
+    gc.disable()
+    with contextlib.suppress(BrokenPipeError):
+        work(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,153 @@
+"""Verification on two cores: another process verifies pages meanwhile, and finds the same."""
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+
+from app.core.audit import Checkpoint
+from app.gate import pages_ahead
+from app.gate.page_check import PageCheck, PageFound, PageRequest
+from app.gate.pages_ahead import HelperProcess, helper_for
+from app.gate.record import Verification, verify
+from app.gate.verify_worker import READY, work
+from tests.gate.conftest import Gate
+
+pytestmark = pytest.mark.anyio
+
+
+class Beside:
+    """A helper in this process: it verifies a page only when its answer is waited for, or at once."""
+
+    is_free = True
+
+    def __init__(self, gate: Gate, *, slow: bool) -> None:
+        self._gate, self._slow = gate, slow
+        self._pages = PageCheck()
+        self._asked: list[PageRequest] = []
+        self.found = 0
+
+    def ask(self, request: PageRequest) -> None:
+        self._asked.append(request)
+        self.is_free = len(self._asked) < 2
+
+    def answers(self, *, wait: bool) -> dict[int, PageFound | None]:
+        if not self._asked or (self._slow and not wait):
+            return {}
+        request = self._asked.pop(0)
+        self.is_free = True
+        self.found += 1
+        page = self._gate.store.query(lambda view: self._pages.check_ahead(view, request))
+        return {request.after: page and PageFound.from_json(json.loads(json.dumps(page.to_json())))}
+
+
+@contextmanager
+def lent(helper: Any, _: int) -> Iterator[Any]:
+    yield helper
+
+
+def note(told: list[int], seq: int, _: int) -> None:
+    told.append(seq)
+
+
+def verified(gate: Gate, against: Checkpoint | None = None) -> Verification:
+    """Verify with a helper and without; both must find the same."""
+    alone = verify(gate.store.query, against)
+    for slow in (False, True):
+        told: list[int] = []
+        helper = Beside(gate, slow=slow)
+        beside = verify(gate.store.query, against, partial(note, told), partial(lent, helper))
+        assert beside == alone
+        assert told == [*range(1, alone.events + 1)]
+        assert helper.found or not alone.whole
+    return alone
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.gate.page_check.TOGETHER", 2)
+    monkeypatch.setattr("app.gate.record._PROGRESS_EVERY", 1)
+
+
+async def test_it_finds_the_same_in_a_whole_record(busy: Gate) -> None:
+    assert verified(busy).whole
+
+
+@pytest.mark.parametrize("seq", [1, 4, 5, 12])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET actor = 'eve' WHERE seq = {}",
+        "UPDATE events SET previous = hash WHERE seq = {}",
+        "UPDATE events SET seq = 100 WHERE seq = {}",
+    ],
+    ids=["changed", "not in the chain", "missing"],
+)
+async def test_it_finds_the_same_event_that_is_wrong(busy: Gate, raw: Any, statement: str, seq: int) -> None:
+    raw.execute(statement.format(seq))
+    fault = verified(busy).fault
+    assert fault is not None
+    assert fault.seq == seq
+
+
+async def test_a_border_that_does_not_join_is_found(busy: Gate, raw: Any) -> None:
+    """Each page is right by itself; the second one follows another event than the one that is there."""
+    links = busy.store.query(lambda view: view.events_after(0, 99))
+    raw.execute(f"UPDATE events SET previous = '{links[1].hash}' WHERE seq = 5")  # noqa: S608 - a hash
+    fault = verified(busy).fault
+    assert fault is not None
+    assert fault.seq == 5
+
+
+async def test_it_finds_the_same_differences(busy: Gate, raw: Any) -> None:
+    raw.execute("UPDATE decisions SET actor = 'eve'")
+    raw.execute("DELETE FROM freezes")
+    raw.execute("DELETE FROM spends")
+    assert {"decisions", "freezes"} <= {each.table for each in verified(busy).differences}
+
+
+async def test_the_process_answers_as_one_verifies_here_and_ends_with_its_input(busy: Gate) -> None:
+    asked = [json.dumps(busy.store.url), "[0, null, 5]", '[5, [7, "0"], 5]', "[40, null, 5]"]
+    said = io.BytesIO()
+    work(io.BytesIO("\n".join(asked).encode()), said)
+    ready, *answers = said.getvalue().splitlines(keepends=True)
+    assert ready == READY
+    pages = [PageFound.from_json(json.loads(answer)) for answer in answers]
+    links = busy.store.query(lambda view: view.events_after(0, 99))
+    assert pages[0].reached == (5, links[4].hash)
+    assert pages[1].previous == links[4].hash
+    assert pages[1].fault is not None
+    assert pages[1].fault.seq == 7
+    assert (pages[2].reached.seq, pages[2].is_full) == (40, False)
+
+
+async def test_a_process_of_its_own_helps_where_it_is_worth_it(
+    busy: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with helper_for(busy.store.url, 5) as none:
+        assert none is None
+    monkeypatch.setattr(pages_ahead, "_WORTH_IT", 5)
+    monkeypatch.setattr(pages_ahead, "_cores", lambda: 1)
+    with helper_for(busy.store.url, 5) as none:
+        assert none is None
+    monkeypatch.setattr(pages_ahead, "_cores", lambda: 2)
+    with helper_for(busy.store.url, 5) as helper:
+        assert isinstance(helper, HelperProcess)
+        while not helper.is_free:
+            helper.answers(wait=True)
+        assert verify(busy.store.query, helper=partial(lent, helper)).whole
+    assert helper._process.returncode is not None
+
+
+async def test_a_process_that_is_killed_is_done_without(busy: Gate) -> None:
+    helper = HelperProcess(busy.store.url)
+    while not helper.is_free:
+        helper.answers(wait=True)
+    os.kill(helper._process.pid, 9)
+    assert verify(busy.store.query, helper=partial(lent, helper)).whole
+    helper.end()
