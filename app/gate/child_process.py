@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
+READY: Final = b"ready\n"
+"""Says that it has started; that takes as long as verifying some pages."""
+
 _ROOT: Final = Path(__file__).parents[2]
 _PASSED_ON: Final = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONTZPATH", "PYTHONHOME", "LD_LIBRARY_PATH"),

@@ -11,9 +11,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from app.gate.child_process import command_of, environment
+from app.gate.child_process import READY, command_of, environment
 from app.gate.page_check import PageCheck, PageFound, PageRequest
-from app.gate.verify_worker import READY
 
 if TYPE_CHECKING:
     from app.store.view import View

@@ -12,11 +12,9 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from app.core.audit import Checkpoint
+from app.gate.child_process import READY
 from app.gate.page_check import PageCheck, PageRequest
 from app.store.store import Store
-
-READY: Final = b"ready\n"
-"""Says that it has started; that takes as long as verifying some pages."""
 
 _PATIENCE: Final = 60.0
 """Seconds that a query may take."""

@@ -12,10 +12,11 @@ import pytest
 
 from app.core.audit import Checkpoint
 from app.gate import pages_ahead
+from app.gate.child_process import READY
 from app.gate.page_check import PageCheck, PageFound, PageRequest
 from app.gate.pages_ahead import HelperProcess, helper_for
 from app.gate.record import Verification, verify
-from app.gate.verify_worker import READY, work
+from app.gate.verify_worker import work
 from tests.gate.conftest import Gate
 
 pytestmark = pytest.mark.anyio
