@@ -22,6 +22,7 @@ from app.gate import archive
 from app.gate.audit_events import STAYING, Kind, happened
 from app.gate.holds import KEPT_FOR
 from app.gate.pace import Pace, Steps
+from app.gate.rollup_names import UnusedNames
 from app.gate.sessions import FORGOTTEN_AFTER
 from app.settings import LEAST_DAYS
 from app.store.records import PrunedStretch
@@ -394,9 +395,13 @@ class Pruner:
     def _drop_rollups(self, limit: int) -> None:
         """Delete the counts of the days before that of an instant, a day at a time."""
         before = limit // (1_000_000 * DAY)
-        for day in sorted(self._access.query(lambda view: view.rollup_days(0, before - 1))):
+        days = sorted(self._access.query(lambda view: view.rollup_days(0, before - 1)))
+        for day in days:
             self._deleting.do(partial(self._access.transact, partial(_without_rollups, day=day)))
             self._renew_lease()
+        if days:
+            # A run that is stopped here leaves names; they go with those of the next day.
+            UnusedNames(self._access, self._reading, self._deleting, self._renew_lease).drop()
 
     def _drop_policies(self, begins: PrunedStretch) -> int:
         """Delete the texts of policies that no kept decision names, and that were not in force since."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _TOGETHER: Final = 5_000
 _BEFORE_ALL: Final = -1
 
+_OF_NO_CELL: Final = 1
+"""The weight of counts whose cell is missing: they are none of any decision."""
+
 _MOST_KNOWN: Final = 65_536
 """Weights of cells in memory, some 10 MB; more are worked out, or read, again."""
 
@@ -103,7 +106,8 @@ def _counted(view: "View") -> DayDigests:
             page = rows[first : first + _TOGETHER]
             _learn(view, weights, page)
             for _, cell, minute, decisions, reported, failed in page:
-                found.add(day, minute, weights[cell], Counts(decisions, reported, failed))
+                counts = Counts(decisions, reported, failed)
+                found.add(day, minute, weights.get(cell, _OF_NO_CELL), counts)
     return found
 
 

@@ -58,10 +58,22 @@ class _Days(NamedTuple):
     def last(self) -> int:
         return self.first + self.length - 1
 
+    @property
+    def range(self) -> range:
+        return range(self.first, self.first + self.length)
+
+
+class _Standing(NamedTuple):
+    """The state of some days: another one if anything in them has changed, or was pruned."""
+
+    changed: int
+    """The position of the latest event that changed one of them."""
+    days: int
+    """How many of them have counts."""
+
 
 class _Kept(NamedTuple):
-    changed: int
-    """The position of the latest event that changed them."""
+    standing: _Standing
     sums: Sums
 
 
@@ -116,13 +128,13 @@ class KeptSums:
             yield from _read_minutes(query, kinds, part)
         changed = query(lambda view: view.rollup_days(days.start, days.stop - 1))
         for together in _cut(days):
-            latest = max((changed.get(day, 0) for day in range(together.first, together.last + 1)), default=0)
-            if latest:
-                yield self._whole_days(query, kinds, together, latest)
+            standing = _standing(changed[day] for day in together.range if day in changed)
+            if standing.days:
+                yield self._whole_days(query, kinds, together, standing)
 
-    def _whole_days(self, query: RunQuery, kinds: Kinds, days: _Days, changed: int) -> Sums:
+    def _whole_days(self, query: RunQuery, kinds: Kinds, days: _Days, standing: _Standing) -> Sums:
         kept = self._kept.pop(days, None)
-        if kept is None or kept.changed != changed:
+        if kept is None or kept.standing != standing:
             kept = _read_days(query, kinds, days)
         while len(self._kept) >= _MOST_KEPT:
             del self._kept[next(iter(self._kept))]
@@ -156,23 +168,29 @@ def _learn(view: "View", kinds: Kinds, cells: Iterable[int]) -> None:
 
 
 def _read_days(query: RunQuery, kinds: Kinds, days: _Days) -> _Kept:
-    sums, latest = Sums(), 0
+    sums, changed = Sums(), list[int]()
     for first in range(days.first, days.last + 1, _DAYS_TOGETHER):
         last = min(first + _DAYS_TOGETHER - 1, days.last)
-        more, changed = query(partial(_days, kinds=kinds, first=first, last=last))
+        more, changes = query(partial(_days, kinds=kinds, first=first, last=last))
         sums.add(more)
-        latest = max(latest, changed)
-    return _Kept(latest, sums)
+        changed += changes
+    return _Kept(_standing(changed), sums)
 
 
-def _days(view: "View", kinds: Kinds, first: int, last: int) -> tuple[Sums, int]:
-    """Return the sums of days, and the position of the latest event that changed them, in one state."""
+def _standing(changed: Iterable[int]) -> _Standing:
+    """Return the state of days, by the positions of the latest events that changed each."""
+    known = list(changed)
+    return _Standing(max(known, default=0), len(known))
+
+
+def _days(view: "View", kinds: Kinds, first: int, last: int) -> tuple[Sums, list[int]]:
+    """Return the sums of days, and the positions of the latest events that changed each, in one state."""
     sums = Sums()
     rows = view.rollups(first, last)
     _learn(view, kinds, {row[1] for row in rows})
     kinds.add_counts(sums, rows)
     _add_waits(sums, view.waits(first * DAY, (last + 1) * DAY))
-    return sums, max(view.rollup_days(first, last).values(), default=0)
+    return sums, list(view.rollup_days(first, last).values())
 
 
 def _read_minutes(query: RunQuery, kinds: Kinds, part: Interval) -> Iterator[Sums]:

@@ -5,7 +5,19 @@ from functools import lru_cache
 from itertools import islice, repeat
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import BigInteger, Select, TextClause, bindparam, cast, delete, func, or_, select, text
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    TextClause,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+)
 
 from app.core.instant import DAY
 from app.core.rollup import (
@@ -104,6 +116,37 @@ _PRUNE: Final = (
 _PRUNE_WAITS: Final = delete(waits).where(
     waits.c.since >= bindparam("start"), waits.c.since < bindparam("before")
 )
+_USED_CELLS: Final = select(rollups.c.cell).where(rollups.c.day == bindparam("wanted")).distinct()
+_NUMBERS: Final = (
+    select(rollup_cells.c.id)
+    .where(rollup_cells.c.id > bindparam("after"))
+    .order_by(rollup_cells.c.id)
+    .limit(bindparam("most"))
+)
+_WITHOUT_CELLS: Final = (
+    select(rollup_requests.c.id)
+    .where(
+        rollup_requests.c.id > bindparam("after"),
+        ~exists().where(rollup_cells.c.request == rollup_requests.c.id),
+    )
+    .order_by(rollup_requests.c.id)
+    .limit(bindparam("most"))
+)
+_REQUESTS_OF_WAITS: Final = (
+    select(waits.c.request)
+    .where(waits.c.since >= bindparam("start"), waits.c.since < bindparam("before"))
+    .distinct()
+)
+_DROP_CELL: Final = delete(rollup_cells).where(rollup_cells.c.id == bindparam("dropped"))
+_DROP_REQUEST: Final = delete(rollup_requests).where(
+    rollup_requests.c.id == bindparam("dropped"),
+    ~exists().where(rollup_cells.c.request == bindparam("dropped")),
+)
+# The cross join makes SQLite look up each cell in each day, as below.
+_USED_SINCE: Final = (
+    "SELECT DISTINCT rollups.cell FROM rollup_days CROSS JOIN rollups WHERE rollup_days.changed > :since "
+    "AND rollups.day = rollup_days.day AND rollups.cell IN ({})"
+)
 _REPORTED: Final = (
     select(decisions.c.seq, *columns_of(Decided, decisions, result=LATEST))
     .where(decisions.c.seq > bindparam("after"), decisions.c.id.in_(select(outcomes.c.decision_id)), COUNTED)
@@ -149,6 +192,7 @@ class Numbers:
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         """Remember at most `most` requests and as many cells."""
         self._most = most
+        self._version = -1
         self._requests: dict[Request, int] = {}
         self._cells: dict[Cell, int] = {}
 
@@ -156,6 +200,12 @@ class Numbers:
         """Forget all."""
         self._requests.clear()
         self._cells.clear()
+
+    def as_of(self, version: int) -> None:
+        """Forget all if numbers may have been deleted since: `version` is counted up with each deletion."""
+        if version != self._version:
+            self.clear()
+            self._version = version
 
     def of_requests(self, connection: Connection, wanted: Iterable[Request]) -> dict[Request, int]:
         """Return the numbers of requests; give new ones away."""
@@ -321,6 +371,50 @@ def prune(connection: Connection, day: int) -> None:
     connection.change(_PRUNE_WAITS, start=day * DAY, before=(day + 1) * DAY)
 
 
+def used_cells(connection: Connection, day: int) -> list[int]:
+    """Return the numbers of the cells that a day has counts of."""
+    return [row[0] for row in connection.rows(_USED_CELLS, wanted=day)]
+
+
+def cell_numbers(connection: Connection, after: int, most: int) -> list[int]:
+    """Return the numbers of cells above a number, in order."""
+    return [row[0] for row in connection.rows(_NUMBERS, after=after, most=most)]
+
+
+def requests_without_cells(connection: Connection, after: int, most: int) -> list[int]:
+    """Return the numbers of requests above a number that no cell has, in order."""
+    return [row[0] for row in connection.rows(_WITHOUT_CELLS, after=after, most=most)]
+
+
+def latest_numbers(connection: Connection) -> tuple[int, int]:
+    """Return the greatest number of a cell, and that of a request; 0 if there are none."""
+    found = [connection.row(each) for each in (_LAST_CELL, _LAST_REQUEST)]
+    cell, request = (row[0] or 0 if row else 0 for row in found)
+    return cell, request
+
+
+def requests_of_waits(connection: Connection, start: int, before: int) -> list[int]:
+    """Return the numbers of the requests with waits that begin in [start, before)."""
+    return [row[0] for row in connection.rows(_REQUESTS_OF_WAITS, start=start, before=before)]
+
+
+def drop_cells(connection: Connection, numbers: Sequence[int], since: int) -> int:
+    """Delete cells that had no counts at a position in the record, unless they have been used since.
+
+    Returns:
+        How many were deleted.
+    """
+    used: set[int] = set()
+    for names in _named(numbers):
+        used.update(row[0] for row in connection.rows(_used_since(len(names)), since=since, **names))
+    return sum(connection.change(_DROP_CELL, dropped=number) for number in numbers if number not in used)
+
+
+def drop_requests(connection: Connection, numbers: Sequence[int]) -> int:
+    """Delete requests that no cell has; return how many."""
+    return sum(connection.change(_DROP_REQUEST, dropped=number) for number in numbers)
+
+
 def _standing(connection: Connection, requests: Mapping[Request, int]) -> dict[Request, Wait]:
     """Return the waits of requests that have not ended."""
     of_numbers = {number: request for request, number in requests.items()}
@@ -376,6 +470,11 @@ def _named(numbers: Sequence[int]) -> Iterator[dict[str, int]]:
         size = 1 << (len(together) - 1).bit_length()
         filled = [*together, *repeat(together[-1], size - len(together))]
         yield {f"number_{place}": number for place, number in enumerate(filled)}
+
+
+@lru_cache
+def _used_since(size: int) -> TextClause:
+    return text(_USED_SINCE.format(", ".join(f":number_{place}" for place in range(size))))
 
 
 @lru_cache

@@ -11,7 +11,7 @@ from app.store.database import Database
 from app.store.errors import StoreUnavailableError
 from app.store.tables import head, lease, metadata, schema_version
 
-HEAD: Final = "0017"
+HEAD: Final = "0018"
 """The newest migration; a test compares it with the folder."""
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"

@@ -463,6 +463,8 @@ rollup_cells: Final = Table(
 )
 
 Index("rollup_cells_digest", rollup_cells.c.digest)
+# To delete a request, a database looks for its cells.
+Index("rollup_cells_request", rollup_cells.c.request)
 
 # Decisions counted by minute; see `app.core.rollup`. Its rows stay when decisions are pruned.
 rollups: Final = Table(

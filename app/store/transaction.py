@@ -346,6 +346,19 @@ class Transaction(View):
         """Delete the rollups of a day, given in days since the Unix epoch, and the waits that begin in it."""
         self._change(lambda: rollups.prune(self._connection, day))
 
+    def drop_cells(self, numbers: Sequence[int], since: int) -> int:
+        """Delete cells without counts at a position in the record, but not those that were used since.
+
+        Counts up the version by which replicas know that the numbers they remember may be gone.
+        """
+        self._head = self._head._replace(keys_version=self._head.keys_version + 1)
+        return self._change(lambda: rollups.drop_cells(self._connection, numbers, since))
+
+    def drop_requests(self, numbers: Sequence[int]) -> int:
+        """Like `drop_cells`, for requests that no cell has."""
+        self._head = self._head._replace(keys_version=self._head.keys_version + 1)
+        return self._change(lambda: rollups.drop_requests(self._connection, numbers))
+
     def drop_policies(self, revision: str) -> None:
         """Delete the text of a policy set, and count up the version by which replicas know what is stored."""
         self._change(lambda: retention.drop_text(self._connection, revision))
@@ -359,6 +372,7 @@ class Transaction(View):
         decisions.add(self._connection, self._decisions)
         decision_services.add(self._connection, self._services)
         overrides.spend(self._connection, self._spends)
+        self._numbers.as_of(self._head.keys_version)
         self._gathered.write(self._connection, self._numbers, end.seq)
         to = self._head._replace(seq=end.seq, hash=end.hash, latest_at=self._latest_at)
         events.move_head(self._connection, to)

@@ -192,6 +192,26 @@ class View:
         """Return the counts of a day."""
         return rollups.rows_of(self._connection, day)
 
+    def used_cells(self, day: int) -> list[int]:
+        """Return the numbers of the cells that a day has counts of."""
+        return rollups.used_cells(self._connection, day)
+
+    def cell_numbers(self, after: int, most: int) -> list[int]:
+        """Return the numbers of cells above a number, in order."""
+        return rollups.cell_numbers(self._connection, after, most)
+
+    def requests_without_cells(self, after: int, most: int) -> list[int]:
+        """Return the numbers of requests above a number that no cell has, in order."""
+        return rollups.requests_without_cells(self._connection, after, most)
+
+    def latest_numbers(self) -> tuple[int, int]:
+        """Return the greatest number of a cell, and that of a request; 0 if there are none."""
+        return rollups.latest_numbers(self._connection)
+
+    def requests_of_waits(self, start: int, before: int) -> list[int]:
+        """Return the numbers of the requests with waits that begin in [start, before)."""
+        return rollups.requests_of_waits(self._connection, start, before)
+
     def reported(self, after: int, most: int) -> list[tuple[int, Decided]]:
         """Return the counted decisions with a report after a position, in the order of the record."""
         return rollups.reported(self._connection, after, most)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.core.archive import ArchiveError, written
 from app.core.audit import Checkpoint
@@ -128,6 +129,49 @@ async def test_counts_of_insights_are_kept_ten_times_as_long(
     assert counted() == [today]
     assert not old.store.query(lambda view: view.waits(0, today * DAY))
     assert verify(old.store.query).whole
+
+
+async def test_names_that_nothing_counts_any_more_are_deleted(
+    old: Gate, console: Console, folder: Path, policy_file: Path
+) -> None:
+    def named() -> list[str]:
+        cells = old.store.query(lambda view: view.rollup_cells(0, 999))
+        return sorted(cell.request[0] for _, cell in cells)
+
+    async def claim(gate: Gate, *services: str) -> None:
+        for service in services:
+            await gate.claims.claim(Claim(Question(service, "staging")), gate.in_force)
+
+    another = gate_on(old.store.url, policy_file, old.clock)
+    await claim(old, *(f"made-up-{number}" for number in range(30)))
+    await claim(another, "made-up-8")
+    assert len(named()) > 30
+    old.clock.at += DAY
+    await claim(old, "last")
+    old.clock.at += KEEP * COUNTS_OUTLIVE + 2 * DAY
+    for gate in (old, another):
+        gate.cache.load()
+    await claim(old, "made-up-7", "new")
+    console.prune(KEEP, folder, None, force=True)
+    # The counts of the day of the checkpoint stay.
+    assert named() == ["last", "made-up-7", "new"]
+    requests = text("SELECT count(*) FROM rollup_requests")
+    assert old.store.query(lambda view: view._connection.rows(requests)) == [(3,)]
+    await claim(another, "made-up-8", "made-up-7")
+    await claim(old, "made-up-8", "made-up-9")
+    assert named() == ["last", "made-up-7", "made-up-8", "made-up-9", "new"]
+    assert verify(old.store.query).whole
+    await another.store.close()
+
+
+async def test_a_name_that_is_used_after_it_was_looked_for_stays(old: Gate) -> None:
+    before = dict(old.store.query(lambda view: view.rollup_cells(0, 99)))
+    since = old.store.query(lambda view: view.head()).seq
+    await old.claims.claim(Claim(Question("web", "staging")), old.in_force)
+    old.store.transact(lambda transaction: transaction.drop_cells([*before], since))
+    left = dict(old.store.query(lambda view: view.rollup_cells(0, 99)))
+    assert {cell.request[:2] for cell in left.values()} == {("web", "staging")}
+    assert len(left) < len(before)
 
 
 async def test_an_outcome_that_was_reported_later_goes_with_its_decision(

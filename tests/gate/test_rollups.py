@@ -239,6 +239,21 @@ def test_kept_sums_are_those_of_the_policies_in_force_and_of_this_database(
         store.let_go()
 
 
+def test_kept_sums_follow_a_pruning_of_some_of_their_days(url: str, in_force: InForce) -> None:
+    store = Store.open(url, deadline=PATIENT)
+    texts = PolicyRevision(in_force.revision, FIRST, in_force.snapshot.to_json())
+    store.transact(lambda transaction: transaction.keep_policies(texts))
+    Life(3, in_force.revision).live(store, 300)
+    wanted = InsightsRequest(FIRST - 40 * DAY, FIRST + LENGTH + 40 * DAY)
+    kept, now = KeptSums(), FIRST + LENGTH
+    insights(store.query, in_force, wanted, now, kept=kept)
+    first, *_ = sorted(store.query(lambda view: view.rollup_days(0, 2**31 - 1)))
+    store.transact(lambda transaction: transaction.prune_rollups(first))
+    anew = insights(store.query, in_force, wanted, now, kept=KeptSums())
+    assert insights(store.query, in_force, wanted, now, kept=kept) == anew
+    store.let_go()
+
+
 def test_made_up_names_do_not_stay_in_memory(
     url: str, in_force: InForce, monkeypatch: pytest.MonkeyPatch
 ) -> None:
