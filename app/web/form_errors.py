@@ -1,7 +1,7 @@
 """Re-render a rejected form with its values and the validation errors."""
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -17,65 +17,58 @@ from app.web.viewer import viewer_of
 
 Form = Literal["freeze", "change", "extend", "grant"]
 
-LABELS: Final[Mapping[Form, Mapping[str, str]]] = {
-    "freeze": {
-        "title": "Title",
-        "reason": "Reason",
-        "environments": "Environments",
-        "services": "Services",
-        "tags": "Tags",
-        "starts_at": "Starts",
-        "ttl": "Lasts",
-        "until": "Ends",
-        "open_ended": "Lasts",
-        "override": "Override",
-        "running": "Running deploys",
-        "contact": "Contact",
-        "link": "Link",
-        "exempt": "Services still allowed",
-    },
-    "change": {
-        "title": "Title",
-        "reason": "Reason",
-        "override": "Override",
-        "running": "Running deploys",
-        "contact": "Contact",
-        "link": "Link",
-    },
-    "extend": {"ttl": "New duration, from now", "until": "New duration, from now"},
-    "grant": {
-        "services": "Services",
-        "environments": "Environments",
-        "reason": "Reason",
-        "ttl": "Expires after",
-        "max_uses": "Uses",
-        "policies": "Only these policies",
-        "ticket": "Ticket",
-        "starts_at": "Starts",
-        "ref": "Only this ref",
-    },
-}
-"""The labels of the fields on each form."""
+FIELDS: Final[Mapping[Form, tuple[str, ...]]] = {
+    "freeze": (
+        "title", "reason", "lasts", "environments", "services", "tags", "contact", "link",
+        "starts_at", "until", "ttl", "exempt_services", "exempt_changes",
+    ),
+    "change": ("title", "reason", "contact", "link"),
+    "extend": ("ttl",),
+    "grant": (
+        "services", "reason", "environments", "expires", "max_uses", "ttl", "policies", "ticket",
+        "starts_at", "ref",
+    ),
+}  # fmt: skip
+"""The fields of each form that can be wrong, from the top to the bottom of it."""
 
-_SENTENCES: Final[Mapping[Form, Mapping[str, str]]] = {
-    "freeze": {ONE_END: "Set when it ends: choose how long it lasts, or fill in “Ends”."},
-    "change": {},
-    "extend": {ONE_END: "Enter the new duration, from now."},
-    "grant": {ONE_LIFE: "Enter after how long it expires."},
+_ELSEWHERE: Final = {"open_ended": "until", "expires_at": "ttl", "exempt": "exempt_services"}
+"""Fields of the API that a form has by another name."""
+
+_CHIPS: Final[Mapping[Form, str]] = {"freeze": "lasts", "grant": "expires"}
+"""The choice of a duration, where no other one is filled in."""
+
+_REQUIRED: Final = "is required"
+
+_SENTENCES: Final[Mapping[str, str]] = {
+    ONE_END: "Choose how long it lasts, or fill in “Ends” under “More”; not both.",
+    ONE_LIFE: "Choose after how long it expires, or fill in “Other expiry” under “More”.",
+    _REQUIRED: "Fill this in.",
 }
-"""Errors of the API that concern several fields, in the words of the form."""
+"""Errors of the API in the words of the forms."""
+
+_NONE_CHOSEN: Final = "Choose at least one."
+"""Said of boxes instead, of which none is ticked."""
+
+
+class FormErrors(NamedTuple):
+    """The errors of a form."""
+
+    general: list[str]
+    """Errors that are not about one of its fields."""
+    by_field: dict[str, str]
+    """The other errors by field, in the order of the form."""
 
 
 def rejected_form(
     request: Request, caller: Caller, form: Form, values: Mapping[str, str], error: FreezegateError
 ) -> Response:
-    """Return the form with its values and the reasons of the error."""
+    """Return the form with its values, and the reasons of the error beside its fields."""
     policy_set = context(request).policies.in_force.policy_set
     return error_response(
         error,
         "refused.html",
         root_of(request),
-        reasons=_reasons(form, error),
+        errors=form_errors(form, values, error),
         form=form,
         values=values,
         own_id=request.path_params.get("freeze_id", ""),
@@ -85,13 +78,29 @@ def rejected_form(
     )
 
 
-def _reasons(form: Form, error: FreezegateError) -> list[str]:
-    reasons = [_reason(form, each["field"], each["message"]) for each in wrong_fields(error)]
-    return reasons or [str(error)]
+def form_errors(form: Form, values: Mapping[str, str], error: FreezegateError) -> FormErrors:
+    """Return where on a form the reasons of an error are shown."""
+    wrong = wrong_fields(error)
+    placed = [(_place(form, each["field"], values), each) for each in wrong]
+    found: dict[str, list[str]] = {}
+    for place, each in placed:
+        found.setdefault(place, []).append(_in_words(form, place, each["message"]))
+    general = [f"{each['field']}: {each['message']}" for place, each in placed if not place]
+    in_order = {name: "; ".join(found[name]) for name in FIELDS[form] if name in found}
+    return FormErrors(general if wrong else [str(error)], in_order)
 
 
-def _reason(form: Form, field: str, message: str) -> str:
-    if sentence := _SENTENCES[form].get(message):
-        return sentence
-    label = LABELS[form].get(field)
-    return f"{label}: {message}" if label else message
+def _in_words(form: Form, place: str, message: str) -> str:
+    """Return an error in the words of the form."""
+    if place == "environments" and message == _REQUIRED:
+        return _NONE_CHOSEN
+    # It has one field, and nothing to choose from.
+    return _SENTENCES.get(_REQUIRED if form == "extend" and message == ONE_END else message, message)
+
+
+def _place(form: Form, field: str, values: Mapping[str, str]) -> str:
+    """Return the field of a form that an error of the API belongs to; empty if it has none."""
+    name = _ELSEWHERE.get(field, field)
+    if name in ("ttl", "until") and name not in values:
+        name = _CHIPS.get(form, "ttl")
+    return name if name in FIELDS[form] else ""

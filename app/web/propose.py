@@ -103,6 +103,10 @@ class _View(NamedTuple):
     line: int | None = None
     """The line to begin at."""
     alert: str | None = None
+    new: str = ""
+    """The name of a file that can't be added."""
+    wrong: Mapping[str, str] = {}
+    """Errors by field or button of the form."""
     checked: ProposalCheck | None = None
 
 
@@ -184,7 +188,7 @@ async def check_or_hand_out(request: Request) -> Response:
         page = _Page.of(request, caller)
         if form.action in ("file", "patch"):
             reply = await asyncio.to_thread(_download, view, form.action)
-            return reply or await _unchecked(page, view._replace(alert=_NO_CHANGE))
+            return reply or await _unchecked(page, view._replace(wrong={"patch": _NO_CHANGE}))
         if form.go is not None or form.action != "check":
             return await _unchecked(page, view)
         return await _checked(page, view, is_part=form.part is not None)
@@ -266,9 +270,9 @@ def _with_added(view: _View, name: str) -> _View:
     """Return the view with a file added and shown."""
     proposal = view.proposal
     if not _NEW_NAME.fullmatch(name):
-        return view._replace(alert=_WRONG_NAME)
+        return view._replace(new=name, wrong={"new": _WRONG_NAME})
     if name in proposal.names:
-        return view._replace(alert=_IS_TAKEN)
+        return view._replace(new=name, wrong={"new": _IS_TAKEN})
     edits = {**proposal.edits, name: "version: 1\npolicies: []\n"}
     return view._replace(proposal=Proposal(proposal.in_force, edits), shown=name)
 

@@ -43,7 +43,7 @@ async def sign_in(request: Request) -> Response:
     try:
         caller = await key_caller(request, form.get("key", ""))
     except UnauthenticatedError:
-        return _form(request, "That key is not valid.", place)
+        return _form(request, None, place, wrong_key="That key is not valid.")
     secret = await context(request).sessions.open(caller, request.headers.get("user-agent", ""))
     return _with_session(request, secret, place)
 
@@ -157,7 +157,10 @@ def _base(request: Request) -> str:
     return str(request.base_url).rstrip("/")
 
 
-def _form(request: Request, why: str | None, place: str | None = None, *, status: int = 401) -> Response:
+def _form(
+    request: Request, why: str | None, place: str | None = None, *, wrong_key: str = "", status: int = 401
+) -> Response:
+    """Return the page to sign in: a failure at an issuer stands above the form, a wrong key beside it."""
     proof, people = form_value(request), context(request).people
     reply = html_response(
         render(
@@ -165,10 +168,11 @@ def _form(request: Request, why: str | None, place: str | None = None, *, status
             root_of(request),
             proof=proof,
             why=why,
+            wrong={"key": wrong_key} if wrong_key else {},
             issuers={} if people is None else people.names,
             place=local_path(request.query_params.get("next", "/")) if place is None else place,
         ),
-        200 if why is None else status,
+        200 if why is None and not wrong_key else status,
     )
     set_cookie(request, reply, FORM_COOKIE, proof, path=_HERE, lifetime=None)
     return reply

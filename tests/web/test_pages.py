@@ -19,7 +19,7 @@ from app.identity.caller import Role
 from app.identity.credentials import digest
 from app.main import create_app
 from app.settings import Settings
-from app.web.form_errors import LABELS
+from app.web.form_errors import FIELDS
 from tests.api.conftest import bearer, key_for
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import reload
@@ -532,49 +532,73 @@ def test_what_can_not_be_done_is_told_on_a_page(
     )
 
 
+def errors_of(page: Page, html: str) -> dict[str, str]:
+    """The errors beside the fields of a form, by field; each field must name its own."""
+    texts = {
+        own_id: Page(text).text
+        for own_id, text in re.findall(r'<p class="wrong[^>]*id="([^"]+)">(.*?)</p>', html)
+    }
+    described = {
+        name: next(iter((each.get("aria-describedby") or "").split()), "")
+        for each in page.named("input")
+        if "aria-invalid" in each and (name := each.get("name"))
+    }
+    group = {own_id.removesuffix("-error"): own_id for own_id in texts}
+    return {name: texts[described[name] or group[name]] for name in described}
+
+
 @pytest.mark.parametrize(
-    ("path", "data", "told"),
+    ("path", "data", "field", "told"),
     [
-        ("/dashboard/freezes", {**FREEZE, "ttl": "soon"}, "Lasts: "),
+        ("/dashboard/freezes", {**FREEZE, "ttl": "soon"}, "ttl", "not a duration such as"),
         (
             "/dashboard/freezes",
             {"title": "x", "reason": "y", "environments": "*"},
-            "Set when it ends: choose how long it lasts",
+            "lasts",
+            "Choose how long it lasts",
         ),
+        ("/dashboard/freezes", {**FREEZE, "environments": "moon"}, "environments", "unknown environment"),
         (
             "/dashboard/freezes",
-            {**FREEZE, "environments": "moon"},
-            "Environments: unknown environment",
+            {**FREEZE, "starts_at": "yesterday"},
+            "starts_at",
+            "write it as 2026-11-27T14:00",
         ),
-        ("/dashboard/freezes", {**FREEZE, "starts_at": "yesterday"}, "Starts: write it as 2026-11-27T14:00"),
-        ("/dashboard/freezes", {**FREEZE, "starts_at": "2026-01-01T00:00"}, "Starts: lies in the past"),
-        ("/dashboard/freezes/frz_1/extend", {"ttl": "-2h"}, "New duration, from now: "),
-        ("/dashboard/freezes/frz_1/extend", {}, "Enter the new duration, from now."),
+        ("/dashboard/freezes", {**FREEZE, "starts_at": "2026-01-01T00:00"}, "starts_at", "lies in the past"),
+        ("/dashboard/freezes/frz_1/extend", {"ttl": "-2h"}, "ttl", "not a duration such as"),
+        ("/dashboard/freezes/frz_1/extend", {}, "ttl", "Fill this in."),
         (
             "/dashboard/overrides",
             {"services": "api", "ttl": "99d", "reason": "Fix"},
-            "Environments: is required",
+            "environments",
+            "Choose at least one.",
         ),
-        ("/dashboard/overrides", {"max_uses": "many", "reason": "Fix"}, "Uses: must be a whole number"),
+        ("/dashboard/overrides", {"max_uses": "many", "reason": "Fix"}, "max_uses", "must be a whole number"),
         (
             "/dashboard/overrides",
             {"services": "api", "environments": "staging", "reason": "Fix", "ttl": "90d"},
-            "Expires after: a token may live for",
+            "ttl",
+            "a token may live for",
         ),
         (
             "/dashboard/overrides",
-            {"services": "*", "environments": "staging", "reason": "Fix", "ttl": "1h"},
-            "admin",
+            {"services": "api", "environments": "staging", "reason": "Fix"},
+            "expires",
+            "Choose after how long it expires",
         ),
     ],
 )
-def test_a_form_that_is_refused_comes_back_filled_in_and_is_told_in_its_own_words(
-    gate: TestClient, ops: Page, path: str, data: dict[str, str], told: str
+def test_a_form_that_is_refused_comes_back_filled_in_with_its_errors_beside_their_fields(
+    gate: TestClient, ops: Page, path: str, data: dict[str, str], field: str, told: str
 ) -> None:
     reply = gate.post(path, data={**data, "proof": ops.value("proof")})
     page = Page(reply.text)
-    assert reply.status_code in (403, 422)
-    assert told in page.text
+    assert reply.status_code == 422
+    assert page.unclosed == []
+    errors = errors_of(page, reply.text)
+    assert told in errors[field]
+    focused = [each.get("name") for each in page.named("input") if "autofocus" in each]
+    assert focused == [next(iter(errors))], "the focus goes to the first of them"
     assert path in {form.get("action") for form in page.named("form")}
     for name, value in data.items():
         if name == "confirmed":
@@ -585,11 +609,20 @@ def test_a_form_that_is_refused_comes_back_filled_in_and_is_told_in_its_own_word
     assert again.status_code == 422, "the form that comes back is as good as the one before"
 
 
-def test_the_words_of_refusals_are_the_labels_of_the_forms(gate: TestClient, ops: Page) -> None:
+def test_an_error_that_is_about_no_field_stands_above_the_form(gate: TestClient, ops: Page) -> None:
+    data = {"services": "*", "environments": "staging", "reason": "Fix", "ttl": "1h"}
+    reply = gate.post("/dashboard/overrides", data={**data, "proof": ops.value("proof")})
+    page = Page(reply.text)
+    assert reply.status_code == 403
+    assert "admin" in page.text.partition("Sign out Not granted")[2].partition("Services Comma")[0]
+    assert errors_of(page, reply.text) == {}
+
+
+def test_every_field_that_can_be_wrong_is_on_its_form(gate: TestClient, ops: Page) -> None:
     frozen = gate.post("/dashboard/freezes", data={**FREEZE, "proof": ops.value("proof")}).text
-    for labels in LABELS.values():
-        for label in labels.values():
-            assert re.search(rf"<(label|legend)[^>]*>(<input[^>]*>)? ?{label}", frozen), label
+    fields = {each.get("name") for each in Page(frozen).named("input")}
+    for names in FIELDS.values():
+        assert fields >= set(names)
 
 
 def test_a_token_is_shown_to_nobody_but_who_granted_it_and_on_its_own_page_only(
@@ -1035,7 +1068,7 @@ def test_environments_are_ticked(gate: TestClient, ops: Page, keys: dict[str, st
         (["*", "staging"], "choose either everything, or some"),
     ):
         refused = gate.post("/dashboard/freezes", data={**form, "environments": chosen})
-        assert f"Environments: {why}" in Page(refused.text).text
+        assert why in errors_of(Page(refused.text), refused.text)["environments"]
     assert len(gate.get("/freezes").json()["freezes"]) == 3
     twice = gate.post("/dashboard/freezes", data={**form, "title": ["a", "b"]})
     assert twice.status_code == 422
