@@ -26,6 +26,7 @@ from app.gate.in_force import InForce
 from app.gate.past import Past
 from app.gate.record import DecisionFilter
 from app.gate.service import Service, alike, service
+from app.gate.service_state import environment_states
 from app.identity.caller import Role
 from app.server.authentication import authorised
 from app.server.context import Context, context
@@ -35,6 +36,7 @@ from app.web.offsets import offsets
 from app.web.pages import PageRoute, html_response, redirect, render
 from app.web.past import past_pictures, unknown_until
 from app.web.query import Blank
+from app.web.service_list import services_by_state
 from app.web.viewer import Viewer, viewer_of
 
 router = APIRouter(prefix="/services", include_in_schema=False, route_class=PageRoute)
@@ -86,20 +88,11 @@ async def search(request: Request) -> Response:
     if name:
         path = service_path(name)
         return await _show(request, name) if "?" in path else redirect(request, path)
-    in_force = context(request).policies.in_force
-    known = sorted(in_force.policy_set.services or ())
-    return html_response(
-        render(
-            "services.html",
-            viewer_of(request, caller).root,
-            viewer=viewer_of(request, caller),
-            name="",
-            known=known,
-            listed=known[:MOST_LISTED],
-            path=service_path,
-            alike=[],
-        )
-    )
+    here = context(request)
+    in_force, now = here.policies.in_force, here.clock.now()
+    page = _Page(viewer_of(request, caller), "", here.cache.seq, now, here.cache.degraded_since is not None)
+    state = (in_force.revision, in_force.freezes_version)
+    return html_response(await here.shared.get((page, *state), partial(_list, in_force, page)))
 
 
 @router.get("/{name:path}")
@@ -144,18 +137,30 @@ async def _latest(here: Context, name: str) -> list[dict[str, Any]] | None:
 
 
 def _unknown(in_force: InForce, page: _Page) -> Response:
+    return html_response(_list(in_force, page), HTTPStatus.NOT_FOUND)
+
+
+def _list(in_force: InForce, page: _Page) -> bytes:
+    """Render the services by their state; with suggestions, if one was asked for that is not known."""
     known = sorted(in_force.policy_set.services or ())
-    body = render(
+    return render(
         "services.html",
         page.viewer.root,
         viewer=page.viewer,
         name=page.name,
+        seq=page.seq,
+        now=page.now,
+        home=in_force.home,
+        offsets=offsets(in_force.home, page.now),
+        total=len(in_force.policy_set.environments),
         known=known,
-        listed=known[:MOST_LISTED],
+        listed=services_by_state(
+            environment_states(in_force, page.now) if known else [], known[:MOST_LISTED], in_force.home
+        ),
+        most=MOST_LISTED,
         path=service_path,
-        alike=alike(in_force, page.name),
+        alike=alike(in_force, page.name) if page.name else [],
     )
-    return html_response(body, HTTPStatus.NOT_FOUND)
 
 
 def _past(past: Past, in_force: InForce, page: _Page) -> bytes:

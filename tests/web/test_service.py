@@ -165,13 +165,10 @@ def test_the_search_goes_to_the_page_of_any_name(catalogue: tuple[TestClient, Fa
     reply = client.get("/services?name=+search+", follow_redirects=False)
     assert (reply.status_code, reply.headers["location"]) == (303, "/services/search")
     page = Page(client.get("/services").text)
-    assert [
+    assert {
         each["href"] for each in page.named("a") if (each.get("href") or "").startswith("/services/")
-    ] == [
-        "/services/search",
-        "/services/shop/checkout.v2",
-        "/services/tokyo",
-    ]
+    } == {"/services/search", "/services/shop/checkout.v2", "/services/tokyo"}
+    assert "2 services opens Mon 30 Nov 08:00 CET shop/checkout.v2" in page.text
 
 
 @pytest.mark.parametrize("name", ["a/../b", "a//b", "./a".removeprefix("./") + "/.", "a/"])
