@@ -8,7 +8,7 @@ from app.core.explain import undirected
 from app.core.interval import Interval
 from app.core.rule_style import OTHERS, Style
 from app.core.wallclock import Zone
-from app.gate.calendar_lanes import Lane, Part, Run
+from app.gate.calendar_lanes import Lane, Part, Run, ScopedFreeze
 from app.web.calendar_words import run_id, run_in_words, scoped_id, scoped_in_words
 
 THIN: Final = 6
@@ -69,6 +69,9 @@ class Row(NamedTuple):
     y: float
     bar: float
     """The top of its bars."""
+    thin: float
+    """The top of its thin bars."""
+    height: float
 
 
 class Canvas(NamedTuple):
@@ -88,6 +91,12 @@ class Canvas(NamedTuple):
     def x(self, row: Row, local: int) -> float:
         """Return the place of a local time on a row."""
         return round((local - row.first) / self.row_seconds * self.width, 2)
+
+    def touched(self, lane: Lane, row: Row) -> tuple[bool, bool]:
+        """Return whether a freeze of the lane is on a row, and whether one of single services is."""
+        kinds: tuple[Iterable[Run | ScopedFreeze], ...] = (lane.runs, lane.scoped)
+        runs, scoped = (any(self._boxes(each.start, each.end, [row], 0) for each in kind) for kind in kinds)
+        return runs, scoped
 
     def bars(self, lane: Lane, number: int, rows: Sequence[Row]) -> tuple[Bar, ...]:
         """Return the bars of a lane; `number` is that of the lane, for the ids of its list."""
@@ -109,7 +118,7 @@ class Canvas(NamedTuple):
 
     def _scoped(self, lane: Lane, number: int, rows: Sequence[Row]) -> Iterator[Bar]:
         """Yield thin bars below the others, for the freezes of single services."""
-        thin = _lowered(rows, self.height + 3)
+        thin = [row._replace(bar=row.thin) for row in rows]
         for each in lane.scoped:
             boxes = self._boxes(each.start, each.end, thin, THIN)
             if boxes:

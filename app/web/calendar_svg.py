@@ -22,6 +22,10 @@ _TICK: Final = 44
 """The width of a date, to be whole before the edge."""
 _WIDE_DAY: Final = 20
 """Units of a day from which days are lines of their own."""
+_APART: Final = 3
+"""Units between bars and the thin bars below."""
+_FEW_WEEKS: Final = 5
+"""Weeks up to which all rows are equally high."""
 _CLOSE: Final = 13
 """Units within which deploys share a mark."""
 _MOST_NAMED: Final = 5
@@ -106,23 +110,18 @@ class View(NamedTuple):
 
 def draw_weeks(lane: Lane, view: View, sheet: Sheet, number: int = 0) -> Picture:
     """Draw the freezes of a lane on a row for each week, from a Monday on; `number` is that of the lane."""
-    numbers, above = (18, 16) if sheet.titled else (16, 0)
-    height = numbers + above + sheet.bar + _below(lane) + 6
-    rows = [
-        Row(first * DAY, (first + WEEK) * DAY, _HEAD + week * height, _HEAD + week * height + numbers + above)
-        for week, first in enumerate(range(view.first_day, view.first_day + view.days, WEEK))
-    ]
     canvas = view.canvas(sheet, WEEK, titled=sheet.titled)
+    rows = _weeks(lane, view, sheet, canvas)
     width = sheet.width / WEEK
     ticks = [
         Title(round((column + 0.5) * width, 2), 14, f"{calendar_date(view.first_day + column):%a}")
         for column in range(WEEK)
     ]
     return Picture(
-        sheet.size, sheet.width, _HEAD + len(rows) * height + 1, (),
-        tuple(_days_of_weeks(rows, view, width, height)), tuple(ticks), canvas.bars(lane, number, rows),
-        *_past(rows, canvas, height),
-        tuple(Box(0, row.y, sheet.width, height) for row in rows),
+        sheet.size, sheet.width, round(rows[-1].y + rows[-1].height) + 1, (),
+        tuple(_days_of_weeks(rows, view, width)), tuple(ticks), canvas.bars(lane, number, rows),
+        *_past(rows, canvas),
+        tuple(Box(0, row.y, sheet.width, row.height) for row in rows),
     )  # fmt: skip
 
 
@@ -133,8 +132,9 @@ def draw_ribbon(lanes: Sequence[Lane], view: View, sheet: Sheet) -> Picture:
     rows: list[Row] = []
     y = _HEAD
     for lane in lanes:
-        rows.append(Row(first, last, y, y + 20))
-        y += 20 + sheet.bar + _below(lane) + 8
+        height = 20 + sheet.bar + _below(lane) + 8
+        rows.append(Row(first, last, y, y + 20, y + 20 + sheet.bar + _APART, height))
+        y += height
     bars = (canvas.bars(lane, at, [row]) for at, (lane, row) in enumerate(zip(lanes, rows, strict=True)))
     room = int(sheet.width / _BOLD_LETTER)
     names = [
@@ -146,7 +146,7 @@ def draw_ribbon(lanes: Sequence[Lane], view: View, sheet: Sheet) -> Picture:
         tuple(_days_of_ribbon(view, sheet.width / view.days, y - _HEAD)),
         tuple(_ticks(view, sheet.width / view.days)),
         tuple(bar for of_lane in bars for bar in of_lane),
-        *_past([Row(first, last, _HEAD, _HEAD)], canvas, y - _HEAD),
+        *_past([Row(first, last, _HEAD, _HEAD, _HEAD, y - _HEAD)], canvas),
         tuple(Box(0, row.bar, sheet.width, sheet.bar) for row in rows),
     )  # fmt: skip
 
@@ -181,7 +181,25 @@ def monday_of(day: int) -> int:
 
 def _below(lane: Lane) -> int:
     """Return the height that thin bars need."""
-    return THIN + 3 if lane.scoped else 0
+    return THIN + _APART if lane.scoped else 0
+
+
+def _weeks(lane: Lane, view: View, sheet: Sheet, canvas: Canvas) -> list[Row]:
+    """Return a row for each week; of a quarter, weeks in which little happens are low."""
+    numbers, above = (18, 16) if sheet.titled else (16, 0)
+    rows: list[Row] = []
+    y = _HEAD
+    for first in range(view.first_day, view.first_day + view.days, WEEK):
+        bar = y + numbers + above
+        row = Row(first * DAY, (first + WEEK) * DAY, y, bar, bar + sheet.bar + _APART, 0)
+        below = bar + sheet.bar + _below(lane)
+        if view.days > _FEW_WEEKS * WEEK:
+            has_bars, has_thin = canvas.touched(lane, row)
+            row = row if has_bars else row._replace(thin=bar)
+            below = bar + has_bars * sheet.bar + has_thin * (THIN + has_bars * _APART)
+        rows.append(row._replace(height=below + 6 - y))
+        y = below + 6
+    return rows
 
 
 def _joined(mark: Mark, later: Mark) -> Mark:
@@ -201,7 +219,7 @@ def _few(names: Sequence[str], room: int) -> str:
     return f"{names[0][: max(room - 1, 1)]}…"
 
 
-def _days_of_weeks(rows: Sequence[Row], view: View, width: float, height: float) -> Iterator[Cell]:
+def _days_of_weeks(rows: Sequence[Row], view: View, width: float) -> Iterator[Cell]:
     today = view.local // DAY
     for row in rows:
         for column, day in enumerate(range(row.first // DAY, row.last // DAY)):
@@ -210,7 +228,7 @@ def _days_of_weeks(rows: Sequence[Row], view: View, width: float, height: float)
             number = f"{date.day} {date:%b}" if begins else str(date.day)
             x = round(column * width, 2)
             weekend = weekday(day) >= _SATURDAY
-            yield Cell(x, row.y, round(width, 2), height, number, begins, weekend, day == today)
+            yield Cell(x, row.y, round(width, 2), row.height, number, begins, weekend, day == today)
 
 
 def _days_of_ribbon(view: View, width: float, height: float) -> Iterator[Cell]:
@@ -235,11 +253,11 @@ def _ticks(view: View, width: float) -> Iterator[Title]:
             yield Title(round(x, 2), 14, f"{date:%a} {date.day}" if is_daily else f"{date.day} {date:%b}")
 
 
-def _past(rows: Sequence[Row], canvas: Canvas, height: float) -> tuple[tuple[Box, ...], Box | None]:
+def _past(rows: Sequence[Row], canvas: Canvas) -> tuple[tuple[Box, ...], Box | None]:
     """Return what is over, and the line of now; None if that is not in the picture."""
     local = canvas.where.local(canvas.now)
     over = tuple(
-        Box(0, row.y, canvas.x(row, min(local, row.last)), height) for row in rows if local > row.first
+        Box(0, row.y, canvas.x(row, min(local, row.last)), row.height) for row in rows if local > row.first
     )
     present = [row for row in rows if row.first <= local < row.last]
-    return over, Box(canvas.x(present[0], local), present[0].y, 0, height) if present else None
+    return over, Box(canvas.x(present[0], local), present[0].y, 0, present[0].height) if present else None

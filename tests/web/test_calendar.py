@@ -180,6 +180,21 @@ def test_a_title_without_room_is_cut_and_a_narrow_picture_has_none() -> None:
     assert bars[0].titles[0].text == "No deploys after Friday…"
 
 
+def test_in_a_quarter_weeks_in_which_little_happens_are_low() -> None:
+    found = in_force(freezes=[freeze("2026-12-02T10:00:00Z", "2026-12-10T12:00:00Z", services=["shop"])])
+    lane = shown(found)[0]._replace(runs=shown(found)[0].runs[:1])  # Monday morning of the first week
+    quarter = draw_weeks(lane, view_of(found, 98), WIDE_QUARTER)
+    first, second, _, fourth = (row.height for row in quarter.rows[:4])
+    assert first > second > fourth
+    assert fourth < WIDE_QUARTER.bar + 16
+    ends = [row.y + row.height for row in quarter.rows]
+    assert [row.y for row in quarter.rows[1:]] == ends[:-1]
+    assert ends[-1] < quarter.height
+    thin = next(each for each in quarter.bars if each.scoped).parts[0].boxes
+    assert all(any(row.y < box.y < row.y + row.height - box.height for row in quarter.rows) for box in thin)
+    assert len({row.height for row in draw_weeks(lane, view_of(found), WIDE_QUARTER).rows}) == 1
+
+
 def test_a_ribbon_has_a_row_for_each_lane_and_marks_for_deploys() -> None:
     found = in_force()
     drawn = draw_ribbon(shown(found), view_of(found, 35), NARROW)
