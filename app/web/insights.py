@@ -84,6 +84,7 @@ async def insights(request: Request) -> Response:
             measures=MEASURES,
             found=found,
             cells=list(_cells(found["hours"], query.show)),
+            most=_most(found["hours"], query.show),
             drawing={"cell": CELL, "left": LEFT, "top": TOP},
             environments=list(in_force.policy_set.environments),
             changes=in_force.policy_set.changes,
@@ -94,9 +95,9 @@ async def insights(request: Request) -> Response:
 
 
 def _cells(hours: list[dict[str, Any]], show: Measure) -> Iterator[Cell]:
-    amounts = [None if _is_too_few(each, show) else _amount(each, show) for each in hours]
-    most = max((amount for amount in amounts if amount is not None), default=0) or 1
-    for number, (each, amount) in enumerate(zip(hours, amounts, strict=True)):
+    most = _most(hours, show) or 1
+    for number, each in enumerate(hours):
+        amount = _amount(each, show)
         day, hour = divmod(number, 24)
         yield Cell(
             LEFT + hour * CELL,
@@ -109,8 +110,15 @@ def _cells(hours: list[dict[str, Any]], show: Measure) -> Iterator[Cell]:
         )
 
 
+def _most(hours: list[dict[str, Any]], show: Measure) -> float:
+    """Return the amount of the hour that is drawn the strongest; 0 if none is."""
+    return max((_amount(each, show) or 0 for each in hours), default=0)
+
+
 def _amount(each: dict[str, Any], show: Measure) -> float | None:
     """Return the amount of an hour to show, or None."""
+    if _is_too_few(each, show):
+        return None
     found: float | None = each["rate"] if show == "failures" else each[show]
     return found
 

@@ -524,11 +524,9 @@ def test_what_can_not_be_done_is_told_on_a_page(
 ) -> None:
     reply = gate.post(path, data={**data, "proof": ops.value("proof")})
     assert reply.status_code == status
-    assert (
-        Page(reply.text)
-        .text.partition("Sign out")[2]
-        .strip()
-        .startswith(("Request failed", "Not frozen", "Not granted", "Not found"))
+    shown = Page(reply.text).text.partition("Sign out")[2].strip()
+    assert shown.startswith(
+        (f"Error {status} Request failed", "Not frozen", "Not granted", f"Error {status} Not found")
     )
 
 
