@@ -23,9 +23,28 @@ from app.web.viewer import viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
 
-CELL: Final = 30
-LEFT: Final = 42
-TOP: Final = 18
+
+class Map(NamedTuple):
+    """The measures of a heat map; each place comes in both, and shows the one that fits."""
+
+    size: str
+    """``wide``, with the hours across, or ``narrow``, with the days across."""
+    across: int
+    """The width of a cell."""
+    down: int
+    left: int
+    top: int
+
+    def x(self, cell: "Cell") -> int:
+        """Return the left edge of a cell."""
+        return self.left + self.across * (cell.hour if self.size == "wide" else cell.day)
+
+    def y(self, cell: "Cell") -> int:
+        """Return the top of a cell."""
+        return self.top + self.down * (cell.day if self.size == "wide" else cell.hour)
+
+
+MAPS: Final = (Map("wide", 30, 30, 42, 18), Map("narrow", 43, 21, 42, 18))
 _FAINTEST: Final = 0.12
 
 Measure = Literal["failures", "deploys", "denials", "overrides"]
@@ -50,8 +69,9 @@ class InsightsPageQuery(Strict):
 class Cell(NamedTuple):
     """An hour of the week in the heat map."""
 
-    x: int
-    y: int
+    day: int
+    """0 is Monday."""
+    hour: int
     strength: float
     """The opacity of the colour, from 0 to 1."""
     text: str
@@ -85,7 +105,7 @@ async def insights(request: Request) -> Response:
             found=found,
             cells=list(_cells(found["hours"], query.show)),
             most=_most(found["hours"], query.show),
-            drawing={"cell": CELL, "left": LEFT, "top": TOP},
+            maps=MAPS,
             environments=list(in_force.policy_set.environments),
             changes=in_force.policy_set.changes,
             now=now,
@@ -100,8 +120,8 @@ def _cells(hours: list[dict[str, Any]], show: Measure) -> Iterator[Cell]:
         amount = _amount(each, show)
         day, hour = divmod(number, 24)
         yield Cell(
-            LEFT + hour * CELL,
-            TOP + day * CELL,
+            day,
+            hour,
             round(_FAINTEST + (1 - _FAINTEST) * amount / most, 3) if amount else 0,
             _text(each, amount, show),
             f"{each['weekday'].capitalize()} {hour:02}:00: {each['deploys']} deploys, "
