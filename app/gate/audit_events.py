@@ -53,6 +53,15 @@ STAYING: Final = (
 can be removed from this list, because the digest of those that stayed is on record."""
 
 
+BY_THE_GATE: Final = frozenset(
+    {
+        *(Kind.POLICIES_LOADED.value, Kind.RECORD_PRUNED.value, Kind.HOLD_RELEASED.value),
+        *(Kind.HOLD_RETURNED.value, Kind.HOLD_ANSWERED.value, Kind.HOLD_EXPIRED.value),
+    }
+)
+"""The kinds of event that no caller causes: without an actor, they are the gate's own."""
+
+
 class Cause(StrEnum):
     """Why a process loaded policies: it started, or the files or their calendars changed."""
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from app.store.store import Store
     from app.store.view import View
 
+SIEM: Final = "siem"
+"""The name of the feed of the SIEM."""
+
 MOST_EVENTS: Final = 500
 LARGEST_BATCH: Final = 1024 * 1024
 """Characters of the events of a batch, unless a single one has more: few endpoints take larger bodies."""
@@ -185,6 +188,11 @@ class Anchoring:
     def overdue(self, now: int) -> int:
         """Return the seconds by which the next anchor is late."""
         return max(0, now - self._next_at)
+
+
+def sent_to_siem(view: "View") -> int | None:
+    """Return the position up to which the SIEM has the record; None if there never was a SIEM."""
+    return _remembered(view, SIEM)
 
 
 def _first_of(links: Sequence[Link]) -> Sequence[Link]:

@@ -11,7 +11,7 @@ from app.gate.backtest import Backtests
 from app.gate.claim import Claims
 from app.gate.collector import Receiver
 from app.gate.deliveries import Deliveries
-from app.gate.event_feed import Anchoring, EventFeed
+from app.gate.event_feed import SIEM, Anchoring, EventFeed
 from app.gate.exports import Exports
 from app.gate.feeds import policies_stamp
 from app.gate.freezes import Freezes
@@ -86,7 +86,7 @@ class Gate:
 
     def event_feed(self, own_name: str, *, from_start: bool) -> EventFeed:
         """Return the feed of the record for a SIEM; see `EventFeed`."""
-        feed = EventFeed(self._store, self._clock, "siem", own_name, from_start=from_start)
+        feed = EventFeed(self._store, self._clock, SIEM, own_name, from_start=from_start)
         self.feeds.append(feed)
         return feed
 

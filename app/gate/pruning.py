@@ -47,6 +47,8 @@ class PruningState(NamedTuple):
     """When the record was last pruned, by any replica, in seconds."""
     failures: int = 0
     """The runs of this replica that failed."""
+    waiting: int = 0
+    """The old events that stay for now, as the SIEM doesn't have them yet."""
 
 
 class Pruning:
@@ -85,6 +87,8 @@ class Pruning:
         try:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(self._thread, _prune, pruner, self._retention.keep)
+            waiting = await loop.run_in_executor(self._thread, pruner.waiting, self._retention.keep)
+            self.state = self.state._replace(waiting=waiting)
         except BusyPruningError:
             return None
         except Exception:

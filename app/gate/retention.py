@@ -20,6 +20,7 @@ from app.core.errors import FreezegateError
 from app.core.instant import DAY, format_instant
 from app.gate import archive
 from app.gate.audit_events import STAYING, Kind, happened
+from app.gate.event_feed import sent_to_siem
 from app.gate.holds import KEPT_FOR
 from app.gate.pace import Pace, Steps
 from app.gate.rollup_names import UnusedNames
@@ -39,6 +40,10 @@ is left that only a pruned event would explain."""
 
 COUNTS_OUTLIVE: Final = 10
 """How many times as long as decisions the counts of insights are kept."""
+
+WAITS_FOR_SIEM: Final = 30 * DAY
+"""Seconds that an event stays longer if the SIEM doesn't have it yet: enough to mend one, and an end for the
+database's growth behind one that is gone."""
 
 LEASE: Final = "pruning"
 """The name of the lease: one process prunes at a time."""
@@ -149,6 +154,7 @@ class Pruner:
         self._reading, self._deleting = (Steps(access.pause, clock, pace) for pace in paces)
         self._progress = progress or (lambda *_: None)
         self._leased_at = 0
+        self._waits = True
 
     def count(self, keep: int, most: int | None = None) -> int:
         """Return the number of events to prune if `keep` seconds are kept, without pruning them.
@@ -159,6 +165,13 @@ class Pruner:
         """
         start = _start(self._access.query(lambda view: view.latest_pruned()))
         return self._last_before(start.seq, self._limit(keep), most) - start.seq
+
+    def waiting(self, keep: int) -> int:
+        """Return about how many events are older than `keep` seconds, and stay as the SIEM lacks them."""
+        start = _start(self._access.query(lambda view: view.latest_pruned())).seq
+        limit = self._limit(keep)
+        old = self._access.query(partial(_crossing, start=start, limit=limit))
+        return old - self._access.query(partial(_prunable, start=start, limit=limit))
 
     def is_unfinished(self) -> bool:
         """Return whether a run was stopped before it had deleted all rows."""
@@ -171,7 +184,7 @@ class Pruner:
         Args:
             keep: seconds, `LEAST_KEPT` at least.
             least: a stretch of fewer events is left for later.
-            force: prune whatever the clock says, and into another folder than before.
+            force: prune whatever the clock says, into another folder than before, and what the SIEM lacks.
 
         Raises:
             PruneError: another process is pruning, the record is not whole, or the clock is far ahead of it.
@@ -179,6 +192,7 @@ class Pruner:
             StoreUnavailableError: the store can't be read or written.
         """
         limit = self._limit(keep)
+        self._waits = not force
         if not force and self.count(keep, 1):
             self._check_clock()
             self._check_archive()
@@ -282,7 +296,7 @@ class Pruner:
             limit: the instant, in microseconds.
             most: events to look at.
         """
-        end = self._access.query(partial(_crossing, start=start, limit=limit))
+        end = self._access.query(partial(_prunable if self._waits else _crossing, start=start, limit=limit))
         end = end if most is None else min(end, start + most)
         for after in range(start, end, _SCANNED):
             scan = partial(_first_since, since=limit, after=after, last=min(after + _SCANNED, end))
@@ -473,6 +487,14 @@ def _crossing(view: "View", start: int, limit: int) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _prunable(view: "View", start: int, limit: int) -> int:
+    """Return a position as `_crossing` does, but none that the SIEM lacks, unless it is much older."""
+    end, sent = _crossing(view, start, limit), sent_to_siem(view)
+    if sent is None or end <= sent:
+        return end
+    return max(start, sent, _crossing(view, start, limit - WAITS_FOR_SIEM * 1_000_000))
 
 
 def _time_before(view: "View", limit: int) -> int | None:

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from typing import Final
 
 from app.core.errors import FreezegateError
+from app.core.instant import DAY
 from app.gate.calendars import News
 from app.gate.in_force import InForce, LoadFailure
 from app.gate.pruning import Pruning
+from app.gate.retention import WAITS_FOR_SIEM
 from app.gate.service_state import prepare_states
 from app.policies.removal import in_words
 from app.policies.source import POLL
@@ -72,8 +74,12 @@ def prune(pruning: Pruning) -> Coroutine[None, None, None]:
 
 
 async def _prune(pruning: Pruning) -> None:
-    """Prune what is old, and log it."""
+    """Prune what is old, and log it; say once if it waits."""
+    waited = pruning.state.waiting
     found = await pruning.look()
+    if pruning.state.waiting and not waited:
+        waiting, days = pruning.state.waiting, WAITS_FOR_SIEM // DAY
+        event(logging.WARNING, "pruning waits for the SIEM", events=waiting, at_most_days=days)
     if found is not None:
         event(logging.INFO, "record pruned", **found.to_json())
 

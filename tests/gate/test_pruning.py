@@ -10,9 +10,12 @@ from app.core.decision import Question
 from app.core.instant import DAY
 from app.gate.archive import chosen_folder
 from app.gate.claim import Claim
+from app.gate.console import Console
+from app.gate.event_feed import SIEM, EventFeed
 from app.gate.pruning import Pruning, Retention
 from app.gate.record import verify
-from app.gate.retention import PruneError
+from app.gate.retention import WAITS_FOR_SIEM, PruneError
+from app.server import periodic
 from app.settings import SettingsError
 from tests.gate.conftest import Gate
 from tests.gate.pruning import KEEP, LONG, files_of, fill, grow_old
@@ -22,6 +25,10 @@ pytestmark = pytest.mark.anyio
 
 def pruning_of(gate: Gate, folder: Path | None, keep: int | None = KEEP) -> Pruning:
     return Pruning(gate.store, gate.clock, "one", None if keep is None else Retention(keep, folder))
+
+
+def gate_feed(gate: Gate) -> EventFeed:
+    return EventFeed(gate.store, gate.clock, SIEM, "one", from_start=True)
 
 
 async def test_what_is_old_is_pruned_beside_claims(gate: Gate, tmp_path: Path) -> None:
@@ -133,3 +140,54 @@ def test_the_archive_is_beside_the_file_or_chosen() -> None:
     assert chosen_folder("none", Path("/data")) is None
     with pytest.raises(SettingsError, match="FREEZEGATE_ARCHIVE"):
         chosen_folder(None, None)
+
+
+async def test_what_the_siem_lacks_stays_for_thirty_days_longer(
+    gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = gate_feed(gate)
+    await fill(gate, 3)
+    assert await feed.take()
+    first = await feed.batch()
+    assert first is not None
+    await feed.passed(first._replace(seq=5))
+    pruning = pruning_of(gate, None)
+    await grow_old(gate, KEEP + 2 * DAY)
+    for _ in range(2):
+        await periodic._prune(pruning)
+    pruned = gate.store.query(lambda view: view.latest_pruned())
+    assert pruned is not None
+    assert pruned.seq == 5
+    assert pruning.state.waiting == first.seq - 5
+    assert [line.getMessage() for line in caplog.records].count("pruning waits for the SIEM") == 1
+    await grow_old(gate, WAITS_FOR_SIEM - 3 * DAY)
+    await pruning.look()
+    assert gate.store.query(lambda view: view.latest_pruned()) == pruned
+    await grow_old(gate, 3 * DAY)
+    assert await pruning.look() is not None
+    assert pruning.state.waiting == 0
+    lost = await feed.batch()
+    assert lost is not None
+    assert lost.lost > 0
+    pruning.stop()
+
+
+async def test_what_the_siem_has_and_what_is_forced_does_not_wait(gate: Gate) -> None:
+    feed = gate_feed(gate)
+    await fill(gate, 3)
+    assert await feed.take()
+    batch = await feed.batch()
+    assert batch is not None
+    pruning = pruning_of(gate, None)
+    await grow_old(gate, KEEP + 2 * DAY)
+    assert await pruning.look() is None
+    assert pruning.state.waiting > 5
+    await feed.passed(batch)
+    assert await pruning.look() is not None
+    assert pruning.state.waiting == 0
+    await fill(gate, 3)
+    await grow_old(gate, KEEP + 2 * DAY)
+    console = Console(gate.store, gate.clock)
+    assert console.count_prunable(KEEP) < 5
+    assert console.prune(KEEP, None, None, force=True).events > 5
+    pruning.stop()

@@ -300,6 +300,11 @@ def test_ocsf_has_the_required_attributes_of_a_base_event_and_nothing_made_up() 
     assert (found["metadata"]["sequence"], found["metadata"]["uid"]) == (7, "ab")
     assert found["unmapped"] == {"actor": None, "data": {"a": 1}}
     assert ocsf_event({**event, "kind": "decision", "actor": "ada"})["severity_id"] == 1
+    said = [
+        ocsf_event({**event, "kind": kind, "actor": actor})["message"]
+        for kind, actor in (("decision", "ada"), ("decision", None), ("record-pruned", None))
+    ]
+    assert said == ["decision by ada", "decision by anonymous", "record-pruned by freezegate"]
 
 
 async def test_ocsf_is_sent_where_it_is_asked_for(

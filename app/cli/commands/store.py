@@ -72,7 +72,8 @@ def copy(*, source: str, target: str, as_json: bool) -> int:
 @click.option(
     "--force",
     is_flag=True,
-    help="Prune also where the clock is far ahead of the record, or the archive lacks what was pruned last.",
+    help="Prune also where the clock is far ahead of the record, the archive lacks what was pruned last, "
+    "or the SIEM lacks the events.",
 )
 @database_url
 @as_json

@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from app import __version__
 from app.core.instant import parse_instant
+from app.gate.audit_events import BY_THE_GATE
 
 _OCSF: Final = "1.3.0"
 _OTHER: Final = 99
 """The activity that is none of the schema's; `activity_name` says which."""
 
+_OWN_NAME: Final = "freezegate"
 _INFORMATIONAL: Final = 1
 _MEDIUM: Final = 3
 _NOTICED: Final = frozenset({"override-spent", "override-granted", "request-refused", "record-pruned"})
@@ -32,10 +34,10 @@ def ocsf_event(event: Mapping[str, Any]) -> dict[str, Any]:
         "type_uid": _OTHER,
         "severity_id": _MEDIUM if kind in _NOTICED else _INFORMATIONAL,
         "time": parse_instant(str(event["at"])) * 1_000,
-        "message": f"{kind} by {event['actor'] or 'anonymous'}",
+        "message": f"{kind} by {event['actor'] or (_OWN_NAME if kind in BY_THE_GATE else 'anonymous')}",
         "metadata": {
             "version": _OCSF,
-            "product": {"name": "freezegate", "vendor_name": "freezegate", "version": __version__},
+            "product": {"name": _OWN_NAME, "vendor_name": _OWN_NAME, "version": __version__},
             "event_code": kind,
             "uid": event["hash"],
             "sequence": event["seq"],

@@ -37,3 +37,8 @@ class RecordAge(Collector):
         yield CounterMetricFamily(
             "freezegate_record_prune_failures", "Prunings of this replica that failed", state.failures
         )
+        yield GaugeMetricFamily(
+            "freezegate_record_prune_waiting_events",
+            "Old events that are not pruned yet, as the SIEM doesn't have them",
+            state.waiting,
+        )
