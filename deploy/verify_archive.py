@@ -121,7 +121,8 @@ def main(folder: str, export: str = "") -> None:
         with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
             verify_file(chain, path, lines, note)
         files[path.name] = (hashlib.sha256(path.read_bytes()).hexdigest(), chain.checkpoint())
-    print(f"{len(files)} files are whole: events 1 to {chain.seq}, the last one with the hash {chain.hash}")
+    what = "1 file is" if len(files) == 1 else f"{len(files)} files are"
+    print(f"{what} whole: events 1 to {chain.seq}, the last one with the hash {chain.hash}")
     if not export:
         return
     with Path(export).open(encoding="utf-8", newline="\n") as lines:

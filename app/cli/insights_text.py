@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from app.cli.report import plain, print_table
 from app.cli.status_text import Line
+from app.core.counted import counted
 from app.core.notation import waiting_time
 
 MEASURES: Final = ("failures", "deploys", "denials", "overrides")
@@ -20,7 +21,7 @@ def summary(body: Body) -> Iterator[Line]:
     """Yield the totals, what stands out, and the sentences below them."""
     totals, waits = body["totals"], body["waits"]
     median = waits.get("median_s")
-    counts = ", ".join(f"{totals[key]:,} {key}" for key in ("deploys", "denials", "overrides"))
+    counts = ", ".join(counted(totals[f"{noun}s"], noun) for noun in ("deploy", "denial", "override"))
     wait = "-" if median is None else waiting_time(median)
     yield Line(f"{counts}, failed {_rate(totals)}, median wait {wait}")
     for text in body["findings"]:

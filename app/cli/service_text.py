@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from app.cli.status_text import Body, Line, Times, grouped, named, rule_line, titles
+from app.core.counted import noun_for
 from app.core.decision_text import one_line
 
 _MOST_CHANGES: Final = 6
@@ -38,7 +39,7 @@ def _changes(schedules: Sequence[Body], times: Times) -> Iterator[str]:
             found.setdefault(flip, []).append(str(schedule.get("environment")))
     for (at, opens, rules), environments in sorted(found.items()):
         why = f": {one_line(rules)}" if rules else ""
-        verb = ("open" if opens else "freeze") + ("s" if len(environments) == 1 else "")
+        verb = noun_for(len(environments), *(("opens", "open") if opens else ("freezes", "freeze")))
         yield f"{times.local(at)}  {named(environments)} {verb}{why}"
 
 

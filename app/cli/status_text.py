@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
+from app.core.counted import counted
 from app.core.decision_text import one_line
 from app.core.reason import title_and_reason
 
@@ -129,7 +130,7 @@ def _frozen(group: Group, times: Times, most: int) -> Iterator[Line]:
     for rule in rules[:most]:
         yield Line(f"{_MARGIN}{rule_line(rule)}")
     if len(rules) > most:
-        yield Line(f"{_MARGIN}and {len(rules) - most} more rules")
+        yield Line(f"{_MARGIN}and {counted(len(rules) - most, 'more rule')}")
     yield from _differing(group.states)
 
 
@@ -187,7 +188,7 @@ def _differing(states: Sequence[Body]) -> Iterator[Line]:
 
 
 def _differ(number: int) -> str:
-    return "1 service differs" if number == 1 else f"{number} services differ"
+    return counted(number, "service differs", "services differ")
 
 
 def _on_side(services: Iterable[Body], *, allowed: bool) -> list[str]:

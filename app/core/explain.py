@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from app.core.continuation import Continuation, ContinuationResult
+from app.core.counted import noun_for
 from app.core.decision import Decision, DecisionPart, Outcome, Stretch, in_words
 from app.core.environment import EnvironmentKind
 from app.core.freeze import Freeze
@@ -189,7 +190,7 @@ def _lifted(decision: Decision, override: Override) -> str:
     return (
         f"{question.service} {may_be_deployed(decision, lifted=True)} by an override of {by}, "
         f"in spite of: {_vetoes(decision)}. "
-        f"{left or 'No'} {'use' if left == 1 else 'uses'} left."
+        f"{left or 'No'} {noun_for(left, 'use')} left."
     )
 
 

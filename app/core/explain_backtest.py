@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from app.core.backtest import Backtest, Fate, PolicyEffect, UnknownName
 from app.core.comparison import Tally
+from app.core.counted import noun_for
 from app.core.explain import undirected
 from app.core.explain_insights import comparison_in_words, range_in_words
 from app.core.instant import format_instant
@@ -113,7 +114,7 @@ def _part(part: int, whole: int, noun: str) -> str:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number_in_words(number)} {noun}{'' if number == 1 else 's'}"
+    return f"{number_in_words(number)} {noun_for(number, noun)}"
 
 
 def _list(parts: Sequence[str], last: str) -> str:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.core.comparison import ENOUGH, Comparison, Tally, Verdict
+from app.core.counted import counted
 from app.core.explain import undirected
 from app.core.insights import EnvironmentInsight, HourInsight, Insights, PolicyInsight
 from app.core.instant import DAY, HOUR, MINUTE
@@ -43,13 +44,13 @@ def total_in_words(insights: Insights, seconds: int) -> str:
     """Summarise the counts, and how many deploys have no reported outcome."""
     total = insights.total
     lead = (
-        f"{_count(total.deploys, 'deploy')}, {_count(insights.denials, 'denial')} and "
-        f"{_count(total.overrides, 'override')} in {_count(max(1, round(seconds / DAY)), 'day')}."
+        f"{counted(total.deploys, 'deploy')}, {counted(insights.denials, 'denial')} and "
+        f"{counted(total.overrides, 'override')} in {counted(max(1, round(seconds / DAY)), 'day')}."
     )
     if not total.reported:
         return f"{lead} Of no deploy was it reported how it went." if total.deploys else lead
     unreported = total.deploys - total.reported
-    rest = f" Not reported: {_count(unreported, 'deploy')}." if unreported else ""
+    rest = f" Not reported: {counted(unreported, 'deploy')}." if unreported else ""
     return f"{lead} {_share(total, 'Deploys failed ', ' of the time')}.{rest}"
 
 
@@ -60,7 +61,7 @@ def waits_in_words(waits: Waits) -> str:
         lead = "No deploy was denied and allowed later."
     else:
         lead = (
-            f"{_count(waits.ended, 'deploy')} waited: half of them {_rough(waits.median)} at most, "
+            f"{counted(waits.ended, 'deploy')} waited: half of them {_rough(waits.median)} at most, "
             f"nine of ten {_rough(waits.p90)} at most."
         )
     never = f" {waits.never} did not come back within {days} days." if waits.never else ""
@@ -110,10 +111,6 @@ def range_in_words(found: Range) -> str:
 def _percent(share: float) -> str:
     """Return whole per cents; tenths below one."""
     return f"{share * 100:.1f}" if 0 < share < _ONE_PER_CENT else f"{share * 100:.0f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _rough(seconds: int) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from app.core import explain
+from app.core.counted import counted, noun_for
 from app.core.decision import Decision
 from app.core.decision_json import instant_or_none
 from app.core.instant import format_instant
@@ -149,7 +150,7 @@ def services_open(
 def override_granted(override: Override, at: int, home: Zone, key: str) -> Notification:
     """Build the notification of a granted override."""
     who = person(override.granted_by)
-    uses = f"{override.max_uses} {'use' if override.max_uses == 1 else 'uses'}"
+    uses = counted(override.max_uses, "use")
     start = "" if override.starts_at is None else f"from {explain.local_time(override.starts_at, home, at)} "
     text = [
         f"{who} granted an override for {_scope(override)}: {full_stop(one_line(override.reason))}",
@@ -171,7 +172,7 @@ def override_spent(
     said = f"{service} was let through to {environment} by an override of {person(override.granted_by)}: "
     text = [
         said + full_stop(one_line(override.reason)),
-        f"Claimed by {person(who)}. {left or 'No'} {'use' if left == 1 else 'uses'} left.",
+        f"Claimed by {person(who)}. {left or 'No'} {noun_for(left, 'use')} left.",
     ]
     made = _of_override(
         Occasion.OVERRIDE_SPENT, override, at, f"Override spent: {service} to {environment}", text, key
@@ -274,7 +275,7 @@ def _what(denied: Denied) -> str:
 def _names(denied: Sequence[Denied], more: int) -> str:
     names = ", ".join(one_line(f"{_what(each)} ({each.who or 'anonymous'})") for each in denied)
     if not names:
-        return f"{more} {'claim' if more == 1 else 'claims'}"
+        return counted(more, "claim")
     return f"{names} and {more} more" if more else names
 
 

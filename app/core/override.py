@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from app.core.counted import counted
 from app.core.decision import Decision, Question, Rule
 from app.core.freeze import Freeze
 from app.core.notation import format_duration
@@ -281,7 +282,7 @@ def exceeded(override: Override, ceilings: Ceilings) -> Excess | None:
     if ceilings.max_ttl is not None and override.ttl > ceilings.max_ttl:
         return Excess(Part.TTL, f"it lives longer than {format_duration(ceilings.max_ttl)}")
     if ceilings.max_uses is not None and override.max_uses > ceilings.max_uses:
-        return Excess(Part.USES, f"it has more than {ceilings.max_uses} {_plural('use', ceilings.max_uses)}")
+        return Excess(Part.USES, f"it has more than {counted(ceilings.max_uses, 'use')}")
     return _missing(override, ceilings)
 
 
@@ -290,7 +291,7 @@ def _missing(override: Override, ceilings: Ceilings) -> Excess | None:
     if ceilings.require_ticket and override.ticket is None:
         return Excess(Part.TICKET, "it names no ticket")
     if ceilings.approvals is not None and len(override.approvals) < ceilings.approvals:
-        needed = f"{ceilings.approvals} {_plural('approval', ceilings.approvals)}"
+        needed = counted(ceilings.approvals, "approval")
         return Excess(Part.APPROVALS, f"it needs {needed} and has {len(override.approvals) or 'none'}")
     return None
 
@@ -321,7 +322,3 @@ def _may_concern(rule: Rule, environments: Collection[str]) -> bool:
         selector.environments is None or not set(environments).isdisjoint(selector.environments)
         for selector in rule.applies_to
     )
-
-
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"

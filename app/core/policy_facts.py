@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from app.core.counted import counted
 from app.core.explain import policy_in_words, scope_in_words
 from app.core.notation import format_duration
 from app.core.policy import Ceilings, Policy
@@ -49,9 +50,9 @@ def _limits(override: Ceilings) -> Iterator[str]:
     if override.max_ttl is not None:
         yield f"for {format_duration(override.max_ttl)} at most"
     if override.max_uses is not None:
-        yield f"for {override.max_uses} deploy{'' if override.max_uses == 1 else 's'} at most"
+        yield f"for {counted(override.max_uses, 'deploy')} at most"
     if override.approvals is not None:
-        yield f"with {override.approvals} approval{'' if override.approvals == 1 else 's'}"
+        yield f"with {counted(override.approvals, 'approval')}"
     if override.require_ticket:
         yield "with a ticket"
 

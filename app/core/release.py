@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
+from app.core.counted import counted
 from app.core.hold import Hold, Reporting
 from app.core.instant import MINUTE
 from app.core.notation import format_duration
@@ -25,8 +26,7 @@ class Pace(NamedTuple):
 
     def __str__(self) -> str:
         """Return it in words, such as "5 deploys every 1m"."""
-        deploys = "1 deploy" if self.batch == 1 else f"{self.batch} deploys"
-        return f"{deploys} every {format_duration(self.every)}"
+        return f"{counted(self.batch, 'deploy')} every {format_duration(self.every)}"
 
 
 def next_batch(

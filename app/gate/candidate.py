@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.core import calendar_url
+from app.core.counted import counted
 from app.core.errors import FreezegateError
 from app.gate.in_force import InForce
 from app.policies.load import load_untested
@@ -22,8 +23,7 @@ class CandidateError(FreezegateError):
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
-        count = len(problems)
-        super().__init__(f"the policies have {count} error{'s' if count > 1 else ''}; see problems")
+        super().__init__(f"the policies have {counted(len(problems), 'error')}; see problems")
 
     def to_json(self) -> Mapping[str, Any]:
         """Return the problems as members of a problem document."""

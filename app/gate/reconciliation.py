@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from app.core.audit import Link
+from app.core.counted import counted, noun_for
 from app.core.decision_json import instant_or_none
 from app.core.hold import Hold
 from app.gate.audit_events import Kind
@@ -81,12 +82,12 @@ class Reconciliation:
 
     def finish(self, view: "View", last: int) -> None:
         """Compare the totals and the rebuilt tables; `view` must show the state after the event `last`."""
-        for table, rows in view.rows_beyond(last).items():
-            if rows:
-                self.found.differs(table, f"{rows} rows", "stand at places outside the record")
-        for table, rows in view.rows_pruned().items():
-            if rows:
-                self.found.differs(table, f"{rows} rows", "stand in the part of the record that was pruned")
+        beyond, pruned = "at places outside the record", "in the part of the record that was pruned"
+        for counts, where in ((view.rows_beyond(last), beyond), (view.rows_pruned(), pruned)):
+            for table, rows in counts.items():
+                if rows:
+                    stand = f"{noun_for(rows, 'stands', 'stand')} {where}"
+                    self.found.differs(table, counted(rows, "row"), stand)
         for own_id in view.miscounted_overrides(MOST_NAMED):
             self.found.differs("overrides", own_id, "its number of uses is not that of its spends")
         for name, rows in view.count_rows()._asdict().items():

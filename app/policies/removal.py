@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from app.core.calendar_loss import loss
+from app.core.counted import counted, noun_for
 from app.core.instant import DAY, format_instant
 from app.core.notification import one_line
 from app.core.policy import PolicySet
@@ -177,9 +178,9 @@ def _identity(window: ICalendar) -> tuple[str | None, str | None, str]:
 
 def _what(gone: Sequence[Removal]) -> str:
     counts = Counter(each.kind for each in gone)
-    words = {"policy": ("policy", "policies"), "test": ("test", "tests")}
-    parts = [f"{count} {words[kind][count != 1]}" for kind, count in sorted(counts.items())]
-    return f"{' and '.join(parts)} {'was' if len(gone) == 1 else 'were'} removed"
+    several = {"policy": "policies", "test": "tests"}
+    parts = [counted(count, kind, several[kind]) for kind, count in sorted(counts.items())]
+    return f"{' and '.join(parts)} {noun_for(len(gone), 'was', 'were')} removed"
 
 
 def _names(gone: Sequence[Removal]) -> str:

@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from app import __version__
+from app.core.counted import counted
 from app.core.errors import FreezegateError
 from app.core.explain import local_time, scope_in_words, undirected, zone_label
 from app.core.instant import format_instant, parse_instant
@@ -124,6 +125,7 @@ def _templates(root: str) -> Environment:
         scope=scope_in_words,
         duration=format_duration,
         clock=wall_clock,
+        counted=counted,
         day_columns=day_columns,
         rectangles=rectangles,
         user_text=user_text,

@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from markupsafe import Markup
 from pydantic import Field
 
+from app.core.counted import counted, noun_for
 from app.core.diff import in_words
 from app.core.diff.period import USUAL_DAYS
 from app.core.diff.picture import picture
@@ -307,7 +308,7 @@ def _line_of(text: str, policy_id: str) -> int | None:
 def _summary(checked: ProposalCheck) -> str:
     """Return the findings in a sentence, for screen readers."""
     warnings = len(checked.problems) - checked.errors
-    parts = [_count(checked.errors, "error"), _count(warnings, "warning")]
+    parts = [counted(checked.errors, "error"), counted(warnings, "warning")]
     tests = [f"{_tests(checked)}{_REFUSED if checked.failed else ''}"] if checked.tests else []
     hours = [] if checked.diff is None else [headline(checked.diff)]
     return ". ".join([", ".join(parts), *tests, *hours])
@@ -316,8 +317,8 @@ def _summary(checked: ProposalCheck) -> str:
 def _tests(checked: ProposalCheck) -> str:
     """Say how many tests fail; if none does, that all pass."""
     one, several = ("fails", "fail") if checked.failed else ("passes", "pass")
-    counted = checked.failed or len(checked.tests)
-    return f"{counted:,} of {_count(len(checked.tests), 'test')} {one if counted == 1 else several}"
+    number = checked.failed or len(checked.tests)
+    return f"{number:,} of {counted(len(checked.tests), 'test')} {noun_for(number, one, several)}"
 
 
 def _marked_lines(text: str) -> list[tuple[str, str]]:
@@ -330,10 +331,6 @@ def _marked_lines(text: str) -> list[tuple[str, str]]:
         for number in (first, first + 1)
     }
     return [("@" if number in heads else line[:1], line) for number, line in enumerate(lines)]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _download(view: _View, action: Action) -> Response | None:

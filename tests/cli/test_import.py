@@ -25,7 +25,7 @@ def test_it_prints_policies_and_reports_on_standard_error(
     assert run(["import", "prometheus", str(source)]) == 0
     printed = capsys.readouterr()
     assert [policy.id for policy in load(Snapshot.of(printed.out)).policy_set.policies] == ["weekend"]
-    assert printed.err == "1 windows, 1 policies, 4 tests, 0 refused\n"
+    assert printed.err == "1 window, 1 policy, 4 tests, 0 refused\n"
 
 
 def test_it_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,7 @@ def test_what_is_old_is_pruned_and_both_parts_are_verified(
     assert "Nothing to prune: the record begins after" in said(capsys, "store prune")
     text = said(capsys, "audit verify --archive", str(archive))
     assert f"It begins after event {events}" in text
-    assert f"The archive is whole: 1 files, events 1 to {events}" in text
+    assert f"The archive is whole: 1 file, events 1 to {events}" in text
     assert json.loads(said(capsys, "audit verify --json --archive", str(archive)))["archive"]["files"] == 1
     assert json.loads(said(capsys, "audit verify --json"))["pruned"]["sha256"]
     said(capsys, "audit export --output", str(export))
@@ -73,6 +73,9 @@ def test_a_spoilt_archive_is_an_error_that_was_found(
     archive = tmp_path / "elsewhere"
     text = said(capsys, "store prune --keep 90d --force --archive", str(archive))
     assert f"{events} events pruned" in text
+    begins = text.splitlines()[-1]
+    assert begins.startswith(f"It begins after event {events}: {events} events went into the archive; ")
+    assert begins in said(capsys, "audit verify")
     (path,) = files_of(archive)
     path.write_bytes(path.read_bytes()[:-9])
     for options in ((), ("--offline",)):
@@ -86,12 +89,12 @@ def test_policies_that_are_deleted_are_counted(
     policies.write_text(FRIDAY.replace("14:00", "15:00"))
     later = FakeClock(SystemClock().now() - 150 * DAY)
     gate_on(f"sqlite:///{tmp_path / 'gate.db'}", policies, later).store.let_go()
-    assert "1 texts of policies deleted" in said(capsys, "store prune --keep 90d --force --archive none")
+    assert "1 text of policies deleted" in said(capsys, "store prune --keep 90d --force --archive none")
     store = Store.open(f"sqlite:///{tmp_path / 'gate.db'}")
     assert archived(tmp_path / "archive") == []
     assert store.query(lambda view: view.oldest_decision()) is None
     store.let_go()
-    assert "went without an archive" in said(capsys, "audit verify")
+    assert "were pruned without an archive" in said(capsys, "audit verify")
 
 
 @pytest.mark.parametrize(

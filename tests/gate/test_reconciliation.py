@@ -226,7 +226,7 @@ async def test_rows_at_places_of_other_events_or_of_none_are_named(lived_in: Gat
     }
     raw.execute("UPDATE decisions SET seq = 1000 WHERE seq = 1")
     assert (
-        Difference("decisions", "1 rows", "stand at places outside the record")
+        Difference("decisions", "1 row", "stands at places outside the record")
         in verified(lived_in).differences
     )
 

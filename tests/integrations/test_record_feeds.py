@@ -477,7 +477,7 @@ def test_audit_verify_compares_the_record_with_anchors(
     key.write_text(PUBLIC)
     command = ["audit", "verify", "--database-url", url, "--anchor", str(file)]
     assert run([*command, "--anchor-key", str(key)]) == 0
-    assert "It leads to 1 anchors." in capsys.readouterr().out
+    assert "It leads to 1 anchor." in capsys.readouterr().out
     assert run([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["anchors"] == {"agreeing": 1, "pruned": 0, "fault": None}
     file.write_text(json.dumps(anchor._replace(hash="e" * 64).to_json()))

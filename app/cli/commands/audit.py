@@ -12,7 +12,9 @@ import click
 from app.cli import ALLOWED, FROZEN, exits, fail
 from app.cli.database import database_url, opened
 from app.cli.options import as_json
+from app.cli.record_text import beginning
 from app.cli.report import echo, plain, print_json
+from app.core.counted import counted
 
 if TYPE_CHECKING:
     from app.core.anchor import Anchor
@@ -111,8 +113,9 @@ def _print_anchors(found: "AnchorsFound | None") -> None:
     if found.fault is not None:
         fail(found.fault)
         return
-    rest = f"; {found.pruned} are of what was pruned" if found.pruned else ""
-    echo(f"It leads to {found.agreeing} anchors{rest}.")
+    of_pruned = counted(found.pruned, "is of what was pruned", "are of what was pruned")
+    rest = f"; {of_pruned}" if found.pruned else ""
+    echo(f"It leads to {counted(found.agreeing, 'anchor')}{rest}.")
 
 
 def _verify_offline(folder: Path | None, *, as_json: bool) -> int:
@@ -151,31 +154,29 @@ def _print_archive(found: "ArchiveFound | None") -> None:
     if found is None:
         return
     echo(
-        f"The archive is whole: {found.files:,} files, events 1 to {found.events}, the last with the hash "
-        f"{found.reached.hash}."
+        f"The archive is whole: {counted(found.files, 'file')}, events 1 to {found.events:,}, "
+        f"the last with the hash {found.reached.hash}."
     )
 
 
 def _print(found: "Verification") -> None:
     """Print each error on a line, or that the record is whole."""
     if found.fault is not None:
-        fail(f"event {found.fault.seq} {found.fault.what}; {found.events} events before it are right")
+        right = counted(found.events, "event before it is right", "events before it are right")
+        fail(f"event {found.fault.seq} {found.fault.what}; {right}")
     for each in found.differences:
         fail(plain(f"{each.table}: {each.id} {each.what}"))
-    if found.differing > len(found.differences):
-        fail(f"and {found.differing - len(found.differences)} more rows that differ from the record")
+    if more := found.differing - len(found.differences):
+        fail(f"and {counted(more, 'more row differs', 'more rows differ')} from the record")
     if found.whole:
         pruned = found.pruned
         events = found.events if pruned is None else found.events - pruned.seq + pruned.carried
         echo(
-            f"The record is whole: {events} events, the last with the hash {found.head.hash}. "
+            f"The record is whole: {counted(events, 'event')}, the last with the hash {found.head.hash}. "
             "The tables agree with it."
         )
         if pruned is not None:
-            where = "without an archive" if pruned.file is None else "into the archive"
-            echo(
-                f"It begins after event {pruned.seq}: {pruned.seq - pruned.carried} older ones went {where}."
-            )
+            echo(beginning(pruned.seq, pruned.carried, archived=pruned.file is not None))
     for what, count in found.unproven.items():
         echo(f"Not compared, because events of older versions don't contain them: {count} {what}.")
 

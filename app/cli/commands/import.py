@@ -11,6 +11,7 @@ from app.cli import ALLOWED, FROZEN, exits
 from app.cli.options import checked, name, zone_name
 from app.cli.report import echo, plain, writing
 from app.clock import SystemClock
+from app.core.counted import counted
 from app.core.errors import MalformedValueError
 from app.policies.importers.convert import Converted, convert
 from app.policies.importers.formats import FORMATS
@@ -137,12 +138,12 @@ def _report(word: str, remarks: Sequence[Remark], colour: str) -> None:
 
 def _summary(converted: Converted) -> str:
     counts = (
-        (converted.windows, "windows"),
-        (converted.policies, "policies"),
-        (converted.tests, "tests"),
-        (len(converted.refused), "refused"),
+        counted(converted.windows, "window"),
+        counted(converted.policies, "policy", "policies"),
+        counted(converted.tests, "test"),
+        f"{len(converted.refused):,} refused",
     )
-    return ", ".join(f"{count:,} {what}" for count, what in counts)
+    return ", ".join(counts)
 
 
 def _read(path: Path) -> SourceText:

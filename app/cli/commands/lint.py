@@ -10,6 +10,7 @@ from app.cli.calendars import CommandCalendars
 from app.cli.options import as_json, github, paths
 from app.cli.report import echo, print_problems
 from app.clock import SystemClock
+from app.core.counted import counted
 from app.policies.lint.lint import lint
 from app.policies.source import Source
 from app.yaml.problem import Problem, Severity
@@ -34,13 +35,9 @@ def command(*, paths: tuple[Path, ...], as_json: bool, github: bool, strict: boo
         click.echo(json.dumps([problem.to_json() for problem in found]))
     else:
         print_problems(found, github=github)
-        summary = f"{_count(errors, 'error')}, {_count(len(found) - errors, 'warning')}"
+        summary = f"{counted(errors, 'error')}, {counted(len(found) - errors, 'warning')}"
         echo(summary if found else "OK: no problems found", colour=None if found else "green")
     return FROZEN if errors or (strict and found) else ALLOWED
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _problems(paths: tuple[Path, ...], *, offline: bool) -> list[Problem]:

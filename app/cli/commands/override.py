@@ -11,6 +11,7 @@ from app.cli.api_client import all_pages, ask
 from app.cli.local_time import local_printer, resolve_fields, zone_of_server
 from app.cli.options import as_json, checked, duration_option, instant_option, name, server, timezone
 from app.cli.report import echo, plain, print_json, print_table
+from app.core.counted import counted
 
 
 @click.group("override")
@@ -178,7 +179,7 @@ def _print_lines(lines: Iterable[str], *, err: bool) -> None:
 
 def _needed_approvals(state: object, needed: int) -> str:
     """Return how many approvals an override needs; if it is active without them, only some policies do."""
-    count = f"{needed} approval{'' if needed == 1 else 's'}"
+    count = counted(needed, "approval")
     if not needed:
         return ""
     return f", some policies need {count}" if state == "active" else f", needs {count}"

@@ -10,7 +10,9 @@ import click
 from app.cli import ALLOWED, exits
 from app.cli.database import database_url, missing_as_usage_error, opened
 from app.cli.options import as_json
+from app.cli.record_text import beginning
 from app.cli.report import echo, plain, print_json
+from app.core.counted import counted
 from app.settings import LEAST_DAYS, SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ def _print_count(events: int, *, as_json: bool) -> None:
     if as_json:
         print_json({"events": events, "dry_run": True})
     else:
-        echo(f"{events:,} events would be pruned.")
+        echo(f"{counted(events, 'event')} would be pruned.")
 
 
 def _print(found: "Pruned") -> None:
@@ -147,9 +149,11 @@ def _print(found: "Pruned") -> None:
         return
     for name in found.files:
         echo(plain(name))
-    echo(f"{found.events:,} events pruned; the record begins after {begins}.")
+    echo(f"{counted(found.events, 'event')} pruned; the record begins after {begins}.")
+    if (begin := found.begins) is not None:
+        echo(beginning(begin.seq, begin.carried, archived=begin.file is not None))
     if found.policies:
-        echo(f"{found.policies:,} texts of policies deleted, which no decision names any more.")
+        echo(f"{counted(found.policies, 'text')} of policies deleted, which no decision names any more.")
 
 
 def _progress(what: str, reached: int, of: int) -> None:

@@ -8,6 +8,7 @@ description say what it shows.
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from app.core.counted import counted
 from app.core.diff.occurrences import span_in_words
 from app.core.diff.result import Diff, ServiceGroup
 from app.core.diff.totals import Total, headline, hours_in_words, listed, totals
@@ -114,7 +115,8 @@ def picture(found: Diff, zone: Zone) -> str:
         )
     if len(every) > len(shown):
         more = len(every) - len(shown)
-        parts.append(_text(12, height - 8, f"{more} more environments differ and are not drawn.", bold=True))
+        left = counted(more, "more environment differs and is", "more environments differ and are")
+        parts.append(_text(12, height - 8, f"{left} not drawn.", bold=True))
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -153,7 +155,7 @@ def _description(found: Diff, shown: Iterable[Total], zone: Zone) -> str:
         opened, closed = map(hours_in_words, total.seconds)
         sentences.append(
             f"{listed(total.environments)}: {opened} open, {closed} close{_for_whom(total, found)}, "
-            f"in {len(stretches):,} {'stretch' if len(stretches) == 1 else 'stretches'}; "
+            f"in {counted(len(stretches), 'stretch', 'stretches')}; "
             f"the first is {_between(stretches[0], found, zone)}, "
             f"the last {_between(stretches[-1], found, zone)}."
         )

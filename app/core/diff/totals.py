@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from app.core.counted import counted
 from app.core.diff.result import Diff, Difference, NameChanges, ServiceGroup, UnlistedNames
 from app.core.instant import HOUR, MINUTE
 from app.core.interval import Interval, normalise
@@ -84,7 +85,7 @@ def headline(found: Diff, write: Callable[[str], str] = str) -> str:
         for seconds, names in list(groups.items())[:_FEW]
     ]
     if more := len(groups) - len(shown):
-        shown.append(f"and {more} more environments differ")
+        shown.append(f"and {counted(more, 'more environment differs', 'more environments differ')}")
     if not found.is_complete:
         shown.append("not all was compared")
     sentence = "; ".join(shown)
@@ -118,7 +119,7 @@ def listed(names: Sequence[str], most: int = _FEW) -> str:
 def hours_in_words(seconds: int) -> str:
     """Return ``9 hours``, ``1 hour 30 min`` or ``45 min``; seconds are rounded up to a minute."""
     hours, rest = divmod(seconds + -seconds % MINUTE, HOUR)
-    named = [f"{hours:,} {'hour' if hours == 1 else 'hours'}"] if hours else []
+    named = [counted(hours, "hour")] if hours else []
     return " ".join([*named, *([f"{rest // MINUTE} min"] if rest else [])]) or "none"
 
 

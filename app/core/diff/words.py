@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from app.core.counted import counted, noun_for
 from app.core.diff.occurrences import Occurrence, span_in_words
 from app.core.diff.paragraphs import Paragraph, Part, Place, Reason, paragraphs, places
 from app.core.diff.period import LONGEST_DAYS
@@ -125,7 +126,7 @@ def _paragraph(each: Paragraph, found: Diff, zone: Zone) -> Iterator[str]:
             yield f"    and not on all of these days in {more_groups(more)}"
     if rest := [time.occurrence for time in each.times[_MOST_TIMES:]]:
         until = local_time(max(time.last[1] for time in rest), zone, found.period[0])
-        yield f"  and {sum(time.times for time in rest):,} more times until {until}"
+        yield f"  and {counted(sum(time.times for time in rest), 'more time')} until {until}"
 
 
 def _where(parts: Sequence[Part], found: Diff) -> str:
@@ -138,12 +139,12 @@ def _where(parts: Sequence[Part], found: Diff) -> str:
 
 def more_groups(count: int) -> str:
     """Return ``1 more group`` or ``2 more groups``."""
-    return f"{count:,} more {'group' if count == 1 else 'groups'}"
+    return counted(count, "more group")
 
 
 def and_more(count: int) -> str:
     """Return ``And 2 more groups of services differ``."""
-    return f"And {more_groups(count)} of services {'differs' if count == 1 else 'differ'}"
+    return f"And {more_groups(count)} of services {noun_for(count, 'differs', 'differ')}"
 
 
 def _place(place: Place, found: Diff) -> str:
@@ -184,9 +185,9 @@ def dates_in_words(time: Occurrence, zone: Zone, seen_from: int) -> str:
     if len(skipped) * 2 > time.times:
         dates = [_date(day, year) for day in time.days]
         until = f" until {dates[-1]}" if len(dates) > _MOST_DATES + 1 else ""
-        return f"{time.times:,} times: {listed(dates, _MOST_DATES)}{until}"
+        return f"{counted(time.times, 'time')}: {listed(dates, _MOST_DATES)}{until}"
     gaps = f", not {listed(skipped)}" if skipped else ""
-    return f"{time.times:,} times: {_date(time.days[0], year)} … {_date(time.days[-1], year)}{gaps}"
+    return f"{counted(time.times, 'time')}: {_date(time.days[0], year)} … {_date(time.days[-1], year)}{gaps}"
 
 
 def days_in_words(days: Sequence[int], zone: Zone, seen_from: int) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
+from app.core.counted import counted
 from app.core.errors import MalformedValueError
 from app.core.policy import Effect
 from app.core.wallclock import Zone, zone, zone_names
@@ -165,8 +166,8 @@ class _Pipeline:
             minutes = sum(end - start for start, end in window.ranges) // 60
             self._imported.differ(
                 origin,
-                f"allows {minutes} minutes of a day, as it is written; write * for the minutes if whole "
-                "hours are meant",
+                f"allows {counted(minutes, 'minute')} of a day, as it is written; write * for the minutes "
+                "if whole hours are meant",
             )
 
     def _selector(self, stage: Mapping[str, Any]) -> dict[str, list[str]]:

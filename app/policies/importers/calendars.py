@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
+from app.core.counted import counted
 from app.core.decision_text import one_line
 from app.core.errors import MalformedValueError
 from app.core.policy import Effect
@@ -89,17 +90,17 @@ class _Calendar:
         """Add its policies, and what is to be said about them."""
         self._imported.found += len(self._events)
         self._say_home()
-        counted = [event for event in self._events if self._counts(event)]
-        if not any(not event.is_cancelled for event in counted):
+        included = [event for event in self._events if self._counts(event)]
+        if not any(not event.is_cancelled for event in included):
             return
-        found = contents(counted, self._home, self._options.now, wide=not self._opens)
+        found = contents(included, self._home, self._options.now, wide=not self._opens)
         if found.over:
-            sentence = f"{found.over:,} events are over; not imported"
+            sentence = f"{counted(found.over, 'event is', 'events are')} over; not imported"
             self._imported.differ(self._source.origin, sentence)
         why = self._why_as_file(found)
         if why is not None:
             self._imported.differ(*why)
-            self._add_file(counted)
+            self._add_file(included)
         else:
             self._add_windows(found)
 
@@ -119,8 +120,8 @@ class _Calendar:
         if floating and self._options.timezone is None:
             self._imported.differ(
                 self._named(floating[0]),
-                f"{len(floating):,} events have whole days, or times without a zone; they are read in UTC "
-                "unless you give --timezone",
+                f"{counted(len(floating), 'event has', 'events have')} whole days, or times without a zone; "
+                "read in UTC unless you give --timezone",
             )
 
     def _counts(self, event: Event) -> bool:

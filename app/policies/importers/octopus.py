@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
+from app.core.counted import counted
 from app.core.decision_text import one_line
 from app.core.errors import FreezegateError, MalformedValueError
 from app.core.instant import MINUTE, parse_instant
@@ -204,7 +205,7 @@ class _Reader:
         count = len(tenants) if isinstance(tenants, list) else 1
         self._imported.refuse(
             self._origin("TenantProjectEnvironmentScope"),
-            f"it freezes {count} deployments to tenants; freezegate knows no tenants",
+            f"it freezes {counted(count, 'deployment')} to tenants; freezegate knows no tenants",
         )
 
 

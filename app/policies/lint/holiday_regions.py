@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from app.core import holiday_codes as codes
+from app.core.counted import counted
 from app.core.holiday_calendar import is_off
 from app.core.workdays import NATIONWIDE
 from app.policies.lint.holiday_gaps import (
@@ -77,7 +78,8 @@ def _on_categories(view: HolidayView) -> Iterator[HolidayRemark]:
             firsts.setdefault(category, gap)
     if firsts:
         shown = [f"{each} adds {said(gap, view.window)}" for each, gap in firsts.items()][:_MOST_SHOWN]
-        rest = f", and {len(firsts) - len(shown)} categories more" if len(firsts) > len(shown) else ""
+        more = counted(len(firsts) - len(shown), "category", "categories")
+        rest = f", and {more} more" if len(firsts) > len(shown) else ""
         every = ", ".join((PUBLIC, *firsts)) if len(firsts) <= _MOST_SHOWN else f"{PUBLIC}, …"
         sentence = (
             f"freezes public holidays only: {', '.join(shown)}{rest}; "

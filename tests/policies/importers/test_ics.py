@@ -145,7 +145,7 @@ def test_events_that_last_no_time_or_are_over_are_named() -> None:
     text = calendar(event(end=""), event(start="20200101T000000Z", end="20200102T000000Z", uid="v"))
     assert [each.sentence for each in results(text).differences] == [
         "not imported: it lasts no time",
-        "1 events are over; not imported",
+        "1 event is over; not imported",
     ]
 
 
