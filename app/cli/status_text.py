@@ -4,7 +4,7 @@ With 12 environments and 300 services it fits a screen of 40 lines: services tha
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +17,9 @@ SCREEN: Final = 38
 
 _FEW_FROZEN: Final = 6
 """Frozen groups up to which each rule has a line; of more, the first rule has one."""
+
+_FEW_DIFFER: Final = 2
+"""Frozen groups up to which services that differ have a few lines, by rule; of more, one, and then none."""
 
 _MOST_RULES: Final = 3
 _MOST_NAMES: Final = 6
@@ -91,9 +94,12 @@ def _places(states: Sequence[Body], times: Times) -> list[Line]:
     """Return the lines of the environments, the frozen ones first."""
     opened = [each for each in states if each.get("allowed")]
     frozen = grouped(each for each in states if not each.get("allowed"))
-    rules = _MOST_RULES if len(frozen) <= _FEW_FROZEN else 1
-    lines = [*itertools.chain.from_iterable(_frozen(group, times, rules) for group in frozen)]
-    return [*lines, *(_open(opened, times) if opened else ())]
+    rules, ways = (_MOST_RULES, 1) if len(frozen) <= _FEW_FROZEN else (1, 0)
+    ways = _MOST_RULES if len(frozen) <= _FEW_DIFFER else ways
+    lines: list[Line] = []
+    for group in frozen:
+        lines += [*_frozen(group, times, rules), *_differing(group.states, times, ways)]
+    return [*lines, *(_open(opened, times, ways) if opened else ())]
 
 
 def titles(state: Body, key: str) -> str:
@@ -131,10 +137,9 @@ def _frozen(group: Group, times: Times, most: int) -> Iterator[Line]:
         yield Line(f"{_MARGIN}{rule_line(rule)}")
     if len(rules) > most:
         yield Line(f"{_MARGIN}and {counted(len(rules) - most, 'more rule')}")
-    yield from _differing(group.states)
 
 
-def _open(states: Sequence[Body], times: Times) -> Iterator[Line]:
+def _open(states: Sequence[Body], times: Times, ways: int) -> Iterator[Line]:
     """Yield the line of all open environments, which of them closes first, and those that warn."""
     names = [str(each.get("environment")) for each in states]
     if len(states) == 1:
@@ -148,7 +153,7 @@ def _open(states: Sequence[Body], times: Times) -> Iterator[Line]:
             warned.setdefault(rule_line(rule), []).append(name)
     for text, places in warned.items():
         yield Line(f"{_MARGIN}{_these(places, names)} {_verb(places, 'warn')}: {text}")
-    yield from _differing(states)
+    yield from _differing(states, times, ways)
 
 
 def _closing(states: Sequence[Body], times: Times) -> Iterator[Line]:
@@ -176,8 +181,8 @@ def _verb(names: Sequence[str], verb: str) -> str:
     return verb if len(names) > 1 else f"{verb}s"
 
 
-def _differing(states: Sequence[Body]) -> Iterator[Line]:
-    """Yield one line for the services that differ from these environments."""
+def _differing(states: Sequence[Body], times: Times, most: int) -> Iterator[Line]:
+    """Yield the services that differ from these environments, then by which rules, and until when."""
     services = list(itertools.chain.from_iterable(state.get("services") or () for state in states))
     frozen, opened = _on_side(services, allowed=False), _on_side(services, allowed=True)
     sides = [("frozen", frozen), ("open", opened)]
@@ -185,6 +190,33 @@ def _differing(states: Sequence[Body]) -> Iterator[Line]:
     if parts:
         more = "at least " if any(each.get("next") for each in states) else ""
         yield Line(f"{_MARGIN}{more}{_differ(len({*frozen, *opened}))}: {', '.join(parts)}")
+        yield from _ways(states, services, times, most)
+
+
+def _ways(states: Sequence[Body], services: Sequence[Body], times: Times, most: int) -> Iterator[Line]:
+    """Yield the rules by which services differ, each with its end and its services, most services first."""
+    own = {rule.get("id") for state in states for rule in state.get("blocking") or ()}
+    found: dict[str, dict[str, None]] = {}
+    for each in services:
+        found.setdefault(_way(each, own, times), {}).update(dict.fromkeys(_all_names([each])))
+    ways = sorted(found.items(), key=lambda way: -len(way[1]))
+    left = len(ways) - most
+    for number, (way, names) in enumerate(ways[:most], 1):
+        more = f"; and {counted(left, 'more rule')}" if number == most and left > 0 else ""
+        yield Line(f"{_MARGIN}  {way}: {named(list(names), _MOST_SERVICES)}{more}")
+
+
+def _way(service: Body, own: Collection[object], times: Times) -> str:
+    """Return by which rules a service is frozen, or that it is open, and until when.
+
+    Args:
+        service: its state.
+        own: the ids of the rules of its environment, which are not what differs, unless nothing else is.
+        times: prints its instants.
+    """
+    rules = service.get("blocking") or ()
+    why = titles({"blocking": [each for each in rules if each.get("id") not in own] or rules}, "blocking")
+    return one_line(f"{why or 'open'}, {times.until(service)}")
 
 
 def _differ(number: int) -> str:

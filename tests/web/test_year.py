@@ -133,7 +133,7 @@ def test_what_is_not_frozen_says_so(year_gate: TestClient) -> None:
 
 def test_a_long_list_of_freezes_is_cut(year_gate: TestClient) -> None:
     page = Page(year_gate.get("/dashboard/year?service=shop&environment=staging&year=2027").text)
-    assert "366 times, 2920 hours" in page.text
+    assert "366 times, 2,920 hours" in page.text
     assert "and 306 more, as data" in page.text
     (link,) = [each for each in links(page) if "/year?" in each and "/dashboard/" not in each]
     assert len(year_gate.get(link).json()["days"]) == 365

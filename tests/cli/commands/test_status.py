@@ -8,6 +8,7 @@ import pytest
 from app.cli import run
 from app.cli.service_text import service_lines
 from app.cli.status_text import Times, status_lines
+from app.core.counted import counted
 from tests.cli.conftest import CannedServer
 from tests.cli.served import ADMIN, ServedGate, served
 from tests.web.companies import FRIDAY, environments, policy_file, services
@@ -60,9 +61,12 @@ def test_what_is_frozen_comes_first_and_all_of_it_fits_a_screen(shell: Shell) ->
         in lines[2]
     )
     assert lines[2].endswith("25 open (search-api, search-gateway, search-site and 22 more)")
-    assert lines[3] == "FROZEN  sandbox-ap  until Fri 27 Nov 16:05 CET, for 2 h"
-    assert "Payment incident: Cards fail. Started by" in lines[4]
-    assert lines[4].endswith("Ask #inc-42.")
+    ways = lines[3:6]
+    assert all(line.startswith(" " * 10) and ", until " in line and ": " in line for line in ways), ways
+    assert ways[2].endswith(" more rules")
+    assert lines[6] == "FROZEN  sandbox-ap  until Fri 27 Nov 16:05 CET, for 2 h"
+    assert "Payment incident: Cards fail. Started by" in lines[7]
+    assert lines[7].endswith("Ask #inc-42.")
     assert any(line.startswith("OPEN    8 environments open: staging-eu, ") for line in lines)
     assert any(line.strip() == "all warn: Mind the lunch break: Half of the team is away." for line in lines)
     assert any(line.startswith("NEXT    ") for line in lines)
@@ -248,7 +252,8 @@ def test_insights_have_the_numbers_of_the_page(shell: Shell, company: ServedGate
     company.clock.at += 120
     lines = shell("insights", "--hours", "denials").splitlines()
     company.clock.at -= 120
-    assert lines[0].startswith(f"{body['totals']['deploys']} deploys, {body['totals']['denials']} denials, ")
+    totals = body["totals"]
+    assert lines[0].startswith(f"{counted(totals['deploys'], 'deploy')}, {totals['denials']} denials, ")
     assert body["in_words"] in lines[2]
     head = next(line for line in lines if line.startswith("ENVIRONMENT"))
     assert head.split()[:3] == ["ENVIRONMENT", "DEPLOYS", "DENIALS"]
