@@ -189,8 +189,10 @@ def override_revoked(override: Override, at: int, key: str, who: str) -> Notific
     return _of_override(Occasion.OVERRIDE_REVOKED, override, at, title, text, key)
 
 
-def policies_refused(revision: str, at: int, problems: Sequence[str], key: str) -> Notification:
-    """Build the notification of a changed policy set that was refused."""
+def policies_refused(
+    revision: str, at: int, problems: Sequence[str], key: str, owners: Sequence[str] = ()
+) -> Notification:
+    """Build the notification of a changed policy set that was refused; `owners` says who mends which file."""
     shown = [one_line(problem) for problem in problems[:_MOST_PROBLEMS]]
     more = [f"And {len(problems) - len(shown)} more."] if len(problems) > len(shown) else []
     return Notification(
@@ -198,7 +200,12 @@ def policies_refused(revision: str, at: int, problems: Sequence[str], key: str) 
         Occasion.POLICIES_REFUSED,
         at,
         "The policy file can't be loaded",
-        ("A changed policy file was refused; the set before stays in force.", *shown, *more),
+        (
+            "A changed policy file was refused; the set before stays in force.",
+            *shown,
+            *more,
+            *map(one_line, owners[:_MOST_PROBLEMS]),
+        ),
         data={"revision": revision, "problems": shown},
     )
 

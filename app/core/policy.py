@@ -443,6 +443,11 @@ class OwnedFile(NamedTuple):
         """Return the owner as the API shows it."""
         return {"file": self.name, "team": self.team, "contact": self.owner.contact}
 
+    def __str__(self) -> str:
+        """Return whose file it is, and whom to ask."""
+        ask = f": ask {self.owner.contact.rstrip('.')}" if self.owner.contact else ""
+        return f"{self.name} belongs to {self.team}{ask}."
+
 
 class SelfTest(_Part):
     """A unit test of the file: a question and its expected decision."""

@@ -187,8 +187,9 @@ class Collector:
             return
         now = self._clock.now()
         if failure is not None:
+            owners = [str(each) for each in failure.owners]
             problems = [str(problem) for problem in failure.problems]
-            refused = policies_refused(failure.revision, now, problems, "")
+            refused = policies_refused(failure.revision, now, problems, "", owners)
             await self._put_once(refused, failure, Occasion.POLICIES_LOADED_AGAIN)
         elif before is not None:
             again = policies_loaded_again(self._policies.in_force.revision, now, "")

@@ -13,7 +13,7 @@ from app.clock import Clock
 from app.core.engine import Engine
 from app.core.freeze import Freeze
 from app.core.instant import DAY
-from app.core.policy import PolicySet
+from app.core.policy import OwnedFile, PolicySet
 from app.core.wallclock import Zone
 from app.gate.calendar_state import CalendarState
 from app.gate.errors import NotLoadedError
@@ -21,7 +21,7 @@ from app.policies.calendars.subscription import Subscription
 from app.policies.load import load
 from app.policies.removal import Contents, Removal, current, lost_events, removals, renamed
 from app.policies.source import Snapshot, Source
-from app.yaml.problem import PolicyFileError, Problem
+from app.yaml.problem import PolicyFileError, Problem, Severity
 
 FREEZES_KEPT_FOR: Final = 366 * DAY
 """Seconds that a freeze is kept in memory after its end, for schedules that look back."""
@@ -65,6 +65,13 @@ class LoadFailure(NamedTuple):
     at: int
     revision: str
     problems: tuple[Problem, ...]
+    owners: tuple[OwnedFile, ...] = ()
+    """The broken files of teams, by the `owners` in force: the new ones may be what is broken."""
+
+    @property
+    def sentences(self) -> list[str]:
+        """Each problem, and who mends each broken file, for one file holds back the reload of all."""
+        return [*map(str, self.problems), *map(str, self.owners)]
 
 
 class Policies:
@@ -178,7 +185,8 @@ class Policies:
         try:
             loaded = _loaded(snapshot, now)
         except PolicyFileError as error:
-            self.last_error = LoadFailure(now, snapshot.revision, error.problems)
+            owners = _owners(in_force.policy_set, error.problems)
+            self.last_error = LoadFailure(now, snapshot.revision, error.problems, owners)
             self.failed_at = now
             return self.last_error
         self.last_error = None
@@ -207,6 +215,13 @@ class Policies:
             version, freezes = self._freezes
             self._in_force = with_freezes(loaded, freezes, version)
             return self._in_force
+
+
+def _owners(policy_set: PolicySet, problems: Sequence[Problem]) -> tuple[OwnedFile, ...]:
+    """Return the files with errors that have an owner, each with it."""
+    broken = dict.fromkeys(each.file for each in problems if each.severity is Severity.ERROR)
+    owners = policy_set.owners or {}
+    return tuple(OwnedFile(name, owners[name]) for name in broken if name in owners)
 
 
 def with_freezes(in_force: InForce, freezes: Sequence[Freeze], version: int) -> InForce:

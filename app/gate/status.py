@@ -158,4 +158,5 @@ def _failure(failure: LoadFailure) -> dict[str, Any]:
         "at": format_instant(failure.at),
         "revision": failure.revision,
         "problems": [str(problem) for problem in failure.problems],
+        "owners": [each.to_json() for each in failure.owners],
     }

@@ -117,8 +117,7 @@ def poll_policies(context: Context) -> None:
     """Poll the policy files; load a settled change, and store the policies in force."""
     changed = context.policies.poll(context.clock.now())
     if isinstance(changed, LoadFailure):
-        problems = [str(problem) for problem in changed.problems]
-        event(logging.ERROR, "policies refused; the set before stays in force", problems=problems)
+        event(logging.ERROR, "policies refused; the set before stays in force", problems=changed.sentences)
     elif changed is not None:
         event(logging.INFO, "policies loaded", revision=changed.revision)
         _log_removed(changed)

@@ -96,7 +96,7 @@ class OverrideUse(BaseModel):
     ] = Field(
         description="`spent`: it let the deploy through; `not-needed`: nothing vetoed; `does-not-cover`: "
         "see `uncovered`; `pending`: an approval is missing, or its start lies ahead; `invalid`: unknown, "
-        "expired, used up or revoked, which only operators and its granter can tell apart"
+        "expired, used up or revoked, as `message` says; the result itself is for operators and its granter"
     )
     uncovered: list[UncoveredPart] = Field(description="the parts that it does not cover; empty if it does")
     uses_left: int | None = Field(description="the deploys that it still lets through")
@@ -267,12 +267,23 @@ class StoreState(BaseModel):
     degraded_since: Instant | None = Field(description="since when; null if it can be reached")
 
 
+class PolicyOwner(BaseModel):
+    """The owner of a policy's file, by `owners` of the policy folder."""
+
+    file: str = Field(description="the name of the file in the folder")
+    team: str = Field(description="the team; the file's name without `.yaml` if `owners` names none")
+    contact: str | None = Field(description="the team's contact")
+
+
 class LoadFailure(BaseModel):
     """A changed policy file that was refused."""
 
     at: Instant = Field(description="when it was read")
     revision: str = Field(description="the hash of the refused files")
     problems: list[str] = Field(description="the errors, each with file, line and column")
+    owners: list[PolicyOwner] = Field(
+        description="the teams of the files with errors, by the `owners` in force"
+    )
 
 
 class Removed(BaseModel):
@@ -487,14 +498,6 @@ class Opening(BaseModel):
 
     from_: Instant | None = Field(alias="from", description="its start; null if more than two years ago")
     until: Instant | None = Field(description="its end; null if more than two years ahead")
-
-
-class PolicyOwner(BaseModel):
-    """The owner of a policy's file, by `owners` of the policy folder."""
-
-    file: str = Field(description="the name of the file in the folder")
-    team: str = Field(description="the team; the file's name without `.yaml` if `owners` names none")
-    contact: str | None = Field(description="the team's contact")
 
 
 class PolicyBody(BaseModel):

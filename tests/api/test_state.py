@@ -1,5 +1,6 @@
 import importlib
 import itertools
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,38 @@ def test_a_bad_change_leaves_the_old_set_in_force_and_is_seen(
     (folder / "policies.yaml").write_text(POLICIES)
     reload(gate)
     assert gate.get("/status").json()["policies"]["stale"] is False
+
+
+OWNED = """
+owners:
+  payments.yaml: {team: Payments, services: [checkout], contact: "#payments"}
+"""
+TEAM = """version: 1
+policies:
+  - {id: mine, title: Ours, reason: R., when: [{weekly: {from: fri 14:00, to: mon 08:00}}]}
+"""
+
+
+def test_a_broken_file_of_a_team_is_named_with_its_team_everywhere(
+    gate: TestClient, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "policies.yaml").write_text(POLICIES + OWNED)
+    (folder / "payments.yaml").write_text(TEAM)
+    here: Context = gate.app.state.context  # type: ignore[attr-defined]
+    here.policies.load(Source(folder), here.clock.now())
+    (folder / "payments.yaml").write_text(TEAM.replace("fri 14:00", "fri 25:00"))
+    reload(gate)
+    failure = gate.get("/status").json()["policies"]["last_error"]
+    assert failure["problems"][0].startswith("payments.yaml:3:")
+    assert failure["owners"] == [{"file": "payments.yaml", "team": "Payments", "contact": "#payments"}]
+    page = " ".join(re.sub("<[^>]*>", "", gate.get("/").text).split())
+    assert "payments.yaml:3:" in page
+    assert "payments.yaml belongs to Payments: ask #payments. Until it is mended" in page
+    assert (
+        'freezegate_policies_broken_file{file="payments.yaml",team="Payments"} 1.0'
+        in gate.get("/metrics").text
+    )
+    assert "payments.yaml belongs to Payments: ask #payments." in str(caplog.records[-1].__dict__)
 
 
 def test_a_change_that_removes_policies_is_taken_and_reported(

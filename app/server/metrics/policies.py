@@ -33,6 +33,7 @@ class PolicyState(Collector):
             "1 while a changed policy file is refused and the set before it stays in force",
             value=float(self._policies.last_error is not None),
         )
+        yield self._broken()
         yield GaugeMetricFamily(
             "freezegate_policies_last_failure_timestamp_seconds",
             "When a changed policy file was refused last, since the start of the gate; 0 if none was",
@@ -54,6 +55,19 @@ class PolicyState(Collector):
         info.add_metric([in_force.revision], 1)
         yield info
         yield self._vetoing(in_force.engine, now)
+
+    def _broken(self) -> Metric:
+        family = GaugeMetricFamily(
+            "freezegate_policies_broken_file",
+            "1 for each policy file with errors, while they hold back the changes of all files, and its team",
+            labels=["file", "team"],
+        )
+        failure = self._policies.last_error
+        if failure is not None:
+            teams = {each.name: each.team for each in failure.owners}
+            for name in dict.fromkeys(problem.file for problem in failure.problems):
+                family.add_metric([name, teams.get(name, "")], 1)
+        return family
 
     def _vetoing(self, engine: Engine, now: int) -> Metric:
         family = GaugeMetricFamily(
