@@ -34,6 +34,22 @@ _NOT_CONTINUED: Final = {
 """The reasons why a claim does not continue another one, as clauses."""
 
 
+_USELESS: Final = {
+    UseResult.EXPIRED: ("The override token has expired.", "Ask for a new one."),
+    UseResult.USED_UP: ("The override token is used up.", "Ask for a new one, with a use for each deploy."),
+    UseResult.REVOKED: ("The override token was revoked.", "Ask the person who granted it."),
+    UseResult.UNKNOWN: (
+        "The override token is unknown to this gate.",
+        "Check that all of it was copied, and that this gate granted it.",
+    ),
+}
+"""What became of tokens that lift nothing, and what to do."""
+
+_NOT_COVERED: Final = "Ask for one that covers all of it."
+_INVALID: Final = "The override token is not valid."
+"""What versions before 0.3 said of each of them, unless to its granter."""
+
+
 def message(
     decision: Decision, home: Zone, use: Use | None = None, continuation: Continuation | None = None
 ) -> str:
@@ -212,15 +228,26 @@ def _continued(continuation: Continuation, decision: Decision, home: Zone, *, sp
 def _unspent(use: Use, decision: Decision, home: Zone) -> str:
     if use.result is UseResult.DOES_NOT_COVER:
         gaps = undirected("; ".join(map(_gap_in_words, use.uncovered)))
-        return f"The override token does not cover this deploy: {gaps}. No use is spent."
+        return f"The override token does not cover this deploy: {gaps}. No use is spent. {_NOT_COVERED}"
     if use.result is UseResult.PENDING:
         return _pending(use.override, decision, home)
-    return {
-        UseResult.NOT_NEEDED: "The override token was not needed. No use is spent.",
-        UseResult.EXPIRED: "The override token has expired.",
-        UseResult.USED_UP: "The override token is used up.",
-        UseResult.REVOKED: "The override token was revoked.",
-    }.get(use.result, "The override token is not valid.")
+    if use.result is UseResult.NOT_NEEDED:
+        return "The override token was not needed. No use is spent."
+    return " ".join(_USELESS[use.undisclosed or use.result])
+
+
+def before_advice(text: str) -> str:
+    """Return a message as versions before 0.3 wrote it, which said less of a token that lifts nothing."""
+    for said, advice in _USELESS.values():
+        text = text.replace(f"{said} {advice}", said)
+    return text.replace(f" {_NOT_COVERED}", "")
+
+
+def before_disclosure(text: str) -> str:
+    """Return a message as versions before 0.3 wrote it for callers who had not granted the token."""
+    for said, advice in _USELESS.values():
+        text = text.replace(f"{said} {advice}", _INVALID)
+    return text
 
 
 def _pending(override: Override | None, decision: Decision, home: Zone) -> str:

@@ -196,6 +196,8 @@ class Use(NamedTuple):
     override: Override | None = None
     uncovered: tuple[Gap, ...] = ()
     """The reasons why it does not cover the deploy."""
+    undisclosed: UseResult | None = None
+    """What `INVALID` stands for, for the sentence: a pipeline must know whether to ask for another token."""
 
     @property
     def spends(self) -> bool:
@@ -203,10 +205,13 @@ class Use(NamedTuple):
         return self.result is UseResult.SPENT
 
     def published(self, *, to_granter: bool) -> "Use":
-        """Return the published form: only the granter learns that a token existed but is no longer valid."""
+        """Return the published form: only the granter learns whose token it was, and its exact result.
+
+        The sentence tells anyone who presents the token what became of it: it can't be guessed.
+        """
         if self.result not in _UNDISCLOSED or (to_granter and self.override is not None):
             return self
-        return Use(UseResult.INVALID)
+        return Use(UseResult.INVALID, undisclosed=self.result)
 
 
 _UNDISCLOSED: Final = frozenset({UseResult.UNKNOWN, UseResult.EXPIRED, UseResult.USED_UP, UseResult.REVOKED})

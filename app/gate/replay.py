@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from app.core.continuation import Continuation, ContinuationResult
 from app.core.decision import Decision
 from app.core.decision_json import recorded_question
+from app.core.explain import before_advice, before_disclosure
 from app.core.freeze import Freeze
 from app.core.instant import parse_instant
 from app.core.override import Override, Part, Use, judge
@@ -35,14 +36,23 @@ class Replay(NamedTuple):
     def same(self) -> bool:
         """Whether both are equal in every member.
 
-        A decision from before answers had `closing` or `continues` is compared without them.
+        A decision from before answers had `closing` or `continues` is compared without them, and one from
+        before messages said what to do about a token without that.
         """
+        evaluated = self._as_said_then()
         if "continues" in self.recorded:
-            return self.recorded == self.evaluated
-        members = {name: each for name, each in self.evaluated.items() if name != "continues"}
+            return self.recorded == evaluated
+        members = {name: each for name, each in evaluated.items() if name != "continues"}
         if "closing" in self.recorded:
             return self.recorded == members
         return self.recorded == _before_closing(self.recorded, members)
+
+    def _as_said_then(self) -> dict[str, Any]:
+        """Return the answer of now, with its message in the words of the version that recorded the other."""
+        text = self.evaluated["message"]
+        words = (text, before_advice(text), before_disclosure(text))
+        same = self.recorded["message"] if self.recorded["message"] in words else text
+        return {**self.evaluated, "message": same}
 
 
 def replay(view: "View", decision_id: str) -> Replay:

@@ -150,7 +150,8 @@ def test_the_sentence_says_which_part_of_a_token_does_not_fit() -> None:
     told = message(decision, UTC, judge(token(), decision, NOW)).partition("The override token ")[2]
     assert told == (
         "does not cover this deploy: not the service web, it is for other services; "
-        "not the policy friday (No deploys), it needs 1 approval and has none. No use is spent."
+        "not the policy friday (No deploys), it needs 1 approval and has none. No use is spent. "
+        "Ask for one that covers all of it."
     )
 
 

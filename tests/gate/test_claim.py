@@ -431,8 +431,16 @@ async def test_nothing_is_given_again_to_a_key_that_was_revoked(gate: Gate) -> N
         await gate.claims.claim(made, gate.in_force)
 
 
-@pytest.mark.parametrize("spoilt", ["expired", "revoked", "used-up", "unknown"])
-async def test_only_its_granter_and_ops_learn_what_became_of_a_token(gate: Gate, spoilt: str) -> None:
+TOLD = {
+    "expired": "The override token has expired. Ask for a new one.",
+    "revoked": "The override token was revoked. Ask the person who granted it.",
+    "used-up": "The override token is used up. Ask for a new one, with a use for each deploy.",
+    "unknown": "The override token is unknown to this gate. Check that all of it was copied",
+}
+
+
+@pytest.mark.parametrize("spoilt", TOLD)
+async def test_the_sentence_says_what_became_of_a_token_whoever_presents_it(gate: Gate, spoilt: str) -> None:
     token = await grant(gate)
     override = gate.store.query(lambda view: view.override_of_token(token))
     assert override is not None
@@ -446,7 +454,8 @@ async def test_only_its_granter_and_ops_learn_what_became_of_a_token(gate: Gate,
     # Of a granter that is known as a person, a key of the same name is a stranger.
     for stranger in (CI, Caller(OPS.name, Role.CI), Caller(OPS.name, Role.CI, person="mallory")):
         strangers = await claim(gate, Claim(API, token=presented, caller=stranger))
-        assert strangers["override"]["result"] == "invalid"
+        assert strangers["override"] == {"id": None, "result": "invalid", "uncovered": [], "uses_left": None}
+        assert TOLD[spoilt] in strangers["message"]
         assert not strangers["allowed"]
     granters = await claim(
         gate, Claim(API, token=presented, caller=Caller("laptop", Role.CI, person="alice"))

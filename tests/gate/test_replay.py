@@ -102,6 +102,24 @@ async def test_a_decision_of_before_answers_named_what_closes_them_still_compare
     await gate.store.close()
 
 
+async def test_a_decision_that_said_less_of_its_token_still_compares_equal(
+    folder: Path, tmp_path: Path
+) -> None:
+    gate = gate_on(f"sqlite:///{tmp_path / 'gate.db'}", folder, FakeClock(parse_instant(INSTANTS[0]) + HOUR))
+    claim = Claim(Question("api"), token=digest("nothing"))
+    own_id = json.loads((await gate.claims.claim(claim, gate.in_force)).body)["decision_id"]
+    stored = gate.store.query(lambda view: view.decision(own_id))
+    assert stored is not None
+    data = json.loads(stored.data)
+    now = "unknown to this gate. Check that all of it was copied, and that this gate granted it."
+    for then, is_same in (("not valid.", True), ("used up.", False)):
+        assert now in data["answer"]["message"]
+        answer = {**data["answer"], "message": data["answer"]["message"].replace(now, then)}
+        older: Any = Records({**data, "answer": answer}, gate.in_force.snapshot.to_json())
+        assert replay(older, own_id).same is is_same
+    await gate.store.close()
+
+
 OLDER = json.loads(Path(__file__).with_name("decisions-of-0.1.json").read_text())
 
 
