@@ -39,7 +39,9 @@ def ask(
     response = send(Request(method, f"{address(server)}{path}", headers, params, sent))
     found = _parse_object(response.content)
     if response.status in _REJECTED and found is not None:
-        raise RequestRejectedError(_reasons(response.status, found) + key_hint(response.status))
+        raise RequestRejectedError(
+            _reasons(response.status, found) + key_hint(response.status, found.get("detail"))
+        )
     if response.status not in _SUCCESS or found is None:
         raise UndecidedError(
             f"the server's response can't be used (status {response.status})", response.status

@@ -7,7 +7,7 @@ from typing import Any, Final
 from app.cli.api_client import RequestRejectedError
 from app.cli.errors import UndecidedError
 from app.cli.report import plain
-from app.cli.server import Request, address, authorisation, key_hint, send
+from app.cli.server import Request, address, authorisation, send, unusable
 from app.policies.source import Snapshot, Source
 from app.yaml.problem import PolicyFileError, Problem, Severity
 
@@ -60,9 +60,9 @@ def post_candidate(
     if response.status == _UNPROCESSABLE and (problems := _problems(problem, source)):
         raise PolicyFileError(problems)
     detail = problem.get("detail")
-    sentence = f"the server answered {response.status}{f': {plain(detail)}' if detail else ''}"
+    sentence = unusable(response.status, plain(detail) if detail else None)
     if response.status in _REJECTED:
-        raise RequestRejectedError(sentence + key_hint(response.status))
+        raise RequestRejectedError(sentence)
     raise UndecidedError(sentence, response.status)
 
 

@@ -17,9 +17,9 @@ from app.cli.server import (
     Response,
     address,
     authorisation,
-    key_hint,
     secret_header,
     send,
+    unusable,
 )
 from app.core.errors import FreezegateError, UnknownNameError
 from app.core.instant import MINUTE, format_instant, parse_instant
@@ -340,7 +340,7 @@ def find_source(
 
 def _on_status(status: int, body: object) -> str:
     detail = body.get("detail") if isinstance(body, dict) else None
-    return f"the server answered {status}{f': {detail}' if detail else ''}{key_hint(status)}"
+    return unusable(status, detail)
 
 
 def _on_other_time(at: str, query: Query, now: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from app.cli.decision_source import Answer, DecisionSource, Query, parse_answer
 from app.cli.errors import UndecidedError
-from app.cli.server import DEADLINE, LARGEST_ANSWER, Request, Response, authorisation, key_hint, send
+from app.cli.server import DEADLINE, LARGEST_ANSWER, Request, Response, authorisation, send, unusable
 from app.core.errors import FreezegateError
 
 _CREATED: Final = 201
@@ -136,7 +136,7 @@ def _parsed(reply: Response, *expected: int) -> dict[str, Any]:
     if reply.status in expected and isinstance(body, dict) and str(body.get("id")).startswith("hld_"):
         return body
     detail = body.get("detail") if isinstance(body, dict) else None
-    sentence = f"the server answered {reply.status}{f': {detail}' if detail else ''}{key_hint(reply.status)}"
+    sentence = unusable(reply.status, detail)
     raise UndecidedError(sentence, reply.status)
 
 

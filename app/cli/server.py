@@ -90,8 +90,11 @@ def authorisation() -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def key_hint(status: int) -> str:
-    """Return a hint about the API key for a 401 or 403 response; empty for any other status."""
+def key_hint(status: int, detail: object) -> str:
+    """Return a hint about the API key for a 401 or 403 response; empty for any other status.
+
+    The gate's own sentence on a 403 says whose role or scope it is. It stays as it is, as on the dashboard.
+    """
     if status not in (_UNAUTHORIZED, _FORBIDDEN):
         return ""
     if secret_header("FREEZEGATE_API_KEY") is None:
@@ -99,8 +102,17 @@ def key_hint(status: int) -> str:
             "; no key was sent: set FREEZEGATE_API_KEY "
             "(on the gate's machine, `freezegate keys create --name NAME --role ROLE` makes one)"
         )
-    wrong = "is not valid there" if status == _UNAUTHORIZED else "may not do this"
-    return f"; the key in FREEZEGATE_API_KEY {wrong}"
+    if status == _UNAUTHORIZED:
+        return "; the key in FREEZEGATE_API_KEY is not valid there"
+    return "" if detail else "; the key in FREEZEGATE_API_KEY may not do this"
+
+
+def unusable(status: int, detail: object) -> str:
+    """Return the sentence on a response that is no decision: a refusal in the gate's own words."""
+    hint = key_hint(status, detail)
+    if status == _FORBIDDEN and detail and not hint:
+        return str(detail)
+    return f"the server answered {status}{f': {detail}' if detail else ''}{hint}"
 
 
 def send(request: Request, deadline: float = DEADLINE, largest: int = _LARGEST) -> Response:

@@ -32,7 +32,7 @@ def check_selector(caller: Caller, selector: Selector, known: PolicySet) -> None
         return
     services = [each for each in selector.services or () if not scope.covers(each, known.tags_of)]
     tags = [f"the tag {each}" for each in selector.tags or () if not scope.covers_tag(each)]
-    outside = ", ".join((*services, *tags)) or "a freeze of all services; name those of the freeze"
+    outside = ", ".join((*services, *tags)) or "all services, for none is named"
     raise ForbiddenError(f"{_whose(caller.name, scope)}; outside of it: {outside}")
 
 

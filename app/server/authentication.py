@@ -43,7 +43,13 @@ async def authorised(request: Request, role: Role) -> Caller:
         note_refused(request, HTTPStatus.UNAUTHORIZED, "no credentials")
         raise UnauthenticatedError(f"this needs the role {role.value}; send credentials that have it")
     note_refused(request, HTTPStatus.FORBIDDEN, f"needs the role {role.value}", caller.name)
-    raise ForbiddenError(f"this needs the role {role.value}")
+    raise lacking(caller, role)
+
+
+def lacking(caller: Caller, role: Role) -> ForbiddenError:
+    """Return the refusal of a caller whose role is insufficient: one sentence for the API and the pages."""
+    has = "none" if caller.role is None else f"the role {caller.role.value}"
+    return ForbiddenError(f"this needs the role {role.value}, and {caller.name} has {has}")
 
 
 def limit_anonymous_claims(request: Request, caller: Caller) -> None:

@@ -18,7 +18,7 @@ from fastapi import Request
 from app.gate.errors import ForbiddenError, UnauthenticatedError
 from app.identity.caller import Caller, Role
 from app.identity.credentials import proves
-from app.server.authentication import SESSION_COOKIE, authorised, session_caller
+from app.server.authentication import SESSION_COOKIE, authorised, lacking, session_caller
 from app.server.field_errors import shown_name
 from app.server.problems import InvalidFieldsError, RefusedError
 from app.server.requests import MAX_BODY, limited_body, media_type
@@ -90,7 +90,7 @@ async def session_form(request: Request, role: Role) -> tuple[Caller, dict[str, 
     if _from_elsewhere(request) or not proves(form.pop(CSRF_FIELD, ""), request.cookies[SESSION_COOKIE]):
         raise ForbiddenError(_FOREIGN)
     if not caller.may(role):
-        raise ForbiddenError(f"this needs the role {role.value}")
+        raise lacking(caller, role)
     return caller, form
 
 
@@ -112,7 +112,7 @@ async def texts_form(request: Request, role: Role, most: int) -> tuple[Caller, l
     """
     caller = await session_caller(request) or await authorised(request, role)
     if not caller.may(role):
-        raise ForbiddenError(f"this needs the role {role.value}")
+        raise lacking(caller, role)
     pairs = await _pairs(request, most)
     proof = dict(pairs).get(CSRF_FIELD, "")
     has_session = caller.session_id is not None

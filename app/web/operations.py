@@ -12,11 +12,11 @@ from fastapi.responses import Response
 from app.core.errors import FreezegateError, MalformedValueError
 from app.core.instant import format_instant
 from app.core.wallclock import Zone
-from app.gate.errors import ForbiddenError, UnknownRecordError
+from app.gate.errors import UnknownRecordError
 from app.gate.freezes import undo
 from app.gate.overrides import to_json
 from app.identity.caller import Role
-from app.server.authentication import session_caller
+from app.server.authentication import lacking, session_caller
 from app.server.context import context
 from app.server.operations import CancelFields, ChangeBody, EndFields, GrantBody, LiftFields, StartBody
 from app.server.problems import InvalidFieldsError
@@ -75,7 +75,7 @@ async def granted(request: Request, override_id: str) -> Response:
     if caller is None:
         return redirect(request, "/dashboard/sign-in")
     if not caller.may(Role.OPS):
-        raise ForbiddenError("this needs the role ops")
+        raise lacking(caller, Role.OPS)
     here = context(request)
     override = await here.overrides.show(_valid_id(override_id))
     token = request.cookies.get(_TOKEN_COOKIE, "")

@@ -432,7 +432,7 @@ def test_the_key_is_sent_and_never_printed(
     [
         (False, 403, "no key was sent: set FREEZEGATE_API_KEY"),
         (True, 401, "the key in FREEZEGATE_API_KEY is not valid there"),
-        (True, 403, "the key in FREEZEGATE_API_KEY may not do this"),
+        (True, 403, "freezegate: this needs the role ops\n"),
     ],
 )
 def test_a_refusal_for_want_of_a_key_says_how_to_send_one(
