@@ -117,10 +117,15 @@ def main(folder: str, export: str = "") -> None:
             data = json.loads(event["data"])
             named[data["file"]] = (data["sha256"], data["checkpoint"])
 
+    if not Path(folder).is_dir():
+        print(f"there is no folder {folder}", file=sys.stderr)
+        sys.exit(2)
     for path in sorted(Path(folder).glob("events-*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
             verify_file(chain, path, lines, note)
         files[path.name] = (hashlib.sha256(path.read_bytes()).hexdigest(), chain.checkpoint())
+    if not files and not export:
+        raise NotWholeError(f"there is no file events-*.jsonl.gz in {folder}")
     what = "1 file is" if len(files) == 1 else f"{len(files)} files are"
     print(f"{what} whole: events 1 to {chain.seq}, the last one with the hash {chain.hash}")
     if not export:

@@ -59,7 +59,9 @@ def test_what_is_old_is_pruned_and_both_parts_are_verified(
     assert json.loads(said(capsys, "audit verify --json --archive", str(archive)))["archive"]["files"] == 1
     assert json.loads(said(capsys, "audit verify --json"))["pruned"]["sha256"]
     said(capsys, "audit export --output", str(export))
-    verified_by_script(archive, export)
+    assert "1 file is whole: " in verified_by_script(archive, export)
+    assert "there is no folder" in verified_by_script(tmp_path / "elsewhere", exits=2)
+    assert "there is no file events-*.jsonl.gz" in verified_by_script(tmp_path, exits=1)
     said(capsys, "audit verify --against", str(export))
     monkeypatch.delenv("FREEZEGATE_DATABASE_URL")
     assert "The archive is whole" in said(capsys, "audit verify --offline --archive", str(archive))
