@@ -59,8 +59,8 @@ def missing_as_usage_error() -> Iterator[None]:
         path = Path(error.name)
         guess = did_you_mean(path.name, _files_like(path))
         hint = guess or (
-            "; set the gate's with --database-url or FREEZEGATE_DATABASE_URL "
-            "(`freezegate serve` creates it when it first starts)"
+            "; run this where the gate runs, in its folder, or set the gate's with --database-url or "
+            "FREEZEGATE_DATABASE_URL (`freezegate serve` creates it when it first starts)"
         )
         raise click.UsageError(f"{error}{hint}") from None
     except DatabaseUrlError as error:

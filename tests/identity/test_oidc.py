@@ -489,7 +489,7 @@ def test_the_file_of_issuers_is_read(tmp_path: Path) -> None:
         ),
         (
             PEOPLE + "    client_secret_env: NOT_THERE\n",
-            r"sign_in\[0\]: the variable NOT_THERE holds no secret",
+            r"sign_in\[0\]: the variable NOT_THERE is empty or not set",
         ),
         (
             PEOPLE + "    client_secret_file: none\n",

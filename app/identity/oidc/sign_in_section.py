@@ -201,5 +201,6 @@ def person_forms(sections: Iterable[SignInIssuer]) -> tuple[str, ...]:
 def _whole(text: str, where: str) -> str:
     secret = text.strip()
     if not secret or not secret.isprintable():
-        raise ValueError(f"{where} holds no secret on one line")
+        wrong = "is more than one line of text" if secret else "is empty or not set"
+        raise ValueError(f"{where} {wrong}")
     return secret
