@@ -70,8 +70,9 @@ class Service(NamedTuple):
 
     @property
     def frozen(self) -> list[ServiceState]:
-        """The states in which something blocks it."""
-        return [each for each in self.states if not each.decision.allowed]
+        """The states in which something blocks it, those of an incident first."""
+        found = [each for each in self.states if not each.decision.allowed]
+        return sorted(found, key=lambda each: not each.is_incident)
 
     @property
     def opened(self) -> list[ServiceState]:

@@ -46,6 +46,9 @@ MOST_COMING: Final = 6
 """Freezes to come that are listed before the fold."""
 _WEEKS: Final = 5
 _MINUTE: Final = 60
+MOST_SHOWN: Final = 24
+"""Services in one state that are in sight; the others are folded away."""
+
 MOST_LISTED: Final = 300
 """Services of the catalogue that the search lists; the field finds the others."""
 
@@ -158,6 +161,7 @@ def _list(in_force: InForce, page: _Page) -> bytes:
             environment_states(in_force, page.now) if known else [], known[:MOST_LISTED], in_force.home
         ),
         most=MOST_LISTED,
+        most_shown=MOST_SHOWN,
         path=service_path,
         alike=alike(in_force, page.name) if page.name else [],
     )

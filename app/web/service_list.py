@@ -32,7 +32,7 @@ class Alike(NamedTuple):
 
 
 def services_by_state(states: Sequence[EnvironmentState], services: Sequence[str], home: Zone) -> list[Alike]:
-    """Return services by their state: incidents first, then those that are frozen in most environments."""
+    """Return services by their state: first those that are frozen in most environments, and by incidents."""
     found: dict[State, list[str]] = {}
     known: dict[tuple[tuple[int, int], ...], State] = {}
     for name, own in _differing(states, services).items():
@@ -42,7 +42,7 @@ def services_by_state(states: Sequence[EnvironmentState], services: Sequence[str
             known[key] = _state(states, own, home)
         found.setdefault(known[key], []).append(name)
     alike = [Alike(state, names) for state, names in found.items()]
-    return sorted(alike, key=lambda each: (not each.state.is_incident, -len(each.state.frozen)))
+    return sorted(alike, key=lambda each: (-len(each.state.frozen), not each.state.is_incident))
 
 
 def _differing(

@@ -27,8 +27,8 @@ def test_services_in_the_same_state_are_told_together_those_frozen_in_most_envir
     assert told([], incident) == [(("b",), ["pay", "shop", "till"], True)]
     # One environment with an incident does not make the others red.
     assert told([payday], incident) == [
-        (("b",), ["shop"], True),
         (("a", "b"), ["pay", "till"], False),
+        (("b",), ["shop"], True),
     ]
 
 
