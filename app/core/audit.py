@@ -120,17 +120,18 @@ class Verifier:
 
     def check(self, link: Link) -> ChainBreak | None:
         """Verify the next event and return the break, if there is one."""
+        seq, at, kind, actor, data, previous, stored = link
         expected = self._seq + 1
-        if link.seq != expected:
-            return ChainBreak(expected, f"is missing: the next one recorded is {link.seq}")
-        if link.previous != self._hash:
-            return ChainBreak(link.seq, "does not carry the hash of the event before")
-        own = _digest(link.seq, link.at, link.kind, link.actor, link.data, link.previous)
-        if link.hash != own:
-            return ChainBreak(link.seq, "was changed: its hash does not fit what it says")
-        if self._against is not None and link.seq == self._against.seq and link.hash != self._against.hash:
-            return ChainBreak(link.seq, "is not the event of the checkpoint: the record was written anew")
-        self._seq, self._hash = link.seq, own
+        if seq != expected:
+            return ChainBreak(expected, f"is missing: the next one recorded is {seq}")
+        if previous != self._hash:
+            return ChainBreak(seq, "does not carry the hash of the event before")
+        own = _digest(seq, at, kind, actor, data, previous)
+        if stored != own:
+            return ChainBreak(seq, "was changed: its hash does not fit what it says")
+        if self._against is not None and seq == self._against.seq and own != self._against.hash:
+            return ChainBreak(seq, "is not the event of the checkpoint: the record was written anew")
+        self._seq, self._hash = seq, own
         return None
 
     def finish(self, head: Checkpoint) -> ChainBreak | None:

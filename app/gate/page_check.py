@@ -110,7 +110,7 @@ class PageCheck:
             if fault is not None:
                 return PageFound(before, verifier.reached, fault, ordered, Findings(), is_full=False)
             rows.check(link, parts)
-            if link.kind not in _ONE_BY_ONE:
+            if not parts and link.kind not in _ONE_BY_ONE:
                 ordered.append(link)
         rows.finish()
         findings.revisions |= self._forms.revisions(page.forms)

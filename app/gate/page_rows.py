@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.audit import Link
@@ -56,12 +56,6 @@ class PageRows:
         self._found = found
         self._decisions, self._services = dict(rows.decisions), dict(rows.services)
         self._outcomes = dict(rows.outcomes)
-        self._events: dict[str, Callable[[Link, dict[str, Any]], None]] = {
-            Kind.OVERRIDE_GRANTED: self._granted,
-            Kind.OVERRIDE_APPROVED: self._approved,
-            Kind.OVERRIDE_SPENT: self._spent,
-            Kind.OVERRIDE_REVOKED: self._revoked,
-        }
 
     def check(self, link: Link, parts: list[str]) -> None:
         """Compare the rows of the next event; `parts` are those that its data is joined from, if any."""
@@ -70,10 +64,20 @@ class PageRows:
                 self._decision(link, parts)
             elif link.kind == Kind.OUTCOME_REPORTED:
                 self._outcome(link)
-            elif (event := self._events.get(link.kind)) is not None:
-                event(link, json.loads(link.data))
+            else:
+                self._override_event(link)
         except UNREADABLE:
             self._found.unproven[unreadable(link)] += 1
+
+    def _override_event(self, link: Link) -> None:
+        if link.kind == Kind.OVERRIDE_GRANTED:
+            self._granted(link, json.loads(link.data))
+        elif link.kind == Kind.OVERRIDE_APPROVED:
+            self._approved(link, json.loads(link.data))
+        elif link.kind == Kind.OVERRIDE_SPENT:
+            self._spent(link, json.loads(link.data))
+        elif link.kind == Kind.OVERRIDE_REVOKED:
+            self._revoked(link, json.loads(link.data))
 
     def finish(self) -> None:
         """Report the rows that no event has taken."""

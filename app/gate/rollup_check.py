@@ -45,7 +45,9 @@ class DecisionWeights:
         if weight is None:
             _make_room(self._of_forms)
             self._of_forms[key] = weight = _weight(DecisionRow._make(columns[:-1]), columns[_SERVICE])
-        sums.add_decision(columns[_AT], weight)
+        # As `DayDigests.add_decision`: a call less, for each of a million.
+        day, rest = divmod(columns[_AT], DAY)
+        sums.sums[day] = sums.sums.get(day, 0) + weight * (rest // MINUTE + 1)
 
     def add(self, sums: DayDigests, row: DecisionRow, services: tuple[str, ...]) -> None:
         """Count a decision, if it is counted; `services` are those of one on several."""

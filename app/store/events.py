@@ -57,6 +57,7 @@ _SHORTENED: Final = "decision"
 """The kind of event that there is a million of."""
 
 _STORED_LENGTH: Final = 43
+_bytes_of: Final = binascii.a2b_base64
 _END: Final = 2**62
 """Beyond every position."""
 
@@ -76,13 +77,14 @@ class StoredEvents(NamedTuple):
         One is made at a time: whole, a few thousand take megabytes, and the time to fetch them from memory.
         """
         before_seq, before = self.before
+        joined, forms = passages.joined, self.forms
         for seq, at, kind, actor, stored, previous, own in self.rows:
             if previous:
                 before = _in_hex(previous)
             elif seq != before_seq + 1:
                 before = ""
             own_hash = _in_hex(own)
-            data, parts = passages.joined(stored, self.forms)
+            data, parts = joined(stored, forms)
             yield Link(seq, at, kind, actor, data, before or GENESIS, own_hash), parts
             before_seq, before = seq, own_hash
 
@@ -195,6 +197,6 @@ def _in_hex(stored: str) -> str:
     if len(stored) != _STORED_LENGTH:
         return stored
     try:
-        return binascii.a2b_base64(stored + "=").hex()
+        return _bytes_of(stored + "=").hex()
     except ValueError:
         return stored

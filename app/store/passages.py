@@ -243,7 +243,7 @@ def joined(stored: str, forms: Mapping[str, Form]) -> tuple[str, list[str]]:
 
     Those are empty if it is stored whole.
     """
-    if stored.startswith(START):
+    if stored[:1] == START:
         values = stored.split(HOLE)
         form = forms.get(values[0])
         if form is not None and len(values) == form.values:
