@@ -11,35 +11,19 @@ import http.client
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+from bench.builds import HERE, Build, serving, use_other_core
 from bench.client import get, load
 from bench.company import company
-from bench.serve import wait_for
 
 PATHS = ("/", "/?wall=1", "/status")
 ROUNDS = 7
 FIRST_PORT = 14_300
-
-
-def start(checkout: Path, port: int, folder: Path) -> subprocess.Popen[bytes]:
-    """A gate of a checkout, on the first core."""
-    folder.mkdir()
-    (folder / "policies.yaml").write_text(json.dumps(company()))
-    command = [str(checkout / ".venv/bin/python"), "-m", "bench.apps", "gate", str(port), str(folder)]
-    process = subprocess.Popen(command, cwd=checkout, stdout=subprocess.DEVNULL)
-    os.sched_setaffinity(process.pid, {0})
-    return process
-
-
-def cpu_ms(process: subprocess.Popen[bytes]) -> float:
-    """Processor time of a process so far."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * 1e3 / os.sysconf("SC_CLK_TCK")
 
 
 def page(port: int, path: str) -> tuple[float, int]:
@@ -65,45 +49,37 @@ async def beside(port: int, path: str | None) -> float:
 
 
 def main() -> None:
-    os.sched_setaffinity(0, {1} if (os.cpu_count() or 1) > 1 else {0})
-    trees = {"here": Path(__file__).parents[1], "there": Path(sys.argv[1]).resolve()}
-    with tempfile.TemporaryDirectory() as temporary:
-        gates = {}
-        for number, (name, tree) in enumerate(trees.items()):
-            port = FIRST_PORT + number
-            gates[name] = start(tree, port, Path(temporary) / name), port
-        try:
-            compare(gates)
-        finally:
-            for process, _ in gates.values():
-                process.terminate()
-                process.wait(20)
+    use_other_core()
+    checkouts = {"here": HERE, "there": Path(sys.argv[1]).resolve()}
+    with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
+        builds = {}
+        for number, (name, checkout) in enumerate(checkouts.items()):
+            folder = Path(temporary) / name
+            folder.mkdir()
+            (folder / "policies.yaml").write_text(json.dumps(company()))
+            builds[name] = stack.enter_context(serving(checkout, FIRST_PORT + number, folder))
+        compare(builds)
 
 
-def compare(gates: dict[str, tuple[subprocess.Popen[bytes], int]]) -> None:
-    for _, port in gates.values():
-        for _ in range(5):  # a busy machine takes its time
-            with contextlib.suppress(RuntimeError):
-                wait_for(port)
-                break
+def compare(builds: Mapping[str, Build]) -> None:
     time.sleep(4)
     print(f"load {os.getloadavg()[0]:.1f}; {'':18} ms to first byte, CPU ms, kB")
     for path in PATHS:
-        for name, (_, port) in gates.items():
-            elapsed, size = page(port, path)
+        for name, build in builds.items():
+            elapsed, size = page(build.port, path)
             print(f"{path:10} {name:6} first {elapsed:7.0f}  {size / 1e3:8.0f}", flush=True)
     for path in PATHS:
-        seen: dict[str, list[tuple[float, float, int]]] = {name: [] for name in gates}
+        seen: dict[str, list[tuple[float, float, int]]] = {name: [] for name in builds}
         for _ in range(ROUNDS):
-            for name, (process, port) in gates.items():
-                before = cpu_ms(process)
-                elapsed, size = page(port, path)
-                seen[name].append((elapsed, cpu_ms(process) - before, size))
+            for name, build in builds.items():
+                before = build.cpu
+                elapsed, size = page(build.port, path)
+                seen[name].append((elapsed, (build.cpu - before) * 1e3, size))
         for name, found in seen.items():
             elapsed, cpu = (statistics.median(each[column] for each in found) for column in (0, 1))
             print(f"{path:10} {name:6} again {elapsed:7.1f} {cpu:7.1f} {found[-1][2] / 1e3:8.0f}", flush=True)
     for shown in (None, *PATHS):
-        slowest = {name: asyncio.run(beside(port, shown)) for name, (_, port) in gates.items()}
+        slowest = {name: asyncio.run(beside(each.port, shown)) for name, each in builds.items()}
         print(f"slowest question beside {shown or 'nothing':10}", slowest, flush=True)
 
 
