@@ -52,7 +52,7 @@ def test_with_a_refused_window_nothing_is_written(
     assert not target.exists()
     assert capsys.readouterr().err == (
         f'{source}:5:9: weekend[1]: refused: weekdays: "caturday" is no weekday; did you mean "saturday"?\n'
-        "2 windows, 1 policies, 4 tests, 1 refused; nothing is written without --partial\n"
+        "2 windows, 1 policy, 4 tests, 1 refused; nothing is written without --partial\n"
     )
 
 

@@ -151,7 +151,7 @@ def test_events_that_last_no_time_or_are_over_are_named() -> None:
 
 def test_whole_days_are_in_utc_unless_a_zone_is_given() -> None:
     text = calendar("BEGIN:VEVENT\nSUMMARY:Day\nDTSTART;VALUE=DATE:20260302\nEND:VEVENT")
-    assert "they are read in UTC" in str(results(text).differences[0])
+    assert "read in UTC unless you give --timezone" in str(results(text).differences[0])
     given = results(text, ImportOptions(HORIZON[0], timezone="Asia/Tokyo"))
     assert not given.differences
     assert 'timezone: "Asia/Tokyo"' in given.text

@@ -221,7 +221,7 @@ def test_freezes_of_tenants_are_refused_beside_those_of_projects() -> None:
     tenants = [{"TenantId": "Tenants-1", "ProjectId": "Projects-1", "EnvironmentId": "Environments-1"}]
     converted = results(freeze(TenantProjectEnvironmentScope=tenants))
     assert converted.policies == 1
-    assert "it freezes 1 deployments to tenants" in str(converted.refused[0])
+    assert "it freezes 1 deployment to tenants" in str(converted.refused[0])
 
 
 def test_a_freeze_without_projects_is_named() -> None:
