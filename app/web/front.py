@@ -7,6 +7,7 @@ rule singles out: a dozen environments and hundreds of services take a few lines
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
+from app.core.counted import counted
 from app.core.decision import Decision, Stretch
 from app.core.decision_json import entry
 from app.core.explain import scope_in_words, undirected
@@ -112,6 +113,11 @@ class FrontView(NamedTuple):
         closing = [each for each in self.open if each.changes_at is not None]
         return min(closing, key=lambda each: each.changes_at or 0, default=None)
 
+    @property
+    def excepted_from_open(self) -> str:
+        """Return what is frozen although all environments are open, in words."""
+        return excepted(self.differences, "frozen")
+
     def excepted(self, environment: str) -> list[Difference]:
         """Return the differences of an open environment in which something is frozen."""
         return [
@@ -132,6 +138,15 @@ def differences(shown: Overview, policy_set: PolicySet) -> list[Difference]:
         found.add(each)
     found.add_scopes(shown, policy_set)
     return found.differences()
+
+
+def excepted(found: Iterable[Difference], kind: Kind) -> str:
+    """Return the differences of a kind in words, as exceptions to a headline; empty if there are none."""
+    services = [each.services for each in found if each.kind == kind]
+    if not all(services):
+        return "with exceptions"
+    count = len(set().union(*services))
+    return f"except {counted(count, 'service')}" if count else ""
 
 
 class Coming(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from app.core.policy import PolicySet
 from app.gate.overview import Overview
-from app.web.front import Coming, Difference, Place, coming, differences, places
+from app.web.front import Coming, Difference, Place, coming, differences, excepted, places
 
 MOST_COMING: Final = 4
 """Freezes to come that are listed."""
@@ -78,12 +78,7 @@ class Wall(NamedTuple):
     @property
     def excepted(self) -> str:
         """The exceptions to a verdict about all environments, in words; empty if there are none."""
-        kind = "open" if self.frozen else "frozen"
-        services = [each.services for each in self.exceptions if each.kind == kind]
-        if not all(services):
-            return "with exceptions"
-        count = len(set().union(*services))
-        return f"except {count} service{'s' if count > 1 else ''}" if count else ""
+        return excepted(self.exceptions, "open" if self.frozen else "frozen")
 
     @property
     def wide(self) -> "Grid":

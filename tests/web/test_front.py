@@ -100,6 +100,17 @@ def test_without_a_catalogue_open_is_not_said_without_its_exceptions(gate: TestC
     assert "✓OPEN except payroll or ledger-* in production" in text_of(gate)
 
 
+def test_a_headline_about_all_environments_counts_the_services_that_are_frozen(
+    gate: TestClient, folder: Path
+) -> None:
+    rule = {"title": "T", "reason": "R"}
+    payday = {**rule, "id": "payday", "applies_to": {"tags": ["team-payments"]}, "when": [{"always": True}]}
+    later = {**rule, "id": "later", "applies_to": {"environments": ["production"]}}
+    dated = {**later, "when": [{"dates": {"from": "2026-12-01", "to": "2026-12-02"}}]}
+    in_force(gate, folder, policy_file(2, 5, [payday, dated]))
+    assert "production staging ✓OPEN except 1 service production closes first" in text_of(gate)
+
+
 def test_a_page_of_twelve_environments_and_three_hundred_services_is_small(
     gate: TestClient, folder: Path
 ) -> None:
