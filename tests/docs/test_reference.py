@@ -8,6 +8,7 @@ import click
 import pytest
 
 from app.cli import COMMANDS
+from app.gate.audit_events import Kind
 from app.policies.schema import schema
 from tests.docs.commands import leaves
 from tests.docs.reference import FOLDER, PAGES, rendered
@@ -73,3 +74,8 @@ def test_every_command_says_its_exit_statuses_and_every_option_what_it_does(name
         assert [
             each.name for each in command.params if isinstance(each, click.Option) and not each.help
         ] == []
+
+
+def test_each_kind_of_event_is_in_the_reference() -> None:
+    page = (FOLDER / "api.md").read_text()
+    assert [each.value for each in Kind if f"`{each.value}`" not in page] == []
