@@ -1,8 +1,10 @@
 """Verification on two cores: another process verifies pages meanwhile, and finds the same."""
 
+import gc
 import io
 import json
 import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,9 +15,13 @@ import pytest
 from app.core.audit import Checkpoint
 from app.gate import pages_ahead
 from app.gate.child_process import READY
+from app.gate.decision_forms import DecisionForms
+from app.gate.findings import Findings
 from app.gate.page_check import PageCheck, PageFound, PageRequest
+from app.gate.page_rows import PageRows, read_rows
 from app.gate.pages_ahead import HelperProcess, helper_for
 from app.gate.record import Verification, verify
+from app.gate.rollup_check import DecisionWeights
 from app.gate.verify_worker import work
 from tests.gate.conftest import Gate
 
@@ -152,3 +158,16 @@ async def test_a_process_that_is_killed_is_done_without(busy: Gate) -> None:
     os.kill(helper._process.pid, 9)
     assert verify(busy.store.query, helper=partial(lent, helper)).whole
     helper.end()
+
+
+async def test_a_page_is_let_go_of_at_once(busy: Gate) -> None:
+    """The process that helps looks for cycles seldom: what it has read must not wait for that."""
+    rows = busy.store.query(
+        lambda view: PageRows(read_rows(view, [], (0, 9)), DecisionForms(), DecisionWeights(), Findings())
+    )
+    left = weakref.ref(rows)
+    gc.disable()
+    del rows
+    gone = left() is None
+    gc.enable()
+    assert gone
