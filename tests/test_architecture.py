@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
 import pytest
 
 from tests.live.gate import ROOT
@@ -71,6 +72,14 @@ def test_the_twin_shares_no_code_with_the_engine() -> None:
             for name in [getattr(node, "module", None) or node.names[0].name]
         }
         assert not [name for name in imported if name.split(".")[0] == "app"]
+
+
+def test_no_two_modules_of_the_gate_import_each_other() -> None:
+    """Imports for types count, too: who reads one of them has to read the other."""
+    graph = grimp.build_graph("app")
+    imported = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    gate = [name for name in imported if name.startswith("app.gate.")]
+    assert [(name, each) for name in gate for each in imported[name] if name in imported[each]] == []
 
 
 def test_only_the_clock_reads_the_time() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app import __version__
 from app.clock import Clock
@@ -29,10 +29,9 @@ from app.settings import LEAST_DAYS
 from app.store.records import PrunedStretch
 
 if TYPE_CHECKING:
+    from app.gate.store_access import Access
     from app.store.transaction import Transaction
     from app.store.view import View
-
-Found = TypeVar("Found")
 
 LEAST_KEPT: Final = LEAST_DAYS * DAY
 """Seconds that decisions are kept at least. Sessions and holds are over and forgotten by then, so that no row
@@ -68,30 +67,6 @@ class PruneError(FreezegateError):
 
 class BusyPruningError(PruneError):
     """Another process is pruning."""
-
-
-class Access(Protocol):
-    """The way to the store, and the pace beside others who use it."""
-
-    def query(self, query: "Callable[[View], Found]") -> Found:
-        """Run a query; see `app.store.store.Store.query`."""
-        ...
-
-    def transact(self, work: "Callable[[Transaction], Found]") -> Found:
-        """Do work in a transaction; see `app.store.store.Store.transact`."""
-        ...
-
-    def transact_again(self, work: "Callable[[Transaction], Found]") -> Found:
-        """Do work that is done again if it is lost, without waiting for the disk where that is possible."""
-        ...
-
-    def pause(self, microseconds: int) -> None:
-        """Let others have their turn.
-
-        Raises:
-            PruneError: the process is stopping.
-        """
-        ...
 
 
 class Pruned(NamedTuple):
@@ -130,7 +105,7 @@ class Pruner:
 
     def __init__(
         self,
-        access: Access,
+        access: "Access",
         clock: Clock,
         holder: str,
         folder: Path | None,

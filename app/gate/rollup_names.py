@@ -12,7 +12,7 @@ from app.core.instant import DAY
 from app.gate.pace import Steps
 
 if TYPE_CHECKING:
-    from app.gate.retention import Access
+    from app.gate.store_access import Access
     from app.store.transaction import Transaction
     from app.store.view import View
 
