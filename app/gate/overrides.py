@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from app.core.counted import counted
 from app.core.decision import Rule
 from app.core.decision_json import instant_or_none
 from app.core.instant import format_instant
@@ -264,7 +265,7 @@ def _approvals_needed(caller: Caller, wanted: GrantRequest, in_force: InForce, n
     most = ceiling(in_force.policy_set, rules)
     _check_life(wanted, most.max_ttl, now)
     if wanted.max_uses > most.max_uses:
-        raise InvalidFieldError("max_uses", f"a token may have {most.max_uses} uses at most")
+        raise InvalidFieldError("max_uses", f"a token may have {counted(most.max_uses, 'use')} at most")
     if wanted.ticket is None:
         _check_ticket_not_required(in_force.policy_set, rules)
     return most.approvals

@@ -93,7 +93,7 @@ class Reconciliation:
         for name, rows in view.count_rows()._asdict().items():
             extra = rows - (self.found.events_of[name] - self.found.missing[name])
             if extra:
-                self.found.differs(name, f"{extra} rows", "are in no event")
+                self.found.differs(name, counted(extra, "row"), f"{noun_for(extra, 'is', 'are')} in no event")
         for day in differing_days(view, self.found.sums):
             self.found.differs(
                 "rollups", day, "are not the sums of the decisions of the day and the reports on them"

@@ -6,6 +6,7 @@ from app.core.counted import counted, noun_for
 ROOT = Path(__file__).parents[2]
 OWN_PLURAL = re.compile(
     r"""['"]s?['"] if [^{}\n]{1,60} == 1 else ['"]s?['"]|"(\w+)" if [^{}"\n]{1,60} == 1 else "\1s\""""
+    r"""|\{[a-z_][a-z_.]*\} (?:events|files|keys|rows|texts|tokens|uses)\b"""
 )
 
 

@@ -307,6 +307,11 @@ async def test_what_happens_while_the_record_is_verified_is_in_it(
     assert verify(look).whole
 
 
+async def test_one_row_of_no_event_is_named_as_one(lived_in: Gate, raw: Any) -> None:
+    raw.execute("INSERT INTO approvals SELECT id, 'eve', 'Eve', granted_at FROM overrides LIMIT 1")
+    assert Difference("approvals", "1 row", "is in no event") in verified(lived_in).differences
+
+
 async def test_more_differences_than_are_named_are_counted(lived_in: Gate, raw: Any) -> None:
     for _ in range(MOST_NAMED + 5):
         await lived_in.claims.claim(Claim(Question("web")), lived_in.in_force)

@@ -14,7 +14,7 @@ from app.cli.database import database_url, opened
 from app.cli.options import as_json
 from app.cli.record_text import beginning
 from app.cli.report import echo, plain, print_json
-from app.core.counted import counted
+from app.core.counted import counted, noun_for
 
 if TYPE_CHECKING:
     from app.core.anchor import Anchor
@@ -203,7 +203,7 @@ def export(*, output: BinaryIO, database_url: str | None) -> int:
 
 
 def _progress(reached: int, of: int) -> None:
-    click.echo(f"\r{reached} of {of} events", err=True, nl=reached + 50_000 > of)
+    click.echo(f"\r{reached} of {of} {noun_for(of, 'event')}", err=True, nl=reached + 50_000 > of)
 
 
 def _checkpoint(path: Path) -> "Checkpoint":
