@@ -65,7 +65,11 @@ class HelperProcess:
     """A process that verifies pages; see `app.gate.verify_worker`."""
 
     def __init__(self, url: str) -> None:
-        """Start it, on the database of a URL."""
+        """Start it, on the database of a URL.
+
+        Raises:
+            OSError: it can't be started.
+        """
         self._process = subprocess.Popen(  # noqa: S603 - a module of our own
             command_of("app.gate.verify_worker"),
             stdin=subprocess.PIPE,
@@ -79,7 +83,13 @@ class HelperProcess:
         self._asked: list[int] = []
         self._is_ready = False
         self._listener = Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        try:
+            self._listener.start()
+        except RuntimeError as error:
+            # The system gives this process no thread more.
+            self._process.kill()
+            self._process.communicate()
+            raise OSError(str(error)) from error
         self._say(json.dumps(url))
 
     @property
@@ -132,15 +142,24 @@ class HelperProcess:
 
 @contextlib.contextmanager
 def helper_for(url: str, events: int) -> Iterator[Helper | None]:
-    """Start a process that helps to verify so many events; none where that takes longer than it saves."""
-    if events < _WORTH_IT or _cores() < 2:  # noqa: PLR2004 - one for each
-        yield None
-        return
-    helper = HelperProcess(url)
+    """Start a process that helps to verify so many events.
+
+    None where that takes longer than it saves, or can't be started.
+    """
+    helper = None if events < _WORTH_IT or _cores() < 2 else _started(url)  # noqa: PLR2004 - one for each
     try:
         yield helper
     finally:
-        helper.end()
+        if helper is not None:
+            helper.end()
+
+
+def _started(url: str) -> HelperProcess | None:
+    try:
+        return HelperProcess(url)
+    except OSError as error:
+        _logger.warning("no process that helps to verify can be started (%s); going on without it", error)
+        return None
 
 
 def _cores() -> int:

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -158,6 +159,30 @@ async def test_a_process_that_is_killed_is_done_without(busy: Gate) -> None:
     os.kill(helper._process.pid, 9)
     assert verify(busy.store.query, helper=partial(lent, helper)).whole
     helper.end()
+
+
+@pytest.mark.parametrize("why", ["no process", "no thread", "no folder", "no path of Python"])
+async def test_a_process_that_cannot_be_started_is_done_without(
+    busy: Gate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, why: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread") if why == "no thread" else BlockingIOError(11, "again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pages_ahead, "_WORTH_IT", 5)
+        patched.setattr(pages_ahead, "_cores", lambda: 2)
+        if why == "no process":
+            patched.setattr("subprocess.Popen", refuse)
+        elif why == "no thread":
+            patched.setattr("threading.Thread.start", refuse)
+        elif why == "no folder":
+            (tmp_path / "gone").mkdir()
+            patched.chdir(tmp_path / "gone")
+            (tmp_path / "gone").rmdir()
+        else:
+            patched.setattr("sys.executable", "")
+        assert verify(busy.store.query, helper=partial(helper_for, busy.store.url)).whole
+    assert "can be started" in caplog.text
 
 
 async def test_a_page_is_let_go_of_at_once(busy: Gate) -> None:
