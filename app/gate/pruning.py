@@ -1,6 +1,7 @@
 """Pruning beside a running gate: on one replica at a time, at a pace that claims hardly notice."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from app.store.view import View
 
 Found = TypeVar("Found")
+
+_logger: Final = logging.getLogger("freezegate")
 
 _PACES: Final = (Pace(target=1_000, rest=4, most=500), Pace(target=3_000, rest=4, most=500))
 """Other threads wait for the interpreter while events are packed; claims, for deletions in their commit."""
@@ -87,19 +90,28 @@ class Pruning:
         try:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(self._thread, _prune, pruner, self._retention.keep)
-            waiting = await loop.run_in_executor(self._thread, pruner.waiting, self._retention.keep)
-            self.state = self.state._replace(waiting=waiting)
         except BusyPruningError:
-            return None
+            found = None
         except Exception:
             if self._stopping.is_set():
                 return None
             self.state = self.state._replace(failures=self.state.failures + 1)
             raise
         if found is not None:
-            pruned = self.state._replace(events=self.state.events + found.events)
-            self.state = await self._store.read(lambda view: _state(view, pruned))
+            self.state = self.state._replace(events=self.state.events + found.events)
+        await self._look_after(pruner, self._retention.keep)
         return found
+
+    async def _look_after(self, pruner: Pruner, keep: int) -> None:
+        """Look up the state after a run, whose result stands even if that fails."""
+        loop = asyncio.get_running_loop()
+        try:
+            waiting = await loop.run_in_executor(self._thread, pruner.waiting, keep)
+            state = self.state._replace(waiting=waiting)
+            self.state = await self._store.read(lambda view: _state(view, state))
+        except Exception:
+            if not self._stopping.is_set():
+                _logger.warning("the state after pruning can't be read", exc_info=True)
 
     def stop(self) -> None:
         """End the work that would delay a shutdown; the next start goes on with it."""

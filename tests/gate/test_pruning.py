@@ -11,10 +11,11 @@ from app.core.instant import DAY
 from app.gate.archive import chosen_folder
 from app.gate.claim import Claim
 from app.gate.console import Console
+from app.gate.errors import StoreUnavailableError
 from app.gate.event_feed import SIEM, EventFeed
 from app.gate.pruning import Pruning, Retention
 from app.gate.record import verify
-from app.gate.retention import WAITS_FOR_SIEM, PruneError
+from app.gate.retention import WAITS_FOR_SIEM, PruneError, Pruner
 from app.server import periodic
 from app.settings import SettingsError
 from tests.gate.conftest import Gate
@@ -78,6 +79,35 @@ async def test_another_replica_that_prunes_is_no_failure(gate: Gate) -> None:
     pruning = pruning_of(gate, None)
     assert await pruning.look() is None
     assert pruning.state.failures == 0
+
+
+async def test_what_waits_is_counted_again_where_another_replica_prunes(gate: Gate) -> None:
+    await fill(gate, 1)
+    await grow_old(gate)
+    now = gate.clock.at
+    gate.store.transact(lambda transaction: transaction.take_named_lease("pruning", "other", now, now + 15))
+    pruning = pruning_of(gate, None)
+    pruning.state = pruning.state._replace(waiting=7)
+    await pruning.look()
+    assert pruning.state.waiting == 0
+
+
+async def test_a_finished_pruning_counts_even_if_the_state_after_it_cannot_be_read(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await fill(gate, 1)
+    await grow_old(gate)
+
+    def unavailable(*_: object) -> int:
+        raise StoreUnavailableError("the disk is full")
+
+    monkeypatch.setattr(Pruner, "waiting", unavailable)
+    pruning = pruning_of(gate, None)
+    found = await pruning.look()
+    assert found is not None
+    assert pruning.state.events == found.events > 0
+    assert pruning.state.failures == 0
+    assert "the state after pruning can't be read" in caplog.text
 
 
 async def test_a_failure_is_counted_and_stops_nothing_else(gate: Gate, tmp_path: Path) -> None:
