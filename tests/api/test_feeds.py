@@ -499,13 +499,18 @@ def unescaped(body: bytes, name: str) -> list[str]:
     return [re.sub(r"\\(.)", lambda found: "\n" if found[1] in "nN" else found[1], value) for value in values]
 
 
+def because(text: str) -> str:
+    """A reason that begins with a text, and does not only repeat a title that is the text."""
+    return f"{text}, and why"
+
+
 def hostile_policies() -> str:
     first = date(2026, 12, 1)
     policies = [
         {
             "id": f"p{number}",
             "title": text,
-            "reason": text,
+            "reason": because(text),
             "contact": text,
             "when": [
                 {"dates": {"from": str(first + timedelta(number)), "to": str(first + timedelta(number))}}
@@ -530,7 +535,7 @@ def test_texts_of_ad_hoc_freezes_come_through_cleaned() -> None:
         Freeze(
             f"frz_{number}",
             text,
-            text,
+            because(text),
             text,
             None,
             Selector.model_validate({}),
@@ -544,7 +549,9 @@ def test_texts_of_ad_hoc_freezes_come_through_cleaned() -> None:
     ]
     made = in_force({"version": 1, "timezone": "UTC", "policies": []}, frozen)
     shown = feed(made, Wanted("production"), feed_span(NOW), NOW)
-    check_texts(rendered(shown, made.home), [(text, text, text) for text in texts], "\nStarted by: a")
+    check_texts(
+        rendered(shown, made.home), [(text, because(text), text) for text in texts], "\nStarted by: a"
+    )
 
 
 def check_texts(body: bytes, texts: list[tuple[str, str, str]], after_reason: str = "") -> None:
