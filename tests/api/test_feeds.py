@@ -500,8 +500,9 @@ def unescaped(body: bytes, name: str) -> list[str]:
 
 
 def because(text: str) -> str:
-    """A reason that begins with a text, and does not only repeat a title that is the text."""
-    return f"{text}, and why"
+    """A reason that begins as a text, and does not only repeat the title that is this text."""
+    other = "-" if text[-2:-1] == "~" else "~"
+    return f"{text[:-2]}{other}{text[-1:]}"
 
 
 def hostile_policies() -> str:
