@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.gate.refusals import Refusal
 from app.server.context import context
+from app.server.middleware import ROUTE
 from app.server.rate_limit import network_of
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -41,7 +42,7 @@ def note_refused(request: Request, status: HTTPStatus, why: str, name: str = "")
         return
     state[_NOTED] = why
     here = context(request)
-    route = getattr(request.scope.get("route"), "path", "")
+    route = state.get(ROUTE) or getattr(request.scope.get("route"), "path", "")
     here.metrics.refused(route, status, why)
     address = network_of(request.client.host) if request.client else ""
     here.gate.refusals.note(Refusal(status.value, why, request.method, route, address, name))

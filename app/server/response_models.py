@@ -96,7 +96,7 @@ class OverrideUse(BaseModel):
     ] = Field(
         description="`spent`: it let the deploy through; `not-needed`: nothing vetoed; `does-not-cover`: "
         "see `uncovered`; `pending`: an approval is missing, or its start lies ahead; `invalid`: unknown, "
-        "expired, used up or revoked, as `message` says; the result itself is for operators and its granter"
+        "expired, used up or revoked, as `message` says; operators and its granter get the result itself"
     )
     uncovered: list[UncoveredPart] = Field(description="the parts that it does not cover; empty if it does")
     uses_left: int | None = Field(description="the deploys that it still lets through")

@@ -64,7 +64,9 @@ def answers(settings: Settings) -> Iterator[tuple[int, dict[str, str], bytes]]:
             headers = {name: value for name, value in reply.headers.items() if name != "x-request-id"}
             yield reply.status_code, headers, OF_EACH_REQUEST.sub(b"dec_", reply.content)
         served = gate.get("/metrics").text
-        yield 0, {}, "".join(re.findall(r"freezegate_http_requests_total.*\n", served)).encode()
+        counted = re.findall(r"freezegate_(?:http|refused)_requests_total.*\n", served)
+        assert any("refused" in each and 'route="/can-deploy"' in each for each in counted)
+        yield 0, {}, "".join(counted).encode()
 
 
 def test_a_direct_answer_is_that_of_the_framework(
