@@ -47,7 +47,7 @@ _USELESS: Final = {
 
 _NOT_COVERED: Final = "Ask for one that covers all of it."
 _INVALID: Final = "The override token is not valid."
-"""What versions before 0.3 said of each of them, unless to its granter."""
+"""What versions before 0.2 said of each of them, unless to its granter."""
 
 
 def message(
@@ -228,25 +228,34 @@ def _continued(continuation: Continuation, decision: Decision, home: Zone, *, sp
 def _unspent(use: Use, decision: Decision, home: Zone) -> str:
     if use.result is UseResult.DOES_NOT_COVER:
         gaps = undirected("; ".join(map(_gap_in_words, use.uncovered)))
-        return f"The override token does not cover this deploy: {gaps}. No use is spent. {_NOT_COVERED}"
+        said = f"The override token does not cover this deploy: {gaps}. No use is spent."
+        return said + _advice(decision, _NOT_COVERED)
     if use.result is UseResult.PENDING:
         return _pending(use.override, decision, home)
     if use.result is UseResult.NOT_NEEDED:
         return "The override token was not needed. No use is spent."
-    return " ".join(_USELESS[use.undisclosed or use.result])
+    said, advice = _USELESS[use.undisclosed or use.result]
+    return said + _advice(decision, advice)
+
+
+def _advice(decision: Decision, advice: str) -> str:
+    """Return what to do about a token; nothing where none is needed, or where none can help."""
+    is_hopeless = any(each.rule.overridable == "never" for each in decision.blocking)
+    return "" if decision.allowed or is_hopeless else f" {advice}"
 
 
 def before_advice(text: str) -> str:
-    """Return a message as versions before 0.3 wrote it, which said less of a token that lifts nothing."""
+    """Return a message as versions before 0.2 wrote it, which said less of a token that lifts nothing."""
     for said, advice in _USELESS.values():
         text = text.replace(f"{said} {advice}", said)
     return text.replace(f" {_NOT_COVERED}", "")
 
 
 def before_disclosure(text: str) -> str:
-    """Return a message as versions before 0.3 wrote it for callers who had not granted the token."""
-    for said, advice in _USELESS.values():
-        text = text.replace(f"{said} {advice}", _INVALID)
+    """Return a message as versions before 0.2 wrote it for callers who had not granted the token."""
+    text = before_advice(text)
+    for said, _ in _USELESS.values():
+        text = text.replace(said, _INVALID)
     return text
 
 

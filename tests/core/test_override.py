@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.core.decision import Decision, Question, Stretch
-from app.core.explain import message
+from app.core.explain import before_disclosure, message
 from app.core.freeze import Freeze
 from app.core.override import (
     MAX_TTL,
@@ -14,6 +14,7 @@ from app.core.override import (
     Override,
     OverrideState,
     Part,
+    Use,
     UseResult,
     approvals_wanted,
     ceiling,
@@ -153,6 +154,20 @@ def test_the_sentence_says_which_part_of_a_token_does_not_fit() -> None:
         "not the policy friday (No deploys), it needs 1 approval and has none. No use is spent. "
         "Ask for one that covers all of it."
     )
+
+
+def test_no_token_is_advised_where_none_is_needed_or_none_helps() -> None:
+    never = denied(policy(override="never"), question=Question("web"))
+    assert message(never, UTC, judge(token(), never, NOW)).endswith("No use is spent.")
+    for result in (UseResult.EXPIRED, UseResult.REVOKED, UseResult.USED_UP, UseResult.UNKNOWN):
+        for decision in (never, denied(question=Question("web"))):
+            said = message(decision, UTC, Use(UseResult.INVALID, undisclosed=result))
+            assert said.partition("The override token ")[2].count(".") == 1
+        veto = denied(policy(), question=Question("web"))
+        told = message(veto, UTC, Use(UseResult.INVALID, undisclosed=result))
+        assert told.partition("The override token ")[2].count(".") == 2
+        assert before_disclosure(told).endswith("The override token is not valid.")
+        assert before_disclosure(said).endswith("The override token is not valid.")
 
 
 @pytest.mark.parametrize(
