@@ -83,6 +83,11 @@ def test_the_image_has_the_command_by_its_name(image: Image) -> None:
 def test_the_code_is_compiled_and_nothing_installs_more(image: Image) -> None:
     [site] = (image.root / "opt/freezegate").glob("lib/python*/site-packages")
     assert list((site / "freezegate" / "__pycache__").glob("main.*.pyc"))
+    templates = site / "freezegate" / "web" / "templates"
+    kept = list((templates / "__pycache__").glob("*.jinja"))
+    assert len(kept) == len(list(templates.glob("*.html")))
+    # The gate is not the user who built the image.
+    assert all(each.stat().st_mode & 0o044 == 0o044 for each in kept)
     assert not (site / "pip").exists()
 
 

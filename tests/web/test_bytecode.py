@@ -1,5 +1,6 @@
 """Templates are compiled once, and kept."""
 
+import os
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -11,9 +12,10 @@ from app.web import pages
 from app.web.bytecode import TemplateBytecode
 
 
-def rendered(folder: Path, text: str = "Frozen until {{ until }}") -> str:
+def rendered(folder: Path, text: str = "Frozen until {{ until }}", made_by: str = "this version") -> str:
     loader = DictLoader({"page.html": text})
-    environment = Environment(loader=loader, bytecode_cache=TemplateBytecode(folder), autoescape=True)
+    kept = TemplateBytecode(folder, made_by)
+    environment = Environment(loader=loader, bytecode_cache=kept, autoescape=True)
     return environment.get_template("page.html").render(until="Monday")
 
 
@@ -33,6 +35,30 @@ def test_a_template_is_compiled_once_until_it_changes(
         with pytest.raises(AssertionError, match="compiled"):
             rendered(folder, "Open until {{ until }}")
     assert rendered(folder, "Open until {{ until }}") == "Open until Monday"
+
+
+def test_a_template_of_another_version_or_a_damaged_one_is_compiled_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    rendered(tmp_path)
+    (kept,) = tmp_path.iterdir()
+    whole = kept.read_bytes()
+    assert kept.stat().st_mode & 0o777 == 0o666 & ~umask()
+    for damaged in (whole[:20], whole[: len(whole) // 2], b"", b"\0" * 40):
+        kept.write_bytes(damaged)
+        assert rendered(tmp_path) == "Frozen until Monday"
+        assert kept.read_bytes() == whole
+    with monkeypatch.context() as patch:
+        patch.setattr(Environment, "compile", refuse)
+        with pytest.raises(AssertionError, match="compiled"):
+            rendered(tmp_path, made_by="another version")
+
+
+def umask() -> int:
+    found = os.umask(0)
+    os.umask(found)
+    return found
 
 
 def test_nothing_is_kept_where_python_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
