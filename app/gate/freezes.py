@@ -10,6 +10,7 @@ from app.core.decision_json import instant_or_none
 from app.core.freeze import Freeze, FreezeState
 from app.core.instant import DAY, MINUTE, format_instant
 from app.core.policy import PolicySet, Selector
+from app.core.reason import own_reason
 from app.gate.audit_events import Kind, happened
 from app.gate.errors import InvalidFieldError, StateConflictError, UnknownRecordError
 from app.gate.ids import new_id
@@ -328,7 +329,7 @@ def _changed(freeze: Freeze, wanted: Change, now: int) -> Freeze:
 
 def _titled(before: Freeze, after: Freeze, wanted: Change) -> Freeze:
     """Return the changed freeze with its title as the reason, if no other is given or was."""
-    was_title = "reason" not in wanted.values and before.reason == before.title
+    was_title = "reason" not in wanted.values and not own_reason(before.title, before.reason)
     return after._replace(reason=after.title) if was_title or not after.reason else after
 
 

@@ -172,6 +172,9 @@ def test_a_title_is_enough_for_a_freeze_and_is_said_once(gate: TestClient, keys:
     kept = gate.patch(place, json={"title": "Incident 43"}, headers=ops).json()
     assert kept["reason"] == "The acquirer is"
     assert gate.patch(place, json={"reason": None}, headers=ops).json()["reason"] == "Incident 43"
+    # It says no more than the title, as the texts see it, so it follows the title, too.
+    gate.patch(place, json={"reason": "incident 43."}, headers=ops)
+    assert gate.patch(place, json={"title": "Incident 44"}, headers=ops).json()["reason"] == "Incident 44"
 
 
 @pytest.mark.parametrize(
