@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pydantic_core import from_json
+
 from app import __version__
 from app.clock import Clock
 from app.core.archive import checkpoint_line, manifest_of
@@ -208,7 +210,7 @@ def decision(view: "View", decision_id: str) -> dict[str, Any]:
 
 def to_json(stored: StoredDecision) -> dict[str, Any]:
     """Return the JSON representation of a recorded decision: the answer, and the context of the claim."""
-    data = json.loads(stored.data)
+    data = _data_of(stored)
     return {
         **data["answer"],
         "recorded_at": format_instant(stored.recorded_at // 1_000_000),
@@ -222,6 +224,15 @@ def to_json(stored: StoredDecision) -> dict[str, Any]:
         "tzdata": data["tzdata"],
         "holidays": data["holidays"],
     }
+
+
+def _data_of(stored: StoredDecision) -> Any:
+    """Return the parsed data of a decision: by the fast parser first, as an export takes a million."""
+    try:
+        return from_json(stored.data)
+    except ValueError:
+        # It is stricter: about halves of surrogate pairs, for example.
+        return json.loads(stored.data)
 
 
 def events(view: "View", before: int | None, most: int) -> Page:

@@ -9,7 +9,8 @@ import pytest
 from app.core.audit import Checkpoint
 from app.core.decision import Question
 from app.gate.claim import Claim
-from app.gate.record import decisions, events, exported, note_policies, verify
+from app.gate.record import decisions, events, exported, note_policies, to_json, verify
+from app.store.records import StoredDecision
 from tests.gate.conftest import Gate
 from tests.store.records import EVERYTHING
 
@@ -191,3 +192,10 @@ async def test_exported_lines_carry_what_is_needed_to_verify_them(busy: Gate) ->
     assert set(told[0]) == {"seq", "at", "kind", "actor", "data", "previous", "hash"}
     assert all(one["hash"] == other["previous"] for one, other in itertools.pairwise(told))
     assert json.loads(told[-1]["data"])["name"] == "Alice"
+
+
+def test_data_that_a_strict_parser_refuses_is_shown_as_it_was_given() -> None:
+    rest = dict.fromkeys(("actor", "ref", "run_url", "request_id", "tzdata", "holidays"))
+    data = json.dumps({"answer": {"message": "\ud800"}, **rest})
+    assert to_json(StoredDecision(1, 0, "", data))["message"] == "\ud800"
+    assert to_json(StoredDecision(1, 0, "", data.replace("\\ud800", "a")))["message"] == "a"
