@@ -113,7 +113,7 @@ async def _show(request: Request, name: str) -> Response:
     in_force, now = here.policies.in_force, here.clock.now()
     page = _Page(viewer_of(request, caller), name, here.cache.seq, now, here.cache.degraded_since is not None)
     if _NAME.fullmatch(name) is None:
-        return _unknown(in_force, page)
+        return await _unknown(here, in_force, page)
     try:
         latest = await _latest(here, name)
         state = (in_force.revision, in_force.freezes_version)
@@ -125,7 +125,7 @@ async def _show(request: Request, name: str) -> Response:
             past = b""
         body = await here.shared.get((page, *state), partial(_render, in_force, page, latest, past.decode()))
     except UnknownNameError:
-        return _unknown(in_force, page)
+        return await _unknown(here, in_force, page)
     return html_response(body)
 
 
@@ -139,8 +139,10 @@ async def _latest(here: Context, name: str) -> list[dict[str, Any]] | None:
         return None
 
 
-def _unknown(in_force: InForce, page: _Page) -> Response:
-    return html_response(_list(in_force, page), HTTPStatus.NOT_FOUND)
+async def _unknown(here: Context, in_force: InForce, page: _Page) -> Response:
+    """Return the list of services for a name that is not known; as long to render as that of all of them."""
+    key = ("unknown", page, in_force.revision, in_force.freezes_version)
+    return html_response(await here.shared.get(key, partial(_list, in_force, page)), HTTPStatus.NOT_FOUND)
 
 
 def _list(in_force: InForce, page: _Page) -> bytes:

@@ -1,7 +1,6 @@
 """The viewer of a page: name and role if signed in, and the CSRF token of their forms."""
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, NamedTuple
 
 from fastapi import Request
@@ -38,7 +37,7 @@ class Viewer(NamedTuple):
     scope: Scope | None = None
     """The services that the viewer's actions reach; None for all."""
     tags_of: TagsOf = _no_tags
-    """The tags of a service, by the policies in force."""
+    """The tags of a service, by the policies in force; only for viewers with a scope."""
 
     @property
     def is_ops(self) -> bool:
@@ -93,13 +92,9 @@ def viewer_of(request: Request, caller: Caller) -> Viewer:
         root_of(request),
         person,
         caller.scope,
-        partial(_tags_in_force, request),
+        # Equal for every request under the same policies: pages are shared by it.
+        _no_tags if caller.scope is None else context(request).policies.in_force.policy_set.tags_of,
     )
-
-
-def _tags_in_force(request: Request, service: str) -> frozenset[str]:
-    """Return the tags of a service; looked up only for viewers with a scope."""
-    return context(request).policies.in_force.policy_set.tags_of(service)
 
 
 async def optional_viewer(request: Request) -> Viewer:

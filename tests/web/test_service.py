@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from threading import current_thread
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +16,7 @@ from app.core.instant import DAY, parse_instant
 from app.main import create_app
 from app.settings import Settings
 from app.web.service import service_path
+from app.web.service_list import Alike, services_by_state
 from tests.api.conftest import bearer
 from tests.api.fakes import FakeClock
 from tests.web.browser import opened
@@ -151,7 +154,27 @@ def test_an_unknown_service_is_404_with_suggestions(catalogue: tuple[TestClient,
         page = Page(reply.text)
         assert f"The policies know no service {name}." in page.text
         assert "Did you mean shop/checkout.v2?" in page.text
-    assert client.get("/services/%3Cscript%3E").status_code == 404
+    reply = client.get("/services/%3Cscript%3E")
+    assert reply.status_code == 404
+    # The script takes the status of an error for an outage, and would say so.
+    assert "/live.js" in client.get("/services").text
+    assert "/live.js" not in reply.text
+    assert "data-offsets" not in reply.text
+
+
+def test_the_page_of_an_unknown_service_is_rendered_in_a_thread_of_pages_and_shared(
+    catalogue: tuple[TestClient, FakeClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def listed(*given: Any) -> list[Alike]:
+        threads.append(current_thread().name)
+        return services_by_state(*given)
+
+    monkeypatch.setattr("app.web.service.services_by_state", listed)
+    for name in ("chekout", "chekout", "a b", "a b"):
+        assert catalogue[0].get(f"/services/{name}").status_code == 404
+    assert [each.rpartition("_")[0] for each in threads] == ["freezegate-pages"] * 2
 
 
 def test_without_refusal_any_name_has_a_page_that_says_that_it_is_not_listed(gate: TestClient) -> None:
