@@ -45,8 +45,12 @@ class Place(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Return what identifies the place among the others of a page: its rules."""
-        return " ".join(each["id"] for each in self.rules or self.closing) or "open"
+        """Return what identifies the place among the others of a page: its rules, and an environment.
+
+        Places with the same rules may change at other times, by what follows.
+        """
+        rules = [each["id"] for each in self.rules or self.closing] or ["open"]
+        return " ".join((*rules, self.environments[0]))
 
     @property
     def freeze(self) -> Entry | None:
@@ -84,8 +88,13 @@ class Difference(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Return what identifies it among the others of a page."""
-        return " ".join((self.kind, *(each["id"] for each in self.rules)))
+        """Return what identifies it among the others of a page.
+
+        A rule may single out services in one environment, and a kind of change in another; and that by the
+        zones of services.
+        """
+        zones = (each["timezone"] or "" for each in self.rules if "timezone" in each)
+        return " ".join((self.kind, *(each["id"] for each in self.rules), self.scope, *zones))
 
 
 class FrontView(NamedTuple):

@@ -23,6 +23,12 @@ class State(NamedTuple):
     is_incident: bool
     """Whether ad-hoc freezes are part of it wherever they are frozen."""
 
+    @property
+    def key(self) -> str:
+        """Return what identifies the state among the others of a page."""
+        told = (*self.frozen, self.changes_at, self.where, self.zone.name, self.is_incident)
+        return " ".join(map(str, told))
+
 
 class Alike(NamedTuple):
     """Services in one state, in alphabetical order."""

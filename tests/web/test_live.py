@@ -27,6 +27,20 @@ window.look = (away) => { window.away = away; document.dispatchEvent(new Event("
 """
 """Lets a test say that nobody looks at a tab: a browser without a screen never finds out by itself."""
 
+ALIKE_IN_ORDER = """() => {
+  const list = () => {
+    const made = document.createElement("ul");
+    for (const _ of [1, 2]) made.appendChild(document.createElement("li")).dataset.id = "same";
+    return made;
+  };
+  const [old, fresh] = [list(), list()];
+  const before = [...old.children];
+  fresh.lastElementChild.textContent = "changed";
+  changeChildren(old, fresh);
+  return before.every((each, place) => each === old.children[place]);
+}"""
+"""Entries with the same identity, such as one stretch in two rows of a calendar, stay each in its place."""
+
 COUNT_ALERTS = """
 window.added = 0;
 new MutationObserver((changes) => {
@@ -257,6 +271,7 @@ def test_an_alert_that_stands_is_not_put_there_again(browser: Browser, served: S
             send(served, "POST", "/freezes", INCIDENT)
         expect(page.locator(".frozen-place")).to_contain_text("Payment incident")
         assert page.evaluate("window.added") == 0
+        assert page.evaluate(ALIKE_IN_ORDER)
 
 
 def test_the_answer_to_a_question_stays_true(browser: Browser, served: Served) -> None:

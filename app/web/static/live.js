@@ -112,17 +112,22 @@ function isOfViewer(element, attribute) {
 
 function changeChildren(old, fresh) {
   const names = new Set([...fresh.children].map(key));
-  const known = new Map([...old.children].map((each) => [key(each), each]));
+  // In the order of the page, because one stretch of a calendar may be drawn in several rows.
+  const known = new Map();
+  for (const each of old.children) {
+    const name = key(each);
+    if (!known.has(name)) known.set(name, []);
+    known.get(name).push(each);
+  }
   let place = old.firstChild;
   for (const each of [...fresh.childNodes]) {
     while (place && key(place) && !names.has(key(place))) place = removed(place);
     const name = key(each);
-    const found = name ? known.get(name) : isAlike(place, each) ? place : undefined;
+    const found = name ? known.get(name)?.shift() : isAlike(place, each) ? place : undefined;
     if (!found || found.nodeName !== each.nodeName) {
       old.insertBefore(document.adoptNode(each), place);
       continue;
     }
-    known.delete(name);
     if (found === place) place = place.nextSibling;
     else old.insertBefore(found, place);
     change(found, each);
