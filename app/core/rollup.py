@@ -140,31 +140,48 @@ def follow(waiting: Waiting, decided: Iterable[tuple[int, Decided]]) -> None:
             waiting.allowed(each.at, each.request)
 
 
-def weight_of(cell: Cell) -> int:
-    """Return the number that the counts of a cell are multiplied by in sums over all cells."""
-    return int.from_bytes(blake2b(repr(tuple(cell)).encode(), digest_size=8).digest(), "big") | 1
+class Weights:
+    """The numbers that counts are multiplied by in the sums of a day.
+
+    They follow from the random key of one run: nobody can choose other counts that have the same sum.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        """Take the key, of up to 64 random bytes."""
+        self.key = key
+        self.of_minutes: Final = tuple(self._number("minute", str(minute)) for minute in range(DAY // MINUTE))
+        self._reported, self._failed = self._number("reported"), self._number("failed")
+
+    def of_cell(self, cell: Cell) -> int:
+        """Return the weight of the counts of a cell."""
+        return self._number("cell", *cell.request, cell.outcome, cell.blocking)
+
+    def times(self, weight: int, minute: int, counts: Counts) -> int:
+        """Return what the counts of a minute add to a sum, for a cell of a weight.
+
+        Raises:
+            ValueError: there is no such minute, or the counts are no numbers.
+        """
+        if {*map(type, (minute, *counts))} != {int} or not 0 <= minute < len(self.of_minutes):
+            raise ValueError("no counts of a minute")
+        number = counts.decisions + counts.reported * self._reported + counts.failed * self._failed
+        return weight * self.of_minutes[minute] * number
+
+    def _number(self, *names: str) -> int:
+        digest = blake2b(repr(names).encode(), digest_size=8, key=self.key).digest()
+        return int.from_bytes(digest, "big")
 
 
 class DayDigests:
-    """Sums of what is counted by day, in constant memory: equal if the counts of each minute and cell are.
-
-    They find what went wrong by itself; they are no proof against a rewritten database.
-    """
+    """Sums of what is counted by day, in constant memory: equal if the counts of each minute and cell are."""
 
     def __init__(self) -> None:
         """Begin with no day."""
         self.sums: dict[int, int] = {}
 
-    def add(self, day: int, minute: int, weight: int, counts: Counts) -> None:
-        """Add counts of a minute and a cell of a weight; see `weight_of`."""
-        decisions, reported, failed = counts
-        value = weight * (minute + 1) * (decisions + (reported << 40) + (failed << 80))
+    def add(self, day: int, value: int) -> None:
+        """Add to the sum of a day; see `Weights.times`."""
         self.sums[day] = self.sums.get(day, 0) + value
-
-    def add_decision(self, at: int, weight: int) -> None:
-        """Add one decision at an instant; faster, as there are a million of them."""
-        day, rest = divmod(at, DAY)
-        self.sums[day] = self.sums.get(day, 0) + weight * (rest // MINUTE + 1)
 
     def add_all(self, others: "DayDigests") -> None:
         """Add the sums of other decisions."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.core.audit import GENESIS, ChainBreak, Checkpoint, Link, Verifier
+from app.core.rollup import Weights
 from app.gate.audit_events import Kind
 from app.gate.decision_forms import DecisionForms
 from app.gate.findings import Findings
@@ -77,10 +78,10 @@ class PageFound(NamedTuple):
 class PageCheck:
     """Verifies pages, in any order."""
 
-    def __init__(self) -> None:
-        """Know nothing of other pages."""
+    def __init__(self, weights: Weights) -> None:
+        """Know nothing of other pages; those that are added up need the same weights."""
         self._forms = DecisionForms()
-        self._weights = DecisionWeights()
+        self._weights = DecisionWeights(weights)
 
     def check(self, view: "View", request: PageRequest, previous: str | None = None) -> PageFound:
         """Verify the events after a position, and their rows, in one state of the database.

@@ -83,8 +83,9 @@ class PageRows:
         """Report the rows that no event has taken."""
         for seq, columns in self._decisions.items():
             row = DecisionRow._make(columns[:-1])
-            self._weights.add(self._found.sums, row, self._services.get(seq, ()))
             self._found.differs("decisions", row.id, f"event {seq} is no decision")
+            with contextlib.suppress(*UNREADABLE):
+                self._weights.add(self._found.sums, row, self._services.get(seq, ()))
         for seq in self._services:
             self._found.differs("decision_services", str(seq), f"event {seq} is no decision")
         for seq, outcome in self._outcomes.items():

@@ -57,15 +57,15 @@ class Helper(Protocol):
         """
 
 
-HelperFor = Callable[[int], contextlib.AbstractContextManager[Helper | None]]
-"""Starts a helper for so many events, if it is worth it, and ends it."""
+HelperFor = Callable[[int, bytes], contextlib.AbstractContextManager[Helper | None]]
+"""Starts a helper for so many events, if it is worth it, and ends it; the bytes are the key of `Weights`."""
 
 
 class HelperProcess:
     """A process that verifies pages; see `app.gate.verify_worker`."""
 
-    def __init__(self, url: str) -> None:
-        """Start it, on the database of a URL.
+    def __init__(self, url: str, key: bytes) -> None:
+        """Start it, on the database of a URL, with the key of `Weights`.
 
         Raises:
             OSError: it can't be started.
@@ -90,7 +90,7 @@ class HelperProcess:
             self._process.kill()
             self._process.communicate()
             raise OSError(str(error)) from error
-        self._say(json.dumps(url))
+        self._say(json.dumps([url, key.hex()]))
 
     @property
     def is_free(self) -> bool:
@@ -141,12 +141,12 @@ class HelperProcess:
 
 
 @contextlib.contextmanager
-def helper_for(url: str, events: int) -> Iterator[Helper | None]:
+def helper_for(url: str, events: int, key: bytes) -> Iterator[Helper | None]:
     """Start a process that helps to verify so many events.
 
     None where that takes longer than it saves, or can't be started.
     """
-    helper = None if events < _WORTH_IT or _cores() < 2 else _started(url)  # noqa: PLR2004 - one for each
+    helper = None if events < _WORTH_IT or _cores() < 2 else _started(url, key)  # noqa: PLR2004 - one for each
     try:
         yield helper
     finally:
@@ -154,9 +154,9 @@ def helper_for(url: str, events: int) -> Iterator[Helper | None]:
             helper.end()
 
 
-def _started(url: str) -> HelperProcess | None:
+def _started(url: str, key: bytes) -> HelperProcess | None:
     try:
-        return HelperProcess(url)
+        return HelperProcess(url, key)
     except OSError as error:
         _logger.warning("no process that helps to verify can be started (%s); going on without it", error)
         return None
@@ -168,7 +168,7 @@ def _cores() -> int:
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
-def without_helper(_: int) -> contextlib.AbstractContextManager[Helper | None]:
+def without_helper(_: int, __: bytes) -> contextlib.AbstractContextManager[Helper | None]:
     """Start none."""
     return contextlib.nullcontext()
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -16,6 +17,7 @@ from app.core.audit import ChainBreak, Checkpoint, Link, finished
 from app.core.decision_json import instant_or_none
 from app.core.instant import format_instant
 from app.core.policy import PolicySet
+from app.core.rollup import Weights
 from app.gate import page_check
 from app.gate.audit_events import Cause, Kind, happened
 from app.gate.errors import StateConflictError
@@ -288,6 +290,7 @@ class _Walk:
         self._against = against
         self._progress = progress
         self._has_leapt = False
+        self._weights = Weights(secrets.token_bytes(32))
         self._begin(None)
 
     def step(self, view: "View") -> Verification | None:
@@ -321,7 +324,7 @@ class _Walk:
         self._has_leapt = True
         standing = query(lambda view: view.head())
         request = PageRequest(self._reached.seq, self._against, page_check.TOGETHER)
-        with helper(standing.seq - self._reached.seq) as other:
+        with helper(standing.seq - self._reached.seq, self._weights.key) as other:
             pages = verified_ahead(query, self._pages, other, request, standing.seq) if other else ()
             for page in pages:
                 if not page.continues(self._reached):
@@ -350,8 +353,8 @@ class _Walk:
         """Begin where the record begins."""
         self._start = PrunedRecord(stretch)
         self._reached = self._start.checkpoint
-        self._pages = PageCheck()
-        self._tables = Reconciliation()
+        self._pages = PageCheck(self._weights)
+        self._tables = Reconciliation(self._weights)
 
     def _is_overtaken(self, view: "View") -> bool:
         """Return whether events have been pruned meanwhile that aren't verified yet."""

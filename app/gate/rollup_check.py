@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.core.decision import joined
 from app.core.instant import DAY, MINUTE
-from app.core.rollup import Counts, DayDigests, Decided, cell_of, change_by_report, weight_of
+from app.core.rollup import Counts, DayDigests, Decided, Weights, cell_of, change_by_report
 from app.store.records import DecisionRow
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 _TOGETHER: Final = 5_000
 _BEFORE_ALL: Final = -1
-
-_OF_NO_CELL: Final = 1
-"""The weight of counts whose cell is missing: they are none of any decision."""
 
 _MOST_KNOWN: Final = 65_536
 """Weights of cells in memory, some 10 MB; more are worked out, or read, again."""
@@ -31,8 +28,9 @@ _SERVICE: Final = DecisionRow._fields.index("service")
 class DecisionWeights:
     """The weights of the cells that decisions are counted in; most decisions have one that is known."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Weights) -> None:
         """Know none."""
+        self._weights = weights
         self._of_forms: dict[tuple[str, str], int] = {}
         """By the name of a form and the service."""
         self._of_rows: dict[tuple[str, ...], int] = {}
@@ -44,10 +42,11 @@ class DecisionWeights:
         weight = self._of_forms.get(key)
         if weight is None:
             _make_room(self._of_forms)
-            self._of_forms[key] = weight = _weight(DecisionRow._make(columns[:-1]), columns[_SERVICE])
-        # As `DayDigests.add_decision`: a call less, for each of a million.
+            row = DecisionRow._make(columns[:-1])
+            self._of_forms[key] = weight = self._weight(row, columns[_SERVICE])
+        # As `Weights.times` and `DayDigests.add`: two calls less, for each of a million.
         day, rest = divmod(columns[_AT], DAY)
-        sums.sums[day] = sums.sums.get(day, 0) + weight * (rest // MINUTE + 1)
+        sums.sums[day] = sums.sums.get(day, 0) + weight * self._weights.of_minutes[rest // MINUTE]
 
     def add(self, sums: DayDigests, row: DecisionRow, services: tuple[str, ...]) -> None:
         """Count a decision, if it is counted; `services` are those of one on several."""
@@ -57,8 +56,13 @@ class DecisionWeights:
         weight = self._of_rows.get(key)
         if weight is None:
             _make_room(self._of_rows)
-            self._of_rows[key] = weight = _weight(row, joined(services) if services else row.service)
-        sums.add_decision(row.at, weight)
+            self._of_rows[key] = weight = self._weight(row, joined(services) if services else row.service)
+        day, rest = divmod(row.at, DAY)
+        sums.add(day, self._weights.times(weight, rest // MINUTE, Counts(1)))
+
+    def _weight(self, row: DecisionRow, service: str) -> int:
+        decided = Decided(row.at, service, row.environment, row.change, row.outcome, row.blocking, None)
+        return self._weights.of_cell(cell_of(decided))
 
 
 def _make_room(known: dict[Any, int]) -> None:
@@ -66,12 +70,7 @@ def _make_room(known: dict[Any, int]) -> None:
         known.clear()
 
 
-def _weight(row: DecisionRow, service: str) -> int:
-    decided = Decided(row.at, service, row.environment, row.change, row.outcome, row.blocking, None)
-    return weight_of(cell_of(decided))
-
-
-def differing_days(view: "View", expected: DayDigests) -> Iterator[str]:
+def differing_days(view: "View", expected: DayDigests, weights: Weights) -> Iterator[str]:
     """Yield the days, in UTC, of which the rollups are not the sums of the decisions and the reports.
 
     Rollups stay when decisions are pruned: days up to that of the checkpoint are not compared.
@@ -79,48 +78,64 @@ def differing_days(view: "View", expected: DayDigests) -> Iterator[str]:
     Args:
         view: of the tables.
         expected: the decisions; the reports are added to it.
+        weights: those that the decisions were added with.
     """
     pruned = view.latest_pruned()
     after = _BEFORE_ALL if pruned is None else pruned.until // (1_000_000 * DAY)
-    _add_reports(view, expected)
-    for day in expected.differing(_counted(view), after):
+    _add_reports(view, expected, weights)
+    for day in _Counted(view, weights).differing(expected, after):
         yield datetime.fromtimestamp(day * DAY, UTC).date().isoformat()
 
 
-def _add_reports(view: "View", expected: DayDigests) -> None:
+def _add_reports(view: "View", expected: DayDigests, weights: Weights) -> None:
     after = 0
     while page := view.reported(after, _TOGETHER):
         for _, decided in page:
             if decided.result is not None:
                 day, rest = divmod(decided.at, DAY)
-                weight = weight_of(cell_of(decided))
-                expected.add(day, rest // MINUTE, weight, change_by_report(None, decided.result))
+                change = change_by_report(None, decided.result)
+                expected.add(day, weights.times(weights.of_cell(cell_of(decided)), rest // MINUTE, change))
         after = page[-1][0]
 
 
-def _counted(view: "View") -> DayDigests:
-    """Return the sums of the rollups, read a day at a time."""
-    found = DayDigests()
-    weights: dict[int, int] = {}
-    for day in sorted(view.rollup_days(0, 2**31 - 1)):
-        rows = view.rollup_rows(day)
+class _Counted:
+    """The sums of the rollups, read a day at a time."""
+
+    def __init__(self, view: "View", weights: Weights) -> None:
+        self._view = view
+        self._weights = weights
+        self._of_cells: dict[int, int] = {}
+        self._sums = DayDigests()
+        self._wrong: set[int] = set()
+        """The days with a row that counts nothing: its cell is missing, or it has no numbers."""
+        for day in sorted(view.rollup_days(0, 2**31 - 1)):
+            try:
+                self._add(day)
+            except (KeyError, TypeError, ValueError):
+                self._wrong.add(day)
+
+    def differing(self, expected: DayDigests, after: int) -> list[int]:
+        """Return the days after a day whose sums are not the expected ones, in order."""
+        wrong = {day for day in self._wrong if day > after}
+        return sorted(wrong.union(expected.differing(self._sums, after)))
+
+    def _add(self, day: int) -> None:
+        rows = self._view.rollup_rows(day)
         for first in range(0, len(rows), _TOGETHER):
             page = rows[first : first + _TOGETHER]
-            _learn(view, weights, page)
-            for _, cell, minute, decisions, reported, failed in page:
-                counts = Counts(decisions, reported, failed)
-                found.add(day, minute, weights.get(cell, _OF_NO_CELL), counts)
-    return found
+            self._learn(page)
+            for _, cell, minute, *counts in page:
+                self._sums.add(day, self._weights.times(self._of_cells[cell], minute, Counts._make(counts)))
 
-
-def _learn(view: "View", weights: dict[int, int], rows: "list[Rollup]") -> None:
-    """Read the cells of rows whose weights are unknown."""
-    unknown = {row.cell for row in rows} - weights.keys()
-    if len(weights) + len(unknown) > _MOST_KNOWN:
-        weights.clear()
-        unknown = {row.cell for row in rows}
-    after, last = min(unknown, default=0) - 1, max(unknown, default=-1)
-    while after < last:
-        page = view.rollup_cells(after, _TOGETHER)
-        weights.update((number, weight_of(cell)) for number, cell in page if number in unknown)
-        after = page[-1][0] if page else last
+    def _learn(self, rows: "list[Rollup]") -> None:
+        """Read the cells of rows whose weights are unknown."""
+        known = self._of_cells
+        unknown = {row.cell for row in rows} - known.keys()
+        if len(known) + len(unknown) > _MOST_KNOWN:
+            known.clear()
+            unknown = {row.cell for row in rows}
+        after, last = min(unknown, default=0) - 1, max(unknown, default=-1)
+        while after < last:
+            page = self._view.rollup_cells(after, _TOGETHER)
+            known.update((number, self._weights.of_cell(cell)) for number, cell in page if number in unknown)
+            after = page[-1][0] if page else last

@@ -12,6 +12,7 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from app.core.audit import Checkpoint
+from app.core.rollup import Weights
 from app.gate.child_process import READY
 from app.gate.page_check import PageCheck, PageRequest
 from app.store.store import Store
@@ -21,11 +22,12 @@ _PATIENCE: Final = 60.0
 
 
 def work(source: BinaryIO, target: BinaryIO) -> None:
-    """Answer requests until they end; the first line is the URL of the database."""
-    store = Store(json.loads(source.readline()), _PATIENCE)
+    """Answer requests until they end; the first line is the URL of the database and the key of `Weights`."""
+    url, key = json.loads(source.readline())
+    store = Store(url, _PATIENCE)
     target.write(READY)
     target.flush()
-    pages = PageCheck()
+    pages = PageCheck(Weights(bytes.fromhex(key)))
     for line in source:
         after, against, most = json.loads(line)
         request = PageRequest(after, None if against is None else Checkpoint(*against), most)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from app.core.audit import Checkpoint
+from app.core.rollup import Weights
 from app.gate import pages_ahead
 from app.gate.child_process import READY
 from app.gate.decision_forms import DecisionForms
@@ -29,6 +30,9 @@ from tests.gate.conftest import Gate
 pytestmark = pytest.mark.anyio
 
 
+KEY = b"k" * 32
+
+
 class Beside:
     """A helper in this process: it verifies a page only when its answer is waited for, or at once."""
 
@@ -36,7 +40,7 @@ class Beside:
 
     def __init__(self, gate: Gate, *, slow: bool) -> None:
         self._gate, self._slow = gate, slow
-        self._pages = PageCheck()
+        self.pages = PageCheck(Weights(b""))
         self._asked: list[PageRequest] = []
         self.found = 0
 
@@ -50,12 +54,13 @@ class Beside:
         request = self._asked.pop(0)
         self.is_free = True
         self.found += 1
-        page = self._gate.store.query(lambda view: self._pages.check_ahead(view, request))
+        page = self._gate.store.query(lambda view: self.pages.check_ahead(view, request))
         return {request.after: page and PageFound.from_json(json.loads(json.dumps(page.to_json())))}
 
 
 @contextmanager
-def lent(helper: Any, _: int) -> Iterator[Any]:
+def lent(helper: Beside, _: int, key: bytes) -> Iterator[Any]:
+    helper.pages = PageCheck(Weights(key))
     yield helper
 
 
@@ -120,7 +125,7 @@ async def test_it_finds_the_same_differences(busy: Gate, raw: Any) -> None:
 
 
 async def test_the_process_answers_as_one_verifies_here_and_ends_with_its_input(busy: Gate) -> None:
-    asked = [json.dumps(busy.store.url), "[0, null, 5]", '[5, [7, "0"], 5]', "[40, null, 5]"]
+    asked = [json.dumps([busy.store.url, KEY.hex()]), "[0, null, 5]", '[5, [7, "0"], 5]', "[40, null, 5]"]
     said = io.BytesIO()
     work(io.BytesIO("\n".join(asked).encode()), said)
     ready, *answers = said.getvalue().splitlines(keepends=True)
@@ -137,28 +142,35 @@ async def test_the_process_answers_as_one_verifies_here_and_ends_with_its_input(
 async def test_a_process_of_its_own_helps_where_it_is_worth_it(
     busy: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with helper_for(busy.store.url, 5) as none:
+    with helper_for(busy.store.url, 5, KEY) as none:
         assert none is None
     monkeypatch.setattr(pages_ahead, "_WORTH_IT", 5)
     monkeypatch.setattr(pages_ahead, "_cores", lambda: 1)
-    with helper_for(busy.store.url, 5) as none:
+    with helper_for(busy.store.url, 5, KEY) as none:
         assert none is None
     monkeypatch.setattr(pages_ahead, "_cores", lambda: 2)
-    with helper_for(busy.store.url, 5) as helper:
-        assert isinstance(helper, HelperProcess)
-        while not helper.is_free:
-            helper.answers(wait=True)
-        assert verify(busy.store.query, helper=partial(lent, helper)).whole
+    with ready(busy.store.url, 5, KEY) as helper:
+        assert helper.is_free
+    assert verify(busy.store.query, helper=partial(ready, busy.store.url)).whole
     assert helper._process.returncode is not None
 
 
-async def test_a_process_that_is_killed_is_done_without(busy: Gate) -> None:
-    helper = HelperProcess(busy.store.url)
-    while not helper.is_free:
-        helper.answers(wait=True)
-    os.kill(helper._process.pid, 9)
-    assert verify(busy.store.query, helper=partial(lent, helper)).whole
-    helper.end()
+@contextmanager
+def ready(url: str, events: int, key: bytes, *, killed: bool = False) -> Iterator[HelperProcess]:
+    with helper_for(url, events, key) as helper:
+        assert isinstance(helper, HelperProcess)
+        assert key.hex() not in str(helper._process.args)
+        while not helper.is_free:
+            helper.answers(wait=True)
+        if killed:
+            os.kill(helper._process.pid, 9)
+        yield helper
+
+
+async def test_a_process_that_is_killed_is_done_without(busy: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages_ahead, "_WORTH_IT", 5)
+    monkeypatch.setattr(pages_ahead, "_cores", lambda: 2)
+    assert verify(busy.store.query, helper=partial(ready, busy.store.url, killed=True)).whole
 
 
 @pytest.mark.parametrize("why", ["no process", "no thread", "no folder", "no path of Python"])
@@ -188,7 +200,9 @@ async def test_a_process_that_cannot_be_started_is_done_without(
 async def test_a_page_is_let_go_of_at_once(busy: Gate) -> None:
     """The process that helps looks for cycles seldom: what it has read must not wait for that."""
     rows = busy.store.query(
-        lambda view: PageRows(read_rows(view, [], (0, 9)), DecisionForms(), DecisionWeights(), Findings())
+        lambda view: PageRows(
+            read_rows(view, [], (0, 9)), DecisionForms(), DecisionWeights(Weights(KEY)), Findings()
+        )
     )
     left = weakref.ref(rows)
     gc.disable()

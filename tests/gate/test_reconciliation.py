@@ -16,6 +16,7 @@ from app.core.policy import Selector
 from app.gate import keys
 from app.gate.claim import Claim
 from app.gate.decision_rows import is_plain_row
+from app.gate.errors import StoreUnavailableError
 from app.gate.findings import MOST_NAMED, Difference
 from app.gate.freezes import StartRequest
 from app.gate.keys import KeyRequest
@@ -305,6 +306,39 @@ async def test_what_happens_while_the_record_is_verified_is_in_it(
         return found
 
     assert verify(look).whole
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("keys.services", "no JSON"),
+        ("keys.tags", "5"),
+        ("sessions.tags", "{"),
+        ("rollups.minute", "noon"),
+        ("rollups.decisions", "x"),
+        ("rollups.failed", "1.5"),
+    ],
+)
+async def test_a_row_that_cannot_be_read_is_a_difference_and_stops_nothing(
+    lived_in: Gate, raw: Any, column: str, text: str
+) -> None:
+    table, name = column.split(".")
+    if table == "rollups" and lived_in.store._database.name.startswith("postgresql"):
+        pytest.skip("a column of numbers takes no text")
+    raw.execute("DELETE FROM outcomes")
+    raw.execute(f"UPDATE {table} SET {name} = '{text}'")  # noqa: S608 - of this table
+    assert {each.table for each in verified(lived_in).differences} >= {table, "outcomes"}
+
+
+async def test_a_store_that_fails_is_no_row_that_cannot_be_read(
+    lived_in: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise StoreUnavailableError("the disk is full")
+
+    monkeypatch.setattr("app.store.view.View.key_digests", fail)
+    with pytest.raises(StoreUnavailableError):
+        verified(lived_in)
 
 
 async def test_one_row_of_no_event_is_named_as_one(lived_in: Gate, raw: Any) -> None:

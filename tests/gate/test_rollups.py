@@ -353,6 +353,10 @@ async def test_the_counts_of_a_gate_are_those_of_its_rows(url: str, tmp_path: Pa
         "UPDATE rollups SET minute = minute - 1 WHERE minute = (SELECT max(minute) FROM rollups)",
         "UPDATE rollup_cells SET outcome = 'override' WHERE id = 1",
         "DELETE FROM rollups WHERE minute = (SELECT max(minute) FROM rollups)",
+        # Sums by which forged counts once were those of the decisions.
+        "UPDATE rollups SET minute = 0, decisions = decisions * (minute + 1) WHERE cell = 2",
+        "INSERT INTO rollups SELECT max(day), 1000, 0, 0, 0, 0 FROM rollups",
+        "UPDATE rollups SET minute = -1 WHERE minute = (SELECT max(minute) FROM rollups)",
     ],
 )
 @pytest.mark.anyio
