@@ -88,6 +88,20 @@ def test_a_button_pressed_twice_in_haste_does_it_once(browser: Browser, served: 
         assert page.evaluate("held") == [False, True]
 
 
+def test_more_rules_than_are_in_sight_are_a_line_to_open(browser: Browser, tmp_path: Path) -> None:
+    rules = "".join(
+        f"- {{id: r{n}, title: R, reason: x, applies_to: {{services: [s{n}]}}, when: [{{always: true}}]}}\n"
+        for n in range(9)
+    )
+    with serving(tmp_path, f"version: 1\npolicies:\n{rules}") as gate, opened(browser, gate.url) as page:
+        line = page.locator(".differences .more > summary")
+        expect(line).to_have_text("and 3 more rules")
+        box = line.bounding_box()
+        assert box is not None
+        assert box["height"] < 40
+        assert box["width"] > 200
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 def test_the_button_of_a_session_stands_on_one_line(browser: Browser, served: Served, width: int) -> None:
     with opened(browser, served.url, viewport={"width": width, "height": 800}) as page:
