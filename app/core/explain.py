@@ -179,22 +179,29 @@ def policy_in_words(policy: Policy, home: Zone) -> str:
     return undirected(f"{lead}{windows}{f', but not {exceptions}' if exceptions else ''}, {zone} time.")
 
 
-def scope_in_words(selectors: Sequence[Mapping[str, Any]] | None) -> str:
-    """Describe selectors in their JSON form: "services tagged tier-1 in production; docs-site"."""
-    return "; ".join(map(_selected, selectors)) if selectors else "everything"
+def scope_in_words(selectors: Sequence[Mapping[str, Any]] | None, most: int | None = None) -> str:
+    """Describe selectors in their JSON form: "services tagged tier-1 in production; docs-site".
+
+    Args:
+        selectors: the selectors; none for everything.
+        most: the most names of a kind; more are counted.
+    """
+    return "; ".join(_selected(each, most) for each in selectors) if selectors else "everything"
 
 
-def _selected(selector: Mapping[str, Any]) -> str:
-    what = _any_of(selector.get("services"))
+def _selected(selector: Mapping[str, Any], most: int | None) -> str:
+    what = _any_of(selector.get("services"), most)
     if tags := selector.get("tags"):
-        what = f"{what or 'services'} tagged {_any_of(tags)}"
+        what = f"{what or 'services'} tagged {_any_of(tags, most)}"
     if changes := selector.get("changes"):
-        what = f"{_any_of(changes)} changes{f' of {what}' if what else ''}"
-    place = f" in {_any_of(selector['environments'])}" if selector.get("environments") else ""
-    return f"{what or 'everything'}{place}"
+        what = f"{_any_of(changes, most)} changes{f' of {what}' if what else ''}"
+    places = selector.get("environments")
+    return f"{what or 'everything'}{f' in {_any_of(places, most)}' if places else ''}"
 
 
-def _any_of(names: Sequence[str] | None) -> str:
+def _any_of(names: Sequence[str] | None, most: int | None) -> str:
+    if names and most is not None and len(names) > most:
+        return f"{', '.join(names[: most - 1])} or {len(names) - most + 1} more"
     *rest, last = names or ("",)
     return f"{', '.join(rest)} or {last}" if rest else last
 

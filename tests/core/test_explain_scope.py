@@ -32,3 +32,9 @@ def test_selectors_read_as_a_person_would_say_them(
     selectors: list[dict[str, Any]] | None, words: str
 ) -> None:
     assert scope_in_words(selectors) == words
+
+
+def test_where_room_is_short_names_are_counted() -> None:
+    selectors = [{"services": ["a", "b", "c", "d"], "environments": ["qa", "test", "live"]}]
+    assert scope_in_words(selectors, 3) == "a, b or 2 more in qa, test or live"
+    assert scope_in_words(None, 3) == "everything"
