@@ -85,9 +85,13 @@ class Console:
         """Prune the record, beside a gate that may be running; see `app.gate.retention.Pruner.prune`."""
         return self._pruner(folder, progress).prune(keep, force=force)
 
-    def count_prunable(self, keep: int) -> int:
+    def count_prunable(self, keep: int, *, force: bool = False) -> int:
         """Return the number of events that `prune` would prune."""
-        return self._pruner(None, None).count(keep)
+        return self._pruner(None, None).count(keep, force=force)
+
+    def count_waiting(self, keep: int) -> int:
+        """Return how many old events `prune` leaves unless it is forced, as the SIEM lacks them."""
+        return self._pruner(None, None).waiting(keep)
 
     def _pruner(self, folder: Path | None, progress: Progress | None) -> Pruner:
         holder = new_id("prn", self._clock.microseconds())

@@ -131,13 +131,15 @@ class Pruner:
         self._leased_at = 0
         self._waits = True
 
-    def count(self, keep: int, most: int | None = None) -> int:
+    def count(self, keep: int, most: int | None = None, *, force: bool = False) -> int:
         """Return the number of events to prune if `keep` seconds are kept, without pruning them.
 
         Args:
             keep: seconds, `LEAST_KEPT` at least.
             most: stop counting there; None to count all.
+            force: count those that the SIEM lacks, too.
         """
+        self._waits = not force
         start = _start(self._access.query(lambda view: view.latest_pruned()))
         return self._last_before(start.seq, self._limit(keep), most) - start.seq
 
@@ -168,7 +170,7 @@ class Pruner:
         """
         limit = self._limit(keep)
         self._waits = not force
-        if not force and self.count(keep, 1):
+        if self._waits and self.count(keep, 1):
             self._check_clock()
             self._check_archive()
         self._take_lease()

@@ -9,6 +9,7 @@ import pytest
 from app.cli import run
 from app.clock import SystemClock
 from app.core.instant import DAY
+from app.gate.event_feed import SIEM, EventFeed
 from app.store.store import Store
 from tests.api.fakes import FakeClock
 from tests.gate.conftest import FRIDAY, gate_on
@@ -67,6 +68,32 @@ def test_what_is_old_is_pruned_and_both_parts_are_verified(
     assert "The archive is whole" in said(capsys, "audit verify --offline --archive", str(archive))
     offline = said(capsys, "audit verify --offline --json --archive", str(archive))
     assert json.loads(offline)["events"] == events
+
+
+def test_what_waits_for_the_siem_is_told(
+    events: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'gate.db'}")
+    feed = EventFeed(store, SystemClock(), SIEM, "one", from_start=True)
+
+    async def begin() -> None:
+        assert await feed.take()
+        assert await feed.batch()
+
+    asyncio.run(begin())
+    store.let_go()
+    command = "store prune --archive none --keep 180d"
+    told = (
+        f"{events} old events wait for the SIEM, which doesn't have them yet, up to 30 days longer than "
+        "--keep; --force prunes them now.\n"
+    )
+    assert said(capsys, command) == told
+    assert said(capsys, command, "--dry-run") == f"0 events would be pruned.\n{told}"
+    for options in ((), ("--dry-run",)):
+        found = json.loads(said(capsys, command, "--json", *options))
+        assert (found["events"], found["waiting"]) == (0, events)
+    assert said(capsys, command, "--dry-run", "--force") == f"{events} events would be pruned.\n"
+    assert said(capsys, command, "--force").startswith(f"{events} events pruned; ")
 
 
 def test_a_spoilt_archive_is_an_error_that_was_found(

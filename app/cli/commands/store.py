@@ -12,7 +12,8 @@ from app.cli.database import database_url, missing_as_usage_error, opened
 from app.cli.options import as_json
 from app.cli.record_text import beginning
 from app.cli.report import echo, plain, print_json
-from app.core.counted import counted
+from app.core.counted import counted, noun_for
+from app.core.instant import DAY
 from app.settings import LEAST_DAYS, SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -95,17 +96,23 @@ def prune(
     kept = _kept(keep)
     with opened(database_url) as console:
         if dry_run:
-            _print_count(console.count_prunable(kept), as_json=as_json)
+            events = console.count_prunable(kept, force=force)
+            _print_count(events, _waiting(console, kept, force=force), as_json=as_json)
             return ALLOWED
         progress = _progress if sys.stderr.isatty() else None
         found = console.prune(kept, _folder(console, archive), progress, force=force)
+        waiting = _waiting(console, kept, force=force)
     if sys.stderr.isatty():
         click.echo(err=True)
     if as_json:
-        print_json(found.to_json())
+        print_json({**found.to_json(), "waiting": waiting})
     else:
-        _print(found)
+        _print(found, waiting)
     return ALLOWED
+
+
+def _waiting(console: "Console", kept: int, *, force: bool) -> int:
+    return 0 if force else console.count_waiting(kept)
 
 
 def _folder(console: "Console", given: str | None) -> Path | None:
@@ -133,20 +140,39 @@ def _kept(given: str | None) -> int:
     return keep
 
 
-def _print_count(events: int, *, as_json: bool) -> None:
+def _print_count(events: int, waiting: int, *, as_json: bool) -> None:
     if as_json:
-        print_json({"events": events, "dry_run": True})
+        print_json({"events": events, "waiting": waiting, "dry_run": True})
     else:
         echo(f"{counted(events, 'event')} would be pruned.")
+        _print_waiting(waiting)
 
 
-def _print(found: "Pruned") -> None:
+def _print_waiting(events: int) -> None:
+    """Say how many old events stay for now, and why."""
+    from app.gate.retention import WAITS_FOR_SIEM
+
+    if events:
+        echo(
+            f"{counted(events, 'old event waits', 'old events wait')} for the SIEM, which doesn't have "
+            f"{noun_for(events, 'it', 'them')} yet, up to {WAITS_FOR_SIEM // DAY} days longer than --keep; "
+            f"--force prunes {noun_for(events, 'it', 'them')} now."
+        )
+
+
+def _print(found: "Pruned", waiting: int) -> None:
     begins = found.to_json()["since"]
-    if not found.events and not found.deleted:
+    if found.events or found.deleted:
+        _print_pruned(found)
+    elif not waiting:
         echo(
             "Nothing to prune." if begins is None else f"Nothing to prune: the record begins after {begins}."
         )
-        return
+    _print_waiting(waiting)
+
+
+def _print_pruned(found: "Pruned") -> None:
+    begins = found.to_json()["since"]
     for name in found.files:
         echo(plain(name))
     echo(f"{counted(found.events, 'event')} pruned; the record begins after {begins}.")
