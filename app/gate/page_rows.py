@@ -11,6 +11,7 @@ from app.core.override import Approval, Override
 from app.gate.audit_events import Kind
 from app.gate.decision_forms import DecisionForms
 from app.gate.decision_rows import expected_row, expected_services, is_plain_row
+from app.gate.errors import StoreUnavailableError
 from app.gate.findings import Findings
 from app.gate.overrides import to_json as override_to_json
 from app.gate.rollup_check import DecisionWeights
@@ -43,6 +44,8 @@ class Rows(NamedTuple):
     spends: dict[str, tuple[str, int]]
     unknown: frozenset[str] = frozenset()
     """The decisions of reported outcomes that were pruned."""
+    unreadable: frozenset[str] = frozenset()
+    """The overrides whose rows can't be read."""
 
 
 class PageRows:
@@ -182,7 +185,10 @@ class PageRows:
         """Return the override of an event, and count the event; report a missing override once."""
         self._found.events_of[counted] += 1
         row = self._rows.overrides.get(own_id)
-        if row is None:
+        if own_id in self._rows.unreadable:
+            if counted == "overrides":
+                self._found.differs("overrides", own_id, "can't be read")
+        elif row is None:
             self._found.missing[counted] += counted in ("overrides", "revocations")
             if counted == "overrides":
                 self._found.differs("overrides", own_id, "is missing")
@@ -226,15 +232,29 @@ def read_rows(
         if decision:
             decided.add(decision)
     outcomes = view.outcome_rows(first, last)
+    overrides = _overrides(view, touched)
     return Rows(
         {row[-1]: row for row in view.decision_columns(first, last)},
         view.decision_services(first, last),
         outcomes,
-        {override.id: override for override in view.overrides_of(sorted(touched))},
+        overrides,
         view.override_digests(granted),
         view.spend_rows(decided),
         _unknown(view, [link for link in links if link.seq not in outcomes]) if pruned else frozenset(),
+        frozenset(view.override_digests(touched - overrides.keys())),
     )
+
+
+def _overrides(view: "View", own_ids: set[str]) -> dict[str, Override]:
+    """Return the overrides of these ids, without those whose rows can't be read."""
+    try:
+        return {override.id: override for override in view.overrides_of(sorted(own_ids))}
+    except StoreUnavailableError:
+        raise
+    except UNREADABLE:
+        if len(own_ids) == 1:
+            return {}
+        return {name: each for own_id in own_ids for name, each in _overrides(view, {own_id}).items()}
 
 
 def _unknown(view: "View", links: Sequence[Link]) -> frozenset[str]:

@@ -314,6 +314,7 @@ async def test_what_happens_while_the_record_is_verified_is_in_it(
         ("keys.services", "no JSON"),
         ("keys.tags", "5"),
         ("sessions.tags", "{"),
+        ("overrides.services", "no JSON"),
         ("rollups.minute", "noon"),
         ("rollups.decisions", "x"),
         ("rollups.failed", "1.5"),
