@@ -1,5 +1,6 @@
 """Re-render a rejected form with its values and the validation errors."""
 
+import re
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
@@ -31,8 +32,14 @@ FIELDS: Final[Mapping[Form, tuple[str, ...]]] = {
 }  # fmt: skip
 """The fields of each form that can be wrong, from the top to the bottom of it."""
 
-_ELSEWHERE: Final = {"open_ended": "until", "expires_at": "ttl", "exempt": "exempt_services"}
+_ELSEWHERE: Final = {"open_ended": "until", "expires_at": "ttl"}
 """Fields of the API that a form has by another name."""
+
+_EXEMPT: Final = ("exempt_services", "exempt_changes")
+"""Fields that are an entry each of one field of the API, in the order in which a form has them."""
+
+_ENTRY: Final = re.compile(r"entry ([0-9]+): (.*)", re.DOTALL)
+_OF_CHANGES: Final = "unknown kind of change"
 
 _CHIPS: Final[Mapping[Form, str]] = {"freeze": "lasts", "grant": "expires"}
 """The choice of a duration, where no other one is filled in."""
@@ -80,14 +87,26 @@ def rejected_form(
 
 def form_errors(form: Form, values: Mapping[str, str], error: FreezegateError) -> FormErrors:
     """Return where on a form the reasons of an error are shown."""
-    wrong = wrong_fields(error)
+    wrong = [_of_form(each, values) for each in wrong_fields(error)]
     placed = [(_place(form, each["field"], values), each) for each in wrong]
     found: dict[str, list[str]] = {}
     for place, each in placed:
         found.setdefault(place, []).append(_in_words(form, place, each["message"]))
     general = [f"{each['field']}: {each['message']}" for place, each in placed if not place]
-    in_order = {name: "; ".join(found[name]) for name in FIELDS[form] if name in found}
+    in_order = {name: "; ".join(dict.fromkeys(found[name])) for name in FIELDS[form] if name in found}
     return FormErrors(general if wrong else [str(error)], in_order)
+
+
+def _of_form(wrong: dict[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """Return an error of the API with the field of the form that is the entry of its list of exemptions."""
+    if wrong["field"] != "exempt" or "exempt" in values:
+        return wrong
+    numbered = _ENTRY.fullmatch(wrong["message"])
+    if numbered is None:
+        # The names are checked by the gate, which does not say of which entry it speaks.
+        return {**wrong, "field": _EXEMPT[wrong["message"].startswith(_OF_CHANGES)]}
+    entries = [name for name in values if name in _EXEMPT]
+    return {"field": entries[int(numbered[1]) - 1], "message": numbered[2]}
 
 
 def _in_words(form: Form, place: str, message: str) -> str:

@@ -29,7 +29,7 @@ from app.web.form_errors import rejected_form
 from app.web.forms import session_form
 from app.web.local_time import local_instant
 from app.web.pages import PageRoute, html_response, redirect, render, split_list
-from app.web.quick import confirmation, is_unconfirmed, quick_freeze, quick_grant
+from app.web.quick import confirmation, is_unconfirmed, quick_freeze, quick_grant, wrong_choice
 from app.web.viewer import viewer_of
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=PageRoute)
@@ -120,8 +120,7 @@ async def start(request: Request) -> Response:
     here = context(request)
     in_force, now = here.policies.in_force, here.clock.now()
     try:
-        fields = quick_freeze(form, in_force.home, now)
-        wanted = _read(fields, in_force.home, StartBody).request(now)
+        wanted = _start_body(form, in_force.home, now).request(now)
         # A role with a scope can't freeze everything: it is refused, not asked.
         if caller.scope is None and is_unconfirmed(form, wanted.selector, in_force.policy_set):
             return confirmation(request, caller, form, wanted)
@@ -188,6 +187,22 @@ async def cancel(request: Request, hold_id: str) -> Response:
     body = validated(dict(form), CancelFields)
     await context(request).hold_desk.withdraw(caller, _valid_id(hold_id), body.reason)
     return redirect_with_flash(request, "cancelled", "/#waiting")
+
+
+def _start_body(form: dict[str, str], home: Zone, now: int) -> StartBody:
+    """Return the body of a freeze.
+
+    Raises:
+        InvalidFieldsError: fields are wrong, with the choice of environments among them.
+    """
+    wrong = wrong_choice(form)
+    try:
+        body = _read(quick_freeze(form, home, now), home, StartBody)
+    except InvalidFieldsError as error:
+        raise InvalidFieldsError([*wrong, *(error.errors or ())]) from None
+    if wrong:
+        raise InvalidFieldsError(wrong)
+    return body
 
 
 def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:

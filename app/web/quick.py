@@ -13,7 +13,6 @@ from app.core.wallclock import Zone
 from app.gate.freezes import StartRequest
 from app.identity.caller import Caller
 from app.server.context import context
-from app.server.problems import InvalidFieldsError
 from app.server.root_path import root_of
 from app.web.pages import html_response, render, split_list
 from app.web.viewer import viewer_of
@@ -29,19 +28,29 @@ _END_OF_DAY: Final = "day"
 def quick_freeze(form: Mapping[str, str], home: Zone, now: int) -> dict[str, str]:
     """Return the form of a freeze with the fields that its chips stand for.
 
-    A duration or an end that is filled in counts instead of the chip.
-
-    Raises:
-        InvalidFieldsError: no environment is chosen, or everything and some; neither must freeze more than
-            was meant.
+    A duration or an end that is filled in counts instead of the chip. See `wrong_choice` for environments.
     """
     fields = {
         name: value for name, value in form.items() if name not in ("lasts", "confirmed", "environments")
     }
     if not any(name in fields for name in _ENDS):
         fields |= _end(form.get("lasts", ""), home, now)
-    chosen = _chosen(form)
-    return fields | ({"environments": ",".join(chosen)} if chosen else {})
+    chosen = split_list(form.get("environments", ""))
+    # None for all, as the API has it.
+    return fields | ({"environments": ",".join(chosen)} if chosen and _ALL not in chosen else {})
+
+
+def wrong_choice(form: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return what is wrong with the chosen environments of a freeze.
+
+    Neither no choice nor everything and some must freeze more than was meant.
+    """
+    chosen = split_list(form.get("environments", ""))
+    if not chosen:
+        return [{"field": "environments", "message": "choose everything, or some"}]
+    if _ALL in chosen and chosen != [_ALL]:
+        return [{"field": "environments", "message": "choose either everything, or some"}]
+    return []
 
 
 def quick_grant(form: Mapping[str, str]) -> dict[str, str]:
@@ -92,15 +101,3 @@ def _end(lasts: str, home: Zone, now: int) -> dict[str, str]:
         midnight = home.earliest((home.local(now) // DAY + 1) * DAY)
         return {"ttl": f"{midnight - now}s"}
     return {"ttl": lasts} if lasts else {}
-
-
-def _chosen(form: Mapping[str, str]) -> list[str]:
-    """Return the environments that are chosen; none for all, as the API has it."""
-    chosen = split_list(form.get("environments", ""))
-    if not chosen:
-        raise InvalidFieldsError([{"field": "environments", "message": "choose everything, or some"}])
-    if _ALL not in chosen:
-        return chosen
-    if chosen != [_ALL]:
-        raise InvalidFieldsError([{"field": "environments", "message": "choose either everything, or some"}])
-    return []

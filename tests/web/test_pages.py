@@ -558,6 +558,12 @@ def errors_of(page: Page, html: str) -> dict[str, str]:
         ("/dashboard/freezes", {**FREEZE, "environments": "moon"}, "environments", "unknown environment"),
         (
             "/dashboard/freezes",
+            {**FREEZE, "exempt_services": "A!", "exempt_changes": "rollback"},
+            "exempt_services",
+            "a name is",
+        ),
+        (
+            "/dashboard/freezes",
             {**FREEZE, "starts_at": "yesterday"},
             "starts_at",
             "write it as 2026-11-27T14:00",
@@ -605,6 +611,23 @@ def test_a_form_that_is_refused_comes_back_filled_in_with_its_errors_beside_thei
         assert page.filled(name) == value.replace("moon", "")
     again = gate.post(path, data={"proof": page.value("proof")})
     assert again.status_code == 422, "the form that comes back is as good as the one before"
+
+
+def test_all_errors_of_a_freeze_are_told_at_once_each_beside_its_own_field(
+    gate: TestClient, ops: Page
+) -> None:
+    data = {"proof": ops.value("proof"), **FREEZE}
+    wrong = {"environments": "", "ttl": "soon", "exempt_changes": ["rollback", "A!"], "exempt_services": "B!"}
+    html = gate.post("/dashboard/freezes", data={**data, **wrong}).text
+    errors = errors_of(Page(html), html)
+    assert list(errors) == ["environments", "ttl", "exempt_services", "exempt_changes"]
+    # Which entry of the API's list it is says nothing to those who see a form.
+    assert errors["exempt_services"].startswith("a name is")
+    assert errors["exempt_changes"].startswith("a name is")
+    html = gate.post("/dashboard/freezes", data={**data, "exempt_changes": "nope"}).text
+    (error,) = errors_of(Page(html), html).items()
+    assert error[0] == "exempt_changes"
+    assert error[1].startswith("unknown kind of change")
 
 
 def test_an_error_that_is_about_no_field_stands_above_the_form(gate: TestClient, ops: Page) -> None:
