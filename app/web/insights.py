@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import BeforeValidator
 
 from app.core.comparison import ENOUGH
+from app.core.counted import counted
 from app.core.instant import DAY, EARLIEST
 from app.core.record_period import until
 from app.gate.errors import UnauthenticatedError
@@ -124,10 +125,13 @@ def _cells(hours: list[dict[str, Any]], show: Measure) -> Iterator[Cell]:
             hour,
             round(_FAINTEST + (1 - _FAINTEST) * amount / most, 3) if amount else 0,
             _text(each, amount, show),
-            f"{each['weekday'].capitalize()} {hour:02}:00: {each['deploys']} deploys, "
-            f"{each['denials']} denials, {each['overrides']} overrides. {each['in_words']}",
+            f"{each['weekday'].capitalize()} {hour:02}:00: {_counts(each)}. {each['in_words']}",
             each["verdict"],
         )
+
+
+def _counts(each: dict[str, Any]) -> str:
+    return ", ".join(counted(each[f"{noun}s"], noun) for noun in ("deploy", "denial", "override"))
 
 
 def _most(hours: list[dict[str, Any]], show: Measure) -> float:

@@ -2,6 +2,7 @@
 
 from starlette.testclient import TestClient
 
+from app.core.instant import HOUR
 from tests.api.fakes import FakeClock
 from tests.web.pages import Page
 
@@ -34,9 +35,13 @@ def test_where_those_compared_are_not_all_the_page_says_so(gate: TestClient, clo
 
 
 def test_the_page_shows_one_kind_of_change_if_it_is_asked_to(gate: TestClient, clock: FakeClock) -> None:
+    clock.at -= 5 * HOUR
+    deploy(gate, "rollback", "failed")
+    clock.at += 5 * HOUR
     a_day(gate, clock)
     page = Page(gate.get("/dashboard/insights", params={"change": "rollback"}).text)
-    assert "24 deploys, 0 denials" in page.text
+    assert "25 deploys, 0 denials" in page.text
+    assert ": 1 deploy, 0 denials, 0 overrides. " in str(page.elements)
     assert "like with like, 100" not in page.text
     assert {"selected": None} in page.named("option")
     links = [each["href"] or "" for each in page.named("a")]

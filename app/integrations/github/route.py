@@ -28,6 +28,7 @@ router = Routes(tags=["integrations"])
     "/integrations/github",
     role=None,
     also=FAILURES,
+    summary="An event of GitHub",
     responses={200: {"description": "dealt with, or not used; a sentence says which"}},
     response_class=PlainTextResponse,
 )
