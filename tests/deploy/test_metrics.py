@@ -34,6 +34,7 @@ from app.server.periodic import poll_policies
 from tests.api.conftest import POLICIES, bearer, clock, folder, gate, keys, log
 from tests.api.fakes import FakeClock
 from tests.deploy.promql import named
+from tests.gate.conftest import reload
 from tests.store.hurried import hurried
 
 __all__ = ["clock", "folder", "gate", "keys", "log"]
@@ -97,7 +98,7 @@ def outbox(gate: TestClient) -> Notifications:
 
 
 @pytest.fixture
-def exposed(gate: TestClient, keys: dict[str, str], outbox: Notifications) -> Exposed:
+def exposed(gate: TestClient, folder: Path, keys: dict[str, str], outbox: Notifications) -> Exposed:
     """The labels of every series of a gate that has seen some work, by the name of its metric."""
     token = grant(gate, keys)["token"]
     assert claim(gate) == 423
@@ -120,6 +121,8 @@ def exposed(gate: TestClient, keys: dict[str, str], outbox: Notifications) -> Ex
     assert gate.get("/audit").status_code == 401
     here.metrics.incident_reported("pagerduty", "started")
     here.gate.merges.count(MERGES, "acme/shop", [(HEAD, MergeCheck(False, "", "", ""))])
+    (folder / "policies.yaml").write_text("version: 2\n")
+    reload(here.policies, here.clock.now())
     series: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for sample in scraped(gate):
         series[sample.name].append(sample.labels)
