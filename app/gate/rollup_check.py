@@ -106,8 +106,8 @@ class _Counted:
         self._weights = weights
         self._of_cells: dict[int, int] = {}
         self._sums = DayDigests()
-        self._wrong: set[int] = set()
-        """The days with a row that counts nothing: its cell is missing, or it has no numbers."""
+        self._wrong = view.unlisted_rollup_days()
+        """The days with counts that are not listed, or with a row whose cell is missing or has no numbers."""
         for day in sorted(view.rollup_days(0, 2**31 - 1)):
             try:
                 self._add(day)

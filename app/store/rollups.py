@@ -91,6 +91,7 @@ _LAST_CELL: Final = select(func.max(rollup_cells.c.id))
 _DAYS: Final = select(rollup_days.c.day, rollup_days.c.changed).where(
     rollup_days.c.day >= bindparam("first"), rollup_days.c.day <= bindparam("last")
 )
+_UNLISTED: Final = select(rollups.c.day).where(rollups.c.day.not_in(select(rollup_days.c.day))).distinct()
 _DECIDED: Final = select(*columns_of(Decided, decisions, result=LATEST)).where(
     decisions.c.id == bindparam("decision_id"), COUNTED
 )
@@ -326,6 +327,11 @@ def _cells(rows: Iterable[Row]) -> list[tuple[int, Cell]]:
 def days(connection: Connection, first: int, last: int) -> dict[int, int]:
     """Return the days of a range with decisions, each with the position of its latest change."""
     return {day: changed for day, changed in connection.rows(_DAYS, first=first, last=last)}  # noqa: C416
+
+
+def unlisted_days(connection: Connection) -> set[int]:
+    """Return the days that have counts, and are not among those with decisions."""
+    return {row[0] for row in connection.rows(_UNLISTED)}
 
 
 def of_days(connection: Connection, first: int, last: int) -> list[Row]:

@@ -176,6 +176,10 @@ class View:
         """Return the cells that decisions are counted in, by number, above a number."""
         return rollups.cells(self._connection, after, most)
 
+    def unlisted_rollup_days(self) -> set[int]:
+        """Return the days that have counts, and are not among `rollup_days`."""
+        return rollups.unlisted_days(self._connection)
+
     def rollup_days(self, first: int, last: int) -> dict[int, int]:
         """Return the days of a range with decisions, each with the position of its latest change."""
         return rollups.days(self._connection, first, last)

@@ -355,6 +355,8 @@ async def test_the_counts_of_a_gate_are_those_of_its_rows(url: str, tmp_path: Pa
         "DELETE FROM rollups WHERE minute = (SELECT max(minute) FROM rollups)",
         # Sums by which forged counts once were those of the decisions.
         "UPDATE rollups SET minute = 0, decisions = decisions * (minute + 1) WHERE cell = 2",
+        "UPDATE rollups SET cell = 1000 WHERE minute = (SELECT max(minute) FROM rollups)",
+        "DELETE FROM rollup_days",
         "INSERT INTO rollups SELECT max(day), 1000, 0, 0, 0, 0 FROM rollups",
         "UPDATE rollups SET minute = -1 WHERE minute = (SELECT max(minute) FROM rollups)",
     ],
@@ -370,6 +372,15 @@ async def test_a_verification_names_the_day_of_a_rollup_that_was_changed(gate: G
     found = verify(gate.store.query)
     what = "are not the sums of the decisions of the day and the reports on them"
     assert found.differences == (("rollups", "2026-11-27", what),)
+
+
+@pytest.mark.anyio
+async def test_counts_of_a_day_without_decisions_are_named(gate: Gate) -> None:
+    await gate.claims.claim(Claim(Question("api")), gate.in_force)
+    with gate.store._database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO rollups SELECT day - 1, cell, 0, 9, 9, 9 FROM rollups"))
+    (found,) = verify(gate.store.query).differences
+    assert (found.table, found.id) == ("rollups", "2026-11-26")
 
 
 def _rows_of(view: "View") -> Lived:
