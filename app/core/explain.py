@@ -43,11 +43,11 @@ _USELESS: Final = {
         "Check that all of it was copied, and that this gate granted it.",
     ),
 }
-"""What became of tokens that lift nothing, and what to do."""
+"""The fate of tokens that lift nothing, and the advice, by result."""
 
 _NOT_COVERED: Final = "Ask for one that covers all of it."
 _INVALID: Final = "The override token is not valid."
-"""What versions before 0.2 said of each of them, unless to its granter."""
+"""The sentence of versions before 0.2 on each of them, unless to its granter."""
 
 
 def message(

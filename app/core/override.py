@@ -197,7 +197,7 @@ class Use(NamedTuple):
     uncovered: tuple[Gap, ...] = ()
     """The reasons why it does not cover the deploy."""
     undisclosed: UseResult | None = None
-    """What `INVALID` stands for, for the sentence: a pipeline must know whether to ask for another token."""
+    """The result that `INVALID` stands for: the sentence tells pipelines whether to ask for another token."""
 
     @property
     def spends(self) -> bool:
