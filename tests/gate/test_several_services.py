@@ -256,7 +256,7 @@ async def test_many_services_are_named_in_few_words_and_found_all_the_same(small
         ("UPDATE decision_services SET service = 'wab' WHERE service = 'web'", "are not the services"),
         ("INSERT INTO decision_services SELECT max(seq), 'web' FROM decisions", "are not the services"),
         ("INSERT INTO decision_services VALUES (1, 'web')", "event 1 is no decision"),
-        ("INSERT INTO decision_services VALUES (99, 'web')", "stand at places outside the record"),
+        ("INSERT INTO decision_services VALUES (99, 'web')", "stands at places outside the record"),
     ],
 )
 async def test_services_that_differ_from_the_record_are_named(small: Gate, statement: str, told: str) -> None:
