@@ -212,6 +212,7 @@ def _read(form: dict[str, str], home: Zone, model: type[Body]) -> Body:
 def _fields(form: dict[str, str], home: Zone) -> dict[str, Any]:
     """Convert form fields to the fields of an API body: comma-separated lists, local times, numbers."""
     body: dict[str, Any] = {}
+    exempt: list[dict[str, list[str]]] = []
     for name, value in form.items():
         if name in _LISTS:
             body[name] = split_list(value)
@@ -220,12 +221,13 @@ def _fields(form: dict[str, str], home: Zone) -> dict[str, Any]:
         elif name == "open_ended":
             body[name] = True
         elif name in _EXEMPT:
-            body.setdefault("exempt", []).append({_EXEMPT[name]: split_list(value)})
+            exempt.append({_EXEMPT[name]: split_list(value)})
         elif name == "max_uses":
             body[name] = _number(name, value)
         else:
             body[name] = value
-    return body
+    # A field `exempt` that no form of ours has is refused as what it is, not added to.
+    return {**body, "exempt": exempt} if exempt and "exempt" not in body else body
 
 
 def _time(field: str, value: str, home: Zone) -> str:

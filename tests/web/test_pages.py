@@ -545,6 +545,11 @@ def errors_of(page: Page, html: str) -> dict[str, str]:
     return {name: texts[described[name] or group[name]] for name in described}
 
 
+def test_a_field_that_no_form_has_is_refused(gate: TestClient, ops: Page) -> None:
+    written = {"exempt": "docs", **FREEZE, "exempt_services": "docs"}
+    assert gate.post("/dashboard/freezes", data={**written, "proof": ops.value("proof")}).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("path", "data", "field", "told"),
     [
