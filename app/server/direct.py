@@ -31,15 +31,11 @@ class DirectRoutes:
         """Return an application that calls an endpoint, and passes other requests to `app`."""
 
         async def call_or_pass(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != "http":
-                await app(scope, receive, send)
-                return
-            path = scope["path"]
-            endpoint = self._endpoints.get((scope["method"], path))
+            endpoint = self._find(scope) if scope["type"] == "http" else None
             if endpoint is None:
                 await app(scope, receive, send)
                 return
-            scope["state"][ROUTE] = path
+            scope["state"][ROUTE] = scope["path"]
             request = Request(scope, receive, send)
             try:
                 response = await endpoint(request)
@@ -48,3 +44,6 @@ class DirectRoutes:
             await response(scope, receive, send)
 
         return call_or_pass
+
+    def _find(self, scope: Scope) -> Endpoint | None:
+        return self._endpoints.get((scope["method"], scope["path"]))
