@@ -71,21 +71,23 @@ async def test_only_the_age_is_looked_up_where_all_is_kept(gate: Gate) -> None:
     assert pruning.state.oldest_at == gate.clock.at - LONG
 
 
-async def test_another_replica_that_prunes_is_no_failure(gate: Gate) -> None:
+async def let_another_prune(gate: Gate) -> None:
+    """Fill the record with what is old, while another replica prunes it."""
     await fill(gate, 1)
     await grow_old(gate)
     now = gate.clock.at
     gate.store.transact(lambda transaction: transaction.take_named_lease("pruning", "other", now, now + 15))
+
+
+async def test_another_replica_that_prunes_is_no_failure(gate: Gate) -> None:
+    await let_another_prune(gate)
     pruning = pruning_of(gate, None)
     assert await pruning.look() is None
     assert pruning.state.failures == 0
 
 
 async def test_what_waits_is_counted_again_where_another_replica_prunes(gate: Gate) -> None:
-    await fill(gate, 1)
-    await grow_old(gate)
-    now = gate.clock.at
-    gate.store.transact(lambda transaction: transaction.take_named_lease("pruning", "other", now, now + 15))
+    await let_another_prune(gate)
     pruning = pruning_of(gate, None)
     pruning.state = pruning.state._replace(waiting=7)
     await pruning.look()
